@@ -1,0 +1,3 @@
+//! The `framewire` program.
+
+fn main() {}

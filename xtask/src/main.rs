@@ -1,0 +1,3 @@
+//! The chores of this repository, one subcommand each.
+
+fn main() {}
