@@ -10,3 +10,6 @@ mod socket;
 
 #[cfg(feature = "std")]
 pub use socket::{Duplicate, Socket, Untimed};
+
+#[cfg(feature = "handshake")]
+pub mod upgrade;
