@@ -12,4 +12,6 @@ mod socket;
 pub use socket::{Duplicate, Socket, Untimed};
 
 #[cfg(feature = "handshake")]
+pub mod handshake;
+#[cfg(feature = "handshake")]
 pub mod upgrade;
