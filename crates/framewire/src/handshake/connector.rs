@@ -4,7 +4,7 @@ use super::fields::{Single, append, single};
 use super::key::{accept_key, generate_key};
 use super::{Error, ErrorKind, Established, offered_subprotocols, subprotocol};
 use crate::Socket;
-use crate::upgrade::{self, Limits, is_token, lists};
+use crate::upgrade::{self, Limits, is_token, lists, split_host};
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -201,21 +201,22 @@ fn parse_uri(text: &str) -> Result<(Uri, HeaderValue), Error> {
         Some(scheme) if scheme.eq_ignore_ascii_case("wss") => 443,
         _ => return Err(Error::invalid("uri is neither ws nor wss")),
     };
-    let Some(authority) = uri
+    let authority = uri
         .authority()
-        .filter(|authority| !authority.host().is_empty())
-    else {
-        return Err(Error::invalid("uri has no host"));
-    };
-    if authority.as_str().contains('@') {
+        .map(http::uri::Authority::as_str)
+        .unwrap_or_default();
+    if authority.contains('@') {
         return Err(Error::invalid(
             "uri has user information: send an authorization header",
         ));
     }
+    let Some((host, port)) = split_host(authority) else {
+        return Err(Error::invalid("uri has no host, or an invalid port"));
+    };
     // RFC 6455 4.1: the port only where it is not the default.
-    let host = match authority.port_u16() {
-        Some(port) if port != default_port => value(&format!("{}:{port}", authority.host()))?,
-        _ => value(authority.host())?,
+    let host = match port {
+        Some(port) if port != default_port => value(&format!("{host}:{port}"))?,
+        _ => value(host)?,
     };
     Ok((uri, host))
 }

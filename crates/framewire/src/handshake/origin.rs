@@ -2,8 +2,8 @@
 
 use super::fields::{Single, single};
 use super::{Error, ErrorKind};
+use crate::upgrade::split_host;
 use http::header::{HOST, ORIGIN};
-use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
 
 /// Who is let in, by `Origin`.
@@ -87,9 +87,7 @@ impl Origin {
 
 /// Host in lower case, and port.
 fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
-    let authority: Authority = authority.parse().ok()?;
-    let is_plain = !authority.as_str().contains('@') && !authority.host().is_empty();
-    is_plain.then(|| (authority.host().to_ascii_lowercase(), authority.port_u16()))
+    split_host(authority).map(|(host, port)| (host.to_ascii_lowercase(), port))
 }
 
 fn default_port(scheme: &str) -> Option<u16> {

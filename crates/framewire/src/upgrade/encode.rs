@@ -1,5 +1,6 @@
 //! Heads as bytes: what goes on the wire, and nothing that must not.
 
+use super::host::split_host;
 use super::list::contains;
 use super::{Error, ErrorKind};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
@@ -24,17 +25,13 @@ pub fn encode_request(request: &Request<()>) -> Result<Vec<u8>, Error> {
     if headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) {
         return Err(invalid("a request for an upgrade has no body"));
     }
-    let host = match (headers.get(HOST), request.uri().authority()) {
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    let host = match (headers.get(HOST), authority) {
         (Some(host), _) => host.as_bytes(),
-        (None, Some(authority)) if !authority.as_str().contains('@') => {
-            authority.as_str().as_bytes()
-        }
-        (None, Some(_)) => return Err(invalid("user information in a uri cannot be sent as host")),
-        (None, None) => {
-            return Err(invalid(
-                "request has neither a host header nor a host in its uri",
-            ));
-        }
+        // RFC 9110 7.2: user information is no part of Host.
+        (None, Some(host)) if split_host(host).is_some() => host.as_bytes(),
+        (None, Some(_)) => return Err(invalid("host of the uri is not host[:port]")),
+        (None, None) => return Err(invalid("request has no host in a header or its uri")),
     };
 
     let mut bytes = b"GET ".to_vec();

@@ -31,8 +31,8 @@ pub enum ErrorKind {
     /// The head has more headers than [`Limits::headers`](super::Limits::headers). A server
     /// answers 431. The peer's fault.
     TooManyHeaders,
-    /// Not HTTP/1.1. A server answers 505 to another major version (RFC 9110 15.6.6) and 400 to
-    /// HTTP/1.0, in which an upgrade cannot be asked for (RFC 9110 7.8). The peer's fault.
+    /// Not HTTP/1.1. A server answers 400 to HTTP/1.0, in which an upgrade cannot be asked for
+    /// (RFC 9110 7.8), and 505 to any other (RFC 9110 15.6.6). The peer's fault.
     Version,
     /// The method is not `GET`. A server answers 405 with `Allow: GET`. The peer's fault.
     Method,

@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 /// | status | kind | request |
 /// |---|---|---|
 /// | 400 | [`ErrorKind::Version`] | in HTTP/1.0, where `Upgrade` means nothing (RFC 9110 7.8) |
-/// | 505 | [`ErrorKind::Version`] | in another major version (RFC 9110 15.6.6) |
+/// | 505 | [`ErrorKind::Version`] | in another version than these two (RFC 9110 15.6.6) |
 /// | 405 | [`ErrorKind::Method`] | not a `GET` |
 /// | 400 | [`ErrorKind::Malformed`] | without one valid `Host`, or announcing a body |
 /// | 426 | [`ErrorKind::NotUpgrade`] | without `Connection: upgrade` or a protocol in `accepted` |

@@ -1,9 +1,10 @@
 //! Bytes to a request, for a server.
 
 use super::head::{Head, malformed};
+use super::host::split_host;
 use super::{Error, ErrorKind, Limits};
 use http::header::{HOST, HeaderName, HeaderValue, MaxSizeReached};
-use http::uri::{Authority, Scheme};
+use http::uri::Scheme;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 
 /// Reads one request head, without I/O.
@@ -111,9 +112,9 @@ fn parse_target(target: &str) -> Result<Uri, Error> {
     // RFC 9110 4.2.4: user information in a target is an error.
     if uri
         .authority()
-        .is_some_and(|authority| authority.as_str().contains('@'))
+        .is_some_and(|authority| split_host(authority.as_str()).is_none())
     {
-        return Err(malformed("user information in the request target"));
+        return Err(malformed("an invalid host in the request target"));
     }
     Ok(uri)
 }
@@ -133,12 +134,7 @@ pub(super) fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Er
 }
 
 fn is_host(host: &HeaderValue) -> bool {
-    Authority::try_from(host.as_bytes()).is_ok_and(|authority| {
-        !authority.as_str().contains('@')
-            && !authority.host().is_empty()
-            // `Authority` takes `host:` and ports over 65535 as well; RFC 3986 has the first.
-            && (authority.port().is_none() || authority.port_u16().is_some())
-    })
+    host.to_str().is_ok_and(|host| split_host(host).is_some())
 }
 
 /// Another major version is 505 (RFC 9110 15.6.6); something that is no version is malformed.
@@ -148,7 +144,12 @@ fn unsupported_version(head: &[u8]) -> Error {
         .split(|&byte| byte == b'\r')
         .next()
         .unwrap_or_default();
-    let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+    let mut words = line.split(|&byte| byte == b' ');
+    let (Some(_), Some(_), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return malformed("a request line that is not of three words");
+    };
     match version {
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
