@@ -18,7 +18,8 @@ pub struct Limits {
     ///
     /// A head of exactly this many bytes is accepted. One that is not complete by then is refused
     /// at that byte: 414 inside the request line (RFC 9112 3), 431 after it (RFC 6585 5). A
-    /// decoder keeps at most twice this much, and only what really arrived.
+    /// decoder keeps at most twice this much, and only what really arrived. No value takes the
+    /// request target past 65,534 bytes, the most that an [`http::Uri`] holds: 414.
     pub head_bytes: usize,
 
     /// Header lines in a head. 100.

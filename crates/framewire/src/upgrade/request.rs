@@ -102,6 +102,11 @@ fn parse_target(target: &str) -> Result<Uri, Error> {
     if target.contains('#') {
         return Err(malformed("a fragment in the request target"));
     }
+    if target.len() > TARGET_LIMIT {
+        let message = format!("request target exceeds the limit of {TARGET_LIMIT} bytes");
+        // RFC 9112 3: a target that is too long MUST be answered with 414.
+        return Err(Error::new(ErrorKind::HeadTooLarge, message).refusing(StatusCode::URI_TOO_LONG));
+    }
     let uri: Uri = target.parse().map_err(malformed)?;
     if let Some(scheme) = uri.scheme() {
         // RFC 6455 3 and RFC 9110 4.2: the absolute form of a request to this server.
@@ -181,3 +186,6 @@ fn too_many(error: MaxSizeReached) -> Error {
     .refusing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     .with_source(error)
 }
+
+/// What a [`Uri`] can hold.
+const TARGET_LIMIT: usize = 65_534;
