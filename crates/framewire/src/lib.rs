@@ -21,3 +21,8 @@ pub use blocking::{Config, WebSocket};
 pub use error::{Closed, Error, ErrorKind, Fault, Side};
 #[cfg(feature = "std")]
 pub use socket::{Duplicate, Socket, Untimed};
+
+#[cfg(feature = "handshake")]
+pub mod handshake;
+#[cfg(feature = "handshake")]
+pub mod upgrade;
