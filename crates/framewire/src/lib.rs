@@ -5,24 +5,32 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
-pub mod frame;
-pub mod protocol;
-
 #[cfg(feature = "std")]
 pub mod blocking;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "std")]
-mod socket;
-
-#[cfg(feature = "std")]
-pub use blocking::{Config, WebSocket};
-#[cfg(feature = "std")]
-pub use error::{Closed, Error, ErrorKind, Fault, Side};
-#[cfg(feature = "std")]
-pub use socket::{Duplicate, Socket, Untimed};
-
+mod fault;
+pub mod frame;
 #[cfg(feature = "handshake")]
 pub mod handshake;
+pub mod protocol;
+#[cfg(feature = "std")]
+mod socket;
 #[cfg(feature = "handshake")]
 pub mod upgrade;
+
+#[cfg(feature = "std")]
+pub use blocking::{
+    CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config, WebSocket,
+};
+#[cfg(feature = "handshake")]
+pub use blocking::{accept, client};
+#[cfg(feature = "std")]
+pub use error::{Closed, Error, ErrorKind, Side};
+#[cfg(feature = "std")]
+pub use fault::Fault;
+pub use frame::{CloseCode, Opcode};
+pub use protocol::{READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
+#[cfg(feature = "std")]
+pub use socket::{Duplicate, Socket, Untimed};
