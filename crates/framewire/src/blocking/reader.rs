@@ -145,6 +145,8 @@ impl Reader {
         output: &mut [u8],
         transport: &mut impl Transport,
     ) -> Result<usize, Error> {
+        // A message that was cut short has no end to tell.
+        self.check_ended()?;
         if output.is_empty() || self.receiver.decoder().message().is_none() {
             return Ok(0);
         }
