@@ -36,9 +36,10 @@ impl From<protocol::Event<'_>> for Event {
             }
             protocol::Event::Ping(payload) => Self::Ping(payload.to_vec()),
             protocol::Event::Pong(payload) => Self::Pong(payload.to_vec()),
-            protocol::Event::Close(frame) => {
-                Self::Close(frame.code.map(|code| code.get()), frame.reason.to_owned())
-            }
+            protocol::Event::Close(frame) => Self::Close(
+                frame.code.map(framewire::CloseCode::get),
+                frame.reason.to_owned(),
+            ),
         }
     }
 }

@@ -107,11 +107,11 @@ impl Frame {
         match bits {
             7 => bytes.push(mask_bit | len as u8),
             16 => {
-                bytes.push(mask_bit | 126);
+                bytes.push(mask_bit | 0x7E);
                 bytes.extend((len as u16).to_be_bytes());
             }
             _ => {
-                bytes.push(mask_bit | 127);
+                bytes.push(mask_bit | 0x7F);
                 bytes.extend(len.to_be_bytes());
             }
         }
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(wire(&fragments), b"\x01\x03Hel\x80\x02lo");
         let frame = to(Role::Client, FIN | BINARY, [0; 256]).bytes();
         assert_eq!(frame[..4], [0x82, 0x7E, 0x01, 0x00]);
-        let frame = to(Role::Client, FIN | BINARY, [0; 65536]).bytes();
+        let frame = to(Role::Client, FIN | BINARY, vec![0; 65536]).bytes();
         assert_eq!(frame[..10], [0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0]);
     }
 }

@@ -207,8 +207,8 @@ impl Reader {
         else {
             return Err(ErrorKind::FrameBufferTooSmall { needed }.into());
         };
-        // What came before an interruption was kept.
-        let kept = self.message.message();
+        // What came before an interruption was kept, by whatever call.
+        let kept = self.message.held();
         let mut done = kept.len();
         output[..done].copy_from_slice(kept);
         self.message.clear();
