@@ -160,6 +160,17 @@ fn no_time_outs_are_left_behind() {
         (stream.timeouts().read, stream.timeouts().write),
         (None, None)
     );
+
+    // Reading away has a time limit where the request had none.
+    let stream = Script::new(format!("{PLAIN}more"));
+    let forever = Limits {
+        time: Duration::MAX,
+        ..Limits::default()
+    };
+    let pending = upgrade::receive(stream.clone(), &forever).unwrap();
+    pending.refuse(&Response::new("")).unwrap();
+    assert!(stream.timeouts().set > 0);
+    assert_eq!(stream.timeouts().read, None);
 }
 
 #[test]
