@@ -18,7 +18,10 @@ const ROUNDS: usize = 2_000;
 fn main() {
     let batch = masked_frame().repeat(BATCH);
     let mut echo = Echo::new();
-    if let Some(messages) = std::env::args().filter_map(|arg| arg.parse::<usize>().ok()).next() {
+    if let Some(messages) = std::env::args()
+        .filter_map(|arg| arg.parse::<usize>().ok())
+        .next()
+    {
         let mut input = batch.clone();
         for _ in 0..messages.div_ceil(BATCH) {
             input.copy_from_slice(&batch);
@@ -47,14 +50,20 @@ fn main() {
     let per_message = |time: std::time::Duration| time.as_nanos() as f64 / BATCH as f64;
     println!("session     {:6.1} ns per message", per_message(session));
     println!("bare loop   {:6.1} ns per message", per_message(bare));
-    println!("input copy  {:6.1} ns per message, in both of the above", per_message(copy));
+    println!(
+        "input copy  {:6.1} ns per message, in both of the above",
+        per_message(copy)
+    );
 
     let mut large = vec![0x5A; 64 << 10];
     let [masking] = medians(
         ROUNDS,
         [&mut || mask::apply(black_box(&mut large), black_box(KEY), 0)],
     );
-    println!("masking     {:6.1} GB/s", large.len() as f64 / masking.as_nanos() as f64);
+    println!(
+        "masking     {:6.1} GB/s",
+        large.len() as f64 / masking.as_nanos() as f64
+    );
 }
 
 fn masked_frame() -> Vec<u8> {

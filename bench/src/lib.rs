@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 /// Runs each job in turn, `rounds` times over, and gives the median time of each.
 ///
 /// In turn, so that a machine whose speed drifts treats all of them alike.
-pub fn medians<const N: usize>(
-    rounds: usize,
-    mut jobs: [&mut dyn FnMut(); N],
-) -> [Duration; N] {
+pub fn medians<const N: usize>(rounds: usize, mut jobs: [&mut dyn FnMut(); N]) -> [Duration; N] {
     let mut times = [const { Vec::new() }; N];
     for _ in 0..=rounds {
         for (job, times) in jobs.iter_mut().zip(&mut times) {

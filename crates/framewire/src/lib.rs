@@ -9,7 +9,20 @@ pub mod frame;
 pub mod protocol;
 
 #[cfg(feature = "std")]
+pub mod blocking;
+#[cfg(feature = "std")]
+mod error;
+#[cfg(feature = "std")]
 mod socket;
 
 #[cfg(feature = "std")]
+pub use blocking::{Config, WebSocket};
+#[cfg(feature = "std")]
+pub use error::{Closed, Error, ErrorKind, Fault, Side};
+#[cfg(feature = "std")]
 pub use socket::{Duplicate, Socket, Untimed};
+
+#[cfg(feature = "handshake")]
+pub mod handshake;
+#[cfg(feature = "handshake")]
+pub mod upgrade;

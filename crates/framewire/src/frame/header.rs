@@ -252,7 +252,11 @@ mod tests {
             assert_eq!(&output[..len], bytes);
             assert_eq!(header.encoded_len(), bytes.len());
             for cut in 0..bytes.len() {
-                assert_eq!(Header::decode(&bytes[..cut]), Ok(None), "{bytes:?} at {cut}");
+                assert_eq!(
+                    Header::decode(&bytes[..cut]),
+                    Ok(None),
+                    "{bytes:?} at {cut}"
+                );
             }
         }
     }

@@ -219,6 +219,13 @@ impl Decoder {
         self.message
     }
 
+    /// The reserved bits of the message under way, or of the last one.
+    #[must_use]
+    #[inline]
+    pub fn message_rsv(&self) -> Rsv {
+        self.message_rsv
+    }
+
     /// Whether a Close frame or a violation has come, so that nothing after it counts.
     #[must_use]
     #[inline]
@@ -316,12 +323,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn control_piece<'a>(
-        &self,
-        payload: &'a mut [u8],
-        offset: u64,
-        frame_done: bool,
-    ) -> Piece<'a> {
+    fn control_piece<'a>(&self, payload: &'a mut [u8], offset: u64, frame_done: bool) -> Piece<'a> {
         Piece {
             opcode: self.frame.opcode(),
             rsv: Rsv::NONE,

@@ -4,9 +4,7 @@ use core::fmt;
 
 use super::{InvalidUtf8, Role, Utf8};
 use crate::frame::mask::KeySource;
-use crate::frame::{
-    CloseCode, Header, MAX_CONTROL_PAYLOAD, MAX_PAYLOAD, Opcode, Rsv, Violation,
-};
+use crate::frame::{CloseCode, Header, MAX_CONTROL_PAYLOAD, MAX_PAYLOAD, Opcode, Rsv, Violation};
 
 /// Makes the headers of one end's frames and keeps that end within RFC 6455.
 ///
@@ -130,13 +128,7 @@ impl Encoder {
 
     /// Checks what does not depend on the payload's bytes, and says where its text stands.
     #[inline]
-    fn check(
-        &self,
-        fin: bool,
-        rsv: Rsv,
-        opcode: Opcode,
-        len: usize,
-    ) -> Result<Utf8, SendError> {
+    fn check(&self, fin: bool, rsv: Rsv, opcode: Opcode, len: usize) -> Result<Utf8, SendError> {
         if self.closed {
             return Err(SendError::Closed);
         }

@@ -110,6 +110,41 @@ impl MessageBuffer {
         &mut self.bytes[..self.filled]
     }
 
+    /// Whether a whole message is held, which the next one overwrites.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Forgets what is held of a message.
+    #[cfg(feature = "std")]
+    pub(crate) fn clear(&mut self) {
+        self.bytes
+            .copy_within(self.filled..self.filled + self.control, 0);
+        self.filled = 0;
+        self.complete = false;
+    }
+
+    /// Forgets what is held, or takes it for the beginning of a control frame.
+    #[cfg(feature = "std")]
+    pub(crate) fn keep_control(&mut self, is_control: bool) {
+        if is_control {
+            self.control += self.filled;
+            self.filled = 0;
+        } else {
+            self.clear();
+        }
+    }
+
+    /// Exchanges the message's memory for that of an empty vector.
+    #[cfg(feature = "std")]
+    pub(crate) fn swap(&mut self, empty: &mut Vec<u8>) {
+        self.bytes.truncate(self.filled);
+        core::mem::swap(&mut self.bytes, empty);
+        self.filled = 0;
+        self.complete = false;
+    }
+
     #[inline]
     fn grow(&mut self, len: usize) {
         if len > self.bytes.len() {

@@ -31,8 +31,12 @@ pub use message_buffer::MessageBuffer;
 pub use receiver::{CloseFrame, Event, Message, PieceEvent, Receiver};
 #[cfg(feature = "alloc")]
 pub use sender::Sender;
+#[cfg(feature = "std")]
+pub(crate) use sender::{append_frame, append_payload, close_echo};
 #[cfg(feature = "alloc")]
 pub use session::Session;
+#[cfg(feature = "std")]
+pub(crate) use session::close_error;
 pub use utf8::{InvalidUtf8, Utf8};
 
 /// Which end of the connection this is.

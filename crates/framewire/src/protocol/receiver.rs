@@ -137,6 +137,23 @@ impl Receiver {
         Ok((used, Some(event)))
     }
 
+    /// Takes in what was read straight into the room of `message`, all of it payload of the data
+    /// frame under way. Gives the message's opcode and reserved bits where that completes it.
+    #[cfg(feature = "std")]
+    pub(crate) fn received(
+        &mut self,
+        len: usize,
+        message: &mut MessageBuffer,
+    ) -> Result<Option<(Opcode, Rsv)>, Violation> {
+        let (_, piece) = self.decoder.decode_payload(message.fill(len))?;
+        let last = piece.filter(|piece| piece.last);
+        let whole = last.map(|piece| (piece.opcode, piece.rsv));
+        if whole.is_some() {
+            message.complete();
+        }
+        Ok(whole)
+    }
+
     /// The frames' own state.
     #[must_use]
     pub fn decoder(&self) -> &Decoder {
@@ -205,7 +222,7 @@ impl Found {
 }
 
 impl<'a> Event<'a> {
-    fn from_control(opcode: Opcode, payload: &'a [u8]) -> Self {
+    pub(crate) fn from_control(opcode: Opcode, payload: &'a [u8]) -> Self {
         match opcode {
             Opcode::Ping => Self::Ping(payload),
             Opcode::Close => Self::Close(CloseFrame::parse(payload)),
@@ -214,7 +231,16 @@ impl<'a> Event<'a> {
     }
 }
 
-impl Message<'_> {
+impl<'a> Message<'a> {
+    #[cfg(feature = "std")]
+    pub(crate) fn new(opcode: Opcode, rsv: Rsv, payload: &'a mut [u8]) -> Self {
+        Self {
+            opcode,
+            rsv,
+            payload,
+        }
+    }
+
     /// Text or Binary.
     #[must_use]
     #[inline]

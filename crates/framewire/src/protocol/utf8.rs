@@ -114,8 +114,7 @@ mod tests {
     fn first_bad_byte(text: &[u8]) -> Option<usize> {
         (1..=text.len())
             .find(|&end| {
-                core::str::from_utf8(&text[..end])
-                    .is_err_and(|error| error.error_len().is_some())
+                core::str::from_utf8(&text[..end]).is_err_and(|error| error.error_len().is_some())
             })
             .map(|end| end - 1)
     }

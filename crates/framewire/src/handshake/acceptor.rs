@@ -1,0 +1,201 @@
+//! A server's policy, and the answer it gives to a request.
+
+use super::fields::{Single, append, single};
+use super::key::{accept_key, is_valid_key};
+use super::origin::{Origin, Policy};
+use super::{Error, ErrorKind, Established, Pending, subprotocol};
+use crate::Socket;
+use crate::upgrade::{self, Limits};
+use http::header::{
+    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+
+/// A server's side of the handshake: who is let in, and what is agreed on.
+///
+/// The default lets in pages of the same origin and clients that are no browsers, agrees on no
+/// subprotocol, and has the default [`Limits`]. One acceptor serves any number of connections.
+#[derive(Debug, Clone, Default)]
+pub struct Acceptor {
+    subprotocols: Vec<String>,
+    origin: Policy,
+    headers: HeaderMap,
+    limits: Limits,
+}
+
+impl Acceptor {
+    /// The default policy.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The subprotocols this server speaks, most preferred first; replaces earlier ones.
+    ///
+    /// The first that the client offers is agreed on. A client that offers none of them is let in
+    /// without one (RFC 6455 4.2.2); a program that needs one looks at
+    /// [`Established::subprotocol`] or decides in two steps.
+    ///
+    /// Fails with [`ErrorKind::InvalidArgument`] where a name is no token or comes twice.
+    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        self.subprotocols = names.into_iter().map(Into::into).collect();
+        subprotocol::check_names(&self.subprotocols)?;
+        Ok(self)
+    }
+
+    /// Lets in pages of exactly these origins (`https://example.com`, `http://localhost:8080`),
+    /// and not of others; replaces same origin, the default.
+    ///
+    /// Scheme, host and port are compared, hosts without case, a missing port being the scheme's.
+    /// Requests without `Origin` are let in. To name the origins is also a defence against DNS
+    /// rebinding, where a hostile page's own host is made to point here.
+    ///
+    /// Fails with [`ErrorKind::InvalidArgument`] where one is not `scheme://host[:port]`.
+    pub fn allow_origins<I>(mut self, origins: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let parse = |origin: I::Item| {
+            let origin = origin.as_ref();
+            Origin::parse(origin)
+                .ok_or_else(|| Error::invalid(format!("{origin:?} is not scheme://host[:port]")))
+        };
+        self.origin = Policy::These(origins.into_iter().map(parse).collect::<Result<_, _>>()?);
+        Ok(self)
+    }
+
+    /// Lets in pages of every origin, `null` included.
+    ///
+    /// Any page in any browser can then connect with its user's cookies and from inside its
+    /// user's network (RFC 6455 10.2). For servers that are public, or check something else.
+    #[must_use]
+    pub fn allow_any_origin(mut self) -> Self {
+        self.origin = Policy::Any;
+        self
+    }
+
+    /// Adds a header to every 101.
+    ///
+    /// Fails with [`ErrorKind::InvalidArgument`] for one that the handshake sets or that has no
+    /// place in it: `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`,
+    /// `Content-Length`, `Transfer-Encoding`.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Result<Self, Error> {
+        append(&mut self.headers, name, value)?;
+        Ok(self)
+    }
+
+    /// The bounds on a request: 16 KiB, 100 headers and 10 s unless set.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Does the handshake over a stream that was just accepted.
+    ///
+    /// Is [`receive`](Self::receive) and [`Pending::accept`], and blocks and fails as they do. A
+    /// request that is refused was answered when this returns its error.
+    pub fn accept<S: Socket>(&self, stream: S) -> Result<Established<S>, Error> {
+        self.receive(stream)?.accept()
+    }
+
+    /// Reads a request, to be looked at and then accepted or refused.
+    ///
+    /// Gives any sound HTTP/1.1 request, whether it asks for a WebSocket or not. Blocks, sets
+    /// time-outs, answers what is not sound, and fails as [`upgrade::receive`] does.
+    pub fn receive<S: Socket>(&self, stream: S) -> Result<Pending<S>, Error> {
+        let pending = upgrade::receive(stream, &self.limits)?;
+        let answer = self.respond(pending.request());
+        Ok(Pending::new(pending, answer))
+    }
+
+    /// The 101 for a request, by this policy (RFC 6455 4.2.1 and 4.2.2).
+    ///
+    /// The request may come from [`upgrade::RequestDecoder`] or from any HTTP server that uses the
+    /// `http` crate. Allocates the response. Does no I/O.
+    ///
+    /// Fails, with the refusal as [`Error::response`], as [`upgrade::respond`] does for the
+    /// protocol `websocket` (a 426 has `Sec-WebSocket-Version` too), and then where
+    ///
+    /// | status | kind | request |
+    /// |---|---|---|
+    /// | 426 | [`ErrorKind::Version`] | has no `Sec-WebSocket-Version` or another than 13 |
+    /// | 400 | [`ErrorKind::Version`] | has two |
+    /// | 400 | [`ErrorKind::Key`] | has no `Sec-WebSocket-Key`, two, or not one of 16 bytes |
+    /// | 400 | [`ErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is no list of tokens |
+    /// | 403 | [`ErrorKind::Origin`] | has an `Origin` that the policy does not let in |
+    pub fn respond<B>(&self, request: &Request<B>) -> Result<Response<()>, Error> {
+        let mut response = upgrade::respond(request, &["websocket"], self.headers.clone())
+            .map_err(with_version_if_upgrade_required)?;
+        let headers = request.headers();
+        check_version(headers)?;
+        let accept = accept_for(headers)?;
+        subprotocol::check_offer(headers)?;
+        self.origin.check(headers)?;
+
+        response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, accept);
+        // RFC 6455 4.2.2: without agreement there is no Sec-WebSocket-Protocol, not an empty one.
+        if let Some(chosen) = subprotocol::choose(&self.subprotocols, headers) {
+            response
+                .headers_mut()
+                .insert(SEC_WEBSOCKET_PROTOCOL, subprotocol::value(chosen)?);
+        }
+        Ok(response)
+    }
+}
+
+/// RFC 6455 4.2.1: the version is 13; 4.4: if it is not, say which one is spoken.
+fn check_version(headers: &HeaderMap) -> Result<(), Error> {
+    match single(headers, SEC_WEBSOCKET_VERSION) {
+        Single::One(version) if version == "13" => Ok(()),
+        Single::One(_) | Single::Missing => Err(with_version(Error::refusing(
+            ErrorKind::Version,
+            StatusCode::UPGRADE_REQUIRED,
+            "sec-websocket-version is not 13",
+        ))
+        .with_header(http::header::UPGRADE, HeaderValue::from_static("websocket"))
+        .with_header(
+            http::header::CONNECTION,
+            HeaderValue::from_static("Upgrade"),
+        )),
+        // RFC 6455 11.3.5: not more than once in a request.
+        Single::Several => Err(with_version(Error::refusing(
+            ErrorKind::Version,
+            StatusCode::BAD_REQUEST,
+            "more than one sec-websocket-version header",
+        ))),
+    }
+}
+
+/// RFC 6455 4.2.1: one key, which is 16 bytes when decoded.
+fn accept_for(headers: &HeaderMap) -> Result<HeaderValue, Error> {
+    let refuse = |message| Error::refusing(ErrorKind::Key, StatusCode::BAD_REQUEST, message);
+    let key = match single(headers, SEC_WEBSOCKET_KEY) {
+        Single::One(key) if is_valid_key(key.as_bytes()) => key,
+        Single::One(_) => return Err(refuse("sec-websocket-key is not 16 bytes in base64")),
+        Single::Missing => return Err(refuse("no sec-websocket-key header")),
+        Single::Several => return Err(refuse("more than one sec-websocket-key header")),
+    };
+    let accept = key
+        .to_str()
+        .ok()
+        .and_then(|key| HeaderValue::try_from(accept_key(key)).ok());
+    accept.ok_or_else(|| refuse("sec-websocket-key is not 16 bytes in base64"))
+}
+
+fn with_version_if_upgrade_required(error: upgrade::Error) -> Error {
+    let is_upgrade_required = error.kind() == upgrade::ErrorKind::NotUpgrade;
+    let error = Error::from(error);
+    if is_upgrade_required {
+        with_version(error)
+    } else {
+        error
+    }
+}
+
+fn with_version(error: Error) -> Error {
+    error.with_header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
+}

@@ -1,0 +1,227 @@
+//! A client's request, and the check of the answer to it.
+
+use super::fields::{Single, append, single};
+use super::key::{accept_key, generate_key};
+use super::{Error, ErrorKind, Established, offered_subprotocols, subprotocol};
+use crate::Socket;
+use crate::upgrade::{self, Limits, is_token, lists, split_host};
+use http::header::{
+    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+
+/// A client's side of the handshake: what is asked for.
+///
+/// The default offers no subprotocol, sends no `Origin`, and has the default [`Limits`]. One
+/// connector serves any number of connections.
+#[derive(Debug, Clone, Default)]
+pub struct Connector {
+    subprotocols: Vec<String>,
+    origin: Option<HeaderValue>,
+    headers: HeaderMap,
+    limits: Limits,
+}
+
+impl Connector {
+    /// The default request.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The subprotocols to offer, most preferred first; replaces earlier ones.
+    ///
+    /// Fails with [`ErrorKind::InvalidArgument`] where a name is no token or comes twice
+    /// (RFC 6455 4.1).
+    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        self.subprotocols = names.into_iter().map(Into::into).collect();
+        subprotocol::check_names(&self.subprotocols)?;
+        Ok(self)
+    }
+
+    /// The `Origin` to send. Browsers must; other clients need not (RFC 6455 4.1).
+    #[must_use]
+    pub fn origin(mut self, origin: HeaderValue) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// Adds a header to every request: `Authorization`, `Cookie`, ….
+    ///
+    /// Fails with [`ErrorKind::InvalidArgument`] for one that the handshake sets or that has no
+    /// place in it: `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`,
+    /// `Content-Length`, `Transfer-Encoding`.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Result<Self, Error> {
+        append(&mut self.headers, name, value)?;
+        Ok(self)
+    }
+
+    /// The bounds on a response: 16 KiB, 100 headers and 10 s unless set.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Does the handshake over a stream that is connected to the host of `uri`.
+    ///
+    /// Blocks and sets time-outs as [`upgrade::request`] does. Fails as [`request`](Self::request),
+    /// `upgrade::request` and [`check_response`] do; a refusal's status, headers and body are in
+    /// the error.
+    pub fn handshake<S: Socket>(&self, stream: S, uri: &str) -> Result<Established<S>, Error> {
+        let request = self.request(uri)?;
+        // `upgrade::request` keeps the request; the check needs only its headers.
+        let asked = request.headers().clone();
+        let upgraded = upgrade::request(stream, request, &self.limits, |response| {
+            check_websocket_headers(&asked, response.headers())
+        })?;
+        Ok(Established::new(upgraded))
+    }
+
+    /// A request for a `ws` or `wss` URI (RFC 6455 3), with a key of its own (RFC 6455 4.1).
+    ///
+    /// Does no I/O but asking the operating system for entropy. Fails with
+    /// [`ErrorKind::InvalidArgument`] where the URI is not `ws` or `wss`, has a fragment or user
+    /// information, and with [`ErrorKind::Entropy`].
+    pub fn request(&self, uri: &str) -> Result<Request<()>, Error> {
+        let (uri, host) = parse_uri(uri)?;
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.uri = uri;
+        parts.headers = self.headers.clone();
+        let headers = &mut parts.headers;
+        headers.insert(HOST, host);
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(SEC_WEBSOCKET_KEY, value(&generate_key()?)?);
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        if !self.subprotocols.is_empty() {
+            headers.insert(
+                SEC_WEBSOCKET_PROTOCOL,
+                value(&self.subprotocols.join(", "))?,
+            );
+        }
+        if let Some(origin) = &self.origin {
+            headers.insert(ORIGIN, origin.clone());
+        }
+        Ok(Request::from_parts(parts, ()))
+    }
+}
+
+/// Checks that a response establishes the connection that the request asked for (RFC 6455 4.1).
+///
+/// Does no I/O. Fails as [`upgrade::check_response`] does, and where
+///
+/// | kind | response |
+/// |---|---|
+/// | [`ErrorKind::Accept`] | has no `Sec-WebSocket-Accept`, two, or one of another key |
+/// | [`ErrorKind::Extension`] | has an extension that was not offered, or two header lines of them |
+/// | [`ErrorKind::Subprotocol`] | has a subprotocol that was not offered, or two header lines |
+///
+/// The connection is then to be closed; the server is at fault.
+pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
+    upgrade::check_response(request, response)?;
+    check_websocket_headers(request.headers(), response.headers())
+}
+
+fn check_websocket_headers(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
+    check_accept(asked, answered)?;
+    check_extensions(asked, answered)?;
+    check_subprotocol(asked, answered)
+}
+
+fn check_accept(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
+    let refuse = |message: &str| Err(Error::peer(ErrorKind::Accept, message));
+    let key = asked
+        .get(SEC_WEBSOCKET_KEY)
+        .and_then(|key| key.to_str().ok())
+        .unwrap_or_default();
+    match single(answered, SEC_WEBSOCKET_ACCEPT) {
+        Single::One(accept) if *accept == accept_key(key) => Ok(()),
+        Single::One(_) => refuse("sec-websocket-accept does not fit the key"),
+        Single::Missing => refuse("no sec-websocket-accept header"),
+        Single::Several => refuse("more than one sec-websocket-accept header"),
+    }
+}
+
+fn check_extensions(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
+    // RFC 6455 11.3.2: not more than once in a response.
+    if single(answered, SEC_WEBSOCKET_EXTENSIONS) == Single::Several {
+        let message = "more than one sec-websocket-extensions header";
+        return Err(Error::peer(ErrorKind::Extension, message));
+    }
+    let is_offered =
+        |name: &[u8]| lists(asked, SEC_WEBSOCKET_EXTENSIONS).any(|offer| extension(offer) == name);
+    if lists(answered, SEC_WEBSOCKET_EXTENSIONS).all(|answer| is_offered(extension(answer))) {
+        return Ok(());
+    }
+    Err(Error::peer(
+        ErrorKind::Extension,
+        "server chose an extension that was not offered",
+    ))
+}
+
+/// The name of an extension, without its parameters (RFC 6455 9.1).
+fn extension(element: &[u8]) -> &[u8] {
+    element
+        .split(|&byte| byte == b';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii_end()
+}
+
+fn check_subprotocol(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
+    let refuse = |message: &str| Err(Error::peer(ErrorKind::Subprotocol, message));
+    match single(answered, SEC_WEBSOCKET_PROTOCOL) {
+        Single::Missing => Ok(()),
+        Single::One(chosen) if !is_token(chosen.as_bytes()) => {
+            refuse("sec-websocket-protocol of the server is not a token")
+        }
+        Single::One(chosen) if offered_subprotocols(asked).any(|offer| chosen == offer) => Ok(()),
+        Single::One(_) => refuse("server chose a subprotocol that was not offered"),
+        // RFC 6455 11.3.4: not more than once in a response.
+        Single::Several => refuse("more than one sec-websocket-protocol header"),
+    }
+}
+
+/// A URI, and the `Host` for it.
+fn parse_uri(text: &str) -> Result<(Uri, HeaderValue), Error> {
+    // RFC 6455 3: fragments have no meaning in these URIs and must not be used.
+    if text.contains('#') {
+        return Err(Error::invalid("uri has a fragment"));
+    }
+    let uri: Uri = text.parse().map_err(|error: http::uri::InvalidUri| {
+        upgrade::Error::new(upgrade::ErrorKind::InvalidArgument, "invalid uri").with_source(error)
+    })?;
+    let default_port = match uri.scheme_str() {
+        Some(scheme) if scheme.eq_ignore_ascii_case("ws") => 80,
+        Some(scheme) if scheme.eq_ignore_ascii_case("wss") => 443,
+        _ => return Err(Error::invalid("uri is neither ws nor wss")),
+    };
+    let authority = uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .unwrap_or_default();
+    if authority.contains('@') {
+        return Err(Error::invalid(
+            "uri has user information: send an authorization header",
+        ));
+    }
+    let Some((host, port)) = split_host(authority) else {
+        return Err(Error::invalid("uri has no host, or an invalid port"));
+    };
+    // RFC 6455 4.1: the port only where it is not the default.
+    let host = match port {
+        Some(port) if port != default_port => value(&format!("{host}:{port}"))?,
+        _ => value(host)?,
+    };
+    Ok((uri, host))
+}
+
+fn value(text: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(text)
+        .map_err(|_| Error::invalid(format!("{text:?} cannot be a header's value")))
+}

@@ -1,0 +1,150 @@
+//! Why a handshake failed.
+
+use crate::upgrade::{self, Fault};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Why a handshake failed.
+pub struct Error {
+    kind: ErrorKind,
+    inner: upgrade::Error,
+}
+
+/// What kind of [`Error`] it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The HTTP beneath failed: never `InvalidArgument`, which is the kind of that name here.
+    Upgrade(upgrade::ErrorKind),
+    /// `Sec-WebSocket-Version` is not 13: a server answers 426 with `Sec-WebSocket-Version: 13`
+    /// (RFC 6455 4.4), or 400 where there are two.
+    Version,
+    /// `Sec-WebSocket-Key` is missing, doubled or not 16 bytes in base64: a server answers 400.
+    Key,
+    /// The policy does not allow the `Origin`: a server answers 403.
+    Origin,
+    /// `Sec-WebSocket-Protocol` is no list of tokens (a server answers 400), or a client's server
+    /// chose a subprotocol that was not offered (RFC 6455 4.1).
+    Subprotocol,
+    /// The server answered with an extension that was not offered (RFC 6455 4.1).
+    Extension,
+    /// `Sec-WebSocket-Accept` is missing, doubled or does not fit the key (RFC 6455 4.1).
+    Accept,
+    /// The operating system gave no random bytes for a key.
+    Entropy,
+    /// The caller passed something that cannot be sent: a reserved header, a subprotocol that is
+    /// no token, a URI that is not `ws` or `wss`.
+    InvalidArgument,
+}
+
+impl Error {
+    /// An error that a server answers with a status.
+    pub(super) fn refusing(kind: ErrorKind, status: StatusCode, message: &str) -> Self {
+        Self {
+            kind,
+            inner: upgrade::Error::veto(message).refusing(status),
+        }
+    }
+
+    /// An error of the peer's that a client finds.
+    pub(super) fn peer(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            inner: upgrade::Error::veto(message),
+        }
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        upgrade::Error::new(upgrade::ErrorKind::InvalidArgument, message).into()
+    }
+
+    pub(super) fn entropy(source: getrandom::Error) -> Self {
+        let message = "operating system gave no random bytes";
+        let inner = upgrade::Error::new(upgrade::ErrorKind::Io, message).with_source(source);
+        Self {
+            kind: ErrorKind::Entropy,
+            inner,
+        }
+    }
+
+    pub(super) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            kind: self.kind,
+            inner: self.inner.with_header(name, value),
+        }
+    }
+
+    /// Lets something be done with the error beneath.
+    pub(super) fn map_inner(self, f: impl FnOnce(upgrade::Error) -> upgrade::Error) -> Self {
+        Self {
+            kind: self.kind,
+            inner: f(self.inner),
+        }
+    }
+
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Who is to blame.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.inner.fault()
+    }
+
+    /// The status that was sent or received, where there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.inner.status()
+    }
+
+    /// The refusal: at a server the answer to send, which the calls that write have sent already;
+    /// at a client the answer received, with at most 64 KiB of its body. A redirect's target is
+    /// its `location` header.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response<Vec<u8>>> {
+        self.inner.response()
+    }
+
+    /// The refusal, without the error.
+    #[must_use]
+    pub fn into_response(self) -> Option<Response<Vec<u8>>> {
+        self.inner.into_response()
+    }
+}
+
+impl From<upgrade::Error> for Error {
+    fn from(inner: upgrade::Error) -> Self {
+        let kind = match inner.kind() {
+            upgrade::ErrorKind::InvalidArgument => ErrorKind::InvalidArgument,
+            kind => ErrorKind::Upgrade(kind),
+        };
+        Self { kind, inner }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.kind)
+            .field("message", &self.to_string())
+            .field("status", &self.status())
+            .field("source", &self.source())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source()
+    }
+}

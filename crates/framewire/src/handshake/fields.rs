@@ -1,0 +1,61 @@
+//! Header fields that the handshake owns.
+
+use super::Error;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// A header that must not come twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Single<'a> {
+    Missing,
+    One(&'a HeaderValue),
+    Several,
+}
+
+/// RFC 6455 11.3: some headers must not appear more than once.
+pub(super) fn single(headers: &HeaderMap, name: HeaderName) -> Single<'_> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Single::Missing,
+        (Some(value), None) => Single::One(value),
+        (Some(_), Some(_)) => Single::Several,
+    }
+}
+
+/// Refuses a header that has a meaning of its own in a handshake, and so a method of its own here.
+pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), Error> {
+    let reserved = [
+        CONNECTION,
+        UPGRADE,
+        HOST,
+        ORIGIN,
+        CONTENT_LENGTH,
+        TRANSFER_ENCODING,
+    ];
+    if reserved.contains(name) || name.as_str().starts_with("sec-websocket-") {
+        return Err(Error::invalid(format!(
+            "header {name} is the handshake's to set"
+        )));
+    }
+    Ok(())
+}
+
+/// Adds a header of the program's own.
+pub(super) fn append(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    value: HeaderValue,
+) -> Result<(), Error> {
+    check_not_reserved(&name)?;
+    headers
+        .try_append(name, value)
+        .map_err(|_| Error::invalid("too many headers"))?;
+    Ok(())
+}
+
+/// The subprotocol a response names.
+pub(super) fn subprotocol(headers: &HeaderMap) -> Option<&str> {
+    headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()
+}

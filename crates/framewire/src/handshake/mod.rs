@@ -1,0 +1,66 @@
+//! The opening handshake of RFC 6455 section 4, on [`upgrade`](crate::upgrade).
+//!
+//! An [`Acceptor`] is a server's policy and a [`Connector`] a client's; both are cheap to clone and
+//! serve any number of connections. What they decide is in pure functions on the `http` crate's
+//! types ([`Acceptor::respond`], [`Connector::request`], [`check_response`]), so that an HTTP
+//! server or an event loop can use the same rules; the methods that take a stream only move bytes.
+//!
+//! # In one call
+//!
+//! ```no_run
+//! use framewire::handshake::Acceptor;
+//! use std::net::TcpListener;
+//!
+//! let acceptor = Acceptor::new().subprotocols(["chat.v2", "chat.v1"])?;
+//! let listener = TcpListener::bind("127.0.0.1:9001")?;
+//! for stream in listener.incoming() {
+//!     match acceptor.accept(stream?) {
+//!         Ok(established) => println!("speaking {:?}", established.subprotocol()),
+//!         Err(error) => eprintln!("refused: {error}"),
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # In two steps
+//!
+//! [`Acceptor::receive`] gives any request that is sound HTTP/1.1, an ordinary `GET /` included.
+//! The program looks at it and then accepts, or refuses with a response of its own: a 401, a
+//! redirect, or a page.
+//!
+//! ```no_run
+//! use framewire::handshake::Acceptor;
+//! use http::Response;
+//! # use std::net::TcpStream;
+//!
+//! # fn serve(stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut pending = Acceptor::new().receive(stream)?;
+//! if pending.is_websocket() {
+//!     pending.add_header("x-node".parse()?, "eu-3".parse()?)?;
+//!     let stream = pending.accept()?.into_rewind();
+//! # drop(stream);
+//! } else {
+//!     let page = Response::builder().header("content-type", "text/html; charset=utf-8");
+//!     pending.refuse(&page.body("<!doctype html><title>Hello</title>")?)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod acceptor;
+mod connector;
+mod error;
+mod established;
+mod fields;
+mod key;
+mod origin;
+mod pending;
+mod subprotocol;
+
+pub use acceptor::Acceptor;
+pub use connector::{Connector, check_response};
+pub use error::{Error, ErrorKind};
+pub use established::Established;
+pub use key::{accept_key, generate_key};
+pub use pending::Pending;
+pub use subprotocol::offered_subprotocols;

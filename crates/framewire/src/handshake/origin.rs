@@ -1,0 +1,99 @@
+//! Which pages may connect (RFC 6455 10.2).
+
+use super::fields::{Single, single};
+use super::{Error, ErrorKind};
+use crate::upgrade::split_host;
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, StatusCode};
+
+/// Who is let in, by `Origin`.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Policy {
+    #[default]
+    Same,
+    Any,
+    These(Vec<Origin>),
+}
+
+/// Scheme, host and port (RFC 6454 4), in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    scheme: String,
+    host: String,
+    port: Option<u16>,
+}
+
+impl Policy {
+    /// Fails with 403 where a page is not let in. A client that is no browser sends no `Origin`,
+    /// or any it likes: a policy protects users from pages, not servers from programs.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Error> {
+        if matches!(self, Self::Any) {
+            return Ok(());
+        }
+        let origin = match single(headers, ORIGIN) {
+            Single::Missing => return Ok(()),
+            Single::One(origin) => origin.to_str().ok().and_then(Origin::parse),
+            // RFC 6454 7.3: no more than one.
+            Single::Several => None,
+        };
+        let allowed = origin.is_some_and(|origin| match self {
+            Self::Same => origin.is_of_host(headers),
+            Self::Any => true,
+            Self::These(origins) => origins.contains(&origin),
+        });
+        if allowed {
+            return Ok(());
+        }
+        let message = "origin is not allowed";
+        Err(Error::refusing(
+            ErrorKind::Origin,
+            StatusCode::FORBIDDEN,
+            message,
+        ))
+    }
+}
+
+impl Origin {
+    /// RFC 6454 6.2: `scheme://host[:port]` and nothing after it; not `null`.
+    pub(super) fn parse(origin: &str) -> Option<Self> {
+        let (scheme, authority) = origin.split_once("://")?;
+        let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        if !is_scheme {
+            return None;
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let (host, port) = split_authority(authority)?;
+        let port = port.or_else(|| default_port(&scheme));
+        Some(Self { scheme, host, port })
+    }
+
+    /// Whether the request was sent to the host that the page came from.
+    ///
+    /// A server behind a proxy does not know whether the client spoke TLS, so a `Host` without a
+    /// port has the default port of the origin's scheme.
+    fn is_of_host(&self, headers: &HeaderMap) -> bool {
+        let host = headers
+            .get(HOST)
+            .and_then(|host| host.to_str().ok())
+            .and_then(split_authority);
+        host.is_some_and(|(host, port)| {
+            host == self.host && port.or_else(|| default_port(&self.scheme)) == self.port
+        })
+    }
+}
+
+/// Host in lower case, and port.
+fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
+    split_host(authority).map(|(host, port)| (host.to_ascii_lowercase(), port))
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
+    }
+}

@@ -1,0 +1,118 @@
+//! A request that a server has read and not yet answered.
+
+use super::fields::{append, check_not_reserved, subprotocol};
+use super::{Error, Established, offered_subprotocols, subprotocol as names};
+use crate::Socket;
+use crate::upgrade;
+use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::{HeaderName, HeaderValue, Request, Response};
+
+/// A request that was read and awaits its answer.
+///
+/// Holds what the [`Acceptor`](super::Acceptor)'s policy says of it: a 101 that can be changed, or
+/// a refusal that cannot. Dropping it closes the connection without an answer.
+#[derive(Debug)]
+#[must_use = "a request must be accepted or refused"]
+pub struct Pending<S> {
+    upgrade: upgrade::Pending<S>,
+    answer: Result<Response<()>, Error>,
+}
+
+impl<S> Pending<S> {
+    pub(super) fn new(upgrade: upgrade::Pending<S>, answer: Result<Response<()>, Error>) -> Self {
+        Self { upgrade, answer }
+    }
+
+    /// Agrees on a subprotocol by the program's own choice, or on none.
+    ///
+    /// Fails with [`ErrorKind::InvalidArgument`](super::ErrorKind::InvalidArgument), and changes
+    /// nothing, where the client does not offer it (RFC 6455 4.2.2).
+    pub fn set_subprotocol(&mut self, name: Option<&str>) -> Result<(), Error> {
+        let value = match name {
+            Some(name) if self.offered_subprotocols().any(|offer| offer == name) => {
+                Some(names::value(name)?)
+            }
+            Some(name) => {
+                return Err(Error::invalid(format!(
+                    "subprotocol {name:?} was not offered"
+                )));
+            }
+            None => None,
+        };
+        if let Ok(response) = &mut self.answer {
+            response.headers_mut().remove(SEC_WEBSOCKET_PROTOCOL);
+            response
+                .headers_mut()
+                .extend(value.map(|value| (SEC_WEBSOCKET_PROTOCOL, value)));
+        }
+        Ok(())
+    }
+
+    /// Adds a header to the 101.
+    ///
+    /// Fails with [`ErrorKind::InvalidArgument`](super::ErrorKind::InvalidArgument) for those that
+    /// [`Acceptor::header`](super::Acceptor::header) refuses.
+    pub fn add_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), Error> {
+        match &mut self.answer {
+            Ok(response) => append(response.headers_mut(), name, value),
+            Err(_) => check_not_reserved(&name),
+        }
+    }
+
+    /// The request. Extensions it offers are its `sec-websocket-extensions` headers.
+    pub fn request(&self) -> &Request<()> {
+        self.upgrade.request()
+    }
+
+    /// Whether the request names `websocket` in `Upgrade`.
+    ///
+    /// It may still be refused: [`refusal`](Self::refusal) says whether and why. A request that is
+    /// none of this library's business is one for which this is false.
+    pub fn is_websocket(&self) -> bool {
+        upgrade::lists(self.request().headers(), UPGRADE)
+            .any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+    }
+
+    /// Why [`accept`](Self::accept) would refuse the request, if it would.
+    pub fn refusal(&self) -> Option<&Error> {
+        self.answer.as_ref().err()
+    }
+
+    /// The subprotocols offered, in the client's order of preference.
+    pub fn offered_subprotocols(&self) -> impl Iterator<Item = &str> {
+        offered_subprotocols(self.request().headers())
+    }
+
+    /// The subprotocol that [`accept`](Self::accept) would agree on.
+    pub fn subprotocol(&self) -> Option<&str> {
+        subprotocol(self.answer.as_ref().ok()?.headers())
+    }
+
+    /// The stream, for what only it can tell: the peer's address, or its certificate.
+    pub fn get_ref(&self) -> &S {
+        self.upgrade.get_ref()
+    }
+}
+
+impl<S: Socket> Pending<S> {
+    /// Answers 101, or the policy's refusal.
+    ///
+    /// Blocks while writing, at most [`Limits::time`](upgrade::Limits::time). Fails with what
+    /// [`refusal`](Self::refusal) gives, after sending it (and, where the peer sent more than the
+    /// head, reading that away for at most half a second); else with
+    /// [`Io`](upgrade::ErrorKind::Io) or [`TimedOut`](upgrade::ErrorKind::TimedOut).
+    pub fn accept(self) -> Result<Established<S>, Error> {
+        match self.answer {
+            Ok(response) => Ok(Established::new(self.upgrade.switch(response)?)),
+            Err(error) => Err(error.map_inner(|inner| self.upgrade.refuse_with(inner))),
+        }
+    }
+
+    /// Answers with a response of the program's own, whatever the policy says: a 401, a redirect,
+    /// or a page for a browser.
+    ///
+    /// Returns the stream, to be closed. Blocks and fails as [`upgrade::Pending::refuse`] does.
+    pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+        Ok(self.upgrade.refuse(response)?)
+    }
+}

@@ -1,0 +1,197 @@
+//! What can go wrong on the way to an upgraded connection, and whose fault it is.
+
+use super::encode::plain_response;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+/// Why a connection was not upgraded.
+///
+/// One pointer in size; making one allocates.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    response: Option<Response<Vec<u8>>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What kind of [`Error`] it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The head breaks the grammar of RFC 9112, or has no, two or an invalid `Host`, or announces
+    /// a body. A server answers 400. The peer's fault.
+    Malformed,
+    /// The head is longer than [`Limits::head_bytes`](super::Limits::head_bytes). A server answers
+    /// 431, or 414 while still in the request line. The peer's fault.
+    HeadTooLarge,
+    /// The head has more headers than [`Limits::headers`](super::Limits::headers). A server
+    /// answers 431. The peer's fault.
+    TooManyHeaders,
+    /// Not HTTP/1.1. A server answers 400 to HTTP/1.0, in which an upgrade cannot be asked for
+    /// (RFC 9110 7.8), and 505 to any other (RFC 9110 15.6.6). The peer's fault.
+    Version,
+    /// The method is not `GET`. A server answers 405 with `Allow: GET`. The peer's fault.
+    Method,
+    /// A sound request that asks for no upgrade, or for none that is accepted. A server answers
+    /// 426 with `Upgrade`. The peer's fault.
+    NotUpgrade,
+    /// The time of [`Limits::time`](super::Limits::time) was over. A server answers 408 if part
+    /// of a head had come, and nothing if none had. The peer's fault.
+    TimedOut,
+    /// The stream ended before the head did. Nothing is answered. The peer's fault.
+    Closed,
+    /// Reading or writing failed; [`source`](StdError::source) is the [`io::Error`].
+    ///
+    /// `WouldBlock` before the time was over comes here: a non-blocking stream is for the
+    /// decoders.
+    Io,
+    /// The server answered with something else than 101: see [`Error::response`]. The peer's
+    /// fault.
+    Refused,
+    /// The server answered 101, but not to what was asked. The peer's fault.
+    InvalidResponse,
+    /// A check above this module refused the peer, as made by [`Error::veto`]. The peer's fault.
+    Vetoed,
+    /// The caller passed something that cannot be sent. The caller's fault.
+    InvalidArgument,
+}
+
+/// Who is to blame for an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The peer did what the protocol, a limit or a policy forbids.
+    Peer,
+    /// The caller of this library did.
+    Caller,
+    /// Neither: the connection between them or the system beneath failed.
+    Environment,
+}
+
+impl Error {
+    /// An error for a peer that a check of the caller's refuses: [`ErrorKind::Vetoed`].
+    pub fn veto(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Vetoed, message)
+    }
+
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            response: None,
+            source: None,
+        }))
+    }
+
+    /// Adds the answer for a peer that sent a request: the status, and the message as its body.
+    pub(crate) fn refusing(mut self, status: StatusCode) -> Self {
+        self.0.response = Some(plain_response(status, &self.0.message));
+        self
+    }
+
+    /// Adds a header to the answer, if there is one.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        if let Some(response) = &mut self.0.response {
+            response.headers_mut().append(name, value);
+        }
+        self
+    }
+
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Takes the answer away: a client answers nothing.
+    pub(super) fn without_response(mut self) -> Self {
+        self.0.response = None;
+        self
+    }
+
+    pub(super) fn refused(response: Response<Vec<u8>>) -> Self {
+        let message = format!(
+            "server refused the upgrade with status {}",
+            response.status()
+        );
+        let mut error = Self::new(ErrorKind::Refused, message);
+        error.0.response = Some(response);
+        error
+    }
+
+    pub(super) fn io(source: io::Error, doing: &str) -> Self {
+        if source.kind() == io::ErrorKind::TimedOut {
+            Self::new(
+                ErrorKind::TimedOut,
+                format!("{doing} was not done within the time limit"),
+            )
+        } else {
+            Self::new(ErrorKind::Io, format!("{doing} failed")).with_source(source)
+        }
+    }
+
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Who is to blame.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self.0.kind {
+            ErrorKind::Io => Fault::Environment,
+            ErrorKind::InvalidArgument => Fault::Caller,
+            _ => Fault::Peer,
+        }
+    }
+
+    /// The status that was sent or received, where there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.response().map(Response::status)
+    }
+
+    /// The refusal: at a server the answer to send, which the calls that write have sent already;
+    /// at a client the answer received, with at most 64 KiB of its body, decoded if it was
+    /// chunked. A redirect's target is its `location` header.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response<Vec<u8>>> {
+        self.0.response.as_ref()
+    }
+
+    /// The refusal, without the error.
+    #[must_use]
+    pub fn into_response(self) -> Option<Response<Vec<u8>>> {
+        self.0.response
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("status", &self.status())
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as _)
+    }
+}

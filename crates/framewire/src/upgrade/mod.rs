@@ -1,0 +1,71 @@
+//! HTTP/1.1 Upgrade for any protocol, both ends (RFC 9110 7.8, RFC 9112).
+//!
+//! An HTTP/1.1 connection becomes a connection of another protocol when a client asks for it in
+//! a `GET` request and the server answers 101. This module reads and writes the two heads, checks
+//! them, and hands the stream back together with the bytes that came after the head. It knows
+//! nothing of the protocol that follows.
+//!
+//! # A server, in two steps
+//!
+//! [`receive`] reads a request, the program looks at it, and then either accepts or answers with a
+//! response of its own.
+//!
+//! ```no_run
+//! use framewire::upgrade::{self, Limits};
+//! use http::{HeaderMap, Response};
+//! use std::net::TcpListener;
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let (stream, _) = listener.accept()?;
+//! let pending = upgrade::receive(stream, &Limits::default())?;
+//! if pending.request().uri().path() == "/echo" {
+//!     let upgraded = pending.accept(&["echo/1"], HeaderMap::new())?;
+//!     let echo_stream = upgraded.into_rewind();
+//! # drop(echo_stream);
+//! } else {
+//!     pending.refuse(&Response::builder().status(404).body("no such thing\n")?)?;
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Without I/O
+//!
+//! An event loop feeds whatever arrived to a [`RequestDecoder`] (a client: [`ResponseDecoder`]),
+//! asks [`respond`] for the answer and writes what [`encode_response`] gives. Nothing in that path
+//! reads, writes or looks at a clock; the time limit is then the event loop's to keep.
+//!
+//! # What a peer can cost
+//!
+//! Memory for one head is bounded by [`Limits::head_bytes`], its parsed form by the same and
+//! [`Limits::headers`], time by [`Limits::time`]. Every byte of a head is looked at once while it
+//! arrives and once more when it is complete, however it is cut.
+
+mod body;
+mod deadline;
+mod encode;
+mod error;
+mod head;
+mod host;
+mod limits;
+mod list;
+mod negotiate;
+mod request;
+mod response;
+mod rewind;
+mod server;
+mod upgraded;
+
+mod client;
+
+pub use client::request;
+pub use encode::{encode_request, encode_response};
+pub use error::{Error, ErrorKind, Fault};
+pub(crate) use host::split_host;
+pub use limits::Limits;
+pub(crate) use list::{is_token, lists};
+pub use negotiate::{check_response, respond};
+pub use request::RequestDecoder;
+pub use response::ResponseDecoder;
+pub use rewind::Rewind;
+pub use server::{Pending, receive};
+pub use upgraded::Upgraded;

@@ -1,0 +1,168 @@
+//! Is this a request for an upgrade, and is this the answer to it? Pure functions on heads.
+
+use super::encode::invalid;
+use super::head::malformed;
+use super::list::{contains, is_protocol, lists};
+use super::request::check_host;
+use super::{Error, ErrorKind};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+
+/// The 101 for a request, switching to the first protocol in `accepted` that it offers, with
+/// `headers` added.
+///
+/// The request may come from [`RequestDecoder`](super::RequestDecoder) or from any HTTP server
+/// that uses the `http` crate. Protocols are compared without case (RFC 9110 7.8). Allocates the
+/// response. Does no I/O.
+///
+/// Fails, with the refusal as [`Error::response`], where the request is
+///
+/// | status | kind | request |
+/// |---|---|---|
+/// | 400 | [`ErrorKind::Version`] | in HTTP/1.0, where `Upgrade` means nothing (RFC 9110 7.8) |
+/// | 505 | [`ErrorKind::Version`] | in another version than these two (RFC 9110 15.6.6) |
+/// | 405 | [`ErrorKind::Method`] | not a `GET` |
+/// | 400 | [`ErrorKind::Malformed`] | without one valid `Host`, or announcing a body |
+/// | 426 | [`ErrorKind::NotUpgrade`] | without `Connection: upgrade` or a protocol in `accepted` |
+///
+/// and with [`ErrorKind::InvalidArgument`], the caller being at fault, where `accepted` is empty
+/// or holds something that is no protocol, or `headers` holds `Connection`, `Upgrade`,
+/// `Content-Length` or `Transfer-Encoding`.
+pub fn respond<B>(
+    request: &Request<B>,
+    accepted: &[&str],
+    headers: HeaderMap,
+) -> Result<Response<()>, Error> {
+    if let Some(name) = RESERVED.iter().find(|name| headers.contains_key(*name)) {
+        return Err(invalid(format!(
+            "header {name} of a 101 is not the caller's to set"
+        )));
+    }
+    let listed = protocol_list(accepted)?;
+    check_version(request.version())?;
+    if request.method() != Method::GET {
+        let message = format!("an upgrade is asked for with get, not {}", request.method());
+        return Err(Error::new(ErrorKind::Method, message)
+            .refusing(StatusCode::METHOD_NOT_ALLOWED)
+            .with_header(ALLOW, HeaderValue::from_static("GET")));
+    }
+    check_host(request.version(), request.headers())?;
+    // A body would lie before the upgraded protocol's first byte, and be read as that protocol.
+    if announces_body(request.headers()) {
+        return Err(malformed("a body in a request for an upgrade"));
+    }
+
+    let offered = |protocol: &&&str| contains(request.headers(), UPGRADE, protocol);
+    let Some(protocol) = accepted.iter().find(offered) else {
+        return Err(upgrade_required(
+            "request does not ask for an upgrade to",
+            accepted,
+            listed,
+        ));
+    };
+    // RFC 9110 7.6.1, 7.8: without the connection option, Upgrade was not meant for this server.
+    if !contains(request.headers(), CONNECTION, "upgrade") {
+        return Err(upgrade_required(
+            "connection header has no token upgrade to go to",
+            accepted,
+            listed,
+        ));
+    }
+
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = StatusCode::SWITCHING_PROTOCOLS;
+    parts.headers = headers;
+    parts
+        .headers
+        .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    let protocol = HeaderValue::from_str(protocol).map_err(|_| invalid("invalid protocol"))?;
+    parts.headers.insert(UPGRADE, protocol);
+    Ok(Response::from_parts(parts, ()))
+}
+
+/// Checks that a response switches to a protocol that the request asked for.
+///
+/// Fails with [`ErrorKind::Refused`] where the status is not 101, and with
+/// [`ErrorKind::InvalidResponse`] where `Connection` lacks the token `upgrade`, or `Upgrade` names
+/// anything but one protocol of the request. The server is at fault. Does no I/O.
+pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Error::refused(without_body(response)));
+    }
+    if !contains(response.headers(), CONNECTION, "upgrade") {
+        return Err(invalid_response(
+            "connection header of the 101 has no token upgrade",
+        ));
+    }
+    let mut switched = lists(response.headers(), UPGRADE);
+    let (Some(protocol), None) = (switched.next(), switched.next()) else {
+        return Err(invalid_response(
+            "upgrade header of the 101 does not name one protocol",
+        ));
+    };
+    // RFC 9110 7.8: a server must not switch to a protocol that the client did not indicate.
+    let offered =
+        lists(request.headers(), UPGRADE).any(|asked| asked.eq_ignore_ascii_case(protocol));
+    if !offered {
+        return Err(invalid_response(
+            "the 101 switches to a protocol that was not asked for",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether bytes of a body follow the head.
+pub(super) fn announces_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers
+            .get_all(CONTENT_LENGTH)
+            .iter()
+            .any(|length| length.as_bytes() != b"0")
+}
+
+fn protocol_list(accepted: &[&str]) -> Result<HeaderValue, Error> {
+    if accepted.is_empty()
+        || !accepted
+            .iter()
+            .all(|protocol| is_protocol(protocol.as_bytes()))
+    {
+        return Err(invalid("accepted protocols are not a list of names"));
+    }
+    HeaderValue::from_str(&accepted.join(", ")).map_err(|_| invalid("invalid protocol"))
+}
+
+fn check_version(version: Version) -> Result<(), Error> {
+    let status = match version {
+        Version::HTTP_11 => return Ok(()),
+        // RFC 6455 4.2.1: HTTP/1.1 or higher, or "an appropriate error code (such as 400)"; 505
+        // would say that the major version is not supported, and it is.
+        Version::HTTP_10 => StatusCode::BAD_REQUEST,
+        _ => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+    };
+    Err(Error::new(ErrorKind::Version, "http version is not 1.1").refusing(status))
+}
+
+/// RFC 9110 15.5.22: a 426 MUST say in `Upgrade` what is accepted.
+fn upgrade_required(message: &str, accepted: &[&str], listed: HeaderValue) -> Error {
+    Error::new(
+        ErrorKind::NotUpgrade,
+        format!("{message} {}", accepted.join(" or ")),
+    )
+    .refusing(StatusCode::UPGRADE_REQUIRED)
+    .with_header(UPGRADE, listed)
+    .with_header(CONNECTION, HeaderValue::from_static("Upgrade"))
+}
+
+fn invalid_response(message: &str) -> Error {
+    Error::new(ErrorKind::InvalidResponse, message)
+}
+
+fn without_body<C>(response: &Response<C>) -> Response<Vec<u8>> {
+    let mut copy = Response::new(Vec::new());
+    *copy.status_mut() = response.status();
+    *copy.version_mut() = response.version();
+    copy.headers_mut().clone_from(response.headers());
+    copy
+}
+
+const RESERVED: [http::HeaderName; 4] = [CONNECTION, UPGRADE, CONTENT_LENGTH, TRANSFER_ENCODING];

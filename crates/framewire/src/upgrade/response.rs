@@ -1,0 +1,80 @@
+//! Bytes to a response, for a client.
+
+use super::head::{Head, malformed};
+use super::request::collect_headers;
+use super::{Error, ErrorKind, Limits};
+use http::{Response, StatusCode, Version};
+
+/// Reads one final response head, without I/O.
+///
+/// As strict as [`RequestDecoder`](super::RequestDecoder). Interim responses (1xx but 101) are
+/// passed over (RFC 9110 15.2); their bytes count against the same limit.
+#[derive(Debug, Clone)]
+pub struct ResponseDecoder {
+    head: Head,
+}
+
+impl ResponseDecoder {
+    /// A decoder for one response. Allocates nothing until part of a head is fed.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            head: Head::new(*limits),
+        }
+    }
+
+    /// Takes what has arrived; gives how much of it the head used, and the response once its head
+    /// is complete.
+    ///
+    /// Without a response, all of `input` was used; what the head did not use is the upgraded
+    /// protocol's or the body's, and the caller's to keep. The decoder is done after a response or
+    /// an error.
+    ///
+    /// Fails with [`ErrorKind::Malformed`], [`ErrorKind::HeadTooLarge`],
+    /// [`ErrorKind::TooManyHeaders`] or [`ErrorKind::Version`]; the server is at fault.
+    pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Response<()>>), Error> {
+        let mut used = 0;
+        loop {
+            let complete = match self.head.feed(&input[used..]) {
+                Ok(Some(complete)) => complete,
+                Ok(None) => return Ok((input.len(), None)),
+                Err(error) => return Err(error.without_response()),
+            };
+            used += complete.used;
+            let response =
+                parse(complete.bytes, complete.headers).map_err(Error::without_response)?;
+            if response.status().is_informational()
+                && response.status() != StatusCode::SWITCHING_PROTOCOLS
+            {
+                self.head.next_head();
+                continue;
+            }
+            return Ok((used, Some(response)));
+        }
+    }
+}
+
+fn parse(head: &[u8], headers: usize) -> Result<Response<()>, Error> {
+    let mut lines = vec![httparse::EMPTY_HEADER; headers];
+    let mut parsed = httparse::Response::new(&mut lines);
+    match parsed.parse(head) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(malformed("it ends early")),
+        Err(httparse::Error::Version) => {
+            return Err(Error::new(ErrorKind::Version, "response is not http/1.1"));
+        }
+        Err(error) => return Err(malformed(error)),
+    }
+    let Some(code) = parsed.code else {
+        return Err(malformed("no status line"));
+    };
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = StatusCode::from_u16(code).map_err(malformed)?;
+    parts.version = if parsed.version == Some(1) {
+        Version::HTTP_11
+    } else {
+        Version::HTTP_10
+    };
+    parts.headers = collect_headers(parsed.headers)?;
+    Ok(Response::from_parts(parts, ()))
+}

@@ -1,0 +1,241 @@
+//! The server's end over a blocking stream: read a request, then accept or refuse.
+
+use super::deadline::Deadline;
+use super::encode::{encode_head, encode_response, invalid};
+use super::negotiate::{announces_body, respond};
+use super::{Error, ErrorKind, Limits, RequestDecoder, Upgraded};
+use crate::Socket;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use std::io;
+use std::time::Duration;
+
+/// Reads one request from a stream.
+///
+/// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as
+/// HTTP/1.1 is answered before the error is returned, which takes at most as long again: see
+/// [`ErrorKind`] for the statuses. The stream is then dropped, after reading away up to 64 KiB of
+/// what the peer went on to send (for at most half a second), so that the answer is not lost to a
+/// connection reset.
+///
+/// Sets the stream's time-outs and leaves both at `None`, for ever; a stream with time-outs of its
+/// own gets them back from its owner. With [`Duration::MAX`] they are not touched. A stream that
+/// returns `WouldBlock` before the time is over (a non-blocking one) ends in [`ErrorKind::Io`] and
+/// its bytes are lost: [`RequestDecoder`] is for those. `TimedOut` from the stream itself is
+/// [`ErrorKind::TimedOut`] at any time.
+pub fn receive<S: Socket>(mut stream: S, limits: &Limits) -> Result<Pending<S>, Error> {
+    let deadline = Deadline::after(limits.time);
+    match read_request(&mut stream, limits, deadline) {
+        Ok((request, leftover)) => {
+            let cleared = deadline.clear(&stream);
+            cleared.map_err(|error| Error::io(error, "clearing the time-outs"))?;
+            Ok(Pending {
+                stream,
+                request,
+                leftover,
+                time: limits.time,
+            })
+        }
+        Err(error) => {
+            // More of a request that was not understood may be on its way.
+            let unread = error.kind() != ErrorKind::TimedOut;
+            answer_error(&mut stream, &error, false, unread, limits.time);
+            Err(error)
+        }
+    }
+}
+
+/// A request that was read and awaits its answer.
+///
+/// Dropping it closes the connection without one.
+#[derive(Debug)]
+#[must_use = "a request must be accepted or refused"]
+pub struct Pending<S> {
+    stream: S,
+    request: Request<()>,
+    leftover: Vec<u8>,
+    time: Duration,
+}
+
+impl<S> Pending<S> {
+    /// The request. HTTP/1.0 or 1.1 with any method; whether it asks for an upgrade is for
+    /// [`respond`] to say.
+    pub fn request(&self) -> &Request<()> {
+        &self.request
+    }
+
+    /// The stream, for what only it can tell: the peer's address, or its certificate.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+}
+
+impl<S: Socket> Pending<S> {
+    /// Switches to the first protocol in `accepted` that the request offers: 101, with `headers`
+    /// added.
+    ///
+    /// Blocks while writing, at most [`Limits::time`]. A request that [`respond`] refuses is
+    /// refused with its status, as by [`refuse_with`](Self::refuse_with).
+    pub fn accept(self, accepted: &[&str], headers: HeaderMap) -> Result<Upgraded<S>, Error> {
+        match respond(&self.request, accepted, headers) {
+            Ok(response) => self.switch(response),
+            Err(error) => Err(self.refuse_with(error)),
+        }
+    }
+
+    /// Sends a 101 that [`respond`] or a layer above it made.
+    ///
+    /// Blocks while writing, at most [`Limits::time`]. Fails with [`ErrorKind::InvalidArgument`]
+    /// where the status is not 101, with [`ErrorKind::Io`] or [`ErrorKind::TimedOut`].
+    pub fn switch(mut self, response: Response<()>) -> Result<Upgraded<S>, Error> {
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(invalid(format!(
+                "status {} does not switch protocols",
+                response.status()
+            )));
+        }
+        let head = encode_head(response.status(), response.headers(), 0)?;
+        write(&mut self.stream, &head, Deadline::after(self.time))?;
+        Ok(Upgraded::new(
+            self.stream,
+            self.leftover,
+            self.request,
+            response,
+        ))
+    }
+
+    /// Answers with a response of the caller's: any status but 1xx, any headers, any body.
+    ///
+    /// It is how a server says 401, redirects, or serves a page to a browser that asked for no
+    /// upgrade. `Content-Length` and `Connection: close` are set; the answer to a `HEAD` is sent
+    /// without the body.
+    ///
+    /// Returns the stream, to be closed. Blocks while writing, at most [`Limits::time`], and, if
+    /// the peer sent more than the head or announced it, until it closes or for half a second.
+    /// Fails with [`ErrorKind::InvalidArgument`] where the response cannot be sent, with
+    /// [`ErrorKind::Io`] or [`ErrorKind::TimedOut`].
+    pub fn refuse<B: AsRef<[u8]>>(mut self, response: &Response<B>) -> Result<S, Error> {
+        if response.status().is_informational() {
+            return Err(invalid(format!(
+                "status {} is not a refusal",
+                response.status()
+            )));
+        }
+        let bytes = encode_answer(response, self.is_head())?;
+        let deadline = Deadline::after(self.time);
+        write(&mut self.stream, &bytes, deadline)?;
+        if self.has_unread() {
+            drain(&mut self.stream, self.time);
+            let cleared = deadline.clear(&self.stream);
+            cleared.map_err(|error| Error::io(error, "clearing the time-outs"))?;
+        }
+        Ok(self.stream)
+    }
+
+    /// Answers with [`Error::response`], if the error has one, and gives the error back.
+    ///
+    /// Blocks as [`refuse`](Self::refuse) does. A failure to write the answer is not reported: the
+    /// error already says why the connection is of no use.
+    pub fn refuse_with(mut self, error: Error) -> Error {
+        let (is_head, unread) = (self.is_head(), self.has_unread());
+        answer_error(&mut self.stream, &error, is_head, unread, self.time);
+        error
+    }
+
+    fn is_head(&self) -> bool {
+        self.request.method() == Method::HEAD
+    }
+
+    fn has_unread(&self) -> bool {
+        !self.leftover.is_empty() || announces_body(self.request.headers())
+    }
+}
+
+fn read_request<S: Socket>(
+    stream: &mut S,
+    limits: &Limits,
+    deadline: Deadline,
+) -> Result<(Request<()>, Vec<u8>), Error> {
+    let mut decoder = RequestDecoder::new(limits);
+    let mut piece = [0; PIECE];
+    loop {
+        let count = match deadline.read(stream, &mut piece) {
+            Ok(0) => {
+                return Err(Error::new(
+                    ErrorKind::Closed,
+                    "stream ended before the request",
+                ));
+            }
+            Ok(count) => count,
+            Err(error) => return Err(read_failed(error, &decoder)),
+        };
+        if let (used, Some(request)) = decoder.decode(&piece[..count])? {
+            return Ok((request, piece[used..count].to_vec()));
+        }
+    }
+}
+
+fn read_failed(error: io::Error, decoder: &RequestDecoder) -> Error {
+    let error = Error::io(error, "reading the request");
+    // RFC 9110 15.5.9. A peer that sent nothing asked for nothing: browsers open connections they
+    // may need, and would take the 408 for the answer to a later request.
+    if error.kind() == ErrorKind::TimedOut && decoder.is_started() {
+        return error.refusing(StatusCode::REQUEST_TIMEOUT);
+    }
+    error
+}
+
+/// Sends the answer that an error carries. Whether that works makes no difference any more.
+fn answer_error<S: Socket>(
+    stream: &mut S,
+    error: &Error,
+    is_head: bool,
+    unread: bool,
+    time: Duration,
+) {
+    let Some(Ok(bytes)) = error
+        .response()
+        .map(|response| encode_answer(response, is_head))
+    else {
+        return;
+    };
+    if write(stream, &bytes, Deadline::after(time)).is_ok() && unread {
+        drain(stream, time);
+    }
+}
+
+/// RFC 9110 9.3.2: the answer to a HEAD is that to a GET without the body.
+fn encode_answer<B: AsRef<[u8]>>(response: &Response<B>, is_head: bool) -> Result<Vec<u8>, Error> {
+    if is_head {
+        let length = response.body().as_ref().len();
+        return encode_head(response.status(), response.headers(), length);
+    }
+    encode_response(response)
+}
+
+fn write<S: Socket>(stream: &mut S, bytes: &[u8], deadline: Deadline) -> Result<(), Error> {
+    deadline
+        .write_all(stream, bytes)
+        .and_then(|()| deadline.clear(stream))
+        .map_err(|error| Error::io(error, "writing the answer"))
+}
+
+/// Reads away what a refused peer still sends.
+///
+/// RFC 9112 9.6: closing a TCP connection with unread input resets it, and a reset can take the
+/// answer from the client before it was read.
+fn drain<S: Socket>(stream: &mut S, time: Duration) {
+    let deadline = Deadline::after(time.min(LINGER));
+    let mut piece = [0; PIECE];
+    let mut left = LINGER_BYTES;
+    while let Ok(count @ 1..) = deadline.read(stream, &mut piece) {
+        if count >= left {
+            return;
+        }
+        left -= count;
+    }
+}
+
+/// How much is read at once, and so the most that can be left over.
+pub(super) const PIECE: usize = 4096;
+const LINGER: Duration = Duration::from_millis(500);
+const LINGER_BYTES: usize = 64 * 1024;
