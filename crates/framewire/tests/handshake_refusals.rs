@@ -4,8 +4,9 @@
 
 mod upgrade_support;
 
+use framewire::Fault;
 use framewire::handshake::{Acceptor, ErrorKind};
-use framewire::upgrade::{self, Fault};
+use framewire::upgrade;
 use upgrade_support::{
     REQUEST, Script, body_of, header_of, request_replacing, request_with, status_of,
 };

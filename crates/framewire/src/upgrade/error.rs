@@ -1,6 +1,7 @@
 //! What can go wrong on the way to an upgraded connection, and whose fault it is.
 
 use super::encode::plain_response;
+use crate::Fault;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::error::Error as StdError;
 use std::fmt;
@@ -58,18 +59,6 @@ pub enum ErrorKind {
     Vetoed,
     /// The caller passed something that cannot be sent. The caller's fault.
     InvalidArgument,
-}
-
-/// Who is to blame for an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The peer did what the protocol, a limit or a policy forbids.
-    Peer,
-    /// The caller of this library did.
-    Caller,
-    /// Neither: the connection between them or the system beneath failed.
-    Environment,
 }
 
 impl Error {
@@ -135,7 +124,7 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.0.kind {
-            ErrorKind::Io => Fault::Environment,
+            ErrorKind::Io => Fault::Transport,
             ErrorKind::InvalidArgument => Fault::Caller,
             _ => Fault::Peer,
         }

@@ -1,0 +1,125 @@
+//! A 20-byte text message through a `Session` and back, in memory: decode, unmask, validate,
+//! encode. Beside it a bare loop that does the same to a known frame and checks nothing.
+//!
+//! `cargo bench -p framewire-bench --bench session`; with `-- MESSAGES` it runs that many and
+//! times nothing, for counting instructions under `valgrind --tool=callgrind`.
+#![allow(
+    clippy::expect_used,
+    clippy::cast_precision_loss,
+    reason = "a benchmark that goes wrong should stop, and prints three digits"
+)]
+
+use std::hint::black_box;
+
+use framewire::frame::mask;
+use framewire::protocol::{Event, Limits, MessageBuffer, Session};
+use framewire_bench::medians;
+
+const PAYLOAD: &[u8; 20] = b"{\"bid\":1.2,\"ask\":3}\n";
+const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
+const BATCH: usize = 100;
+const ROUNDS: usize = 2_000;
+
+fn main() {
+    let batch = masked_frame().repeat(BATCH);
+    let mut echo = Echo::new();
+    if let Some(messages) = std::env::args().find_map(|arg| arg.parse::<usize>().ok()) {
+        let mut input = batch.clone();
+        for _ in 0..messages.div_ceil(BATCH) {
+            input.copy_from_slice(&batch);
+            echo.run(&mut input);
+        }
+        return;
+    }
+    let mut input = batch.clone();
+    let mut output = Vec::new();
+    let [session, bare, copy] = medians(
+        ROUNDS,
+        [
+            &mut || {
+                input.copy_from_slice(&batch);
+                echo.run(black_box(&mut input));
+            },
+            &mut || {
+                let mut input = batch.clone();
+                bare_echo(black_box(&mut input), &mut output);
+            },
+            &mut || {
+                black_box(&batch.clone());
+            },
+        ],
+    );
+    let per_message = |time: std::time::Duration| time.as_nanos() as f64 / BATCH as f64;
+    println!("session     {:6.1} ns per message", per_message(session));
+    println!("bare loop   {:6.1} ns per message", per_message(bare));
+    println!(
+        "input copy  {:6.1} ns per message, in both of the above",
+        per_message(copy)
+    );
+
+    let mut large = vec![0x5A; 64 << 10];
+    let [masking] = medians(
+        ROUNDS,
+        [&mut || mask::apply(black_box(&mut large), black_box(KEY), 0)],
+    );
+    println!(
+        "masking     {:6.1} GB/s",
+        large.len() as f64 / masking.as_nanos() as f64
+    );
+}
+
+fn masked_frame() -> Vec<u8> {
+    let mut frame = vec![0x81, 0x80 | PAYLOAD.len() as u8];
+    frame.extend(KEY);
+    frame.extend(PAYLOAD);
+    mask::apply(&mut frame[6..], KEY, 0);
+    frame
+}
+
+struct Echo {
+    session: Session,
+    message: MessageBuffer,
+    output: Vec<u8>,
+}
+
+impl Echo {
+    fn new() -> Self {
+        Self {
+            session: Session::server(Limits::default()),
+            message: MessageBuffer::new(),
+            output: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, input: &mut [u8]) {
+        self.output.clear();
+        let mut used = 0;
+        while used < input.len() {
+            let (taken, event) = self
+                .session
+                .receive(&mut input[used..], &mut self.message)
+                .expect("the frames are legal");
+            used += taken;
+            if let Some(Event::Message(message)) = event {
+                self.session
+                    .send(message.opcode(), message.payload(), &mut self.output)
+                    .expect("the echo is legal");
+            }
+        }
+        assert_eq!(self.output.len(), BATCH * (PAYLOAD.len() + 2));
+    }
+}
+
+/// What no endpoint can do with less: walk frames of a known shape, unmask, look at the text,
+/// write a header and the payload.
+fn bare_echo(input: &mut [u8], output: &mut Vec<u8>) {
+    output.clear();
+    for frame in input.chunks_exact_mut(6 + PAYLOAD.len()) {
+        let key = [frame[2], frame[3], frame[4], frame[5]];
+        let payload = &mut frame[6..];
+        mask::apply(payload, key, 0);
+        assert!(std::str::from_utf8(payload).is_ok());
+        output.extend([0x81, payload.len() as u8]);
+        output.extend_from_slice(payload);
+    }
+}

@@ -1,0 +1,92 @@
+//! A stream of bytes over binary messages.
+
+use std::io::{self, Read, Write};
+
+use super::WebSocket;
+use crate::error::{Error, ErrorKind};
+use crate::frame::{CloseCode, Opcode};
+
+/// Bytes over binary messages, whose bounds mean nothing: a tunnel for any protocol.
+///
+/// Reading blocks for the next byte and gives 0 after a Close frame with 1000, 1001 or no code.
+/// Text, which is no bytes, is answered with Close 1003. A write of any size is fed as messages of
+/// at most the connection's chunk size; [`flush`](Write::flush), or a read that may block, sends
+/// them.
+#[derive(Debug)]
+pub struct ByteStream<S> {
+    websocket: WebSocket<S>,
+}
+
+impl<S> ByteStream<S> {
+    pub(super) fn new(websocket: WebSocket<S>) -> Self {
+        Self { websocket }
+    }
+
+    /// The connection, to close it or to go back to messages.
+    pub fn get_mut(&mut self) -> &mut WebSocket<S> {
+        &mut self.websocket
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn into_inner(self) -> WebSocket<S> {
+        self.websocket
+    }
+}
+
+impl<S: Read + Write> Read for ByteStream<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(mut message) = self.websocket.resume_message_reader() {
+                match message.read(buf)? {
+                    0 => continue,
+                    len => return Ok(len),
+                }
+            }
+            match self
+                .websocket
+                .message_reader()
+                .map(|message| message.opcode())
+            {
+                Ok(Opcode::Binary) => {}
+                Ok(_) => {
+                    // What cannot be sent now is no worse than what came.
+                    let _ = self
+                        .websocket
+                        .close(CloseCode::UNSUPPORTED_DATA, "binary only");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "text message"));
+                }
+                Err(error) if is_end(&error) => return Ok(0),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl<S: Read + Write> Write for ByteStream<S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let len = buf.len().min(self.websocket.writer().chunk_size());
+        self.websocket.feed_message(Opcode::Binary, &buf[..len])?;
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(self.websocket.flush()?)
+    }
+}
+
+/// The peer closed because it was done.
+fn is_end(error: &Error) -> bool {
+    let done = [
+        CloseCode::NORMAL,
+        CloseCode::GOING_AWAY,
+        CloseCode::NO_STATUS,
+    ];
+    matches!(error.kind(), ErrorKind::Closed(closed) if done.contains(&closed.code))
+}

@@ -1,0 +1,66 @@
+//! A message that is read in pieces.
+
+use std::io::{self, Read};
+
+use super::reader::Reader;
+use super::transport::Transport;
+use crate::error::Error;
+use crate::frame::{Opcode, Rsv};
+
+/// Reads one message of any size in constant memory; its end is the end of the reader.
+///
+/// Long payloads are read from the stream straight into the caller's buffer. Text is checked as it
+/// comes: bytes that are given are valid so far. Control frames in between are answered.
+///
+/// Dropped before the end, the rest is skipped by the next call on the connection.
+///
+/// # Errors
+/// `read` fails with the [`Error`] of the connection inside an [`io::Error`]; `WouldBlock` and
+/// `TimedOut` are the stream's own and lose nothing.
+#[derive(Debug)]
+pub struct MessageReader<'a, T> {
+    reader: &'a mut Reader,
+    transport: &'a mut T,
+    opcode: Opcode,
+    rsv: Rsv,
+}
+
+impl<'a, T: Transport> MessageReader<'a, T> {
+    pub(super) fn begin(reader: &'a mut Reader, transport: &'a mut T) -> Result<Self, Error> {
+        let (opcode, rsv) = reader.begin_stream(transport)?;
+        Ok(Self {
+            reader,
+            transport,
+            opcode,
+            rsv,
+        })
+    }
+
+    pub(super) fn resume(reader: &'a mut Reader, transport: &'a mut T) -> Option<Self> {
+        let (opcode, rsv) = reader.streamed()?;
+        Some(Self {
+            reader,
+            transport,
+            opcode,
+            rsv,
+        })
+    }
+
+    /// Text or Binary.
+    #[must_use]
+    pub fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    /// The reserved bits of the message's first frame, for the extension that they belong to.
+    #[must_use]
+    pub fn rsv(&self) -> Rsv {
+        self.rsv
+    }
+}
+
+impl<T: Transport> Read for MessageReader<'_, T> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.reader.read_stream(buf, self.transport)?)
+    }
+}

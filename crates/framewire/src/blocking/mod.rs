@@ -1,0 +1,48 @@
+//! The blocking front end, over any stream that is `Read + Write`.
+//!
+//! [`WebSocket`] owns the stream and does both directions on one thread; its
+//! [`split`](WebSocket::split) halves let one thread read while others write. Nothing here starts a
+//! thread, keeps a timer or retries: a call blocks for as long as the stream does.
+//!
+//! # Non-blocking streams and time-outs
+//! A stream may say `WouldBlock` or `TimedOut` at any point. The call then fails with
+//! [`ErrorKind::Io`](crate::ErrorKind::Io), nothing is lost, and the same call goes on where it
+//! stopped: in the middle of a header, of a payload, or of a write.
+//!
+//! # Which call a message belongs to
+//! A message belongs to the kind of call that began it: [`next_message`](WebSocket::next_message)
+//! and [`read_message`](WebSocket::read_message) are one kind,
+//! [`message_reader`](WebSocket::message_reader) another, raw frames the third. What is left of a
+//! streamed message, or of one whose frames were read raw, is skipped by the other kinds; one that
+//! is half assembled (after a time-out) has to be finished by its own kind.
+
+mod byte_stream;
+mod config;
+#[cfg(feature = "handshake")]
+mod establish;
+mod fragment;
+mod handlers;
+mod keep_alive;
+mod message_reader;
+mod message_writer;
+mod prepared;
+mod reader;
+mod shutdown;
+mod split;
+mod transport;
+mod websocket;
+mod writer;
+
+pub use byte_stream::ByteStream;
+pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
+#[cfg(feature = "handshake")]
+pub use establish::{accept, client};
+pub use handlers::{CloseReply, PingReply};
+pub use keep_alive::KeepAliveEnd;
+pub use message_reader::MessageReader;
+pub use message_writer::MessageWriter;
+pub use prepared::PreparedMessage;
+pub use shutdown::Shutdown;
+pub use split::{ReadHalf, SharedWriter, WriteHalf};
+pub use websocket::{Frame, WebSocket};
+pub use writer::Writer;

@@ -1,0 +1,565 @@
+//! The reading side of a connection, without the stream that it reads from.
+
+use std::io;
+use std::ops::Range;
+
+use super::handlers::Handlers;
+use super::transport::{Reply, Transport};
+use super::{Config, Frame};
+use crate::error::{Closed, Error, ErrorKind, would_block};
+use crate::frame::{Header, Opcode, Rsv, Violation};
+use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
+
+/// The read buffer, the message that is being put together, and whose it is.
+#[derive(Debug)]
+pub(super) struct Reader {
+    receiver: Receiver,
+    buffer: Vec<u8>,
+    /// What of the buffer was read and not used up.
+    unread: Range<usize>,
+    message: MessageBuffer,
+    /// Which kind of call began what is under way: no other can go on with it.
+    owner: Owner,
+    ended: Option<Ended>,
+    pub(super) handlers: Handlers,
+    limits: Limits,
+    read_buffer: usize,
+    /// How many events in a row had no use for the memory of `message`.
+    unused: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// `next_message` and `read_message`, which hold what has come of it.
+    Assembly,
+    /// `message_reader`.
+    Stream,
+    /// `read_header` and `read_frame`.
+    Frames,
+}
+
+/// Why nothing more will come.
+#[derive(Debug, Clone)]
+enum Ended {
+    Closed(Closed),
+    Violation(Violation),
+    Lost,
+}
+
+/// A message, by where it is.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    opcode: Opcode,
+    rsv: Rsv,
+    /// Its place in the read buffer; `None` where it was assembled.
+    place: Option<Range<usize>>,
+}
+
+impl Reader {
+    pub(super) fn new(role: Role, config: &Config, leftover: &[u8]) -> Self {
+        let mut receiver = Receiver::new(role, config.limits);
+        receiver.decoder_mut().allow_rsv(config.rsv);
+        Self {
+            receiver,
+            buffer: leftover.to_vec(),
+            unread: 0..leftover.len(),
+            message: MessageBuffer::new(),
+            owner: Owner::Assembly,
+            ended: None,
+            handlers: Handlers::default(),
+            limits: config.limits,
+            read_buffer: config.read_buffer,
+            unused: 0,
+        }
+    }
+
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.buffer[self.unread.clone()]
+    }
+
+    /// The next whole message. [`lend`](Self::lend) gives its bytes.
+    pub(super) fn next_message(&mut self, transport: &mut impl Transport) -> Result<Found, Error> {
+        self.own(Owner::Assembly, transport)?;
+        loop {
+            if let Some(found) = self.decode_buffered(transport)? {
+                return Ok(found);
+            }
+            if let Some(found) = self.read_into_message(transport)? {
+                return Ok(found);
+            }
+        }
+    }
+
+    pub(super) fn lend(&mut self, found: &Found) -> Message<'_> {
+        let payload = match &found.place {
+            Some(place) => &mut self.buffer[place.clone()],
+            None => self.message.message(),
+        };
+        Message::new(found.opcode, found.rsv, payload)
+    }
+
+    /// Appends the message to `output`, or gives it the memory where `output` is empty.
+    pub(super) fn hand_over(&mut self, found: &Found, output: &mut Vec<u8>) -> (Opcode, Rsv) {
+        match &found.place {
+            Some(place) => output.extend_from_slice(&self.buffer[place.clone()]),
+            None if output.is_empty() => self.message.swap(output),
+            None => output.extend_from_slice(self.message.message()),
+        }
+        (found.opcode, found.rsv)
+    }
+
+    /// Begins the next message and says what it is. What is left of one that was streamed before
+    /// is skipped.
+    pub(super) fn begin_stream(
+        &mut self,
+        transport: &mut impl Transport,
+    ) -> Result<(Opcode, Rsv), Error> {
+        self.own(Owner::Stream, transport)?;
+        self.skip_message(transport)?;
+        loop {
+            let frame = self.receiver.decoder().frame();
+            match frame.map(|frame| (frame.opcode(), frame.rsv())) {
+                Some(first) if !first.0.is_control() => return Ok(first),
+                Some(_) => {
+                    self.fill_if_empty(transport)?;
+                    self.control_piece(transport)?;
+                }
+                None => {
+                    self.fill_if_empty(transport)?;
+                    self.decode_header(transport)?;
+                }
+            }
+        }
+    }
+
+    /// The message that was begun as a stream and has not been read to its end.
+    pub(super) fn streamed(&self) -> Option<(Opcode, Rsv)> {
+        let decoder = self.receiver.decoder();
+        let opcode = decoder.message().filter(|_| self.owner == Owner::Stream)?;
+        Some((opcode, decoder.message_rsv()))
+    }
+
+    /// Reads bytes of the streamed message; 0 at its end.
+    pub(super) fn read_stream(
+        &mut self,
+        output: &mut [u8],
+        transport: &mut impl Transport,
+    ) -> Result<usize, Error> {
+        if output.is_empty() || self.receiver.decoder().message().is_none() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(len) = self.read_payload_into(output, transport)? {
+                return Ok(len);
+            }
+            let end = self.unread.end.min(self.unread.start + output.len());
+            let input = &mut self.buffer[self.unread.start..end];
+            let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
+                Ok(received) => received,
+                Err(violation) => return Err(self.fail(violation, transport)),
+            };
+            self.unread.start += used;
+            match event {
+                Some(PieceEvent::Data(piece)) => {
+                    let (len, last) = (piece.payload.len(), piece.last);
+                    output[..len].copy_from_slice(piece.payload);
+                    if len > 0 || last {
+                        return Ok(len);
+                    }
+                }
+                Some(PieceEvent::Control(event)) => {
+                    if let Some(closed) = self.handlers.handle(&event, transport) {
+                        return Err(self.close(closed, transport));
+                    }
+                }
+                None => {}
+            }
+            self.fill_if_empty(transport)?;
+        }
+    }
+
+    /// The header of the next frame, or of the one whose payload has not been read.
+    pub(super) fn read_header(&mut self, transport: &mut impl Transport) -> Result<Header, Error> {
+        self.own(Owner::Frames, transport)?;
+        loop {
+            self.check_ended()?;
+            if let Some(frame) = self.receiver.decoder().frame() {
+                return Ok(*frame);
+            }
+            self.fill_if_empty(transport)?;
+            self.decode_header(transport)?;
+        }
+    }
+
+    /// The next whole frame, control frames too.
+    pub(super) fn read_frame<'b>(
+        &mut self,
+        output: &'b mut [u8],
+        transport: &mut impl Transport,
+    ) -> Result<Frame<'b>, Error> {
+        let header = self.read_header(transport)?;
+        let needed = header.payload_len();
+        let Some(output) = usize::try_from(needed)
+            .ok()
+            .and_then(|needed| output.get_mut(..needed))
+        else {
+            return Err(ErrorKind::FrameBufferTooSmall { needed }.into());
+        };
+        // What came before an interruption was kept.
+        let kept = self.message.message();
+        let mut done = kept.len();
+        output[..done].copy_from_slice(kept);
+        self.message.clear();
+        while self.receiver.decoder().frame().is_some() {
+            match self.read_frame_payload(&mut output[done..], transport) {
+                Ok(len) => done += len,
+                Err(error) => {
+                    if self.ended.is_none() {
+                        self.message.append(&output[..done]);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        if header.opcode().is_control() {
+            let event = Event::from_control(header.opcode(), output);
+            if let Some(closed) = self.handlers.handle(&event, transport) {
+                // The frame itself is given; the next call says that the connection is closed.
+                let _ = self.close(closed, transport);
+            }
+        }
+        Ok(Frame::new(header, output))
+    }
+
+    /// Reads and forgets everything until the connection ends; `Ok` where a Close frame came.
+    pub(super) fn discard(&mut self, transport: &mut impl Transport) -> Result<Closed, Error> {
+        self.owner = Owner::Stream;
+        *self.receiver.decoder_mut().limits_mut() = Limits::UNLIMITED;
+        loop {
+            match self.discard_piece(transport) {
+                Ok(()) => {}
+                Err(error) => match error.into_kind() {
+                    ErrorKind::Closed(closed) => return Ok(closed),
+                    kind => return Err(kind.into()),
+                },
+            }
+        }
+    }
+
+    /// Reads until the stream ends: after the Close frames, the server closes it
+    /// (RFC 6455 7.1.1).
+    pub(super) fn wait_for_end(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+        self.unread = 0..0;
+        self.buffer.resize(self.read_buffer, 0);
+        while transport.read(&mut self.buffer)? > 0 {}
+        Ok(())
+    }
+
+    /// Takes over from another kind of call: skips what that one has left, or refuses where it
+    /// holds a part of a message that would be lost.
+    fn own(&mut self, owner: Owner, transport: &mut impl Transport) -> Result<(), Error> {
+        self.check_ended()?;
+        if self.owner == Owner::Assembly {
+            self.message.rest();
+        }
+        if self.owner != owner {
+            match self.owner {
+                Owner::Assembly if self.receiver.decoder().message().is_some() => {
+                    return Err(ErrorKind::MessageInProgress.into());
+                }
+                Owner::Assembly => {}
+                Owner::Stream => self.skip_message(transport)?,
+                Owner::Frames => {
+                    self.message.keep_control(self.is_in_control_frame());
+                    self.skip_message(transport)?;
+                }
+            }
+            self.owner = owner;
+        }
+        // A message that is not held is not bound by what may be held.
+        self.receiver.decoder_mut().limits_mut().message = match owner {
+            Owner::Assembly => self.limits.message,
+            Owner::Stream | Owner::Frames => Limits::UNLIMITED.message,
+        };
+        Ok(())
+    }
+
+    /// Nothing is under way, and nothing is held for the next call.
+    fn is_at_rest(&self) -> bool {
+        let decoder = self.receiver.decoder();
+        decoder.message().is_none() && decoder.frame().is_none() && self.message.is_empty()
+    }
+
+    fn is_in_control_frame(&self) -> bool {
+        let frame = self.receiver.decoder().frame();
+        frame.is_some_and(|frame| frame.opcode().is_control())
+    }
+
+    fn is_in_data_frame(&self) -> bool {
+        let frame = self.receiver.decoder().frame();
+        frame.is_some_and(|frame| !frame.opcode().is_control())
+    }
+
+    fn skip_message(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+        while self.receiver.decoder().message().is_some() {
+            self.discard_piece(transport)?;
+        }
+        Ok(())
+    }
+
+    /// Decodes what has been read until it gives a message.
+    fn decode_buffered(&mut self, transport: &mut impl Transport) -> Result<Option<Found>, Error> {
+        while !self.unread.is_empty() || self.has_event() {
+            let input = &mut self.buffer[self.unread.clone()];
+            let (used, event) = match self.receiver.receive(input, &mut self.message) {
+                Ok(received) => received,
+                Err(violation) => return Err(self.fail(violation, transport)),
+            };
+            self.unread.start += used;
+            match event {
+                None => {}
+                Some(Event::Message(message)) => {
+                    let (opcode, rsv, len) =
+                        (message.opcode(), message.rsv(), message.payload().len());
+                    let end = self.unread.start;
+                    let place = (!self.message.is_complete()).then(|| end - len..end);
+                    self.note_use(place.is_none());
+                    return Ok(Some(Found { opcode, rsv, place }));
+                }
+                Some(control) => {
+                    if let Some(closed) = self.handlers.handle(&control, transport) {
+                        return Err(self.close(closed, transport));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads once: straight into the message where the rest of its frame is long, else into the
+    /// read buffer.
+    fn read_into_message(
+        &mut self,
+        transport: &mut impl Transport,
+    ) -> Result<Option<Found>, Error> {
+        let remaining = self.receiver.decoder().remaining();
+        if !self.is_in_data_frame() || remaining < self.read_buffer as u64 {
+            self.fill(transport)?;
+            return Ok(None);
+        }
+        let room = self.message.room(remaining, self.read_buffer);
+        let len = read_once(room, transport);
+        let len = self.check_read(len, transport)?;
+        let received = self.receiver.received(len, &mut self.message);
+        match received {
+            Ok(None) => Ok(None),
+            Ok(Some((opcode, rsv))) => {
+                self.note_use(true);
+                Ok(Some(Found {
+                    opcode,
+                    rsv,
+                    place: None,
+                }))
+            }
+            Err(violation) => Err(self.fail(violation, transport)),
+        }
+    }
+
+    /// Reads a long payload straight into the caller's buffer, where nothing is in between.
+    fn read_payload_into(
+        &mut self,
+        output: &mut [u8],
+        transport: &mut impl Transport,
+    ) -> Result<Option<usize>, Error> {
+        let remaining = self.receiver.decoder().remaining();
+        let room = usize::try_from(remaining).map_or(output.len(), |n| n.min(output.len()));
+        if !self.is_in_data_frame() || !self.unread.is_empty() || room < self.read_buffer {
+            return Ok(None);
+        }
+        let len = read_once(&mut output[..room], transport);
+        let len = self.check_read(len, transport)?;
+        let decoder = self.receiver.decoder_mut();
+        match decoder.decode_payload(&mut output[..len]) {
+            Ok(_) => Ok(Some(len)),
+            Err(violation) => Err(self.fail(violation, transport)),
+        }
+    }
+
+    fn read_frame_payload(
+        &mut self,
+        output: &mut [u8],
+        transport: &mut impl Transport,
+    ) -> Result<usize, Error> {
+        if self.unread.is_empty() && !output.is_empty() {
+            if let Some(len) = self.read_payload_into(output, transport)? {
+                return Ok(len);
+            }
+            self.fill(transport)?;
+        }
+        let input = &mut self.buffer[self.unread.clone()];
+        match self.receiver.decoder_mut().decode_payload(input) {
+            Ok((used, piece)) => {
+                self.unread.start += used;
+                if let Some(piece) = piece {
+                    output[..used].copy_from_slice(piece.payload);
+                }
+                Ok(used)
+            }
+            Err(violation) => Err(self.fail(violation, transport)),
+        }
+    }
+
+    fn decode_header(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+        let input = &self.buffer[self.unread.clone()];
+        match self.receiver.decoder_mut().decode_header(input) {
+            Ok(used) => {
+                self.unread.start += used;
+                Ok(())
+            }
+            Err(violation) => Err(self.fail(violation, transport)),
+        }
+    }
+
+    /// Handles what has been read of the control frame that is under way, and no more.
+    fn control_piece(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+        let decoder = self.receiver.decoder();
+        let len = usize::try_from(decoder.remaining()).unwrap_or(usize::MAX);
+        let end = self.unread.end.min(self.unread.start.saturating_add(len));
+        let input = &mut self.buffer[self.unread.start..end];
+        let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
+            Ok(received) => received,
+            Err(violation) => return Err(self.fail(violation, transport)),
+        };
+        self.unread.start += used;
+        if let Some(PieceEvent::Control(event)) = event
+            && let Some(closed) = self.handlers.handle(&event, transport)
+        {
+            return Err(self.close(closed, transport));
+        }
+        Ok(())
+    }
+
+    /// Handles what has been read and forgets the data in it.
+    fn discard_piece(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+        self.check_ended()?;
+        let input = &mut self.buffer[self.unread.clone()];
+        let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
+            Ok(received) => received,
+            Err(violation) => return Err(self.fail(violation, transport)),
+        };
+        self.unread.start += used;
+        match event {
+            Some(PieceEvent::Control(event)) => match self.handlers.handle(&event, transport) {
+                Some(closed) => Err(self.close(closed, transport)),
+                None => Ok(()),
+            },
+            Some(PieceEvent::Data(_)) => Ok(()),
+            None => self.fill_if_empty(transport),
+        }
+    }
+
+    fn fill_if_empty(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+        if self.unread.is_empty() && !self.has_event() {
+            self.fill(transport)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the frame under way needs no further byte: it is empty.
+    fn has_event(&self) -> bool {
+        let decoder = self.receiver.decoder();
+        decoder.frame().is_some() && decoder.remaining() == 0
+    }
+
+    fn fill(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+        self.unread = 0..0;
+        if self.buffer.len() < self.read_buffer {
+            self.buffer.resize(self.read_buffer, 0);
+        }
+        let len = read_once(&mut self.buffer, transport);
+        let len = self.check_read(len, transport)?;
+        self.unread = 0..len;
+        Ok(())
+    }
+
+    /// The end of the stream and an interruption, which is when the connection may be at rest.
+    fn check_read(
+        &mut self,
+        read: io::Result<usize>,
+        transport: &mut impl Transport,
+    ) -> Result<usize, Error> {
+        match read {
+            Ok(0) => {
+                self.ended = Some(Ended::Lost);
+                transport.note_end();
+                Err(ErrorKind::ConnectionLost.into())
+            }
+            Ok(len) => Ok(len),
+            Err(error) => {
+                if would_block(&error) && self.is_at_rest() {
+                    self.unused = self.unused.saturating_add(REST / 2);
+                    self.note_use(false);
+                }
+                if !would_block(&error) {
+                    transport.note_end();
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Gives the memory of the assembled message back once it has not been of use for a while.
+    fn note_use(&mut self, used: bool) {
+        if used {
+            self.unused = 0;
+            return;
+        }
+        self.unused = self.unused.saturating_add(1);
+        if self.unused >= REST {
+            self.message.release();
+        }
+    }
+
+    fn check_ended(&self) -> Result<(), Error> {
+        match &self.ended {
+            None => Ok(()),
+            Some(Ended::Closed(closed)) => Err(ErrorKind::Closed(closed.clone()).into()),
+            Some(Ended::Violation(violation)) => Err(ErrorKind::Violation(*violation).into()),
+            Some(Ended::Lost) => Err(ErrorKind::ConnectionLost.into()),
+        }
+    }
+
+    fn close(&mut self, closed: Closed, transport: &mut impl Transport) -> Error {
+        self.end(Ended::Closed(closed.clone()), transport);
+        ErrorKind::Closed(closed).into()
+    }
+
+    fn fail(&mut self, violation: Violation, transport: &mut impl Transport) -> Error {
+        transport.reply(Reply::Violation(violation));
+        self.end(Ended::Violation(violation), transport);
+        ErrorKind::Violation(violation).into()
+    }
+
+    fn end(&mut self, ended: Ended, transport: &mut impl Transport) {
+        self.ended = Some(ended);
+        self.buffer = Vec::new();
+        self.unread = 0..0;
+        self.message = MessageBuffer::new();
+        transport.settle();
+        transport.note_end();
+    }
+}
+
+/// After so many messages in a row that did not need the assembled message's memory, or two
+/// time-outs, it is given back.
+const REST: u8 = 128;
+
+fn read_once(buf: &mut [u8], transport: &mut impl Transport) -> io::Result<usize> {
+    transport.settle();
+    loop {
+        match transport.read(buf) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

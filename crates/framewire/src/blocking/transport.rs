@@ -1,0 +1,67 @@
+//! What the reading side asks of the connection it reads from.
+
+use std::io::{self, Read, Write};
+
+use super::Writer;
+use crate::error::{Closed, Side};
+use crate::frame::{ControlPayload, Violation};
+
+/// Bytes in, and the frames out that answer them. The stream is owned by the writing side, or
+/// shared with it.
+pub trait Transport {
+    /// Reads once.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Takes an automatic reply, without blocking for longer than a write does.
+    fn reply(&mut self, reply: Reply);
+
+    /// Sends what waits, as far as the stream takes it: a read that may block is next.
+    ///
+    /// What fails here fails again with the next write, which reports it; what the peer has
+    /// already sent can still be read.
+    fn settle(&mut self);
+
+    /// Notes a Pong.
+    fn note_pong(&mut self, payload: &[u8]);
+
+    /// Notes that nothing more will be read.
+    fn note_end(&mut self);
+
+    /// Who sent the first Close frame, as far as this end knows.
+    fn closed_by(&mut self) -> Option<Side>;
+}
+
+/// An automatic reply.
+#[derive(Debug)]
+pub enum Reply {
+    /// Answers a Ping.
+    Pong(ControlPayload),
+    /// Answers a Close frame.
+    Close(ControlPayload, Box<Closed>),
+    /// Answers a violation.
+    Violation(Violation),
+}
+
+impl<S: Read + Write> Transport for Writer<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream_mut().read(buf)
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        Writer::reply(self, reply);
+    }
+
+    fn settle(&mut self) {
+        if self.has_pending_output() {
+            let _ = self.flush();
+        }
+    }
+
+    fn note_pong(&mut self, _payload: &[u8]) {}
+
+    fn note_end(&mut self) {}
+
+    fn closed_by(&mut self) -> Option<Side> {
+        self.closed().map(|closed| closed.by)
+    }
+}

@@ -1,0 +1,402 @@
+//! A connection whose two directions are used by one thread.
+
+use std::io::{Read, Write};
+
+use super::reader::Reader;
+use super::{
+    ByteStream, CloseReply, Config, MessageReader, MessageWriter, PingReply, PreparedMessage,
+    Writer,
+};
+use crate::error::Error;
+use crate::frame::{CloseCode, Header, Opcode, Rsv, os_key};
+use crate::protocol::{Encoder, Message, Role};
+
+/// A WebSocket connection over a blocking (or non-blocking) stream.
+///
+/// Pings are answered and Close frames echoed while reading, unless a handler says otherwise.
+/// Everything that waits to be written goes out before a read that may block.
+///
+/// # Memory
+/// A read buffer ([`Config::read_buffer`]) once it reads, what [`Writer`] holds, and a message that
+/// does not come in one read for as long as such messages come: its memory is given back after 128
+/// messages in a row that did not need it, or two reads in a row that timed out or would block.
+///
+/// # Errors
+/// Reading fails with [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the peer's Close frame
+/// is there, with [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) where the stream
+/// ends without one, with [`ErrorKind::Violation`](crate::ErrorKind::Violation) after the Close
+/// frame that answers it was sent, and with [`ErrorKind::Io`](crate::ErrorKind::Io). The first
+/// three are final: every further read gives the same.
+#[derive(Debug)]
+pub struct WebSocket<S> {
+    pub(super) reader: Reader,
+    pub(super) writer: Writer<S>,
+}
+
+/// One frame as it was sent, unmasked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    header: Header,
+    payload: &'a mut [u8],
+}
+
+impl<S> WebSocket<S> {
+    /// The server's end of a stream on which the handshake is done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    pub fn server(stream: S, config: Config) -> Result<Self, Error> {
+        Self::with_leftover(stream, &[], Role::Server, config)
+    }
+
+    /// The client's end of a stream on which the handshake is done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    pub fn client(stream: S, config: Config) -> Result<Self, Error> {
+        Self::with_leftover(stream, &[], Role::Client, config)
+    }
+
+    /// Either end, where bytes that came after the handshake were read with it: `leftover` is read
+    /// first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    pub fn with_leftover(
+        stream: S,
+        leftover: &[u8],
+        role: Role,
+        config: Config,
+    ) -> Result<Self, Error> {
+        config.check()?;
+        let encoder = match role {
+            Role::Server => Encoder::server(),
+            Role::Client => Encoder::client(os_key),
+        };
+        Ok(Self {
+            reader: Reader::new(role, &config, leftover),
+            writer: Writer::new(stream, encoder, &config),
+        })
+    }
+
+    /// The stream, and the bytes that were read from it and not used up.
+    ///
+    /// What waits to be written is lost: [`flush`](Self::flush) first.
+    #[must_use]
+    pub fn into_inner(self) -> (S, Vec<u8>) {
+        let leftover = self.reader.unread().to_vec();
+        (self.writer.into_stream(), leftover)
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        self.writer.stream()
+    }
+
+    /// The stream, to set its options. Reading from it or writing to it breaks the connection.
+    pub fn stream_mut(&mut self) -> &mut S {
+        self.writer.stream_mut()
+    }
+
+    /// The writing side.
+    pub fn writer(&mut self) -> &mut Writer<S> {
+        &mut self.writer
+    }
+
+    /// Whether bytes wait that the stream has not taken: on a non-blocking stream, call
+    /// [`flush`](Self::flush) when it is writable.
+    #[must_use]
+    pub fn has_pending_output(&self) -> bool {
+        self.writer.has_pending_output()
+    }
+
+    /// Has `handler` look at each Ping and decide what answers it. Default: a Pong with the same
+    /// payload. Boxed once; called by whatever call reads.
+    pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
+        self.reader.handlers.ping = Some(Box::new(handler));
+    }
+
+    /// Has `handler` look at each Pong. Boxed once; called by whatever call reads.
+    pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
+        self.reader.handlers.pong = Some(Box::new(handler));
+    }
+
+    /// Has `handler` look at the peer's Close frame and decide what answers it. Default: a Close
+    /// frame with the same code. Boxed once; called by whatever call reads.
+    pub fn on_close(
+        &mut self,
+        handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
+    ) {
+        self.reader.handlers.close = Some(Box::new(handler));
+    }
+
+    /// The connection as a stream of bytes over binary messages.
+    #[must_use]
+    pub fn into_byte_stream(self) -> ByteStream<S> {
+        ByteStream::new(self)
+    }
+}
+
+impl<S: Read + Write> WebSocket<S> {
+    /// The next message, lent until the next call: from the read buffer where it came in one
+    /// piece, else assembled. Blocks until it is whole.
+    ///
+    /// Allocates only to assemble, and only what has arrived.
+    ///
+    /// # Errors
+    /// See [`WebSocket`]. A message over [`Limits::message`](crate::protocol::Limits::message)
+    /// is a violation that is seen in the header.
+    pub fn next_message(&mut self) -> Result<Message<'_>, Error> {
+        let found = self.reader.next_message(&mut self.writer)?;
+        Ok(self.reader.lend(&found))
+    }
+
+    /// As [`next_message`](Self::next_message), with the writing side to answer while the message
+    /// is lent.
+    ///
+    /// What is [fed](Writer::feed_message) goes out before the next read that may block, so that a
+    /// burst of messages is answered with one system call.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn next_message_and_writer(&mut self) -> Result<(Message<'_>, &mut Writer<S>), Error> {
+        let found = self.reader.next_message(&mut self.writer)?;
+        Ok((self.reader.lend(&found), &mut self.writer))
+    }
+
+    /// Appends the next message to `buf` and says what it is. Blocks until it is whole.
+    ///
+    /// After an error `buf` is as it was, and what has come of the message is kept for the next
+    /// call. Where `buf` is empty and the message was assembled, they exchange their memory and
+    /// nothing is copied.
+    ///
+    /// # Errors
+    /// As for [`next_message`](Self::next_message).
+    pub fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error> {
+        self.read_message_ext(buf).map(|(opcode, _)| opcode)
+    }
+
+    /// As [`read_message`](Self::read_message), with the reserved bits of the message for the
+    /// extension that they belong to.
+    ///
+    /// # Errors
+    /// As for [`next_message`](Self::next_message).
+    pub fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
+        let found = self.reader.next_message(&mut self.writer)?;
+        Ok(self.reader.hand_over(&found, buf))
+    }
+
+    /// The next message as a reader: of any size, in constant memory. Blocks until its first
+    /// header is there.
+    ///
+    /// [`Limits::message`](crate::protocol::Limits::message) does not bind it. What was not read
+    /// is skipped by the next call.
+    ///
+    /// # Errors
+    /// See [`WebSocket`].
+    pub fn message_reader(&mut self) -> Result<MessageReader<'_, Writer<S>>, Error> {
+        MessageReader::begin(&mut self.reader, &mut self.writer)
+    }
+
+    /// The message that [`message_reader`](Self::message_reader) began and that was not read to
+    /// its end, to go on with it; `None` where there is none.
+    pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, Writer<S>>> {
+        MessageReader::resume(&mut self.reader, &mut self.writer)
+    }
+
+    /// The header of the next raw frame. Blocks until it is there; consumes nothing that
+    /// [`read_frame`](Self::read_frame) does not give again.
+    ///
+    /// # Errors
+    /// See [`WebSocket`].
+    pub fn read_header(&mut self) -> Result<Header, Error> {
+        self.reader.read_header(&mut self.writer)
+    }
+
+    /// The next raw frame, its payload unmasked in `buf`. Blocks until it is whole.
+    ///
+    /// Control frames are given too, after their automatic reply. The rules of RFC 6455 hold as
+    /// for any other call.
+    ///
+    /// # Errors
+    /// [`ErrorKind::FrameBufferTooSmall`](crate::ErrorKind::FrameBufferTooSmall) where `buf` is
+    /// shorter than the payload: nothing is consumed. See [`WebSocket`] for the rest.
+    pub fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
+        self.reader.read_frame(buf, &mut self.writer)
+    }
+}
+
+/// The writing side's methods, for one who does not care that there are two sides.
+impl<S: Write> WebSocket<S> {
+    /// See [`Writer::write_message`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+        self.writer.write_message(opcode, payload)
+    }
+
+    /// See [`Writer::write_message_ext`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_message_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.writer.write_message_ext(opcode, rsv, payload)
+    }
+
+    /// See [`Writer::feed_message`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+        self.writer.feed_message(opcode, payload)
+    }
+
+    /// See [`Writer::feed_message_ext`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn feed_message_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.writer.feed_message_ext(opcode, rsv, payload)
+    }
+
+    /// See [`Writer::flush`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.writer.flush()
+    }
+
+    /// See [`Writer::write_frame`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_frame(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.writer.write_frame(fin, rsv, opcode, payload)
+    }
+
+    /// See [`Writer::write_prepared`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.writer.write_prepared(message)
+    }
+
+    /// See [`Writer::stream_message`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stream_message(
+        &mut self,
+        opcode: Opcode,
+        chunk_size: usize,
+        reader: impl Read,
+    ) -> Result<u64, Error> {
+        self.writer.stream_message(opcode, chunk_size, reader)
+    }
+
+    /// See [`Writer::stream_message_ext`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stream_message_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        chunk_size: usize,
+        reader: impl Read,
+    ) -> Result<u64, Error> {
+        self.writer
+            .stream_message_ext(opcode, rsv, chunk_size, reader)
+    }
+
+    /// See [`Writer::message_writer`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn message_writer(
+        &mut self,
+        opcode: Opcode,
+    ) -> Result<MessageWriter<&mut Writer<S>>, Error> {
+        self.writer.message_writer(opcode)
+    }
+
+    /// See [`Writer::message_writer_ext`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn message_writer_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+    ) -> Result<MessageWriter<&mut Writer<S>>, Error> {
+        self.writer.message_writer_ext(opcode, rsv)
+    }
+
+    /// See [`Writer::ping`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.writer.ping(payload)
+    }
+
+    /// See [`Writer::pong`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.writer.pong(payload)
+    }
+
+    /// See [`Writer::close`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.writer.close(code, reason)
+    }
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn new(header: Header, payload: &'a mut [u8]) -> Self {
+        Self { header, payload }
+    }
+
+    /// The header as it was sent.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The payload, unmasked.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.payload
+    }
+
+    /// The payload, with the life of the buffer that it is in.
+    #[must_use]
+    pub fn into_payload(self) -> &'a mut [u8] {
+        self.payload
+    }
+}

@@ -1,0 +1,238 @@
+//! The error of every call that does I/O.
+
+use std::error::Error as StdError;
+use std::{fmt, io};
+
+use crate::Fault;
+use crate::frame::{CloseCode, Violation};
+use crate::protocol::SendError;
+
+/// Why a call on a connection failed: what happened, whose fault it was, and the close code.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+}
+
+/// What happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The peer broke the protocol or a limit. The Close frame with its code was sent, or is
+    /// pending on a stream that would block.
+    Violation(Violation),
+    /// The connection was closed, by either end.
+    Closed(Closed),
+    /// The stream ended without a Close frame (1006).
+    ConnectionLost,
+    /// The stream failed. `WouldBlock` and `TimedOut` lose nothing: the same call goes on.
+    Io(io::Error),
+    /// The reader that was to be streamed failed. The message is still open.
+    Source(io::Error),
+    /// The caller asked for a frame that may not be sent. Nothing was sent.
+    Send(SendError),
+    /// The next frame does not fit into the caller's buffer. Nothing was consumed.
+    FrameBufferTooSmall {
+        /// The frame's payload in bytes.
+        needed: u64,
+    },
+    /// The chunk size is zero or over the connection's.
+    ChunkSize {
+        /// What was asked for, in bytes.
+        requested: usize,
+        /// The connection's chunk size, in bytes.
+        limit: usize,
+    },
+    /// A message is being assembled: only the call that began it can go on.
+    MessageInProgress,
+    /// A configuration that cannot work, and why.
+    Config(&'static str),
+    /// The handshake failed. Where the peer was refused, the refusal was sent.
+    #[cfg(feature = "handshake")]
+    Handshake(crate::handshake::Error),
+}
+
+/// How a connection was closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// The code of the Close frame; [`CloseCode::NO_STATUS`] where it had none.
+    pub code: CloseCode,
+    /// The reason of the Close frame.
+    pub reason: String,
+    /// Who sent the first Close frame.
+    pub by: Side,
+}
+
+/// One of the two ends, seen from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// This end.
+    Local,
+    /// The other end.
+    Peer,
+}
+
+impl Error {
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// What happened, to take the details out.
+    #[must_use]
+    pub fn into_kind(self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The code that tells how the connection ended: the one that was received, the one that
+    /// answered a violation, or 1006. `None` where the connection stands.
+    #[must_use]
+    pub fn close_code(&self) -> Option<CloseCode> {
+        match &self.kind {
+            ErrorKind::Violation(violation) => Some(violation.close_code()),
+            ErrorKind::Closed(closed) => Some(closed.code),
+            ErrorKind::ConnectionLost => Some(CloseCode::ABNORMAL),
+            ErrorKind::Io(_) if !self.is_would_block() => Some(CloseCode::ABNORMAL),
+            _ => None,
+        }
+    }
+
+    /// Whose doing it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match &self.kind {
+            ErrorKind::Violation(_) => Fault::Peer,
+            ErrorKind::Closed(_) | ErrorKind::ConnectionLost | ErrorKind::Io(_) => Fault::Transport,
+            ErrorKind::Source(_)
+            | ErrorKind::Send(_)
+            | ErrorKind::FrameBufferTooSmall { .. }
+            | ErrorKind::ChunkSize { .. }
+            | ErrorKind::MessageInProgress
+            | ErrorKind::Config(_) => Fault::Caller,
+            #[cfg(feature = "handshake")]
+            ErrorKind::Handshake(error) => error.fault(),
+        }
+    }
+
+    /// Whether the stream, or the reader that is being streamed, had nothing to give or take in
+    /// time. Nothing is lost: call again.
+    #[must_use]
+    pub fn is_would_block(&self) -> bool {
+        match &self.kind {
+            ErrorKind::Io(error) | ErrorKind::Source(error) => would_block(error),
+            _ => false,
+        }
+    }
+
+    /// How the connection was closed, where it was closed with a Close frame.
+    #[must_use]
+    pub fn closed(&self) -> Option<&Closed> {
+        match &self.kind {
+            ErrorKind::Closed(closed) => Some(closed),
+            _ => None,
+        }
+    }
+}
+
+/// Non-blocking streams say `WouldBlock`, those with a time-out either, depending on the platform.
+pub(crate) fn would_block(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ErrorKind::Violation(violation) => violation.fmt(f),
+            ErrorKind::Closed(closed) => closed.fmt(f),
+            ErrorKind::ConnectionLost => f.write_str("connection ended without a close frame"),
+            ErrorKind::Io(_) => f.write_str("stream failed"),
+            ErrorKind::Source(_) => f.write_str("reader of the message failed"),
+            ErrorKind::Send(error) => error.fmt(f),
+            ErrorKind::FrameBufferTooSmall { needed } => {
+                write!(f, "frame of {needed} bytes does not fit into the buffer")
+            }
+            ErrorKind::ChunkSize {
+                requested: 0,
+                limit: _,
+            } => f.write_str("chunk size of 0 bytes"),
+            ErrorKind::ChunkSize { requested, limit } => write!(
+                f,
+                "chunk size of {requested} bytes exceeds the connection's {limit}"
+            ),
+            ErrorKind::MessageInProgress => {
+                f.write_str("a message is being assembled: finish it with the call that began it")
+            }
+            ErrorKind::Config(what) => f.write_str(what),
+            #[cfg(feature = "handshake")]
+            ErrorKind::Handshake(error) => write!(f, "handshake failed: {error}"),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.kind {
+            ErrorKind::Io(error) | ErrorKind::Source(error) => Some(error),
+            #[cfg(feature = "handshake")]
+            ErrorKind::Handshake(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = match self.by {
+            Side::Local => "this end",
+            Side::Peer => "the peer",
+        };
+        write!(f, "closed by {by} with {}", self.code)?;
+        if self.reason.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ": {}", self.reason)
+        }
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self { kind }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        ErrorKind::Io(error).into()
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        ErrorKind::Send(error).into()
+    }
+}
+
+#[cfg(feature = "handshake")]
+impl From<crate::handshake::Error> for Error {
+    fn from(error: crate::handshake::Error) -> Self {
+        ErrorKind::Handshake(error).into()
+    }
+}
+
+/// For `Read` and `Write`, whose kinds callers look at.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind {
+            ErrorKind::Io(error) | ErrorKind::Source(error) => return error,
+            ErrorKind::ConnectionLost => io::ErrorKind::UnexpectedEof,
+            ErrorKind::Closed(_) => io::ErrorKind::NotConnected,
+            ErrorKind::Violation(_) => io::ErrorKind::InvalidData,
+            _ => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
+    }
+}

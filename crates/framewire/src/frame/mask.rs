@@ -1,0 +1,120 @@
+//! Masking: what a client does to every payload byte (RFC 6455 5.3).
+
+/// Gives a masking key that no peer can predict, a new one for each frame.
+///
+/// RFC 6455 5.3 asks for strong entropy. With the feature `std`, `os_key` is one; on bare metal
+/// it is the application's random number generator. `None` says that there is no entropy now:
+/// the frame is refused, since a guessable key is worse than none sent.
+pub type KeySource = fn() -> Option<[u8; 4]>;
+
+/// Masks or unmasks `payload` in place; both are the same operation.
+///
+/// `offset` is where in the frame's payload the first byte stands: a payload may be treated in
+/// pieces of any size.
+#[inline]
+pub fn apply(payload: &mut [u8], key: [u8; 4], offset: u64) {
+    let word = repeat(rotate(key, offset));
+    let mut chunks = payload.chunks_exact_mut(WORD);
+    for chunk in &mut chunks {
+        xor_word(chunk, word);
+    }
+    for (byte, key) in chunks.into_remainder().iter_mut().zip(word) {
+        *byte ^= key;
+    }
+}
+
+/// Masks `payload` into `output`, as [`apply`] does but in one pass and leaving the source as it
+/// is. Stops at the end of the shorter one.
+#[inline]
+pub fn copy(output: &mut [u8], payload: &[u8], key: [u8; 4], offset: u64) {
+    let len = output.len().min(payload.len());
+    let word = repeat(rotate(key, offset));
+    let mut to = output[..len].chunks_exact_mut(WORD);
+    let mut from = payload[..len].chunks_exact(WORD);
+    for (to, from) in (&mut to).zip(&mut from) {
+        to.copy_from_slice(from);
+        xor_word(to, word);
+    }
+    let tail = to.into_remainder().iter_mut().zip(from.remainder());
+    for ((to, from), key) in tail.zip(word) {
+        *to = from ^ key;
+    }
+}
+
+const WORD: usize = 8;
+
+/// The key as it stands `offset` bytes into a payload.
+#[inline]
+fn rotate(key: [u8; 4], offset: u64) -> [u8; 4] {
+    let bits = (offset % 4) as u32 * u8::BITS;
+    u32::from_le_bytes(key).rotate_right(bits).to_le_bytes()
+}
+
+fn repeat([a, b, c, d]: [u8; 4]) -> [u8; WORD] {
+    [a, b, c, d, a, b, c, d]
+}
+
+/// The compiler turns a run of these into the widest vectors that the target has.
+#[inline]
+fn xor_word(chunk: &mut [u8], word: [u8; WORD]) {
+    if let Some(chunk) = chunk.first_chunk_mut::<WORD>() {
+        let masked = u64::from_ne_bytes(*chunk) ^ u64::from_ne_bytes(word);
+        *chunk = masked.to_ne_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// RFC 6455 5.3, to the letter: octet i of the payload with octet i mod 4 of the key.
+    fn oracle(payload: &[u8], key: [u8; 4], offset: u64) -> Vec<u8> {
+        let octets = payload.iter().zip(offset..);
+        octets
+            .map(|(octet, i)| octet ^ key[(i % 4) as usize])
+            .collect()
+    }
+
+    #[test]
+    fn the_rfcs_masked_hello() {
+        // RFC 6455 5.7: a single-frame masked text message.
+        let mut payload = [0x7F, 0x9F, 0x4D, 0x51, 0x58];
+        apply(&mut payload, [0x37, 0xFA, 0x21, 0x3D], 0);
+        assert_eq!(&payload, b"Hello");
+    }
+
+    proptest! {
+        #[test]
+        fn any_length_offset_and_cut_is_as_the_rfc_says(
+            payload in proptest::collection::vec(any::<u8>(), 0..300),
+            key: [u8; 4],
+            offset: u64,
+            cut: prop::sample::Index,
+        ) {
+            let expected = oracle(&payload, key, offset % 4);
+            let cut = cut.index(payload.len() + 1);
+
+            let mut in_place = payload.clone();
+            let (head, tail) = in_place.split_at_mut(cut);
+            apply(head, key, offset % 4);
+            apply(tail, key, offset % 4 + cut as u64);
+            prop_assert_eq!(&in_place, &expected);
+
+            let mut copied = vec![0; payload.len()];
+            copy(&mut copied[..cut], &payload[..cut], key, offset % 4);
+            copy(&mut copied[cut..], &payload[cut..], key, offset % 4 + cut as u64);
+            prop_assert_eq!(&copied, &expected);
+        }
+
+        #[test]
+        fn copying_stops_at_the_shorter_side(to in 0_usize..40, from in 0_usize..40, key: [u8; 4]) {
+            let payload = vec![0xA5; from];
+            let mut output = vec![0x5A; to];
+            copy(&mut output, &payload, key, 0);
+            let len = to.min(from);
+            prop_assert_eq!(&output[..len], &oracle(&payload[..len], key, 0));
+            prop_assert!(output[len..].iter().all(|&byte| byte == 0x5A));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How a peer can break the protocol.
+
+use core::fmt;
+
+use super::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, Rsv};
+
+/// What the peer did that RFC 6455 or a limit of ours forbids.
+///
+/// Every violation fails the connection (RFC 6455 7.1.7) with its own
+/// [`close_code`](Self::close_code).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A reserved bit that no negotiated extension uses, or one where it must not stand: on a
+    /// control frame or a continuation (RFC 6455 5.2, RFC 7692 6.1).
+    ReservedBits(Rsv),
+    /// An opcode that RFC 6455 5.2 reserves.
+    ReservedOpcode(u8),
+    /// A control frame without FIN (RFC 6455 5.5).
+    FragmentedControl(Opcode),
+    /// A control frame of more than 125 bytes (RFC 6455 5.5).
+    ControlTooLarge(Opcode),
+    /// A length written in more bytes than it needs (RFC 6455 5.2).
+    NonMinimalLength,
+    /// A 64-bit length with its top bit set (RFC 6455 5.2).
+    LengthTopBit,
+    /// A client's frame without a mask (RFC 6455 5.1).
+    Unmasked,
+    /// A server's frame with a mask (RFC 6455 5.1).
+    Masked,
+    /// A continuation where no message is under way (RFC 6455 5.4).
+    UnexpectedContinuation,
+    /// A new message inside a message: a continuation was due (RFC 6455 5.4).
+    ExpectedContinuation(Opcode),
+    /// A Close frame with one byte of payload: a code is two (RFC 6455 5.5.1).
+    CloseCodeTruncated,
+    /// A Close frame with a code that is never sent (RFC 6455 7.4).
+    CloseCodeInvalid(CloseCode),
+    /// A text message that is not UTF-8 (RFC 6455 8.1).
+    InvalidUtf8,
+    /// The reason of a Close frame is not UTF-8 (RFC 6455 5.5.1).
+    InvalidReason,
+    /// A message over the limit, which is in bytes.
+    MessageTooBig {
+        /// The most that was allowed.
+        limit: u64,
+    },
+    /// A data frame over the limit, which is in bytes.
+    FrameTooBig {
+        /// The most that was allowed.
+        limit: u64,
+    },
+}
+
+impl Violation {
+    /// The code of the Close frame that answers it (RFC 6455 7.4.1).
+    #[must_use]
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 | Self::InvalidReason => CloseCode::INVALID_PAYLOAD,
+            Self::MessageTooBig { .. } | Self::FrameTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReservedBits(rsv) => write!(f, "reserved bits {rsv} not allowed here"),
+            Self::ReservedOpcode(bits) => write!(f, "reserved opcode {bits:#x}"),
+            Self::FragmentedControl(opcode) => write!(f, "fragmented {opcode} frame"),
+            Self::ControlTooLarge(opcode) => {
+                write!(f, "{opcode} frame of more than {MAX_CONTROL_PAYLOAD} bytes")
+            }
+            Self::NonMinimalLength => f.write_str("payload length not in its shortest form"),
+            Self::LengthTopBit => f.write_str("payload length with its top bit set"),
+            Self::Unmasked => f.write_str("unmasked frame from a client"),
+            Self::Masked => f.write_str("masked frame from a server"),
+            Self::UnexpectedContinuation => {
+                f.write_str("continuation frame without a message under way")
+            }
+            Self::ExpectedContinuation(opcode) => {
+                write!(f, "{opcode} frame inside a fragmented message")
+            }
+            Self::CloseCodeTruncated => f.write_str("close frame with one byte of payload"),
+            Self::CloseCodeInvalid(code) => write!(f, "close frame with the code {code}"),
+            Self::InvalidUtf8 => f.write_str("text message that is not UTF-8"),
+            Self::InvalidReason => f.write_str("close reason that is not UTF-8"),
+            Self::MessageTooBig { limit } => {
+                write!(f, "message exceeds the limit of {limit} bytes")
+            }
+            Self::FrameTooBig { limit } => write!(f, "frame exceeds the limit of {limit} bytes"),
+        }
+    }
+}
+
+impl core::error::Error for Violation {}

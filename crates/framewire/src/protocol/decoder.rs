@@ -1,0 +1,380 @@
+//! Bytes in, pieces of payload out.
+
+use super::{Limits, Role, Utf8};
+use crate::frame::{CloseCode, Header, MAX_HEADER, Opcode, Rsv, Violation, mask};
+
+/// Decodes the frames of one peer, in place and as they arrive.
+///
+/// Payload is unmasked where it lies and lent in pieces: nothing waits for a whole frame, and no
+/// declared length is trusted. Everything that RFC 6455 forbids a peer, in one frame or in their
+/// order, is a [`Violation`]; after one, and after a Close frame, all further input is used up
+/// without effect (RFC 6455 1.4, 7.1.7).
+///
+/// Allocates nothing.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    limits: Limits,
+    /// The frame whose payload is under way, or the last one.
+    frame: Header,
+    /// How much of its payload is still to come; meaningless unless `state` is `Payload`.
+    remaining: u64,
+    /// The bytes of all frames of the message so far, by their headers.
+    message_len: u64,
+    /// The message under way, between its first and its last frame.
+    message: Option<Opcode>,
+    message_rsv: Rsv,
+    extensions: Rsv,
+    role: Role,
+    state: State,
+    utf8: Utf8,
+    /// The first byte of a close code whose second has not come.
+    close_code: u8,
+    partial_len: u8,
+    /// The beginning of a header whose rest has not come.
+    partial: [u8; MAX_HEADER],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Header,
+    Payload,
+    /// A Close frame or a violation has come: nothing after it counts.
+    Done,
+}
+
+/// A piece of a message or of a control frame, lent from the input.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// What it is a piece of: Text, Binary, Close, Ping or Pong.
+    pub opcode: Opcode,
+    /// The reserved bits of the message's first frame.
+    pub rsv: Rsv,
+    /// Whether the message or control frame begins with this piece.
+    pub first: bool,
+    /// Whether the message or control frame ends with this piece.
+    pub last: bool,
+    /// The bytes, unmasked. They end where the used input ends.
+    pub payload: &'a mut [u8],
+}
+
+impl Decoder {
+    /// For the frames that the peer of a `role` sends.
+    #[must_use]
+    pub const fn new(role: Role, limits: Limits) -> Self {
+        Self {
+            limits,
+            frame: IDLE,
+            remaining: 0,
+            message_len: 0,
+            message: None,
+            message_rsv: Rsv::NONE,
+            extensions: Rsv::NONE,
+            role,
+            state: State::Header,
+            utf8: Utf8::new(),
+            close_code: 0,
+            partial_len: 0,
+            partial: [0; MAX_HEADER],
+        }
+    }
+
+    /// Allows the reserved bits of a negotiated extension on the first frame of a message.
+    ///
+    /// Text with such a bit is not looked at: it is not UTF-8 before the extension undid its work.
+    pub fn allow_rsv(&mut self, rsv: Rsv) {
+        self.extensions = rsv;
+    }
+
+    /// Uses up bytes off the front of `input` and says how many, with the piece of payload that
+    /// they made, if any. `None` asks for more input: then all of it is used up.
+    ///
+    /// # Errors
+    /// The peer's violation. Not one byte of the frame's payload, or in the case of bad UTF-8 of
+    /// this piece, was lent.
+    #[inline]
+    pub fn decode<'a>(
+        &mut self,
+        input: &'a mut [u8],
+    ) -> Result<(usize, Option<Piece<'a>>), Violation> {
+        let used = self.decode_header(input)?;
+        let (taken, piece) = self.decode_payload(&mut input[used..])?;
+        Ok((used + taken, piece))
+    }
+
+    /// Uses up the bytes of a header off the front of `input`, unless a frame is under way, and
+    /// says how many. The header is then in [`frame`](Self::frame).
+    ///
+    /// # Errors
+    /// The peer's violation, or a limit that the header is over.
+    #[inline]
+    pub fn decode_header(&mut self, input: &[u8]) -> Result<usize, Violation> {
+        match self.state {
+            State::Header => {}
+            State::Payload => return Ok(0),
+            State::Done => return Ok(input.len()),
+        }
+        let found = if self.partial_len == 0 {
+            Header::decode(input)
+        } else {
+            self.complete_header(input)
+        };
+        match found {
+            Ok(Some((header, used))) => match self.begin_frame(header) {
+                Ok(()) => Ok(used),
+                Err(violation) => Err(self.fail(violation)),
+            },
+            Ok(None) => {
+                if self.partial_len == 0 {
+                    self.partial[..input.len()].copy_from_slice(input);
+                    self.partial_len = input.len() as u8; // 13 at most: no header needs more
+                }
+                Ok(input.len())
+            }
+            Err(violation) => Err(self.fail(violation)),
+        }
+    }
+
+    /// Unmasks and lends what `input` has of the current frame's payload. All of `input` must
+    /// have come after the header.
+    ///
+    /// # Errors
+    /// Text or a close reason that is not UTF-8, or a close code that is never sent.
+    #[inline]
+    pub fn decode_payload<'a>(
+        &mut self,
+        input: &'a mut [u8],
+    ) -> Result<(usize, Option<Piece<'a>>), Violation> {
+        match self.state {
+            State::Payload if self.remaining == 0 || !input.is_empty() => {}
+            State::Done => return Ok((input.len(), None)),
+            _ => return Ok((0, None)),
+        }
+        let len = usize::try_from(self.remaining).map_or(input.len(), |n| n.min(input.len()));
+        let payload = &mut input[..len];
+        let offset = self.frame.payload_len() - self.remaining;
+        if let Some(key) = self.frame.mask() {
+            mask::apply(payload, key, offset);
+        }
+        self.remaining -= len as u64;
+        let frame_done = self.remaining == 0;
+        let piece = match self.frame.opcode() {
+            Opcode::Close => {
+                self.check_close(payload, offset, frame_done)
+                    .map_err(|violation| self.fail(violation))?;
+                self.control_piece(payload, offset, frame_done)
+            }
+            Opcode::Ping | Opcode::Pong => self.control_piece(payload, offset, frame_done),
+            opcode => {
+                let last = frame_done && self.frame.fin();
+                let first = offset == 0 && opcode.begins_message();
+                // The message's own opcode: a continuation only comes inside one.
+                let opcode = self.message.unwrap_or(opcode);
+                if opcode == Opcode::Text && self.message_rsv.is_none() {
+                    // RFC 6455 8.1: bytes that are not UTF-8 fail the connection.
+                    let valid = self.utf8.push(payload).is_ok();
+                    if !valid || last && !self.utf8.is_complete() {
+                        return Err(self.fail(Violation::InvalidUtf8));
+                    }
+                }
+                if last {
+                    self.message = None;
+                }
+                Piece {
+                    opcode,
+                    rsv: self.message_rsv,
+                    first,
+                    last,
+                    payload,
+                }
+            }
+        };
+        if frame_done && self.state == State::Payload {
+            self.state = State::Header;
+        }
+        Ok((len, Some(piece)))
+    }
+
+    /// The header of the frame whose payload is under way; `None` between frames.
+    #[must_use]
+    #[inline]
+    pub fn frame(&self) -> Option<&Header> {
+        (self.state == State::Payload).then_some(&self.frame)
+    }
+
+    /// How many bytes of the current frame's payload have not come.
+    #[must_use]
+    #[inline]
+    pub fn remaining(&self) -> u64 {
+        if self.state == State::Payload {
+            self.remaining
+        } else {
+            0
+        }
+    }
+
+    /// The opcode of the message under way: its first frame has begun and its last has not ended.
+    #[must_use]
+    #[inline]
+    pub fn message(&self) -> Option<Opcode> {
+        self.message
+    }
+
+    /// The reserved bits of the message under way, or of the last one.
+    #[must_use]
+    #[inline]
+    pub fn message_rsv(&self) -> Rsv {
+        self.message_rsv
+    }
+
+    /// Whether a Close frame or a violation has come, so that nothing after it counts.
+    #[must_use]
+    #[inline]
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// The limits, to change them: they hold from the next header on.
+    pub fn limits_mut(&mut self) -> &mut Limits {
+        &mut self.limits
+    }
+
+    /// Joins `input` to the beginning of a header that came before it.
+    #[cold]
+    fn complete_header(&mut self, input: &[u8]) -> Result<Option<(Header, usize)>, Violation> {
+        let had = usize::from(self.partial_len);
+        let taken = input.len().min(MAX_HEADER - had);
+        self.partial[had..had + taken].copy_from_slice(&input[..taken]);
+        let Some((header, len)) = Header::decode(&self.partial[..had + taken])? else {
+            self.partial_len += taken as u8; // 14 bytes always make a header
+            return Ok(None);
+        };
+        self.partial_len = 0;
+        Ok(Some((header, len - had)))
+    }
+
+    /// Checks a header against the connection: whether it may come, and now.
+    #[inline]
+    fn begin_frame(&mut self, header: Header) -> Result<(), Violation> {
+        // RFC 6455 5.1: a client masks every frame, a server none.
+        match (self.role, header.mask()) {
+            (Role::Server, None) => return Err(Violation::Unmasked),
+            (Role::Client, Some(_)) => return Err(Violation::Masked),
+            _ => {}
+        }
+        let opcode = header.opcode();
+        let allowed = if opcode.begins_message() {
+            self.extensions
+        } else {
+            // RFC 7692 6.1: a message's bits stand on its first frame alone.
+            Rsv::NONE
+        };
+        if !allowed.contains(header.rsv()) {
+            return Err(Violation::ReservedBits(header.rsv()));
+        }
+        if opcode.is_control() {
+            if opcode == Opcode::Close {
+                // RFC 6455 5.5.1: a body begins with a two-byte code.
+                if header.payload_len() == 1 {
+                    return Err(Violation::CloseCodeTruncated);
+                }
+                self.utf8 = Utf8::new();
+            }
+        } else {
+            self.begin_data_frame(&header)?;
+        }
+        self.frame = header;
+        self.remaining = header.payload_len();
+        self.state = State::Payload;
+        Ok(())
+    }
+
+    #[inline]
+    fn begin_data_frame(&mut self, header: &Header) -> Result<(), Violation> {
+        let opcode = header.opcode();
+        match (self.message, opcode) {
+            // RFC 6455 5.4: fragments of one message are not mixed with another's.
+            (Some(_), Opcode::Continuation) => {}
+            (None, Opcode::Continuation) => return Err(Violation::UnexpectedContinuation),
+            (Some(_), _) => return Err(Violation::ExpectedContinuation(opcode)),
+            (None, _) => {
+                self.message_rsv = header.rsv();
+                self.message_len = 0;
+                self.utf8 = Utf8::new();
+            }
+        }
+        let len = header.payload_len();
+        if len > self.limits.frame {
+            return Err(Violation::FrameTooBig {
+                limit: self.limits.frame,
+            });
+        }
+        // Neither sum can overflow what a peer can send in the time there is; where it claims to,
+        // the limit of 2^64 − 1 does not bind, and any other does.
+        let message_len = self.message_len.saturating_add(len);
+        if message_len > self.limits.message {
+            return Err(Violation::MessageTooBig {
+                limit: self.limits.message,
+            });
+        }
+        self.message_len = message_len;
+        if self.message.is_none() {
+            self.message = Some(opcode);
+        }
+        Ok(())
+    }
+
+    fn control_piece<'a>(&self, payload: &'a mut [u8], offset: u64, frame_done: bool) -> Piece<'a> {
+        Piece {
+            opcode: self.frame.opcode(),
+            rsv: Rsv::NONE,
+            first: offset == 0,
+            last: frame_done,
+            payload,
+        }
+    }
+
+    #[cold]
+    fn check_close(
+        &mut self,
+        payload: &[u8],
+        offset: u64,
+        frame_done: bool,
+    ) -> Result<(), Violation> {
+        let mut reason = payload;
+        for position in offset..2 {
+            let Some((&byte, rest)) = reason.split_first() else {
+                break;
+            };
+            reason = rest;
+            if position == 0 {
+                self.close_code = byte;
+            } else {
+                let code = CloseCode::new(u16::from_be_bytes([self.close_code, byte]));
+                if !code.is_sendable() {
+                    return Err(Violation::CloseCodeInvalid(code));
+                }
+            }
+        }
+        let valid = self.utf8.push(reason).is_ok();
+        if !valid || frame_done && !self.utf8.is_complete() {
+            return Err(Violation::InvalidReason);
+        }
+        if frame_done {
+            self.state = State::Done;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn fail(&mut self, violation: Violation) -> Violation {
+        self.state = State::Done;
+        self.message = None;
+        violation
+    }
+}
+
+/// Stands where no frame has come.
+const IDLE: Header = match Header::new(true, Rsv::NONE, Opcode::Pong, None, 0) {
+    Ok(header) => header,
+    Err(_) => unreachable!(),
+};

@@ -1,0 +1,280 @@
+//! What may be sent now, and its header.
+
+use core::fmt;
+
+use super::{InvalidUtf8, Role, Utf8};
+use crate::frame::mask::KeySource;
+use crate::frame::{CloseCode, Header, MAX_CONTROL_PAYLOAD, MAX_PAYLOAD, Opcode, Rsv, Violation};
+
+/// Makes the headers of one end's frames and keeps that end within RFC 6455.
+///
+/// A frame that the peer would have to refuse is refused here with a [`SendError`], and the state
+/// stays as it was. Allocates nothing.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    /// Where a client takes its masking keys from; a server has none.
+    keys: Option<KeySource>,
+    /// The message whose last fragment has not been sent.
+    message: Option<Opcode>,
+    message_rsv: Rsv,
+    extensions: Rsv,
+    closed: bool,
+    utf8: Utf8,
+}
+
+impl Encoder {
+    /// A server's: its frames are not masked.
+    #[must_use]
+    pub const fn server() -> Self {
+        Self {
+            keys: None,
+            message: None,
+            message_rsv: Rsv::NONE,
+            extensions: Rsv::NONE,
+            closed: false,
+            utf8: Utf8::new(),
+        }
+    }
+
+    /// A client's: each of its frames is masked with a key of its own (RFC 6455 5.3).
+    #[must_use]
+    pub const fn client(keys: KeySource) -> Self {
+        let mut this = Self::server();
+        this.keys = Some(keys);
+        this
+    }
+
+    /// Allows the reserved bits of a negotiated extension on the first frame of a message.
+    ///
+    /// Text sent with such a bit is not checked: the extension has made something else of it.
+    pub fn allow_rsv(&mut self, rsv: Rsv) {
+        self.extensions = rsv;
+    }
+
+    /// The header for a frame with this payload, which must be sent next and whole. Where the
+    /// header has a [`mask`](Header::mask), the payload is sent masked with it.
+    ///
+    /// # Errors
+    /// The caller's mistake; nothing may be sent. See [`SendError`].
+    #[inline]
+    pub fn frame(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<Header, SendError> {
+        let mut utf8 = self.check(fin, rsv, opcode, payload.len())?;
+        match opcode {
+            Opcode::Close => check_close(payload)?,
+            Opcode::Ping | Opcode::Pong => {}
+            _ => {
+                let message = self.message.unwrap_or(opcode);
+                let rsv = self.message.map_or(rsv, |_| self.message_rsv);
+                if message == Opcode::Text && rsv.is_none() {
+                    utf8.push(payload)?;
+                    // RFC 6455 8.1: the message as a whole is UTF-8.
+                    if fin && !utf8.is_complete() {
+                        return Err(SendError::InvalidUtf8);
+                    }
+                }
+            }
+        }
+        self.commit(fin, rsv, opcode, payload.len(), utf8)
+    }
+
+    /// The header for a message in one frame whose payload is known to be right.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn checked_message(
+        &mut self,
+        opcode: Opcode,
+        len: usize,
+    ) -> Result<Header, SendError> {
+        let utf8 = self.check(true, Rsv::NONE, opcode, len)?;
+        self.commit(true, Rsv::NONE, opcode, len, utf8)
+    }
+
+    /// The opcode of the message that has begun and not ended.
+    #[must_use]
+    #[inline]
+    pub fn message(&self) -> Option<Opcode> {
+        self.message
+    }
+
+    /// Whether a Close frame was made, so that nothing may follow (RFC 6455 5.5.1).
+    #[must_use]
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether frames are masked: this is a client's encoder.
+    #[must_use]
+    #[inline]
+    pub fn masks(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Which end this is.
+    #[must_use]
+    #[inline]
+    pub fn role(&self) -> Role {
+        if self.masks() {
+            Role::Client
+        } else {
+            Role::Server
+        }
+    }
+
+    /// Checks what does not depend on the payload's bytes, and says where its text stands.
+    #[inline]
+    fn check(&self, fin: bool, rsv: Rsv, opcode: Opcode, len: usize) -> Result<Utf8, SendError> {
+        if self.closed {
+            return Err(SendError::Closed);
+        }
+        let allowed = if opcode.begins_message() {
+            self.extensions
+        } else {
+            Rsv::NONE
+        };
+        if !allowed.contains(rsv) {
+            return Err(SendError::ReservedBits(rsv));
+        }
+        match (self.message, opcode) {
+            (_, Opcode::Close | Opcode::Ping | Opcode::Pong) => {
+                if !fin {
+                    return Err(SendError::FragmentedControl(opcode));
+                }
+                if len > MAX_CONTROL_PAYLOAD {
+                    return Err(SendError::ControlTooLarge { len });
+                }
+                Ok(self.utf8)
+            }
+            (Some(_), Opcode::Continuation) => Ok(self.utf8),
+            (None, Opcode::Continuation) => Err(SendError::NoMessageOpen),
+            (Some(open), _) => Err(SendError::MessageOpen(open)),
+            (None, _) => Ok(Utf8::new()),
+        }
+    }
+
+    #[inline]
+    fn commit(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        len: usize,
+        utf8: Utf8,
+    ) -> Result<Header, SendError> {
+        let mask = match self.keys {
+            Some(draw) => Some(draw().ok_or(SendError::NoEntropy)?),
+            None => None,
+        };
+        let header = Header::new(fin, rsv, opcode, mask, len as u64)?;
+        self.utf8 = utf8;
+        match opcode {
+            Opcode::Close => self.closed = true,
+            Opcode::Ping | Opcode::Pong => {}
+            Opcode::Continuation => {
+                if fin {
+                    self.message = None;
+                }
+            }
+            Opcode::Text | Opcode::Binary => {
+                self.message = (!fin).then_some(opcode);
+                self.message_rsv = rsv;
+            }
+        }
+        Ok(header)
+    }
+}
+
+fn check_close(payload: &[u8]) -> Result<(), SendError> {
+    match payload {
+        [] => Ok(()),
+        [_] => Err(SendError::CloseCodeTruncated),
+        [high, low, reason @ ..] => {
+            let code = CloseCode::new(u16::from_be_bytes([*high, *low]));
+            if !code.is_sendable() {
+                return Err(SendError::CloseCodeUnsendable(code));
+            }
+            match core::str::from_utf8(reason) {
+                Ok(_) => Ok(()),
+                Err(_) => Err(SendError::InvalidUtf8),
+            }
+        }
+    }
+}
+
+/// Why a frame cannot be sent. The caller's mistake; nothing was sent and the connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A Close frame was sent: nothing may follow it (RFC 6455 5.5.1).
+    Closed,
+    /// A new message while another one's last fragment is due (RFC 6455 5.4).
+    MessageOpen(Opcode),
+    /// A continuation without a message to continue (RFC 6455 5.4).
+    NoMessageOpen,
+    /// A message must begin as Text or Binary.
+    NotAMessage(Opcode),
+    /// Reserved bits that were not allowed, or not on this frame (RFC 6455 5.2).
+    ReservedBits(Rsv),
+    /// A control frame cannot be fragmented (RFC 6455 5.5).
+    FragmentedControl(Opcode),
+    /// A control frame carries at most 125 bytes (RFC 6455 5.5).
+    ControlTooLarge {
+        /// The bytes that were given.
+        len: usize,
+    },
+    /// A Close frame's payload begins with a two-byte code (RFC 6455 5.5.1).
+    CloseCodeTruncated,
+    /// A code that is never sent (RFC 6455 7.4).
+    CloseCodeUnsendable(CloseCode),
+    /// Text or a close reason that is not UTF-8 (RFC 6455 8.1).
+    InvalidUtf8,
+    /// More than 2^63 − 1 bytes in one frame (RFC 6455 5.2).
+    TooLong,
+    /// The key source had no masking key (RFC 6455 5.3).
+    NoEntropy,
+}
+
+impl From<InvalidUtf8> for SendError {
+    fn from(_: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
+}
+
+/// A header that cannot be built says the same of the frame.
+impl From<Violation> for SendError {
+    fn from(violation: Violation) -> Self {
+        match violation {
+            Violation::FragmentedControl(opcode) => Self::FragmentedControl(opcode),
+            _ => Self::TooLong,
+        }
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("a close frame was sent: nothing may follow it"),
+            Self::MessageOpen(opcode) => write!(f, "a {opcode} message is open: finish it first"),
+            Self::NoMessageOpen => f.write_str("no message is open to continue"),
+            Self::NotAMessage(opcode) => write!(f, "a message cannot begin as {opcode}"),
+            Self::ReservedBits(rsv) => write!(f, "reserved bits {rsv} not allowed here"),
+            Self::FragmentedControl(opcode) => write!(f, "a {opcode} frame cannot be fragmented"),
+            Self::ControlTooLarge { len } => write!(
+                f,
+                "control payload of {len} bytes exceeds the limit of {MAX_CONTROL_PAYLOAD}"
+            ),
+            Self::CloseCodeTruncated => f.write_str("close payload of one byte: a code is two"),
+            Self::CloseCodeUnsendable(code) => write!(f, "close code {code} is never sent"),
+            Self::InvalidUtf8 => f.write_str("text that is not UTF-8"),
+            Self::TooLong => write!(f, "frame exceeds the limit of {MAX_PAYLOAD} bytes"),
+            Self::NoEntropy => f.write_str("no entropy for a masking key"),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}

@@ -1,0 +1,42 @@
+//! What a peer may send at most.
+
+use crate::frame::MAX_PAYLOAD;
+
+/// 64 KiB: messages of devices and chats.
+pub const READ_LIMIT_SMALL: u64 = 64 << 10;
+/// 1 MiB: the default.
+pub const READ_LIMIT_STANDARD: u64 = 1 << 20;
+/// 16 MiB: documents and images.
+pub const READ_LIMIT_LARGE: u64 = 16 << 20;
+
+/// Bounds on what the peer sends. Going over one is a
+/// [`Violation`](crate::frame::Violation) that is seen in the header, before any memory is spent.
+///
+/// 0 is a bound like any other: only empty ones pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes in one message, all fragments together, where it is assembled.
+    /// Default: [`READ_LIMIT_STANDARD`]. A message that is read as a stream is not held, so that
+    /// this limit does not bind it.
+    pub message: u64,
+    /// The most bytes in one data frame, however it is read. Default: 2^63 − 1, what a header can
+    /// say.
+    pub frame: u64,
+}
+
+impl Limits {
+    /// No bound but the wire format's: for data that is never held, or a peer that is trusted.
+    pub const UNLIMITED: Self = Self {
+        message: u64::MAX,
+        frame: MAX_PAYLOAD,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: READ_LIMIT_STANDARD,
+            ..Self::UNLIMITED
+        }
+    }
+}

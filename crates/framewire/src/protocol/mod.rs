@@ -1,0 +1,49 @@
+//! The protocol of RFC 6455 sections 5 to 8 as state machines without I/O.
+//!
+//! Bytes go in, events and bytes come out; nothing here reads a socket, looks at a clock or
+//! starts anything. The layers, each usable on its own:
+//!
+//! | type | does | needs |
+//! |---|---|---|
+//! | [`Decoder`], [`Encoder`] | frames: pieces of payload out of bytes, legal headers | nothing |
+//! | `Receiver`, `Sender` | messages: assembly, pending replies | `alloc` |
+//! | `Session` | both ends of one connection, with its automatic replies | `alloc` |
+
+mod decoder;
+mod encoder;
+mod limits;
+#[cfg(feature = "alloc")]
+mod message_buffer;
+#[cfg(feature = "alloc")]
+mod receiver;
+#[cfg(feature = "alloc")]
+mod sender;
+#[cfg(feature = "alloc")]
+mod session;
+mod utf8;
+
+pub use decoder::{Decoder, Piece};
+pub use encoder::{Encoder, SendError};
+pub use limits::{Limits, READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
+#[cfg(feature = "alloc")]
+pub use message_buffer::MessageBuffer;
+#[cfg(feature = "alloc")]
+pub use receiver::{CloseFrame, Event, Message, PieceEvent, Receiver};
+#[cfg(feature = "alloc")]
+pub use sender::Sender;
+#[cfg(feature = "std")]
+pub(crate) use sender::{append_frame, append_payload, close_echo};
+#[cfg(feature = "alloc")]
+pub use session::Session;
+#[cfg(feature = "std")]
+pub(crate) use session::close_error;
+pub use utf8::{InvalidUtf8, Utf8};
+
+/// Which end of the connection this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Receives masked frames and sends unmasked ones (RFC 6455 5.1).
+    Server,
+    /// Receives unmasked frames and sends masked ones (RFC 6455 5.1).
+    Client,
+}

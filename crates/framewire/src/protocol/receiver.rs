@@ -1,0 +1,299 @@
+//! Bytes in, messages out.
+
+use super::{Decoder, Limits, MessageBuffer, Piece, Role};
+use crate::frame::{CloseCode, Opcode, Rsv, Violation};
+
+/// The receiving end of a connection: a [`Decoder`] that puts messages together.
+///
+/// A message that comes in one frame and one piece is lent where it lies; any other is assembled
+/// in the caller's [`MessageBuffer`].
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    decoder: Decoder,
+}
+
+/// What has come from the peer, lent from the input or from the message buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A whole message.
+    Message(Message<'a>),
+    /// A Ping, which a Pong with the same payload answers (RFC 6455 5.5.2).
+    Ping(&'a [u8]),
+    /// A Pong.
+    Pong(&'a [u8]),
+    /// The peer's Close frame: nothing after it counts.
+    Close(CloseFrame<'a>),
+}
+
+/// What has come from the peer, with messages in pieces.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PieceEvent<'a> {
+    /// A piece of a message.
+    Data(Piece<'a>),
+    /// A whole control frame; never a message.
+    Control(Event<'a>),
+}
+
+/// A whole message, lent until the next call.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    opcode: Opcode,
+    rsv: Rsv,
+    payload: &'a mut [u8],
+}
+
+/// What a Close frame said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloseFrame<'a> {
+    /// Why; `None` where the frame was empty.
+    pub code: Option<CloseCode>,
+    /// The reason in words, for people who read logs. Not more than 123 bytes.
+    pub reason: &'a str,
+}
+
+impl Receiver {
+    /// For what the peer of a `role` sends.
+    #[must_use]
+    pub const fn new(role: Role, limits: Limits) -> Self {
+        Self {
+            decoder: Decoder::new(role, limits),
+        }
+    }
+
+    /// Uses up bytes off the front of `input` and says how many, with the event that they made, if
+    /// any. `None` asks for more input: then all of it is used up.
+    ///
+    /// `message` belongs to this connection, since it holds the message that is under way. It is
+    /// given memory only where a message, or a control frame, comes in more than one piece.
+    ///
+    /// # Errors
+    /// The peer's violation; not one byte of the frame was lent. Further input has no effect.
+    #[inline]
+    pub fn receive<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        message: &'a mut MessageBuffer,
+    ) -> Result<(usize, Option<Event<'a>>), Violation> {
+        message.rest();
+        let mut used = 0;
+        loop {
+            let (taken, found) = self.next(&mut input[used..], message)?;
+            used += taken;
+            let Some(found) = found else {
+                return Ok((used, None));
+            };
+            if found.opcode.is_control() {
+                let payload = found.lend(used, input, message);
+                return Ok((used, Some(Event::from_control(found.opcode, payload))));
+            }
+            let whole = found.first && found.last;
+            if !whole {
+                message.append(&input[used - found.len..used]);
+            }
+            if found.last {
+                let payload = if whole {
+                    &mut input[used - found.len..used]
+                } else {
+                    message.complete()
+                };
+                let message = Message {
+                    opcode: found.opcode,
+                    rsv: found.rsv,
+                    payload,
+                };
+                return Ok((used, Some(Event::Message(message))));
+            }
+        }
+    }
+
+    /// As [`receive`](Self::receive), but messages are lent in pieces as they come and never
+    /// assembled; only a control frame in pieces is.
+    ///
+    /// # Errors
+    /// The peer's violation; not one byte of the frame, or in the case of bad UTF-8 of the piece,
+    /// was lent. Further input has no effect.
+    #[inline]
+    pub fn receive_piece<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        message: &'a mut MessageBuffer,
+    ) -> Result<(usize, Option<PieceEvent<'a>>), Violation> {
+        let (used, found) = self.next(input, message)?;
+        let Some(found) = found else {
+            return Ok((used, None));
+        };
+        let payload = found.lend(used, input, message);
+        let event = if found.opcode.is_control() {
+            PieceEvent::Control(Event::from_control(found.opcode, payload))
+        } else {
+            PieceEvent::Data(Piece {
+                opcode: found.opcode,
+                rsv: found.rsv,
+                first: found.first,
+                last: found.last,
+                payload,
+            })
+        };
+        Ok((used, Some(event)))
+    }
+
+    /// Takes in what was read straight into the room of `message`, all of it payload of the data
+    /// frame under way. Gives the message's opcode and reserved bits where that completes it.
+    #[cfg(feature = "std")]
+    pub(crate) fn received(
+        &mut self,
+        len: usize,
+        message: &mut MessageBuffer,
+    ) -> Result<Option<(Opcode, Rsv)>, Violation> {
+        let (_, piece) = self.decoder.decode_payload(message.fill(len))?;
+        let last = piece.filter(|piece| piece.last);
+        let whole = last.map(|piece| (piece.opcode, piece.rsv));
+        if whole.is_some() {
+            message.complete();
+        }
+        Ok(whole)
+    }
+
+    /// The frames' own state.
+    #[must_use]
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// The frames' own state, to change limits and reserved bits, or to read raw frames.
+    pub fn decoder_mut(&mut self) -> &mut Decoder {
+        &mut self.decoder
+    }
+
+    /// The next piece of a message, or a whole control frame.
+    #[inline]
+    fn next(
+        &mut self,
+        input: &mut [u8],
+        message: &mut MessageBuffer,
+    ) -> Result<(usize, Option<Found>), Violation> {
+        let (used, piece) = self.decoder.decode(input)?;
+        let Some(piece) = piece else {
+            return Ok((used, None));
+        };
+        let mut found = Found {
+            opcode: piece.opcode,
+            rsv: piece.rsv,
+            first: piece.first,
+            last: piece.last,
+            len: piece.payload.len(),
+            in_input: true,
+        };
+        if found.opcode.is_control() && !(found.first && found.last) {
+            message.append_control(piece.payload);
+            if !found.last {
+                return Ok((used, None));
+            }
+            found.in_input = false;
+        }
+        Ok((used, Some(found)))
+    }
+}
+
+/// A piece without its borrow: it can be lent once it is known that it will be.
+struct Found {
+    opcode: Opcode,
+    rsv: Rsv,
+    first: bool,
+    last: bool,
+    len: usize,
+    in_input: bool,
+}
+
+impl Found {
+    #[inline]
+    fn lend<'a>(
+        &self,
+        used: usize,
+        input: &'a mut [u8],
+        message: &'a mut MessageBuffer,
+    ) -> &'a mut [u8] {
+        if self.in_input {
+            &mut input[used - self.len..used]
+        } else {
+            message.complete_control()
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn from_control(opcode: Opcode, payload: &'a [u8]) -> Self {
+        match opcode {
+            Opcode::Ping => Self::Ping(payload),
+            Opcode::Close => Self::Close(CloseFrame::parse(payload)),
+            _ => Self::Pong(payload),
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    #[cfg(feature = "std")]
+    pub(crate) fn new(opcode: Opcode, rsv: Rsv, payload: &'a mut [u8]) -> Self {
+        Self {
+            opcode,
+            rsv,
+            payload,
+        }
+    }
+
+    /// Text or Binary.
+    #[must_use]
+    #[inline]
+    pub fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    /// The reserved bits of its first frame, for the extension that they belong to.
+    #[must_use]
+    #[inline]
+    pub fn rsv(&self) -> Rsv {
+        self.rsv
+    }
+
+    /// The bytes. Those of a text are UTF-8 (but see [`text`](Self::text)).
+    #[must_use]
+    #[inline]
+    pub fn payload(&self) -> &[u8] {
+        self.payload
+    }
+
+    /// The bytes, to work on in place.
+    #[must_use]
+    #[inline]
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        self.payload
+    }
+
+    /// The text; `None` for a binary message, and for one whose reserved bits say that an
+    /// extension has to undo its work first.
+    ///
+    /// Looks at the bytes once more, since they can have been changed in between.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self.opcode {
+            Opcode::Text => core::str::from_utf8(self.payload).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> CloseFrame<'a> {
+    /// The parts of a payload that the decoder has checked.
+    fn parse(payload: &'a [u8]) -> Self {
+        match payload.split_first_chunk() {
+            Some((code, reason)) => Self {
+                code: Some(CloseCode::new(u16::from_be_bytes(*code))),
+                reason: core::str::from_utf8(reason).unwrap_or_default(),
+            },
+            None => Self {
+                code: None,
+                reason: "",
+            },
+        }
+    }
+}

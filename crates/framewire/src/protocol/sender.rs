@@ -1,0 +1,229 @@
+//! Messages in, bytes out.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+
+use super::{Encoder, SendError};
+use crate::frame::{
+    CloseCode, ControlPayload, Header, MAX_HEADER, MAX_REASON, Opcode, Rsv, Violation, mask,
+};
+
+/// The sending end of a connection: an [`Encoder`] that writes whole frames, and the one automatic
+/// reply that may be pending.
+///
+/// At most one reply waits: a Pong replaces the one before it (RFC 6455 5.5.3 lets an endpoint
+/// answer only the latest Ping), and a Close replaces a Pong and is replaced by nothing. A peer
+/// that pings and never reads thus costs 125 bytes.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    encoder: Encoder,
+    pending: Option<Pending>,
+    reply: ControlPayload,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pending {
+    Pong,
+    Close,
+}
+
+impl Sender {
+    /// What `encoder` allows, written out.
+    #[must_use]
+    pub const fn new(encoder: Encoder) -> Self {
+        Self {
+            encoder,
+            pending: None,
+            reply: ControlPayload::EMPTY,
+        }
+    }
+
+    /// Appends a message in one frame to `output`.
+    ///
+    /// Allocates nothing but the room in `output`.
+    ///
+    /// # Errors
+    /// The caller's mistake; nothing was appended.
+    #[inline]
+    pub fn message(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.message_ext(opcode, Rsv::NONE, payload, output)
+    }
+
+    /// As [`message`](Self::message), with the reserved bits of an extension.
+    ///
+    /// # Errors
+    /// The caller's mistake; nothing was appended.
+    #[inline]
+    pub fn message_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        if !opcode.begins_message() {
+            return Err(SendError::NotAMessage(opcode));
+        }
+        self.frame(true, rsv, opcode, payload, output)
+    }
+
+    /// Appends one frame to `output`: a fragment, or a control frame.
+    ///
+    /// # Errors
+    /// The caller's mistake; nothing was appended.
+    #[inline]
+    pub fn frame(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let header = self.encoder.frame(fin, rsv, opcode, payload)?;
+        append_frame(&header, payload, output);
+        Ok(())
+    }
+
+    /// Lets a Pong with this payload answer a Ping, in place of one that is still pending.
+    ///
+    /// No effect once a Close frame is pending or was sent.
+    pub fn queue_pong(&mut self, payload: ControlPayload) {
+        if self.pending != Some(Pending::Close) && !self.encoder.is_closed() {
+            self.pending = Some(Pending::Pong);
+            self.reply = payload;
+        }
+    }
+
+    /// Lets a Close frame with this payload be the last thing sent, in place of a pending Pong.
+    ///
+    /// No effect once a Close frame is pending or was sent: it is sent once (RFC 6455 5.5.1).
+    pub fn queue_close(&mut self, payload: ControlPayload) {
+        if self.pending != Some(Pending::Close) && !self.encoder.is_closed() {
+            self.pending = Some(Pending::Close);
+            self.reply = payload;
+        }
+    }
+
+    /// Lets the Close frame that answers a violation be the last thing sent (RFC 6455 7.1.7):
+    /// its code, and its words as the reason.
+    pub fn queue_violation(&mut self, violation: &Violation) {
+        let mut reason = Reason::default();
+        // A reason that is cut off is still one.
+        let _ = write!(reason, "{violation}");
+        let payload = ControlPayload::close(violation.close_code(), reason.as_str());
+        self.queue_close(payload.unwrap_or(ControlPayload::EMPTY));
+    }
+
+    /// Appends the pending reply, if any, to `output` and says whether there was one.
+    ///
+    /// # Errors
+    /// [`SendError::NoEntropy`] alone; the reply is still pending.
+    #[inline]
+    pub fn write_reply(&mut self, output: &mut Vec<u8>) -> Result<bool, SendError> {
+        let opcode = match self.pending {
+            None => return Ok(false),
+            Some(Pending::Pong) => Opcode::Pong,
+            Some(Pending::Close) => Opcode::Close,
+        };
+        let header = self
+            .encoder
+            .frame(true, Rsv::NONE, opcode, self.reply.as_slice())?;
+        append_frame(&header, self.reply.as_slice(), output);
+        self.pending = None;
+        Ok(true)
+    }
+
+    /// Whether a reply is pending.
+    #[must_use]
+    #[inline]
+    pub fn has_reply(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Whether a Close frame was sent or is pending.
+    #[must_use]
+    #[inline]
+    pub fn is_closing(&self) -> bool {
+        self.encoder.is_closed() || self.pending == Some(Pending::Close)
+    }
+
+    /// The frames' own state.
+    #[must_use]
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// The frames' own state, to allow reserved bits, or to write frames without a `Vec`.
+    pub fn encoder_mut(&mut self) -> &mut Encoder {
+        &mut self.encoder
+    }
+}
+
+/// Appends a header and its payload, masked where the header says so.
+#[inline]
+pub(crate) fn append_frame(header: &Header, payload: &[u8], output: &mut Vec<u8>) {
+    let mut bytes = [0; MAX_HEADER];
+    let len = header.encode(&mut bytes);
+    output.reserve(len + payload.len());
+    output.extend_from_slice(&bytes[..len]);
+    append_payload(header, payload, 0, output);
+}
+
+/// Appends a piece of a frame's payload that stands `offset` bytes into it.
+#[inline]
+pub(crate) fn append_payload(header: &Header, payload: &[u8], offset: u64, output: &mut Vec<u8>) {
+    let start = output.len();
+    output.extend_from_slice(payload);
+    if let Some(key) = header.mask() {
+        mask::apply(&mut output[start..], key, offset);
+    }
+}
+
+/// A close reason that is being written: what is over 123 bytes is cut off between characters.
+struct Reason {
+    bytes: [u8; MAX_REASON],
+    len: usize,
+}
+
+impl Default for Reason {
+    fn default() -> Self {
+        Self {
+            bytes: [0; MAX_REASON],
+            len: 0,
+        }
+    }
+}
+
+impl Reason {
+    fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Reason {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_REASON - self.len;
+        let fits = (0..=room.min(text.len()))
+            .rfind(|&end| text.is_char_boundary(end))
+            .unwrap_or(0);
+        self.bytes[self.len..self.len + fits].copy_from_slice(&text.as_bytes()[..fits]);
+        self.len += fits;
+        if fits == text.len() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
+    }
+}
+
+/// The payload of a Close frame that answers the peer's: the same code (RFC 6455 5.5.1).
+pub(crate) fn close_echo(code: Option<CloseCode>) -> ControlPayload {
+    code.and_then(|code| ControlPayload::close(code, ""))
+        .unwrap_or(ControlPayload::EMPTY)
+}

@@ -1,0 +1,210 @@
+//! Both ends of one connection.
+
+use alloc::vec::Vec;
+
+use super::sender::close_echo;
+use super::{Encoder, Event, Limits, MessageBuffer, Receiver, Role, SendError, Sender};
+use crate::frame::mask::KeySource;
+use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
+
+/// One connection without its I/O: for event loops, and for front ends of your own.
+///
+/// A session owns no buffer. The bytes that were read, the message that is being put together and
+/// the bytes to be written are the caller's, so that an idle connection costs what this type
+/// measures (less than 256 bytes) and one read buffer serves every connection of a thread.
+///
+/// ```
+/// use framewire::protocol::{Event, Limits, MessageBuffer, Session};
+///
+/// let mut session = Session::server(Limits::default());
+/// let mut message = MessageBuffer::new();
+/// let mut output = Vec::new();
+///
+/// // RFC 6455 5.7: a masked text message, "Hello".
+/// let mut input = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+/// let mut used = 0;
+/// while used < input.len() {
+///     let (taken, event) = session.receive(&mut input[used..], &mut message)?;
+///     used += taken;
+///     if let Some(Event::Message(message)) = event {
+///         session.send(message.opcode(), message.payload(), &mut output)?;
+///     }
+///     session.write_reply(&mut output)?;
+/// }
+/// assert_eq!(output, b"\x81\x05Hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Session {
+    receiver: Receiver,
+    sender: Sender,
+    auto_pong: bool,
+}
+
+impl Session {
+    /// The server's end.
+    #[must_use]
+    pub const fn server(limits: Limits) -> Self {
+        Self::new(Receiver::new(Role::Server, limits), Encoder::server())
+    }
+
+    /// The client's end, with the source of its masking keys: `frame::os_key` where there is an
+    /// operating system.
+    #[must_use]
+    pub const fn client(limits: Limits, keys: KeySource) -> Self {
+        Self::new(Receiver::new(Role::Client, limits), Encoder::client(keys))
+    }
+
+    const fn new(receiver: Receiver, encoder: Encoder) -> Self {
+        Self {
+            receiver,
+            sender: Sender::new(encoder),
+            auto_pong: true,
+        }
+    }
+
+    /// Whether a Ping is answered without being asked (the default). Switched off, the caller
+    /// answers [`Event::Ping`] with a Pong of its own.
+    pub fn set_auto_pong(&mut self, on: bool) {
+        self.auto_pong = on;
+    }
+
+    /// Allows the reserved bits of a negotiated extension on the first frame of a message, in both
+    /// directions.
+    pub fn allow_rsv(&mut self, rsv: Rsv) {
+        self.receiver.decoder_mut().allow_rsv(rsv);
+        self.sender.encoder_mut().allow_rsv(rsv);
+    }
+
+    /// Uses up bytes off the front of `input` and says how many, with the event that they made, if
+    /// any. `None` asks for more input: then all of it is used up.
+    ///
+    /// A Ping leaves a Pong pending and a Close its echo; [`write_reply`](Self::write_reply)
+    /// writes them. Allocates only where a message comes in more than one piece, in `message`,
+    /// which belongs to this connection.
+    ///
+    /// # Errors
+    /// The peer's violation. The Close frame with its code is pending; not one byte of the bad
+    /// frame was lent, and further input has no effect.
+    #[inline]
+    pub fn receive<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        message: &'a mut MessageBuffer,
+    ) -> Result<(usize, Option<Event<'a>>), Violation> {
+        let received = self.receiver.receive(input, message);
+        match &received {
+            Ok((_, None | Some(Event::Message(_) | Event::Pong(_)))) => {}
+            Ok((_, Some(Event::Ping(payload)))) => {
+                if self.auto_pong
+                    && let Some(payload) = ControlPayload::new(payload)
+                {
+                    self.sender.queue_pong(payload);
+                }
+            }
+            // RFC 6455 5.5.1: a Close frame is answered with one.
+            Ok((_, Some(Event::Close(frame)))) => self.sender.queue_close(close_echo(frame.code)),
+            Err(violation) => self.sender.queue_violation(violation),
+        }
+        received
+    }
+
+    /// Appends a message in one frame to `output`.
+    ///
+    /// # Errors
+    /// The caller's mistake; nothing was appended.
+    #[inline]
+    pub fn send(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.sender.message(opcode, payload, output)
+    }
+
+    /// Appends one frame to `output`: a fragment, or a control frame.
+    ///
+    /// # Errors
+    /// The caller's mistake; nothing was appended.
+    pub fn send_frame(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.sender.frame(fin, rsv, opcode, payload, output)
+    }
+
+    /// Appends a Close frame to `output`: the last frame of this end. The connection is over when
+    /// [`is_closed`](Self::is_closed) says so.
+    ///
+    /// # Errors
+    /// A code that is never sent, a reason of more than 123 bytes, or a second Close.
+    pub fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        output: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let payload = ControlPayload::close(code, reason);
+        let payload = payload.ok_or_else(|| close_error(code, reason))?;
+        self.sender
+            .frame(true, Rsv::NONE, Opcode::Close, payload.as_slice(), output)
+    }
+
+    /// Appends the pending Pong or Close, if any, to `output`, and says whether there was one.
+    ///
+    /// To call after each [`receive`](Self::receive) while the peer takes what is sent. While it
+    /// does not, `output` is over a size that the caller finds enough: then not to call is what
+    /// keeps a flood of Pings at one pending Pong.
+    ///
+    /// # Errors
+    /// [`SendError::NoEntropy`] alone; the reply is still pending.
+    #[inline]
+    pub fn write_reply(&mut self, output: &mut Vec<u8>) -> Result<bool, SendError> {
+        self.sender.write_reply(output)
+    }
+
+    /// Whether Close frames went both ways, or a violation ended the connection, and nothing is
+    /// left to be written but `output`: now the transport is closed, by the server first
+    /// (RFC 6455 7.1.1).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.receiver.decoder().is_done() && self.sender.encoder().is_closed()
+    }
+
+    /// The receiving end, to read in pieces or to change its limits.
+    pub fn receiver_mut(&mut self) -> &mut Receiver {
+        &mut self.receiver
+    }
+
+    /// The sending end.
+    pub fn sender_mut(&mut self) -> &mut Sender {
+        &mut self.sender
+    }
+}
+
+/// Why a code and a reason do not make a Close frame.
+pub(crate) fn close_error(code: CloseCode, reason: &str) -> SendError {
+    if code.is_sendable() {
+        SendError::ControlTooLarge {
+            len: reason.len() + 2,
+        }
+    } else {
+        SendError::CloseCodeUnsendable(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_fits_in_256_bytes() {
+        let size = size_of::<Session>();
+        assert!(size <= 256, "{size}");
+    }
+}
