@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
+use crate::Fault;
 use crate::frame::{CloseCode, Violation};
 use crate::protocol::SendError;
 
@@ -45,6 +46,9 @@ pub enum ErrorKind {
     MessageInProgress,
     /// A configuration that cannot work, and why.
     Config(&'static str),
+    /// The handshake failed. Where the peer was refused, the refusal was sent.
+    #[cfg(feature = "handshake")]
+    Handshake(crate::handshake::Error),
 }
 
 /// How a connection was closed.
@@ -65,17 +69,6 @@ pub enum Side {
     Local,
     /// The other end.
     Peer,
-}
-
-/// Whose doing an error is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// The peer broke a rule or a limit.
-    Peer,
-    /// The caller asked for what cannot be done.
-    Caller,
-    /// Nobody's: the connection ended or the stream failed.
-    Transport,
 }
 
 impl Error {
@@ -116,6 +109,8 @@ impl Error {
             | ErrorKind::ChunkSize { .. }
             | ErrorKind::MessageInProgress
             | ErrorKind::Config(_) => Fault::Caller,
+            #[cfg(feature = "handshake")]
+            ErrorKind::Handshake(error) => error.fault(),
         }
     }
 
@@ -171,6 +166,8 @@ impl fmt::Display for Error {
                 f.write_str("a message is being assembled: finish it with the call that began it")
             }
             ErrorKind::Config(what) => f.write_str(what),
+            #[cfg(feature = "handshake")]
+            ErrorKind::Handshake(error) => write!(f, "handshake failed: {error}"),
         }
     }
 }
@@ -179,6 +176,8 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.kind {
             ErrorKind::Io(error) | ErrorKind::Source(error) => Some(error),
+            #[cfg(feature = "handshake")]
+            ErrorKind::Handshake(error) => error.source(),
             _ => None,
         }
     }
@@ -214,6 +213,13 @@ impl From<io::Error> for Error {
 impl From<SendError> for Error {
     fn from(error: SendError) -> Self {
         ErrorKind::Send(error).into()
+    }
+}
+
+#[cfg(feature = "handshake")]
+impl From<crate::handshake::Error> for Error {
+    fn from(error: crate::handshake::Error) -> Self {
+        ErrorKind::Handshake(error).into()
     }
 }
 

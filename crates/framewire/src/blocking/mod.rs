@@ -18,6 +18,8 @@
 
 mod byte_stream;
 mod config;
+#[cfg(feature = "handshake")]
+mod establish;
 mod fragment;
 mod handlers;
 mod keep_alive;
@@ -33,6 +35,8 @@ mod writer;
 
 pub use byte_stream::ByteStream;
 pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
+#[cfg(feature = "handshake")]
+pub use establish::{accept, client};
 pub use handlers::{CloseReply, PingReply};
 pub use keep_alive::KeepAliveEnd;
 pub use message_reader::MessageReader;

@@ -1,6 +1,7 @@
 //! Why a handshake failed.
 
-use crate::upgrade::{self, Fault};
+use crate::Fault;
+use crate::upgrade;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::error::Error as StdError;
 use std::fmt;

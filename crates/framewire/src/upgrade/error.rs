@@ -1,10 +1,10 @@
 //! What can go wrong on the way to an upgraded connection, and whose fault it is.
 
 use super::encode::plain_response;
+use crate::Fault;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::error::Error as StdError;
 use std::fmt;
-use std::io;
 
 /// Why a connection was not upgraded.
 ///
@@ -44,7 +44,8 @@ pub enum ErrorKind {
     TimedOut,
     /// The stream ended before the head did. Nothing is answered. The peer's fault.
     Closed,
-    /// Reading or writing failed; [`source`](StdError::source) is the [`io::Error`].
+    /// Reading or writing failed; [`source`](StdError::source) is the
+    /// [`std::io::Error`].
     ///
     /// `WouldBlock` before the time was over comes here: a non-blocking stream is for the
     /// decoders.
@@ -58,18 +59,6 @@ pub enum ErrorKind {
     Vetoed,
     /// The caller passed something that cannot be sent. The caller's fault.
     InvalidArgument,
-}
-
-/// Who is to blame for an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The peer did what the protocol, a limit or a policy forbids.
-    Peer,
-    /// The caller of this library did.
-    Caller,
-    /// Neither: the connection between them or the system beneath failed.
-    Environment,
 }
 
 impl Error {
@@ -125,17 +114,6 @@ impl Error {
         error
     }
 
-    pub(super) fn io(source: io::Error, doing: &str) -> Self {
-        if source.kind() == io::ErrorKind::TimedOut {
-            Self::new(
-                ErrorKind::TimedOut,
-                format!("{doing} was not done within the time limit"),
-            )
-        } else {
-            Self::new(ErrorKind::Io, format!("{doing} failed")).with_source(source)
-        }
-    }
-
     /// What kind of error it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -146,7 +124,7 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.0.kind {
-            ErrorKind::Io => Fault::Environment,
+            ErrorKind::Io => Fault::Transport,
             ErrorKind::InvalidArgument => Fault::Caller,
             _ => Fault::Peer,
         }

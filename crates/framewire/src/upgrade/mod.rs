@@ -59,7 +59,7 @@ mod client;
 
 pub use client::request;
 pub use encode::{encode_request, encode_response};
-pub use error::{Error, ErrorKind, Fault};
+pub use error::{Error, ErrorKind};
 pub(crate) use host::split_host;
 pub use limits::Limits;
 pub(crate) use list::{is_token, lists};

@@ -6,7 +6,6 @@ use super::negotiate::{announces_body, respond};
 use super::{Error, ErrorKind, Limits, RequestDecoder, Upgraded};
 use crate::Socket;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use std::io;
 use std::time::Duration;
 
 /// Reads one request from a stream.
@@ -26,8 +25,7 @@ pub fn receive<S: Socket>(mut stream: S, limits: &Limits) -> Result<Pending<S>, 
     let deadline = Deadline::after(limits.time);
     match read_request(&mut stream, limits, deadline) {
         Ok((request, leftover)) => {
-            let cleared = deadline.clear(&stream);
-            cleared.map_err(|error| Error::io(error, "clearing the time-outs"))?;
+            deadline.clear(&stream)?;
             Ok(Pending {
                 stream,
                 request,
@@ -125,8 +123,7 @@ impl<S: Socket> Pending<S> {
         write(&mut self.stream, &bytes, deadline)?;
         if self.has_unread() {
             drain(&mut self.stream, self.time);
-            let cleared = deadline.clear(&self.stream);
-            cleared.map_err(|error| Error::io(error, "clearing the time-outs"))?;
+            deadline.clear(&self.stream)?;
         }
         Ok(self.stream)
     }
@@ -174,8 +171,7 @@ fn read_request<S: Socket>(
     }
 }
 
-fn read_failed(error: io::Error, decoder: &RequestDecoder) -> Error {
-    let error = Error::io(error, "reading the request");
+fn read_failed(error: Error, decoder: &RequestDecoder) -> Error {
     // RFC 9110 15.5.9. A peer that sent nothing asked for nothing: browsers open connections they
     // may need, and would take the 408 for the answer to a later request.
     if error.kind() == ErrorKind::TimedOut && decoder.is_started() {
@@ -213,10 +209,8 @@ fn encode_answer<B: AsRef<[u8]>>(response: &Response<B>, is_head: bool) -> Resul
 }
 
 fn write<S: Socket>(stream: &mut S, bytes: &[u8], deadline: Deadline) -> Result<(), Error> {
-    deadline
-        .write_all(stream, bytes)
-        .and_then(|()| deadline.clear(stream))
-        .map_err(|error| Error::io(error, "writing the answer"))
+    deadline.write_all(stream, bytes)?;
+    deadline.clear(stream)
 }
 
 /// Reads away what a refused peer still sends.
