@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use framewire::handshake::Connector;
-use framewire::protocol::Role;
 use framewire::{Config, WebSocket};
 
 use crate::server::MAX_MESSAGE;
@@ -30,9 +29,9 @@ pub(crate) fn run_all_cases(suite: SocketAddr, agent: &str, deadline: Instant) -
 }
 
 fn echo_until_closed(suite: SocketAddr, target: &str) -> Result<()> {
-    let mut ws = connect(suite, target)?;
+    let mut websocket = connect(suite, target)?;
     loop {
-        let echoed = ws
+        let echoed = websocket
             .next_message_and_writer()
             .and_then(|(message, writer)| writer.feed_message(message.opcode(), message.payload()));
         if echoed.is_err() {
@@ -40,25 +39,20 @@ fn echo_until_closed(suite: SocketAddr, target: &str) -> Result<()> {
         }
     }
     // Whether the connection ended as it should is for the suite to say.
-    let _ = ws.shutdown(END);
+    let _ = websocket.shutdown(END);
     Ok(())
 }
 
 fn connect(suite: SocketAddr, target: &str) -> Result<WebSocket<TcpStream>> {
     let stream = TcpStream::connect(suite)?;
     stream.set_nodelay(true)?;
-    let established = Connector::new().handshake(stream, &format!("ws://{suite}{target}"))?;
-    let (stream, leftover) = established.into_parts();
-    stream.set_read_timeout(Some(SILENCE))?;
-    stream.set_write_timeout(Some(SILENCE))?;
     let mut config = Config::default();
     config.limits.message = MAX_MESSAGE as u64;
-    Ok(WebSocket::with_leftover(
-        stream,
-        &leftover,
-        Role::Client,
-        config,
-    )?)
+    let uri = format!("ws://{suite}{target}");
+    let websocket = framewire::client(stream, &uri, &Connector::new(), config)?;
+    websocket.stream().set_read_timeout(Some(SILENCE))?;
+    websocket.stream().set_write_timeout(Some(SILENCE))?;
+    Ok(websocket)
 }
 
 /// The suite's longest pauses are a few seconds.

@@ -72,8 +72,7 @@ impl Stream {
 impl Read for Stream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if let Some(output) = self.output.get() {
-            // What fails here fails again with the next write, which reports it.
-            let _ = output.flush();
+            output.flush()?;
         }
         (&*self.socket).read(buf)
     }
