@@ -172,7 +172,6 @@ impl Server {
             Ok(halves) => halves,
             Err(error) => return error,
         };
-        reader.stream().flush_before_reading(writer.clone());
         connection.opened(writer.clone());
         let end = loop {
             let echoed = reader.next_message().and_then(|message| {

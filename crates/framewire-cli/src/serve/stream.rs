@@ -2,25 +2,21 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use framewire::blocking::WriteHalf;
 use framewire::{Duplicate, Socket};
 
 /// A [`TcpStream`] that is duplicated without a second file descriptor, of which a process has few.
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: Arc<TcpStream>,
-    /// What is flushed before this handle reads; other handles have their own.
-    output: OnceLock<WriteHalf<Stream>>,
 }
 
 impl Stream {
     pub(crate) fn new(socket: TcpStream) -> Self {
         Self {
             socket: Arc::new(socket),
-            output: OnceLock::new(),
         }
     }
 
@@ -35,15 +31,7 @@ impl Stream {
     pub(crate) fn handle(&self) -> Self {
         Self {
             socket: Arc::clone(&self.socket),
-            output: OnceLock::new(),
         }
-    }
-
-    /// Has everything that was fed to the connection go out, at once, when this handle is about to
-    /// read: the library does that for a connection that is not split.
-    pub(crate) fn flush_before_reading(&self, output: WriteHalf<Stream>) {
-        // A second one would be the same.
-        let _ = self.output.set(output);
     }
 
     /// Ends the connection so that the peer gets what was sent last.
@@ -71,9 +59,6 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if let Some(output) = self.output.get() {
-            output.flush()?;
-        }
         (&*self.socket).read(buf)
     }
 }
