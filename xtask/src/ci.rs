@@ -24,7 +24,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 11] = [
+const STEPS: [(&str, Step); 12] = [
     ("format", |project| cargo(project, "fmt --all --check")),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -37,6 +37,12 @@ const STEPS: [(&str, Step); 11] = [
         autobahn::run(
             project,
             &autobahn::Options::default_selection(autobahn::Role::Server),
+        )
+    }),
+    ("Autobahn, client", |project| {
+        autobahn::run(
+            project,
+            &autobahn::Options::default_selection(autobahn::Role::Client),
         )
     }),
     ("foreign clients", interop::run),
