@@ -3,6 +3,11 @@
 //!
 //! `cargo bench -p framewire-bench --bench session`; with `-- MESSAGES` it runs that many and
 //! times nothing, for counting instructions under `valgrind --tool=callgrind`.
+#![allow(
+    clippy::expect_used,
+    clippy::cast_precision_loss,
+    reason = "a benchmark that goes wrong should stop, and prints three digits"
+)]
 
 use std::hint::black_box;
 
@@ -18,10 +23,7 @@ const ROUNDS: usize = 2_000;
 fn main() {
     let batch = masked_frame().repeat(BATCH);
     let mut echo = Echo::new();
-    if let Some(messages) = std::env::args()
-        .filter_map(|arg| arg.parse::<usize>().ok())
-        .next()
-    {
+    if let Some(messages) = std::env::args().find_map(|arg| arg.parse::<usize>().ok()) {
         let mut input = batch.clone();
         for _ in 0..messages.div_ceil(BATCH) {
             input.copy_from_slice(&batch);

@@ -1,3 +1,52 @@
 //! The chores of this repository, one subcommand each.
 
-fn main() {}
+mod autobahn;
+mod autobahn_client;
+mod browser;
+mod ci;
+mod interop;
+mod no_std;
+mod process;
+mod project;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::project::Project;
+
+/// The chores of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Chore {
+    Autobahn(autobahn::Options),
+    /// Check `framewire serve` with Python's `websockets` and npm's `ws`
+    Interop,
+    /// Use the page of `framewire serve` in headless Chromium
+    Browser,
+    /// Link and run a program that has no standard library and no allocator
+    NoStd,
+    /// Everything that must hold before a change lands
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let chore = Chore::parse();
+    let result = process::end_children_on_signals()
+        .and_then(|()| Project::find())
+        .and_then(|project| match chore {
+            Chore::Autobahn(options) => autobahn::run(&project, &options),
+            Chore::Interop => interop::run(&project),
+            Chore::Browser => browser::run(&project),
+            Chore::NoStd => no_std::run(&project),
+            Chore::Ci => ci::run(&project),
+        });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: FAILED: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

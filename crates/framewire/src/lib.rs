@@ -1,4 +1,77 @@
 //! WebSocket transport: RFC 6455 as synchronous, state-free building blocks.
+//!
+//! A WebSocket connection is two state machines and a few buffers. This crate gives you those and
+//! leaves scheduling, buffers and I/O to you: no thread, task or timer that you did not start,
+//! nothing allocated per message, one system call per message or per burst of them, and memory that
+//! stays bounded whatever the peer sends.
+//!
+//! # A server
+//!
+//! ```no_run
+//! # #[cfg(feature = "handshake")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use framewire::{Config, ErrorKind, accept, handshake::Acceptor};
+//! use std::net::TcpListener;
+//!
+//! let listener = TcpListener::bind("127.0.0.1:9001")?;
+//! let (stream, _) = listener.accept()?;
+//! let mut websocket = accept(stream, &Acceptor::new(), Config::default())?;
+//! loop {
+//!     match websocket.next_message_and_writer() {
+//!         // What is fed leaves in one write, before the next read that would block.
+//!         Ok((message, writer)) => writer.feed_message(message.opcode(), message.payload())?,
+//!         Err(error) if matches!(error.kind(), ErrorKind::Closed(_)) => break,
+//!         Err(error) => return Err(error.into()),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "handshake"))]
+//! # fn main() {}
+//! ```
+//!
+//! # A client
+//!
+//! ```no_run
+//! # #[cfg(feature = "handshake")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use framewire::{Config, Opcode, client, handshake::Connector};
+//! use std::net::TcpStream;
+//! use std::time::Duration;
+//!
+//! let stream = TcpStream::connect("127.0.0.1:9001")?;
+//! let uri = "ws://127.0.0.1:9001/";
+//! let mut websocket = client(stream, uri, &Connector::new(), Config::default())?;
+//! websocket.write_message(Opcode::Text, b"hello")?;
+//! println!("{:?}", websocket.next_message()?.text());
+//! websocket.shutdown(Duration::from_secs(1))?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "handshake"))]
+//! # fn main() {}
+//! ```
+//!
+//! # Where to go
+//!
+//! | for | look at |
+//! |---|---|
+//! | threads, or non-blocking streams | [`WebSocket`], and [`blocking`] for how it treats time-outs |
+//! | an event loop, a front end of your own | [`protocol::Session`] |
+//! | bare metal | [`protocol::Decoder`] and [`protocol::Encoder`]: no allocator, no `std` |
+//! | the wire format alone | [`frame`] |
+//! | the opening handshake | [`handshake`]; for other protocols than WebSocket, [`upgrade`] |
+//!
+//! # Features
+//!
+//! | feature | default | adds | depends on |
+//! |---|---|---|---|
+//! | none | | [`frame`], [`protocol::Decoder`], [`protocol::Encoder`]; `no_std` | nothing |
+//! | `alloc` | | [`protocol::Session`]; `no_std` | nothing |
+//! | `std` | with `handshake` | [`blocking`], masking keys from the operating system | `getrandom` |
+//! | `handshake` | yes | [`upgrade`], [`handshake`] | `http`, `httparse`, `sha1_smol`, `base64` |
+//! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
+//!
+//! permessage-deflate, tokio, TLS and dialling are not there yet.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 

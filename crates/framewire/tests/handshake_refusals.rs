@@ -12,6 +12,7 @@ use upgrade_support::{
 };
 
 /// What is wrong, the request, the status.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn refused_requests() -> Vec<(&'static str, String, u16)> {
     let line = |start: &str, line: &str| request_replacing(start, line);
     let key = |value: &str| line("Sec-WebSocket-Key", &format!("Sec-WebSocket-Key: {value}"));
@@ -47,6 +48,17 @@ fn refused_requests() -> Vec<(&'static str, String, u16)> {
         (
             "ftp target",
             line("GET", "GET ftp://server.example.com/ HTTP/1.1"),
+            400,
+        ),
+        ("asterisk", line("GET", "GET * HTTP/1.1"), 400),
+        (
+            "authority for a target",
+            line("GET", "GET server.example.com:80 HTTP/1.1"),
+            400,
+        ),
+        (
+            "target without a slash",
+            line("GET", "GET chat HTTP/1.1"),
             400,
         ),
         (

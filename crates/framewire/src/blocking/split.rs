@@ -1,7 +1,7 @@
 //! A connection whose two directions are used by different threads.
 
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::keep_alive::Heartbeat;
@@ -19,8 +19,9 @@ use crate::protocol::Message;
 /// The reading half of a [split](WebSocket::split) connection.
 ///
 /// Its automatic replies never wait for a thread that writes: where one holds the writing half, the
-/// latest reply is left with it, and goes out when that write is done. Without one, a reply is
-/// written here, and blocks for as long as the stream does.
+/// latest reply is left with it, and goes out when that write is done. Without one, replies are
+/// written here, and so is what was [fed](WriteHalf::feed_message), before a read that may block;
+/// such a write blocks for as long as the stream does.
 #[derive(Debug)]
 pub struct ReadHalf<S> {
     reader: Reader,
@@ -46,6 +47,8 @@ pub(super) struct Shared<S> {
     writer: Mutex<Writer<S>>,
     /// What is to be sent by whoever holds the writer.
     queued: Mutex<Queued>,
+    /// Whether something waits to be written, as of when the writer was last let go.
+    unflushed: AtomicBool,
     /// Who sent the first Close frame, in the terms of `closed_by_bits`.
     closed_by: AtomicU8,
     pub(super) heartbeat: Heartbeat,
@@ -63,8 +66,6 @@ struct Queued {
 pub struct Link<S> {
     stream: S,
     shared: Arc<Shared<S>>,
-    /// Whether a reply was put into the write buffer and not written.
-    unflushed: bool,
 }
 
 impl<S: Duplicate> WebSocket<S> {
@@ -78,6 +79,7 @@ impl<S: Duplicate> WebSocket<S> {
             message: Mutex::new(()),
             writer: Mutex::new(self.writer),
             queued: Mutex::default(),
+            unflushed: AtomicBool::new(false),
             closed_by: AtomicU8::new(0),
             heartbeat: Heartbeat::default(),
         });
@@ -86,7 +88,6 @@ impl<S: Duplicate> WebSocket<S> {
             link: Link {
                 stream,
                 shared: Arc::clone(&shared),
-                unflushed: false,
             },
         };
         Ok((read_half, WriteHalf { shared }))
@@ -193,7 +194,8 @@ impl<S: Duplicate> WriteHalf<S> {
             .with(|writer| writer.write_message_ext(opcode, rsv, payload))
     }
 
-    /// See [`Writer::feed_message`]. Waits for a message that another thread is sending.
+    /// See [`Writer::feed_message`]. Goes out with the next [`flush`](Self::flush), or before the
+    /// reading half waits. Waits for a message that another thread is sending.
     ///
     /// # Errors
     /// As there.
@@ -374,6 +376,8 @@ impl<S: Duplicate> Shared<S> {
             }
             let _ = writer.flush_taken();
         }
+        self.unflushed
+            .store(writer.has_pending_output(), Ordering::Release);
         if let Some(closed) = writer.closed() {
             self.closed_by
                 .store(closed_by_bits(closed.by), Ordering::Release);
@@ -402,7 +406,6 @@ impl<S: Duplicate> Transport for Link<S> {
     fn reply(&mut self, reply: Reply) {
         if let Some(mut writer) = try_lock(&self.shared.writer) {
             writer.reply(reply);
-            self.unflushed = true;
             self.shared.release(writer);
         } else {
             lock(&self.shared.queued).put(reply);
@@ -411,8 +414,7 @@ impl<S: Duplicate> Transport for Link<S> {
     }
 
     fn settle(&mut self) {
-        if self.unflushed {
-            self.unflushed = false;
+        if self.shared.unflushed.load(Ordering::Acquire) {
             lock(&self.shared.queued).flush = true;
         }
         self.shared.send_queued();

@@ -43,9 +43,11 @@ pub fn copy(output: &mut [u8], payload: &[u8], key: [u8; 4], offset: u64) {
 
 const WORD: usize = 8;
 
-fn rotate(mut key: [u8; 4], offset: u64) -> [u8; 4] {
-    key.rotate_left((offset % 4) as usize);
-    key
+/// The key as it stands `offset` bytes into a payload.
+#[inline]
+fn rotate(key: [u8; 4], offset: u64) -> [u8; 4] {
+    let bits = (offset % 4) as u32 * u8::BITS;
+    u32::from_le_bytes(key).rotate_right(bits).to_le_bytes()
 }
 
 fn repeat([a, b, c, d]: [u8; 4]) -> [u8; WORD] {

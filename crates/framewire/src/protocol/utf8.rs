@@ -37,6 +37,10 @@ impl Utf8 {
         if self.partial_len > 0 {
             piece = self.complete_character(piece)?;
         }
+        // Most short messages are ASCII, which is seen faster than UTF-8 is validated.
+        if piece.len() <= SHORT && piece.is_ascii() {
+            return Ok(());
+        }
         let Err(tail) = valid_up_to_cut_character(piece)? else {
             return Ok(());
         };
@@ -87,7 +91,6 @@ fn valid_up_to_cut_character(text: &[u8]) -> Result<Result<(), &[u8]>, InvalidUt
     #[cfg(not(feature = "simdutf8"))]
     use core::str::from_utf8;
 
-    // Short texts are mostly ASCII, and for those the standard library's loop is inlined.
     let Err(error) = from_utf8(text) else {
         return Ok(Ok(()));
     };
@@ -96,6 +99,9 @@ fn valid_up_to_cut_character(text: &[u8]) -> Result<Result<(), &[u8]>, InvalidUt
         None => Ok(Err(&text[error.valid_up_to()..])),
     }
 }
+
+/// Up to this length the validator's set-up costs more than a look for ASCII.
+const SHORT: usize = 128;
 
 impl fmt::Display for InvalidUtf8 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,10 +1,9 @@
 //! The client's end over a stream that is already connected.
 
 use super::body::Body;
-use super::deadline::Deadline;
+use super::deadline::{Deadline, PIECE};
 use super::encode::encode_request;
 use super::negotiate::check_response;
-use super::server::PIECE;
 use super::{Error, ErrorKind, Limits, ResponseDecoder, Upgraded};
 use crate::Socket;
 use http::{Request, Response, StatusCode};
@@ -49,16 +48,14 @@ pub fn request<S: Socket, E: From<Error>>(
 ) -> Result<Upgraded<S>, E> {
     let deadline = Deadline::after(limits.time);
     let head = encode_request(&request)?;
-    let written = deadline.write_all(&mut stream, &head);
-    written.map_err(|error| Error::io(error, "writing the request"))?;
+    deadline.write_all(&mut stream, &head)?;
     let (response, leftover) = read_response(&mut stream, limits, deadline)?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::refused(read_body(&mut stream, response, &leftover, deadline)).into());
     }
     check_response(&request, &response)?;
     validate(&response)?;
-    let cleared = deadline.clear(&stream);
-    cleared.map_err(|error| Error::io(error, "clearing the time-outs"))?;
+    deadline.clear(&stream)?;
     Ok(Upgraded::new(stream, leftover, request, response))
 }
 
@@ -70,16 +67,13 @@ fn read_response<S: Socket>(
     let mut decoder = ResponseDecoder::new(limits);
     let mut piece = [0; PIECE];
     loop {
-        let count = match deadline.read(stream, &mut piece) {
-            Ok(0) => {
-                return Err(Error::new(
-                    ErrorKind::Closed,
-                    "stream ended before the response",
-                ));
-            }
-            Ok(count) => count,
-            Err(error) => return Err(Error::io(error, "reading the response")),
-        };
+        let count = deadline.read(stream, &mut piece)?;
+        if count == 0 {
+            return Err(Error::new(
+                ErrorKind::Closed,
+                "stream ended before the response",
+            ));
+        }
         if let (used, Some(response)) = decoder.decode(&piece[..count])? {
             return Ok((response, piece[used..count].to_vec()));
         }

@@ -1,76 +1,101 @@
 //! Reads and writes that are over by a given time.
 
+use super::{Error, ErrorKind};
 use crate::Socket;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::time::{Duration, Instant};
 
-/// A point in time by which something is done; `None` is never.
+/// A point in time by which something is done, and how long that was from the start.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Option<Instant>);
+pub(super) struct Deadline {
+    /// `None` is never.
+    end: Option<Instant>,
+    time: Duration,
+}
 
 impl Deadline {
     pub(super) fn after(time: Duration) -> Self {
-        Self(Instant::now().checked_add(time))
+        Self {
+            end: Instant::now().checked_add(time),
+            time,
+        }
     }
 
     /// Reads once. Past the deadline, fails with [`ErrorKind::TimedOut`].
-    pub(super) fn read<S: Socket>(self, stream: &mut S, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
+    pub(super) fn read<S: Socket>(self, stream: &mut S, buf: &mut [u8]) -> Result<usize, Error> {
+        let mut read = || loop {
             if let Some(left) = self.left()? {
                 stream.set_read_timeout(Some(left))?;
             }
             match stream.read(buf) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => return result.map_err(|error| self.name(error)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
             }
-        }
+        };
+        read().map_err(|error| self.error(error, "read"))
     }
 
     /// Writes all. Past the deadline, fails with [`ErrorKind::TimedOut`].
-    pub(super) fn write_all<S: Socket>(self, stream: &mut S, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            if let Some(left) = self.left()? {
-                stream.set_write_timeout(Some(left))?;
+    pub(super) fn write_all<S: Socket>(self, stream: &mut S, bytes: &[u8]) -> Result<(), Error> {
+        let mut unsent = bytes;
+        let mut write = || {
+            while !unsent.is_empty() {
+                if let Some(left) = self.left()? {
+                    stream.set_write_timeout(Some(left))?;
+                }
+                match stream.write(unsent) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => unsent = &unsent[written..],
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
             }
-            match stream.write(bytes) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => bytes = &bytes[written..],
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.name(error)),
-            }
-        }
-        stream.flush().map_err(|error| self.name(error))
+            stream.flush()
+        };
+        write().map_err(|error| self.error(error, "write"))
     }
 
     /// Takes back the time-outs that the other calls set; without a deadline they set none.
-    pub(super) fn clear<S: Socket>(self, stream: &S) -> io::Result<()> {
-        if self.0.is_some() {
-            stream.set_read_timeout(None)?;
-            stream.set_write_timeout(None)?;
+    pub(super) fn clear<S: Socket>(self, stream: &S) -> Result<(), Error> {
+        if self.end.is_none() {
+            return Ok(());
         }
-        Ok(())
+        let cleared = stream
+            .set_read_timeout(None)
+            .and_then(|()| stream.set_write_timeout(None));
+        cleared.map_err(|error| self.error(error, "clearing the time-outs"))
     }
 
     fn left(self) -> io::Result<Option<Duration>> {
-        let Some(end) = self.0 else {
+        let Some(end) = self.end else {
             return Ok(None);
         };
         match end.checked_duration_since(Instant::now()) {
             Some(left) if !left.is_zero() => Ok(Some(left)),
-            _ => Err(ErrorKind::TimedOut.into()),
+            _ => Err(io::ErrorKind::TimedOut.into()),
         }
+    }
+
+    fn error(self, error: io::Error, doing: &str) -> Error {
+        if !self.is_time_out(&error) {
+            return Error::new(ErrorKind::Io, format!("{doing} failed")).with_source(error);
+        }
+        let message = format!("{doing} was not done within the limit of {:?}", self.time);
+        Error::new(ErrorKind::TimedOut, message)
     }
 
     /// `WouldBlock` is how Unix reports a time-out, and how a non-blocking stream says "not yet":
     /// what tells them apart is whether the time is over.
-    fn name(self, error: io::Error) -> io::Error {
-        let over = self.0.is_some_and(|end| Instant::now() + TICK >= end);
-        if error.kind() == ErrorKind::WouldBlock && over {
-            return ErrorKind::TimedOut.into();
+    fn is_time_out(self, error: &io::Error) -> bool {
+        match error.kind() {
+            io::ErrorKind::TimedOut => true,
+            io::ErrorKind::WouldBlock => self.end.is_some_and(|end| Instant::now() + TICK >= end),
+            _ => false,
         }
-        error
     }
 }
 
+/// How much is read at once, and so the most that can be left over after a head.
+pub(super) const PIECE: usize = 4096;
 /// A kernel that counts time-outs in ticks may end one this much early.
 const TICK: Duration = Duration::from_millis(10);

@@ -5,7 +5,6 @@ use crate::Fault;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::error::Error as StdError;
 use std::fmt;
-use std::io;
 
 /// Why a connection was not upgraded.
 ///
@@ -45,7 +44,8 @@ pub enum ErrorKind {
     TimedOut,
     /// The stream ended before the head did. Nothing is answered. The peer's fault.
     Closed,
-    /// Reading or writing failed; [`source`](StdError::source) is the [`io::Error`].
+    /// Reading or writing failed; [`source`](StdError::source) is the
+    /// [`std::io::Error`].
     ///
     /// `WouldBlock` before the time was over comes here: a non-blocking stream is for the
     /// decoders.
@@ -112,17 +112,6 @@ impl Error {
         let mut error = Self::new(ErrorKind::Refused, message);
         error.0.response = Some(response);
         error
-    }
-
-    pub(super) fn io(source: io::Error, doing: &str) -> Self {
-        if source.kind() == io::ErrorKind::TimedOut {
-            Self::new(
-                ErrorKind::TimedOut,
-                format!("{doing} was not done within the time limit"),
-            )
-        } else {
-            Self::new(ErrorKind::Io, format!("{doing} failed")).with_source(source)
-        }
     }
 
     /// What kind of error it is.

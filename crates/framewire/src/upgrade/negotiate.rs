@@ -134,8 +134,7 @@ fn protocol_list(accepted: &[&str]) -> Result<HeaderValue, Error> {
 fn check_version(version: Version) -> Result<(), Error> {
     let status = match version {
         Version::HTTP_11 => return Ok(()),
-        // RFC 6455 4.2.1: HTTP/1.1 or higher, or "an appropriate error code (such as 400)"; 505
-        // would say that the major version is not supported, and it is.
+        // RFC 9110 15.6.6: 505 would say that the major version is not supported, and it is.
         Version::HTTP_10 => StatusCode::BAD_REQUEST,
         _ => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
     };

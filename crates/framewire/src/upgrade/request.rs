@@ -81,7 +81,7 @@ fn parse(head: &[u8], headers: usize) -> Result<Request<()>, Error> {
 
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.method = Method::from_bytes(method.as_bytes()).map_err(malformed)?;
-    parts.uri = parse_target(target)?;
+    parts.uri = parse_target(&parts.method, target)?;
     parts.version = if parsed.version == Some(1) {
         Version::HTTP_11
     } else {
@@ -97,7 +97,7 @@ fn parse(head: &[u8], headers: usize) -> Result<Request<()>, Error> {
     Ok(Request::from_parts(parts, ()))
 }
 
-fn parse_target(target: &str) -> Result<Uri, Error> {
+fn parse_target(method: &Method, target: &str) -> Result<Uri, Error> {
     // RFC 9112 3.2: no form of a target has a fragment; `Uri` would drop it.
     if target.contains('#') {
         return Err(malformed("a fragment in the request target"));
@@ -108,11 +108,16 @@ fn parse_target(target: &str) -> Result<Uri, Error> {
         return Err(Error::new(ErrorKind::HeadTooLarge, message).refusing(StatusCode::URI_TOO_LONG));
     }
     let uri: Uri = target.parse().map_err(malformed)?;
-    if let Some(scheme) = uri.scheme() {
-        // RFC 6455 3 and RFC 9110 4.2: the absolute form of a request to this server.
-        if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
-            return Err(malformed("a request target that is neither http nor https"));
-        }
+    // RFC 9112 3.2.3, 3.2.4: a bare authority is for CONNECT, an asterisk for OPTIONS.
+    let is_of_method = match (uri.scheme(), uri.authority(), uri.path()) {
+        (None, Some(_), _) => method == Method::CONNECT,
+        (None, None, "*") => method == Method::OPTIONS,
+        // RFC 9110 4.2: the absolute form of a request to this server.
+        (Some(scheme), _, _) => *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS,
+        _ => true,
+    };
+    if !is_of_method {
+        return Err(malformed("the request target is not one for the method"));
     }
     // RFC 9110 4.2.4: user information in a target is an error.
     if uri

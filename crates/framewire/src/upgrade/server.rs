@@ -1,33 +1,30 @@
 //! The server's end over a blocking stream: read a request, then accept or refuse.
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, PIECE};
 use super::encode::{encode_head, encode_response, invalid};
 use super::negotiate::{announces_body, respond};
 use super::{Error, ErrorKind, Limits, RequestDecoder, Upgraded};
 use crate::Socket;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use std::io;
 use std::time::Duration;
 
 /// Reads one request from a stream.
 ///
 /// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as
-/// HTTP/1.1 is answered before the error is returned, which takes at most as long again: see
-/// [`ErrorKind`] for the statuses. The stream is then dropped, after reading away up to 64 KiB of
-/// what the peer went on to send (for at most half a second), so that the answer is not lost to a
-/// connection reset.
+/// HTTP/1.1 is answered before the error is returned: see [`ErrorKind`] for the statuses. Up to
+/// 64 KiB of what the peer goes on to send are then read away, for at most half a second, so that
+/// the answer is not lost to a connection reset; and the stream is dropped.
 ///
-/// Sets the stream's time-outs and leaves both at `None`, for ever; a stream with time-outs of its
-/// own gets them back from its owner. With [`Duration::MAX`] they are not touched. A stream that
-/// returns `WouldBlock` before the time is over (a non-blocking one) ends in [`ErrorKind::Io`] and
-/// its bytes are lost: [`RequestDecoder`] is for those. `TimedOut` from the stream itself is
-/// [`ErrorKind::TimedOut`] at any time.
+/// Sets the stream's time-outs and leaves both at `None`, which is for ever: the trait has no way
+/// to ask what they were. With [`Duration::MAX`] they are not touched until a peer is refused. A
+/// stream that returns `WouldBlock` before the time is over (a non-blocking one) ends in
+/// [`ErrorKind::Io`] and its bytes are lost: [`RequestDecoder`] is for those. `TimedOut` from the
+/// stream itself is [`ErrorKind::TimedOut`] at any time.
 pub fn receive<S: Socket>(mut stream: S, limits: &Limits) -> Result<Pending<S>, Error> {
     let deadline = Deadline::after(limits.time);
     match read_request(&mut stream, limits, deadline) {
         Ok((request, leftover)) => {
-            let cleared = deadline.clear(&stream);
-            cleared.map_err(|error| Error::io(error, "clearing the time-outs"))?;
+            deadline.clear(&stream)?;
             Ok(Pending {
                 stream,
                 request,
@@ -121,12 +118,9 @@ impl<S: Socket> Pending<S> {
             )));
         }
         let bytes = encode_answer(response, self.is_head())?;
-        let deadline = Deadline::after(self.time);
-        write(&mut self.stream, &bytes, deadline)?;
+        write(&mut self.stream, &bytes, Deadline::after(self.time))?;
         if self.has_unread() {
-            drain(&mut self.stream, self.time);
-            let cleared = deadline.clear(&self.stream);
-            cleared.map_err(|error| Error::io(error, "clearing the time-outs"))?;
+            drain(&mut self.stream, self.time)?;
         }
         Ok(self.stream)
     }
@@ -174,8 +168,7 @@ fn read_request<S: Socket>(
     }
 }
 
-fn read_failed(error: io::Error, decoder: &RequestDecoder) -> Error {
-    let error = Error::io(error, "reading the request");
+fn read_failed(error: Error, decoder: &RequestDecoder) -> Error {
     // RFC 9110 15.5.9. A peer that sent nothing asked for nothing: browsers open connections they
     // may need, and would take the 408 for the answer to a later request.
     if error.kind() == ErrorKind::TimedOut && decoder.is_started() {
@@ -198,8 +191,9 @@ fn answer_error<S: Socket>(
     else {
         return;
     };
-    if write(stream, &bytes, Deadline::after(time)).is_ok() && unread {
-        drain(stream, time);
+    let written = write(stream, &bytes, Deadline::after(time));
+    if written.is_ok() && unread {
+        let _ = drain(stream, time);
     }
 }
 
@@ -213,29 +207,26 @@ fn encode_answer<B: AsRef<[u8]>>(response: &Response<B>, is_head: bool) -> Resul
 }
 
 fn write<S: Socket>(stream: &mut S, bytes: &[u8], deadline: Deadline) -> Result<(), Error> {
-    deadline
-        .write_all(stream, bytes)
-        .and_then(|()| deadline.clear(stream))
-        .map_err(|error| Error::io(error, "writing the answer"))
+    deadline.write_all(stream, bytes)?;
+    deadline.clear(stream)
 }
 
 /// Reads away what a refused peer still sends.
 ///
 /// RFC 9112 9.6: closing a TCP connection with unread input resets it, and a reset can take the
 /// answer from the client before it was read.
-fn drain<S: Socket>(stream: &mut S, time: Duration) {
+fn drain<S: Socket>(stream: &mut S, time: Duration) -> Result<(), Error> {
     let deadline = Deadline::after(time.min(LINGER));
     let mut piece = [0; PIECE];
     let mut left = LINGER_BYTES;
     while let Ok(count @ 1..) = deadline.read(stream, &mut piece) {
         if count >= left {
-            return;
+            break;
         }
         left -= count;
     }
+    deadline.clear(stream)
 }
 
-/// How much is read at once, and so the most that can be left over.
-pub(super) const PIECE: usize = 4096;
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 64 * 1024;

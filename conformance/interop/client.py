@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""client.py ws://HOST:PORT/ MAX_MESSAGE
+
+Checks an echo server with the client of the Python package `websockets`.
+MAX_MESSAGE is the largest message that the server takes, in bytes.
+"""
+
+import asyncio
+import random
+import sys
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+# The server does not negotiate permessage-deflate; "deflate" offers it.
+COMPRESSION = None
+
+URL, MAX_MESSAGE = sys.argv[1], int(sys.argv[2])
+SECONDS_PER_CHECK = 60
+
+# Around each change of the length encoding (125, 126, 65,535 and 65,536 bytes) and up to the limit.
+SIZES = [0, 1, 2, 124, 125, 126, 127, 128, 4096, 65_535, 65_536, 65_537, 1 << 20, MAX_MESSAGE]
+TEXTS = {
+    "ASCII": "The quick brown fox",
+    "two-byte": "Grüße aus Köln, Привет",
+    "three-byte": "水をマレーシアから買わなければならない",
+    "four-byte": "𝄞🦀👩🏽‍🚀",
+    "mixed, 1 MiB": "aß水🦀" * 104_857,
+    "NUL and controls": "\x00\x01\x7f\ufeff\uffff",
+}
+
+checks = {}
+
+
+def check(name):
+    def add(function):
+        checks[name] = function
+        return function
+    return add
+
+
+def open_connection(**options):
+    return connect(URL, compression=COMPRESSION, max_size=None, proxy=None, **options)
+
+
+def equal(got, want, what):
+    if got != want:
+        raise AssertionError("%s: got %.80r, want %.80r" % (what, got, want))
+
+
+async def closed_with(ws, code):
+    """The server ended the connection with this close code and sent nothing before it."""
+    try:
+        message = await ws.recv()
+    except ConnectionClosed:
+        pass
+    else:
+        raise AssertionError("got the message %.80r instead of a close" % (message,))
+    received = ws.protocol.close_rcvd
+    equal(received and received.code, code, "close code")
+
+
+for size in SIZES:
+    @check("binary message of %d bytes" % size)
+    async def binary(size=size):
+        payload = random.Random(size).randbytes(size)
+        async with open_connection() as ws:
+            await ws.send(payload)
+            equal(await ws.recv(), payload, "echo")
+
+    @check("text message of %d bytes" % size)
+    async def text(size=size):
+        payload = ("framewire " * (size // 10 + 1))[:size]
+        async with open_connection() as ws:
+            await ws.send(payload)
+            equal(await ws.recv(), payload, "echo")
+
+for kind, sample in TEXTS.items():
+    @check("text, %s" % kind)
+    async def non_ascii(sample=sample):
+        async with open_connection() as ws:
+            await ws.send(sample)
+            equal(await ws.recv(), sample, "echo")
+
+
+@check("fragmented binary message, growing fragments")
+async def fragmented_binary():
+    fragments = [random.Random(n).randbytes(n * 97) for n in range(60)]
+    async with open_connection() as ws:
+        await ws.send(fragments)
+        equal(await ws.recv(), b"".join(fragments), "echo")
+
+
+@check("fragmented text, split between characters")
+async def fragmented_text():
+    fragments = ["aß", "", "水", "🦀", "", "end"]
+    async with open_connection() as ws:
+        await ws.send(fragments)
+        equal(await ws.recv(), "".join(fragments), "echo")
+
+
+@check("MAX_MESSAGE bytes in 4 KiB fragments")
+async def fragmented_large():
+    payload = random.Random(7).randbytes(MAX_MESSAGE)
+    async with open_connection() as ws:
+        await ws.send(payload[at:at + 4096] for at in range(0, len(payload), 4096))
+        equal(await ws.recv(), payload, "echo")
+
+
+@check("pings between the fragments of a message")
+async def pings_between_fragments():
+    async with open_connection() as ws:
+        pongs = []
+
+        async def fragments():
+            for n in range(20):
+                pongs.append(await ws.ping(b"ping %d" % n))
+                yield b"x" * n
+
+        await ws.send(fragments())
+        equal(await ws.recv(), b"x" * sum(range(20)), "echo")
+        await pongs[-1]
+
+
+for size in (0, 1, 125):
+    @check("ping with %d bytes is answered with the same bytes" % size)
+    async def ping(size=size):
+        async with open_connection() as ws:
+            # The awaited pong is the one that carries the payload.
+            await (await ws.ping(b"p" * size))
+
+
+@check("unsolicited pong is ignored")
+async def unsolicited_pong():
+    async with open_connection() as ws:
+        await ws.pong(b"nobody asked")
+        await ws.send("still here")
+        equal(await ws.recv(), "still here", "echo")
+
+
+@check("20,000 pipelined messages come back in order")
+async def pipelined():
+    count = 20_000
+    async with open_connection() as ws:
+        async def send():
+            for n in range(count):
+                await ws.send("message %d" % n)
+
+        sending = asyncio.create_task(send())
+        for n in range(count):
+            equal(await ws.recv(), "message %d" % n, "echo")
+        await sending
+
+
+@check("64 connections at once")
+async def many_connections():
+    async def one(n):
+        async with open_connection() as ws:
+            for round_ in range(20):
+                await ws.send("connection %d, round %d" % (n, round_))
+                equal(await ws.recv(), "connection %d, round %d" % (n, round_), "echo")
+
+    await asyncio.gather(*(one(n) for n in range(64)))
+
+
+for code, reason in [(1000, ""), (1000, "done"), (1001, "leaving"), (3000, "registered"),
+                     (4999, "private, " + "é" * 57)]:
+    @check("close %d %.12r is echoed" % (code, reason))
+    async def close(code=code, reason=reason):
+        ws = await open_connection()
+        await ws.close(code, reason)
+        equal(ws.protocol.close_rcvd and ws.protocol.close_rcvd.code, code, "echoed code")
+        equal(ws.protocol.close_rcvd_then_sent, False, "closed by the server first")
+
+
+@check("close while echoes are on their way")
+async def close_with_echoes_pending():
+    async with open_connection(max_queue=None) as ws:
+        for n in range(100):
+            await ws.send("x" * 1000)
+        await ws.close(1000, "enough")
+        equal(ws.protocol.close_rcvd and ws.protocol.close_rcvd.code, 1000, "echoed code")
+
+
+# Frames that the library would not send, written past it: (name, bytes, close code), where 1005
+# is a close without a code.
+MASK = b"\0\0\0\0"
+FRAMES = [
+    ("close without a code", b"\x88\x80" + MASK, 1005),
+    ("unmasked text", b"\x81\x02hi", 1002),
+    ("unmasked close", b"\x88\x02\x03\xe8", 1002),
+    ("reserved bit 1", b"\xc1\x82" + MASK + b"hi", 1002),
+    ("reserved opcode 3", b"\x83\x82" + MASK + b"hi", 1002),
+    ("reserved opcode 11", b"\x8b\x80" + MASK, 1002),
+    ("fragmented ping", b"\x09\x80" + MASK, 1002),
+    ("ping of 126 bytes", b"\x89\xfe\x00\x7e" + MASK + b"p" * 126, 1002),
+    ("continuation of nothing", b"\x80\x82" + MASK + b"hi", 1002),
+    ("new message inside a message", b"\x01\x82" + MASK + b"hi" + b"\x81\x82" + MASK + b"hi", 1002),
+    ("16-bit length of 5", b"\x81\xfe\x00\x05" + MASK + b"hello", 1002),
+    ("length with its top bit set", b"\x82\xff" + b"\xff" * 8 + MASK, 1002),
+    ("close with a 1-byte payload", b"\x88\x81" + MASK + b"\x03", 1002),
+    ("close with the code 1005", b"\x88\x82" + MASK + b"\x03\xed", 1002),
+    ("close with a reason that is not UTF-8", b"\x88\x83" + MASK + b"\x03\xe8\xff", 1007),
+    ("text that is not UTF-8", b"\x81\x82" + MASK + b"\xc3\x28", 1007),
+    ("message of MAX_MESSAGE + 1 bytes", b"\x82\xff" + (MAX_MESSAGE + 1).to_bytes(8, "big") + MASK, 1009),
+]
+for name, frame, code in FRAMES:
+    @check("%s is answered with close %d" % (name, code))
+    async def raw_frame(frame=frame, code=code):
+        ws = await open_connection()
+        ws.transport.write(frame)
+        await closed_with(ws, code)
+
+
+@check("offered subprotocols are left out of the answer")
+async def subprotocol():
+    async with open_connection(subprotocols=["chat", "superchat"]) as ws:
+        equal(ws.subprotocol, None, "subprotocol")
+        equal("Sec-WebSocket-Protocol" in ws.response.headers, False, "Sec-WebSocket-Protocol")
+        await ws.send("hi")
+        equal(await ws.recv(), "hi", "echo")
+
+
+async def main():
+    failed = 0
+    for name, function in checks.items():
+        try:
+            await asyncio.wait_for(function(), SECONDS_PER_CHECK)
+        except Exception as error:
+            failed += 1
+            print("python: FAILED: %s: %s: %s" % (name, type(error).__name__, error))
+    print("%d passed, %d failed" % (len(checks) - failed, failed))
+    return 1 if failed else 0
+
+
+sys.exit(asyncio.run(main()))

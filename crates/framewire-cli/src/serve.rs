@@ -1,0 +1,250 @@
+//! `framewire serve`: an echo server, and a page to try it from a browser.
+//!
+//! One thread takes connections and never waits for a peer; each connection has a thread of its
+//! own; the first thread waits for a signal and then closes them all.
+
+mod connections;
+mod options;
+mod page;
+mod stream;
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use framewire::handshake::{Acceptor, Established, Pending};
+use framewire::protocol::Role;
+use framewire::{Config, WebSocket};
+use http::Response;
+
+pub(crate) use self::options::Options;
+
+use self::connections::{Connection, Connections};
+use self::options::Origin;
+use self::stream::Stream;
+
+/// Serves until SIGINT or SIGTERM.
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    let server = Arc::new(Server::new(options)?);
+    let (signal, signalled) = mpsc::channel();
+    let handler = move || {
+        // Nobody waits any more when the server is ending already.
+        let _ = signal.send(());
+    };
+    ctrlc::set_handler(handler).map_err(|error| format!("cannot handle signals: {error}"))?;
+
+    let failed = |error| format!("cannot listen on {}: {error}", options.listen);
+    let listener = TcpListener::bind(&options.listen).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let acceptor = thread::Builder::new().name("accept".to_owned());
+    let connections = Arc::clone(&server.connections);
+    acceptor
+        .spawn(move || accept_forever(&listener, &server))
+        .map_err(failed)?;
+    announce(address).map_err(|error| format!("cannot print where to connect: {error}"))?;
+
+    // An error means that the handler is gone, which it never is.
+    let _ = signalled.recv();
+    connections.end(GRACE);
+    Ok(())
+}
+
+fn announce(address: SocketAddr) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "listening on ws://{address}/")?;
+    stdout.flush()
+}
+
+fn accept_forever(listener: &TcpListener, server: &Arc<Server>) {
+    let mut failing = false;
+    loop {
+        let error = match listener.accept() {
+            Ok((stream, peer)) => {
+                failing = false;
+                Server::begin(server, stream, peer);
+                continue;
+            }
+            Err(error) => error,
+        };
+        // The connection was gone before it was taken.
+        if matches!(
+            error.kind(),
+            ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+        ) {
+            continue;
+        }
+        // No more descriptors or memory. Some come back when connections end, and one does now if
+        // somebody keeps a handshake waiting.
+        if !failing {
+            failing = true;
+            server.log(format_args!("cannot take connections: {error}"));
+        }
+        server.connections.end_oldest_handshake();
+        thread::sleep(PAUSE);
+    }
+}
+
+/// What all connections have in common.
+#[derive(Debug)]
+struct Server {
+    acceptor: Acceptor,
+    config: Config,
+    page: String,
+    connections: Arc<Connections>,
+    quiet: bool,
+}
+
+impl Server {
+    fn new(options: &Options) -> Result<Self, String> {
+        let mut config = Config::default();
+        config.limits.message = options.max_message as u64;
+        Ok(Self {
+            acceptor: acceptor(&options.origin)?,
+            config,
+            page: page::page(options.max_message),
+            connections: Connections::new(options.max_connections),
+            quiet: options.quiet,
+        })
+    }
+
+    /// Gives a new connection a thread of its own.
+    fn begin(this: &Arc<Self>, socket: TcpStream, peer: SocketAddr) {
+        let stream = Stream::new(socket);
+        let Some(connection) = this.connections.begin(stream.handle()) else {
+            return;
+        };
+        let server = Arc::clone(this);
+        let run = move || {
+            let end = server.converse(stream, peer, &connection);
+            server.log(format_args!("{peer} {end}"));
+        };
+        if let Err(error) = thread::Builder::new().spawn(run) {
+            this.log(format_args!("{peer} no thread for it: {error}"));
+        }
+    }
+
+    /// Answers the request of a connection, and echoes until it ends. Returns what there is to log.
+    fn converse(&self, stream: Stream, peer: SocketAddr, connection: &Connection) -> String {
+        let pending = match self.acceptor.receive(stream) {
+            Ok(pending) => pending,
+            Err(error) => return format!("no request: {}", chain(&error)),
+        };
+        if !pending.is_websocket() {
+            let request = format!("{} {}", pending.request().method(), pending.request().uri());
+            let response = page::answer(pending.request(), &self.page);
+            return refuse(pending, &response, &request);
+        }
+        if pending.refusal().is_none() && !connection.reserve() {
+            return refuse(pending, &page::full(), "handshake");
+        }
+        let established = match pending.accept() {
+            Ok(established) => established,
+            Err(error) => return format!("handshake: {}", chain(&error)),
+        };
+        self.log(format_args!("{peer} open"));
+        let mut traffic = Traffic::default();
+        let end = self.echo(established, connection, &mut traffic);
+        format!(
+            "{}; {} messages, {} bytes",
+            chain(&end),
+            traffic.messages,
+            traffic.bytes
+        )
+    }
+
+    /// Echoes until the connection ends, and says how it did.
+    fn echo(
+        &self,
+        established: Established<Stream>,
+        connection: &Connection,
+        traffic: &mut Traffic,
+    ) -> framewire::Error {
+        let set_up = established.get_ref().set_up(STALL);
+        let halves = set_up
+            .map_err(framewire::Error::from)
+            .and_then(|()| WebSocket::from_established(established, Role::Server, self.config))
+            .and_then(WebSocket::split);
+        let (mut reader, writer) = match halves {
+            Ok(halves) => halves,
+            Err(error) => return error,
+        };
+        connection.opened(writer.clone());
+        let end = loop {
+            let echoed = reader.next_message().and_then(|message| {
+                traffic.count(message.payload());
+                writer.feed_message(message.opcode(), message.payload())
+            });
+            if let Err(error) = echoed {
+                break error;
+            }
+        };
+        reader.stream().linger(LINGER);
+        end
+    }
+
+    fn log(&self, line: fmt::Arguments<'_>) {
+        if !self.quiet {
+            // Some of it the peer has written: a close reason must not begin a line of its own.
+            let line = line.to_string().replace(char::is_control, " ");
+            // Nobody is left to tell when standard error is closed.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Traffic {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Traffic {
+    fn count(&mut self, payload: &[u8]) {
+        self.messages += 1;
+        self.bytes += payload.len() as u64;
+    }
+}
+
+fn acceptor(origins: &[Origin]) -> Result<Acceptor, String> {
+    let acceptor = Acceptor::new();
+    match origins {
+        [Origin::Same] => Ok(acceptor),
+        [Origin::Any] => Ok(acceptor.allow_any_origin()),
+        _ => {
+            let urls: Option<Vec<&str>> = origins.iter().map(Origin::url).collect();
+            let urls = urls.ok_or("--origin takes any, same, or a list of URLs")?;
+            acceptor.allow_origins(urls).map_err(|error| chain(&error))
+        }
+    }
+}
+
+fn refuse(pending: Pending<Stream>, response: &Response<&str>, request: &str) -> String {
+    match pending.refuse(response) {
+        Ok(_) => format!("{request}: {}", response.status()),
+        Err(error) => format!("{request}: {}", chain(&error)),
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// How long the peers have to answer the Close frame when the server ends.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long a peer may take none of the echoes that wait for it.
+const STALL: Duration = Duration::from_secs(30);
+/// How long a peer that was sent a Close frame may go on sending.
+const LINGER: Duration = Duration::from_secs(2);
+/// How long to wait before taking connections again when that failed.
+const PAUSE: Duration = Duration::from_millis(100);

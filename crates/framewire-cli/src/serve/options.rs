@@ -1,0 +1,200 @@
+//! The options of `framewire serve`.
+
+use clap::Args;
+
+/// Echo every message, and serve a page to try it from a browser.
+///
+/// Prints `listening on ws://HOST:PORT/` when it is ready. Ctrl-C or SIGTERM closes every
+/// connection with 1001 (going away) and ends the program.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001")]
+    pub(crate) listen: String,
+
+    /// The largest message taken, such as 65536, 64KiB or 1MiB; a larger one is answered with
+    /// close code 1009
+    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = parse_bytes)]
+    pub(crate) max_message: usize,
+
+    /// How many connections may be open at once; one more is answered with HTTP status 503
+    #[arg(long, value_name = "N", default_value = "512", value_parser = parse_count)]
+    pub(crate) max_connections: usize,
+
+    /// Which web pages may connect: those of this server, all, or those of the origins listed.
+    /// Programs that are not browsers send no origin and may always connect
+    #[arg(
+        long,
+        value_name = "any|same|URL",
+        num_args = 1..,
+        value_delimiter = ',',
+        default_value = "same",
+        value_parser = parse_origin,
+    )]
+    pub(crate) origin: Vec<Origin>,
+
+    /// Log nothing for each connection
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// One value of `--origin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Every origin.
+    Any,
+    /// The origin that the request itself was sent to.
+    Same,
+    /// This origin, as a browser writes it: `scheme://host` or `scheme://host:port`.
+    Exactly(String),
+}
+
+impl Origin {
+    /// The URL that was given, if this is one.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match self {
+            Self::Exactly(url) => Some(url),
+            Self::Any | Self::Same => None,
+        }
+    }
+}
+
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        other => {
+            return Err(format!(
+                "{other:?} is not a unit; use B, KiB, MiB, GiB, kB, MB or GB"
+            ));
+        }
+    };
+    if number.is_empty() {
+        return Err("a size starts with digits, as in 64KiB".to_owned());
+    }
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or("more than this machine can address")?;
+    if bytes == 0 {
+        return Err("must be at least 1 byte".to_owned());
+    }
+    Ok(bytes)
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn parse_origin(text: &str) -> Result<Origin, String> {
+    match text {
+        "any" => return Ok(Origin::Any),
+        "same" => return Ok(Origin::Same),
+        _ => {}
+    }
+    let Some((scheme, host)) = text.split_once("://") else {
+        return Err("an origin is any, same, or a URL such as https://example.com".to_owned());
+    };
+    let host = host.strip_suffix('/').unwrap_or(host);
+    let is_scheme = !scheme.is_empty()
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let is_host = !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"/?#@\\".contains(&b));
+    if !is_scheme || !is_host {
+        return Err(
+            "an origin has a scheme, a host and perhaps a port, and nothing after them".to_owned(),
+        );
+    }
+    // Browsers send both in lower case.
+    Ok(Origin::Exactly(
+        format!("{scheme}://{host}").to_ascii_lowercase(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Origin, parse_bytes, parse_count, parse_origin};
+
+    #[test]
+    fn sizes_take_units() {
+        assert_eq!(parse_bytes("65536"), Ok(65_536));
+        assert_eq!(parse_bytes("1B"), Ok(1));
+        assert_eq!(parse_bytes("64KiB"), Ok(65_536));
+        assert_eq!(parse_bytes("1 MiB"), Ok(1_048_576));
+        assert_eq!(parse_bytes("16mib"), Ok(16_777_216));
+        assert_eq!(parse_bytes("2GiB"), Ok(2_147_483_648));
+        assert_eq!(parse_bytes("5MB"), Ok(5_000_000));
+    }
+
+    #[test]
+    fn a_size_of_nothing_or_nonsense_is_an_error() {
+        for text in [
+            "0",
+            "0MiB",
+            "",
+            "MiB",
+            "-1",
+            "1.5MiB",
+            "1TiB",
+            "1 2",
+            "99999999999999999999",
+            "18446744073709551615GiB",
+        ] {
+            assert!(parse_bytes(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn counts_start_at_one() {
+        assert_eq!(parse_count("1"), Ok(1));
+        assert!(parse_count("0").is_err());
+        assert!(parse_count("many").is_err());
+    }
+
+    #[test]
+    fn origins_are_any_same_or_a_url() {
+        assert_eq!(parse_origin("any"), Ok(Origin::Any));
+        assert_eq!(parse_origin("same"), Ok(Origin::Same));
+        let origin = |text: &str| Ok(Origin::Exactly(text.to_owned()));
+        assert_eq!(
+            parse_origin("https://Example.com"),
+            origin("https://example.com")
+        );
+        assert_eq!(
+            parse_origin("http://localhost:8080/"),
+            origin("http://localhost:8080")
+        );
+        assert_eq!(
+            parse_origin("http://[::1]:8080"),
+            origin("http://[::1]:8080")
+        );
+        for text in [
+            "example.com",
+            "://example.com",
+            "https://",
+            "https://a/b",
+            "https://a?b",
+            "https://me@a",
+            "https://a b",
+        ] {
+            assert!(parse_origin(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The page of `framewire serve` in headless Chromium.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::process;
+use crate::project::Project;
+use crate::server::Server;
+
+pub(crate) fn run(project: &Project) -> Result<()> {
+    let chromium = chromium()?;
+    let script = project.node("browser", "conformance/browser", "echo.mjs")?;
+    let screenshot = project.target("browser/echo.png");
+    let profile = project.target("browser/profile");
+    if profile.exists() {
+        fs::remove_dir_all(&profile).context("the profile of the last run")?;
+    }
+    let server = Server::start(project)?;
+    let mut command = Command::new("node");
+    command
+        .arg(script)
+        .arg(server.url("http"))
+        .arg(chromium)
+        .arg(profile)
+        .arg(&screenshot);
+    let result = process::run(&mut command, SUITE);
+    println!("screenshot: {}", screenshot.display());
+    result.and(server.stop())
+}
+
+fn chromium() -> Result<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    NAMES
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|program| program.is_file())
+        .context("Chromium is not installed; on Debian: apt-get install chromium")
+}
+
+const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+const SUITE: Duration = Duration::from_secs(300);

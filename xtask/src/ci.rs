@@ -1,0 +1,147 @@
+//! Everything that must hold before a change lands, cheapest first.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::project::Project;
+use crate::{autobahn, browser, interop, no_std, process};
+
+pub(crate) fn run(project: &Project) -> Result<()> {
+    let started = Instant::now();
+    for (name, step) in STEPS {
+        println!("\n== {name} ({} so far)", clock(started.elapsed()));
+        step(project).with_context(|| format!("{name} (after {})", clock(started.elapsed())))?;
+    }
+    println!(
+        "\n== all {} steps passed in {}",
+        STEPS.len(),
+        clock(started.elapsed())
+    );
+    Ok(())
+}
+
+type Step = fn(&Project) -> Result<()>;
+
+const STEPS: [(&str, Step); 12] = [
+    ("format", |project| cargo(project, "fmt --all --check")),
+    ("lints", lints),
+    ("tests", |project| cargo(project, "test")),
+    ("feature sets", feature_sets),
+    ("no_std", no_std::run),
+    ("dependencies", dependencies),
+    ("no unsafe code", no_unsafe_code),
+    ("documentation", documentation),
+    ("Autobahn, server", |project| {
+        autobahn::run(
+            project,
+            &autobahn::Options::default_selection(autobahn::Role::Server),
+        )
+    }),
+    ("Autobahn, client", |project| {
+        autobahn::run(
+            project,
+            &autobahn::Options::default_selection(autobahn::Role::Client),
+        )
+    }),
+    ("foreign clients", interop::run),
+    ("browser", browser::run),
+];
+
+fn cargo(project: &Project, arguments: &str) -> Result<()> {
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    process::run(&mut project.cargo(&arguments), CARGO)
+}
+
+fn lints(project: &Project) -> Result<()> {
+    cargo(project, "clippy --workspace --all-targets -- -D warnings")?;
+    for features in FEATURE_SETS {
+        cargo(
+            project,
+            &format!(
+                "clippy -p framewire --no-default-features --features={features} -- -D warnings"
+            ),
+        )?;
+    }
+    Ok(())
+}
+
+fn feature_sets(project: &Project) -> Result<()> {
+    for features in FEATURE_SETS {
+        cargo(
+            project,
+            &format!("build -p framewire --no-default-features --features={features}"),
+        )?;
+    }
+    Ok(())
+}
+
+fn dependencies(project: &Project) -> Result<()> {
+    let bare = crates(project, &["--no-default-features"])?;
+    ensure!(
+        bare.len() == 1,
+        "without features the library depends on {bare:?}"
+    );
+    let default = crates(project, &[])?;
+    let count = default.len() - 1;
+    ensure!(
+        count <= MAX_DEPENDENCIES,
+        "{count} dependencies with default features: {default:?}"
+    );
+    println!("none without features, {count} with the default ones");
+    Ok(())
+}
+
+/// The library and what it is linked with, each named once.
+fn crates(project: &Project, features: &[&str]) -> Result<Vec<String>> {
+    let mut tree = project.cargo(&[
+        "tree",
+        "-p",
+        "framewire",
+        "-e",
+        "normal",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ]);
+    let mut crates: Vec<String> = process::output(tree.args(features), CARGO)?
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    crates.sort_unstable();
+    crates.dedup();
+    Ok(crates)
+}
+
+fn no_unsafe_code(project: &Project) -> Result<()> {
+    let mut grep = Command::new("grep");
+    grep.args(["-rn", "unsafe"])
+        .arg(project.path("crates/framewire/src"));
+    let found = process::output(&mut grep, Duration::from_secs(60))?;
+    let others: Vec<&str> = found
+        .lines()
+        .filter(|line| !line.ends_with(":#![forbid(unsafe_code)]"))
+        .collect();
+    ensure!(
+        others.is_empty(),
+        "the word is there more than once:\n{}",
+        others.join("\n")
+    );
+    print!("{found}");
+    Ok(())
+}
+
+fn documentation(project: &Project) -> Result<()> {
+    let mut doc = project.cargo(&["doc", "--workspace", "--no-deps"]);
+    process::run(doc.env("RUSTDOCFLAGS", "-D warnings"), CARGO)
+}
+
+fn clock(elapsed: Duration) -> String {
+    format!("{}:{:02}", elapsed.as_secs() / 60, elapsed.as_secs() % 60)
+}
+
+const FEATURE_SETS: [&str; 5] = ["", "alloc", "std", "std,simdutf8", "handshake"];
+const MAX_DEPENDENCIES: usize = 10;
+const CARGO: Duration = Duration::from_secs(900);

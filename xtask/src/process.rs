@@ -1,0 +1,137 @@
+//! Child processes that neither outlive this one nor run past a deadline.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Runs a command to its end; anything but success is an error.
+pub(crate) fn run(command: &mut Command, deadline: Duration) -> Result<()> {
+    let line = describe(command);
+    let status = Running::spawn(command)?.wait(deadline)?;
+    if !status.success() {
+        bail!("`{line}` ended with {status}");
+    }
+    Ok(())
+}
+
+/// Runs a command to its end and gives what it printed on standard output.
+pub(crate) fn output(command: &mut Command, deadline: Duration) -> Result<String> {
+    let line = describe(command);
+    let running = Running::spawn(command.stdout(Stdio::piped()))?;
+    let mut stdout = running
+        .child()
+        .stdout
+        .take()
+        .context("standard output is piped")?;
+    // Read beside the wait: a full pipe would keep the child from ending.
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        stdout.read_to_string(&mut text).map(|_| text)
+    });
+    let status = running.wait(deadline)?;
+    if !status.success() {
+        bail!("`{line}` ended with {status}");
+    }
+    match reader.join() {
+        Ok(text) => text.with_context(|| format!("output of `{line}`")),
+        Err(_) => bail!("output of `{line}` was lost"),
+    }
+}
+
+/// Makes Ctrl-C and SIGTERM end the children before this process.
+pub(crate) fn end_children_on_signals() -> Result<()> {
+    ctrlc::set_handler(|| {
+        for child in lock(&CHILDREN).iter() {
+            let _ = lock(child).kill();
+        }
+        std::process::exit(130);
+    })
+    .context("signal handler")
+}
+
+/// A child that is ended, by its handle, when this is dropped.
+pub(crate) struct Running {
+    name: String,
+    child: Arc<Mutex<Child>>,
+}
+
+impl Running {
+    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
+        let name = describe(command);
+        // Held while spawning, so that a signal cannot come between the child and its entry.
+        let mut children = lock(&CHILDREN);
+        let child = command
+            .stdin(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start `{name}`"))?;
+        let child = Arc::new(Mutex::new(child));
+        children.push(Arc::clone(&child));
+        Ok(Self { name, child })
+    }
+
+    pub(crate) fn child(&self) -> MutexGuard<'_, Child> {
+        lock(&self.child)
+    }
+
+    /// Waits for the end; a child that is late is killed, which is an error.
+    pub(crate) fn wait(&self, deadline: Duration) -> Result<ExitStatus> {
+        let started = Instant::now();
+        while started.elapsed() < deadline {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        bail!(
+            "`{}` was not done after {} s",
+            self.name,
+            deadline.as_secs()
+        )
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&self) -> io::Result<Option<ExitStatus>> {
+        self.child().try_wait()
+    }
+
+    /// Asks it to end, as SIGTERM does.
+    pub(crate) fn terminate(&self) -> Result<()> {
+        // The standard library can only kill. The child is not reaped yet, so its id is still its own.
+        let id = self.child().id().to_string();
+        run(
+            Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]),
+            Duration::from_secs(10),
+        )
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        lock(&CHILDREN).retain(|child| !Arc::ptr_eq(child, &self.child));
+        let mut child = self.child();
+        // Both do nothing to a child that has ended.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+fn describe(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let names = words.map(|word| Path::new(word).file_name().unwrap_or(word));
+    names
+        .map(OsStr::to_string_lossy)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+static CHILDREN: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());

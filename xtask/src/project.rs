@@ -1,0 +1,124 @@
+//! Where things are, and the foreign tools that are set up below `target/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::process;
+
+/// The directories of this repository.
+pub(crate) struct Project {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Project {
+    pub(crate) fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("xtask lies in the repository")?;
+        // This program is TARGET/PROFILE/xtask, wherever Cargo was told to build.
+        let program = std::env::current_exe().context("own path")?;
+        let target = program
+            .ancestors()
+            .nth(2)
+            .context("xtask lies in a profile's directory")?;
+        Ok(Self {
+            root: root.to_owned(),
+            target: target.to_owned(),
+        })
+    }
+
+    /// A path in the repository.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// A path below the build directory.
+    pub(crate) fn target(&self, relative: &str) -> PathBuf {
+        self.target.join(relative)
+    }
+
+    /// A directory below the build directory, made if it is missing.
+    pub(crate) fn target_dir(&self, relative: &str) -> Result<PathBuf> {
+        let path = self.target(relative);
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// `cargo`, run at the root with this build directory.
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command
+            .args(arguments)
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", &self.target);
+        command
+    }
+
+    /// Python, in a virtual environment at `target/NAME` that holds the packages of a requirements file.
+    pub(crate) fn python(&self, name: &str, requirements: &str) -> Result<PathBuf> {
+        let requirements = self.path(requirements);
+        let venv = self.target(name);
+        let python = venv.join("bin/python");
+        let stamp = venv.join("installed.txt");
+        let wanted = read(&requirements)?;
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(python);
+        }
+        process::run(
+            Command::new("python3").args(["-m", "venv"]).arg(&venv),
+            INSTALLATION,
+        )?;
+        let mut pip = Command::new(&python);
+        pip.args([
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--quiet",
+            "install",
+            "--requirement",
+        ]);
+        process::run(pip.arg(&requirements), INSTALLATION)?;
+        write(&stamp, &wanted)?;
+        Ok(python)
+    }
+
+    /// A script, in a copy of its folder at `target/NAME` where its npm packages are installed.
+    pub(crate) fn node(&self, name: &str, folder: &str, script: &str) -> Result<PathBuf> {
+        let copy = self.target_dir(name)?;
+        let lock = copy.join("package-lock.json");
+        let wanted = read(&self.path(folder).join("package-lock.json"))?;
+        let installed = copy.join("node_modules").is_dir()
+            && fs::read_to_string(&lock).is_ok_and(|installed| installed == wanted);
+        for file in [script, "package.json"] {
+            write(&copy.join(file), &read(&self.path(folder).join(file))?)?;
+        }
+        if !installed {
+            write(&lock, &wanted)?;
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+                .current_dir(&copy);
+            if let Err(error) = process::run(&mut npm, INSTALLATION) {
+                // Without the lock the next run installs again.
+                let _ = fs::remove_file(&lock);
+                return Err(error);
+            }
+        }
+        ensure!(copy.join(script).is_file(), "{script} is missing");
+        Ok(copy.join(script))
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+const INSTALLATION: Duration = Duration::from_secs(300);

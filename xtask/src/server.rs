@@ -1,0 +1,106 @@
+//! `framewire serve`, built and running.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{ChildStdout, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::process::{self, Running};
+use crate::project::Project;
+
+/// The largest message that the server under test takes.
+pub(crate) const MAX_MESSAGE: usize = 16 << 20;
+
+/// A server under test, on a free port of the loopback interface.
+pub(crate) struct Server {
+    process: Running,
+    address: SocketAddr,
+    /// Open until the server has ended: a server that cannot print is not what is under test.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Builds the program and starts it.
+    pub(crate) fn start(project: &Project) -> Result<Self> {
+        let build = [
+            "build",
+            "--release",
+            "--quiet",
+            "--package",
+            "framewire-cli",
+        ];
+        process::run(&mut project.cargo(&build), BUILD)?;
+        let mut command = std::process::Command::new(project.target("release/framewire"));
+        command.args([
+            "serve",
+            "--quiet",
+            "--listen",
+            "127.0.0.1:0",
+            "--max-message",
+            &MAX_MESSAGE.to_string(),
+        ]);
+        let process = Running::spawn(command.stdout(Stdio::piped()))?;
+        let stdout = process
+            .child()
+            .stdout
+            .take()
+            .context("standard output is piped")?;
+        let (line, stdout) = first_line(stdout)?;
+        let Some(address) = line
+            .strip_prefix("listening on ws://")
+            .and_then(|rest| rest.strip_suffix("/\n"))
+        else {
+            bail!("the server printed {line:?} instead of where it listens");
+        };
+        let address = address
+            .parse()
+            .with_context(|| format!("the server printed {line:?}"))?;
+        Ok(Self {
+            process,
+            address,
+            _stdout: stdout,
+        })
+    }
+
+    /// The address with a scheme: `ws://HOST:PORT/`.
+    pub(crate) fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://{}/", self.address)
+    }
+
+    /// Ends the server as an operator does, and checks that it ends well.
+    pub(crate) fn stop(self) -> Result<()> {
+        if let Some(status) = self.process.ended()? {
+            bail!("the server ended by itself with {status}");
+        }
+        self.process.terminate()?;
+        let status = self.process.wait(END).context("after SIGTERM")?;
+        ensure!(
+            status.success(),
+            "the server ended with {status} after SIGTERM"
+        );
+        Ok(())
+    }
+}
+
+fn first_line(stdout: ChildStdout) -> Result<(String, BufReader<ChildStdout>)> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut stdout = BufReader::new(stdout);
+        let mut line = String::new();
+        let result = stdout.read_line(&mut line).map(|_| (line, stdout));
+        // Nobody waits any more when the deadline has passed.
+        let _ = sender.send(result);
+    });
+    match receiver.recv_timeout(START) {
+        Ok(result) => result.context("standard output of the server"),
+        Err(_) => bail!("the server was not ready after {} s", START.as_secs()),
+    }
+}
+
+const BUILD: Duration = Duration::from_secs(900);
+const START: Duration = Duration::from_secs(10);
+const END: Duration = Duration::from_secs(10);
