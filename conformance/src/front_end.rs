@@ -237,3 +237,23 @@ pub fn assert_refused(
         }
     }
 }
+
+/// Holds every front end to this: these bytes are these events and this end. Whole, and byte by
+/// byte. What it sends is held against the oracle.
+pub fn assert_given(role: Role, bytes: impl AsRef<[u8]>, events: &[Event], end: End) {
+    let script = Script::new(role, bytes.as_ref());
+    for script in [script.clone(), script.byte_by_byte()] {
+        for front_end in all() {
+            let outcome = front_end.run(&script);
+            assert_eq!(outcome.events, events, "{}", front_end.name());
+            assert_eq!(outcome.end, end, "{}", front_end.name());
+            check_one(front_end.as_ref(), &script);
+        }
+    }
+}
+
+/// What a front end sends in answer to these bytes.
+pub fn answers(front_end: &dyn FrontEnd, role: Role, bytes: &[u8]) -> Option<Vec<oracle::Parsed>> {
+    let sent = front_end.run(&Script::new(role, bytes)).sent?;
+    Some(oracle::frames(&sent))
+}
