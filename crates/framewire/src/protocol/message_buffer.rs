@@ -110,18 +110,23 @@ impl MessageBuffer {
         &mut self.bytes[..self.filled]
     }
 
+    /// The part of a frame that is held: of a control frame, or of one that is read raw.
+    #[cfg(feature = "std")]
+    pub(crate) fn held(&self) -> &[u8] {
+        &self.bytes[..self.filled + self.control]
+    }
+
     /// Whether a whole message is held, which the next one overwrites.
     #[cfg(feature = "std")]
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// Forgets what is held of a message.
+    /// Forgets what is held.
     #[cfg(feature = "std")]
     pub(crate) fn clear(&mut self) {
-        self.bytes
-            .copy_within(self.filled..self.filled + self.control, 0);
         self.filled = 0;
+        self.control = 0;
         self.complete = false;
     }
 
