@@ -33,6 +33,8 @@ pub struct Writer<S> {
     written: usize,
     /// Whether the stream took less than it was given the last time.
     stalled: bool,
+    /// Whether the stream was written to and not flushed since.
+    unflushed: bool,
     /// What the stream failed with: a frame may be cut off, so that nothing can follow.
     failed: Option<io::ErrorKind>,
     fragment: Fragment,
@@ -51,6 +53,7 @@ impl<S> Writer<S> {
             output: Vec::new(),
             written: 0,
             stalled: false,
+            unflushed: false,
             failed: None,
             fragment: Fragment::default(),
             closed: None,
@@ -74,10 +77,10 @@ impl<S> Writer<S> {
         self.stream
     }
 
-    /// Whether bytes wait that the stream has not taken.
+    /// Whether bytes wait that the stream has not taken, or not been made to pass on.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
-        self.pending() > 0 || self.sender.has_reply()
+        self.pending() > 0 || self.unflushed || self.sender.has_reply()
     }
 
     /// How the connection was closed, once this end has sent its Close frame.
@@ -300,7 +303,20 @@ impl<S: Write> Writer<S> {
         if self.sender.write_reply(&mut self.output)? {
             self.write_out(&[])?;
         }
-        self.stream.flush().map_err(|error| self.fail(error))
+        self.flush_stream()
+    }
+
+    fn flush_stream(&mut self) -> Result<(), Error> {
+        loop {
+            match self.stream.flush() {
+                Ok(()) => {
+                    self.unflushed = false;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
     }
 
     /// Takes an automatic reply: into the write buffer where it has room, so that each Ping of a
@@ -354,7 +370,6 @@ impl<S: Write> Writer<S> {
         }
         if self.fragment.message() != Some((opcode, rsv)) {
             self.check_message(opcode)?;
-            self.check_open()?;
             if let Some(open) = self.sender.encoder().message() {
                 return Err(SendError::MessageOpen(open).into());
             }
@@ -395,8 +410,9 @@ impl<S: Write> Writer<S> {
         self.check_no_stream()
     }
 
-    /// A streamed message is open from its first byte, sent or not.
+    /// A streamed message is open from its first byte, sent or not, while anything can be sent.
     fn check_no_stream(&self) -> Result<(), Error> {
+        self.check_open()?;
         match self.fragment.message() {
             Some((opcode, _)) => Err(SendError::MessageOpen(opcode).into()),
             None => Ok(()),
@@ -518,6 +534,7 @@ impl<S: Write> Writer<S> {
                 Ok(len) => {
                     let from_output = len.min(self.pending());
                     self.written += from_output;
+                    self.unflushed = true;
                     tail = &tail[len - from_output..];
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
