@@ -274,6 +274,9 @@ impl Reader {
                     self.skip_message(transport)?;
                 }
             }
+            if owner == Owner::Frames {
+                self.message.keep_frame();
+            }
             self.owner = owner;
         }
         // A message that is not held is not bound by what may be held.

@@ -136,6 +136,13 @@ impl MessageBuffer {
         }
     }
 
+    /// Takes what is held of a control frame for the beginning of a frame that is read raw.
+    #[cfg(feature = "std")]
+    pub(crate) fn keep_frame(&mut self) {
+        self.filled += self.control;
+        self.control = 0;
+    }
+
     /// Exchanges the message's memory for that of an empty vector.
     #[cfg(feature = "std")]
     pub(crate) fn swap(&mut self, empty: &mut Vec<u8>) {
