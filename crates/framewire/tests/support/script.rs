@@ -44,6 +44,8 @@ pub(crate) enum Plan {
     None,
     /// The n-th call in this direction, from 0, and no other.
     Nth(Direction, usize, Fault),
+    /// Every call in this direction.
+    Always(Direction, Fault),
     /// Each call in this direction once before it is let through.
     Before(Direction, ErrorKind),
     /// Each call, in every direction, once before it is let through.
@@ -110,6 +112,7 @@ impl Script {
         let failed_before = &mut self.failed_before[direction as usize];
         let fault = match self.plan {
             Plan::Nth(at, nth, fault) if at == direction && nth == n => Some(fault),
+            Plan::Always(at, fault) if at == direction => Some(fault),
             Plan::Before(at, kind) if at == direction && !*failed_before => {
                 Some(Fault::Error(kind))
             }
