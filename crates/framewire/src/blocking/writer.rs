@@ -7,7 +7,9 @@ use super::fragment::Fragment;
 use super::transport::Reply;
 use super::{Config, MessageWriter, PreparedMessage};
 use crate::error::{Closed, Error, ErrorKind, Side, would_block};
-use crate::frame::{CloseCode, ControlPayload, Header, MAX_HEADER, Opcode, Rsv};
+use crate::frame::{
+    CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
+};
 use crate::protocol::{
     Encoder, Role, SendError, Sender, append_frame, append_payload, close_error,
 };
@@ -159,6 +161,7 @@ impl<S: Write> Writer<S> {
             return self.send_frame(true, rsv, opcode, payload);
         }
         let header = self.encode(true, rsv, opcode, payload)?;
+        self.reserve(MAX_HEADER + payload.len());
         append_frame(&header, payload, &mut self.output);
         Ok(())
     }
@@ -348,7 +351,8 @@ impl<S: Write> Writer<S> {
 
     /// Moves the pending reply, if any, into the write buffer where that has room.
     fn write_reply(&mut self) {
-        if self.pending() < self.write_buffer {
+        if self.sender.has_reply() && self.pending() < self.write_buffer {
+            self.reserve(MAX_HEADER + MAX_CONTROL_PAYLOAD);
             // Without entropy for a key the reply stays pending.
             let _ = self.sender.write_reply(&mut self.output);
         }
@@ -469,6 +473,22 @@ impl<S: Write> Writer<S> {
         Ok(())
     }
 
+    /// Makes the write buffer as large as is needed, by doubling it, but not so that it is given
+    /// back before that is needed.
+    fn reserve(&mut self, additional: usize) {
+        let needed = self.output.len() + additional;
+        if needed > self.output.capacity() {
+            let doubled = (2 * self.output.capacity()).min(self.most_kept());
+            let additional = needed.max(doubled) - self.output.len();
+            self.output.reserve_exact(additional);
+        }
+    }
+
+    /// The most that the write buffer keeps when it is empty.
+    fn most_kept(&self) -> usize {
+        self.write_buffer + MAX_HEADER + self.chunk_size
+    }
+
     /// Sends a frame that the checks above let pass.
     fn send_frame(
         &mut self,
@@ -479,6 +499,7 @@ impl<S: Write> Writer<S> {
     ) -> Result<(), Error> {
         self.make_room(payload.len().min(self.chunk_size))?;
         let header = self.encode(fin, rsv, opcode, payload)?;
+        self.reserve(MAX_HEADER + payload.len().min(self.chunk_size));
         if payload.len() <= self.chunk_size {
             append_frame(&header, payload, &mut self.output);
         } else {
@@ -548,7 +569,7 @@ impl<S: Write> Writer<S> {
         self.stalled = false;
         self.written = 0;
         self.output.clear();
-        if self.output.capacity() > self.write_buffer + MAX_HEADER + self.chunk_size {
+        if self.output.capacity() > self.most_kept() {
             self.output = Vec::new();
         }
         Ok(())

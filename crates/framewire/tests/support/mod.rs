@@ -1,6 +1,13 @@
 //! A scripted stream with faults, and frames as bytes, for the tests of the blocking front end.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "part of tests"
+)]
 
+pub(crate) mod meter;
 pub(crate) mod operations;
 pub(crate) mod script;
 pub(crate) mod wire;

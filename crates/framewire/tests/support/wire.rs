@@ -13,15 +13,15 @@ pub(crate) const PONG: u8 = 0x8A;
 /// A frame as one of this role sends it.
 pub(crate) fn frame(sender: Role, first_byte: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first_byte];
-    let mask_bit = if sender == Role::Client { 0x80 } else { 0 };
+    let mask_bit = if sender == Role::Client { 0x80 } else { 0x00 };
     match payload.len() {
         len @ 0..=125 => bytes.push(mask_bit | len as u8),
         len @ 126..=0xFFFF => {
-            bytes.push(mask_bit | 126);
+            bytes.push(mask_bit | LENGTH_16);
             bytes.extend((len as u16).to_be_bytes());
         }
         len => {
-            bytes.push(mask_bit | 127);
+            bytes.push(mask_bit | LENGTH_64);
             bytes.extend((len as u64).to_be_bytes());
         }
     }
@@ -41,8 +41,8 @@ pub(crate) fn unmasked(bytes: &[u8]) -> Vec<u8> {
     let mut rest = &mut bytes[..];
     while rest.len() >= 2 {
         let (length_len, mut len) = match rest[1] & 0x7F {
-            126 => (2, 0),
-            127 => (8, 0),
+            LENGTH_16 => (2, 0),
+            LENGTH_64 => (8, 0),
             len => (0, usize::from(len)),
         };
         if rest.len() < 2 + length_len {
@@ -76,8 +76,8 @@ pub(crate) fn frames(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
     while !rest.is_empty() {
         let (length_len, short) = match rest[1] & 0x7F {
-            126 => (2, 0),
-            127 => (8, 0),
+            LENGTH_16 => (2, 0),
+            LENGTH_64 => (8, 0),
             len => (0, usize::from(len)),
         };
         let len = rest[2..2 + length_len]
@@ -111,4 +111,6 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(len).collect()
 }
 
+const LENGTH_16: u8 = 0x7E;
+const LENGTH_64: u8 = 0x7F;
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
