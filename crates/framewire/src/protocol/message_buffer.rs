@@ -90,6 +90,7 @@ impl MessageBuffer {
     ///
     /// At least doubles the message each time, and never has more than the message's length or
     /// `step` in reserve, so that a length that was only announced costs nothing.
+    #[cfg(feature = "std")]
     pub(crate) fn room(&mut self, expected: u64, step: usize) -> &mut [u8] {
         let reserve = step.max(self.filled).max(self.bytes.len() - self.filled);
         let len = usize::try_from(expected).map_or(reserve, |n| n.min(reserve));
@@ -98,6 +99,7 @@ impl MessageBuffer {
     }
 
     /// Takes in what a read has put into the [`room`](Self::room).
+    #[cfg(feature = "std")]
     pub(crate) fn fill(&mut self, len: usize) -> &mut [u8] {
         let start = self.filled;
         self.filled += len;
