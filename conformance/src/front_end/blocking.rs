@@ -226,14 +226,14 @@ impl Run {
         let mut socket = socket.expect("no size is zero");
         let events = Events::default();
         if with_handlers {
-            let (for_ping, for_pong, for_close) = (events.clone(), events.clone(), events.clone());
+            let (pinged, pongs, ended) = (events.clone(), events.clone(), events.clone());
             socket.on_ping(move |payload| {
-                for_ping.push(Event::Ping(payload.to_vec()));
+                pinged.push(Event::Ping(payload.to_vec()));
                 PingReply::Pong
             });
-            socket.on_pong(move |payload| for_pong.push(Event::Pong(payload.to_vec())));
+            socket.on_pong(move |payload| pongs.push(Event::Pong(payload.to_vec())));
             socket.on_close(move |code, reason| {
-                for_close.push(Event::Close(code.map(CloseCode::get), reason.to_owned()));
+                ended.push(Event::Close(code.map(CloseCode::get), reason.to_owned()));
                 CloseReply::Echo
             });
         }
