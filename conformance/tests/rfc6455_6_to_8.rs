@@ -359,10 +359,7 @@ fn rfc6455_8_1_not_utf8_fails_the_connection() {
 #[test]
 fn rfc6455_8_1_every_sequence_of_two_and_three_bytes() {
     // All that can follow a first byte decides within three bytes, but for the last of four.
-    let edges = [
-        0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xED,
-        0xEF, 0xF0, 0xF4, 0xF5, 0xFF,
-    ];
+    let edges = [0x7F, 0x80, 0xBF, 0xC0];
     for first in 0..=u8::MAX {
         for second in 0..=u8::MAX {
             for third in edges {
