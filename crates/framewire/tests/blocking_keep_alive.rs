@@ -1,6 +1,6 @@
 //! How `keep_alive` ends, and that it does not end while the peer answers.
 #![cfg(feature = "std")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Both directions of one connection at once, from many threads.
 #![cfg(feature = "std")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
