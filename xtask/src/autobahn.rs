@@ -1,13 +1,16 @@
 //! Autobahn|Testsuite, which judges every frame that an endpoint sends back.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::process;
+use crate::autobahn_client;
+use crate::process::{self, Running};
 use crate::project::Project;
 use crate::server::Server;
 
@@ -32,6 +35,8 @@ pub(crate) struct Options {
 pub(crate) enum Role {
     /// `framewire serve` is under test
     Server,
+    /// A client of the library is under test
+    Client,
 }
 
 impl Options {
@@ -57,6 +62,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
 
     let (name, output) = match options.role {
         Role::Server => ("server", project.target("autobahn/server")),
+        Role::Client => ("client", project.target("autobahn/client")),
     };
     let output = options.full_output.clone().unwrap_or(output);
     let suite = |target: &str| {
@@ -80,6 +86,15 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
             process::run(&mut suite(&server.url("ws")), SUITE)?;
             server.stop()?;
         }
+        Role::Client => {
+            let port = free_port()?;
+            let suite = Running::spawn(&mut suite(&port.to_string()))?;
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            wait_until_ready(&suite, address)?;
+            autobahn_client::run_all_cases(address, AGENT, Instant::now() + SUITE)?;
+            let status = suite.wait(REPORTS)?;
+            ensure!(status.success(), "the suite ended with {status}");
+        }
     }
     summarize(&scripts, &output)
 }
@@ -95,10 +110,35 @@ fn summarize(scripts: &Path, output: &Path) -> Result<()> {
     )
 }
 
+/// A port that was free a moment ago: the suite cannot say which one it was given.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+fn wait_until_ready(suite: &Running, address: SocketAddr) -> Result<()> {
+    let started = Instant::now();
+    while started.elapsed() < START {
+        if let Some(status) = suite.ended()? {
+            bail!("the suite ended with {status} before a client connected");
+        }
+        if TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    bail!(
+        "the suite did not listen on {address} after {} s",
+        START.as_secs()
+    )
+}
+
 const AGENT: &str = "framewire";
 
 /// permessage-deflate is not negotiated.
 const WITHOUT_COMPRESSION: [&str; 2] = ["!12.*", "!13.*"];
 
 const INSTALLATION: Duration = Duration::from_secs(300);
+const START: Duration = Duration::from_secs(30);
 const SUITE: Duration = Duration::from_secs(1800);
+const REPORTS: Duration = Duration::from_secs(120);

@@ -24,8 +24,8 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 11] = [
-    ("format", |project| cargo(project, "fmt --all --check")),
+const STEPS: [(&str, Step); 12] = [
+    ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
     ("feature sets", feature_sets),
@@ -39,6 +39,12 @@ const STEPS: [(&str, Step); 11] = [
             &autobahn::Options::default_selection(autobahn::Role::Server),
         )
     }),
+    ("Autobahn, client", |project| {
+        autobahn::run(
+            project,
+            &autobahn::Options::default_selection(autobahn::Role::Client),
+        )
+    }),
     ("foreign clients", interop::run),
     ("browser", browser::run),
 ];
@@ -46,6 +52,14 @@ const STEPS: [(&str, Step); 11] = [
 fn cargo(project: &Project, arguments: &str) -> Result<()> {
     let arguments: Vec<&str> = arguments.split_whitespace().collect();
     process::run(&mut project.cargo(&arguments), CARGO)
+}
+
+fn format(project: &Project) -> Result<()> {
+    cargo(project, "fmt --all --check")?;
+    cargo(
+        project,
+        "fmt --check --manifest-path conformance/no-std/Cargo.toml",
+    )
 }
 
 fn lints(project: &Project) -> Result<()> {

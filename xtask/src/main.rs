@@ -1,6 +1,7 @@
 //! The chores of this repository, one subcommand each.
 
 mod autobahn;
+mod autobahn_client;
 mod browser;
 mod ci;
 mod interop;

@@ -16,7 +16,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use framewire::handshake::{Acceptor, Pending};
+use framewire::handshake::{Acceptor, Established, Pending};
 use framewire::protocol::Role;
 use framewire::{Config, WebSocket};
 use http::Response;
@@ -60,23 +60,31 @@ fn announce(address: SocketAddr) -> io::Result<()> {
 }
 
 fn accept_forever(listener: &TcpListener, server: &Arc<Server>) {
+    let mut failing = false;
     loop {
-        match listener.accept() {
-            Ok((stream, peer)) => Server::begin(server, stream, peer),
-            // The connection was gone before it was taken.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::ConnectionAborted | ErrorKind::Interrupted
-                ) => {}
-            Err(error) => {
-                // No more descriptors or memory. Some come back when connections end; one does now
-                // if somebody keeps a handshake waiting.
-                server.log(format_args!("cannot take connections: {error}"));
-                server.connections.end_oldest_handshake();
-                thread::sleep(PAUSE);
+        let error = match listener.accept() {
+            Ok((stream, peer)) => {
+                failing = false;
+                Server::begin(server, stream, peer);
+                continue;
             }
+            Err(error) => error,
+        };
+        // The connection was gone before it was taken.
+        if matches!(
+            error.kind(),
+            ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+        ) {
+            continue;
         }
+        // No more descriptors or memory. Some come back when connections end, and one does now if
+        // somebody keeps a handshake waiting.
+        if !failing {
+            failing = true;
+            server.log(format_args!("cannot take connections: {error}"));
+        }
+        server.connections.end_oldest_handshake();
+        thread::sleep(PAUSE);
     }
 }
 
@@ -133,13 +141,13 @@ impl Server {
         if pending.refusal().is_none() && !connection.reserve() {
             return refuse(pending, &page::full(), "handshake");
         }
-        let (stream, leftover) = match pending.accept() {
-            Ok(established) => established.into_parts(),
+        let established = match pending.accept() {
+            Ok(established) => established,
             Err(error) => return format!("handshake: {}", chain(&error)),
         };
         self.log(format_args!("{peer} open"));
         let mut traffic = Traffic::default();
-        let end = self.echo(stream, &leftover, connection, &mut traffic);
+        let end = self.echo(established, connection, &mut traffic);
         format!(
             "{}; {} messages, {} bytes",
             chain(&end),
@@ -151,15 +159,14 @@ impl Server {
     /// Echoes until the connection ends, and says how it did.
     fn echo(
         &self,
-        stream: Stream,
-        leftover: &[u8],
+        established: Established<Stream>,
         connection: &Connection,
         traffic: &mut Traffic,
     ) -> framewire::Error {
-        let halves = stream
-            .set_up(STALL)
+        let set_up = established.get_ref().set_up(STALL);
+        let halves = set_up
             .map_err(framewire::Error::from)
-            .and_then(|()| WebSocket::with_leftover(stream, leftover, Role::Server, self.config))
+            .and_then(|()| WebSocket::from_established(established, Role::Server, self.config))
             .and_then(WebSocket::split);
         let (mut reader, writer) = match halves {
             Ok(halves) => halves,
@@ -181,6 +188,8 @@ impl Server {
 
     fn log(&self, line: fmt::Arguments<'_>) {
         if !self.quiet {
+            // Some of it the peer has written: a close reason must not begin a line of its own.
+            let line = line.to_string().replace(char::is_control, " ");
             // Nobody is left to tell when standard error is closed.
             let _ = writeln!(io::stderr(), "{line}");
         }

@@ -4,8 +4,9 @@
 
 mod upgrade_support;
 
+use framewire::Fault;
 use framewire::handshake::{Acceptor, Connector};
-use framewire::upgrade::{self, Error, ErrorKind, Fault, Limits, Upgraded};
+use framewire::upgrade::{self, Error, ErrorKind, Limits, Upgraded};
 use http::{Request, Response};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -5,8 +5,8 @@
 mod upgrade_support;
 
 use framewire::handshake::Acceptor;
-use framewire::upgrade::{self, Error, ErrorKind, Fault, Limits, Rewind, Upgraded};
-use framewire::{Socket, Untimed};
+use framewire::upgrade::{self, Error, ErrorKind, Limits, Rewind, Upgraded};
+use framewire::{Fault, Socket, Untimed};
 use http::{HeaderMap, HeaderValue, Response};
 use std::cell::Cell;
 use std::error::Error as _;
@@ -160,6 +160,17 @@ fn no_time_outs_are_left_behind() {
         (stream.timeouts().read, stream.timeouts().write),
         (None, None)
     );
+
+    // Reading away has a time limit where the request had none.
+    let stream = Script::new(format!("{PLAIN}more"));
+    let forever = Limits {
+        time: Duration::MAX,
+        ..Limits::default()
+    };
+    let pending = upgrade::receive(stream.clone(), &forever).unwrap();
+    pending.refuse(&Response::new("")).unwrap();
+    assert!(stream.timeouts().set > 0);
+    assert_eq!(stream.timeouts().read, None);
 }
 
 #[test]
@@ -182,7 +193,7 @@ fn would_block_before_the_time_is_over_is_an_io_error() {
     let error = accept(stream.clone(), &Limits::default()).unwrap_err();
     assert_eq!(
         (error.kind(), error.fault()),
-        (ErrorKind::Io, Fault::Environment)
+        (ErrorKind::Io, Fault::Transport)
     );
     let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(source.kind(), io::ErrorKind::WouldBlock);
@@ -450,7 +461,7 @@ fn failure_of_any_call_is_an_error_and_never_half_a_handshake() {
         match result {
             Ok(_) => break,
             Err(error) => {
-                assert_eq!(error.fault(), Fault::Environment, "call {calls}");
+                assert_eq!(error.fault(), Fault::Transport, "call {calls}");
                 assert_eq!(error.status(), None, "call {calls}");
             }
         }

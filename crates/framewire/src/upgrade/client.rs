@@ -1,10 +1,9 @@
 //! The client's end over a stream that is already connected.
 
 use super::body::Body;
-use super::deadline::Deadline;
+use super::deadline::{Deadline, PIECE};
 use super::encode::encode_request;
 use super::negotiate::check_response;
-use super::server::PIECE;
 use super::{Error, ErrorKind, Limits, ResponseDecoder, Upgraded};
 use crate::Socket;
 use http::{Request, Response, StatusCode};

@@ -95,5 +95,7 @@ impl Deadline {
     }
 }
 
+/// How much is read at once, and so the most that can be left over after a head.
+pub(super) const PIECE: usize = 4096;
 /// A kernel that counts time-outs in ticks may end one this much early.
 const TICK: Duration = Duration::from_millis(10);

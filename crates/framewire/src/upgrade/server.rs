@@ -1,6 +1,6 @@
 //! The server's end over a blocking stream: read a request, then accept or refuse.
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, PIECE};
 use super::encode::{encode_head, encode_response, invalid};
 use super::negotiate::{announces_body, respond};
 use super::{Error, ErrorKind, Limits, RequestDecoder, Upgraded};
@@ -11,16 +11,15 @@ use std::time::Duration;
 /// Reads one request from a stream.
 ///
 /// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as
-/// HTTP/1.1 is answered before the error is returned, which takes at most as long again: see
-/// [`ErrorKind`] for the statuses. The stream is then dropped, after reading away up to 64 KiB of
-/// what the peer went on to send (for at most half a second), so that the answer is not lost to a
-/// connection reset.
+/// HTTP/1.1 is answered before the error is returned: see [`ErrorKind`] for the statuses. Up to
+/// 64 KiB of what the peer goes on to send are then read away, for at most half a second, so that
+/// the answer is not lost to a connection reset; and the stream is dropped.
 ///
-/// Sets the stream's time-outs and leaves both at `None`, for ever; a stream with time-outs of its
-/// own gets them back from its owner. With [`Duration::MAX`] they are not touched. A stream that
-/// returns `WouldBlock` before the time is over (a non-blocking one) ends in [`ErrorKind::Io`] and
-/// its bytes are lost: [`RequestDecoder`] is for those. `TimedOut` from the stream itself is
-/// [`ErrorKind::TimedOut`] at any time.
+/// Sets the stream's time-outs and leaves both at `None`, which is for ever: the trait has no way
+/// to ask what they were. With [`Duration::MAX`] they are not touched until a peer is refused. A
+/// stream that returns `WouldBlock` before the time is over (a non-blocking one) ends in
+/// [`ErrorKind::Io`] and its bytes are lost: [`RequestDecoder`] is for those. `TimedOut` from the
+/// stream itself is [`ErrorKind::TimedOut`] at any time.
 pub fn receive<S: Socket>(mut stream: S, limits: &Limits) -> Result<Pending<S>, Error> {
     let deadline = Deadline::after(limits.time);
     match read_request(&mut stream, limits, deadline) {
@@ -119,11 +118,9 @@ impl<S: Socket> Pending<S> {
             )));
         }
         let bytes = encode_answer(response, self.is_head())?;
-        let deadline = Deadline::after(self.time);
-        write(&mut self.stream, &bytes, deadline)?;
+        write(&mut self.stream, &bytes, Deadline::after(self.time))?;
         if self.has_unread() {
-            drain(&mut self.stream, self.time);
-            deadline.clear(&self.stream)?;
+            drain(&mut self.stream, self.time)?;
         }
         Ok(self.stream)
     }
@@ -194,8 +191,9 @@ fn answer_error<S: Socket>(
     else {
         return;
     };
-    if write(stream, &bytes, Deadline::after(time)).is_ok() && unread {
-        drain(stream, time);
+    let written = write(stream, &bytes, Deadline::after(time));
+    if written.is_ok() && unread {
+        let _ = drain(stream, time);
     }
 }
 
@@ -217,19 +215,18 @@ fn write<S: Socket>(stream: &mut S, bytes: &[u8], deadline: Deadline) -> Result<
 ///
 /// RFC 9112 9.6: closing a TCP connection with unread input resets it, and a reset can take the
 /// answer from the client before it was read.
-fn drain<S: Socket>(stream: &mut S, time: Duration) {
+fn drain<S: Socket>(stream: &mut S, time: Duration) -> Result<(), Error> {
     let deadline = Deadline::after(time.min(LINGER));
     let mut piece = [0; PIECE];
     let mut left = LINGER_BYTES;
     while let Ok(count @ 1..) = deadline.read(stream, &mut piece) {
         if count >= left {
-            return;
+            break;
         }
         left -= count;
     }
+    deadline.clear(stream)
 }
 
-/// How much is read at once, and so the most that can be left over.
-pub(super) const PIECE: usize = 4096;
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 64 * 1024;
