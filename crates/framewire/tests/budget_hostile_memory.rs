@@ -1,7 +1,7 @@
 //! What a hostile peer costs a server in resident memory: over TCP, with the server in a process
 //! of its own so that the peer does not count.
 #![cfg(all(feature = "handshake", target_os = "linux"))]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
