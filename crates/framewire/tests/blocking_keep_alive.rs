@@ -114,9 +114,9 @@ fn the_latest_pong_answers_those_before_it() {
     thread::scope(|scope| {
         scope.spawn(move || read(half));
         // The first Ping would be overdue before the last of these.
-        let pinging = scope.spawn(|| write.keep_alive(SHORT, 300 * SHORT));
+        let pinging = scope.spawn(|| write.keep_alive(SHORT, 600 * SHORT));
         scope.spawn(move || client.next_message().map(|_| ()));
-        for _ in 0..400 {
+        for _ in 0..700 {
             pings.recv_timeout(PATIENCE).unwrap();
         }
         assert!(!pinging.is_finished());
