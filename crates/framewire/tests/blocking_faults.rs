@@ -7,7 +7,7 @@ mod support;
 
 use std::io::ErrorKind as Kind;
 
-use framewire::blocking::PreparedMessage;
+use framewire::blocking::{MessageWriter, PreparedMessage};
 use framewire::{CloseCode, Error, ErrorKind, Opcode};
 use support::operations::{Operation, Outcome};
 use support::script::{Direction, Fault, Plan};
@@ -203,7 +203,7 @@ fn assert_nothing_follows(outcome: Outcome, kind: Kind, context: &str) {
             "message_writer",
             websocket
                 .message_writer(Opcode::Binary)
-                .and_then(|w| w.finish())
+                .and_then(MessageWriter::finish)
                 .map(|_| ()),
         ),
         ("ping", websocket.ping(b"x")),
