@@ -158,6 +158,11 @@ impl FrontEnd for ReadFrame {
                     "{error:?}"
                 );
                 // Skips it, and judges what there is of it.
+                if begins(header.opcode()) {
+                    let mut reader = socket.message_reader()?;
+                    let skipped = io::copy(&mut reader, &mut io::sink());
+                    return skipped.map(drop).map_err(into_error);
+                }
                 return socket.next_message().map(drop);
             }
             let frame = socket.read_frame(&mut buffer)?;

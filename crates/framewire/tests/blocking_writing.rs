@@ -67,6 +67,7 @@ fn a_message_writer_dropped_keeps_its_message_open_and_is_taken_up_again() {
             websocket.write_frame(true, Rsv::NONE, Opcode::Continuation, b"x"),
             websocket.write_frame(true, Rsv::NONE, Opcode::Text, b"x"),
             websocket.message_writer(Opcode::Text).map(|_| ()),
+            websocket.message_writer(Opcode::Binary).map(|_| ()),
             websocket
                 .stream_message(Opcode::Text, 32, &b"x"[..])
                 .map(|_| ()),
@@ -75,7 +76,7 @@ fn a_message_writer_dropped_keeps_its_message_open_and_is_taken_up_again() {
         }
         websocket.ping(b"control frames may").unwrap();
 
-        let mut writer = websocket.message_writer(Opcode::Binary).unwrap();
+        let mut writer = websocket.resume_message_writer().unwrap();
         writer.write_all(&bytes[50..]).unwrap();
         assert_eq!(writer.finish().unwrap(), 100);
         websocket.write_message(Opcode::Text, b"x").unwrap();
@@ -140,8 +141,8 @@ fn a_source_that_fails_midway_is_taken_up_again() {
                     assert_eq!(error.fault(), Whose::Caller);
                     let refused = websocket.write_message(Opcode::Text, b"x");
                     assert!(is_message_open(&refused));
-                    let len = websocket.stream_message(Opcode::Binary, 32, &mut source);
-                    assert_eq!(len.unwrap(), 90);
+                    let writer = websocket.resume_message_writer().unwrap();
+                    assert_eq!(writer.finish_from(&mut source).unwrap(), 90);
                 } else {
                     assert_eq!(result.unwrap(), 90);
                     assert!(n > 10);
@@ -233,11 +234,7 @@ fn pongs_go_between_the_fragments_of_a_stream_and_never_inside_one() {
     writer.write_all(&[1; 40]).unwrap();
     drop(writer);
     assert!(server.next_message().is_err());
-    server
-        .message_writer(Opcode::Binary)
-        .unwrap()
-        .finish()
-        .unwrap();
+    server.resume_message_writer().unwrap().finish().unwrap();
     let sent: Vec<u8> = frames(&server.stream().output)
         .iter()
         .map(|(first, _)| *first)

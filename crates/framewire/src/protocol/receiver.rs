@@ -7,9 +7,20 @@ use crate::frame::{CloseCode, Opcode, Rsv, Violation};
 ///
 /// A message that comes in one frame and one piece is lent where it lies; any other is assembled
 /// in the caller's [`MessageBuffer`].
+///
+/// A message belongs to the call that began it, [`receive`](Self::receive) or
+/// [`receive_piece`](Self::receive_piece): what the other one is given of it is skipped.
 #[derive(Debug, Clone)]
 pub struct Receiver {
     decoder: Decoder,
+    owner: Option<Owner>,
+}
+
+/// Which call began the message under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Whole,
+    Pieces,
 }
 
 /// What has come from the peer, lent from the input or from the message buffer.
@@ -57,6 +68,7 @@ impl Receiver {
     pub const fn new(role: Role, limits: Limits) -> Self {
         Self {
             decoder: Decoder::new(role, limits),
+            owner: None,
         }
     }
 
@@ -86,7 +98,13 @@ impl Receiver {
                 let payload = found.lend(used, input, message);
                 return Ok((used, Some(Event::from_control(found.opcode, payload))));
             }
+            if !self.owns(Owner::Whole, found.first, found.last) {
+                continue;
+            }
             let whole = found.first && found.last;
+            if found.first {
+                message.forget();
+            }
             if !whole {
                 message.append(&input[used - found.len..used]);
             }
@@ -118,9 +136,17 @@ impl Receiver {
         input: &'a mut [u8],
         message: &'a mut MessageBuffer,
     ) -> Result<(usize, Option<PieceEvent<'a>>), Violation> {
-        let (used, found) = self.next(input, message)?;
-        let Some(found) = found else {
-            return Ok((used, None));
+        let mut used = 0;
+        let found = loop {
+            let (taken, found) = self.next(&mut input[used..], message)?;
+            used += taken;
+            let Some(found) = found else {
+                return Ok((used, None));
+            };
+            let is_control = found.opcode.is_control();
+            if is_control || self.owns(Owner::Pieces, found.first, found.last) {
+                break found;
+            }
         };
         let payload = found.lend(used, input, message);
         let event = if found.opcode.is_control() {
@@ -137,6 +163,28 @@ impl Receiver {
         Ok((used, Some(event)))
     }
 
+    /// Uses up one piece, of a message that nobody wants or of a control frame, and gives the event
+    /// that completes: never a message.
+    #[cfg(feature = "std")]
+    pub(crate) fn skip_piece<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        message: &'a mut MessageBuffer,
+    ) -> Result<(usize, Option<Event<'a>>), Violation> {
+        let (used, found) = self.next(input, message)?;
+        match found {
+            Some(found) if found.opcode.is_control() => {
+                let payload = found.lend(used, input, message);
+                Ok((used, Some(Event::from_control(found.opcode, payload))))
+            }
+            Some(found) if found.last => {
+                self.owner = None;
+                Ok((used, None))
+            }
+            _ => Ok((used, None)),
+        }
+    }
+
     /// Takes in what was read straight into the room of `message`, all of it payload of the data
     /// frame under way. Gives the message's opcode and reserved bits where that completes it.
     #[cfg(feature = "std")]
@@ -146,12 +194,27 @@ impl Receiver {
         message: &mut MessageBuffer,
     ) -> Result<Option<(Opcode, Rsv)>, Violation> {
         let (_, piece) = self.decoder.decode_payload(message.fill(len))?;
-        let last = piece.filter(|piece| piece.last);
-        let whole = last.map(|piece| (piece.opcode, piece.rsv));
-        if whole.is_some() {
-            message.complete();
+        let Some((opcode, rsv, first, last)) = piece.map(|p| (p.opcode, p.rsv, p.first, p.last))
+        else {
+            return Ok(None);
+        };
+        self.owns(Owner::Whole, first, last);
+        if !last {
+            return Ok(None);
         }
-        Ok(whole)
+        message.complete();
+        Ok(Some((opcode, rsv)))
+    }
+
+    /// Unmasks and checks what was read straight into the caller's buffer, all of it payload of the
+    /// data frame under way.
+    #[cfg(feature = "std")]
+    pub(crate) fn received_piece(&mut self, payload: &mut [u8]) -> Result<(), Violation> {
+        let (_, piece) = self.decoder.decode_payload(payload)?;
+        if let Some(piece) = piece {
+            self.owns(Owner::Pieces, piece.first, piece.last);
+        }
+        Ok(())
     }
 
     /// The frames' own state.
@@ -163,6 +226,19 @@ impl Receiver {
     /// The frames' own state, to change limits and reserved bits, or to read raw frames.
     pub fn decoder_mut(&mut self) -> &mut Decoder {
         &mut self.decoder
+    }
+
+    /// Whether a piece is part of a message that `call` began.
+    #[inline]
+    fn owns(&mut self, call: Owner, first: bool, last: bool) -> bool {
+        if first {
+            self.owner = Some(call);
+        }
+        let owns = self.owner == Some(call);
+        if last {
+            self.owner = None;
+        }
+        owns
     }
 
     /// The next piece of a message, or a whole control frame.
@@ -185,7 +261,7 @@ impl Receiver {
             in_input: true,
         };
         if found.opcode.is_control() && !(found.first && found.last) {
-            message.append_control(piece.payload);
+            message.append_control(piece.payload, found.last);
             if !found.last {
                 return Ok((used, None));
             }
@@ -216,13 +292,13 @@ impl Found {
         if self.in_input {
             &mut input[used - self.len..used]
         } else {
-            message.complete_control()
+            message.control()
         }
     }
 }
 
 impl<'a> Event<'a> {
-    pub(crate) fn from_control(opcode: Opcode, payload: &'a [u8]) -> Self {
+    fn from_control(opcode: Opcode, payload: &'a [u8]) -> Self {
         match opcode {
             Opcode::Ping => Self::Ping(payload),
             Opcode::Close => Self::Close(CloseFrame::parse(payload)),
