@@ -87,7 +87,8 @@ fn rfc6455_6_1_a_stream_is_aborted_when_the_connection_closes() {
         writer.write_all(&[0; 5000]).unwrap();
         drop(writer);
         assert!(socket.next_message().is_err());
-        let mut writer = socket.message_writer(Opcode::Binary).unwrap();
+        assert!(socket.message_writer(Opcode::Binary).is_err());
+        let mut writer = socket.resume_message_writer().unwrap();
         let error = writer.write_all(&[0; 5000]).and_then(|()| writer.flush());
         assert!(error.is_err());
         drop(writer);

@@ -225,11 +225,13 @@ impl Decoder {
         &self.partial[..usize::from(self.partial_len)]
     }
 
-    /// Whether a header has come and nothing of its payload, as if it had not come either.
+    /// Whether a header has come between messages and nothing of its payload, as if it had not
+    /// come either.
     #[cfg(feature = "std")]
     pub(crate) fn is_untouched(&self) -> bool {
-        let begins = self.frame.opcode().begins_message() || self.frame.opcode().is_control();
-        self.state == State::Payload && begins && self.remaining == self.frame.payload_len()
+        let opcode = self.frame.opcode();
+        let is_between = opcode.begins_message() || opcode.is_control() && self.message.is_none();
+        self.state == State::Payload && is_between && self.remaining == self.frame.payload_len()
     }
 
     /// Holds the message under way to a limit that was changed after its header came.

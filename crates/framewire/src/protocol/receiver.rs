@@ -198,7 +198,10 @@ impl Receiver {
         else {
             return Ok(None);
         };
-        self.owns(Owner::Whole, first, last);
+        if !self.owns(Owner::Whole, first, last) {
+            message.forget();
+            return Ok(None);
+        }
         if !last {
             return Ok(None);
         }
