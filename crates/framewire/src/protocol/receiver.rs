@@ -9,7 +9,8 @@ use crate::frame::{CloseCode, Opcode, Rsv, Violation};
 /// in the caller's [`MessageBuffer`].
 ///
 /// A message belongs to the call that began it, [`receive`](Self::receive) or
-/// [`receive_piece`](Self::receive_piece): what the other one is given of it is skipped.
+/// [`receive_piece`](Self::receive_piece): what the other one is given of it is skipped, and so is
+/// all that follows of it.
 #[derive(Debug, Clone)]
 pub struct Receiver {
     decoder: Decoder,
@@ -238,7 +239,8 @@ impl Receiver {
             self.owner = Some(call);
         }
         let owns = self.owner == Some(call);
-        if last {
+        // What comes after a part that was skipped is not the message.
+        if last || !owns {
             self.owner = None;
         }
         owns
