@@ -30,7 +30,16 @@ fn a_close_takes_the_place_of_a_pong_that_waits() {
         let sent = session.send_frame(true, Rsv::NONE, Opcode::Close, &payload, output);
         sent.unwrap();
     };
-    for close in [close, raw] {
+    let by_the_encoder: Close = |session, output| {
+        let payload = close_payload(1000, "");
+        let encoder = session.sender_mut().encoder_mut();
+        let header = encoder.frame(true, Rsv::NONE, Opcode::Close, &payload);
+        let mut bytes = [0; 14];
+        let len = header.unwrap().encode(&mut bytes);
+        output.extend_from_slice(&bytes[..len]);
+        output.extend_from_slice(&payload);
+    };
+    for close in [close, raw, by_the_encoder] {
         let mut session = pinged();
         let mut output = vec![];
         close(&mut session, &mut output);

@@ -142,6 +142,10 @@ impl Sender {
     /// [`SendError::NoEntropy`] alone; the reply is still pending.
     #[inline]
     pub fn write_reply(&mut self, output: &mut Vec<u8>) -> Result<bool, SendError> {
+        if self.encoder.is_closed() {
+            // RFC 6455 5.5.1: nothing follows a Close frame.
+            self.pending = None;
+        }
         let opcode = match self.pending {
             None => return Ok(false),
             Some(Pending::Pong) => Opcode::Pong,
