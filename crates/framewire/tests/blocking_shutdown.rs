@@ -4,19 +4,20 @@
 
 mod support;
 
-use std::io::{ErrorKind as Kind, Write};
+use std::cell::Cell;
+use std::io::{self, ErrorKind as Kind, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use framewire::blocking::Shutdown;
-use framewire::protocol::Role;
-use framewire::{CloseCode, Closed, ErrorKind, Opcode, Side, WebSocket};
+use framewire::protocol::{Limits, Role};
+use framewire::{CloseCode, Closed, Config, ErrorKind, Opcode, Side, Socket, WebSocket};
 use support::loopback::{PATIENCE, connected, tcp};
 use support::operations::SMALL;
 use support::script::{Direction, Fault, Plan, Script};
-use support::wire::{CLOSE, FIN, TEXT, frame, pattern};
+use support::wire::{BINARY, CLOSE, FIN, TEXT, frame, pattern};
 use support::{again, connect, peer};
 
 fn shut(code: CloseCode, reason: &str, by: Side, clean: bool) -> Shutdown {
@@ -99,7 +100,7 @@ fn a_deadline_of_nothing_does_not_wait_for_a_peer_that_does_not_read() {
         stream.set_nonblocking(true).unwrap();
         while (&stream).write(&[0; 1 << 13]).is_ok() {}
         stream.set_nonblocking(false).unwrap();
-        let mut server = WebSocket::server(stream, framewire::Config::default()).unwrap();
+        let mut server = WebSocket::server(stream, Config::default()).unwrap();
         let (done, ended) = channel();
         let shutting = thread::spawn(move || {
             let shutdown = server.shutdown(deadline);
@@ -110,6 +111,66 @@ fn a_deadline_of_nothing_does_not_wait_for_a_peer_that_does_not_read() {
         let shutdown = shutting.join().unwrap().unwrap();
         assert!(!shutdown.clean);
         assert_eq!(shutdown.by, Side::Local);
+    }
+}
+
+/// A blocking socket whose peer takes one byte in each time-out, and says nothing.
+#[derive(Default)]
+struct Trickle {
+    write_timeout: Cell<Option<Duration>>,
+    /// The time-out of each write, which is as long as it took.
+    writes: Vec<Duration>,
+}
+
+impl Read for Trickle {
+    fn read(&mut self, _buf: &mut [u8]) -> io::Result<usize> {
+        Err(Kind::WouldBlock.into())
+    }
+}
+
+impl Write for Trickle {
+    fn write(&mut self, _buf: &[u8]) -> io::Result<usize> {
+        let timeout = self.write_timeout.get().unwrap();
+        let (_quiet, nothing) = channel::<()>();
+        nothing.recv_timeout(timeout).unwrap_err();
+        self.writes.push(timeout);
+        Ok(1)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for Trickle {
+    fn set_read_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.write_timeout.set(timeout);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_peer_that_takes_a_byte_at_a_time_does_not_stretch_the_deadline() {
+    let deadline = Duration::from_millis(20);
+    let mut server = WebSocket::server(Trickle::default(), Config::default()).unwrap();
+    server.feed_message(Opcode::Binary, &[7; 100]).unwrap();
+    let shutdown = server.shutdown(deadline).unwrap();
+    assert_eq!(shutdown, shut(CloseCode::ABNORMAL, "", Side::Local, false));
+    let writes = &server.stream().writes;
+    assert!((1..10).contains(&writes.len()), "{writes:?}");
+    assert!(writes.iter().sum::<Duration>() < 3 * deadline, "{writes:?}");
+}
+
+#[test]
+fn a_deadline_longer_than_the_clock_can_tell_is_as_good_as_none() {
+    for role in [Role::Server, Role::Client] {
+        let close = frame(peer(role), CLOSE, b"\x03\xE8");
+        let mut websocket = connect(role, Script::new(close), SMALL);
+        assert!(websocket.shutdown(Duration::MAX).unwrap().clean);
     }
 }
 
@@ -171,6 +232,136 @@ fn a_message_half_assembled_or_half_streamed_is_forgotten_too() {
         let shutdown = server.shutdown(PATIENCE).unwrap();
         assert_eq!(shutdown, shut(CloseCode::NO_STATUS, "", Side::Local, true));
     }
+}
+
+/// Would block at the n-th read from here, and goes on after it.
+fn nothing_at_read(server: &mut WebSocket<Script>, n: usize) {
+    let nothing = Fault::Error(Kind::WouldBlock);
+    let plan = Plan::Nth(Direction::Read, n, nothing);
+    server.stream_mut().fail(plan);
+}
+
+/// A server with the beginning of a message, by one call, that was then to be shut down but is
+/// still told the rest.
+fn shutdown_interrupted(begin: impl Fn(&mut WebSocket<Script>)) -> WebSocket<Script> {
+    let begun = frame(Role::Client, FIN | BINARY, b"old");
+    let mut server = connect(Role::Server, Script::new(&begun[..8]), SMALL);
+    nothing_at_read(&mut server, 1);
+    begin(&mut server);
+    nothing_at_read(&mut server, 0);
+    assert!(server.shutdown(PATIENCE).unwrap_err().is_would_block());
+    server.stream_mut().then(&begun[8..]);
+    server
+}
+
+#[test]
+fn what_was_half_read_before_a_shutdown_that_would_block_comes_back_in_no_call() {
+    let assembled = |server: &mut WebSocket<Script>| {
+        assert!(server.next_message().unwrap_err().is_would_block());
+    };
+    let raw = |server: &mut WebSocket<Script>| {
+        let error = server.read_frame(&mut [0; 8]).map(drop).unwrap_err();
+        assert!(error.is_would_block());
+    };
+    let streamed = |server: &mut WebSocket<Script>| {
+        server
+            .message_reader()
+            .unwrap()
+            .read_exact(&mut [0; 2])
+            .unwrap();
+    };
+    let begins: [&dyn Fn(&mut WebSocket<Script>); 3] = [&assembled, &raw, &streamed];
+    let next = [
+        frame(Role::Client, BINARY, b"n"),
+        frame(Role::Client, FIN, b"ew"),
+    ]
+    .concat();
+    for begin in begins {
+        let mut server = shutdown_interrupted(begin);
+        server.stream_mut().then(&next);
+        assert_eq!(server.next_message().unwrap().payload(), b"new");
+
+        let mut server = shutdown_interrupted(begin);
+        server.stream_mut().then(&next);
+        let mut buf = [0; 10];
+        assert_eq!(server.read_frame(&mut buf).unwrap().payload(), b"n");
+
+        let mut server = shutdown_interrupted(begin);
+        server.stream_mut().then(&next);
+        assert!(server.resume_message_reader().is_none());
+        let mut bytes = Vec::new();
+        let mut reader = server.message_reader().unwrap();
+        reader.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"new");
+    }
+}
+
+#[test]
+fn a_close_frame_that_came_half_to_a_raw_call_is_whole_for_shutdown() {
+    let close = frame(Role::Client, CLOSE, b"\x03\xE9bye");
+    for cut in 1..close.len() {
+        let mut server = connect(Role::Server, Script::new(&close[..cut]), SMALL);
+        nothing_at_read(&mut server, 1);
+        let error = server.read_frame(&mut [0; 125]).map(drop).unwrap_err();
+        assert!(error.is_would_block());
+        server.stream_mut().then(&close[cut..]);
+        let shutdown = server.shutdown(PATIENCE).unwrap();
+        assert_eq!(
+            shutdown,
+            shut(CloseCode::GOING_AWAY, "bye", Side::Local, true)
+        );
+    }
+}
+
+#[test]
+fn limits_hold_again_after_a_shutdown_that_would_block() {
+    let frame_limit = Limits {
+        frame: 2,
+        ..Limits::UNLIMITED
+    };
+    let message_limit = Limits {
+        message: 2,
+        ..Limits::UNLIMITED
+    };
+    for limits in [frame_limit, message_limit] {
+        let input = frame(Role::Client, FIN | BINARY, b"hello");
+        let config = Config { limits, ..SMALL };
+        let mut server = connect(Role::Server, Script::new(input), config);
+        nothing_at_read(&mut server, 0);
+        assert!(server.shutdown(PATIENCE).unwrap_err().is_would_block());
+        let error = server.next_message().unwrap_err();
+        assert_eq!(error.close_code(), Some(CloseCode::MESSAGE_TOO_BIG));
+    }
+}
+
+#[test]
+fn a_close_that_did_not_go_out_makes_nothing_clean() {
+    for in_time in [false, true] {
+        let close = frame(Role::Client, CLOSE, b"\x03\xE8");
+        let nothing = Fault::Error(Kind::WouldBlock);
+        let script = Script::new(close).failing(Plan::Always(Direction::Write, nothing));
+        let mut server = connect(Role::Server, script, SMALL);
+        assert!(server.next_message().unwrap_err().closed().is_some());
+        if in_time {
+            assert!(server.shutdown(PATIENCE).unwrap_err().is_would_block());
+            server.stream_mut().fail(Plan::None);
+        }
+        let deadline = if in_time { PATIENCE } else { Duration::ZERO };
+        let shutdown = server.shutdown(deadline).unwrap();
+        assert_eq!(shutdown, shut(CloseCode::NORMAL, "", Side::Peer, in_time));
+        assert_eq!(server.stream().output.is_empty(), !in_time);
+    }
+}
+
+#[test]
+fn what_the_peer_closed_with_is_told_although_no_close_can_be_written() {
+    let close = frame(Role::Client, CLOSE, b"\x03\xE9going");
+    let broken = Fault::Error(Kind::BrokenPipe);
+    let script = Script::new(close).failing(Plan::Always(Direction::Write, broken));
+    let mut server = connect(Role::Server, script, SMALL);
+    let shutdown = server.shutdown(PATIENCE).unwrap();
+    let expected = shut(CloseCode::GOING_AWAY, "going", Side::Local, false);
+    assert_eq!(shutdown, expected);
 }
 
 /// RFC 6455 7.1.1: the server closes the TCP connection first.
