@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use framewire::blocking::Shutdown;
+use framewire::blocking::{CloseReply, Shutdown};
 use framewire::protocol::{Limits, Role};
 use framewire::{CloseCode, Closed, Config, ErrorKind, Opcode, Side, Socket, WebSocket};
 use support::loopback::{PATIENCE, connected, tcp};
@@ -362,6 +362,18 @@ fn what_the_peer_closed_with_is_told_although_no_close_can_be_written() {
     let shutdown = server.shutdown(PATIENCE).unwrap();
     let expected = shut(CloseCode::GOING_AWAY, "going", Side::Local, false);
     assert_eq!(shutdown, expected);
+}
+
+#[test]
+fn a_close_of_the_peers_that_shutdown_answers_is_the_peers_still() {
+    let close = frame(Role::Client, CLOSE, b"\x03\xE9");
+    let mut server = connect(Role::Server, Script::new(close), SMALL);
+    server.on_close(|_, _| CloseReply::Nothing);
+    server.next_message().unwrap_err();
+    let shutdown = server.shutdown(PATIENCE).unwrap();
+    assert_eq!(shutdown, shut(CloseCode::GOING_AWAY, "", Side::Peer, true));
+    assert_eq!(server.stream().output, [CLOSE, 2, 3, 0xE8]);
+    assert_eq!(server.writer().closed().unwrap().by, Side::Peer);
 }
 
 /// RFC 6455 7.1.1: the server closes the TCP connection first.

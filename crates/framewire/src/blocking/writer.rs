@@ -368,8 +368,11 @@ impl<S: Write> Writer<S> {
     }
 
     /// Lets a Close frame be the last thing sent, unless one is already.
-    pub(super) fn queue_close(&mut self, payload: ControlPayload, closed: Box<Closed>) {
+    pub(super) fn queue_close(&mut self, payload: ControlPayload, mut closed: Box<Closed>) {
         if !self.sender.is_closing() {
+            if self.peer_closed {
+                closed.by = Side::Peer;
+            }
             self.closed = Some(closed);
             self.sender.queue_close(payload);
         }
