@@ -14,7 +14,8 @@
 //! and [`read_message`](WebSocket::read_message) are one kind,
 //! [`message_reader`](WebSocket::message_reader) another, raw frames the third. What is left of a
 //! streamed message, or of one whose frames were read raw, is skipped by the other kinds; one that
-//! is half assembled (after a time-out) has to be finished by its own kind.
+//! is half assembled (after a time-out) has to be finished by its own kind. A header that was only
+//! looked at, with `read_header`, leaves its message to the next call of any kind.
 
 mod byte_stream;
 mod config;
