@@ -16,6 +16,17 @@ pub struct Deflater {
     window_bits: u8,
     /// Whether the message under way has had any bytes.
     started: bool,
+    enabled: bool,
+}
+
+/// How far a call has come.
+pub(crate) struct Deflated {
+    /// Bytes taken off the input.
+    pub(crate) consumed: usize,
+    /// Bytes put into the output.
+    pub(crate) produced: usize,
+    /// All input was taken and, if it was the last, put out.
+    pub(crate) done: bool,
 }
 
 impl Deflater {
@@ -26,12 +37,52 @@ impl Deflater {
             takeover,
             window_bits,
             started: false,
+            enabled: true,
         }
     }
 
-    /// Messages of fewer bytes are sent as they are.
-    pub(crate) fn threshold(&self) -> usize {
-        self.deflate.config().threshold
+    /// Switches compression off, or on again, for the messages that begin from now on.
+    pub fn set_enabled(&mut self, enabled: bool) {
+        self.enabled = enabled;
+    }
+
+    /// Whether a message of this length is to be compressed.
+    pub(crate) fn wants(&self, len: usize) -> bool {
+        self.enabled && len >= self.deflate.config().threshold
+    }
+
+    /// Forgets what was compressed and not sent: no later message refers to it.
+    pub(crate) fn start_over(&mut self) {
+        self.started = false;
+        if let Some(context) = &mut self.context {
+            context.reset();
+        }
+        if !self.takeover {
+            self.release();
+        }
+    }
+
+    /// Appends a whole message, compressed, and `room` bytes in front of it.
+    pub(crate) fn append(
+        &mut self,
+        mut message: &[u8],
+        room: usize,
+        output: &mut Vec<u8>,
+    ) -> Result<(), EngineError> {
+        let mut filled = output.len() + room;
+        output.resize(filled + message.len() / 2 + MIN_ROOM, 0);
+        loop {
+            if output.len() - filled < MIN_ROOM {
+                output.resize(output.len() * 2, 0);
+            }
+            let compressed = self.compress(message, true, &mut output[filled..])?;
+            message = &message[compressed.consumed..];
+            filled += compressed.produced;
+            if compressed.done {
+                output.truncate(filled - TAIL_LEN);
+                return Ok(());
+            }
+        }
     }
 
     /// Begins a message; `false` where all of the pool's contexts are in use, so that it has to go
@@ -48,39 +99,40 @@ impl Deflater {
         self.context.is_some()
     }
 
-    /// Compresses what comes next in the message: how much of `input` was taken, and how much of
-    /// `output` was filled.
+    /// Compresses what comes next in the message; `last` says that it ends with `input`. Repeated
+    /// with what is left until it is done. `output` has room for [`MIN_ROOM`] bytes, and the last
+    /// [`TAIL_LEN`] of all that is put out for a message are to be cut off.
     pub(crate) fn compress(
         &mut self,
         input: &[u8],
+        last: bool,
         output: &mut [u8],
-    ) -> Result<(usize, usize), EngineError> {
+    ) -> Result<Deflated, EngineError> {
         self.started |= !input.is_empty();
-        let context = self.context.as_mut().ok_or(EngineError)?;
-        let progress = context.compress(input, output, Flush::None)?;
-        Ok((progress.consumed, progress.produced))
-    }
-
-    /// Puts out the end of the message: how much of `output` was filled, and whether that was all.
-    /// The last four bytes of all output together are to be cut off.
-    pub(crate) fn finish(&mut self, output: &mut [u8]) -> Result<(usize, bool), EngineError> {
-        let context = self.context.as_mut().ok_or(EngineError)?;
-        if !self.started {
+        if last && !self.started {
             // RFC 7692 7.2.3.6: an empty message is an empty stored block, which a flush does not
             // give when nothing came before it.
-            let Some(block) = output.first_chunk_mut() else {
-                return Ok((0, false));
-            };
+            let block = output.first_chunk_mut().ok_or(EngineError)?;
             *block = EMPTY_BLOCK;
             self.end();
-            return Ok((EMPTY_BLOCK.len(), true));
+            return Ok(Deflated {
+                consumed: 0,
+                produced: EMPTY_BLOCK.len(),
+                done: true,
+            });
         }
-        let progress = context.compress(&[], output, Flush::Sync)?;
-        let done = progress.produced < output.len();
-        if done {
+        let context = self.context.as_mut().ok_or(EngineError)?;
+        let flush = if last { Flush::Sync } else { Flush::None };
+        let progress = context.compress(input, output, flush)?;
+        let done = progress.consumed == input.len() && progress.produced < output.len();
+        if last && done {
             self.end();
         }
-        Ok((progress.produced, done))
+        Ok(Deflated {
+            consumed: progress.consumed,
+            produced: progress.produced,
+            done,
+        })
     }
 
     /// The message has ended.
@@ -119,6 +171,9 @@ impl fmt::Debug for Deflater {
 
 /// What a sender cuts off each message's end: the last four bytes of an empty stored block.
 pub(crate) const TAIL_LEN: usize = 4;
+
+/// With less, a flush may be cut off and come again (zlib's manual asks for more than six bytes).
+pub(crate) const MIN_ROOM: usize = 16;
 
 /// An empty stored block, not the last of the stream (RFC 1951 3.2.4).
 const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];

@@ -36,6 +36,7 @@ mod zlib;
 
 pub use deflater::Deflater;
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
+pub(crate) use inflater::InflateError;
 pub use inflater::{Inflated, Inflater};
 pub use negotiate::{AnswerError, BEST_SPEED, DeflateConfig, Parameters};
 pub use pool::{Deflate, Negotiated};

@@ -143,7 +143,7 @@ impl Parameters {
 
 impl Parameters {
     /// Whether one end keeps its context from message to message, and its window bits.
-    pub(super) fn of(&self, role: Role) -> (bool, u8) {
+    pub(super) fn of(self, role: Role) -> (bool, u8) {
         match role {
             Role::Server => (
                 !self.server_no_context_takeover,
@@ -163,8 +163,16 @@ struct Offer {
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<u8>,
-    /// `Some(None)`: it stands without a value.
-    client_max_window_bits: Option<Option<u8>>,
+    client_max_window_bits: ClientWindow,
+}
+
+/// `client_max_window_bits`, which an offer may have without a value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum ClientWindow {
+    #[default]
+    Absent,
+    WithoutValue,
+    Bits(u8),
 }
 
 impl Offer {
@@ -182,8 +190,11 @@ impl Offer {
                 let bits = window_bits(value.ok_or(AnswerError::InvalidValue)?)?;
                 offer.server_max_window_bits.replace(bits).is_some()
             } else if name.eq_ignore_ascii_case(CLIENT_MAX_WINDOW_BITS) {
-                let bits = value.map(window_bits).transpose()?;
-                offer.client_max_window_bits.replace(bits).is_some()
+                let window = match value {
+                    None => ClientWindow::WithoutValue,
+                    Some(value) => ClientWindow::Bits(window_bits(value)?),
+                };
+                std::mem::replace(&mut offer.client_max_window_bits, window) != ClientWindow::Absent
             } else {
                 return Err(AnswerError::UnexpectedParameter);
             };
@@ -208,10 +219,9 @@ impl Offer {
             server_max_window_bits: server_bits.min(config.server_max_window_bits),
             // RFC 7692 7.1.2.2: not in the answer unless it was in the offer.
             client_max_window_bits: match self.client_max_window_bits {
-                None => MAX_WINDOW_BITS,
-                Some(bits) => bits
-                    .unwrap_or(MAX_WINDOW_BITS)
-                    .min(config.client_max_window_bits),
+                ClientWindow::Absent => MAX_WINDOW_BITS,
+                ClientWindow::WithoutValue => config.client_max_window_bits,
+                ClientWindow::Bits(bits) => bits.min(config.client_max_window_bits),
             },
         };
         let mut answer = NAME.to_owned();
@@ -247,13 +257,13 @@ impl Offer {
             None => return Err(AnswerError::MissingParameter),
         };
         let client_bits = match self.client_max_window_bits {
-            None => config.client_max_window_bits,
+            ClientWindow::Absent => config.client_max_window_bits,
             // RFC 7692 7.1.2.2: an answer has a value.
-            Some(None) => return Err(AnswerError::InvalidValue),
-            Some(Some(bits)) if bits < MIN_COMPRESSOR_WINDOW_BITS => {
+            ClientWindow::WithoutValue => return Err(AnswerError::InvalidValue),
+            ClientWindow::Bits(bits) if bits < MIN_COMPRESSOR_WINDOW_BITS => {
                 return Err(AnswerError::UnsupportedWindow);
             }
-            Some(Some(bits)) => bits.min(config.client_max_window_bits),
+            ClientWindow::Bits(bits) => bits.min(config.client_max_window_bits),
         };
         Ok(Parameters {
             server_no_context_takeover: self.server_no_context_takeover,

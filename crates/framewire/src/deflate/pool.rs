@@ -96,8 +96,8 @@ impl Deflate {
     }
 
     pub(super) fn take_compressor(&self, window_bits: u8) -> Option<Box<dyn Compressor>> {
-        let free = lock(&self.shared.compressors).take(window_bits, self.shared.pool_size)?;
-        Some(free.unwrap_or_else(|| self.own_compressor(window_bits)))
+        let new = || self.own_compressor(window_bits);
+        lock(&self.shared.compressors).take(window_bits, self.shared.pool_size, new)
     }
 
     pub(super) fn give_compressor(&self, window_bits: u8, context: Box<dyn Compressor>) {
@@ -108,8 +108,8 @@ impl Deflate {
 
     pub(super) fn take_decompressor(&self) -> Option<Box<dyn Decompressor>> {
         // A context with the largest window serves every connection.
-        let free = lock(&self.shared.decompressors).take(MAX_WINDOW_BITS, self.shared.pool_size)?;
-        Some(free.unwrap_or_else(|| self.own_decompressor(MAX_WINDOW_BITS)))
+        let new = || self.own_decompressor(MAX_WINDOW_BITS);
+        lock(&self.shared.decompressors).take(MAX_WINDOW_BITS, self.shared.pool_size, new)
     }
 
     pub(super) fn give_decompressor(&self, context: Box<dyn Decompressor>) {
@@ -145,20 +145,26 @@ impl Negotiated {
 }
 
 impl<T: ?Sized> Pool<T> {
-    /// `Some(None)`: a new one may be made. `None`: all are in use.
-    fn take(&mut self, window_bits: u8, size: usize) -> Option<Option<Box<T>>> {
+    /// A free context, or else a new one where one more may be. `None`: all are in use.
+    fn take(
+        &mut self,
+        window_bits: u8,
+        size: usize,
+        new: impl FnOnce() -> Box<T>,
+    ) -> Option<Box<T>> {
         let fitting = self.free.iter().rposition(|(bits, _)| *bits == window_bits);
         if let Some(index) = fitting {
-            return Some(Some(self.free.swap_remove(index).1));
+            return Some(self.free.swap_remove(index).1);
         }
         if self.in_all < size {
             self.in_all += 1;
             // Room to come back to, so that giving back never allocates.
             self.free.reserve(self.in_all);
-            return Some(None);
+        } else {
+            // One for another window makes place.
+            self.free.pop()?;
         }
-        // One for another window makes place.
-        self.free.pop().map(|_| None)
+        Some(new())
     }
 }
 

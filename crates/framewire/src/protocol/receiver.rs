@@ -1,15 +1,21 @@
 //! Bytes in, messages out.
 
+#[cfg(feature = "deflate")]
+use super::inflate::Inflate;
 use super::{Decoder, Limits, MessageBuffer, Piece, Role};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Inflated, Inflater};
 use crate::frame::{CloseCode, Opcode, Rsv, Violation};
 
 /// The receiving end of a connection: a [`Decoder`] that puts messages together.
 ///
 /// A message that comes in one frame and one piece is lent where it lies; any other is assembled
 /// in the caller's [`MessageBuffer`].
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Receiver {
     decoder: Decoder,
+    #[cfg(feature = "deflate")]
+    inflate: Option<Box<Inflate>>,
 }
 
 /// What has come from the peer, lent from the input or from the message buffer.
@@ -57,6 +63,8 @@ impl Receiver {
     pub const fn new(role: Role, limits: Limits) -> Self {
         Self {
             decoder: Decoder::new(role, limits),
+            #[cfg(feature = "deflate")]
+            inflate: None,
         }
     }
 
@@ -85,6 +93,20 @@ impl Receiver {
             if found.opcode.is_control() {
                 let payload = found.lend(used, input, message);
                 return Ok((used, Some(Event::from_control(found.opcode, payload))));
+            }
+            #[cfg(feature = "deflate")]
+            if self.is_compressed(found.rsv) {
+                let piece = &input[used - found.len..used];
+                self.assemble_inflated(piece, &found, message)?;
+                if found.last {
+                    let message = Message {
+                        opcode: found.opcode,
+                        rsv: found.rsv.without(Rsv::RSV1),
+                        payload: message.complete(),
+                    };
+                    return Ok((used, Some(Event::Message(message))));
+                }
+                continue;
             }
             let whole = found.first && found.last;
             if !whole {
@@ -163,6 +185,69 @@ impl Receiver {
     /// The frames' own state, to change limits and reserved bits, or to read raw frames.
     pub fn decoder_mut(&mut self) -> &mut Decoder {
         &mut self.decoder
+    }
+
+    /// Has compressed messages decompressed (RFC 7692): those with RSV1, which is allowed from now
+    /// on.
+    #[cfg(feature = "deflate")]
+    pub fn set_inflater(&mut self, inflater: Inflater) {
+        self.inflate = Some(Box::new(Inflate::new(inflater)));
+        self.decoder.also_allow_rsv(Rsv::RSV1);
+    }
+
+    /// Whether a message with these bits is compressed, so that its pieces, as
+    /// [`receive_piece`](Self::receive_piece) gives them, are for [`inflate`](Self::inflate).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    #[inline]
+    pub fn is_compressed(&self, rsv: Rsv) -> bool {
+        self.inflate.is_some() && rsv.contains(Rsv::RSV1)
+    }
+
+    /// Whether even a message that nobody wants has to be decompressed, since later ones refer to
+    /// it.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn has_takeover(&self) -> bool {
+        self.inflate
+            .as_ref()
+            .is_some_and(|inflate| inflate.has_takeover())
+    }
+
+    /// Decompresses a piece of a compressed message as far as `output` has room. Repeated with
+    /// what is left of the piece until it is done. No limit on the message holds here: nothing of
+    /// it is kept.
+    ///
+    /// # Errors
+    /// What came is no DEFLATE, or the text in it no UTF-8. Further input has no effect.
+    #[cfg(feature = "deflate")]
+    pub fn inflate(
+        &mut self,
+        piece: &[u8],
+        opcode: Opcode,
+        last: bool,
+        output: &mut [u8],
+    ) -> Result<Inflated, Violation> {
+        let Some(inflate) = &mut self.inflate else {
+            return Err(Violation::InvalidDeflate);
+        };
+        let inflated = inflate.inflate(piece, opcode, last, output);
+        inflated.inspect_err(|_| self.decoder.end())
+    }
+
+    #[cfg(feature = "deflate")]
+    fn assemble_inflated(
+        &mut self,
+        piece: &[u8],
+        found: &Found,
+        message: &mut MessageBuffer,
+    ) -> Result<(), Violation> {
+        let Some(inflate) = &mut self.inflate else {
+            return Err(Violation::InvalidDeflate);
+        };
+        let limit = self.decoder.limits_mut().message;
+        let assembled = inflate.assemble(piece, found.opcode, found.last, limit, message);
+        assembled.inspect_err(|_| self.decoder.end())
     }
 
     /// The next piece of a message, or a whole control frame.
