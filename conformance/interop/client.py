@@ -8,6 +8,8 @@ MAX_MESSAGE is the largest message that the server takes, in bytes.
 import asyncio
 import random
 import sys
+import time
+import urllib.parse
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -220,6 +222,20 @@ async def subprotocol():
         equal("Sec-WebSocket-Protocol" in ws.response.headers, False, "Sec-WebSocket-Protocol")
         await ws.send("hi")
         equal(await ws.recv(), "hi", "echo")
+
+
+@check("half a handshake is dropped after 10 seconds")
+async def half_a_handshake():
+    started = time.monotonic()
+    address = urllib.parse.urlsplit(URL)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+    answer = await reader.read()
+    writer.close()
+    seconds = time.monotonic() - started
+    if not 9.5 < seconds < 12:
+        raise AssertionError("it ended after %.1f s" % seconds)
+    equal(answer.split(b"\r\n")[0], b"HTTP/1.1 408 Request Timeout", "answer")
 
 
 async def main():

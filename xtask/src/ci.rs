@@ -25,7 +25,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 type Step = fn(&Project) -> Result<()>;
 
 const STEPS: [(&str, Step); 12] = [
-    ("format", |project| cargo(project, "fmt --all --check")),
+    ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
     ("feature sets", feature_sets),
@@ -52,6 +52,14 @@ const STEPS: [(&str, Step); 12] = [
 fn cargo(project: &Project, arguments: &str) -> Result<()> {
     let arguments: Vec<&str> = arguments.split_whitespace().collect();
     process::run(&mut project.cargo(&arguments), CARGO)
+}
+
+fn format(project: &Project) -> Result<()> {
+    cargo(project, "fmt --all --check")?;
+    cargo(
+        project,
+        "fmt --check --manifest-path conformance/no-std/Cargo.toml",
+    )
 }
 
 fn lints(project: &Project) -> Result<()> {

@@ -121,9 +121,13 @@ impl Drop for Running {
     }
 }
 
+/// The command as it would be typed, with the file name of each absolute path.
 fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let names = words.map(|word| Path::new(word).file_name().unwrap_or(word));
+    let names = words.map(|word| match Path::new(word) {
+        path if path.is_absolute() => path.file_name().unwrap_or(word),
+        _ => word,
+    });
     names
         .map(OsStr::to_string_lossy)
         .collect::<Vec<_>>()

@@ -109,3 +109,8 @@ pub use frame::{CloseCode, Opcode};
 pub use protocol::{READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
 #[cfg(feature = "std")]
 pub use socket::{Duplicate, Socket, Untimed};
+
+/// The examples of the README, which are compiled with the tests.
+#[cfg(all(doctest, feature = "handshake"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

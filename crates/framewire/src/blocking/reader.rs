@@ -36,6 +36,8 @@ enum Owner {
     Stream,
     /// `read_header` and `read_frame`.
     Frames,
+    /// None: what is left of it is being skipped.
+    Nobody,
 }
 
 /// Why nothing more will come.
@@ -115,7 +117,6 @@ impl Reader {
         transport: &mut impl Transport,
     ) -> Result<(Opcode, Rsv), Error> {
         self.own(Owner::Stream, transport)?;
-        self.skip_message(transport)?;
         loop {
             let frame = self.receiver.decoder().frame();
             match frame.map(|frame| (frame.opcode(), frame.rsv())) {
@@ -145,6 +146,8 @@ impl Reader {
         output: &mut [u8],
         transport: &mut impl Transport,
     ) -> Result<usize, Error> {
+        // A message that was cut short has no end to tell.
+        self.check_ended()?;
         if output.is_empty() || self.receiver.decoder().message().is_none() {
             return Ok(0);
         }
@@ -205,8 +208,8 @@ impl Reader {
         else {
             return Err(ErrorKind::FrameBufferTooSmall { needed }.into());
         };
-        // What came before an interruption was kept.
-        let kept = self.message.message();
+        // What came before an interruption was kept, by whatever call.
+        let kept = self.message.held();
         let mut done = kept.len();
         output[..done].copy_from_slice(kept);
         self.message.clear();
@@ -233,7 +236,7 @@ impl Reader {
 
     /// Reads and forgets everything until the connection ends; `Ok` where a Close frame came.
     pub(super) fn discard(&mut self, transport: &mut impl Transport) -> Result<Closed, Error> {
-        self.owner = Owner::Stream;
+        self.owner = Owner::Nobody;
         *self.receiver.decoder_mut().limits_mut() = Limits::UNLIMITED;
         loop {
             match self.discard_piece(transport) {
@@ -262,24 +265,26 @@ impl Reader {
         if self.owner == Owner::Assembly {
             self.message.rest();
         }
-        if self.owner != owner {
+        // A second message_reader skips what the first has left.
+        if self.owner != owner || owner == Owner::Stream {
             match self.owner {
                 Owner::Assembly if self.receiver.decoder().message().is_some() => {
                     return Err(ErrorKind::MessageInProgress.into());
                 }
-                Owner::Assembly => {}
-                Owner::Stream => self.skip_message(transport)?,
+                Owner::Assembly | Owner::Nobody => {}
+                Owner::Stream => self.owner = Owner::Nobody,
                 Owner::Frames => {
                     self.message.keep_control(self.is_in_control_frame());
-                    self.skip_message(transport)?;
+                    self.owner = Owner::Nobody;
                 }
             }
+            self.skip_message(transport)?;
             self.owner = owner;
         }
         // A message that is not held is not bound by what may be held.
         self.receiver.decoder_mut().limits_mut().message = match owner {
             Owner::Assembly => self.limits.message,
-            Owner::Stream | Owner::Frames => Limits::UNLIMITED.message,
+            Owner::Stream | Owner::Frames | Owner::Nobody => Limits::UNLIMITED.message,
         };
         Ok(())
     }

@@ -104,8 +104,8 @@ impl<S> WebSocket<S> {
         &mut self.writer
     }
 
-    /// Whether bytes wait that the stream has not taken: on a non-blocking stream, call
-    /// [`flush`](Self::flush) when it is writable.
+    /// Whether bytes wait that the stream has not taken, or not been made to pass on: on a
+    /// non-blocking stream, call [`flush`](Self::flush) when it is writable.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.writer.has_pending_output()

@@ -7,7 +7,9 @@ use super::fragment::Fragment;
 use super::transport::Reply;
 use super::{Config, MessageWriter, PreparedMessage};
 use crate::error::{Closed, Error, ErrorKind, Side, would_block};
-use crate::frame::{CloseCode, ControlPayload, Header, MAX_HEADER, Opcode, Rsv};
+use crate::frame::{
+    CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
+};
 use crate::protocol::{
     Encoder, Role, SendError, Sender, append_frame, append_payload, close_error,
 };
@@ -33,6 +35,8 @@ pub struct Writer<S> {
     written: usize,
     /// Whether the stream took less than it was given the last time.
     stalled: bool,
+    /// Whether the stream was written to and not flushed since.
+    unflushed: bool,
     /// What the stream failed with: a frame may be cut off, so that nothing can follow.
     failed: Option<io::ErrorKind>,
     fragment: Fragment,
@@ -51,6 +55,7 @@ impl<S> Writer<S> {
             output: Vec::new(),
             written: 0,
             stalled: false,
+            unflushed: false,
             failed: None,
             fragment: Fragment::default(),
             closed: None,
@@ -74,10 +79,10 @@ impl<S> Writer<S> {
         self.stream
     }
 
-    /// Whether bytes wait that the stream has not taken.
+    /// Whether bytes wait that the stream has not taken, or not been made to pass on.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
-        self.pending() > 0 || self.sender.has_reply()
+        self.pending() > 0 || self.unflushed || self.sender.has_reply()
     }
 
     /// How the connection was closed, once this end has sent its Close frame.
@@ -156,6 +161,7 @@ impl<S: Write> Writer<S> {
             return self.send_frame(true, rsv, opcode, payload);
         }
         let header = self.encode(true, rsv, opcode, payload)?;
+        self.reserve(MAX_HEADER + payload.len());
         append_frame(&header, payload, &mut self.output);
         Ok(())
     }
@@ -300,7 +306,20 @@ impl<S: Write> Writer<S> {
         if self.sender.write_reply(&mut self.output)? {
             self.write_out(&[])?;
         }
-        self.stream.flush().map_err(|error| self.fail(error))
+        self.flush_stream()
+    }
+
+    fn flush_stream(&mut self) -> Result<(), Error> {
+        loop {
+            match self.stream.flush() {
+                Ok(()) => {
+                    self.unflushed = false;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
     }
 
     /// Takes an automatic reply: into the write buffer where it has room, so that each Ping of a
@@ -332,7 +351,8 @@ impl<S: Write> Writer<S> {
 
     /// Moves the pending reply, if any, into the write buffer where that has room.
     fn write_reply(&mut self) {
-        if self.pending() < self.write_buffer {
+        if self.sender.has_reply() && self.pending() < self.write_buffer {
+            self.reserve(MAX_HEADER + MAX_CONTROL_PAYLOAD);
             // Without entropy for a key the reply stays pending.
             let _ = self.sender.write_reply(&mut self.output);
         }
@@ -354,7 +374,6 @@ impl<S: Write> Writer<S> {
         }
         if self.fragment.message() != Some((opcode, rsv)) {
             self.check_message(opcode)?;
-            self.check_open()?;
             if let Some(open) = self.sender.encoder().message() {
                 return Err(SendError::MessageOpen(open).into());
             }
@@ -395,8 +414,9 @@ impl<S: Write> Writer<S> {
         self.check_no_stream()
     }
 
-    /// A streamed message is open from its first byte, sent or not.
+    /// A streamed message is open from its first byte, sent or not, while anything can be sent.
     fn check_no_stream(&self) -> Result<(), Error> {
+        self.check_open()?;
         match self.fragment.message() {
             Some((opcode, _)) => Err(SendError::MessageOpen(opcode).into()),
             None => Ok(()),
@@ -453,6 +473,22 @@ impl<S: Write> Writer<S> {
         Ok(())
     }
 
+    /// Makes the write buffer as large as is needed, by doubling it, but not so that it is given
+    /// back before that is needed.
+    fn reserve(&mut self, additional: usize) {
+        let needed = self.output.len() + additional;
+        if needed > self.output.capacity() {
+            let doubled = (2 * self.output.capacity()).min(self.most_kept());
+            let additional = needed.max(doubled) - self.output.len();
+            self.output.reserve_exact(additional);
+        }
+    }
+
+    /// The most that the write buffer keeps when it is empty.
+    fn most_kept(&self) -> usize {
+        self.write_buffer + MAX_HEADER + self.chunk_size
+    }
+
     /// Sends a frame that the checks above let pass.
     fn send_frame(
         &mut self,
@@ -463,6 +499,7 @@ impl<S: Write> Writer<S> {
     ) -> Result<(), Error> {
         self.make_room(payload.len().min(self.chunk_size))?;
         let header = self.encode(fin, rsv, opcode, payload)?;
+        self.reserve(MAX_HEADER + payload.len().min(self.chunk_size));
         if payload.len() <= self.chunk_size {
             append_frame(&header, payload, &mut self.output);
         } else {
@@ -518,6 +555,7 @@ impl<S: Write> Writer<S> {
                 Ok(len) => {
                     let from_output = len.min(self.pending());
                     self.written += from_output;
+                    self.unflushed = true;
                     tail = &tail[len - from_output..];
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -531,7 +569,7 @@ impl<S: Write> Writer<S> {
         self.stalled = false;
         self.written = 0;
         self.output.clear();
-        if self.output.capacity() > self.write_buffer + MAX_HEADER + self.chunk_size {
+        if self.output.capacity() > self.most_kept() {
             self.output = Vec::new();
         }
         Ok(())

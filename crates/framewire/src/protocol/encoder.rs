@@ -90,7 +90,7 @@ impl Encoder {
     }
 
     /// The header for a message in one frame whose payload is known to be right.
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "std")]
     pub(crate) fn checked_message(
         &mut self,
         opcode: Opcode,

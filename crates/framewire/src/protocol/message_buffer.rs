@@ -90,6 +90,7 @@ impl MessageBuffer {
     ///
     /// At least doubles the message each time, and never has more than the message's length or
     /// `step` in reserve, so that a length that was only announced costs nothing.
+    #[cfg(feature = "std")]
     pub(crate) fn room(&mut self, expected: u64, step: usize) -> &mut [u8] {
         let reserve = step.max(self.filled).max(self.bytes.len() - self.filled);
         let len = usize::try_from(expected).map_or(reserve, |n| n.min(reserve));
@@ -98,6 +99,7 @@ impl MessageBuffer {
     }
 
     /// Takes in what a read has put into the [`room`](Self::room).
+    #[cfg(feature = "std")]
     pub(crate) fn fill(&mut self, len: usize) -> &mut [u8] {
         let start = self.filled;
         self.filled += len;
@@ -110,18 +112,23 @@ impl MessageBuffer {
         &mut self.bytes[..self.filled]
     }
 
+    /// The part of a frame that is held: of a control frame, or of one that is read raw.
+    #[cfg(feature = "std")]
+    pub(crate) fn held(&self) -> &[u8] {
+        &self.bytes[..self.filled + self.control]
+    }
+
     /// Whether a whole message is held, which the next one overwrites.
     #[cfg(feature = "std")]
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// Forgets what is held of a message.
+    /// Forgets what is held.
     #[cfg(feature = "std")]
     pub(crate) fn clear(&mut self) {
-        self.bytes
-            .copy_within(self.filled..self.filled + self.control, 0);
         self.filled = 0;
+        self.control = 0;
         self.complete = false;
     }
 

@@ -316,8 +316,8 @@ impl<'a> Event<'a> {
     }
 }
 
+#[cfg(feature = "std")]
 impl<'a> Message<'a> {
-    #[cfg(feature = "std")]
     pub(crate) fn new(opcode: Opcode, rsv: Rsv, payload: &'a mut [u8]) -> Self {
         Self {
             opcode,
@@ -325,7 +325,9 @@ impl<'a> Message<'a> {
             payload,
         }
     }
+}
 
+impl Message<'_> {
     /// Text or Binary.
     #[must_use]
     #[inline]

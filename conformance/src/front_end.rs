@@ -1,0 +1,198 @@
+//! Every way to receive, behind one trait, so that one suite of behaviour runs over all of them.
+
+mod blocking;
+mod sans_io;
+
+pub use blocking::{MessageReader, NextMessage, ReadFrame, ReadMessage};
+pub use sans_io::{RawDecoder, WholeSession};
+
+use framewire::Opcode;
+use framewire::frame::Violation;
+use framewire::protocol::{Limits, Role};
+
+use crate::event::{End, Event};
+use crate::oracle::{self, Answer, Terms};
+
+/// A way to receive.
+pub trait FrontEnd {
+    /// What it is called in a failed test.
+    fn name(&self) -> &'static str;
+
+    /// Receives all of a script.
+    fn run(&self, script: &Script) -> Outcome;
+
+    /// Whether messages are held, so that the limit on messages binds.
+    fn holds_messages(&self) -> bool {
+        true
+    }
+
+    /// What is given of a message that is not whole.
+    fn gives(&self) -> Gives {
+        Gives::Messages
+    }
+}
+
+/// In what units a front end gives messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    /// Whole.
+    Messages,
+    /// By the frame.
+    Frames,
+    /// As they come.
+    Pieces,
+}
+
+/// What a peer sends to which end.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// What the receiving end agreed to.
+    pub terms: Terms,
+    /// The bytes, as they arrive.
+    pub pieces: Vec<Vec<u8>>,
+    /// Whether a read before every piece finds nothing yet.
+    pub pauses: bool,
+    /// How many bytes the receiving end reads at a time.
+    pub read_buffer: usize,
+}
+
+/// What a front end made of a script.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What it gave.
+    pub events: Vec<Event>,
+    /// How it ended.
+    pub end: End,
+    /// What it gave of a message that did not become whole.
+    pub partial: Vec<u8>,
+    /// What it sent; `None` where it only receives.
+    pub sent: Option<Vec<u8>>,
+}
+
+/// All front ends.
+#[must_use]
+pub fn all() -> Vec<Box<dyn FrontEnd>> {
+    vec![
+        Box::new(RawDecoder),
+        Box::new(WholeSession),
+        Box::new(NextMessage),
+        Box::new(ReadMessage),
+        Box::new(MessageReader { buffer: 7 }),
+        Box::new(MessageReader { buffer: 1 << 16 }),
+        Box::new(ReadFrame),
+    ]
+}
+
+impl Script {
+    /// Everything at once, without limits or extensions.
+    pub fn new(role: Role, bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            terms: Terms::plain(role),
+            pieces: vec![bytes.into()],
+            pauses: false,
+            read_buffer: 16 << 10,
+        }
+    }
+
+    /// Other limits.
+    #[must_use]
+    pub fn limited(mut self, limits: Limits) -> Self {
+        self.terms.limits = limits;
+        self
+    }
+
+    /// One byte at a time, with a pause before each.
+    #[must_use]
+    pub fn byte_by_byte(mut self) -> Self {
+        self.pieces = self.bytes().into_iter().map(|byte| vec![byte]).collect();
+        self.pauses = true;
+        self
+    }
+
+    /// All the bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.pieces.concat()
+    }
+}
+
+/// Runs a script over every front end and compares with the oracle.
+pub fn check(script: &Script) {
+    for front_end in all() {
+        check_one(front_end.as_ref(), script);
+    }
+}
+
+/// Runs a script over one front end and compares with the oracle: what was given, in which order,
+/// how it ended, and every byte that was sent.
+pub fn check_one(front_end: &dyn FrontEnd, script: &Script) {
+    let mut terms = script.terms;
+    if !front_end.holds_messages() {
+        terms.limits.message = Limits::UNLIMITED.message;
+    }
+    let expected = oracle::judge(terms, &script.bytes());
+    let outcome = front_end.run(script);
+    let name = front_end.name();
+    assert_eq!(outcome.events, expected.events, "events of {name}");
+    assert_eq!(outcome.end, expected.end, "end of {name}");
+    assert!(
+        expected.partial.starts_with(&outcome.partial),
+        "{name} gave {:x?} of {:x?}",
+        outcome.partial,
+        expected.partial
+    );
+    match front_end.gives() {
+        Gives::Messages => assert!(outcome.partial.is_empty(), "part of a message from {name}"),
+        Gives::Frames => {}
+        Gives::Pieces => {
+            // Bytes before a bad one may come with it and be withheld with it.
+            let withheld = expected.end == End::Violation(Violation::InvalidUtf8);
+            assert!(
+                withheld || outcome.partial == expected.partial,
+                "{name} withheld {:x?} of {:x?}",
+                outcome.partial,
+                expected.partial
+            );
+        }
+    }
+    if let Some(sent) = &outcome.sent {
+        check_sent(name, script.terms.role, &expected, sent);
+    }
+}
+
+/// One Pong for each Ping, then the Close frame that answers, then nothing.
+fn check_sent(name: &str, role: Role, expected: &oracle::Verdict, sent: &[u8]) {
+    let peer = match role {
+        Role::Server => Role::Client,
+        Role::Client => Role::Server,
+    };
+    let mut replies: Vec<_> = expected
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Ping(payload) => Some(Event::Pong(payload.clone())),
+            _ => None,
+        })
+        .collect();
+    let mut sent = oracle::judge(Terms::plain(peer), sent);
+    let code = match expected.answer {
+        None => {
+            assert_eq!(sent.events, replies, "replies of {name}");
+            assert_eq!(sent.end, End::Open, "{name}");
+            return;
+        }
+        Some(Answer::Empty) => None,
+        Some(Answer::Code(code)) => Some(code),
+    };
+    if let Some(Event::Close(_, reason)) = sent.events.last_mut() {
+        // Words for people: any.
+        reason.clear();
+    }
+    replies.push(Event::Close(code, String::new()));
+    assert_eq!(sent.events, replies, "replies of {name}");
+}
+
+/// Whether an opcode on the wire begins a message.
+fn begins(opcode: Opcode) -> bool {
+    matches!(opcode, Opcode::Text | Opcode::Binary)
+}

@@ -1,0 +1,138 @@
+//! The front ends without I/O.
+
+use framewire::Opcode;
+use framewire::frame::{Rsv, os_key};
+use framewire::protocol::{Decoder, MessageBuffer, Role, Session};
+
+use super::{FrontEnd, Gives, Outcome, Script, begins};
+use crate::event::{End, Event};
+
+/// [`Decoder`], with messages put together from its pieces.
+#[derive(Debug)]
+pub struct RawDecoder;
+
+impl FrontEnd for RawDecoder {
+    fn name(&self) -> &'static str {
+        "Decoder"
+    }
+
+    fn gives(&self) -> Gives {
+        Gives::Pieces
+    }
+
+    fn run(&self, script: &Script) -> Outcome {
+        let mut decoder = Decoder::new(script.terms.role, script.terms.limits);
+        decoder.allow_rsv(Rsv::from_first_byte(script.terms.rsv));
+        let mut outcome = Outcome {
+            events: vec![],
+            end: End::Open,
+            partial: vec![],
+            sent: None,
+        };
+        let mut control = vec![];
+        for piece in &script.pieces {
+            let mut input = piece.clone();
+            let mut used = 0;
+            while used < input.len() {
+                let given = match decoder.decode(&mut input[used..]) {
+                    Ok((taken, given)) => {
+                        used += taken;
+                        given
+                    }
+                    Err(violation) => {
+                        assert_eq!(outcome.end, End::Open, "a second end");
+                        outcome.end = End::Violation(violation);
+                        break;
+                    }
+                };
+                let Some(given) = given else {
+                    assert_eq!(used, input.len(), "no piece, so all of it is used");
+                    continue;
+                };
+                assert_eq!(outcome.end, End::Open, "{given:x?} after the end");
+                let opcode = given.opcode;
+                let gathered = if begins(opcode) {
+                    &mut outcome.partial
+                } else {
+                    &mut control
+                };
+                assert!(!given.first || gathered.is_empty(), "a second first piece");
+                gathered.extend_from_slice(given.payload);
+                if given.last {
+                    let whole = std::mem::take(gathered);
+                    outcome.events.push(if begins(opcode) {
+                        Event::Message(opcode, whole)
+                    } else {
+                        Event::from_control(opcode, &whole)
+                    });
+                    if opcode == Opcode::Close {
+                        outcome.end = End::Closed;
+                    }
+                }
+            }
+        }
+        assert_eq!(decoder.is_done(), outcome.end != End::Open);
+        outcome
+    }
+}
+
+/// [`Session`], with its replies.
+#[derive(Debug)]
+pub struct WholeSession;
+
+impl FrontEnd for WholeSession {
+    fn name(&self) -> &'static str {
+        "Session"
+    }
+
+    fn run(&self, script: &Script) -> Outcome {
+        let limits = script.terms.limits;
+        let mut session = match script.terms.role {
+            Role::Server => Session::server(limits),
+            Role::Client => Session::client(limits, os_key),
+        };
+        session.allow_rsv(Rsv::from_first_byte(script.terms.rsv));
+        let mut message = MessageBuffer::new();
+        let mut events = vec![];
+        let mut end = End::Open;
+        let mut sent = vec![];
+        for piece in &script.pieces {
+            let mut input = piece.clone();
+            let mut used = 0;
+            while used < input.len() {
+                let received = session.receive(&mut input[used..], &mut message);
+                let event = match received {
+                    Ok((taken, event)) => {
+                        used += taken;
+                        event.map(Event::from)
+                    }
+                    Err(violation) => {
+                        end = ended(end, End::Violation(violation));
+                        None
+                    }
+                };
+                if let Some(event) = event {
+                    assert_eq!(end, End::Open, "{event:x?} after the end");
+                    if let Event::Close(..) = event {
+                        end = ended(end, End::Closed);
+                    }
+                    events.push(event);
+                }
+                let replied = session.write_reply(&mut sent);
+                replied.expect("entropy for a key");
+            }
+        }
+        assert_eq!(session.is_closed(), end != End::Open);
+        Outcome {
+            events,
+            end,
+            partial: vec![],
+            sent: Some(sent),
+        }
+    }
+}
+
+fn ended(before: End, end: End) -> End {
+    assert_eq!(before, End::Open, "{end:?} after the end");
+    end
+}

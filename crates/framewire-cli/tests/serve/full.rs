@@ -1,0 +1,91 @@
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use framewire::ErrorKind;
+use framewire::handshake::Connector;
+
+use crate::server::{Server, eventually, is_ended};
+
+#[test]
+fn a_full_server_answers_503_until_a_connection_ends() {
+    let server = Server::start(&["--max-connections", "2"]);
+    let first = server.connect();
+    let _second = server.connect();
+    let error = server.try_connect(&Connector::new()).unwrap_err();
+    let ErrorKind::Handshake(refusal) = error.kind() else {
+        panic!("{error}");
+    };
+    assert_eq!(refusal.status().unwrap(), 503);
+    drop(first);
+    eventually("a free place", || {
+        server.try_connect(&Connector::new()).ok()
+    });
+}
+
+#[test]
+fn a_full_server_still_has_its_page() {
+    let server = Server::start(&["--max-connections", "1"]);
+    let _only = server.connect();
+    let answer = server.answer("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn half_sent_handshakes_keep_nobody_out() {
+    let server = Server::start(&["--max-connections", "1"]);
+    let mut waiting: Vec<TcpStream> = (0..400).map(|_| server.tcp()).collect();
+    for stream in &mut waiting {
+        // The server has ended the oldest of them already.
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n");
+    }
+    let started = Instant::now();
+    server.connect();
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(is_ended(&mut waiting[0]));
+}
+
+#[test]
+fn without_file_descriptors_it_waits_and_goes_on() {
+    let server = Server::start_with_few_files(48, &[]);
+    let mut open = Vec::new();
+    // Connections beyond the limit wait in the listener's queue, and nobody answers them.
+    let queued: Vec<TcpStream> = (0..80)
+        .map(|_| {
+            let stream = server.tcp();
+            stream
+                .set_read_timeout(Some(Duration::from_secs(1)))
+                .unwrap();
+            stream
+        })
+        .collect();
+    for stream in queued {
+        let uri = format!("ws://{}/", server.address);
+        let connector = Connector::new();
+        open.extend(framewire::client(
+            stream,
+            &uri,
+            &connector,
+            framewire::Config::default(),
+        ));
+        if open.len() == 20 {
+            break;
+        }
+    }
+    let before = server.cpu_time();
+    thread::sleep(Duration::from_millis(500));
+    let spent = server.cpu_time().saturating_sub(before);
+    assert!(
+        spent < Duration::from_millis(250),
+        "{spent:?} of processor time in 500 ms"
+    );
+    drop(open);
+    eventually("a connection", || {
+        server.try_connect(&Connector::new()).ok()
+    });
+}

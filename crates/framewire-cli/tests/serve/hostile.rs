@@ -1,0 +1,138 @@
+//! Peers that mean ill cost the server neither memory nor, beyond what they send, time.
+#![cfg(target_os = "linux")]
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::server::Server;
+
+const GROWTH: usize = 1 << 20;
+const MASK: [u8; 4] = [0; 4];
+
+/// Warms a server up, has `attack` on a new connection, and checks how much the server grew.
+fn memory_stays(attack: impl FnOnce(&mut TcpStream)) {
+    let server = Server::start(&[]);
+    server.connect();
+    let mut stream = server.connect_raw();
+    let before = server.resident();
+    attack(&mut stream);
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < GROWTH, "resident memory grew by {grown} bytes");
+    // The server is still well.
+    server.connect();
+}
+
+/// Sends until the server takes no more, or has taken 64 MiB.
+fn send_without_reading(stream: &mut TcpStream, frame: &[u8]) {
+    stream
+        .set_write_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
+    let burst = frame.repeat(65_536 / frame.len());
+    let mut sent = 0;
+    while sent < 64 << 20 {
+        match stream.write(&burst) {
+            Ok(len) => sent += len,
+            Err(error) => {
+                assert!(
+                    matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ),
+                    "{error}"
+                );
+                return;
+            }
+        }
+    }
+}
+
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        len @ ..126 => frame.push(0x80 | u8::try_from(len).unwrap()),
+        len => {
+            frame.push(0xfe);
+            frame.extend(u16::try_from(len).unwrap().to_be_bytes());
+        }
+    }
+    frame.extend(MASK);
+    frame.extend(payload);
+    frame
+}
+
+#[test]
+fn a_peer_that_pings_and_never_reads() {
+    memory_stays(|stream| send_without_reading(stream, &frame(0x89, &[b'p'; 125])));
+}
+
+#[test]
+fn a_peer_that_sends_messages_and_never_reads() {
+    memory_stays(|stream| send_without_reading(stream, &frame(0x82, &[b'm'; 8192])));
+}
+
+#[test]
+fn a_peer_that_announces_more_than_anybody_has() {
+    memory_stays(|stream| {
+        let mut head = vec![0x82, 0xff];
+        head.extend((1_u64 << 62).to_be_bytes());
+        head.extend(MASK);
+        head.extend([0; 10]);
+        stream.write_all(&head).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        // A Close frame with 1009.
+        assert_eq!(answer[0], 0x88);
+        assert_eq!(answer[2..4], 1009_u16.to_be_bytes());
+    });
+}
+
+#[test]
+fn a_peer_that_announces_the_limit_and_sends_ten_bytes() {
+    memory_stays(|stream| {
+        let mut head = vec![0x82, 0xff];
+        head.extend((16_u64 << 20).to_be_bytes());
+        head.extend(MASK);
+        head.extend([0; 10]);
+        stream.write_all(&head).unwrap();
+        // Nothing is wrong yet, so that nothing is answered.
+        stream
+            .set_read_timeout(Some(Duration::from_millis(300)))
+            .unwrap();
+        assert!(stream.read(&mut [0; 16]).is_err());
+    });
+}
+
+#[test]
+fn a_hundred_and_thirty_thousand_fragments_of_one_byte() {
+    memory_stays(|stream| fragments(stream, 130_000, b"x"));
+}
+
+#[test]
+fn three_hundred_thousand_empty_fragments() {
+    memory_stays(|stream| fragments(stream, 300_000, b""));
+}
+
+/// One message in so many fragments; its echo is read.
+fn fragments(stream: &mut TcpStream, count: usize, payload: &[u8]) {
+    let mut bytes = frame(0x02, payload);
+    bytes.extend(frame(0x00, payload).repeat(count - 2));
+    bytes.extend(frame(0x80, payload));
+    stream.write_all(&bytes).unwrap();
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(head[0], 0x82);
+    let len = match head[1] {
+        126 => u64::from(u16::from_be_bytes(read(stream))),
+        127 => u64::from_be_bytes(read(stream)),
+        len => u64::from(len),
+    };
+    assert_eq!(len, (count * payload.len()) as u64);
+    io::copy(&mut stream.take(len), &mut io::sink()).unwrap();
+}
+
+fn read<const N: usize>(stream: &mut TcpStream) -> [u8; N] {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}

@@ -1,0 +1,95 @@
+use framewire::handshake::Connector;
+use framewire::{CloseCode, Opcode};
+
+use crate::server::{Server, run};
+
+#[test]
+fn messages_come_back_with_their_type() {
+    let server = Server::start(&[]);
+    let mut websocket = server.connect();
+    for (opcode, payload) in [
+        (Opcode::Text, "grüße"),
+        (Opcode::Binary, "\u{0}\u{1}"),
+        (Opcode::Text, ""),
+    ] {
+        websocket.write_message(opcode, payload.as_bytes()).unwrap();
+        let echo = websocket.next_message().unwrap();
+        assert_eq!(
+            (echo.opcode(), echo.payload()),
+            (opcode, payload.as_bytes())
+        );
+    }
+}
+
+#[test]
+fn a_message_of_the_limit_comes_back_and_one_more_byte_is_1009() {
+    let server = Server::start(&["--max-message", "64KiB"]);
+    let mut websocket = server.connect();
+    websocket
+        .write_message(Opcode::Binary, &vec![7; 65_536])
+        .unwrap();
+    assert_eq!(websocket.next_message().unwrap().payload().len(), 65_536);
+    websocket
+        .write_message(Opcode::Binary, &vec![7; 65_537])
+        .unwrap();
+    let error = websocket.next_message().unwrap_err();
+    assert_eq!(error.closed().unwrap().code, CloseCode::MESSAGE_TOO_BIG);
+}
+
+#[test]
+fn a_page_of_another_origin_is_refused_unless_it_is_listed_or_any_is_let_in() {
+    let origin = Connector::new().origin("https://app.example".parse().unwrap());
+    let other = Connector::new().origin("https://other.example".parse().unwrap());
+    let is_open =
+        |options: &[&str], connector| Server::start(options).try_connect(connector).is_ok();
+
+    assert!(!is_open(&[], &origin));
+    assert!(is_open(&["--origin", "any"], &origin));
+    assert!(is_open(
+        &["--origin", "https://a.example", "https://app.example"],
+        &origin
+    ));
+    assert!(is_open(
+        &["--origin", "https://a.example,https://app.example"],
+        &origin
+    ));
+    assert!(!is_open(
+        &["--origin", "https://a.example", "https://app.example"],
+        &other
+    ));
+}
+
+#[test]
+fn a_page_of_this_server_may_connect() {
+    let server = Server::start(&[]);
+    let same = format!("http://{}", server.address).parse().unwrap();
+    server.try_connect(&Connector::new().origin(same)).unwrap();
+}
+
+#[test]
+fn what_makes_no_sense_ends_with_2_and_says_why() {
+    for (arguments, part) in [
+        (&["serve", "--max-message", "0"][..], "at least 1 byte"),
+        (&["serve", "--max-message", "1TiB"], "not a unit"),
+        (&["serve", "--max-connections", "0"], "at least 1"),
+        (&["serve", "--origin", "app.example"], "https://example.com"),
+        (&["serve", "--port", "80"], "--port"),
+        (&[], "Usage"),
+    ] {
+        let (code, text) = run(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}");
+        assert!(text.contains(part), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn an_address_in_use_ends_with_1_and_is_named() {
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    let (code, text) = run(&["serve", "--listen", &address]);
+    assert_eq!(code, Some(1));
+    assert!(
+        text.starts_with(&format!("framewire: cannot listen on {address}: ")),
+        "{text}"
+    );
+}

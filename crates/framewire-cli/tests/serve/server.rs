@@ -1,0 +1,221 @@
+//! A running server, its clients, and what the system says of it.
+
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use framewire::handshake::Connector;
+use framewire::{Config, WebSocket};
+
+/// How long anything here may take before a test fails.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A server on a free port, killed when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let mut command = program();
+        command
+            .args(["serve", "--quiet", "--listen", "127.0.0.1:0"])
+            .args(options);
+        Self::started(command)
+    }
+
+    /// One that may have this many open files.
+    pub(crate) fn start_with_few_files(files: u32, options: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")])
+            .args([
+                env!("CARGO_BIN_EXE_framewire"),
+                "serve",
+                "--quiet",
+                "--listen",
+                "127.0.0.1:0",
+            ])
+            .args(options);
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line
+            .strip_prefix("listening on ws://")
+            .and_then(|rest| rest.strip_suffix("/\n"));
+        let Some(address) = address.and_then(|address| address.parse().ok()) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the server printed {line:?}");
+        };
+        Self {
+            child,
+            stdout,
+            address,
+        }
+    }
+
+    pub(crate) fn tcp(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        stream
+    }
+
+    pub(crate) fn connect(&self) -> WebSocket<TcpStream> {
+        self.try_connect(&Connector::new()).unwrap()
+    }
+
+    pub(crate) fn try_connect(
+        &self,
+        connector: &Connector,
+    ) -> Result<WebSocket<TcpStream>, framewire::Error> {
+        let uri = format!("ws://{}/", self.address);
+        let websocket = framewire::client(self.tcp(), &uri, connector, Config::default())?;
+        websocket.stream().set_read_timeout(Some(DEADLINE))?;
+        websocket.stream().set_write_timeout(Some(DEADLINE))?;
+        Ok(websocket)
+    }
+
+    /// A connection past its handshake, to send whatever bytes.
+    pub(crate) fn connect_raw(&self) -> TcpStream {
+        self.connect().into_inner().0
+    }
+
+    /// What the server answers to this before it closes the connection.
+    pub(crate) fn answer(&self, request: &str) -> String {
+        let mut stream = self.tcp();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// Sends a signal by its name: TERM, INT.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let kill = format!("kill -{name} \"$1\"");
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill, "sh", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the end: how it was, and what was printed after the first line.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        let status = wait(&mut self.child);
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        (status, rest)
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn resident(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.trim()
+            .strip_suffix(" kB")
+            .unwrap()
+            .parse::<usize>()
+            .unwrap()
+            * 1024
+    }
+
+    /// Processor time used so far.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // The second field, the name, may hold spaces; user and system time are 14 and 15.
+        let fields: Vec<&str> = stat
+            .rsplit_once(')')
+            .unwrap()
+            .1
+            .split_whitespace()
+            .collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        Duration::from_millis(ticks * 10)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_framewire"))
+}
+
+/// Runs the program to its end: exit code and what it said on standard error.
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut child = program()
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = wait(&mut child);
+    let mut text = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
+    (status.code(), text)
+}
+
+/// Tries until it works.
+pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    while started.elapsed() < DEADLINE {
+        if let Some(result) = attempt() {
+            return result;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{what} did not happen");
+}
+
+/// Whether the peer has ended the connection, with or without a reset.
+pub(crate) fn is_ended(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0; 1024]) {
+        Ok(0) => true,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        Ok(_) => false,
+    }
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    let started = Instant::now();
+    while started.elapsed() < DEADLINE {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    panic!("the program did not end");
+}

@@ -1,0 +1,297 @@
+//! What the reading side promises where kinds of reading meet, and what it leaves behind.
+#![cfg(feature = "std")]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::{ErrorKind as Kind, Read};
+
+use framewire::protocol::{Limits, Role};
+use framewire::{Config, ErrorKind, Opcode, WebSocket};
+use support::operations::SMALL;
+use support::script::{Direction, Fault, Plan, Script};
+use support::wire::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame, frames, pattern};
+use support::{again, connect};
+
+const CLIENT: Role = Role::Client;
+
+fn client_frames(list: &[(u8, &[u8])]) -> Vec<u8> {
+    list.iter()
+        .flat_map(|(first, payload)| frame(CLIENT, *first, payload))
+        .collect()
+}
+
+/// A server whose reads give `count` bytes and then would block, over and over.
+fn server_in_pieces(input: &[u8], count: usize) -> WebSocket<Script> {
+    let script = Script::new(input)
+        .in_pieces_of(count)
+        .failing(Plan::Before(Direction::Read, Kind::WouldBlock));
+    connect(Role::Server, script, SMALL)
+}
+
+#[test]
+fn what_is_left_of_a_streamed_message_is_skipped() {
+    let input = client_frames(&[
+        (BINARY, &pattern(40)),
+        (PING, b"inside"),
+        (FIN | CONTINUATION, &pattern(200)),
+        (FIN | TEXT, b"next"),
+    ]);
+    for read in [0, 1, 39, 40, 41, 239, 240] {
+        for pieces in [1, 5, 64, 1000] {
+            let mut server = server_in_pieces(&input, pieces);
+            let mut left = vec![0; read];
+            {
+                again(|| server.message_reader().map(|_| ())).unwrap();
+                let mut done = 0;
+                while done < read {
+                    let mut reader = server.resume_message_reader().unwrap();
+                    match reader.read(&mut left[done..]) {
+                        Ok(len) => done += len,
+                        Err(error) => assert_eq!(error.kind(), Kind::WouldBlock),
+                    }
+                }
+            }
+            let mut buf = Vec::new();
+            let opcode = again(|| server.read_message(&mut buf)).unwrap();
+            assert_eq!((opcode, &buf[..]), (Opcode::Text, &b"next"[..]));
+        }
+    }
+}
+
+#[test]
+fn what_is_left_of_a_message_read_raw_is_skipped() {
+    let input = client_frames(&[
+        (PING, b"before"),
+        (BINARY, &pattern(60)),
+        (PING, b"inside"),
+        (FIN | CONTINUATION, &pattern(70)),
+        (FIN | TEXT, b"next"),
+    ]);
+    for count in 0..=4 {
+        for header_too in [false, true] {
+            for pieces in [1, 5, 64, 1000] {
+                let mut server = server_in_pieces(&input, pieces);
+                let mut buf = [0; 100];
+                for _ in 0..count {
+                    again(|| server.read_frame(&mut buf).map(|_| ())).unwrap();
+                }
+                if header_too {
+                    again(|| server.read_header()).unwrap();
+                }
+                if count == 0 || count == 1 && !header_too {
+                    // The message has not begun: it comes whole.
+                    let message = again(|| server.next_message().map(|m| m.payload().to_vec()));
+                    assert_eq!(message.unwrap()[..60], pattern(60));
+                    continue;
+                }
+                if count == 4 && header_too {
+                    // The last message was begun raw, and nothing comes after it.
+                    let error = again(|| server.next_message().map(|_| ())).unwrap_err();
+                    assert!(matches!(error.kind(), ErrorKind::ConnectionLost));
+                    continue;
+                }
+                let message = again(|| server.next_message().map(|m| m.payload().to_vec()));
+                assert_eq!(message.unwrap(), b"next", "{count} {header_too} {pieces}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_control_frame_that_came_half_is_whole_for_the_next_kind_of_reading() {
+    let input = client_frames(&[(PING, b"0123456789"), (FIN | TEXT, b"next")]);
+    // Up to each byte of the Ping with one kind, and on with another.
+    for first in 0..3 {
+        for read in 1..16 {
+            let mut server = connect(Role::Server, Script::new(&input[..read]), SMALL);
+            let plan = Plan::Nth(Direction::Read, 1, Fault::Error(Kind::WouldBlock));
+            server.stream_mut().fail(plan);
+            let mut buf = [0; 16];
+            let error = match first {
+                0 => server.next_message().map(|_| ()),
+                1 => server.message_reader().map(|_| ()),
+                _ => server.read_frame(&mut buf).map(|_| ()),
+            };
+            assert!(error.unwrap_err().is_would_block());
+            server.stream_mut().then(&input[read..]);
+            let mut buf = [0; 16];
+            let frame = server.read_frame(&mut buf).unwrap();
+            assert_eq!(frame.header().opcode(), Opcode::Ping);
+            assert_eq!(
+                frame.payload(),
+                b"0123456789",
+                "after {read} bytes by kind {first}"
+            );
+            assert_eq!(server.next_message().unwrap().payload(), b"next");
+            server.flush().unwrap();
+            assert_eq!(server.stream().output, frame_of_server(PONG, b"0123456789"));
+
+            for second in 0..2 {
+                let mut server = connect(Role::Server, Script::new(&input[..read]), SMALL);
+                server.stream_mut().fail(plan);
+                let _ = match first {
+                    0 => server.next_message().map(|_| ()),
+                    1 => server.message_reader().map(|_| ()),
+                    _ => server.read_frame(&mut [0; 16]).map(|_| ()),
+                };
+                server.stream_mut().then(&input[read..]);
+                let mut bytes = Vec::new();
+                if second == 0 {
+                    server.read_message(&mut bytes).unwrap();
+                } else {
+                    server
+                        .message_reader()
+                        .unwrap()
+                        .read_to_end(&mut bytes)
+                        .unwrap();
+                }
+                assert_eq!(bytes, b"next");
+                server.flush().unwrap();
+                assert_eq!(server.stream().output, frame_of_server(PONG, b"0123456789"));
+            }
+        }
+    }
+}
+
+fn frame_of_server(first_byte: u8, payload: &[u8]) -> Vec<u8> {
+    frame(Role::Server, first_byte, payload)
+}
+
+#[test]
+fn a_half_assembled_message_is_for_the_call_that_began_it() {
+    let input = client_frames(&[(TEXT, b"be"), (FIN | CONTINUATION, b"gun")]);
+    let mut server = connect(Role::Server, Script::new(&input[..8]), SMALL);
+    let plan = Plan::Nth(Direction::Read, 1, Fault::Error(Kind::TimedOut));
+    server.stream_mut().fail(plan);
+    assert!(server.next_message().unwrap_err().is_would_block());
+    server.stream_mut().then(&input[8..]);
+
+    let in_progress = |kind: &ErrorKind| matches!(kind, ErrorKind::MessageInProgress);
+    assert!(in_progress(server.message_reader().unwrap_err().kind()));
+    assert!(in_progress(server.read_header().unwrap_err().kind()));
+    assert!(in_progress(
+        server.read_frame(&mut [0; 9]).unwrap_err().kind()
+    ));
+    assert!(server.resume_message_reader().is_none());
+    let mut buf = b"It has ".to_vec();
+    assert_eq!(server.read_message(&mut buf).unwrap(), Opcode::Text);
+    assert_eq!(buf, b"It has begun");
+}
+
+#[test]
+fn a_header_that_was_read_is_given_again_with_its_frame() {
+    let input = client_frames(&[(BINARY, &pattern(80)), (FIN | CONTINUATION, b"")]);
+    let mut server = server_in_pieces(&input, 3);
+    let header = again(|| server.read_header()).unwrap();
+    assert_eq!((header.fin(), header.payload_len()), (false, 80));
+    let error = again(|| server.read_frame(&mut [0; 79]).map(|_| ())).unwrap_err();
+    assert!(matches!(
+        error.kind(),
+        ErrorKind::FrameBufferTooSmall { needed: 80 }
+    ));
+    let mut buf = [0; 80];
+    again(|| server.read_frame(&mut buf).map(|_| ())).unwrap();
+    assert_eq!(buf[..], pattern(80));
+    assert!(again(|| server.read_header()).unwrap().fin());
+}
+
+#[test]
+fn a_buffer_too_small_after_a_part_has_come_consumes_nothing() {
+    let input = client_frames(&[(FIN | BINARY, &pattern(80))]);
+    let mut buf = [0; 80];
+    for reads in 1..=3 {
+        let mut server = server_in_pieces(&input, 25);
+        for _ in 0..=reads {
+            assert!(server.read_frame(&mut buf).unwrap_err().is_would_block());
+        }
+        let error = server.read_frame(&mut [0; 79]).map(|_| ()).unwrap_err();
+        assert!(matches!(
+            error.kind(),
+            ErrorKind::FrameBufferTooSmall { needed: 80 }
+        ));
+        buf.fill(0);
+        again(|| server.read_frame(&mut buf).map(|_| ())).unwrap();
+        assert_eq!(buf[..], pattern(80));
+    }
+}
+
+#[test]
+fn into_inner_gives_the_bytes_that_were_read_and_not_used() {
+    let first = client_frames(&[(FIN | TEXT, b"first")]);
+    let rest = client_frames(&[(PING, b"?"), (FIN | BINARY, &pattern(20))]);
+    for cut in 0..=rest.len() {
+        let input = [&first[..], &rest[..cut]].concat();
+        let mut server = connect(Role::Server, Script::new(input), SMALL);
+        assert_eq!(server.next_message().unwrap().payload(), b"first");
+        let (script, leftover) = server.into_inner();
+        let unread = [&leftover[..], script.unread()].concat();
+        assert_eq!(unread, rest[..cut]);
+    }
+}
+
+#[test]
+fn leftover_bytes_are_read_before_the_stream() {
+    let bytes = client_frames(&[(FIN | TEXT, b"first"), (FIN | BINARY, &pattern(150))]);
+    for cut in 0..=bytes.len() {
+        let script = Script::new(&bytes[cut..]).in_pieces_of(11);
+        let mut server =
+            WebSocket::with_leftover(script, &bytes[..cut], Role::Server, SMALL).unwrap();
+        assert_eq!(server.next_message().unwrap().payload(), b"first");
+        assert_eq!(server.next_message().unwrap().payload(), pattern(150));
+        let (_, leftover) = server.into_inner();
+        assert!(leftover.is_empty());
+    }
+}
+
+#[test]
+fn a_streamed_message_is_not_bound_by_the_message_limit_and_an_assembled_one_is() {
+    let config = Config {
+        limits: Limits {
+            message: 100,
+            ..Limits::default()
+        },
+        ..SMALL
+    };
+    let input = client_frames(&[(BINARY, &pattern(90)), (FIN | CONTINUATION, &pattern(90))]);
+    let mut server = connect(Role::Server, Script::new(&input[..]), config);
+    let mut bytes = Vec::new();
+    server
+        .message_reader()
+        .unwrap()
+        .read_to_end(&mut bytes)
+        .unwrap();
+    assert_eq!(bytes.len(), 180);
+    // The rest of a streamed message is skipped under no limit; the next is bound again.
+    let twice = [&input[..], &input[..]].concat();
+    let mut server = connect(Role::Server, Script::new(twice), config);
+    let mut byte = [0];
+    server
+        .message_reader()
+        .unwrap()
+        .read_exact(&mut byte)
+        .unwrap();
+    let error = server.next_message().unwrap_err();
+    assert_eq!(error.close_code().unwrap().get(), 1009);
+    let (first, payload) = frames(&server.stream().output).remove(0);
+    assert_eq!((first, &payload[..2]), (CLOSE, &[3, 0xF1][..]));
+}
+
+#[test]
+fn an_error_of_the_connection_comes_through_a_message_reader() {
+    let mut input = client_frames(&[(TEXT, b"fine"), (FIN | TEXT, b"not a continuation")]);
+    let mut server = connect(Role::Server, Script::new(&input[..]), SMALL);
+    let mut reader = server.message_reader().unwrap();
+    let mut bytes = Vec::new();
+    let error = reader.read_to_end(&mut bytes).unwrap_err();
+    assert_eq!(
+        (error.kind(), &bytes[..]),
+        (Kind::InvalidData, &b"fine"[..])
+    );
+
+    input.truncate(7);
+    let mut server = connect(Role::Server, Script::new(&input[..]), SMALL);
+    let mut reader = server.message_reader().unwrap();
+    let error = reader.read_to_end(&mut bytes).unwrap_err();
+    assert_eq!(error.kind(), Kind::UnexpectedEof);
+}
