@@ -17,6 +17,8 @@
 //! is half assembled (after a time-out) has to be finished by its own kind.
 
 mod byte_stream;
+#[cfg(feature = "deflate")]
+mod compress;
 mod config;
 #[cfg(feature = "handshake")]
 mod establish;

@@ -6,6 +6,8 @@ use std::ops::Range;
 use super::handlers::Handlers;
 use super::transport::{Reply, Transport};
 use super::{Config, Frame};
+#[cfg(feature = "deflate")]
+use crate::deflate::Inflater;
 use crate::error::{Closed, Error, ErrorKind, would_block};
 use crate::frame::{Header, Opcode, Rsv, Violation};
 use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
@@ -26,6 +28,18 @@ pub(super) struct Reader {
     read_buffer: usize,
     /// How many events in a row had no use for the memory of `message`.
     unused: u8,
+    /// What was read of a compressed message that is streamed, and not yet decompressed.
+    #[cfg(feature = "deflate")]
+    compressed: Option<CompressedPiece>,
+}
+
+/// A piece of a compressed message, by its place in the read buffer.
+#[cfg(feature = "deflate")]
+#[derive(Debug, Clone)]
+struct CompressedPiece {
+    opcode: Opcode,
+    place: Range<usize>,
+    last: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +86,15 @@ impl Reader {
             limits: config.limits,
             read_buffer: config.read_buffer,
             unused: 0,
+            #[cfg(feature = "deflate")]
+            compressed: None,
         }
+    }
+
+    /// Has compressed messages decompressed from now on.
+    #[cfg(feature = "deflate")]
+    pub(super) fn set_inflater(&mut self, inflater: Inflater) {
+        self.receiver.set_inflater(inflater);
     }
 
     pub(super) fn unread(&self) -> &[u8] {

@@ -46,6 +46,10 @@ impl Deflater {
         self.enabled = enabled;
     }
 
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
     /// Whether a message of this length is to be compressed.
     pub(crate) fn wants(&self, len: usize) -> bool {
         self.enabled && len >= self.deflate.config().threshold
@@ -131,6 +135,23 @@ impl Deflater {
         Ok(Deflated {
             consumed: progress.consumed,
             produced: progress.produced,
+            done,
+        })
+    }
+
+    /// Puts out what was taken so far, with an empty stored block behind it. `output` has room for
+    /// [`MIN_ROOM`] bytes; repeated until it is done.
+    pub(crate) fn flush(&mut self, output: &mut [u8]) -> Result<Deflated, EngineError> {
+        let mut produced = 0;
+        let mut done = true;
+        if self.started {
+            let context = self.context.as_mut().ok_or(EngineError)?;
+            produced = context.compress(&[], output, Flush::Sync)?.produced;
+            done = produced < output.len();
+        }
+        Ok(Deflated {
+            consumed: 0,
+            produced,
             done,
         })
     }

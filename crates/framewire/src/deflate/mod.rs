@@ -35,6 +35,7 @@ mod pool;
 mod zlib;
 
 pub use deflater::Deflater;
+pub(crate) use deflater::{MIN_ROOM, TAIL_LEN};
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
 pub(crate) use inflater::InflateError;
 pub use inflater::{Inflated, Inflater};

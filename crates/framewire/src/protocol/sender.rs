@@ -98,6 +98,13 @@ impl Sender {
         self.encoder.also_allow_rsv(Rsv::RSV1);
     }
 
+    /// Whether a message of this length is going to be compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compresses(&self, len: usize) -> bool {
+        let deflater = self.deflater.as_deref();
+        deflater.is_some_and(|deflater| deflater.wants(len))
+    }
+
     /// What compresses messages, where that was agreed on.
     #[cfg(feature = "deflate")]
     pub fn deflater_mut(&mut self) -> Option<&mut Deflater> {
