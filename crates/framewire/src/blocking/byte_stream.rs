@@ -40,7 +40,9 @@ impl<S: Read + Write> Read for ByteStream<S> {
             return Ok(0);
         }
         loop {
-            if let Some(mut message) = self.websocket.resume_message_reader() {
+            let message = self.websocket.resume_message_reader();
+            if let Some(mut message) = message.filter(|message| message.opcode() == Opcode::Binary)
+            {
                 match message.read(buf)? {
                     0 => continue,
                     len => return Ok(len),

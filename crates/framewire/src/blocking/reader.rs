@@ -273,10 +273,10 @@ impl Reader {
 
     /// Reads until the stream ends: after the Close frames, the server closes it
     /// (RFC 6455 7.1.1).
-    pub(super) fn wait_for_end(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    pub(super) fn wait_for_end(&mut self, transport: &mut impl Transport) -> io::Result<()> {
         self.unread = 0..0;
         self.buffer.resize(self.read_buffer, 0);
-        while transport.read(&mut self.buffer)? > 0 {}
+        while read_once(&mut self.buffer, transport)? > 0 {}
         Ok(())
     }
 

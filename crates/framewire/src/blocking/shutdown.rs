@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::transport::{Reply, Transport};
 use super::{WebSocket, Writer};
 use crate::Socket;
-use crate::error::{Error, ErrorKind, Side};
+use crate::error::{Error, ErrorKind, Side, would_block};
 use crate::frame::CloseCode;
 use crate::protocol::Role;
 
@@ -43,10 +43,19 @@ impl<S: Socket> WebSocket<S> {
         let sent = timed.close();
         let by = timed.closed_by().unwrap_or(Side::Local);
         let closed = sent.and_then(|()| reader.discard(&mut timed));
-        if closed.is_ok() && timed.writer.role() == Role::Client {
-            // RFC 6455 7.1.1: the server closes the TCP connection first.
-            let _ = reader.wait_for_end(&mut timed);
-        }
+        let closed = closed.and_then(|closed| {
+            if timed.writer.role() == Role::Client {
+                // RFC 6455 7.1.1: the server closes the TCP connection first.
+                match reader.wait_for_end(&mut timed) {
+                    Err(error) if would_block(&error) && timed.left().is_some() => {
+                        return Err(error.into());
+                    }
+                    // However it ends, and whether it does in time: the Close frames are through.
+                    _ => {}
+                }
+            }
+            Ok(closed)
+        });
         let expired = timed.left().is_none();
         timed.writer.stream().set_read_timeout(None)?;
         timed.writer.stream().set_write_timeout(None)?;
@@ -84,11 +93,17 @@ impl<S: Socket> Timed<'_, S> {
         (left >= RESOLUTION).then_some(left)
     }
 
+    /// Gives each write what is left of the time: no time-out at all would be for ever.
+    fn limit_writes(&self) -> io::Result<()> {
+        let left = self.left().unwrap_or(RESOLUTION);
+        self.writer.stream().set_write_timeout(Some(left))
+    }
+
     fn close(&mut self) -> Result<(), Error> {
         if self.writer.is_closing() {
             return Ok(());
         }
-        self.writer.stream().set_write_timeout(self.left())?;
+        self.limit_writes()?;
         self.writer.close(CloseCode::NORMAL, "")
     }
 }
@@ -105,8 +120,7 @@ impl<S: Socket> Transport for Timed<'_, S> {
     }
 
     fn settle(&mut self) {
-        let left = self.left().unwrap_or(RESOLUTION);
-        if self.writer.stream().set_write_timeout(Some(left)).is_ok() {
+        if self.limit_writes().is_ok() {
             self.writer.settle();
         }
     }

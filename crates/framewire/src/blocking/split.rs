@@ -75,12 +75,15 @@ impl<S: Duplicate> WebSocket<S> {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream cannot be duplicated.
     pub fn split(self) -> Result<(ReadHalf<S>, WriteHalf<S>), Error> {
         let stream = self.writer.stream().duplicate()?;
+        let unflushed = self.writer.has_pending_output();
+        let closed = self.writer.closed();
+        let closed_by = closed.map_or(NOBODY, |closed| closed_by_bits(closed.by));
         let shared = Arc::new(Shared {
             message: Mutex::new(()),
             writer: Mutex::new(self.writer),
             queued: Mutex::default(),
-            unflushed: AtomicBool::new(false),
-            closed_by: AtomicU8::new(0),
+            unflushed: AtomicBool::new(unflushed),
+            closed_by: AtomicU8::new(closed_by),
             heartbeat: Heartbeat::default(),
         });
         let read_half = ReadHalf {
@@ -444,6 +447,7 @@ impl<S> Drop for ReadHalf<S> {
     }
 }
 
+const NOBODY: u8 = 0;
 const LOCAL: u8 = 1;
 const PEER: u8 = 2;
 

@@ -1,0 +1,182 @@
+//! How `keep_alive` ends, and that it does not end while the peer answers.
+#![cfg(feature = "std")]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::ErrorKind as Kind;
+use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc::{channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use framewire::blocking::{KeepAliveEnd, PingReply, ReadHalf};
+use framewire::{CloseCode, ErrorKind, Opcode};
+use support::loopback::{PATIENCE, connected, tcp};
+
+const SHORT: Duration = Duration::from_millis(2);
+
+/// Reads until the connection ends.
+fn read(mut half: ReadHalf<TcpStream>) {
+    while half.next_message().is_ok() {}
+}
+
+#[test]
+fn it_ends_when_told_to() {
+    let (server, _client) = connected(tcp());
+    let (_read, write) = server.split().unwrap();
+    let other = write.clone();
+    let pinging = thread::spawn(move || other.keep_alive(PATIENCE, PATIENCE));
+    write.stop_keep_alive();
+    assert!(matches!(pinging.join().unwrap(), KeepAliveEnd::Stopped));
+    let later = write.keep_alive(PATIENCE, PATIENCE);
+    assert!(matches!(later, KeepAliveEnd::Stopped), "any later one too");
+}
+
+#[test]
+fn it_goes_on_while_the_peer_answers() {
+    let (server, mut client) = connected(tcp());
+    let (half, write) = server.split().unwrap();
+    let (pinged, pings) = channel();
+    client.on_ping(move |payload| {
+        let _ = pinged.send(payload.to_vec());
+        PingReply::Pong
+    });
+    thread::scope(|scope| {
+        scope.spawn(move || read(half));
+        let pinging = scope.spawn(|| write.keep_alive(SHORT, PATIENCE));
+        let answering = scope.spawn(move || client.next_message().map(|_| ()));
+        let numbers: Vec<_> = (0..20)
+            .map(|_| pings.recv_timeout(PATIENCE).unwrap())
+            .collect();
+        let expected: Vec<_> = (1..=20_u64)
+            .map(|number| number.to_be_bytes().to_vec())
+            .collect();
+        assert_eq!(numbers, expected);
+        assert!(!pinging.is_finished());
+        write.stop_keep_alive();
+        assert!(matches!(pinging.join().unwrap(), KeepAliveEnd::Stopped));
+        write.close(CloseCode::NORMAL, "").unwrap();
+        assert!(answering.join().unwrap().unwrap_err().closed().is_some());
+    });
+}
+
+#[test]
+fn a_peer_that_never_answers_is_noticed() {
+    let (server, mut client) = connected(tcp());
+    client.on_ping(|_| PingReply::Nothing);
+    let (half, write) = server.split().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || read(half));
+        let reading = scope.spawn(move || client.next_message().map(|_| ()));
+        let end = write.keep_alive(SHORT, 10 * SHORT);
+        assert!(matches!(end, KeepAliveEnd::NoPong), "{end:?}");
+        write.close(CloseCode::NORMAL, "").unwrap();
+        reading.join().unwrap().unwrap_err();
+    });
+}
+
+#[test]
+fn pongs_that_nobody_asked_for_answer_nothing() {
+    let (server, mut client) = connected(tcp());
+    client.on_ping(|_| PingReply::Nothing);
+    for number in [0, 1, 2, 1000, u64::MAX] {
+        client.pong(&number.to_be_bytes()).unwrap();
+    }
+    client.pong(b"").unwrap();
+    client.write_message(Opcode::Text, b"after them").unwrap();
+    let (mut half, write) = server.split().unwrap();
+    half.next_message().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || read(half));
+        let end = write.keep_alive(SHORT, 10 * SHORT);
+        assert!(matches!(end, KeepAliveEnd::NoPong), "{end:?}");
+        drop(client);
+    });
+}
+
+#[test]
+fn the_latest_pong_answers_those_before_it() {
+    let (server, mut client) = connected(tcp());
+    let (half, write) = server.split().unwrap();
+    let (pinged, pings) = sync_channel(100);
+    let mut seen = 0;
+    client.on_ping(move |_| {
+        seen += 1;
+        let _ = pinged.try_send(());
+        // Each fifth alone.
+        if seen % 5 == 0 {
+            PingReply::Pong
+        } else {
+            PingReply::Nothing
+        }
+    });
+    thread::scope(|scope| {
+        scope.spawn(move || read(half));
+        let pinging = scope.spawn(|| write.keep_alive(SHORT, PATIENCE));
+        scope.spawn(move || client.next_message().map(|_| ()));
+        for _ in 0..25 {
+            pings.recv_timeout(PATIENCE).unwrap();
+        }
+        assert!(!pinging.is_finished());
+        write.close(CloseCode::NORMAL, "").unwrap();
+    });
+}
+
+#[test]
+fn a_ping_that_cannot_be_written_ends_it() {
+    let (server, _client) = connected(tcp());
+    let (half, write) = server.split().unwrap();
+    half.stream().shutdown(Shutdown::Write).unwrap();
+    match write.keep_alive(SHORT, PATIENCE) {
+        KeepAliveEnd::WriteFailed(error) => {
+            assert!(matches!(error.kind(), ErrorKind::Io(e) if e.kind() == Kind::BrokenPipe));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn it_ends_with_the_connection() {
+    type End = fn(ReadHalf<TcpStream>, framewire::WebSocket<TcpStream>);
+    let lost: End = |half, client| {
+        drop(client);
+        read(half);
+    };
+    let closed: End = |half, mut client| {
+        client.close(CloseCode::NORMAL, "").unwrap();
+        read(half);
+    };
+    let violated: End = |half, client| {
+        let (stream, _) = client.into_inner();
+        std::io::Write::write_all(&mut &stream, b"\xFF\xFF").unwrap();
+        read(half);
+    };
+    let dropped: End = |half, _client| drop(half);
+    for end in [lost, closed, violated, dropped] {
+        let (server, client) = connected(tcp());
+        let (half, write) = server.split().unwrap();
+        thread::scope(|scope| {
+            let pinging = scope.spawn(|| write.keep_alive(PATIENCE, PATIENCE));
+            end(half, client);
+            let ended = pinging.join().unwrap();
+            assert!(matches!(ended, KeepAliveEnd::Ended), "{ended:?}");
+        });
+    }
+}
+
+#[test]
+fn a_second_call_stops_the_first() {
+    let (server, _client) = connected(tcp());
+    let (_half, write) = server.split().unwrap();
+    thread::scope(|scope| {
+        let calls = [(); 2].map(|()| scope.spawn(|| write.keep_alive(PATIENCE, PATIENCE)));
+        while !calls.iter().any(thread::ScopedJoinHandle::is_finished) {
+            thread::yield_now();
+        }
+        write.stop_keep_alive();
+        for call in calls {
+            assert!(matches!(call.join().unwrap(), KeepAliveEnd::Stopped));
+        }
+    });
+}

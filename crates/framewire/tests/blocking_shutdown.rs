@@ -1,0 +1,244 @@
+//! The closing handshake with a deadline: who closed, with what, whether cleanly, and that it ends.
+#![cfg(feature = "std")]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::{ErrorKind as Kind, Write};
+use std::net::TcpStream;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use framewire::blocking::Shutdown;
+use framewire::protocol::Role;
+use framewire::{CloseCode, Closed, ErrorKind, Opcode, Side, WebSocket};
+use support::loopback::{PATIENCE, connected, tcp};
+use support::operations::SMALL;
+use support::script::{Direction, Fault, Plan, Script};
+use support::wire::{CLOSE, FIN, TEXT, frame, pattern};
+use support::{again, connect, peer};
+
+fn shut(code: CloseCode, reason: &str, by: Side, clean: bool) -> Shutdown {
+    let reason = reason.to_owned();
+    Shutdown {
+        code,
+        reason,
+        by,
+        clean,
+    }
+}
+
+/// Reads until the peer's Close frame.
+fn closed(websocket: &mut WebSocket<TcpStream>) -> Closed {
+    loop {
+        if let Err(error) = websocket.next_message() {
+            return error.closed().unwrap().clone();
+        }
+    }
+}
+
+#[test]
+fn either_end_shuts_down_and_both_know_who() {
+    for server_first in [false, true] {
+        let (server, client) = connected(tcp());
+        let (mut first, mut second) = if server_first {
+            (server, client)
+        } else {
+            (client, server)
+        };
+        second
+            .write_message(Opcode::Binary, &pattern(100_000))
+            .unwrap();
+        let answering = thread::spawn(move || {
+            let closed = closed(&mut second);
+            (closed, second.shutdown(PATIENCE).unwrap())
+        });
+        let local = first.shutdown(PATIENCE).unwrap();
+        drop(first);
+        assert_eq!(local, shut(CloseCode::NORMAL, "", Side::Local, true));
+        let (closed, remote) = answering.join().unwrap();
+        assert_eq!((closed.code, closed.by), (CloseCode::NORMAL, Side::Peer));
+        assert_eq!(remote, shut(CloseCode::NORMAL, "", Side::Peer, true));
+    }
+}
+
+#[test]
+fn a_close_that_was_sent_is_completed_with_what_the_peer_says() {
+    let (mut server, mut client) = connected(tcp());
+    client.close(CloseCode::new(4000), "mine").unwrap();
+    let answering = thread::spawn(move || {
+        let closed = closed(&mut server);
+        assert_eq!((closed.code.get(), &closed.reason[..]), (4000, "mine"));
+    });
+    let shutdown = client.shutdown(PATIENCE).unwrap();
+    assert_eq!(shutdown, shut(CloseCode::new(4000), "", Side::Local, true));
+    answering.join().unwrap();
+}
+
+#[test]
+fn a_peer_that_never_answers_costs_the_deadline() {
+    for say_something in [false, true] {
+        let (mut server, mut client) = connected(tcp());
+        if say_something {
+            client.write_message(Opcode::Text, b"not a close").unwrap();
+        }
+        let shutdown = server.shutdown(Duration::from_millis(30)).unwrap();
+        assert_eq!(shutdown, shut(CloseCode::ABNORMAL, "", Side::Local, false));
+    }
+}
+
+#[test]
+fn a_deadline_of_nothing_does_not_wait_for_a_peer_that_does_not_read() {
+    for deadline in [
+        Duration::ZERO,
+        Duration::from_millis(1),
+        Duration::from_millis(40),
+    ] {
+        let (stream, _silent) = tcp();
+        stream.set_nonblocking(true).unwrap();
+        while (&stream).write(&[0; 1 << 16]).is_ok() {}
+        stream.set_nonblocking(false).unwrap();
+        let mut server = WebSocket::server(stream, framewire::Config::default()).unwrap();
+        let (done, ended) = channel();
+        let shutting = thread::spawn(move || {
+            let shutdown = server.shutdown(deadline);
+            done.send(()).unwrap();
+            shutdown
+        });
+        ended.recv_timeout(PATIENCE).unwrap();
+        let shutdown = shutting.join().unwrap().unwrap();
+        assert!(!shutdown.clean);
+        assert_eq!(shutdown.by, Side::Local);
+    }
+}
+
+#[test]
+fn the_connection_lost_instead_of_closed_is_not_clean() {
+    for role in [Role::Server, Role::Client] {
+        let mut websocket = connect(role, Script::new([]), SMALL);
+        let shutdown = websocket.shutdown(PATIENCE).unwrap();
+        assert_eq!(shutdown, shut(CloseCode::ABNORMAL, "", Side::Local, false));
+    }
+}
+
+#[test]
+fn a_violation_instead_of_a_close_is_not_clean() {
+    let mut server = connect(Role::Server, Script::new([0xFF, 0xFF]), SMALL);
+    let shutdown = server.shutdown(PATIENCE).unwrap();
+    assert_eq!(
+        shutdown,
+        shut(CloseCode::PROTOCOL_ERROR, "", Side::Local, false)
+    );
+}
+
+#[test]
+fn messages_of_any_size_before_the_close_are_forgotten() {
+    for role in [Role::Server, Role::Client] {
+        let mut input = frame(peer(role), FIN | TEXT, b"small");
+        input.extend(frame(peer(role), FIN | 0x02, &vec![7; 3 << 20]));
+        input.extend(frame(peer(role), CLOSE, b"\x03\xE9going"));
+        let mut websocket = connect(role, Script::new(input), SMALL);
+        let shutdown = websocket.shutdown(PATIENCE).unwrap();
+        assert_eq!(
+            shutdown,
+            shut(CloseCode::GOING_AWAY, "going", Side::Local, true)
+        );
+    }
+}
+
+#[test]
+fn a_message_half_assembled_or_half_streamed_is_forgotten_too() {
+    for streamed in [false, true] {
+        let mut input = frame(Role::Client, 0x01, b"begun");
+        let script = Script::new(&input[..]);
+        input.clear();
+        let mut server = connect(Role::Server, script, SMALL);
+        let nothing_more = Fault::Error(Kind::WouldBlock);
+        server
+            .stream_mut()
+            .fail(Plan::Nth(Direction::Read, 1, nothing_more));
+        if streamed {
+            server.message_reader().unwrap();
+        } else {
+            server.next_message().unwrap_err();
+        }
+        server
+            .stream_mut()
+            .then(&frame(Role::Client, FIN, b"ended"));
+        server.stream_mut().then(&frame(Role::Client, CLOSE, b""));
+        server.stream_mut().fail(Plan::None);
+        let shutdown = server.shutdown(PATIENCE).unwrap();
+        assert_eq!(shutdown, shut(CloseCode::NO_STATUS, "", Side::Local, true));
+    }
+}
+
+/// RFC 6455 7.1.1: the server closes the TCP connection first.
+#[test]
+fn a_client_waits_for_the_server_to_end_the_stream_and_a_server_does_not() {
+    for (role, reads) in [(Role::Server, 1), (Role::Client, 2)] {
+        let mut websocket = connect(role, Script::new(frame(peer(role), CLOSE, b"")), SMALL);
+        assert!(websocket.shutdown(PATIENCE).unwrap().clean);
+        assert_eq!(websocket.stream().calls.reads, reads, "{role:?}");
+    }
+}
+
+#[test]
+fn a_server_that_never_ends_the_stream_costs_the_deadline() {
+    let (mut server, mut client) = connected(tcp());
+    server.close(CloseCode::NORMAL, "").unwrap();
+    let shutdown = client.shutdown(Duration::from_millis(30)).unwrap();
+    assert!(shutdown.clean);
+}
+
+#[test]
+fn the_wait_for_the_end_is_not_cut_short_by_an_interruption() {
+    let close = frame(Role::Server, CLOSE, b"");
+    let plan = Plan::Nth(Direction::Read, 1, Fault::Error(Kind::Interrupted));
+    let mut client = connect(Role::Client, Script::new(close).failing(plan), SMALL);
+    assert!(client.shutdown(PATIENCE).unwrap().clean);
+    assert_eq!(client.stream().calls.reads, 3);
+}
+
+#[test]
+fn a_client_on_a_non_blocking_stream_is_told_that_the_end_has_not_come() {
+    let close = frame(Role::Server, CLOSE, b"");
+    let plan = Plan::Nth(Direction::Read, 1, Fault::Error(Kind::WouldBlock));
+    let mut client = connect(Role::Client, Script::new(close).failing(plan), SMALL);
+    assert!(client.shutdown(PATIENCE).unwrap_err().is_would_block());
+    assert!(client.shutdown(PATIENCE).unwrap().clean);
+    assert_eq!(client.stream().calls.reads, 3);
+}
+
+#[test]
+fn on_a_non_blocking_stream_it_goes_on_when_called_again() {
+    for direction in [Direction::Read, Direction::Write, Direction::Flush] {
+        let close = frame(Role::Client, CLOSE, b"\x03\xE8");
+        let script = Script::new(close)
+            .in_pieces_of(1)
+            .failing(Plan::Before(direction, Kind::WouldBlock));
+        let mut server = connect(Role::Server, script, SMALL);
+        let shutdown = again(|| server.shutdown(PATIENCE)).unwrap();
+        assert_eq!(shutdown, shut(CloseCode::NORMAL, "", Side::Local, true));
+        assert_eq!(server.stream().output, [CLOSE, 2, 3, 0xE8]);
+    }
+}
+
+#[test]
+fn a_stream_that_fails_is_an_error() {
+    for direction in [Direction::Read, Direction::Write] {
+        let plan = Plan::Nth(direction, 0, Fault::Error(Kind::ConnectionReset));
+        let mut server = connect(Role::Server, Script::new([]).failing(plan), SMALL);
+        let error = server.shutdown(PATIENCE).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Io(e) if e.kind() == Kind::ConnectionReset));
+    }
+}
+
+#[test]
+fn the_time_outs_are_taken_away_at_the_end() {
+    let (mut server, mut client) = connected(tcp());
+    client.close(CloseCode::NORMAL, "").unwrap();
+    server.shutdown(PATIENCE).unwrap();
+    assert_eq!(server.stream().read_timeout().unwrap(), None);
+    assert_eq!(server.stream().write_timeout().unwrap(), None);
+}

@@ -1,0 +1,329 @@
+//! Both directions of one connection at once, from many threads.
+#![cfg(feature = "std")]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use framewire::blocking::{ReadHalf, WriteHalf};
+use framewire::frame::Rsv;
+use framewire::protocol::{Limits, SendError};
+use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Side, WebSocket};
+use support::loopback::{connected, tcp};
+use support::wire::pattern;
+
+const MESSAGES: u32 = 1500;
+
+#[test]
+fn both_directions_at_once_over_tcp() {
+    full_duplex(tcp());
+}
+
+#[cfg(unix)]
+#[test]
+fn both_directions_at_once_over_a_unix_socket() {
+    full_duplex(support::loopback::unix());
+}
+
+/// Two threads write at each end while one reads: all of it comes, whole and in each one's order.
+fn full_duplex<S: Duplicate + Send>(pair: (S, S)) {
+    let (server, client) = connected(pair);
+    thread::scope(|scope| {
+        let mut ends = Vec::new();
+        for websocket in [server, client] {
+            let (mut read, write) = websocket.split().unwrap();
+            let streaming = write.clone();
+            scope.spawn(move || {
+                for number in 0..MESSAGES {
+                    write
+                        .write_message(Opcode::Binary, &message(0, number))
+                        .unwrap();
+                    if number % 10 == 0 {
+                        write.ping(b"?").unwrap();
+                    }
+                }
+            });
+            scope.spawn(move || {
+                for number in 0..MESSAGES {
+                    let bytes = message(1, number);
+                    streaming
+                        .stream_message(Opcode::Binary, 100, &bytes[..])
+                        .unwrap();
+                }
+            });
+            ends.push(scope.spawn(move || {
+                read_all(&mut read);
+                read
+            }));
+        }
+        // No end goes away while the other still reads.
+        let ends: Vec<_> = ends.into_iter().map(|end| end.join().unwrap()).collect();
+        assert_eq!(ends.len(), 2);
+    });
+}
+
+fn read_all<S: Duplicate>(read: &mut ReadHalf<S>) {
+    let mut next = [0, 0];
+    while next != [MESSAGES, MESSAGES] {
+        let got = read.next_message().unwrap();
+        let writer = got.payload()[0];
+        let number = &mut next[usize::from(writer)];
+        assert!(
+            got.payload() == message(writer, *number),
+            "{writer} {number}"
+        );
+        *number += 1;
+    }
+}
+
+fn message(writer: u8, number: u32) -> Vec<u8> {
+    let len = (number as usize * 37) % 900;
+    let mut bytes = vec![writer];
+    bytes.extend(number.to_be_bytes());
+    bytes.extend(&pattern(1000)[..len]);
+    bytes
+}
+
+/// A source whose bytes are sent to it one piece at a time.
+struct Source(Receiver<Vec<u8>>);
+
+impl Read for Source {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Ok(piece) = self.0.recv() else {
+            return Ok(0);
+        };
+        buf[..piece.len()].copy_from_slice(&piece);
+        Ok(piece.len())
+    }
+}
+
+#[test]
+fn a_ping_is_answered_in_the_middle_of_a_slow_stream() {
+    let (server, mut client) = connected(tcp());
+    let (mut read, write) = server.split().unwrap();
+    let (pieces, source) = channel();
+    thread::scope(|scope| {
+        scope.spawn(move || read.next_message().map(|_| ()));
+        scope.spawn(move || {
+            write
+                .stream_message(Opcode::Binary, 4, Source(source))
+                .unwrap()
+        });
+        let mut buf = [0; 125];
+
+        // One byte ahead: the first four go out.
+        pieces.send(b"first".to_vec()).unwrap();
+        let frame = client.read_frame(&mut buf).unwrap();
+        assert_eq!(
+            (frame.header().fin(), frame.payload()),
+            (false, &b"firs"[..])
+        );
+        for number in 0..10_u8 {
+            client.ping(&[number]).unwrap();
+            let frame = client.read_frame(&mut buf).unwrap();
+            assert_eq!(
+                (frame.header().opcode(), frame.payload()),
+                (Opcode::Pong, &[number][..])
+            );
+        }
+        pieces.send(b"!".to_vec()).unwrap();
+        drop(pieces);
+        let frame = client.read_frame(&mut buf).unwrap();
+        assert_eq!((frame.header().fin(), frame.payload()), (true, &b"t!"[..]));
+        client.close(CloseCode::NORMAL, "").unwrap();
+    });
+}
+
+#[test]
+fn a_message_waits_for_a_stream_and_a_control_frame_does_not() {
+    let (server, mut client) = connected(tcp());
+    let (_read, write) = server.split().unwrap();
+    let other = write.clone();
+    thread::scope(|scope| {
+        let mut writer = write.message_writer(Opcode::Binary).unwrap();
+        writer.write_all(b"begun").unwrap();
+        writer.flush().unwrap();
+        let (waiting, waits) = channel();
+        scope.spawn(move || {
+            other.ping(b"now").unwrap();
+            waiting.send(()).unwrap();
+            other.write_message(Opcode::Text, b"later").unwrap();
+        });
+        waits.recv().unwrap();
+        writer.write_all(b", ended").unwrap();
+        writer.finish().unwrap();
+    });
+    let mut seen = Vec::new();
+    let mut buf = [0; 125];
+    for _ in 0..4 {
+        let frame = client.read_frame(&mut buf).unwrap();
+        seen.push((frame.header().opcode(), frame.payload().to_vec()));
+    }
+    let expected: [(Opcode, &[u8]); 4] = [
+        (Opcode::Binary, b"begun"),
+        (Opcode::Ping, b"now"),
+        (Opcode::Continuation, b", ended"),
+        (Opcode::Text, b"later"),
+    ];
+    assert_eq!(
+        seen,
+        expected.map(|(opcode, payload)| (opcode, payload.to_vec()))
+    );
+}
+
+#[test]
+fn the_reader_does_not_wait_for_a_writer_that_is_blocked() {
+    let limits = Limits::UNLIMITED;
+    let config = Config {
+        limits,
+        ..Config::default()
+    };
+    let (server, client) = tcp();
+    let server = WebSocket::server(server, config).unwrap();
+    let mut client = WebSocket::client(client, config).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    let written = AtomicBool::new(false);
+    // More than any socket buffer takes.
+    let big = vec![7; 64 << 20];
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            write.write_message(Opcode::Binary, &big).unwrap();
+            written.store(true, Ordering::SeqCst);
+        });
+        // Its header is there, so the writer is in the middle of it.
+        assert_eq!(client.read_header().unwrap().payload_len(), 64 << 20);
+        for number in 0..100_u8 {
+            client.ping(&[number]).unwrap();
+            client.write_message(Opcode::Text, &[number]).unwrap();
+            assert_eq!(read.next_message().unwrap().payload(), [number]);
+        }
+        assert!(!written.load(Ordering::SeqCst));
+
+        let mut received = vec![0; big.len()];
+        client.read_frame(&mut received).unwrap();
+        assert!(received == big);
+        // The latest Ping counts (RFC 6455 5.5.3), and its Pong was left with the writer.
+        let pong = client.read_frame(&mut received).unwrap();
+        assert_eq!(
+            (pong.header().opcode(), pong.payload()),
+            (Opcode::Pong, &[99][..])
+        );
+    });
+}
+
+#[test]
+fn a_close_comes_through_while_a_stream_is_open_and_the_stream_then_fails() {
+    let (server, mut client) = connected(tcp());
+    let (_read, write) = server.split().unwrap();
+    let mut writer = write.message_writer(Opcode::Binary).unwrap();
+    writer.write_all(&[1; 5000]).unwrap();
+    write.close(CloseCode::GOING_AWAY, "down").unwrap();
+    let error = io_error(writer.finish().unwrap_err().into_kind());
+    assert_eq!(error, (CloseCode::GOING_AWAY, Side::Local));
+    let error = client.next_message().unwrap_err();
+    assert_eq!(error.closed().unwrap().reason, "down");
+}
+
+fn io_error(kind: ErrorKind) -> (CloseCode, Side) {
+    match kind {
+        ErrorKind::Closed(closed) => (closed.code, closed.by),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_message_left_open_is_refused_to_others_and_taken_up_by_any() {
+    let (server, mut client) = connected(tcp());
+    let (_read, write) = server.split().unwrap();
+    let other = write.clone();
+    write
+        .message_writer(Opcode::Text)
+        .unwrap()
+        .write_all(b"half")
+        .unwrap();
+    let error = other.write_message(Opcode::Text, b"x").unwrap_err();
+    let open = SendError::MessageOpen(Opcode::Text);
+    assert!(matches!(error.kind(), ErrorKind::Send(error) if *error == open));
+    let mut writer = other.message_writer(Opcode::Text).unwrap();
+    writer.write_all(b" and half").unwrap();
+    writer.finish().unwrap();
+    assert_eq!(client.next_message().unwrap().text(), Some("half and half"));
+}
+
+#[test]
+fn what_was_fed_before_or_after_the_split_goes_out_before_the_reading_half_waits() {
+    for before in [false, true] {
+        let (mut server, mut client) = connected(tcp());
+        if before {
+            server.feed_message(Opcode::Text, b"fed").unwrap();
+        }
+        let (mut read, write) = server.split().unwrap();
+        if !before {
+            write.feed_message(Opcode::Text, b"fed").unwrap();
+        }
+        let reading = thread::spawn(move || read.next_message().map(|_| ()));
+        assert_eq!(
+            client.next_message().unwrap().text(),
+            Some("fed"),
+            "{before}"
+        );
+        client.write_message(Opcode::Text, b"").unwrap();
+        reading.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn who_closed_first_is_known_to_the_reading_half() {
+    type Close = fn(WebSocket<std::net::TcpStream>) -> Halves;
+    type Halves = (
+        ReadHalf<std::net::TcpStream>,
+        WriteHalf<std::net::TcpStream>,
+    );
+    let before: Close = |mut server| {
+        server.close(CloseCode::NORMAL, "").unwrap();
+        server.split().unwrap()
+    };
+    let after: Close = |server| {
+        let (read, write) = server.split().unwrap();
+        write.close(CloseCode::NORMAL, "").unwrap();
+        (read, write)
+    };
+    let never: Close = |server| server.split().unwrap();
+    for (close, by) in [
+        (before, Side::Local),
+        (after, Side::Local),
+        (never, Side::Peer),
+    ] {
+        let (server, mut client) = connected(tcp());
+        let (mut read, _write) = close(server);
+        let _ = client.close(CloseCode::NORMAL, "");
+        assert_eq!(read.next_message().unwrap_err().closed().unwrap().by, by);
+    }
+}
+
+#[test]
+fn raw_frames_and_streams_can_be_read_by_the_half() {
+    let (server, mut client) = connected(tcp());
+    let (mut read, _write) = server.split().unwrap();
+    client
+        .write_frame(false, Rsv::NONE, Opcode::Text, b"a")
+        .unwrap();
+    client
+        .write_frame(true, Rsv::NONE, Opcode::Continuation, b"b")
+        .unwrap();
+    client
+        .write_message(Opcode::Binary, &pattern(50_000))
+        .unwrap();
+    let mut buf = [0; 1];
+    assert!(!read.read_header().unwrap().fin());
+    assert_eq!(read.read_frame(&mut buf).unwrap().payload(), b"a");
+    let mut bytes = Vec::new();
+    let mut reader = read.message_reader().unwrap();
+    assert_eq!(reader.opcode(), Opcode::Binary);
+    reader.read_to_end(&mut bytes).unwrap();
+    assert!(bytes == pattern(50_000));
+}
