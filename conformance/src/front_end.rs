@@ -11,6 +11,7 @@ use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
 
 use crate::event::{End, Event};
+use crate::frames::{self, BINARY, CLOSE, FIN, PING, close_payload};
 use crate::oracle::{self, Answer, Terms};
 
 /// A way to receive.
@@ -195,4 +196,64 @@ fn check_sent(name: &str, role: Role, expected: &oracle::Verdict, sent: &[u8]) {
 /// Whether an opcode on the wire begins a message.
 fn begins(opcode: Opcode) -> bool {
     matches!(opcode, Opcode::Text | Opcode::Binary)
+}
+
+/// Holds every front end to this: after one good message, the bad bytes are this violation, all
+/// that is sent is one Close frame with this code, and not one byte of the bad frame or of what
+/// follows it is given or answered. Whole, and byte by byte.
+pub fn assert_refused(
+    role: Role,
+    limits: Limits,
+    bad: impl AsRef<[u8]>,
+    violation: Violation,
+    code: u16,
+) {
+    let good = frames::to(role, FIN | BINARY, b"good").bytes();
+    let after = frames::wire(&[
+        frames::to(role, FIN | PING, b"after"),
+        frames::to(role, FIN | BINARY, b"after"),
+        frames::to(role, FIN | CLOSE, close_payload(1000, "after")),
+    ]);
+    let script = Script::new(role, [&good, bad.as_ref(), &after].concat()).limited(limits);
+    for script in [script.clone(), script.byte_by_byte()] {
+        for front_end in all() {
+            let name = front_end.name();
+            let outcome = front_end.run(&script);
+            let good = Event::Message(Opcode::Binary, b"good".to_vec());
+            assert_eq!(outcome.events, [good], "{name}");
+            assert_eq!(outcome.end, End::Violation(violation), "{name}");
+            assert!(outcome.partial.is_empty(), "{name}: {:x?}", outcome.partial);
+            if let Some(sent) = outcome.sent {
+                let sent = oracle::frames(&sent);
+                let [close] = &sent[..] else {
+                    panic!("{name} sent {sent:x?}");
+                };
+                assert_eq!(
+                    (close.opcode, close.fin, close.rsv),
+                    (Opcode::Close, true, 0)
+                );
+                assert_eq!(close.payload[..2], code.to_be_bytes(), "{name}");
+            }
+        }
+    }
+}
+
+/// Holds every front end to this: these bytes are these events and this end. Whole, and byte by
+/// byte. What it sends is held against the oracle.
+pub fn assert_given(role: Role, bytes: impl AsRef<[u8]>, events: &[Event], end: End) {
+    let script = Script::new(role, bytes.as_ref());
+    for script in [script.clone(), script.byte_by_byte()] {
+        for front_end in all() {
+            let outcome = front_end.run(&script);
+            assert_eq!(outcome.events, events, "{}", front_end.name());
+            assert_eq!(outcome.end, end, "{}", front_end.name());
+            check_one(front_end.as_ref(), &script);
+        }
+    }
+}
+
+/// What a front end sends in answer to these bytes.
+pub fn answers(front_end: &dyn FrontEnd, role: Role, bytes: &[u8]) -> Option<Vec<oracle::Parsed>> {
+    let sent = front_end.run(&Script::new(role, bytes)).sent?;
+    Some(oracle::frames(&sent))
 }

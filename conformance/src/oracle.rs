@@ -131,16 +131,38 @@ pub fn judge(terms: Terms, input: &[u8]) -> Verdict {
     verdict
 }
 
+/// The frames of a sound sequence of bytes, each whole.
+#[must_use]
+pub fn frames(input: &[u8]) -> Vec<Parsed> {
+    let mut frames = vec![];
+    let mut at = 0;
+    while at < input.len() {
+        let frame = parse(&input[at..]).expect("a legal header");
+        let frame = frame.expect("a whole header");
+        assert_eq!(frame.payload.len() as u64, frame.declared, "a whole frame");
+        at += frame.size;
+        frames.push(frame);
+    }
+    frames
+}
+
 /// A frame of the input, its payload unmasked and as far as it is there.
-struct Parsed {
-    fin: bool,
-    rsv: u8,
-    opcode: Opcode,
-    masked: bool,
-    declared: u64,
-    payload: Vec<u8>,
-    /// Header and payload, as far as they are there.
-    size: usize,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// Whether it is the last of its message.
+    pub fin: bool,
+    /// The reserved bits, in their place in the first byte.
+    pub rsv: u8,
+    /// What it is.
+    pub opcode: Opcode,
+    /// The masking key.
+    pub key: Option<[u8; 4]>,
+    /// The payload's length by the header.
+    pub declared: u64,
+    /// The payload, unmasked.
+    pub payload: Vec<u8>,
+    /// The bytes of header and payload, as far as they are there.
+    pub size: usize,
 }
 
 /// RFC 6455 5.2, bit by bit. `None` where the header is cut off.
@@ -198,19 +220,19 @@ fn parse(input: &[u8]) -> Result<Option<Parsed>, Violation> {
     if input.len() < payload_at {
         return Ok(None);
     }
+    let key = masked.then(|| [0, 1, 2, 3].map(|i| input[key_at + i]));
     let mut payload = vec![];
     for (i, &byte) in input[payload_at..].iter().enumerate() {
         if i as u64 == declared {
             break;
         }
-        let key = if masked { input[key_at + i % 4] } else { 0 };
-        payload.push(byte ^ key);
+        payload.push(byte ^ key.map_or(0, |key| key[i % 4]));
     }
     Ok(Some(Parsed {
         fin,
         rsv,
         opcode,
-        masked,
+        key,
         declared,
         size: payload_at + payload.len(),
         payload,
@@ -224,7 +246,7 @@ fn check_place(
     message: Option<&(Opcode, u8, Vec<u8>)>,
 ) -> Result<(), Violation> {
     // 5.1: a client masks all its frames, a server none.
-    match (terms.role, frame.masked) {
+    match (terms.role, frame.key.is_some()) {
         (Role::Server, false) => return Err(Violation::Unmasked),
         (Role::Client, true) => return Err(Violation::Masked),
         _ => {}
