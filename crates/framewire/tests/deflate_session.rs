@@ -39,7 +39,7 @@ proptest! {
         cut in 1_usize..5000,
     ) {
         let config = DeflateConfig { level, ..DeflateConfig::default() };
-        let negotiated = Deflate::new(config).negotiated(parameters);
+        let negotiated = Deflate::new(config).unwrap().negotiated(parameters);
         let mut server = Session::server(Limits::default());
         let mut client = Session::client(Limits::default(), os_key);
         server.set_deflate(&negotiated);

@@ -24,6 +24,8 @@ mod config;
 mod establish;
 mod fragment;
 mod handlers;
+#[cfg(feature = "deflate")]
+mod inflate;
 mod keep_alive;
 mod message_reader;
 mod message_writer;

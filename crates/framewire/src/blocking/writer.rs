@@ -77,6 +77,21 @@ impl<S> Writer<S> {
         &mut self.stream
     }
 
+    /// Compresses messages from now on, as was agreed on with the peer.
+    #[cfg(feature = "deflate")]
+    pub(super) fn set_deflater(&mut self, deflater: Deflater) {
+        self.sender.set_deflater(deflater);
+    }
+
+    /// Switches the compression of messages off, or on again, for those that begin from now on.
+    /// No effect where none was agreed on.
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&mut self, enabled: bool) {
+        if let Some(deflater) = self.sender.deflater_mut() {
+            deflater.set_enabled(enabled);
+        }
+    }
+
     pub(super) fn into_stream(self) -> S {
         self.stream
     }
@@ -176,21 +191,6 @@ impl<S: Write> Writer<S> {
         self.reserve(MAX_HEADER + payload.len());
         append_frame(&header, payload, &mut self.output);
         Ok(())
-    }
-
-    /// Compresses messages from now on, as was agreed on with the peer.
-    #[cfg(feature = "deflate")]
-    pub(super) fn set_deflater(&mut self, deflater: Deflater) {
-        self.sender.set_deflater(deflater);
-    }
-
-    /// Switches the compression of messages off, or on again, for those that begin from now on.
-    /// No effect where none was agreed on.
-    #[cfg(feature = "deflate")]
-    pub fn set_compression(&mut self, enabled: bool) {
-        if let Some(deflater) = self.sender.deflater_mut() {
-            deflater.set_enabled(enabled);
-        }
     }
 
     /// Sends one raw frame: past any compression, and within RFC 6455 (no message inside another,

@@ -53,12 +53,6 @@ impl Inflater {
         }
     }
 
-    /// Whether later messages refer to earlier ones, so that even those that nobody wants to see
-    /// have to be decompressed.
-    pub(crate) fn has_takeover(&self) -> bool {
-        self.takeover
-    }
-
     /// Decompresses a piece of a message; `last` says that the message ends with it. Repeated with
     /// what is left of the piece until it is done: then all of it was taken and put out.
     pub(crate) fn inflate(

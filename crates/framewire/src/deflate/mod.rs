@@ -9,10 +9,10 @@
 //! use framewire::deflate::{Deflate, DeflateConfig};
 //! use framewire::{Config, accept, handshake::Acceptor};
 //!
-//! let acceptor = Acceptor::new().deflate(Deflate::new(DeflateConfig::default()));
+//! let acceptor = Acceptor::new().deflate(Deflate::new(DeflateConfig::default())?);
 //! # let stream = std::net::TcpStream::connect("127.0.0.1:9001")?;
 //! let mut websocket = accept(stream, &acceptor, Config::default())?;
-//! # Ok::<(), framewire::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Memory
@@ -39,6 +39,6 @@ pub(crate) use deflater::{MIN_ROOM, TAIL_LEN};
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
 pub(crate) use inflater::InflateError;
 pub use inflater::{Inflated, Inflater};
-pub use negotiate::{AnswerError, BEST_SPEED, DeflateConfig, Parameters};
+pub use negotiate::{AnswerError, BEST_SPEED, DeflateConfig, InvalidConfig, Parameters};
 pub use pool::{Deflate, Negotiated};
 pub use zlib::ZlibRs;

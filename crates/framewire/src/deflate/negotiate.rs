@@ -46,6 +46,37 @@ impl Default for DeflateConfig {
     }
 }
 
+impl DeflateConfig {
+    pub(super) fn check(&self) -> Result<(), InvalidConfig> {
+        let bits = MIN_COMPRESSOR_WINDOW_BITS..=MAX_WINDOW_BITS;
+        if !bits.contains(&self.server_max_window_bits) {
+            return Err(InvalidConfig("server window bits are not 9 to 15"));
+        }
+        if !bits.contains(&self.client_max_window_bits) {
+            return Err(InvalidConfig("client window bits are not 9 to 15"));
+        }
+        if self.level > 9 {
+            return Err(InvalidConfig("compression level is not 0 to 9"));
+        }
+        if !(1..=9).contains(&self.memory_level) {
+            return Err(InvalidConfig("memory level is not 1 to 9"));
+        }
+        Ok(())
+    }
+}
+
+/// A field of a [`DeflateConfig`] is out of its range, and which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidConfig(&'static str);
+
+impl fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for InvalidConfig {}
+
 /// What both ends have agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameters {

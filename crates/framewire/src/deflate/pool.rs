@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::engine::{Compressor, Decompressor, Engine};
-use super::negotiate::MAX_WINDOW_BITS;
+use super::negotiate::{InvalidConfig, MAX_WINDOW_BITS};
 use super::{DeflateConfig, Deflater, Inflater, Parameters, ZlibRs};
 use crate::protocol::Role;
 
@@ -41,8 +41,10 @@ pub struct Negotiated {
 
 impl Deflate {
     /// A policy with the default engine, and a pool of 64 compressors and as many decompressors.
-    #[must_use]
-    pub fn new(config: DeflateConfig) -> Self {
+    ///
+    /// # Errors
+    /// A field of `config` that is out of its range.
+    pub fn new(config: DeflateConfig) -> Result<Self, InvalidConfig> {
         Self::with_engine(config, ZlibRs, 64)
     }
 
@@ -51,13 +53,16 @@ impl Deflate {
     /// Where all compressors are in use, a message goes out uncompressed. Where all decompressors
     /// are, the connection that needs one more is closed with 1013: so the pool bounds what
     /// peers that send the beginnings of messages can make this end hold.
-    #[must_use]
+    ///
+    /// # Errors
+    /// A field of `config` that is out of its range.
     pub fn with_engine(
         config: DeflateConfig,
         engine: impl Engine + 'static,
         pool_size: usize,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, InvalidConfig> {
+        config.check()?;
+        Ok(Self {
             shared: Arc::new(Shared {
                 config,
                 engine: Box::new(engine),
@@ -65,7 +70,7 @@ impl Deflate {
                 compressors: Mutex::default(),
                 decompressors: Mutex::default(),
             }),
-        }
+        })
     }
 
     /// What is offered and agreed to.

@@ -23,11 +23,6 @@ impl Inflate {
         }
     }
 
-    /// Whether even a message that nobody wants has to be decompressed.
-    pub(super) fn has_takeover(&self) -> bool {
-        self.inflater.has_takeover()
-    }
-
     /// Decompresses a piece of a message as far as `output` has room.
     pub(super) fn inflate(
         &mut self,

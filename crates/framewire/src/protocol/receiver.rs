@@ -196,22 +196,18 @@ impl Receiver {
     }
 
     /// Whether a message with these bits is compressed, so that its pieces, as
-    /// [`receive_piece`](Self::receive_piece) gives them, are for [`inflate`](Self::inflate).
-    #[cfg(feature = "deflate")]
+    /// [`receive_piece`](Self::receive_piece) gives them, are to be decompressed. Never without
+    /// the feature `deflate`.
     #[must_use]
     #[inline]
     pub fn is_compressed(&self, rsv: Rsv) -> bool {
-        self.inflate.is_some() && rsv.contains(Rsv::RSV1)
-    }
-
-    /// Whether even a message that nobody wants has to be decompressed, since later ones refer to
-    /// it.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub fn has_takeover(&self) -> bool {
-        self.inflate
-            .as_ref()
-            .is_some_and(|inflate| inflate.has_takeover())
+        #[cfg(feature = "deflate")]
+        return self.inflate.is_some() && rsv.contains(Rsv::RSV1);
+        #[cfg(not(feature = "deflate"))]
+        {
+            let _ = rsv;
+            false
+        }
     }
 
     /// Decompresses a piece of a compressed message as far as `output` has room. Repeated with
