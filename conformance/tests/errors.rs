@@ -21,6 +21,8 @@ fn server(peer: ScriptedPeer) -> Socket {
     WebSocket::server(peer, Config::default()).unwrap()
 }
 
+type Job = Box<dyn Fn(&mut Socket) -> Result<(), Error>>;
+
 /// A server to which nobody speaks.
 fn quiet() -> Socket {
     server(ScriptedPeer::default())
@@ -46,12 +48,19 @@ fn assert_error(error: &Error, text: &str, code: Option<u16>, fault: Fault) {
     );
 }
 
-#[test]
-fn every_violation_has_its_words_its_code_and_the_peer_to_blame() {
-    let peer = |first, payload: &[u8]| to(Role::Server, first, payload);
-    let long = |first, len| peer(first, b"").with_length(Length::Declared(len));
-    let unmasked = |first| peer(first, b"").with_mask(None);
-    let table: Vec<(Vec<Frame>, Violation, &str, u16)> = vec![
+/// Frames to a server, the violation that the last of them is, its words and its code.
+type Row = (Vec<Frame>, Violation, &'static str, u16);
+
+fn peer(first: u8, payload: &[u8]) -> Frame {
+    to(Role::Server, first, payload)
+}
+
+fn long(first: u8, len: u64) -> Frame {
+    peer(first, b"").with_length(Length::Declared(len))
+}
+
+fn violations_of_a_header() -> Vec<Row> {
+    vec![
         (
             vec![peer(FIN | RSV1 | RSV3 | TEXT, b"")],
             Violation::ReservedBits(Rsv::RSV1 | Rsv::RSV3),
@@ -89,11 +98,16 @@ fn every_violation_has_its_words_its_code_and_the_peer_to_blame() {
             1002,
         ),
         (
-            vec![unmasked(FIN | TEXT)],
+            vec![peer(FIN | TEXT, b"").with_mask(None)],
             Violation::Unmasked,
             "unmasked frame from a client",
             1002,
         ),
+    ]
+}
+
+fn violations_of_a_frame_in_its_place() -> Vec<Row> {
+    vec![
         (
             vec![peer(FIN, b"")],
             Violation::UnexpectedContinuation,
@@ -142,7 +156,16 @@ fn every_violation_has_its_words_its_code_and_the_peer_to_blame() {
             "frame exceeds the limit of 90 bytes",
             1009,
         ),
-    ];
+    ]
+}
+
+#[test]
+fn every_violation_has_its_words_its_code_and_the_peer_to_blame() {
+    let table = [
+        violations_of_a_header(),
+        violations_of_a_frame_in_its_place(),
+    ]
+    .concat();
     let config = Config {
         limits: Limits {
             message: 100,
@@ -182,7 +205,6 @@ fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_wri
     let frame = |fin, rsv, opcode, payload: &'static [u8]| {
         move |socket: &mut Socket| socket.write_frame(fin, rsv, opcode, payload)
     };
-    type Job = Box<dyn Fn(&mut Socket) -> Result<(), Error>>;
     let table: Vec<(Job, SendError, &str)> = vec![
         (
             Box::new(frame(true, Rsv::NONE, Opcode::Continuation, b"")),

@@ -83,9 +83,9 @@ fn hostile_control_frame_of_more_than_125_bytes() {
             (PING, Opcode::Ping),
             (PONG, Opcode::Pong),
         ] {
-            for len in [126, 65535, 65536] {
-                let payload = close_payload(1000, vec![b'x'; len - 2]);
-                let frame = to(role, FIN | bits, payload);
+            for len in [126, 65535, 65536, 1 << 62] {
+                let payload = close_payload(1000, vec![b'x'; 124]);
+                let frame = to(role, FIN | bits, payload).with_length(Length::Declared(len));
                 refused(role, &[frame], Violation::ControlTooLarge(opcode), 1002);
             }
         }
@@ -95,14 +95,7 @@ fn hostile_control_frame_of_more_than_125_bytes() {
 #[test]
 fn hostile_length_that_is_not_minimal() {
     for role in BOTH {
-        for (len, bits) in [
-            (0, 16),
-            (125, 16),
-            (0, 64),
-            (125, 64),
-            (126, 64),
-            (65535, 64),
-        ] {
+        for (len, bits) in [(0, 16), (125, 16), (0, 64), (125, 64), (126, 64), (300, 64)] {
             let frame = to(role, FIN | BINARY, vec![0x5A; len]).with_length(Length::Bits(bits));
             refused(role, &[frame], Violation::NonMinimalLength, 1002);
         }

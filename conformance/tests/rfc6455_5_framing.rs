@@ -395,9 +395,9 @@ fn rfc6455_5_7_examples() {
     assert_given(Role::Client, b"\x01\x03Hel\x80\x02lo", &hello, End::Open);
     let ping = [Event::Ping(b"Hello".to_vec())];
     assert_given(Role::Client, b"\x89\x05Hello", &ping, End::Open);
-    let pong = [Event::Pong(b"Hello".to_vec())];
+    let answer = [Event::Pong(b"Hello".to_vec())];
     let masked = b"\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
-    assert_given(Role::Server, masked, &pong, End::Open);
+    assert_given(Role::Server, masked, &answer, End::Open);
     for (header, len) in [
         (&b"\x82\x7E\x01\x00"[..], 256),
         (b"\x82\x7F\0\0\0\0\0\x01\0\0", 65536),
@@ -407,7 +407,7 @@ fn rfc6455_5_7_examples() {
         front_end::check(&script);
         let event = Event::Message(Opcode::Binary, payload);
         for front_end in front_end::all() {
-            assert_eq!(front_end.run(&script).events, [event.clone()]);
+            assert_eq!(front_end.run(&script).events, std::slice::from_ref(&event));
         }
     }
 }

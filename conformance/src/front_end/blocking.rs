@@ -158,6 +158,11 @@ impl FrontEnd for ReadFrame {
                     "{error:?}"
                 );
                 // Skips it, and judges what there is of it.
+                if begins(header.opcode()) {
+                    let mut reader = socket.message_reader()?;
+                    let skipped = io::copy(&mut reader, &mut io::sink());
+                    return skipped.map(drop).map_err(into_error);
+                }
                 return socket.next_message().map(drop);
             }
             let frame = socket.read_frame(&mut buffer)?;
@@ -226,14 +231,14 @@ impl Run {
         let mut socket = socket.expect("no size is zero");
         let events = Events::default();
         if with_handlers {
-            let (for_ping, for_pong, for_close) = (events.clone(), events.clone(), events.clone());
+            let (pinged, pongs, ended) = (events.clone(), events.clone(), events.clone());
             socket.on_ping(move |payload| {
-                for_ping.push(Event::Ping(payload.to_vec()));
+                pinged.push(Event::Ping(payload.to_vec()));
                 PingReply::Pong
             });
-            socket.on_pong(move |payload| for_pong.push(Event::Pong(payload.to_vec())));
+            socket.on_pong(move |payload| pongs.push(Event::Pong(payload.to_vec())));
             socket.on_close(move |code, reason| {
-                for_close.push(Event::Close(code.map(CloseCode::get), reason.to_owned()));
+                ended.push(Event::Close(code.map(CloseCode::get), reason.to_owned()));
                 CloseReply::Echo
             });
         }

@@ -17,8 +17,8 @@ pub struct Error {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The peer broke the protocol or a limit. The Close frame with its code was sent, or is
-    /// pending on a stream that would block.
+    /// The peer broke the protocol or a limit. The Close frame with its code was sent, or waits on
+    /// a stream that would block, where one could still be sent.
     Violation(Violation),
     /// The connection was closed, by either end.
     Closed(Closed),

@@ -1,6 +1,6 @@
 //! How `keep_alive` ends, and that it does not end while the peer answers.
 #![cfg(feature = "std")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
@@ -99,7 +99,7 @@ fn pongs_that_nobody_asked_for_answer_nothing() {
 fn the_latest_pong_answers_those_before_it() {
     let (server, mut client) = connected(tcp());
     let (half, write) = server.split().unwrap();
-    let (pinged, pings) = sync_channel(100);
+    let (pinged, pings) = sync_channel(1000);
     let mut seen = 0;
     client.on_ping(move |_| {
         seen += 1;
@@ -113,9 +113,10 @@ fn the_latest_pong_answers_those_before_it() {
     });
     thread::scope(|scope| {
         scope.spawn(move || read(half));
-        let pinging = scope.spawn(|| write.keep_alive(SHORT, PATIENCE));
+        // The first Ping would be overdue before the last of these.
+        let pinging = scope.spawn(|| write.keep_alive(SHORT, 600 * SHORT));
         scope.spawn(move || client.next_message().map(|_| ()));
-        for _ in 0..25 {
+        for _ in 0..700 {
             pings.recv_timeout(PATIENCE).unwrap();
         }
         assert!(!pinging.is_finished());

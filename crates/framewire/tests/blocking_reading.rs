@@ -79,16 +79,10 @@ fn what_is_left_of_a_message_read_raw_is_skipped() {
                 if header_too {
                     again(|| server.read_header()).unwrap();
                 }
-                if count == 0 || count == 1 && !header_too {
-                    // The message has not begun: it comes whole.
+                if count <= 1 {
+                    // The message has not begun, though its header was looked at: it comes whole.
                     let message = again(|| server.next_message().map(|m| m.payload().to_vec()));
                     assert_eq!(message.unwrap()[..60], pattern(60));
-                    continue;
-                }
-                if count == 4 && header_too {
-                    // The last message was begun raw, and nothing comes after it.
-                    let error = again(|| server.next_message().map(|_| ())).unwrap_err();
-                    assert!(matches!(error.kind(), ErrorKind::ConnectionLost));
                     continue;
                 }
                 let message = again(|| server.next_message().map(|m| m.payload().to_vec()));

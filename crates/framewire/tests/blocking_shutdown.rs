@@ -97,7 +97,7 @@ fn a_deadline_of_nothing_does_not_wait_for_a_peer_that_does_not_read() {
     ] {
         let (stream, _silent) = tcp();
         stream.set_nonblocking(true).unwrap();
-        while (&stream).write(&[0; 1 << 16]).is_ok() {}
+        while (&stream).write(&[0; 1 << 13]).is_ok() {}
         stream.set_nonblocking(false).unwrap();
         let mut server = WebSocket::server(stream, framewire::Config::default()).unwrap();
         let (done, ended) = channel();

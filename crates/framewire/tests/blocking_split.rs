@@ -1,6 +1,6 @@
 //! Both directions of one connection at once, from many threads.
 #![cfg(feature = "std")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
@@ -248,7 +248,9 @@ fn a_message_left_open_is_refused_to_others_and_taken_up_by_any() {
     let error = other.write_message(Opcode::Text, b"x").unwrap_err();
     let open = SendError::MessageOpen(Opcode::Text);
     assert!(matches!(error.kind(), ErrorKind::Send(error) if *error == open));
-    let mut writer = other.message_writer(Opcode::Text).unwrap();
+    let error = other.message_writer(Opcode::Text).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Send(error) if *error == open));
+    let mut writer = other.resume_message_writer().unwrap();
     writer.write_all(b" and half").unwrap();
     writer.finish().unwrap();
     assert_eq!(client.next_message().unwrap().text(), Some("half and half"));

@@ -1,6 +1,6 @@
 //! What the writing side promises between its calls: what is open, what waits, what is refused.
 #![cfg(feature = "std")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
@@ -67,6 +67,7 @@ fn a_message_writer_dropped_keeps_its_message_open_and_is_taken_up_again() {
             websocket.write_frame(true, Rsv::NONE, Opcode::Continuation, b"x"),
             websocket.write_frame(true, Rsv::NONE, Opcode::Text, b"x"),
             websocket.message_writer(Opcode::Text).map(|_| ()),
+            websocket.message_writer(Opcode::Binary).map(|_| ()),
             websocket
                 .stream_message(Opcode::Text, 32, &b"x"[..])
                 .map(|_| ()),
@@ -75,7 +76,7 @@ fn a_message_writer_dropped_keeps_its_message_open_and_is_taken_up_again() {
         }
         websocket.ping(b"control frames may").unwrap();
 
-        let mut writer = websocket.message_writer(Opcode::Binary).unwrap();
+        let mut writer = websocket.resume_message_writer().unwrap();
         writer.write_all(&bytes[50..]).unwrap();
         assert_eq!(writer.finish().unwrap(), 100);
         websocket.write_message(Opcode::Text, b"x").unwrap();
@@ -140,8 +141,8 @@ fn a_source_that_fails_midway_is_taken_up_again() {
                     assert_eq!(error.fault(), Whose::Caller);
                     let refused = websocket.write_message(Opcode::Text, b"x");
                     assert!(is_message_open(&refused));
-                    let len = websocket.stream_message(Opcode::Binary, 32, &mut source);
-                    assert_eq!(len.unwrap(), 90);
+                    let writer = websocket.resume_message_writer().unwrap();
+                    assert_eq!(writer.finish_from(&mut source).unwrap(), 90);
                 } else {
                     assert_eq!(result.unwrap(), 90);
                     assert!(n > 10);
@@ -233,11 +234,7 @@ fn pongs_go_between_the_fragments_of_a_stream_and_never_inside_one() {
     writer.write_all(&[1; 40]).unwrap();
     drop(writer);
     assert!(server.next_message().is_err());
-    server
-        .message_writer(Opcode::Binary)
-        .unwrap()
-        .finish()
-        .unwrap();
+    server.resume_message_writer().unwrap().finish().unwrap();
     let sent: Vec<u8> = frames(&server.stream().output)
         .iter()
         .map(|(first, _)| *first)
@@ -269,12 +266,17 @@ fn while_the_stream_takes_nothing_a_flood_of_pings_leaves_bounded_pongs() {
 
 #[test]
 fn what_the_stream_did_not_take_goes_first() {
-    for role in [Role::Server, Role::Client] {
+    for (role, len) in [
+        (Role::Server, 5),
+        (Role::Client, 5),
+        (Role::Server, 500),
+        (Role::Client, 500),
+    ] {
         let would_block = Fault::Error(Kind::WouldBlock);
         let script = Script::new([]).failing(Plan::Always(Direction::Write, would_block));
         let mut websocket = connect(role, script, SMALL);
-        let long = pattern(500);
-        websocket.write_message(Opcode::Binary, &long).unwrap();
+        let first = pattern(len);
+        websocket.write_message(Opcode::Binary, &first).unwrap();
         assert!(websocket.has_pending_output());
         assert!(
             websocket
@@ -295,7 +297,7 @@ fn what_the_stream_did_not_take_goes_first() {
         let sent = frames(&websocket.stream().output);
         assert_eq!(
             sent,
-            [(FIN | BINARY, long), (FIN | TEXT, b"second".to_vec())]
+            [(FIN | BINARY, first), (FIN | TEXT, b"second".to_vec())]
         );
     }
 }

@@ -82,7 +82,7 @@ fn sends() -> impl Strategy<Value = Send> {
         Just(Send::Write),
         Just(Send::Feed),
         (1_usize..64).prop_map(Send::Stream),
-        (1_usize..200, any::<bool>()).prop_map(|(piece, flush)| Send::Push { piece, flush }),
+        (20_usize..200, any::<bool>()).prop_map(|(piece, flush)| Send::Push { piece, flush }),
         Just(Send::Prepared),
         Just(Send::Uncompressed),
         Just(Send::Fragments),
@@ -104,8 +104,8 @@ fn messages() -> impl Strategy<Value = Vec<u8>> {
         Just(Vec::new()),
         "[a-c]{0,600}".prop_map(String::into_bytes),
         "\\PC{0,100}".prop_map(String::into_bytes),
-        (0_u8..128, 0_usize..20_000).prop_map(|(byte, len)| vec![byte; len]),
-        "[a-z0-9]{0,3000}".prop_map(String::into_bytes),
+        (0_u8..128, 0_usize..5_000).prop_map(|(byte, len)| vec![byte; len]),
+        "[a-z0-9]{0,1500}".prop_map(String::into_bytes),
     ]
 }
 
@@ -193,7 +193,7 @@ fn receive(websocket: &mut WebSocket<Wire>, how: &Receive, expected: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_way_to_send_is_read_in_any_way(

@@ -40,31 +40,31 @@ impl<S: Read + Write> Read for ByteStream<S> {
             return Ok(0);
         }
         loop {
-            let message = self.websocket.resume_message_reader();
-            if let Some(mut message) = message.filter(|message| message.opcode() == Opcode::Binary)
-            {
+            if let Some(mut message) = self.websocket.resume_message_reader() {
+                if message.opcode() == Opcode::Text {
+                    return Err(self.refuse_text());
+                }
                 match message.read(buf)? {
                     0 => continue,
                     len => return Ok(len),
                 }
             }
-            match self
-                .websocket
-                .message_reader()
-                .map(|message| message.opcode())
-            {
-                Ok(Opcode::Binary) => {}
-                Ok(_) => {
-                    // What cannot be sent now is no worse than what came.
-                    let _ = self
-                        .websocket
-                        .close(CloseCode::UNSUPPORTED_DATA, "binary only");
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "text message"));
-                }
+            match self.websocket.message_reader() {
+                Ok(_) => {}
                 Err(error) if is_end(&error) => return Ok(0),
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+impl<S: Read + Write> ByteStream<S> {
+    fn refuse_text(&mut self) -> io::Error {
+        // What cannot be sent now is no worse than what came.
+        let _ = self
+            .websocket
+            .close(CloseCode::UNSUPPORTED_DATA, "binary only");
+        io::Error::new(io::ErrorKind::InvalidData, "text message")
     }
 }
 

@@ -90,9 +90,7 @@ impl Handlers {
             CloseReply::Replace(payload) => Some(payload),
             CloseReply::Nothing => None,
         };
-        if let Some(payload) = payload {
-            transport.reply(Reply::Close(payload, Box::new(closed.clone())));
-        }
+        transport.reply(Reply::Close(payload, Box::new(closed.clone())));
         closed
     }
 }

@@ -62,29 +62,6 @@ impl Reader {
         }
         Ok(())
     }
-
-    /// Keeps the decompressor in step with a message whose frames are read raw.
-    pub(super) fn follow(
-        &mut self,
-        piece: &Piece<'_>,
-        transport: &mut impl Transport,
-    ) -> Result<(), Error> {
-        if piece.opcode.is_control() || !self.receiver.is_compressed(piece.rsv) {
-            return Ok(());
-        }
-        let mut scratch = [0; SCRATCH];
-        let mut rest = &*piece.payload;
-        loop {
-            let inflated = self
-                .receiver
-                .inflate(rest, piece.opcode, piece.last, &mut scratch);
-            let inflated = inflated.map_err(|violation| self.fail(violation, transport))?;
-            if inflated.done {
-                return Ok(());
-            }
-            rest = &rest[inflated.consumed..];
-        }
-    }
 }
 
 const SCRATCH: usize = 4 << 10;

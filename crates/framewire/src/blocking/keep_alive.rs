@@ -1,12 +1,13 @@
 //! Whether the peer is still there.
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::WriteHalf;
+use super::shutdown::after;
 use crate::Duplicate;
-use crate::error::Error;
-use crate::frame::ControlPayload;
+use crate::error::{Error, ErrorKind};
 
 /// Why a [`keep_alive`](WriteHalf::keep_alive) ended.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub enum KeepAliveEnd {
     Stopped,
     /// A Ping had no Pong within its deadline: the peer is gone, or does not read.
     NoPong,
-    /// A Ping could not be written, and why.
+    /// A Ping could not be written, and why. Also where the interval is 0.
     WriteFailed(Error),
     /// The reading half saw the connection end, or was dropped.
     Ended,
@@ -27,42 +28,26 @@ impl<S: Duplicate> WriteHalf<S> {
     /// the Pongs.
     ///
     /// A Ping carries a number in eight bytes; a Pong answers it and those before it (RFC 6455
-    /// 5.5.3). It is not held up by a thread that is in the middle of a write; but a stream that
-    /// takes nothing holds the Ping itself for as long as its write time-out, so give it one.
+    /// 5.5.3). A thread that is in the middle of a write sends the Ping when it is done, and the
+    /// Pong is due `pong_deadline` after that. A stream that takes nothing holds the Ping for as
+    /// long as its write time-out: give it one. A Ping that finds no room in time is left out.
     ///
-    /// One at a time: a second call stops the first.
+    /// One at a time: a second call stops the first. To let go of a peer that is gone, see
+    /// [`abort`](Self::abort).
     #[must_use = "it says whether the peer is still there"]
     pub fn keep_alive(&self, interval: Duration, pong_deadline: Duration) -> KeepAliveEnd {
+        if interval.is_zero() {
+            let error = ErrorKind::Config("keep-alive interval of 0");
+            return KeepAliveEnd::WriteFailed(error.into());
+        }
         let heartbeat = &self.shared().heartbeat;
-        let begun = heartbeat.begin();
-        let start = Instant::now();
-        // The n-th Ping, from 1, is due at n intervals and its Pong a deadline later.
-        let due = |n: u64| start + interval.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
-        let mut sent = 0;
+        let call = heartbeat.begin();
         loop {
-            let deadline = |answered: u64| {
-                let unanswered = (answered < sent).then(|| due(answered + 1) + pong_deadline);
-                let ping = due(sent + 1);
-                unanswered.map_or(ping, |pong| pong.min(ping))
-            };
-            match heartbeat.wait(&begun, deadline) {
-                Wake::Stopped => return KeepAliveEnd::Stopped,
-                Wake::Ended => return KeepAliveEnd::Ended,
-                Wake::Due { answered } => {
-                    let now = Instant::now();
-                    if answered < sent && now >= due(answered + 1) + pong_deadline {
-                        return KeepAliveEnd::NoPong;
-                    }
-                    if now < due(sent + 1) {
-                        continue;
-                    }
-                }
+            let due = after(Instant::now(), interval);
+            if let Some(end) = heartbeat.wait(call, due, pong_deadline) {
+                return end;
             }
-            sent += 1;
-            let number = (begun.first + sent).to_be_bytes();
-            heartbeat.sending(begun.first + sent);
-            let payload = ControlPayload::new(&number).unwrap_or(ControlPayload::EMPTY);
-            if let Err(error) = self.shared().queue_ping(payload)
+            if let Err(error) = self.shared().queue_ping(heartbeat.next_number())
                 && !error.is_would_block()
             {
                 return KeepAliveEnd::WriteFailed(error);
@@ -86,38 +71,41 @@ pub(super) struct Heartbeat {
 #[derive(Debug, Default)]
 struct Beat {
     /// The number of the last Ping, over all calls.
-    sent: u64,
-    /// The highest number that came back.
-    answered: u64,
+    number: u64,
+    /// The Pings without a Pong, and when they were sent: the oldest first.
+    unanswered: VecDeque<(u64, Instant)>,
     calls: u64,
     stopped: bool,
     ended: bool,
-}
-
-/// One call of `keep_alive`: which it is, and the number before its first Ping.
-struct Begun {
-    call: u64,
-    first: u64,
-}
-
-enum Wake {
-    Stopped,
-    Ended,
-    /// The time came; so many of this call's Pings are answered.
-    Due {
-        answered: u64,
-    },
+    failed: Option<Error>,
 }
 
 impl Heartbeat {
     /// Notes a Pong; one that answers no Ping of ours changes nothing.
     pub(super) fn pong(&self, payload: &[u8]) {
-        if let Ok(number) = payload.try_into().map(u64::from_be_bytes) {
-            self.update(|beat| {
-                if number <= beat.sent {
-                    beat.answered = beat.answered.max(number);
-                }
-            });
+        let Ok(number) = payload.try_into().map(u64::from_be_bytes) else {
+            return;
+        };
+        self.update(|beat| {
+            if number <= beat.number {
+                beat.unanswered.retain(|&(ping, _)| ping > number);
+            }
+        });
+    }
+
+    /// Notes that a Ping was sent.
+    pub(super) fn sent(&self, number: u64) {
+        self.update(|beat| {
+            if beat.unanswered.len() < MAX_UNANSWERED {
+                beat.unanswered.push_back((number, Instant::now()));
+            }
+        });
+    }
+
+    /// Notes that a Ping could not be sent.
+    pub(super) fn fail(&self, error: Error) {
+        if !error.is_would_block() {
+            self.update(|beat| beat.failed = Some(error));
         }
     }
 
@@ -126,43 +114,55 @@ impl Heartbeat {
         self.update(|beat| beat.ended = true);
     }
 
-    fn sending(&self, number: u64) {
-        self.update(|beat| beat.sent = number);
-    }
-
-    fn begin(&self) -> Begun {
-        let mut begun = Begun { call: 0, first: 0 };
+    fn begin(&self) -> u64 {
         self.update(|beat| {
             beat.calls += 1;
-            begun.call = beat.calls;
-            begun.first = beat.sent;
-        });
-        begun
+            beat.unanswered.clear();
+            beat.calls
+        })
     }
 
-    fn update(&self, change: impl FnOnce(&mut Beat)) {
-        change(&mut self.beat.lock().unwrap_or_else(PoisonError::into_inner));
+    fn next_number(&self) -> u64 {
+        self.update(|beat| {
+            beat.number += 1;
+            beat.number
+        })
+    }
+
+    fn update<R>(&self, change: impl FnOnce(&mut Beat) -> R) -> R {
+        let result = change(&mut self.beat.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
+        result
     }
 
-    /// Waits for a reason to stop, or until the time that `deadline` tells from the number of
-    /// Pings that are answered.
-    fn wait(&self, begun: &Begun, deadline: impl Fn(u64) -> Instant) -> Wake {
+    /// Waits until a Ping is due, or for a reason to stop.
+    fn wait(&self, call: u64, due: Instant, pong_deadline: Duration) -> Option<KeepAliveEnd> {
         let mut beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if beat.stopped || beat.calls != begun.call {
-                return Wake::Stopped;
+            if beat.stopped || beat.calls != call {
+                return Some(KeepAliveEnd::Stopped);
+            }
+            if let Some(error) = beat.failed.take() {
+                return Some(KeepAliveEnd::WriteFailed(error));
             }
             if beat.ended {
-                return Wake::Ended;
+                return Some(KeepAliveEnd::Ended);
             }
-            let answered = beat.answered.saturating_sub(begun.first);
-            let left = deadline(answered).saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Wake::Due { answered };
+            let now = Instant::now();
+            let oldest = beat.unanswered.front();
+            let deadline = oldest.map(|&(_, sent)| after(sent, pong_deadline));
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Some(KeepAliveEnd::NoPong);
             }
-            let waited = self.changed.wait_timeout(beat, left);
+            if now >= due {
+                return None;
+            }
+            let until = deadline.map_or(due, |deadline| deadline.min(due));
+            let waited = self.changed.wait_timeout(beat, until - now);
             beat = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
+
+/// How many Pings without a Pong have a deadline of their own; those after them have none.
+const MAX_UNANSWERED: usize = 64;

@@ -14,7 +14,8 @@ use crate::frame::{Opcode, Rsv};
 /// FIN. [`flush`](Write::flush) sends what there is at once; the message then ends with an empty
 /// frame unless more is written.
 ///
-/// Dropped without [`finish`](Self::finish) the message stays open.
+/// Dropped without [`finish`](Self::finish) the message stays open, and
+/// [`resume_message_writer`](Writer::resume_message_writer) goes on with it.
 #[derive(Debug)]
 pub struct MessageWriter<A: Access> {
     pub(super) access: A,
@@ -53,6 +54,11 @@ impl<A: Access> MessageWriter<A> {
         Ok(Self { access, fragment })
     }
 
+    pub(super) fn resume(mut access: A) -> Option<Self> {
+        let fragment = access.with(Writer::resume_stream)?;
+        Some(Self { access, fragment })
+    }
+
     /// Ends the message: its last fragment goes out with FIN, and everything is flushed. Returns
     /// the number of bytes in the message.
     ///
@@ -72,8 +78,12 @@ impl<A: Access> MessageWriter<A> {
         Ok(len)
     }
 
-    /// Sends what a reader gives until its end, and ends the message.
-    pub(super) fn stream(mut self, mut reader: impl Read) -> Result<u64, Error> {
+    /// Sends what a reader gives until its end, and ends the message as [`finish`](Self::finish)
+    /// does. Blocks on the reader too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Source`] where the reader fails; else those of `finish`.
+    pub fn finish_from(mut self, mut reader: impl Read) -> Result<u64, Error> {
         #[cfg(feature = "deflate")]
         if self.fragment.is_compressed() {
             self.compress_all(&mut reader)?;
@@ -90,8 +100,9 @@ impl<A: Access> MessageWriter<A> {
         }
     }
 
+    /// Makes room: sends what is known not to be the end of the message.
     pub(super) fn send_full(&mut self) -> Result<(), Error> {
-        if self.fragment.is_full() {
+        while self.fragment.is_full() {
             self.send_fragment(false)?;
         }
         Ok(())

@@ -47,6 +47,6 @@ pub use message_reader::MessageReader;
 pub use message_writer::MessageWriter;
 pub use prepared::PreparedMessage;
 pub use shutdown::Shutdown;
-pub use split::{ReadHalf, SharedWriter, WriteHalf};
+pub use split::{Link, ReadHalf, SharedWriter, WriteHalf};
 pub use websocket::{Frame, WebSocket};
 pub use writer::Writer;

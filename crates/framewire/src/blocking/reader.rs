@@ -12,8 +12,6 @@ use super::{Config, Frame};
 use crate::deflate::Inflater;
 use crate::error::{Closed, Error, ErrorKind, would_block};
 use crate::frame::{Header, Opcode, Rsv, Violation};
-#[cfg(feature = "deflate")]
-use crate::protocol::Piece;
 use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
 
 /// The read buffer, the message that is being put together, and whose it is.
@@ -92,8 +90,14 @@ impl Reader {
         self.receiver.set_inflater(inflater);
     }
 
-    pub(super) fn unread(&self) -> &[u8] {
-        &self.buffer[self.unread.clone()]
+    /// What was read and not used up: a header that is not whole, too.
+    pub(super) fn leftover(&self) -> Vec<u8> {
+        let partial = self.receiver.decoder().partial_header();
+        [partial, &self.buffer[self.unread.clone()]].concat()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// The next whole message. [`lend`](Self::lend) gives its bytes.
@@ -154,7 +158,7 @@ impl Reader {
 
     /// The message that was begun as a stream and has not been read to its end.
     pub(super) fn streamed(&self) -> Option<(Opcode, Rsv)> {
-        if self.owner != Owner::Stream {
+        if self.owner != Owner::Stream || self.ended.is_some() {
             return None;
         }
         let decoder = self.receiver.decoder();
@@ -257,12 +261,50 @@ impl Reader {
         else {
             return Err(ErrorKind::FrameBufferTooSmall { needed }.into());
         };
-        // What came before an interruption was kept, by whatever call.
-        let kept = self.message.held();
-        let mut done = kept.len();
-        output[..done].copy_from_slice(kept);
-        self.message.clear();
-        while self.receiver.decoder().frame().is_some() {
+        if header.opcode().is_control() {
+            self.read_control_frame(output, transport)?;
+        } else {
+            self.read_data_frame(output, transport)?;
+        }
+        Ok(Frame::new(header, output))
+    }
+
+    /// Reads a control frame and gives it its reply. What comes before an interruption is held, as
+    /// for any other kind of call.
+    fn read_control_frame(
+        &mut self,
+        output: &mut [u8],
+        transport: &mut impl Transport,
+    ) -> Result<(), Error> {
+        loop {
+            self.fill_if_empty(transport)?;
+            let input = &mut self.buffer[self.unread.clone()];
+            let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
+                Ok(received) => received,
+                Err(violation) => return Err(self.fail(violation, transport)),
+            };
+            self.unread.start += used;
+            let Some(PieceEvent::Control(event)) = event else {
+                continue;
+            };
+            copy_payload(&event, output);
+            if let Some(closed) = self.handlers.handle(&event, transport) {
+                // The frame itself is given; the next call says that the connection is closed.
+                let _ = self.close(closed, transport);
+            }
+            return Ok(());
+        }
+    }
+
+    /// Reads a data frame: straight into the caller's buffer until it is interrupted, then into the
+    /// memory that holds what came before, so that no byte is moved more than twice.
+    fn read_data_frame(
+        &mut self,
+        output: &mut [u8],
+        transport: &mut impl Transport,
+    ) -> Result<(), Error> {
+        let mut done = 0;
+        while self.message.is_empty() && self.receiver.decoder().frame().is_some() {
             match self.read_frame_payload(&mut output[done..], transport) {
                 Ok(len) => done += len,
                 Err(error) => {
@@ -273,19 +315,28 @@ impl Reader {
                 }
             }
         }
-        if header.opcode().is_control() {
-            let event = Event::from_control(header.opcode(), output);
-            if let Some(closed) = self.handlers.handle(&event, transport) {
-                // The frame itself is given; the next call says that the connection is closed.
-                let _ = self.close(closed, transport);
-            }
+        while self.receiver.decoder().frame().is_some() {
+            self.fill_if_empty(transport)?;
+            let input = &mut self.buffer[self.unread.clone()];
+            let used = match self.receiver.raw_payload(input) {
+                Ok(used) => used,
+                Err(violation) => return Err(self.fail(violation, transport)),
+            };
+            let piece = self.unread.start..self.unread.start + used;
+            self.unread.start = piece.end;
+            self.message.append(&self.buffer[piece]);
         }
-        Ok(Frame::new(header, output))
+        if !self.message.is_empty() {
+            output.copy_from_slice(self.message.message());
+            self.message.forget();
+        }
+        Ok(())
     }
 
     /// Reads and forgets everything until the connection ends; `Ok` where a Close frame came.
     pub(super) fn discard(&mut self, transport: &mut impl Transport) -> Result<Closed, Error> {
         self.owner = Owner::Nobody;
+        self.message.forget();
         *self.receiver.decoder_mut().limits_mut() = Limits::UNLIMITED;
         loop {
             match self.discard_piece(transport) {
@@ -316,37 +367,32 @@ impl Reader {
         }
         // A second message_reader skips what the first has left.
         if self.owner != owner || owner == Owner::Stream {
-            match self.owner {
-                Owner::Assembly if self.receiver.decoder().message().is_some() => {
-                    return Err(ErrorKind::MessageInProgress.into());
-                }
-                Owner::Assembly | Owner::Nobody => {}
-                Owner::Stream => self.owner = Owner::Nobody,
-                Owner::Frames => {
-                    self.message.keep_control(self.is_in_control_frame());
-                    self.owner = Owner::Nobody;
-                }
+            let decoder = self.receiver.decoder();
+            if self.owner == Owner::Assembly && decoder.message().is_some() {
+                return Err(ErrorKind::MessageInProgress.into());
             }
-            self.skip_message(transport)?;
+            // A header that was only looked at belongs to the next call of any kind.
+            if !(self.owner == Owner::Frames && decoder.is_untouched()) {
+                self.owner = Owner::Nobody;
+                self.message.forget();
+                self.skip_message(transport)?;
+            }
             self.owner = owner;
         }
-        // A message that is not held is not bound by what may be held.
-        self.receiver.decoder_mut().limits_mut().message = match owner {
-            Owner::Assembly => self.limits.message,
-            Owner::Stream | Owner::Frames | Owner::Nobody => Limits::UNLIMITED.message,
-        };
-        Ok(())
+        *self.receiver.decoder_mut().limits_mut() = self.limits;
+        if owner != Owner::Assembly {
+            // A message that is not held is not bound by what may be held.
+            self.receiver.decoder_mut().limits_mut().message = Limits::UNLIMITED.message;
+            return Ok(());
+        }
+        let checked = self.receiver.decoder_mut().check_message_limit();
+        checked.map_err(|violation| self.fail(violation, transport))
     }
 
     /// Nothing is under way, and nothing is held for the next call.
     fn is_at_rest(&self) -> bool {
         let decoder = self.receiver.decoder();
         decoder.message().is_none() && decoder.frame().is_none() && self.message.is_empty()
-    }
-
-    fn is_in_control_frame(&self) -> bool {
-        let frame = self.receiver.decoder().frame();
-        frame.is_some_and(|frame| frame.opcode().is_control())
     }
 
     fn is_in_data_frame(&self) -> bool {
@@ -438,17 +484,8 @@ impl Reader {
         }
         let len = read_once(&mut output[..room], transport);
         let len = self.check_read(len, transport)?;
-        let decoder = self.receiver.decoder_mut();
-        match decoder.decode_payload(&mut output[..len]) {
-            Ok((_, piece)) => {
-                #[cfg(feature = "deflate")]
-                if let Some(piece) = piece {
-                    self.follow(&piece, transport)?;
-                }
-                #[cfg(not(feature = "deflate"))]
-                let _ = piece;
-                Ok(Some(len))
-            }
+        match self.receiver.raw_payload(&mut output[..len]) {
+            Ok(_) => Ok(Some(len)),
             Err(violation) => Err(self.fail(violation, transport)),
         }
     }
@@ -465,20 +502,10 @@ impl Reader {
             self.fill(transport)?;
         }
         let input = &mut self.buffer[self.unread.clone()];
-        match self.receiver.decoder_mut().decode_payload(input) {
-            Ok((used, piece)) => {
+        match self.receiver.raw_payload(input) {
+            Ok(used) => {
+                output[..used].copy_from_slice(&input[..used]);
                 self.unread.start += used;
-                if let Some(piece) = piece {
-                    output[..used].copy_from_slice(piece.payload);
-                    #[cfg(feature = "deflate")]
-                    {
-                        let piece = Piece {
-                            payload: &mut output[..used],
-                            ..piece
-                        };
-                        self.follow(&piece, transport)?;
-                    }
-                }
                 Ok(used)
             }
             Err(violation) => Err(self.fail(violation, transport)),
@@ -518,25 +545,19 @@ impl Reader {
     /// Handles what has been read and forgets the data in it.
     fn discard_piece(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
         self.check_ended()?;
+        self.fill_if_empty(transport)?;
         let input = &mut self.buffer[self.unread.clone()];
-        let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
-            Ok(received) => received,
+        let (used, event) = match self.receiver.skip_piece(input, &mut self.message) {
+            Ok(skipped) => skipped,
             Err(violation) => return Err(self.fail(violation, transport)),
         };
         self.unread.start += used;
-        match event {
-            Some(PieceEvent::Control(event)) => match self.handlers.handle(&event, transport) {
-                Some(closed) => Err(self.close(closed, transport)),
-                None => Ok(()),
-            },
-            #[cfg(feature = "deflate")]
-            Some(PieceEvent::Data(piece)) if self.receiver.is_compressed(piece.rsv) => {
-                self.compressed = Some(CompressedPiece::new(&piece, self.unread.start));
-                Ok(())
-            }
-            Some(PieceEvent::Data(_)) => Ok(()),
-            None => self.fill_if_empty(transport),
+        if let Some(event) = event
+            && let Some(closed) = self.handlers.handle(&event, transport)
+        {
+            return Err(self.close(closed, transport));
         }
+        Ok(())
     }
 
     fn fill_if_empty(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
@@ -634,6 +655,21 @@ impl Reader {
 /// After so many messages in a row that did not need the assembled message's memory, or two
 /// time-outs, it is given back.
 const REST: u8 = 128;
+
+/// The payload of a control frame, as it was sent.
+fn copy_payload(event: &Event<'_>, output: &mut [u8]) {
+    match event {
+        Event::Message(_) => {}
+        Event::Ping(payload) | Event::Pong(payload) => output.copy_from_slice(payload),
+        Event::Close(frame) => {
+            if let (Some(code), Some((head, reason))) = (frame.code, output.split_first_chunk_mut())
+            {
+                *head = code.get().to_be_bytes();
+                reason.copy_from_slice(frame.reason.as_bytes());
+            }
+        }
+    }
+}
 
 fn read_once(buf: &mut [u8], transport: &mut impl Transport) -> io::Result<usize> {
     transport.settle();

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::transport::{Reply, Transport};
 use super::{WebSocket, Writer};
 use crate::Socket;
-use crate::error::{Error, ErrorKind, Side, would_block};
-use crate::frame::CloseCode;
+use crate::error::{Closed, Error, ErrorKind, Side, would_block};
+use crate::frame::{CloseCode, ControlPayload};
 use crate::protocol::Role;
 
 /// How a connection was shut down.
@@ -36,39 +36,45 @@ impl<S: Socket> WebSocket<S> {
     /// [`ErrorKind::Io`] where the stream fails before the peer's Close frame is there.
     pub fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
         let Self { reader, writer } = self;
-        let mut timed = Timed {
-            writer,
-            deadline: Instant::now() + deadline,
-        };
-        let sent = timed.close();
+        let mut timed = Timed::new(writer, deadline);
+        let payload = ControlPayload::close(CloseCode::NORMAL, "");
+        timed.writer.queue_close(
+            payload.unwrap_or(ControlPayload::EMPTY),
+            Box::new(Closed {
+                code: CloseCode::NORMAL,
+                reason: String::new(),
+                by: Side::Local,
+            }),
+        );
         let by = timed.closed_by().unwrap_or(Side::Local);
-        let closed = sent.and_then(|()| reader.discard(&mut timed));
-        let closed = closed.and_then(|closed| {
-            if timed.writer.role() == Role::Client {
-                // RFC 6455 7.1.1: the server closes the TCP connection first.
-                match reader.wait_for_end(&mut timed) {
-                    Err(error) if would_block(&error) && timed.left().is_some() => {
-                        return Err(error.into());
-                    }
-                    // However it ends, and whether it does in time: the Close frames are through.
-                    _ => {}
-                }
-            }
-            Ok(closed)
-        });
+        let mut closed = reader.discard(&mut timed);
+        timed.settle();
+        let sent = !timed.writer.has_pending_output() && timed.writer.failure().is_none();
+        if must_wait_for_end(&closed, timed.writer.role())
+            && let Err(error) = reader.wait_for_end(&mut timed)
+            && would_block(&error)
+            && timed.left().is_some()
+        {
+            closed = Err(error.into());
+        }
         let expired = timed.left().is_none();
-        timed.writer.stream().set_read_timeout(None)?;
-        timed.writer.stream().set_write_timeout(None)?;
+        // A stream that is gone has no time-outs to take away.
+        let _ = timed.writer.stream().set_read_timeout(None);
+        let _ = timed.writer.stream().set_write_timeout(None);
         match closed {
+            Ok(_) if !sent && !expired && timed.writer.failure().is_none() => {
+                Err(io::Error::from(io::ErrorKind::WouldBlock).into())
+            }
             Ok(closed) => Ok(Shutdown {
                 code: closed.code,
                 reason: closed.reason,
                 by: closed.by,
-                clean: true,
+                clean: sent,
             }),
             Err(error) if error.is_would_block() && !expired => Err(error),
-            Err(error) => match error.kind() {
-                ErrorKind::Io(_) if !error.is_would_block() => Err(error),
+            Err(error) => match (timed.writer.failure(), error.kind()) {
+                (Some(failure), _) => Err(io::Error::from(failure).into()),
+                (None, ErrorKind::Io(_)) if !error.is_would_block() => Err(error),
                 _ => Ok(Shutdown {
                     code: error.close_code().unwrap_or(CloseCode::ABNORMAL),
                     reason: String::new(),
@@ -80,31 +86,34 @@ impl<S: Socket> WebSocket<S> {
     }
 }
 
+/// A client waits for the server to close the TCP connection first (RFC 6455 7.1.1). After a
+/// violation either waits: what the peer still sends would reset the connection, and could take the
+/// Close frame from it.
+fn must_wait_for_end(closed: &Result<Closed, Error>, role: Role) -> bool {
+    match closed {
+        Ok(_) => role == Role::Client,
+        Err(error) => matches!(error.kind(), ErrorKind::Violation(_)),
+    }
+}
+
 /// The writing side with a deadline for all that it does.
 struct Timed<'a, S> {
     writer: &'a mut Writer<S>,
     deadline: Instant,
 }
 
-impl<S: Socket> Timed<'_, S> {
+impl<'a, S: Socket> Timed<'a, S> {
+    fn new(writer: &'a mut Writer<S>, deadline: Duration) -> Self {
+        Self {
+            writer,
+            deadline: after(Instant::now(), deadline),
+        }
+    }
+
     /// What is left of the time; `None` where that is too little to wait for.
     fn left(&self) -> Option<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         (left >= RESOLUTION).then_some(left)
-    }
-
-    /// Gives each write what is left of the time: no time-out at all would be for ever.
-    fn limit_writes(&self) -> io::Result<()> {
-        let left = self.left().unwrap_or(RESOLUTION);
-        self.writer.stream().set_write_timeout(Some(left))
-    }
-
-    fn close(&mut self) -> Result<(), Error> {
-        if self.writer.is_closing() {
-            return Ok(());
-        }
-        self.limit_writes()?;
-        self.writer.close(CloseCode::NORMAL, "")
     }
 }
 
@@ -119,9 +128,15 @@ impl<S: Socket> Transport for Timed<'_, S> {
         self.writer.reply(reply);
     }
 
+    /// Each write has what is left of the time; the first is tried in any case.
     fn settle(&mut self) {
-        if self.limit_writes().is_ok() {
-            self.writer.settle();
+        while self.writer.has_pending_output() {
+            let left = self.left().unwrap_or(RESOLUTION);
+            let limited = self.writer.stream().set_write_timeout(Some(left));
+            let waits = limited.is_ok() && self.writer.write_some().unwrap_or(false);
+            if !waits || self.left().is_none() {
+                return;
+            }
         }
     }
 
@@ -137,6 +152,14 @@ impl<S: Socket> Transport for Timed<'_, S> {
         self.writer.closed_by()
     }
 }
+
+/// A time from now, or one that is as good as never.
+pub(super) fn after(now: Instant, time: Duration) -> Instant {
+    now + time.min(A_CENTURY)
+}
+
+/// Longer than any connection, and not too long to be added to the time.
+const A_CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Time-outs end this much too early at most.
 const RESOLUTION: Duration = Duration::from_millis(5);

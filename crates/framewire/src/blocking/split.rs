@@ -1,6 +1,7 @@
 //! A connection whose two directions are used by different threads.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -12,8 +13,8 @@ use super::{
     CloseReply, Frame, MessageReader, MessageWriter, PingReply, PreparedMessage, WebSocket, Writer,
 };
 use crate::Duplicate;
-use crate::error::{Error, Side};
-use crate::frame::{CloseCode, ControlPayload, Header, Opcode, Rsv};
+use crate::error::{Closed, Error, Side};
+use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::Message;
 
 /// The reading half of a [split](WebSocket::split) connection.
@@ -51,13 +52,16 @@ pub(super) struct Shared<S> {
     unflushed: AtomicBool,
     /// Who sent the first Close frame, in the terms of `closed_by_bits`.
     closed_by: AtomicU8,
+    /// Ends the connection under whoever waits for it.
+    socket: Mutex<S>,
     pub(super) heartbeat: Heartbeat,
 }
 
 #[derive(Debug, Default)]
 struct Queued {
     reply: Option<Reply>,
-    ping: Option<ControlPayload>,
+    /// The number of a Ping of the heartbeat.
+    ping: Option<u64>,
     flush: bool,
 }
 
@@ -71,10 +75,14 @@ pub struct Link<S> {
 impl<S: Duplicate> WebSocket<S> {
     /// Splits the connection into a half that reads and a half that writes. Starts nothing.
     ///
+    /// Takes two more handles to the stream: one to read from, and one to
+    /// [abort](WriteHalf::abort) with.
+    ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream cannot be duplicated.
     pub fn split(self) -> Result<(ReadHalf<S>, WriteHalf<S>), Error> {
         let stream = self.writer.stream().duplicate()?;
+        let socket = self.writer.stream().duplicate()?;
         let unflushed = self.writer.has_pending_output();
         let closed = self.writer.closed();
         let closed_by = closed.map_or(NOBODY, |closed| closed_by_bits(closed.by));
@@ -84,8 +92,12 @@ impl<S: Duplicate> WebSocket<S> {
             queued: Mutex::default(),
             unflushed: AtomicBool::new(unflushed),
             closed_by: AtomicU8::new(closed_by),
+            socket: Mutex::new(socket),
             heartbeat: Heartbeat::default(),
         });
+        if self.reader.has_ended() {
+            shared.heartbeat.end();
+        }
         let read_half = ReadHalf {
             reader: self.reader,
             link: Link {
@@ -176,6 +188,33 @@ impl<S: Duplicate> ReadHalf<S> {
     pub fn stream(&self) -> &S {
         &self.link.stream
     }
+
+    /// Makes one connection of both halves again: for [`WebSocket::shutdown`], or
+    /// [`WebSocket::into_inner`].
+    ///
+    /// # Errors
+    /// Gives both halves back where they are not of one connection, or where the writing half has
+    /// other clones.
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "the lines above prove it"
+    )]
+    pub fn reunite(
+        self,
+        write_half: WriteHalf<S>,
+    ) -> Result<WebSocket<S>, Box<(Self, WriteHalf<S>)>> {
+        let is_pair = Arc::ptr_eq(&self.link.shared, &write_half.shared);
+        if !is_pair || Arc::strong_count(&write_half.shared) != 2 {
+            return Err(Box::new((self, write_half)));
+        }
+        drop(self.link);
+        let shared = Arc::into_inner(write_half.shared).expect("of two, one was dropped");
+        Ok(WebSocket {
+            reader: self.reader,
+            writer: shared.into_writer(),
+        })
+    }
 }
 
 impl<S: Duplicate> WriteHalf<S> {
@@ -207,6 +246,27 @@ impl<S: Duplicate> WriteHalf<S> {
             .with(|writer| writer.feed_message(opcode, payload))
     }
 
+    /// See [`Writer::feed_message_ext`], and [`feed_message`](Self::feed_message).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn feed_message_ext(&self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error> {
+        self.message()
+            .with(|writer| writer.feed_message_ext(opcode, rsv, payload))
+    }
+
+    /// See [`Writer::has_pending_output`].
+    #[must_use]
+    pub fn has_pending_output(&self) -> bool {
+        self.shared.with(|writer| writer.has_pending_output())
+    }
+
+    /// See [`Writer::closed`].
+    #[must_use]
+    pub fn closed(&self) -> Option<Closed> {
+        self.shared.with(|writer| writer.closed().cloned())
+    }
+
     /// See [`Writer::flush`].
     ///
     /// # Errors
@@ -228,8 +288,12 @@ impl<S: Duplicate> WriteHalf<S> {
         payload: &[u8],
     ) -> Result<(), Error> {
         let _message = (!opcode.is_control()).then(|| self.message());
-        self.shared
-            .with(|writer| writer.write_frame(fin, rsv, opcode, payload))
+        let job = |writer: &mut Writer<S>| writer.write_frame(fin, rsv, opcode, payload);
+        if opcode == Opcode::Close {
+            self.shared.with_close(job)
+        } else {
+            self.shared.with(job)
+        }
     }
 
     /// See [`Writer::write_prepared`]. Waits for a message that another thread is sending.
@@ -251,11 +315,26 @@ impl<S: Duplicate> WriteHalf<S> {
         chunk_size: usize,
         reader: impl Read,
     ) -> Result<u64, Error> {
-        MessageWriter::open(self.message(), opcode, Rsv::NONE, Some(chunk_size))?.stream(reader)
+        self.stream_message_ext(opcode, Rsv::NONE, chunk_size, reader)
+    }
+
+    /// See [`Writer::stream_message_ext`], and [`stream_message`](Self::stream_message).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stream_message_ext(
+        &self,
+        opcode: Opcode,
+        rsv: Rsv,
+        chunk_size: usize,
+        reader: impl Read,
+    ) -> Result<u64, Error> {
+        MessageWriter::open(self.message(), opcode, rsv, Some(chunk_size))?.finish_from(reader)
     }
 
     /// See [`Writer::message_writer`]. Waits for a message that another thread is sending, and
-    /// keeps other messages waiting, but not control frames, until it is dropped.
+    /// keeps other messages waiting, but not control frames, until it is dropped: a thread that
+    /// sends another message before that waits for itself.
     ///
     /// # Errors
     /// As there.
@@ -263,7 +342,25 @@ impl<S: Duplicate> WriteHalf<S> {
         &self,
         opcode: Opcode,
     ) -> Result<MessageWriter<SharedWriter<'_, S>>, Error> {
-        MessageWriter::open(self.message(), opcode, Rsv::NONE, None)
+        self.message_writer_ext(opcode, Rsv::NONE)
+    }
+
+    /// See [`Writer::message_writer_ext`], and [`message_writer`](Self::message_writer).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn message_writer_ext(
+        &self,
+        opcode: Opcode,
+        rsv: Rsv,
+    ) -> Result<MessageWriter<SharedWriter<'_, S>>, Error> {
+        MessageWriter::open(self.message(), opcode, rsv, None)
+    }
+
+    /// See [`Writer::resume_message_writer`], and [`message_writer`](Self::message_writer).
+    #[must_use]
+    pub fn resume_message_writer(&self) -> Option<MessageWriter<SharedWriter<'_, S>>> {
+        MessageWriter::resume(self.message())
     }
 
     /// See [`Writer::ping`].
@@ -288,7 +385,17 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.shared.with(|writer| writer.close(code, reason))
+        self.shared.with_close(|writer| writer.close(code, reason))
+    }
+
+    /// Ends the connection under whoever waits for it, without a closing handshake: the reading
+    /// half, or a thread that writes, fails at once. For a peer that is gone, as
+    /// [`keep_alive`](Self::keep_alive) can tell.
+    ///
+    /// # Errors
+    /// The stream's own.
+    pub fn abort(&self) -> io::Result<()> {
+        lock(&self.shared.socket).shutdown(Shutdown::Both)
     }
 
     pub(super) fn shared(&self) -> &Shared<S> {
@@ -336,16 +443,39 @@ impl<S: Duplicate> Shared<S> {
         result
     }
 
-    /// Sends a Ping without waiting for another thread's write: that one sends it.
-    pub(super) fn queue_ping(&self, payload: ControlPayload) -> Result<(), Error> {
+    /// As [`with`](Self::with), for a Close frame: an answer that comes at once has to find out who
+    /// closed first.
+    fn with_close(
+        &self,
+        job: impl FnOnce(&mut Writer<S>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (release, acquire) = (Ordering::Release, Ordering::Acquire);
+        let mark = |from, to| self.closed_by.compare_exchange(from, to, release, acquire);
+        let marked = mark(NOBODY, LOCAL).is_ok();
+        let closed = self.with(job);
+        if marked && closed.is_err() && self.with(|writer| writer.closed().is_none()) {
+            let _ = mark(LOCAL, NOBODY);
+        }
+        closed
+    }
+
+    /// Sends a Ping of the heartbeat without waiting for another thread's write: that one sends it.
+    pub(super) fn queue_ping(&self, number: u64) -> Result<(), Error> {
         let Some(mut writer) = try_lock(&self.writer) else {
-            lock(&self.queued).ping = Some(payload);
+            lock(&self.queued).ping = Some(number);
             self.send_queued();
             return Ok(());
         };
-        let result = writer.ping(payload.as_slice());
+        let result = self.ping(&mut writer, number);
         self.release(writer);
         result
+    }
+
+    /// Sends a Ping of the heartbeat, whose Pong is due from now on.
+    fn ping(&self, writer: &mut Writer<S>, number: u64) -> Result<(), Error> {
+        writer.ping(&number.to_be_bytes())?;
+        self.heartbeat.sent(number);
+        Ok(())
     }
 
     fn release(&self, mut writer: MutexGuard<'_, Writer<S>>) {
@@ -373,10 +503,12 @@ impl<S: Duplicate> Shared<S> {
             if let Some(reply) = queued.reply {
                 writer.reply(reply);
             }
-            // What fails here fails again with the next write, which reports it.
-            if let Some(payload) = queued.ping {
-                let _ = writer.ping(payload.as_slice());
+            if let Some(number) = queued.ping
+                && let Err(error) = self.ping(writer, number)
+            {
+                self.heartbeat.fail(error);
             }
+            // What fails here fails again with the next write, which reports it.
             let _ = writer.flush_taken();
         }
         self.unflushed
@@ -408,6 +540,8 @@ impl<S: Duplicate> Transport for Link<S> {
 
     fn reply(&mut self, reply: Reply) {
         if let Some(mut writer) = try_lock(&self.shared.writer) {
+            // First what is older, so that the latest Pong is the one that stays.
+            self.shared.settle(&mut writer);
             writer.reply(reply);
             self.shared.release(writer);
         } else {
@@ -441,9 +575,25 @@ impl<S: Duplicate> Transport for Link<S> {
 }
 
 /// A reading half that is gone reads no Pong.
-impl<S> Drop for ReadHalf<S> {
+impl<S> Drop for Link<S> {
     fn drop(&mut self) {
-        self.link.shared.heartbeat.end();
+        self.shared.heartbeat.end();
+    }
+}
+
+impl<S> Shared<S> {
+    /// The writer, when nobody else has it any more.
+    fn into_writer(self) -> Writer<S>
+    where
+        S: Write,
+    {
+        let writer = self.writer.into_inner();
+        let mut writer = writer.unwrap_or_else(PoisonError::into_inner);
+        let queued = self.queued.into_inner();
+        if let Some(reply) = queued.unwrap_or_else(PoisonError::into_inner).reply {
+            writer.reply(reply);
+        }
+        writer
     }
 }
 

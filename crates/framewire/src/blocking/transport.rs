@@ -36,8 +36,8 @@ pub trait Transport {
 pub enum Reply {
     /// Answers a Ping.
     Pong(ControlPayload),
-    /// Answers a Close frame.
-    Close(ControlPayload, Box<Closed>),
+    /// Notes the peer's Close frame, and answers it.
+    Close(Option<ControlPayload>, Box<Closed>),
     /// Answers a violation.
     Violation(Violation),
 }

@@ -99,10 +99,12 @@ impl<S> WebSocket<S> {
 
     /// The stream, and the bytes that were read from it and not used up.
     ///
-    /// What waits to be written is lost: [`flush`](Self::flush) first.
+    /// Between messages these are all that another `WebSocket` needs to go on
+    /// ([`with_leftover`](Self::with_leftover)); in the middle of one its beginning is lost. What
+    /// waits to be written is lost too: [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {
-        let leftover = self.reader.unread().to_vec();
+        let leftover = self.reader.leftover();
         (self.writer.into_stream(), leftover)
     }
 
@@ -223,8 +225,8 @@ impl<S: Read + Write> WebSocket<S> {
         MessageReader::resume(&mut self.reader, &mut self.writer)
     }
 
-    /// The header of the next raw frame. Blocks until it is there; consumes nothing that
-    /// [`read_frame`](Self::read_frame) does not give again.
+    /// The header of the next raw frame. Blocks until it is there, and consumes nothing: the next
+    /// call may read the frame raw, or the message that it begins in any way.
     ///
     /// # Errors
     /// See [`WebSocket`].
@@ -368,6 +370,11 @@ impl<S: Write> WebSocket<S> {
         rsv: Rsv,
     ) -> Result<MessageWriter<&mut Writer<S>>, Error> {
         self.writer.message_writer_ext(opcode, rsv)
+    }
+
+    /// See [`Writer::resume_message_writer`].
+    pub fn resume_message_writer(&mut self) -> Option<MessageWriter<&mut Writer<S>>> {
+        self.writer.resume_message_writer()
     }
 
     /// See [`Writer::ping`].

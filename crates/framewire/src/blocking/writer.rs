@@ -26,8 +26,9 @@ use crate::protocol::{
 /// whatever is called next.
 ///
 /// # Memory
-/// The write buffer, as large as what waited in it and at most [`Config::write_buffer`] (or one
-/// frame where that is longer) and, once a message was streamed, one chunk.
+/// The write buffer, at most twice as large as what waits in it, which is at most
+/// [`Config::write_buffer`] (or one frame where that is longer), and, once a message was streamed,
+/// one chunk.
 #[derive(Debug)]
 pub struct Writer<S> {
     stream: S,
@@ -43,6 +44,8 @@ pub struct Writer<S> {
     failed: Option<io::ErrorKind>,
     fragment: Fragment,
     closed: Option<Box<Closed>>,
+    /// Whether the peer's Close frame came before one of this end.
+    peer_closed: bool,
     chunk_size: usize,
     write_buffer: usize,
 }
@@ -61,6 +64,7 @@ impl<S> Writer<S> {
             failed: None,
             fragment: Fragment::default(),
             closed: None,
+            peer_closed: false,
             chunk_size: config.chunk_size,
             write_buffer: config.write_buffer,
         }
@@ -116,8 +120,9 @@ impl<S> Writer<S> {
         self.sender.encoder().role()
     }
 
-    pub(super) fn is_closing(&self) -> bool {
-        self.sender.is_closing()
+    /// What the stream has failed with, so that nothing can be written any more.
+    pub(super) fn failure(&self) -> Option<io::ErrorKind> {
+        self.failed
     }
 
     fn pending(&self) -> usize {
@@ -160,7 +165,8 @@ impl<S: Write> Writer<S> {
 
     /// Queues a message for the next flush, so that many leave with one system call.
     ///
-    /// Writes only where the write buffer would otherwise grow over its bound.
+    /// Writes only where the write buffer would otherwise grow over its bound, and where the stream
+    /// did not take all that it was given the last time: that has to go first.
     ///
     /// # Errors
     /// As for [`write_message`](Self::write_message).
@@ -206,7 +212,10 @@ impl<S: Write> Writer<S> {
         payload: &[u8],
     ) -> Result<(), Error> {
         if opcode == Opcode::Close {
-            let closed = closed_by_payload(payload);
+            let mut closed = closed_by_payload(payload);
+            if self.peer_closed {
+                closed.by = Side::Peer;
+            }
             self.send_frame(fin, rsv, opcode, payload)?;
             self.closed = Some(Box::new(closed));
             return Ok(());
@@ -244,7 +253,9 @@ impl<S: Write> Writer<S> {
     /// # Errors
     /// [`ErrorKind::ChunkSize`] where `chunk_size` is 0 or over [`Config::chunk_size`];
     /// [`ErrorKind::Source`] where the reader fails, [`ErrorKind::Io`] where the stream does: the
-    /// message is then open, and the same call with the same reader goes on where it stopped.
+    /// message is then open, and nothing of what was read is lost.
+    /// [`resume_message_writer`](Self::resume_message_writer) and
+    /// [`finish_from`](MessageWriter::finish_from) go on with it.
     /// Text that turns out not to be UTF-8 ([`ErrorKind::Send`]) leaves a message that cannot be
     /// finished: close the connection.
     pub fn stream_message(
@@ -267,13 +278,13 @@ impl<S: Write> Writer<S> {
         chunk_size: usize,
         reader: impl Read,
     ) -> Result<u64, Error> {
-        MessageWriter::open(self, opcode, rsv, Some(chunk_size))?.stream(reader)
+        MessageWriter::open(self, opcode, rsv, Some(chunk_size))?.finish_from(reader)
     }
 
     /// Opens a message that is written in pieces of any size.
     ///
-    /// Dropped without [`finish`](MessageWriter::finish) the message stays open: calling this again
-    /// with the same opcode takes it up, and any other message is refused.
+    /// Dropped without [`finish`](MessageWriter::finish) the message stays open, and other messages
+    /// are refused: [`resume_message_writer`](Self::resume_message_writer) goes on with it.
     ///
     /// # Errors
     /// [`ErrorKind::Send`] where another message is open; [`ErrorKind::Closed`].
@@ -291,6 +302,13 @@ impl<S: Write> Writer<S> {
         rsv: Rsv,
     ) -> Result<MessageWriter<&mut Self>, Error> {
         MessageWriter::open(self, opcode, rsv, None)
+    }
+
+    /// The message that [`message_writer`](Self::message_writer) or
+    /// [`stream_message`](Self::stream_message) opened and did not finish, to go on with it; `None`
+    /// where there is none.
+    pub fn resume_message_writer(&mut self) -> Option<MessageWriter<&mut Self>> {
+        MessageWriter::resume(self)
     }
 
     /// Sends a Ping.
@@ -355,10 +373,10 @@ impl<S: Write> Writer<S> {
         match reply {
             Reply::Pong(payload) => self.sender.queue_pong(payload),
             Reply::Close(payload, closed) => {
-                if !self.sender.is_closing() {
-                    self.closed = Some(closed);
+                self.peer_closed |= !self.sender.is_closing();
+                if let Some(payload) = payload {
+                    self.queue_close(payload, closed);
                 }
-                self.sender.queue_close(payload);
             }
             Reply::Violation(violation) => {
                 if !self.sender.is_closing() {
@@ -376,6 +394,14 @@ impl<S: Write> Writer<S> {
         }
     }
 
+    /// Lets a Close frame be the last thing sent, unless one is already.
+    pub(super) fn queue_close(&mut self, payload: ControlPayload, closed: Box<Closed>) {
+        if !self.sender.is_closing() {
+            self.closed = Some(closed);
+            self.sender.queue_close(payload);
+        }
+    }
+
     /// Moves the pending reply, if any, into the write buffer where that has room.
     fn write_reply(&mut self) {
         if self.sender.has_reply() && self.pending() < self.write_buffer {
@@ -385,7 +411,7 @@ impl<S: Write> Writer<S> {
         }
     }
 
-    /// Opens a message, or takes up the open one, and hands out its fragment.
+    /// Opens a message and hands out its fragment.
     pub(super) fn open_stream(
         &mut self,
         opcode: Opcode,
@@ -399,13 +425,11 @@ impl<S: Write> Writer<S> {
             }
             .into());
         }
-        if self.fragment.message() != Some((opcode, rsv)) {
-            self.check_message(opcode)?;
-            if let Some(open) = self.sender.encoder().message() {
-                return Err(SendError::MessageOpen(open).into());
-            }
-            self.begin_fragments(opcode, rsv, chunk_size);
+        self.check_message(opcode)?;
+        if let Some(open) = self.sender.encoder().message() {
+            return Err(SendError::MessageOpen(open).into());
         }
+        self.begin_fragments(opcode, rsv, chunk_size);
         Ok(mem::take(&mut self.fragment))
     }
 
@@ -456,6 +480,11 @@ impl<S: Write> Writer<S> {
         let flushed = flushed.map_err(|_| SendError::Compression)?;
         fragment.fill(flushed.produced);
         Ok(flushed.done)
+    }
+
+    pub(super) fn resume_stream(&mut self) -> Option<Fragment> {
+        self.fragment.message()?;
+        Some(mem::take(&mut self.fragment))
     }
 
     pub(super) fn put_back(&mut self, fragment: Fragment) {
@@ -513,7 +542,7 @@ impl<S: Write> Writer<S> {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<Header, Error> {
-        let header = self.sender.encoder_mut().frame(fin, rsv, opcode, payload);
+        let header = self.sender.header(fin, rsv, opcode, payload);
         header.map_err(|error| self.send_error(error))
     }
 
@@ -541,10 +570,6 @@ impl<S: Write> Writer<S> {
         if self.stalled || self.pending() > 0 && needed > self.write_buffer {
             self.write_out(&[])?;
         }
-        if self.written > 0 {
-            self.output.drain(..self.written);
-            self.written = 0;
-        }
         self.write_reply();
         Ok(())
     }
@@ -553,7 +578,9 @@ impl<S: Write> Writer<S> {
     /// back before that is needed.
     fn reserve(&mut self, additional: usize) {
         let needed = self.output.len() + additional;
-        if needed > self.output.capacity() {
+        if needed > self.most_kept() {
+            self.output.reserve(additional);
+        } else if needed > self.output.capacity() {
             let doubled = (2 * self.output.capacity()).min(self.most_kept());
             let additional = needed.max(doubled) - self.output.len();
             self.output.reserve_exact(additional);
@@ -617,38 +644,77 @@ impl<S: Write> Writer<S> {
     fn write_out(&mut self, tail: &[u8]) -> Result<(), Error> {
         let mut tail = tail;
         while self.pending() > 0 || !tail.is_empty() {
-            let waiting = &self.output[self.written..];
-            let result = if tail.is_empty() {
-                self.stream.write(waiting)
-            } else if waiting.is_empty() {
-                self.stream.write(tail)
-            } else {
-                let slices = [IoSlice::new(waiting), IoSlice::new(tail)];
-                self.stream.write_vectored(&slices)
-            };
-            match result {
-                Ok(0) => return Err(self.fail(io::ErrorKind::WriteZero.into())),
-                Ok(len) => {
-                    let from_output = len.min(self.pending());
-                    self.written += from_output;
-                    self.unflushed = true;
-                    tail = &tail[len - from_output..];
-                }
+            match self.write_once(tail) {
+                Ok(from_tail) => tail = &tail[from_tail..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    self.output.extend_from_slice(tail);
+                    if would_block(&error) {
+                        self.keep(tail);
+                    }
                     return Err(self.fail(error));
                 }
             }
         }
-        // Nothing waits: what a stall made grow over the bound is given back.
+        self.drained();
+        Ok(())
+    }
+
+    /// Writes some of what waits, with one call. Says whether anything waits still.
+    pub(super) fn write_some(&mut self) -> Result<bool, Error> {
+        self.check_failed()?;
+        self.write_reply();
+        if self.pending() > 0 {
+            match self.write_once(&[]) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+        if self.pending() == 0 {
+            self.drained();
+            self.flush_stream()?;
+        }
+        Ok(self.has_pending_output())
+    }
+
+    /// Writes with one call, and says how much of `tail` that took.
+    fn write_once(&mut self, tail: &[u8]) -> io::Result<usize> {
+        let waiting = &self.output[self.written..];
+        let len = if tail.is_empty() {
+            self.stream.write(waiting)
+        } else if waiting.is_empty() {
+            self.stream.write(tail)
+        } else {
+            let slices = [IoSlice::new(waiting), IoSlice::new(tail)];
+            self.stream.write_vectored(&slices)
+        }?;
+        if len == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        let from_output = len.min(self.pending());
+        self.written += from_output;
+        self.unflushed = true;
+        Ok(len - from_output)
+    }
+
+    /// Nothing waits: what a stall made grow over the bound is given back.
+    fn drained(&mut self) {
         self.stalled = false;
         self.written = 0;
         self.output.clear();
         if self.output.capacity() > self.most_kept() {
             self.output = Vec::new();
         }
-        Ok(())
+    }
+
+    /// Keeps what the stream has not taken for the next time.
+    fn keep(&mut self, tail: &[u8]) {
+        // What was written goes once it is half of the buffer: each byte is moved once or never.
+        if self.written >= self.pending() {
+            self.output.drain(..self.written);
+            self.written = 0;
+        }
+        self.output.extend_from_slice(tail);
     }
 
     fn fail(&mut self, error: io::Error) -> Error {
@@ -656,6 +722,8 @@ impl<S: Write> Writer<S> {
             self.stalled = true;
         } else {
             self.failed = Some(error.kind());
+            self.output = Vec::new();
+            self.written = 0;
         }
         error.into()
     }

@@ -43,7 +43,7 @@ impl ControlPayload {
     }
 
     /// Appends bytes; `false`, and nothing appended, where they do not fit.
-    pub fn extend(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn extend(&mut self, bytes: &[u8]) -> bool {
         let start = usize::from(self.len);
         let Some(room) = self.bytes.get_mut(start..start + bytes.len()) else {
             return false;
@@ -54,14 +54,26 @@ impl ControlPayload {
     }
 
     /// Forgets the bytes.
-    pub fn clear(&mut self) {
+    #[cfg(feature = "alloc")]
+    pub(crate) fn clear(&mut self) {
         self.len = 0;
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.bytes[..usize::from(self.len)]
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl Default for ControlPayload {
+    fn default() -> Self {
+        Self::EMPTY
     }
 }
 
@@ -89,8 +101,6 @@ mod tests {
         let mut full = ControlPayload::new(&[7; 125]).unwrap();
         assert!(!full.extend(&[7]));
         assert_eq!(full.as_slice(), [7; 125]);
-        full.clear();
-        assert_eq!(full, ControlPayload::EMPTY);
     }
 
     #[test]

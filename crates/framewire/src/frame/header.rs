@@ -26,8 +26,8 @@ impl Header {
     /// A header of these parts, or the reason why no peer would take it.
     ///
     /// # Errors
-    /// A control frame without FIN, over 125 bytes or with a reserved bit (RFC 6455 5.5), or a
-    /// length of more than 2^63 − 1.
+    /// A control frame without FIN or over 125 bytes (RFC 6455 5.5), or a length of more than
+    /// 2^63 − 1 (5.2).
     #[inline]
     pub const fn new(
         fin: bool,

@@ -4,7 +4,8 @@
 ///
 /// RFC 6455 5.3 asks for strong entropy. With the feature `std`, `os_key` is one; on bare metal
 /// it is the application's random number generator. `None` says that there is no entropy now:
-/// the frame is refused, since a guessable key is worse than none sent.
+/// the frame is refused, since a guessable key is worse than none sent. A generator that has state
+/// keeps it in a `static` or, where there are threads, per thread.
 pub type KeySource = fn() -> Option<[u8; 4]>;
 
 /// Masks or unmasks `payload` in place; both are the same operation.
@@ -20,24 +21,6 @@ pub fn apply(payload: &mut [u8], key: [u8; 4], offset: u64) {
     }
     for (byte, key) in chunks.into_remainder().iter_mut().zip(word) {
         *byte ^= key;
-    }
-}
-
-/// Masks `payload` into `output`, as [`apply`] does but in one pass and leaving the source as it
-/// is. Stops at the end of the shorter one.
-#[inline]
-pub fn copy(output: &mut [u8], payload: &[u8], key: [u8; 4], offset: u64) {
-    let len = output.len().min(payload.len());
-    let word = repeat(rotate(key, offset));
-    let mut to = output[..len].chunks_exact_mut(WORD);
-    let mut from = payload[..len].chunks_exact(WORD);
-    for (to, from) in (&mut to).zip(&mut from) {
-        to.copy_from_slice(from);
-        xor_word(to, word);
-    }
-    let tail = to.into_remainder().iter_mut().zip(from.remainder());
-    for ((to, from), key) in tail.zip(word) {
-        *to = from ^ key;
     }
 }
 
@@ -100,21 +83,6 @@ mod tests {
             apply(head, key, offset % 4);
             apply(tail, key, offset % 4 + cut as u64);
             prop_assert_eq!(&in_place, &expected);
-
-            let mut copied = vec![0; payload.len()];
-            copy(&mut copied[..cut], &payload[..cut], key, offset % 4);
-            copy(&mut copied[cut..], &payload[cut..], key, offset % 4 + cut as u64);
-            prop_assert_eq!(&copied, &expected);
-        }
-
-        #[test]
-        fn copying_stops_at_the_shorter_side(to in 0_usize..40, from in 0_usize..40, key: [u8; 4]) {
-            let payload = vec![0xA5; from];
-            let mut output = vec![0x5A; to];
-            copy(&mut output, &payload, key, 0);
-            let len = to.min(from);
-            prop_assert_eq!(&output[..len], &oracle(&payload[..len], key, 0));
-            prop_assert!(output[len..].iter().all(|&byte| byte == 0x5A));
         }
     }
 }

@@ -232,6 +232,31 @@ impl Decoder {
         self.message
     }
 
+    /// What has come of a header that is not whole.
+    #[cfg(feature = "std")]
+    pub(crate) fn partial_header(&self) -> &[u8] {
+        &self.partial[..usize::from(self.partial_len)]
+    }
+
+    /// Whether a header has come between messages and nothing of its payload, as if it had not
+    /// come either.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_untouched(&self) -> bool {
+        let opcode = self.frame.opcode();
+        let is_between = opcode.begins_message() || opcode.is_control() && self.message.is_none();
+        self.state == State::Payload && is_between && self.remaining == self.frame.payload_len()
+    }
+
+    /// Holds the message under way to a limit that was changed after its header came.
+    #[cfg(feature = "std")]
+    pub(crate) fn check_message_limit(&mut self) -> Result<(), Violation> {
+        let limit = self.limits.message;
+        if self.message.is_some() && self.message_len > limit {
+            return Err(self.fail(Violation::MessageTooBig { limit }));
+        }
+        Ok(())
+    }
+
     /// The reserved bits of the message under way, or of the last one.
     #[must_use]
     #[inline]

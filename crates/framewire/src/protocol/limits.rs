@@ -15,9 +15,8 @@ pub const READ_LIMIT_LARGE: u64 = 16 << 20;
 /// 0 is a bound like any other: only empty ones pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most bytes in one message, all fragments together, where it is assembled.
-    /// Default: [`READ_LIMIT_STANDARD`]. A message that is read as a stream is not held, so that
-    /// this limit does not bind it.
+    /// The most bytes in one message, all fragments together. Default: [`READ_LIMIT_STANDARD`].
+    /// The front ends lift it for messages that are read as a stream, which are not held.
     pub message: u64,
     /// The most bytes in one data frame, however it is read. Default: 2^63 − 1, what a header can
     /// say.

@@ -1,9 +1,13 @@
 //! Where a message is put together.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Holds a message that does not come in one piece, until it is whole.
+use crate::frame::ControlPayload;
+
+/// Holds a message that does not come in one piece, until it is whole, and a control frame that
+/// does not, which may come in between.
 ///
 /// Empty it owns no memory. It grows with what has arrived, never with what was announced, and
 /// keeps its memory for the next message until [`release`](Self::release).
@@ -13,10 +17,11 @@ pub struct MessageBuffer {
     bytes: Vec<u8>,
     /// How much of `bytes` is the message so far.
     filled: usize,
-    /// How many bytes of a control frame that came in pieces stand behind it.
-    control: usize,
     /// Whether `filled` bytes were a whole message, which the next one overwrites.
     complete: bool,
+    /// Whether `control` is the beginning of a frame.
+    in_control: bool,
+    control: Option<Box<ControlPayload>>,
 }
 
 impl MessageBuffer {
@@ -26,44 +31,59 @@ impl MessageBuffer {
         Self {
             bytes: Vec::new(),
             filled: 0,
-            control: 0,
             complete: false,
+            in_control: false,
+            control: None,
         }
     }
 
     /// Gives the memory back, unless a message or a control frame is under way.
     pub fn release(&mut self) {
         self.rest();
-        if self.is_empty() {
+        if self.filled == 0 {
             self.bytes = Vec::new();
+        }
+        if !self.in_control {
+            self.control = None;
         }
     }
 
     /// How many bytes of memory it owns.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        let control = self
+            .control
+            .as_ref()
+            .map_or(0, |_| size_of::<ControlPayload>());
+        self.bytes.capacity() + control
     }
 
     /// Whether no part of a message or of a control frame is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.control == 0 && (self.filled == 0 || self.complete)
+        !self.in_control && (self.filled == 0 || self.complete)
     }
 
     /// Forgets what was lent: the next event begins.
     #[inline]
     pub(crate) fn rest(&mut self) {
         if self.complete {
-            self.filled = 0;
-            self.complete = false;
+            self.forget();
         }
     }
 
+    /// Forgets what is held of a message.
+    #[inline]
+    pub(crate) fn forget(&mut self) {
+        self.filled = 0;
+        self.complete = false;
+    }
+
     pub(crate) fn append(&mut self, piece: &[u8]) {
-        self.grow(self.filled + piece.len());
-        self.bytes[self.filled..self.filled + piece.len()].copy_from_slice(piece);
-        self.filled += piece.len();
+        let end = self.filled + piece.len();
+        self.grow(end);
+        self.bytes[self.filled..end].copy_from_slice(piece);
+        self.filled = end;
     }
 
     /// The message, which the next one may overwrite.
@@ -72,24 +92,30 @@ impl MessageBuffer {
         &mut self.bytes[..self.filled]
     }
 
-    pub(crate) fn append_control(&mut self, piece: &[u8]) {
-        let start = self.filled + self.control;
-        self.grow(start + piece.len());
-        self.bytes[start..start + piece.len()].copy_from_slice(piece);
-        self.control += piece.len();
+    /// Takes a piece of a control frame.
+    #[cold]
+    pub(crate) fn append_control(&mut self, piece: &[u8], last: bool) {
+        let control = self.control.get_or_insert_default();
+        if !self.in_control {
+            control.clear();
+        }
+        // It fits: the header has said that the frame has 125 bytes at most.
+        control.extend(piece);
+        self.in_control = !last;
     }
 
-    /// The control frame's payload, which is forgotten with the next event.
-    pub(crate) fn complete_control(&mut self) -> &mut [u8] {
-        let end = self.filled + self.control;
-        self.control = 0;
-        &mut self.bytes[self.filled..end]
+    /// The control frame that was completed last.
+    pub(crate) fn control(&mut self) -> &mut [u8] {
+        match &mut self.control {
+            Some(control) => control.as_mut_slice(),
+            None => &mut [],
+        }
     }
 
     /// Room behind the message for a read of at most `expected` bytes.
     ///
-    /// At least doubles the message each time, and never has more than the message's length or
-    /// `step` in reserve, so that a length that was only announced costs nothing.
+    /// Never more in reserve than the message's length or `step`, so that a length that was only
+    /// announced costs nothing.
     #[cfg(feature = "std")]
     pub(crate) fn room(&mut self, expected: u64, step: usize) -> &mut [u8] {
         let reserve = step.max(self.filled).max(self.bytes.len() - self.filled);
@@ -112,35 +138,10 @@ impl MessageBuffer {
         &mut self.bytes[..self.filled]
     }
 
-    /// The part of a frame that is held: of a control frame, or of one that is read raw.
-    #[cfg(feature = "std")]
-    pub(crate) fn held(&self) -> &[u8] {
-        &self.bytes[..self.filled + self.control]
-    }
-
     /// Whether a whole message is held, which the next one overwrites.
     #[cfg(feature = "std")]
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
-    }
-
-    /// Forgets what is held.
-    #[cfg(feature = "std")]
-    pub(crate) fn clear(&mut self) {
-        self.filled = 0;
-        self.control = 0;
-        self.complete = false;
-    }
-
-    /// Forgets what is held, or takes it for the beginning of a control frame.
-    #[cfg(feature = "std")]
-    pub(crate) fn keep_control(&mut self, is_control: bool) {
-        if is_control {
-            self.control += self.filled;
-            self.filled = 0;
-        } else {
-            self.clear();
-        }
     }
 
     /// Exchanges the message's memory for that of an empty vector.
@@ -148,12 +149,16 @@ impl MessageBuffer {
     pub(crate) fn swap(&mut self, empty: &mut Vec<u8>) {
         self.bytes.truncate(self.filled);
         core::mem::swap(&mut self.bytes, empty);
-        self.filled = 0;
-        self.complete = false;
+        self.forget();
     }
 
     #[inline]
     fn grow(&mut self, len: usize) {
+        if len > self.bytes.capacity() {
+            // Twice what has come at most: `Vec` would double that once more.
+            let capacity = len.max(2 * self.filled);
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
         if len > self.bytes.len() {
             self.bytes.resize(len, 0);
         }

@@ -11,11 +11,22 @@ use crate::frame::{CloseCode, Opcode, Rsv, Violation};
 ///
 /// A message that comes in one frame and one piece is lent where it lies; any other is assembled
 /// in the caller's [`MessageBuffer`].
+///
+/// A message belongs to the call that began it, [`receive`](Self::receive) or
+/// [`receive_piece`](Self::receive_piece): what the other one is given of it is skipped.
 #[derive(Debug)]
 pub struct Receiver {
     decoder: Decoder,
+    owner: Option<Owner>,
     #[cfg(feature = "deflate")]
     inflate: Option<Box<Inflate>>,
+}
+
+/// Which call began the message under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Whole,
+    Pieces,
 }
 
 /// What has come from the peer, lent from the input or from the message buffer.
@@ -63,6 +74,7 @@ impl Receiver {
     pub const fn new(role: Role, limits: Limits) -> Self {
         Self {
             decoder: Decoder::new(role, limits),
+            owner: None,
             #[cfg(feature = "deflate")]
             inflate: None,
         }
@@ -93,6 +105,14 @@ impl Receiver {
             if found.opcode.is_control() {
                 let payload = found.lend(used, input, message);
                 return Ok((used, Some(Event::from_control(found.opcode, payload))));
+            }
+            if !self.owns(Owner::Whole, found.first, found.last) {
+                #[cfg(feature = "deflate")]
+                self.follow(&input[used - found.len..used], &found)?;
+                continue;
+            }
+            if found.first {
+                message.forget();
             }
             #[cfg(feature = "deflate")]
             if self.is_compressed(found.rsv) {
@@ -140,9 +160,19 @@ impl Receiver {
         input: &'a mut [u8],
         message: &'a mut MessageBuffer,
     ) -> Result<(usize, Option<PieceEvent<'a>>), Violation> {
-        let (used, found) = self.next(input, message)?;
-        let Some(found) = found else {
-            return Ok((used, None));
+        let mut used = 0;
+        let found = loop {
+            let (taken, found) = self.next(&mut input[used..], message)?;
+            used += taken;
+            let Some(found) = found else {
+                return Ok((used, None));
+            };
+            let is_control = found.opcode.is_control();
+            if is_control || self.owns(Owner::Pieces, found.first, found.last) {
+                break found;
+            }
+            #[cfg(feature = "deflate")]
+            self.follow(&input[used - found.len..used], &found)?;
         };
         let payload = found.lend(used, input, message);
         let event = if found.opcode.is_control() {
@@ -159,6 +189,30 @@ impl Receiver {
         Ok((used, Some(event)))
     }
 
+    /// Uses up one piece, of a message that nobody wants or of a control frame, and gives the event
+    /// that completes: never a message.
+    #[cfg(feature = "std")]
+    pub(crate) fn skip_piece<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        message: &'a mut MessageBuffer,
+    ) -> Result<(usize, Option<Event<'a>>), Violation> {
+        let (used, found) = self.next(input, message)?;
+        let Some(found) = found else {
+            return Ok((used, None));
+        };
+        if found.opcode.is_control() {
+            let payload = found.lend(used, input, message);
+            return Ok((used, Some(Event::from_control(found.opcode, payload))));
+        }
+        #[cfg(feature = "deflate")]
+        self.follow(&input[used - found.len..used], &found)?;
+        if found.last {
+            self.owner = None;
+        }
+        Ok((used, None))
+    }
+
     /// Takes in what was read straight into the room of `message`, all of it payload of the data
     /// frame under way. Gives the message's opcode and reserved bits where that completes it.
     #[cfg(feature = "std")]
@@ -168,12 +222,36 @@ impl Receiver {
         message: &mut MessageBuffer,
     ) -> Result<Option<(Opcode, Rsv)>, Violation> {
         let (_, piece) = self.decoder.decode_payload(message.fill(len))?;
-        let last = piece.filter(|piece| piece.last);
-        let whole = last.map(|piece| (piece.opcode, piece.rsv));
-        if whole.is_some() {
-            message.complete();
+        let Some((opcode, rsv, first, last)) = piece.map(|p| (p.opcode, p.rsv, p.first, p.last))
+        else {
+            return Ok(None);
+        };
+        if !self.owns(Owner::Whole, first, last) {
+            message.forget();
+            return Ok(None);
         }
-        Ok(whole)
+        if !last {
+            return Ok(None);
+        }
+        message.complete();
+        Ok(Some((opcode, rsv)))
+    }
+
+    /// Uses up payload of the data frame under way, which is not decompressed: that of a raw frame,
+    /// or what was read straight into the caller's buffer.
+    #[cfg(feature = "std")]
+    pub(crate) fn raw_payload(&mut self, payload: &mut [u8]) -> Result<usize, Violation> {
+        let (used, piece) = self.decoder.decode_payload(payload)?;
+        let Some(piece) = piece else {
+            return Ok(used);
+        };
+        self.owns(Owner::Pieces, piece.first, piece.last);
+        #[cfg(feature = "deflate")]
+        {
+            let found = Found::of(&piece);
+            self.follow(piece.payload, &found)?;
+        }
+        Ok(used)
     }
 
     /// The frames' own state.
@@ -231,6 +309,22 @@ impl Receiver {
         inflated.inspect_err(|_| self.decoder.end())
     }
 
+    /// Keeps the decompressor in step with a piece of a message that nobody wants decompressed.
+    #[cfg(feature = "deflate")]
+    fn follow(&mut self, mut piece: &[u8], found: &Found) -> Result<(), Violation> {
+        if !self.is_compressed(found.rsv) {
+            return Ok(());
+        }
+        let mut scratch = [0; 4 << 10];
+        loop {
+            let inflated = self.inflate(piece, found.opcode, found.last, &mut scratch)?;
+            if inflated.done {
+                return Ok(());
+            }
+            piece = &piece[inflated.consumed..];
+        }
+    }
+
     #[cfg(feature = "deflate")]
     fn assemble_inflated(
         &mut self,
@@ -246,6 +340,19 @@ impl Receiver {
         assembled.inspect_err(|_| self.decoder.end())
     }
 
+    /// Whether a piece is part of a message that `call` began.
+    #[inline]
+    fn owns(&mut self, call: Owner, first: bool, last: bool) -> bool {
+        if first {
+            self.owner = Some(call);
+        }
+        let owns = self.owner == Some(call);
+        if last {
+            self.owner = None;
+        }
+        owns
+    }
+
     /// The next piece of a message, or a whole control frame.
     #[inline]
     fn next(
@@ -257,16 +364,9 @@ impl Receiver {
         let Some(piece) = piece else {
             return Ok((used, None));
         };
-        let mut found = Found {
-            opcode: piece.opcode,
-            rsv: piece.rsv,
-            first: piece.first,
-            last: piece.last,
-            len: piece.payload.len(),
-            in_input: true,
-        };
+        let mut found = Found::of(&piece);
         if found.opcode.is_control() && !(found.first && found.last) {
-            message.append_control(piece.payload);
+            message.append_control(piece.payload, found.last);
             if !found.last {
                 return Ok((used, None));
             }
@@ -288,6 +388,18 @@ struct Found {
 
 impl Found {
     #[inline]
+    fn of(piece: &Piece<'_>) -> Self {
+        Self {
+            opcode: piece.opcode,
+            rsv: piece.rsv,
+            first: piece.first,
+            last: piece.last,
+            len: piece.payload.len(),
+            in_input: true,
+        }
+    }
+
+    #[inline]
     fn lend<'a>(
         &self,
         used: usize,
@@ -297,13 +409,13 @@ impl Found {
         if self.in_input {
             &mut input[used - self.len..used]
         } else {
-            message.complete_control()
+            message.control()
         }
     }
 }
 
 impl<'a> Event<'a> {
-    pub(crate) fn from_control(opcode: Opcode, payload: &'a [u8]) -> Self {
+    fn from_control(opcode: Opcode, payload: &'a [u8]) -> Self {
         match opcode {
             Opcode::Ping => Self::Ping(payload),
             Opcode::Close => Self::Close(CloseFrame::parse(payload)),

@@ -124,9 +124,25 @@ impl Sender {
         payload: &[u8],
         output: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        let header = self.encoder.frame(fin, rsv, opcode, payload)?;
+        let header = self.header(fin, rsv, opcode, payload)?;
         append_frame(&header, payload, output);
         Ok(())
+    }
+
+    /// The header of a frame that is going to be sent. With a Close frame no reply is due any more.
+    #[inline]
+    pub(crate) fn header(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<Header, SendError> {
+        let header = self.encoder.frame(fin, rsv, opcode, payload)?;
+        if opcode == Opcode::Close {
+            self.pending = None;
+        }
+        Ok(header)
     }
 
     /// Lets a Pong with this payload answer a Ping, in place of one that is still pending.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::sender::close_echo;
-use super::{Encoder, Event, Limits, MessageBuffer, Receiver, Role, SendError, Sender};
+use super::{Encoder, Event, Limits, MessageBuffer, PieceEvent, Receiver, Role, SendError, Sender};
 use crate::frame::mask::KeySource;
 use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
 
@@ -104,8 +104,40 @@ impl Session {
     ) -> Result<(usize, Option<Event<'a>>), Violation> {
         let received = self.receiver.receive(input, message);
         match &received {
-            Ok((_, None | Some(Event::Message(_) | Event::Pong(_)))) => {}
-            Ok((_, Some(Event::Ping(payload)))) => {
+            Ok((_, None)) => {}
+            Ok((_, Some(event))) => self.answer(event),
+            Err(violation) => self.sender.queue_violation(violation),
+        }
+        received
+    }
+
+    /// As [`receive`](Self::receive), with messages in pieces as they come, of any size in constant
+    /// memory. A message belongs to the call that began it: what the other is given is skipped.
+    ///
+    /// [`Limits::message`] binds these too: raise it through
+    /// [`receiver_mut`](Self::receiver_mut) for messages that are not held.
+    ///
+    /// # Errors
+    /// As for [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_piece<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        message: &'a mut MessageBuffer,
+    ) -> Result<(usize, Option<PieceEvent<'a>>), Violation> {
+        let received = self.receiver.receive_piece(input, message);
+        match &received {
+            Ok((_, None | Some(PieceEvent::Data(_)))) => {}
+            Ok((_, Some(PieceEvent::Control(event)))) => self.answer(event),
+            Err(violation) => self.sender.queue_violation(violation),
+        }
+        received
+    }
+
+    fn answer(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Message(_) | Event::Pong(_) => {}
+            Event::Ping(payload) => {
                 if self.auto_pong
                     && let Some(payload) = ControlPayload::new(payload)
                 {
@@ -113,10 +145,8 @@ impl Session {
                 }
             }
             // RFC 6455 5.5.1: a Close frame is answered with one.
-            Ok((_, Some(Event::Close(frame)))) => self.sender.queue_close(close_echo(frame.code)),
-            Err(violation) => self.sender.queue_violation(violation),
+            Event::Close(frame) => self.sender.queue_close(close_echo(frame.code)),
         }
-        received
     }
 
     /// Appends a message in one frame to `output`.
@@ -186,7 +216,7 @@ impl Session {
         self.receiver.decoder().is_done() && self.sender.encoder().is_closed()
     }
 
-    /// The receiving end, to read in pieces or to change its limits.
+    /// The receiving end, to change its limits. What it is given to receive is not answered.
     pub fn receiver_mut(&mut self) -> &mut Receiver {
         &mut self.receiver
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use framewire::blocking::{PreparedMessage, Shutdown};
+use framewire::blocking::{MessageWriter, PreparedMessage, Shutdown, Writer};
 use framewire::frame::Rsv;
 use framewire::protocol::Role;
 use framewire::{CloseCode, Closed, Config, Error, Opcode, WebSocket};
@@ -104,6 +104,23 @@ const DEFAULT: Config = Config {
     write_buffer: 64 << 10,
     rsv: Rsv::NONE,
 };
+
+/// Streams a message from a source, going on with it for as long as something would block.
+fn stream(websocket: &mut WebSocket<Script>, source: &mut impl Read) -> Result<u64, Error> {
+    match websocket.stream_message(Opcode::Binary, 32, &mut *source) {
+        Err(error) if error.is_would_block() => {
+            again(|| resume(websocket).finish_from(&mut *source))
+        }
+        result => result,
+    }
+}
+
+/// The message that is open.
+fn resume(websocket: &mut WebSocket<Script>) -> MessageWriter<&mut Writer<Script>> {
+    websocket
+        .resume_message_writer()
+        .expect("a message is open")
+}
 
 /// What the peer says to those who read: a bit of everything, and Close.
 fn conversation(sender: Role) -> Vec<u8> {
@@ -248,7 +265,7 @@ const WRITING: &[(&str, Run)] = &[
         for len in [0, 1, 31, 32, 33, 64, 65, 200] {
             let bytes = pattern(len);
             let mut source = &bytes[..];
-            let len = again(|| websocket.stream_message(Opcode::Binary, 32, &mut source))?;
+            let len = stream(websocket, &mut source)?;
             seen.push(Seen::Sent(len));
         }
         Ok(())
@@ -260,7 +277,7 @@ const WRITING: &[(&str, Run)] = &[
                 let mut source = Script::new(pattern(len))
                     .in_pieces_of(5)
                     .failing(Plan::BeforeAll(io::ErrorKind::WouldBlock));
-                let len = again(|| websocket.stream_message(Opcode::Binary, 32, &mut source))?;
+                let len = stream(websocket, &mut source)?;
                 seen.push(Seen::Sent(len));
             }
             Ok(())
@@ -280,7 +297,7 @@ const WRITING: &[(&str, Run)] = &[
             }
         }
         drop(writer);
-        let len = again(|| websocket.message_writer(Opcode::Binary)?.finish())?;
+        let len = again(|| resume(websocket).finish())?;
         seen.push(Seen::Sent(len));
         Ok(())
     }),
@@ -289,7 +306,7 @@ const WRITING: &[(&str, Run)] = &[
         io_again(|| writer.write(b"flushed"))?;
         io_again(|| writer.flush())?;
         drop(writer);
-        let len = again(|| websocket.message_writer(Opcode::Text)?.finish())?;
+        let len = again(|| resume(websocket).finish())?;
         seen.push(Seen::Sent(len));
         Ok(())
     }),

@@ -1,0 +1,56 @@
+//! A chat room: what anyone says goes to everyone, framed once.
+//!
+//! `cargo run --example broadcast -- 127.0.0.1:9001`
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use std::{env, io, thread};
+
+use framewire::blocking::{PreparedMessage, WriteHalf};
+use framewire::handshake::Acceptor;
+use framewire::{Config, Error};
+
+type Members = Mutex<Vec<WriteHalf<TcpStream>>>;
+
+fn main() -> io::Result<()> {
+    let address = env::args().nth(1);
+    run(&TcpListener::bind(
+        address.as_deref().unwrap_or("127.0.0.1:9001"),
+    )?)
+}
+
+pub(crate) fn run(listener: &TcpListener) -> io::Result<()> {
+    let members = Members::default();
+    thread::scope(|scope| {
+        loop {
+            let (stream, peer) = listener.accept()?;
+            let members = &members;
+            scope.spawn(move || {
+                if let Err(error) = join(stream, members) {
+                    eprintln!("{peer}: {error}");
+                }
+            });
+        }
+    })
+}
+
+fn join(stream: TcpStream, members: &Members) -> Result<(), Error> {
+    let websocket = framewire::accept(stream, &Acceptor::new(), Config::default())?;
+    // One who does not read holds the others up for so long, and is then left out.
+    websocket
+        .stream()
+        .set_write_timeout(Some(Duration::from_secs(1)))?;
+    let (mut read, write) = websocket.split()?;
+    members
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(write);
+    loop {
+        let message = read.next_message()?;
+        // A clone shares the bytes, and a server writes them from where they lie.
+        let prepared = PreparedMessage::new(message.opcode(), message.payload())?;
+        let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.retain(|member| member.write_prepared(&prepared).is_ok());
+    }
+}

@@ -1,0 +1,43 @@
+//! An echo server: a thread for each connection, one read and one write for each burst.
+//!
+//! `cargo run --example echo_server -- 127.0.0.1:9001`
+
+use std::error::Error;
+use std::net::{TcpListener, TcpStream};
+use std::{env, io, thread};
+
+use framewire::handshake::Acceptor;
+use framewire::{Config, ErrorKind};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let address = env::args().nth(1);
+    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:9001"))?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    Ok(run(&listener)?)
+}
+
+pub(crate) fn run(listener: &TcpListener) -> io::Result<()> {
+    loop {
+        let (stream, peer) = listener.accept()?;
+        thread::spawn(move || {
+            if let Err(error) = echo(stream) {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+fn echo(stream: TcpStream) -> Result<(), framewire::Error> {
+    stream.set_nodelay(true)?;
+    let mut websocket = framewire::accept(stream, &Acceptor::new(), Config::default())?;
+    loop {
+        // The message is lent from the read buffer. What is fed goes out before the next read, so
+        // that messages which arrived together are answered together.
+        match websocket.next_message_and_writer() {
+            Ok((message, writer)) => writer.feed_message(message.opcode(), message.payload())?,
+            // The Close frame was echoed; RFC 6455 7.1.1 has the server end the stream.
+            Err(error) if matches!(error.kind(), ErrorKind::Closed(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}

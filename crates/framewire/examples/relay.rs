@@ -1,0 +1,68 @@
+//! A relay: passes messages of any size on to another server and back, in constant memory.
+//!
+//! `cargo run --example relay -- 127.0.0.1:9002 127.0.0.1:9001`
+
+use std::error::Error;
+use std::net::{TcpListener, TcpStream};
+use std::{env, thread};
+
+use framewire::blocking::{ReadHalf, WriteHalf};
+use framewire::handshake::{Acceptor, Connector};
+use framewire::{CHUNK_SIZE_STREAMING, CloseCode, Config};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args().skip(1);
+    let (Some(listen), Some(upstream)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: relay LISTEN UPSTREAM".into());
+    };
+    run(&TcpListener::bind(listen)?, &upstream)
+}
+
+pub(crate) fn run(listener: &TcpListener, upstream: &str) -> Result<(), Box<dyn Error>> {
+    loop {
+        let (stream, peer) = listener.accept()?;
+        let upstream = upstream.to_owned();
+        thread::spawn(move || {
+            if let Err(error) = relay(stream, &upstream) {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+fn relay(stream: TcpStream, upstream: &str) -> Result<(), Box<dyn Error>> {
+    let config = Config {
+        chunk_size: CHUNK_SIZE_STREAMING,
+        ..Config::default()
+    };
+    let uri = format!("ws://{upstream}/");
+    let upstream = TcpStream::connect(upstream)?;
+    let server = framewire::client(upstream, &uri, &Connector::new(), config)?;
+    let client = framewire::accept(stream, &Acceptor::new(), config)?;
+    let (mut from_client, to_client) = client.split()?;
+    let (mut from_server, to_server) = server.split()?;
+    thread::scope(|scope| {
+        scope.spawn(|| pass_on(&mut from_client, &to_server));
+        pass_on(&mut from_server, &to_client);
+    });
+    Ok(())
+}
+
+/// Passes on what one end says until it closes, and then that.
+fn pass_on(from: &mut ReadHalf<TcpStream>, to: &WriteHalf<TcpStream>) {
+    let error = loop {
+        match from.message_reader() {
+            // Holds one chunk; the message is never whole anywhere.
+            Ok(message) => {
+                let opcode = message.opcode();
+                if let Err(error) = to.stream_message(opcode, CHUNK_SIZE_STREAMING, message) {
+                    break error;
+                }
+            }
+            Err(error) => break error,
+        }
+    };
+    let code = error.close_code().filter(|code| code.is_sendable());
+    // It may be gone already.
+    let _ = to.close(code.unwrap_or(CloseCode::GOING_AWAY), "");
+}

@@ -1,0 +1,142 @@
+//! The examples do what they say.
+#![cfg(feature = "handshake")]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use framewire::frame::Rsv;
+use framewire::handshake::Connector;
+use framewire::{CloseCode, Config, Opcode, Side, WebSocket};
+use support::loopback::PATIENCE;
+use support::wire::pattern;
+
+macro_rules! example {
+    ($name:ident, $path:literal) => {
+        #[path = $path]
+        #[allow(dead_code, reason = "its main is for the command line")]
+        mod $name;
+    };
+}
+example!(broadcast, "../examples/broadcast.rs");
+example!(client, "../examples/client.rs");
+example!(echo_server, "../examples/echo_server.rs");
+example!(event_loop, "../examples/event_loop.rs");
+example!(relay, "../examples/relay.rs");
+
+/// Runs a server for as long as the tests run.
+fn serve<T>(run: impl FnOnce(TcpListener) -> T + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || drop(run(listener)));
+    address
+}
+
+fn connect(address: SocketAddr) -> WebSocket<TcpStream> {
+    let stream = TcpStream::connect(address).unwrap();
+    let uri = format!("ws://{address}/");
+    let websocket = framewire::client(stream, &uri, &Connector::new(), Config::default());
+    let websocket = websocket.unwrap();
+    websocket.stream().set_read_timeout(Some(PATIENCE)).unwrap();
+    websocket
+        .stream()
+        .set_write_timeout(Some(PATIENCE))
+        .unwrap();
+    websocket
+}
+
+/// Messages of all sizes there and back, a Ping in between, and a clean end.
+fn assert_echoes(address: SocketAddr) {
+    let mut websocket = connect(address);
+    for len in [0, 1, 125, 126, 5000, 70_000, 1 << 20] {
+        websocket
+            .write_message(Opcode::Binary, &pattern(len))
+            .unwrap();
+        websocket.ping(b"?").unwrap();
+        let message = websocket.next_message().unwrap();
+        assert!(message.payload() == pattern(len), "{len}");
+    }
+    websocket
+        .write_frame(false, Rsv::NONE, Opcode::Text, b"in ")
+        .unwrap();
+    websocket
+        .write_frame(true, Rsv::NONE, Opcode::Continuation, b"pieces")
+        .unwrap();
+    assert_eq!(websocket.next_message().unwrap().text(), Some("in pieces"));
+    let shutdown = websocket.shutdown(PATIENCE).unwrap();
+    assert!(shutdown.clean);
+    assert_eq!(
+        (shutdown.code, shutdown.by),
+        (CloseCode::NORMAL, Side::Local)
+    );
+}
+
+#[test]
+fn echo_server_echoes() {
+    let address = serve(|listener| echo_server::run(&listener));
+    assert_echoes(address);
+    assert_echoes(address);
+}
+
+#[test]
+fn client_sends_its_arguments_and_gets_them_back() {
+    let address = serve(|listener| echo_server::run(&listener)).to_string();
+    let texts = ["hello", "", "w\u{f6}rld"].map(str::to_owned);
+    assert_eq!(client::run(&address, &texts).unwrap(), texts);
+    assert!(client::run(&address, &[]).unwrap().is_empty());
+}
+
+#[test]
+fn event_loop_serves_many_connections_at_once() {
+    let address = serve(|listener| event_loop::run(&listener));
+    let mut websockets: Vec<_> = (0..30).map(|_| connect(address)).collect();
+    for round in 0..3_u8 {
+        for websocket in &mut websockets {
+            websocket.write_message(Opcode::Binary, &[round]).unwrap();
+        }
+        for websocket in websockets.iter_mut().rev() {
+            assert_eq!(websocket.next_message().unwrap().payload(), [round]);
+        }
+    }
+    assert_echoes(address);
+}
+
+#[test]
+fn event_loop_answers_a_violation_and_goes_on_serving() {
+    let address = serve(|listener| event_loop::run(&listener));
+    let websocket = connect(address);
+    let (stream, _) = websocket.into_inner();
+    std::io::Write::write_all(&mut &stream, &[0xFF]).unwrap();
+    let mut websocket = WebSocket::client(stream, Config::default()).unwrap();
+    let error = websocket.next_message().unwrap_err();
+    assert_eq!(error.close_code(), Some(CloseCode::PROTOCOL_ERROR));
+    assert!(error.closed().is_some(), "{error}");
+    assert_echoes(address);
+}
+
+#[test]
+fn relay_passes_on_messages_of_any_size_and_the_close() {
+    let upstream = serve(|listener| echo_server::run(&listener)).to_string();
+    let address = serve(move |listener| relay::run(&listener, &upstream).is_ok());
+    assert_echoes(address);
+}
+
+#[test]
+fn broadcast_gives_what_anyone_says_to_everyone() {
+    let address = serve(|listener| broadcast::run(&listener));
+    let mut members: Vec<_> = (0..4).map(|_| connect(address)).collect();
+    // Whoever hears itself is in the room, and so is everyone once the last has been heard.
+    for (number, member) in members.iter_mut().enumerate() {
+        let text = format!("{number} is here");
+        member.write_message(Opcode::Text, text.as_bytes()).unwrap();
+        while member.next_message().unwrap().text() != Some(&text) {}
+    }
+    let gone = members.swap_remove(1);
+    drop(gone);
+    members[0].write_message(Opcode::Text, b"to all").unwrap();
+    for member in &mut members {
+        while member.next_message().unwrap().text() != Some("to all") {}
+    }
+}
