@@ -26,7 +26,7 @@ pub(super) struct Fragment {
     held: usize,
     /// What goes into a compressed message, while `bytes` is what comes out. Kept for the next.
     #[cfg(feature = "deflate")]
-    pub(super) input: Box<Input>,
+    pub(super) input: Input,
     #[cfg(feature = "deflate")]
     is_compressed: bool,
 }
