@@ -26,7 +26,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     full_output: Option<PathBuf>,
 
-    /// Patterns such as 1.* or 9.1.6; one that begins with ! leaves out [default: !12.* !13.*]
+    /// Patterns such as 1.* or 9.1.6; one that begins with ! leaves out [default: all]
     #[arg(value_name = "CASE")]
     cases: Vec<String>,
 }
@@ -40,12 +40,13 @@ pub(crate) enum Role {
 }
 
 impl Options {
-    /// What CI runs for one role.
+    /// What CI runs for one role: all but the compression cases of the largest messages, which
+    /// take ten minutes.
     pub(crate) fn default_selection(role: Role) -> Self {
         Self {
             role,
             full_output: None,
-            cases: Vec::new(),
+            cases: vec![WITHOUT_LARGE_COMPRESSION.to_owned()],
         }
     }
 }
@@ -73,11 +74,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
             .args([name, target])
             .arg(&output)
             .env("AGENT", AGENT);
-        if options.cases.is_empty() {
-            command.args(WITHOUT_COMPRESSION);
-        } else {
-            command.args(&options.cases);
-        }
+        command.args(&options.cases);
         command
     };
     match options.role {
@@ -135,8 +132,7 @@ fn wait_until_ready(suite: &Running, address: SocketAddr) -> Result<()> {
 
 const AGENT: &str = "framewire";
 
-/// permessage-deflate is not negotiated.
-const WITHOUT_COMPRESSION: [&str; 2] = ["!12.*", "!13.*"];
+const WITHOUT_LARGE_COMPRESSION: &str = "!1[23].*.([89]|1[03-8])";
 
 const INSTALLATION: Duration = Duration::from_secs(300);
 const START: Duration = Duration::from_secs(30);

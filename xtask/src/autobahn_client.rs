@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Connector;
 use framewire::{Config, WebSocket};
 
@@ -49,7 +50,8 @@ fn connect(suite: SocketAddr, target: &str) -> Result<WebSocket<TcpStream>> {
     let mut config = Config::default();
     config.limits.message = MAX_MESSAGE as u64;
     let uri = format!("ws://{suite}{target}");
-    let websocket = framewire::client(stream, &uri, &Connector::new(), config)?;
+    let connector = Connector::new().deflate(Deflate::new(DeflateConfig::default())?);
+    let websocket = framewire::client(stream, &uri, &connector, config)?;
     websocket.stream().set_read_timeout(Some(SILENCE))?;
     websocket.stream().set_write_timeout(Some(SILENCE))?;
     Ok(websocket)

@@ -38,6 +38,7 @@ impl Server {
         command.args([
             "serve",
             "--quiet",
+            "--deflate",
             "--listen",
             "127.0.0.1:0",
             "--max-message",

@@ -16,6 +16,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use framewire::deflate::{Deflate, DeflateConfig, ZlibRs};
 use framewire::handshake::{Acceptor, Established, Pending};
 use framewire::protocol::Role;
 use framewire::{Config, WebSocket};
@@ -103,7 +104,7 @@ impl Server {
         let mut config = Config::default();
         config.limits.message = options.max_message as u64;
         Ok(Self {
-            acceptor: acceptor(&options.origin)?,
+            acceptor: acceptor(options)?,
             config,
             page: page::page(options.max_message),
             connections: Connections::new(options.max_connections),
@@ -209,17 +210,34 @@ impl Traffic {
     }
 }
 
-fn acceptor(origins: &[Origin]) -> Result<Acceptor, String> {
-    let acceptor = Acceptor::new();
-    match origins {
+fn acceptor(options: &Options) -> Result<Acceptor, String> {
+    let acceptor = match options.deflate {
+        Some(level) => Acceptor::new().deflate(deflate(options, level)?),
+        None => Acceptor::new(),
+    };
+    match &options.origin[..] {
         [Origin::Same] => Ok(acceptor),
         [Origin::Any] => Ok(acceptor.allow_any_origin()),
         _ => {
-            let urls: Option<Vec<&str>> = origins.iter().map(Origin::url).collect();
+            let urls: Option<Vec<&str>> = options.origin.iter().map(Origin::url).collect();
             let urls = urls.ok_or("--origin takes any, same, or a list of URLs")?;
             acceptor.allow_origins(urls).map_err(|error| chain(&error))
         }
     }
+}
+
+fn deflate(options: &Options, level: u8) -> Result<Deflate, String> {
+    let config = DeflateConfig {
+        server_no_context_takeover: options.no_context_takeover,
+        client_no_context_takeover: options.no_context_takeover,
+        server_max_window_bits: options.window_bits,
+        client_max_window_bits: options.window_bits,
+        level,
+        ..DeflateConfig::default()
+    };
+    // A thread holds one of each at most.
+    let contexts = options.max_connections;
+    Deflate::with_engine(config, ZlibRs, contexts).map_err(|error| chain(&error))
 }
 
 fn refuse(pending: Pending<Stream>, response: &Response<&str>, request: &str) -> String {

@@ -80,6 +80,8 @@ extern crate alloc;
 
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "std")]

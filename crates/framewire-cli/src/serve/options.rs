@@ -33,6 +33,33 @@ pub(crate) struct Options {
     )]
     pub(crate) origin: Vec<Origin>,
 
+    /// Compress messages with clients that offer it (permessage-deflate), at level 0 to 9
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        value_parser = clap::value_parser!(u8).range(0..=9),
+    )]
+    pub(crate) deflate: Option<u8>,
+
+    /// Compress each message without the ones before it, in both directions: less memory for each
+    /// connection, and less compression
+    #[arg(long, requires = "deflate")]
+    pub(crate) no_context_takeover: bool,
+
+    /// The base-2 logarithm of the compression window, 9 to 15, in both directions as far as the
+    /// client allows
+    #[arg(
+        long,
+        value_name = "BITS",
+        default_value_t = 15,
+        requires = "deflate",
+        value_parser = clap::value_parser!(u8).range(9..=15),
+    )]
+    pub(crate) window_bits: u8,
+
     /// Log nothing for each connection
     #[arg(long)]
     pub(crate) quiet: bool,

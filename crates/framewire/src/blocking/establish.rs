@@ -51,7 +51,15 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
+        #[cfg(feature = "deflate")]
+        let deflate = established.deflate().cloned();
         let (stream, leftover) = established.into_parts();
-        Self::with_leftover(stream, &leftover, role, config)
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
+        let mut websocket = Self::with_leftover(stream, &leftover, role, config)?;
+        #[cfg(feature = "deflate")]
+        if let Some(negotiated) = deflate {
+            websocket.set_deflate(&negotiated);
+        }
+        Ok(websocket)
     }
 }

@@ -1,9 +1,13 @@
 //! The fragment of a streamed message that is being filled.
 
+#[cfg(feature = "deflate")]
+use super::compress::Input;
+#[cfg(feature = "deflate")]
+use crate::deflate::MIN_ROOM;
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, mask};
 
-/// One chunk of payload, one byte more to know whether another follows, and room for the header in
-/// front: a fragment is read into its place and written from there.
+/// One chunk of payload, what comes after it to know that something does, and room for the header
+/// in front: a fragment is read into its place and written from there.
 #[derive(Debug, Default)]
 pub(super) struct Fragment {
     /// The header ends, and the payload begins, at `MAX_HEADER`.
@@ -16,39 +20,99 @@ pub(super) struct Fragment {
     sent: u64,
     /// Whether a fragment has been sent.
     started: bool,
+    /// How much has to be there after the chunk before that is sent.
+    lookahead: usize,
+    /// How many bytes at the end of what is there must not be sent yet.
+    held: usize,
+    /// What goes into a compressed message, while `bytes` is what comes out. Kept for the next.
+    #[cfg(feature = "deflate")]
+    pub(super) input: Input,
+    #[cfg(feature = "deflate")]
+    is_compressed: bool,
 }
 
 impl Fragment {
-    pub(super) fn open(&mut self, opcode: Opcode, rsv: Rsv, chunk_size: usize) {
-        self.bytes.resize(MAX_HEADER + chunk_size + 1, 0);
+    /// Begins a message. A chunk is sent once `lookahead` bytes more are there, and there is always
+    /// room for as many.
+    pub(super) fn open(&mut self, opcode: Opcode, rsv: Rsv, chunk_size: usize, lookahead: usize) {
+        self.bytes
+            .resize(MAX_HEADER + chunk_size + 2 * lookahead - 1, 0);
         self.filled = 0;
         self.chunk_size = chunk_size;
+        self.lookahead = lookahead;
+        self.held = 0;
+        #[cfg(feature = "deflate")]
+        {
+            self.is_compressed = false;
+        }
         self.message = Some((opcode, rsv));
         self.sent = 0;
         self.started = false;
     }
 
+    /// Begins a compressed message.
+    #[cfg(feature = "deflate")]
+    pub(super) fn open_compressed(&mut self, opcode: Opcode, chunk_size: usize) {
+        self.open(opcode, Rsv::NONE, chunk_size, MIN_ROOM);
+        self.input.begin(opcode);
+        self.is_compressed = true;
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn is_compressed(&self) -> bool {
+        self.is_compressed
+    }
+
     /// Ends the message and gives its length.
     pub(super) fn close(&mut self) -> u64 {
         self.message = None;
+        #[cfg(feature = "deflate")]
+        if self.is_compressed {
+            return self.input.taken();
+        }
         self.sent
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn chunk_size(&self) -> usize {
+        self.chunk_size
     }
 
     pub(super) fn message(&self) -> Option<(Opcode, Rsv)> {
         self.message
     }
 
-    /// Whether a whole chunk is there, and a byte that must come after it.
+    /// Whether a whole chunk is there, and what must come after it.
     pub(super) fn is_full(&self) -> bool {
-        self.filled > self.chunk_size
+        self.filled >= self.chunk_size + self.lookahead
     }
 
+    /// Whether nothing is there that may be sent.
     pub(super) fn is_empty(&self) -> bool {
-        self.filled == 0
+        self.filled == self.held
+    }
+
+    /// Whether all that is there goes into one frame.
+    #[cfg(feature = "deflate")]
+    pub(super) fn fits(&self) -> bool {
+        self.filled <= self.chunk_size
+    }
+
+    /// Keeps back the last bytes of what is there, for now.
+    #[cfg(feature = "deflate")]
+    pub(super) fn hold(&mut self, len: usize) {
+        self.held = len.min(self.filled);
+    }
+
+    /// Cuts off what is kept back.
+    #[cfg(feature = "deflate")]
+    pub(super) fn cut(&mut self) {
+        self.filled -= self.held;
+        self.held = 0;
     }
 
     pub(super) fn room(&mut self) -> &mut [u8] {
-        &mut self.bytes[MAX_HEADER + self.filled..=MAX_HEADER + self.chunk_size]
+        &mut self.bytes[MAX_HEADER + self.filled..]
     }
 
     pub(super) fn fill(&mut self, len: usize) {
@@ -62,6 +126,8 @@ impl Fragment {
     /// The opcode and the reserved bits of the next frame: the message's on its first alone.
     pub(super) fn next_frame(&self) -> (Opcode, Rsv) {
         match self.message {
+            #[cfg(feature = "deflate")]
+            Some((opcode, rsv)) if !self.started && self.is_compressed => (opcode, rsv | Rsv::RSV1),
             Some(first) if !self.started => first,
             _ => (Opcode::Continuation, Rsv::NONE),
         }
@@ -80,16 +146,17 @@ impl Fragment {
         &self.bytes[start..end]
     }
 
-    /// The fragment has been taken: the byte after it, if any, begins the next.
+    /// The fragment has been taken: what is there after it, if anything, begins the next.
     pub(super) fn advance(&mut self) {
         let len = self.len();
         self.sent += len as u64;
         self.started = true;
-        self.bytes[MAX_HEADER] = self.bytes[MAX_HEADER + len];
+        let rest = MAX_HEADER + len..MAX_HEADER + self.filled;
+        self.bytes.copy_within(rest, MAX_HEADER);
         self.filled -= len;
     }
 
     fn len(&self) -> usize {
-        self.filled.min(self.chunk_size)
+        (self.filled - self.held).min(self.chunk_size)
     }
 }

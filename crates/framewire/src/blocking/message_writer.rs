@@ -18,9 +18,9 @@ use crate::frame::{Opcode, Rsv};
 /// [`resume_message_writer`](Writer::resume_message_writer) goes on with it.
 #[derive(Debug)]
 pub struct MessageWriter<A: Access> {
-    access: A,
+    pub(super) access: A,
     /// The writer's own, borrowed for as long as this lives.
-    fragment: Fragment,
+    pub(super) fragment: Fragment,
 }
 
 /// Access to the writing side: it is owned, or shared with other threads.
@@ -67,9 +67,11 @@ impl<A: Access> MessageWriter<A> {
     /// [`ErrorKind::Send`] where a text ends inside a character: the message cannot be finished,
     /// close the connection.
     pub fn finish(mut self) -> Result<u64, Error> {
-        if self.fragment.is_full() {
-            self.send_fragment(false)?;
+        #[cfg(feature = "deflate")]
+        if self.fragment.is_compressed() {
+            self.finish_compressed()?;
         }
+        self.send_full()?;
         self.send_fragment(true)?;
         let len = self.fragment.close();
         self.access.with(Writer::flush_taken)?;
@@ -82,10 +84,13 @@ impl<A: Access> MessageWriter<A> {
     /// # Errors
     /// [`ErrorKind::Source`] where the reader fails; else those of `finish`.
     pub fn finish_from(mut self, mut reader: impl Read) -> Result<u64, Error> {
+        #[cfg(feature = "deflate")]
+        if self.fragment.is_compressed() {
+            self.compress_all(&mut reader)?;
+            return self.finish();
+        }
         loop {
-            if self.fragment.is_full() {
-                self.send_fragment(false)?;
-            }
+            self.send_full()?;
             match reader.read(self.fragment.room()) {
                 Ok(0) => return self.finish(),
                 Ok(len) => self.fragment.fill(len),
@@ -95,7 +100,15 @@ impl<A: Access> MessageWriter<A> {
         }
     }
 
-    fn send_fragment(&mut self, fin: bool) -> Result<(), Error> {
+    /// Makes room: sends what is known not to be the end of the message.
+    pub(super) fn send_full(&mut self) -> Result<(), Error> {
+        while self.fragment.is_full() {
+            self.send_fragment(false)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn send_fragment(&mut self, fin: bool) -> Result<(), Error> {
         let fragment = &mut self.fragment;
         self.access
             .with(|writer| writer.send_fragment(fragment, fin))
@@ -104,9 +117,11 @@ impl<A: Access> MessageWriter<A> {
 
 impl<A: Access> Write for MessageWriter<A> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if self.fragment.is_full() {
-            self.send_fragment(false)?;
+        #[cfg(feature = "deflate")]
+        if self.fragment.is_compressed() {
+            return Ok(self.write_compressed(buf)?);
         }
+        self.send_full()?;
         let room = self.fragment.room();
         let len = room.len().min(buf.len());
         room[..len].copy_from_slice(&buf[..len]);
@@ -115,6 +130,12 @@ impl<A: Access> Write for MessageWriter<A> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        #[cfg(feature = "deflate")]
+        if self.fragment.is_compressed() {
+            self.flush_compressed()?;
+            self.access.with(Writer::flush)?;
+            return Ok(());
+        }
         while !self.fragment.is_empty() {
             self.send_fragment(false)?;
         }

@@ -18,11 +18,15 @@
 //! looked at, with `read_header`, leaves its message to the next call of any kind.
 
 mod byte_stream;
+#[cfg(feature = "deflate")]
+mod compress;
 mod config;
 #[cfg(feature = "handshake")]
 mod establish;
 mod fragment;
 mod handlers;
+#[cfg(feature = "deflate")]
+mod inflate;
 mod keep_alive;
 mod message_reader;
 mod message_writer;

@@ -4,8 +4,12 @@ use std::io;
 use std::ops::Range;
 
 use super::handlers::Handlers;
+#[cfg(feature = "deflate")]
+use super::inflate::CompressedPiece;
 use super::transport::{Reply, Transport};
 use super::{Config, Frame};
+#[cfg(feature = "deflate")]
+use crate::deflate::Inflater;
 use crate::error::{Closed, Error, ErrorKind, would_block};
 use crate::frame::{Header, Opcode, Rsv, Violation};
 use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
@@ -13,8 +17,8 @@ use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receive
 /// The read buffer, the message that is being put together, and whose it is.
 #[derive(Debug)]
 pub(super) struct Reader {
-    receiver: Receiver,
-    buffer: Vec<u8>,
+    pub(super) receiver: Receiver,
+    pub(super) buffer: Vec<u8>,
     /// What of the buffer was read and not used up.
     unread: Range<usize>,
     message: MessageBuffer,
@@ -26,6 +30,9 @@ pub(super) struct Reader {
     read_buffer: usize,
     /// How many events in a row had no use for the memory of `message`.
     unused: u8,
+    /// What was read of a compressed message that is streamed, and not yet decompressed.
+    #[cfg(feature = "deflate")]
+    pub(super) compressed: Option<CompressedPiece>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +79,15 @@ impl Reader {
             limits: config.limits,
             read_buffer: config.read_buffer,
             unused: 0,
+            #[cfg(feature = "deflate")]
+            compressed: None,
         }
+    }
+
+    /// Has compressed messages decompressed from now on.
+    #[cfg(feature = "deflate")]
+    pub(super) fn set_inflater(&mut self, inflater: Inflater) {
+        self.receiver.set_inflater(inflater);
     }
 
     /// What was read and not used up: a header that is not whole, too.
@@ -126,7 +141,9 @@ impl Reader {
         loop {
             let frame = self.receiver.decoder().frame();
             match frame.map(|frame| (frame.opcode(), frame.rsv())) {
-                Some(first) if !first.0.is_control() => return Ok(first),
+                Some((opcode, rsv)) if !opcode.is_control() => {
+                    return Ok((opcode, self.given_rsv(rsv)));
+                }
                 Some(_) => {
                     self.fill_if_empty(transport)?;
                     self.control_piece(transport)?;
@@ -141,10 +158,25 @@ impl Reader {
 
     /// The message that was begun as a stream and has not been read to its end.
     pub(super) fn streamed(&self) -> Option<(Opcode, Rsv)> {
-        let is_streamed = self.owner == Owner::Stream && self.ended.is_none();
+        if self.owner != Owner::Stream || self.ended.is_some() {
+            return None;
+        }
         let decoder = self.receiver.decoder();
-        let opcode = decoder.message().filter(|_| is_streamed)?;
-        Some((opcode, decoder.message_rsv()))
+        let rsv = self.given_rsv(decoder.message_rsv());
+        #[cfg(feature = "deflate")]
+        if let Some(piece) = &self.compressed {
+            return Some((piece.opcode, rsv));
+        }
+        Some((decoder.message()?, rsv))
+    }
+
+    /// The reserved bits that the caller has to know of: not that of a compression that is undone.
+    fn given_rsv(&self, rsv: Rsv) -> Rsv {
+        if self.receiver.is_compressed(rsv) {
+            rsv.without(Rsv::RSV1)
+        } else {
+            rsv
+        }
     }
 
     /// Reads bytes of the streamed message; 0 at its end.
@@ -155,14 +187,23 @@ impl Reader {
     ) -> Result<usize, Error> {
         // A message that was cut short has no end to tell.
         self.check_ended()?;
-        if output.is_empty() || self.receiver.decoder().message().is_none() {
+        if output.is_empty() || self.streamed().is_none() {
             return Ok(0);
         }
+        let rsv = self.receiver.decoder().message_rsv();
+        let is_compressed = self.receiver.is_compressed(rsv);
         loop {
-            if let Some(len) = self.read_payload_into(output, transport)? {
+            #[cfg(feature = "deflate")]
+            if let Some(len) = self.inflate_piece(output, transport)? {
                 return Ok(len);
             }
-            let end = self.unread.end.min(self.unread.start + output.len());
+            let mut end = self.unread.end;
+            if !is_compressed {
+                if let Some(len) = self.read_payload_into(output, transport)? {
+                    return Ok(len);
+                }
+                end = end.min(self.unread.start + output.len());
+            }
             let input = &mut self.buffer[self.unread.start..end];
             let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
                 Ok(received) => received,
@@ -170,6 +211,11 @@ impl Reader {
             };
             self.unread.start += used;
             match event {
+                #[cfg(feature = "deflate")]
+                Some(PieceEvent::Data(piece)) if is_compressed => {
+                    self.compressed = Some(CompressedPiece::new(&piece, self.unread.start));
+                    continue;
+                }
                 Some(PieceEvent::Data(piece)) => {
                     let (len, last) = (piece.payload.len(), piece.last);
                     output[..len].copy_from_slice(piece.payload);
@@ -272,14 +318,13 @@ impl Reader {
         while self.receiver.decoder().frame().is_some() {
             self.fill_if_empty(transport)?;
             let input = &mut self.buffer[self.unread.clone()];
-            let (used, piece) = match self.receiver.decoder_mut().decode_payload(input) {
-                Ok(decoded) => decoded,
+            let used = match self.receiver.raw_payload(input) {
+                Ok(used) => used,
                 Err(violation) => return Err(self.fail(violation, transport)),
             };
-            self.unread.start += used;
-            if let Some(piece) = piece {
-                self.message.append(piece.payload);
-            }
+            let piece = self.unread.start..self.unread.start + used;
+            self.unread.start = piece.end;
+            self.message.append(&self.buffer[piece]);
         }
         if !self.message.is_empty() {
             output.copy_from_slice(self.message.message());
@@ -356,10 +401,14 @@ impl Reader {
     }
 
     fn skip_message(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
-        while self.receiver.decoder().message().is_some() {
+        loop {
+            #[cfg(feature = "deflate")]
+            self.discard_compressed(transport)?;
+            if self.receiver.decoder().message().is_none() {
+                return Ok(());
+            }
             self.discard_piece(transport)?;
         }
-        Ok(())
     }
 
     /// Decodes what has been read until it gives a message.
@@ -397,8 +446,10 @@ impl Reader {
         &mut self,
         transport: &mut impl Transport,
     ) -> Result<Option<Found>, Error> {
-        let remaining = self.receiver.decoder().remaining();
-        if !self.is_in_data_frame() || remaining < self.read_buffer as u64 {
+        let decoder = self.receiver.decoder();
+        let remaining = decoder.remaining();
+        let is_compressed = self.receiver.is_compressed(decoder.message_rsv());
+        if !self.is_in_data_frame() || is_compressed || remaining < self.read_buffer as u64 {
             self.fill(transport)?;
             return Ok(None);
         }
@@ -433,8 +484,8 @@ impl Reader {
         }
         let len = read_once(&mut output[..room], transport);
         let len = self.check_read(len, transport)?;
-        match self.receiver.received_piece(&mut output[..len]) {
-            Ok(()) => Ok(Some(len)),
+        match self.receiver.raw_payload(&mut output[..len]) {
+            Ok(_) => Ok(Some(len)),
             Err(violation) => Err(self.fail(violation, transport)),
         }
     }
@@ -451,12 +502,10 @@ impl Reader {
             self.fill(transport)?;
         }
         let input = &mut self.buffer[self.unread.clone()];
-        match self.receiver.decoder_mut().decode_payload(input) {
-            Ok((used, piece)) => {
+        match self.receiver.raw_payload(input) {
+            Ok(used) => {
+                output[..used].copy_from_slice(&input[..used]);
                 self.unread.start += used;
-                if let Some(piece) = piece {
-                    output[..used].copy_from_slice(piece.payload);
-                }
                 Ok(used)
             }
             Err(violation) => Err(self.fail(violation, transport)),
@@ -587,7 +636,7 @@ impl Reader {
         ErrorKind::Closed(closed).into()
     }
 
-    fn fail(&mut self, violation: Violation, transport: &mut impl Transport) -> Error {
+    pub(super) fn fail(&mut self, violation: Violation, transport: &mut impl Transport) -> Error {
         transport.reply(Reply::Violation(violation));
         self.end(Ended::Violation(violation), transport);
         ErrorKind::Violation(violation).into()

@@ -79,6 +79,24 @@ impl<S> WebSocket<S> {
         })
     }
 
+    /// Compresses messages both ways from now on, as was agreed on in a handshake.
+    ///
+    /// [`accept`](crate::accept), [`client`](crate::client) and
+    /// [`from_established`](Self::from_established) do it themselves.
+    #[cfg(feature = "deflate")]
+    pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
+        let role = self.writer.role();
+        self.reader.set_inflater(negotiated.inflater(role));
+        self.writer.set_deflater(negotiated.deflater(role));
+    }
+
+    /// Switches the compression of messages off, or on again, for those that begin from now on.
+    /// No effect where none was agreed on.
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&mut self, enabled: bool) {
+        self.writer.set_compression(enabled);
+    }
+
     /// The stream, and the bytes that were read from it and not used up.
     ///
     /// Between messages these are all that another `WebSocket` needs to go on

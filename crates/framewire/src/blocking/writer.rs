@@ -6,6 +6,8 @@ use std::mem;
 use super::fragment::Fragment;
 use super::transport::Reply;
 use super::{Config, MessageWriter, PreparedMessage};
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflater;
 use crate::error::{Closed, Error, ErrorKind, Side, would_block};
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
@@ -79,6 +81,21 @@ impl<S> Writer<S> {
         &mut self.stream
     }
 
+    /// Compresses messages from now on, as was agreed on with the peer.
+    #[cfg(feature = "deflate")]
+    pub(super) fn set_deflater(&mut self, deflater: Deflater) {
+        self.sender.set_deflater(deflater);
+    }
+
+    /// Switches the compression of messages off, or on again, for those that begin from now on.
+    /// No effect where none was agreed on.
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&mut self, enabled: bool) {
+        if let Some(deflater) = self.sender.deflater_mut() {
+            deflater.set_enabled(enabled);
+        }
+    }
+
     pub(super) fn into_stream(self) -> S {
         self.stream
     }
@@ -137,6 +154,12 @@ impl<S: Write> Writer<S> {
         payload: &[u8],
     ) -> Result<(), Error> {
         self.check_message(opcode)?;
+        #[cfg(feature = "deflate")]
+        if rsv.is_none() && self.sender.compresses(payload.len()) {
+            self.take_compressed(opcode, payload)?;
+            self.write_taken(&[])?;
+            return self.flush_taken();
+        }
         self.send_frame(true, rsv, opcode, payload)
     }
 
@@ -162,6 +185,10 @@ impl<S: Write> Writer<S> {
         payload: &[u8],
     ) -> Result<(), Error> {
         self.check_message(opcode)?;
+        #[cfg(feature = "deflate")]
+        if rsv.is_none() && self.sender.compresses(payload.len()) {
+            return self.take_compressed(opcode, payload);
+        }
         self.make_room(payload.len())?;
         if self.pending() + MAX_HEADER + payload.len() > self.write_buffer {
             return self.send_frame(true, rsv, opcode, payload);
@@ -405,8 +432,57 @@ impl<S: Write> Writer<S> {
         if let Some(open) = self.sender.encoder().message() {
             return Err(SendError::MessageOpen(open).into());
         }
-        self.fragment.open(opcode, rsv, chunk_size);
+        self.begin_fragments(opcode, rsv, chunk_size);
         Ok(mem::take(&mut self.fragment))
+    }
+
+    fn begin_fragments(&mut self, opcode: Opcode, rsv: Rsv, chunk_size: usize) {
+        #[cfg(feature = "deflate")]
+        if rsv.is_none()
+            && let Some(deflater) = self.sender.deflater_mut()
+            && deflater.is_enabled()
+            && deflater.begin()
+        {
+            self.fragment.open_compressed(opcode, chunk_size);
+            return;
+        }
+        self.fragment.open(opcode, rsv, chunk_size, 1);
+    }
+
+    /// Takes a message into the write buffer, compressed.
+    #[cfg(feature = "deflate")]
+    fn take_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+        self.make_room(payload.len())?;
+        let taken = self.sender.message(opcode, payload, &mut self.output);
+        taken.map_err(|error| self.send_error(error))
+    }
+
+    /// Compresses into a fragment that is not full: how much was taken, and whether that is all
+    /// and, if it was the last, put out.
+    #[cfg(feature = "deflate")]
+    pub(super) fn compress(
+        &mut self,
+        fragment: &mut Fragment,
+        input: &[u8],
+        last: bool,
+    ) -> Result<(usize, bool), Error> {
+        let deflater = self.sender.deflater_mut().ok_or(SendError::Compression)?;
+        let compressed = deflater.compress(input, last, fragment.room());
+        let compressed = compressed.map_err(|_| SendError::Compression)?;
+        fragment.fill(compressed.produced);
+        fragment.input.take(&input[..compressed.consumed])?;
+        Ok((compressed.consumed, compressed.done))
+    }
+
+    /// Puts out what the compressor has, into a fragment that is not full, and says whether that
+    /// was all.
+    #[cfg(feature = "deflate")]
+    pub(super) fn flush_deflater(&mut self, fragment: &mut Fragment) -> Result<bool, Error> {
+        let deflater = self.sender.deflater_mut().ok_or(SendError::Compression)?;
+        let flushed = deflater.flush(fragment.room());
+        let flushed = flushed.map_err(|_| SendError::Compression)?;
+        fragment.fill(flushed.produced);
+        Ok(flushed.done)
     }
 
     pub(super) fn resume_stream(&mut self) -> Option<Fragment> {

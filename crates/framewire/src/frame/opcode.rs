@@ -107,6 +107,13 @@ impl Rsv {
         self.0 == 0
     }
 
+    /// The other bits.
+    #[must_use]
+    #[inline]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether every bit of `other` is set here too.
     #[must_use]
     #[inline]

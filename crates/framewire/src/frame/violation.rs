@@ -40,6 +40,11 @@ pub enum Violation {
     InvalidUtf8,
     /// The reason of a Close frame is not UTF-8 (RFC 6455 5.5.1).
     InvalidReason,
+    /// A compressed message that is not DEFLATE (RFC 7692 7.2.2).
+    InvalidDeflate,
+    /// A compressed message while all decompressors of the pool are in use: the peer's fault only
+    /// together with all others.
+    NoDecompressor,
     /// A message over the limit, which is in bytes.
     MessageTooBig {
         /// The most that was allowed.
@@ -57,7 +62,10 @@ impl Violation {
     #[must_use]
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 | Self::InvalidReason => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidReason | Self::InvalidDeflate => {
+                CloseCode::INVALID_PAYLOAD
+            }
+            Self::NoDecompressor => CloseCode::TRY_AGAIN_LATER,
             Self::MessageTooBig { .. } | Self::FrameTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             _ => CloseCode::PROTOCOL_ERROR,
         }
@@ -87,6 +95,8 @@ impl fmt::Display for Violation {
             Self::CloseCodeInvalid(code) => write!(f, "close frame with the code {code}"),
             Self::InvalidUtf8 => f.write_str("text message that is not UTF-8"),
             Self::InvalidReason => f.write_str("close reason that is not UTF-8"),
+            Self::InvalidDeflate => f.write_str("compressed message that is not deflate"),
+            Self::NoDecompressor => f.write_str("all decompressors are in use"),
             Self::MessageTooBig { limit } => {
                 write!(f, "message exceeds the limit of {limit} bytes")
             }

@@ -21,6 +21,8 @@ pub struct Acceptor {
     origin: Policy,
     headers: HeaderMap,
     limits: Limits,
+    #[cfg(feature = "deflate")]
+    deflate: Option<crate::deflate::Deflate>,
 }
 
 impl Acceptor {
@@ -94,6 +96,14 @@ impl Acceptor {
         self
     }
 
+    /// Agrees to compress messages with a client that offers it in a way that the policy allows.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
+        self.deflate = Some(deflate);
+        self
+    }
+
     /// Does the handshake over a stream that was just accepted.
     ///
     /// Is [`receive`](Self::receive) and [`Pending::accept`], and blocks and fails as they do. A
@@ -116,6 +126,10 @@ impl Acceptor {
     ///
     /// The request may come from [`upgrade::RequestDecoder`] or from any HTTP server that uses the
     /// `http` crate. Allocates the response. Does no I/O.
+    ///
+    /// Where compression is agreed on, the response's
+    /// [`extensions`](http::Response::extensions) hold the `deflate::Negotiated` for the
+    /// connection.
     ///
     /// Fails, with the refusal as [`Error::response`], as [`upgrade::respond`] does for the
     /// protocol `websocket` (a 426 has `Sec-WebSocket-Version` too), and then where
@@ -142,6 +156,14 @@ impl Acceptor {
             response
                 .headers_mut()
                 .insert(SEC_WEBSOCKET_PROTOCOL, subprotocol::value(chosen)?);
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.deflate
+            && let Some((answer, negotiated)) = super::extensions::answer(deflate, headers)
+        {
+            let extensions = http::header::SEC_WEBSOCKET_EXTENSIONS;
+            response.headers_mut().insert(extensions, answer);
+            response.extensions_mut().insert(negotiated);
         }
         Ok(response)
     }

@@ -21,6 +21,8 @@ pub struct Connector {
     origin: Option<HeaderValue>,
     headers: HeaderMap,
     limits: Limits,
+    #[cfg(feature = "deflate")]
+    deflate: Option<crate::deflate::Deflate>,
 }
 
 impl Connector {
@@ -67,6 +69,29 @@ impl Connector {
         self
     }
 
+    /// Offers to compress messages.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
+        self.deflate = Some(deflate);
+        self
+    }
+
+    /// What the server has made of the offer to compress.
+    ///
+    /// Fails with [`ErrorKind::Extension`] where it is no answer to that: the connection is then to
+    /// be closed (RFC 7692 5), and the server is at fault.
+    #[cfg(feature = "deflate")]
+    pub fn negotiated<B>(
+        &self,
+        response: &Response<B>,
+    ) -> Result<Option<crate::deflate::Negotiated>, Error> {
+        match &self.deflate {
+            Some(deflate) => super::extensions::check(deflate, response.headers()),
+            None => Ok(None),
+        }
+    }
+
     /// Does the handshake over a stream that is connected to the host of `uri`.
     ///
     /// Blocks and sets time-outs as [`upgrade::request`] does. Fails as [`request`](Self::request),
@@ -79,6 +104,12 @@ impl Connector {
         let upgraded = upgrade::request(stream, request, &self.limits, |response| {
             check_websocket_headers(&asked, response.headers())
         })?;
+        #[cfg(feature = "deflate")]
+        {
+            let negotiated = self.negotiated(upgraded.response())?;
+            Ok(Established::new(upgraded).with_deflate(negotiated))
+        }
+        #[cfg(not(feature = "deflate"))]
         Ok(Established::new(upgraded))
     }
 
@@ -106,6 +137,10 @@ impl Connector {
         }
         if let Some(origin) = &self.origin {
             headers.insert(ORIGIN, origin.clone());
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(offer) = self.deflate.as_ref().and_then(super::extensions::offer) {
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
         }
         Ok(Request::from_parts(parts, ()))
     }

@@ -1,6 +1,8 @@
 //! The result of a handshake, at either end.
 
 use super::fields::subprotocol;
+#[cfg(feature = "deflate")]
+use crate::deflate::Negotiated;
 use crate::upgrade::{Rewind, Upgraded};
 use http::{Request, Response};
 
@@ -8,11 +10,30 @@ use http::{Request, Response};
 #[derive(Debug)]
 pub struct Established<S> {
     upgraded: Upgraded<S>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<Negotiated>,
 }
 
 impl<S> Established<S> {
     pub(super) fn new(upgraded: Upgraded<S>) -> Self {
-        Self { upgraded }
+        Self {
+            #[cfg(feature = "deflate")]
+            deflate: upgraded.response().extensions().get().cloned(),
+            upgraded,
+        }
+    }
+
+    /// With what the server's answer made of the offer of compression.
+    #[cfg(feature = "deflate")]
+    pub(super) fn with_deflate(mut self, deflate: Option<Negotiated>) -> Self {
+        self.deflate = deflate;
+        self
+    }
+
+    /// The compression agreed on, if any.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(&self) -> Option<&Negotiated> {
+        self.deflate.as_ref()
     }
 
     /// The subprotocol agreed on.

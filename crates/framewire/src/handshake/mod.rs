@@ -51,6 +51,8 @@ mod acceptor;
 mod connector;
 mod error;
 mod established;
+#[cfg(feature = "deflate")]
+mod extensions;
 mod fields;
 mod key;
 mod origin;

@@ -85,6 +85,19 @@ impl Decoder {
         self.extensions = rsv;
     }
 
+    /// Allows further reserved bits.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn also_allow_rsv(&mut self, rsv: Rsv) {
+        self.extensions = self.extensions | rsv;
+    }
+
+    /// Takes no more: what an extension made of a message is a violation.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn end(&mut self) {
+        self.state = State::Done;
+        self.message = None;
+    }
+
     /// Uses up bytes off the front of `input` and says how many, with the piece of payload that
     /// they made, if any. `None` asks for more input: then all of it is used up.
     ///

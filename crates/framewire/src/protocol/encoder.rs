@@ -51,6 +51,12 @@ impl Encoder {
         self.extensions = rsv;
     }
 
+    /// Allows further reserved bits.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn also_allow_rsv(&mut self, rsv: Rsv) {
+        self.extensions = self.extensions | rsv;
+    }
+
     /// The header for a frame with this payload, which must be sent next and whole. Where the
     /// header has a [`mask`](Header::mask), the payload is sent masked with it.
     ///
@@ -92,6 +98,20 @@ impl Encoder {
     ) -> Result<Header, SendError> {
         let utf8 = self.check(true, Rsv::NONE, opcode, len)?;
         self.commit(true, Rsv::NONE, opcode, len, utf8)
+    }
+
+    /// Whether a message may begin now, and may be this one: what is compressed cannot be checked
+    /// any more, and cannot be taken back.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn check_message(&self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        let mut utf8 = self.check(true, Rsv::RSV1, opcode, payload.len())?;
+        if opcode == Opcode::Text {
+            utf8.push(payload)?;
+            if !utf8.is_complete() {
+                return Err(SendError::InvalidUtf8);
+            }
+        }
+        Ok(())
     }
 
     /// The opcode of the message that has begun and not ended.
@@ -237,6 +257,8 @@ pub enum SendError {
     TooLong,
     /// The key source had no masking key (RFC 6455 5.3).
     NoEntropy,
+    /// The compression engine failed.
+    Compression,
 }
 
 impl From<InvalidUtf8> for SendError {
@@ -273,6 +295,7 @@ impl fmt::Display for SendError {
             Self::InvalidUtf8 => f.write_str("text that is not UTF-8"),
             Self::TooLong => write!(f, "frame exceeds the limit of {MAX_PAYLOAD} bytes"),
             Self::NoEntropy => f.write_str("no entropy for a masking key"),
+            Self::Compression => f.write_str("compression engine failed"),
         }
     }
 }

@@ -11,6 +11,8 @@
 
 mod decoder;
 mod encoder;
+#[cfg(feature = "deflate")]
+mod inflate;
 mod limits;
 #[cfg(feature = "alloc")]
 mod message_buffer;

@@ -1,6 +1,10 @@
 //! Bytes in, messages out.
 
+#[cfg(feature = "deflate")]
+use super::inflate::Inflate;
 use super::{Decoder, Limits, MessageBuffer, Piece, Role};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Inflated, Inflater};
 use crate::frame::{CloseCode, Opcode, Rsv, Violation};
 
 /// The receiving end of a connection: a [`Decoder`] that puts messages together.
@@ -11,10 +15,12 @@ use crate::frame::{CloseCode, Opcode, Rsv, Violation};
 /// A message belongs to the call that began it, [`receive`](Self::receive) or
 /// [`receive_piece`](Self::receive_piece): what the other one is given of it is skipped, and so is
 /// all that follows of it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Receiver {
     decoder: Decoder,
     owner: Option<Owner>,
+    #[cfg(feature = "deflate")]
+    inflate: Option<Box<Inflate>>,
 }
 
 /// Which call began the message under way.
@@ -70,6 +76,8 @@ impl Receiver {
         Self {
             decoder: Decoder::new(role, limits),
             owner: None,
+            #[cfg(feature = "deflate")]
+            inflate: None,
         }
     }
 
@@ -100,12 +108,28 @@ impl Receiver {
                 return Ok((used, Some(Event::from_control(found.opcode, payload))));
             }
             if !self.owns(Owner::Whole, found.first, found.last) {
+                #[cfg(feature = "deflate")]
+                self.follow(&input[used - found.len..used], &found)?;
                 continue;
             }
-            let whole = found.first && found.last;
             if found.first {
                 message.forget();
             }
+            #[cfg(feature = "deflate")]
+            if self.is_compressed(found.rsv) {
+                let piece = &input[used - found.len..used];
+                self.assemble_inflated(piece, &found, message)?;
+                if found.last {
+                    let message = Message {
+                        opcode: found.opcode,
+                        rsv: found.rsv.without(Rsv::RSV1),
+                        payload: message.complete(),
+                    };
+                    return Ok((used, Some(Event::Message(message))));
+                }
+                continue;
+            }
+            let whole = found.first && found.last;
             if !whole {
                 message.append(&input[used - found.len..used]);
             }
@@ -148,6 +172,8 @@ impl Receiver {
             if is_control || self.owns(Owner::Pieces, found.first, found.last) {
                 break found;
             }
+            #[cfg(feature = "deflate")]
+            self.follow(&input[used - found.len..used], &found)?;
         };
         let payload = found.lend(used, input, message);
         let event = if found.opcode.is_control() {
@@ -173,17 +199,19 @@ impl Receiver {
         message: &'a mut MessageBuffer,
     ) -> Result<(usize, Option<Event<'a>>), Violation> {
         let (used, found) = self.next(input, message)?;
-        match found {
-            Some(found) if found.opcode.is_control() => {
-                let payload = found.lend(used, input, message);
-                Ok((used, Some(Event::from_control(found.opcode, payload))))
-            }
-            Some(found) if found.last => {
-                self.owner = None;
-                Ok((used, None))
-            }
-            _ => Ok((used, None)),
+        let Some(found) = found else {
+            return Ok((used, None));
+        };
+        if found.opcode.is_control() {
+            let payload = found.lend(used, input, message);
+            return Ok((used, Some(Event::from_control(found.opcode, payload))));
         }
+        #[cfg(feature = "deflate")]
+        self.follow(&input[used - found.len..used], &found)?;
+        if found.last {
+            self.owner = None;
+        }
+        Ok((used, None))
     }
 
     /// Takes in what was read straight into the room of `message`, all of it payload of the data
@@ -210,15 +238,21 @@ impl Receiver {
         Ok(Some((opcode, rsv)))
     }
 
-    /// Unmasks and checks what was read straight into the caller's buffer, all of it payload of the
-    /// data frame under way.
+    /// Uses up payload of the data frame under way, which is not decompressed: that of a raw frame,
+    /// or what was read straight into the caller's buffer.
     #[cfg(feature = "std")]
-    pub(crate) fn received_piece(&mut self, payload: &mut [u8]) -> Result<(), Violation> {
-        let (_, piece) = self.decoder.decode_payload(payload)?;
-        if let Some(piece) = piece {
-            self.owns(Owner::Pieces, piece.first, piece.last);
+    pub(crate) fn raw_payload(&mut self, payload: &mut [u8]) -> Result<usize, Violation> {
+        let (used, piece) = self.decoder.decode_payload(payload)?;
+        let Some(piece) = piece else {
+            return Ok(used);
+        };
+        self.owns(Owner::Pieces, piece.first, piece.last);
+        #[cfg(feature = "deflate")]
+        {
+            let found = Found::of(&piece);
+            self.follow(piece.payload, &found)?;
         }
-        Ok(())
+        Ok(used)
     }
 
     /// The frames' own state.
@@ -230,6 +264,81 @@ impl Receiver {
     /// The frames' own state, to change limits and reserved bits, or to read raw frames.
     pub fn decoder_mut(&mut self) -> &mut Decoder {
         &mut self.decoder
+    }
+
+    /// Has compressed messages decompressed (RFC 7692): those with RSV1, which is allowed from now
+    /// on.
+    #[cfg(feature = "deflate")]
+    pub fn set_inflater(&mut self, inflater: Inflater) {
+        self.inflate = Some(Box::new(Inflate::new(inflater)));
+        self.decoder.also_allow_rsv(Rsv::RSV1);
+    }
+
+    /// Whether a message with these bits is compressed, so that its pieces, as
+    /// [`receive_piece`](Self::receive_piece) gives them, are to be decompressed. Never without
+    /// the feature `deflate`.
+    #[must_use]
+    #[inline]
+    pub fn is_compressed(&self, rsv: Rsv) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.inflate.is_some() && rsv.contains(Rsv::RSV1);
+        #[cfg(not(feature = "deflate"))]
+        {
+            let _ = rsv;
+            false
+        }
+    }
+
+    /// Decompresses a piece of a compressed message as far as `output` has room. Repeated with
+    /// what is left of the piece until it is done. No limit on the message holds here: nothing of
+    /// it is kept.
+    ///
+    /// # Errors
+    /// What came is no DEFLATE, or the text in it no UTF-8. Further input has no effect.
+    #[cfg(feature = "deflate")]
+    pub fn inflate(
+        &mut self,
+        piece: &[u8],
+        opcode: Opcode,
+        last: bool,
+        output: &mut [u8],
+    ) -> Result<Inflated, Violation> {
+        let Some(inflate) = &mut self.inflate else {
+            return Err(Violation::InvalidDeflate);
+        };
+        let inflated = inflate.inflate(piece, opcode, last, output);
+        inflated.inspect_err(|_| self.decoder.end())
+    }
+
+    /// Keeps the decompressor in step with a piece of a message that nobody wants decompressed.
+    #[cfg(feature = "deflate")]
+    fn follow(&mut self, mut piece: &[u8], found: &Found) -> Result<(), Violation> {
+        if !self.is_compressed(found.rsv) {
+            return Ok(());
+        }
+        let mut scratch = [0; 4 << 10];
+        loop {
+            let inflated = self.inflate(piece, found.opcode, found.last, &mut scratch)?;
+            if inflated.done {
+                return Ok(());
+            }
+            piece = &piece[inflated.consumed..];
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    fn assemble_inflated(
+        &mut self,
+        piece: &[u8],
+        found: &Found,
+        message: &mut MessageBuffer,
+    ) -> Result<(), Violation> {
+        let Some(inflate) = &mut self.inflate else {
+            return Err(Violation::InvalidDeflate);
+        };
+        let limit = self.decoder.limits_mut().message;
+        let assembled = inflate.assemble(piece, found.opcode, found.last, limit, message);
+        assembled.inspect_err(|_| self.decoder.end())
     }
 
     /// Whether a piece is part of a message that `call` began.
@@ -257,14 +366,7 @@ impl Receiver {
         let Some(piece) = piece else {
             return Ok((used, None));
         };
-        let mut found = Found {
-            opcode: piece.opcode,
-            rsv: piece.rsv,
-            first: piece.first,
-            last: piece.last,
-            len: piece.payload.len(),
-            in_input: true,
-        };
+        let mut found = Found::of(&piece);
         if found.opcode.is_control() && !(found.first && found.last) {
             message.append_control(piece.payload, found.last);
             if !found.last {
@@ -287,6 +389,18 @@ struct Found {
 }
 
 impl Found {
+    #[inline]
+    fn of(piece: &Piece<'_>) -> Self {
+        Self {
+            opcode: piece.opcode,
+            rsv: piece.rsv,
+            first: piece.first,
+            last: piece.last,
+            len: piece.payload.len(),
+            in_input: true,
+        }
+    }
+
     #[inline]
     fn lend<'a>(
         &self,

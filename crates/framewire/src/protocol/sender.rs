@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
 use super::{Encoder, SendError};
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflater;
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_HEADER, MAX_REASON, Opcode, Rsv, Violation, mask,
 };
@@ -14,9 +16,11 @@ use crate::frame::{
 /// At most one reply waits: a Pong replaces the one before it (RFC 6455 5.5.3 lets an endpoint
 /// answer only the latest Ping), and a Close replaces a Pong and is replaced by nothing. A peer
 /// that pings and never reads thus costs 125 bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Sender {
     encoder: Encoder,
+    #[cfg(feature = "deflate")]
+    deflater: Option<Box<Deflater>>,
     pending: Option<Pending>,
     reply: ControlPayload,
 }
@@ -33,6 +37,8 @@ impl Sender {
     pub const fn new(encoder: Encoder) -> Self {
         Self {
             encoder,
+            #[cfg(feature = "deflate")]
+            deflater: None,
             pending: None,
             reply: ControlPayload::EMPTY,
         }
@@ -69,7 +75,40 @@ impl Sender {
         if !opcode.begins_message() {
             return Err(SendError::NotAMessage(opcode));
         }
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &mut self.deflater
+            && rsv.is_none()
+            && deflater.wants(payload.len())
+        {
+            self.encoder.check_message(opcode, payload)?;
+            if deflater.begin() {
+                let encoder = &mut self.encoder;
+                let sent = compressed_message(encoder, deflater, opcode, payload, output);
+                return sent.inspect_err(|_| deflater.start_over());
+            }
+        }
         self.frame(true, rsv, opcode, payload, output)
+    }
+
+    /// Has messages compressed from now on (RFC 7692), but for those that are sent with reserved
+    /// bits, and raw frames.
+    #[cfg(feature = "deflate")]
+    pub fn set_deflater(&mut self, deflater: Deflater) {
+        self.deflater = Some(Box::new(deflater));
+        self.encoder.also_allow_rsv(Rsv::RSV1);
+    }
+
+    /// Whether a message of this length is going to be compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compresses(&self, len: usize) -> bool {
+        let deflater = self.deflater.as_deref();
+        deflater.is_some_and(|deflater| deflater.wants(len))
+    }
+
+    /// What compresses messages, where that was agreed on.
+    #[cfg(feature = "deflate")]
+    pub fn deflater_mut(&mut self) -> Option<&mut Deflater> {
+        self.deflater.as_deref_mut()
     }
 
     /// Appends one frame to `output`: a fragment, or a control frame.
@@ -183,6 +222,36 @@ impl Sender {
     pub fn encoder_mut(&mut self) -> &mut Encoder {
         &mut self.encoder
     }
+}
+
+/// Appends a message, compressed, in one frame. Where it fails nothing was appended, but the
+/// compressor has seen the message.
+#[cfg(feature = "deflate")]
+fn compressed_message(
+    encoder: &mut Encoder,
+    deflater: &mut Deflater,
+    opcode: Opcode,
+    payload: &[u8],
+    output: &mut Vec<u8>,
+) -> Result<(), SendError> {
+    let start = output.len();
+    let sent = deflater
+        .append(payload, MAX_HEADER, output)
+        .map_err(|_| SendError::Compression)
+        .and_then(|()| {
+            let payload = &output[start + MAX_HEADER..];
+            encoder.frame(true, Rsv::RSV1, opcode, payload)
+        });
+    let header = sent.inspect_err(|_| output.truncate(start))?;
+    if let Some(key) = header.mask() {
+        mask::apply(&mut output[start + MAX_HEADER..], key, 0);
+    }
+    let mut bytes = [0; MAX_HEADER];
+    let len = header.encode(&mut bytes);
+    output[start..start + len].copy_from_slice(&bytes[..len]);
+    output.copy_within(start + MAX_HEADER.., start + len);
+    output.truncate(output.len() - (MAX_HEADER - len));
+    Ok(())
 }
 
 /// Appends a header and its payload, masked where the header says so.

@@ -34,7 +34,7 @@ use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
 /// assert_eq!(output, b"\x81\x05Hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Session {
     receiver: Receiver,
     sender: Sender,
@@ -74,6 +74,16 @@ impl Session {
     pub fn allow_rsv(&mut self, rsv: Rsv) {
         self.receiver.decoder_mut().allow_rsv(rsv);
         self.sender.encoder_mut().allow_rsv(rsv);
+    }
+
+    /// Compresses messages both ways from now on, as was agreed on.
+    ///
+    /// A session then owns what [`deflate`](crate::deflate) says a connection holds.
+    #[cfg(feature = "deflate")]
+    pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
+        let role = self.sender.encoder().role();
+        self.receiver.set_inflater(negotiated.inflater(role));
+        self.sender.set_deflater(negotiated.deflater(role));
     }
 
     /// Uses up bytes off the front of `input` and says how many, with the event that they made, if

@@ -1,0 +1,67 @@
+//! Compressed messages that are read as a stream.
+
+use std::ops::Range;
+
+use super::reader::Reader;
+use super::transport::Transport;
+use crate::error::Error;
+use crate::frame::Opcode;
+use crate::protocol::Piece;
+
+/// A piece of a compressed message, by its place in the read buffer.
+#[derive(Debug)]
+pub(super) struct CompressedPiece {
+    pub(super) opcode: Opcode,
+    pub(super) place: Range<usize>,
+    pub(super) last: bool,
+}
+
+impl CompressedPiece {
+    /// The place of a piece that ends where the used part of the read buffer does.
+    pub(super) fn new(piece: &Piece<'_>, end: usize) -> Self {
+        Self {
+            opcode: piece.opcode,
+            place: end - piece.payload.len()..end,
+            last: piece.last,
+        }
+    }
+}
+
+impl Reader {
+    /// Decompresses what is there of the piece that was decoded last: how many bytes of `output`
+    /// that filled, 0 at the end of the message; `None` where more has to be decoded first.
+    pub(super) fn inflate_piece(
+        &mut self,
+        output: &mut [u8],
+        transport: &mut impl Transport,
+    ) -> Result<Option<usize>, Error> {
+        let Some(mut piece) = self.compressed.take() else {
+            return Ok(None);
+        };
+        let input = &self.buffer[piece.place.clone()];
+        let inflated = self
+            .receiver
+            .inflate(input, piece.opcode, piece.last, output);
+        let inflated = inflated.map_err(|violation| self.fail(violation, transport))?;
+        let ended = piece.last && inflated.done;
+        if !inflated.done {
+            piece.place.start += inflated.consumed;
+            self.compressed = Some(piece);
+        }
+        Ok((inflated.produced > 0 || ended).then_some(inflated.produced))
+    }
+
+    /// Decompresses and forgets a piece: later messages may refer to it.
+    pub(super) fn discard_compressed(
+        &mut self,
+        transport: &mut impl Transport,
+    ) -> Result<(), Error> {
+        let mut scratch = [0; SCRATCH];
+        while self.compressed.is_some() {
+            self.inflate_piece(&mut scratch, transport)?;
+        }
+        Ok(())
+    }
+}
+
+const SCRATCH: usize = 4 << 10;

@@ -1,0 +1,200 @@
+//! Compresses the messages that one end sends.
+
+use std::fmt;
+
+use super::Deflate;
+use super::engine::{Compressor, EngineError, Flush};
+
+/// Compresses the messages that one end sends (RFC 7692 7.2.1).
+///
+/// With context takeover it has a context of its own from the first message on; without, one of
+/// the pool's for the length of a message.
+pub struct Deflater {
+    deflate: Deflate,
+    context: Option<Box<dyn Compressor>>,
+    takeover: bool,
+    window_bits: u8,
+    /// Whether the message under way has had any bytes.
+    started: bool,
+    enabled: bool,
+}
+
+/// How far a call has come.
+pub(crate) struct Deflated {
+    /// Bytes taken off the input.
+    pub(crate) consumed: usize,
+    /// Bytes put into the output.
+    pub(crate) produced: usize,
+    /// All input was taken and, if it was the last, put out.
+    pub(crate) done: bool,
+}
+
+impl Deflater {
+    pub(super) fn new(deflate: Deflate, takeover: bool, window_bits: u8) -> Self {
+        Self {
+            deflate,
+            context: None,
+            takeover,
+            window_bits,
+            started: false,
+            enabled: true,
+        }
+    }
+
+    /// Switches compression off, or on again, for the messages that begin from now on.
+    pub fn set_enabled(&mut self, enabled: bool) {
+        self.enabled = enabled;
+    }
+
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Whether a message of this length is to be compressed.
+    pub(crate) fn wants(&self, len: usize) -> bool {
+        self.enabled && len >= self.deflate.config().threshold
+    }
+
+    /// Forgets what was compressed and not sent: no later message refers to it.
+    pub(crate) fn start_over(&mut self) {
+        self.started = false;
+        if let Some(context) = &mut self.context {
+            context.reset();
+        }
+        if !self.takeover {
+            self.release();
+        }
+    }
+
+    /// Appends a whole message, compressed, and `room` bytes in front of it.
+    pub(crate) fn append(
+        &mut self,
+        mut message: &[u8],
+        room: usize,
+        output: &mut Vec<u8>,
+    ) -> Result<(), EngineError> {
+        let mut filled = output.len() + room;
+        output.resize(filled + message.len() / 2 + MIN_ROOM, 0);
+        loop {
+            if output.len() - filled < MIN_ROOM {
+                output.resize(output.len() * 2, 0);
+            }
+            let compressed = self.compress(message, true, &mut output[filled..])?;
+            message = &message[compressed.consumed..];
+            filled += compressed.produced;
+            if compressed.done {
+                output.truncate(filled - TAIL_LEN);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Begins a message; `false` where all of the pool's contexts are in use, so that it has to go
+    /// out as it is.
+    pub(crate) fn begin(&mut self) -> bool {
+        self.started = false;
+        if self.context.is_none() {
+            self.context = if self.takeover {
+                Some(self.deflate.own_compressor(self.window_bits))
+            } else {
+                self.deflate.take_compressor(self.window_bits)
+            };
+        }
+        self.context.is_some()
+    }
+
+    /// Compresses what comes next in the message; `last` says that it ends with `input`. Repeated
+    /// with what is left until it is done. `output` has room for [`MIN_ROOM`] bytes, and the last
+    /// [`TAIL_LEN`] of all that is put out for a message are to be cut off.
+    pub(crate) fn compress(
+        &mut self,
+        input: &[u8],
+        last: bool,
+        output: &mut [u8],
+    ) -> Result<Deflated, EngineError> {
+        self.started |= !input.is_empty();
+        if last && !self.started {
+            // RFC 7692 7.2.3.6: an empty message is an empty stored block, which a flush does not
+            // give when nothing came before it.
+            let block = output.first_chunk_mut().ok_or(EngineError)?;
+            *block = EMPTY_BLOCK;
+            self.end();
+            return Ok(Deflated {
+                consumed: 0,
+                produced: EMPTY_BLOCK.len(),
+                done: true,
+            });
+        }
+        let context = self.context.as_mut().ok_or(EngineError)?;
+        let flush = if last { Flush::Sync } else { Flush::None };
+        let progress = context.compress(input, output, flush)?;
+        let done = progress.consumed == input.len() && progress.produced < output.len();
+        if last && done {
+            self.end();
+        }
+        Ok(Deflated {
+            consumed: progress.consumed,
+            produced: progress.produced,
+            done,
+        })
+    }
+
+    /// Puts out what was taken so far, with an empty stored block behind it. `output` has room for
+    /// [`MIN_ROOM`] bytes; repeated until it is done.
+    pub(crate) fn flush(&mut self, output: &mut [u8]) -> Result<Deflated, EngineError> {
+        let mut produced = 0;
+        let mut done = true;
+        if self.started {
+            let context = self.context.as_mut().ok_or(EngineError)?;
+            produced = context.compress(&[], output, Flush::Sync)?.produced;
+            done = produced < output.len();
+        }
+        Ok(Deflated {
+            consumed: 0,
+            produced,
+            done,
+        })
+    }
+
+    /// The message has ended.
+    fn end(&mut self) {
+        self.started = false;
+        if !self.takeover {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(mut context) = self.context.take() {
+            context.reset();
+            self.deflate.give_compressor(self.window_bits, context);
+        }
+    }
+}
+
+impl Drop for Deflater {
+    fn drop(&mut self) {
+        if !self.takeover {
+            self.release();
+        }
+    }
+}
+
+impl fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deflater")
+            .field("takeover", &self.takeover)
+            .field("window_bits", &self.window_bits)
+            .field("has_context", &self.context.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a sender cuts off each message's end: the last four bytes of an empty stored block.
+pub(crate) const TAIL_LEN: usize = 4;
+
+/// With less, a flush may be cut off and come again (zlib's manual asks for more than six bytes).
+pub(crate) const MIN_ROOM: usize = 16;
+
+/// An empty stored block, not the last of the stream (RFC 1951 3.2.4).
+const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];

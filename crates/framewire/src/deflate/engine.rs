@@ -1,0 +1,84 @@
+//! What compresses and decompresses, whoever wrote it.
+
+use std::fmt;
+
+/// Makes compressors and decompressors of raw DEFLATE (RFC 1951).
+///
+/// To plug in another library, implement this and the two traits that it names: each is one call
+/// into the library.
+pub trait Engine: Send + Sync + fmt::Debug {
+    /// A compressor with a window of 2^`window_bits` bytes, 9 to 15.
+    fn compressor(&self, level: u8, window_bits: u8, memory_level: u8) -> Box<dyn Compressor>;
+
+    /// A decompressor for streams whose window has at most 2^`window_bits` bytes, 8 to 15.
+    fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor>;
+}
+
+/// Compresses into raw DEFLATE.
+pub trait Compressor: Send {
+    /// Takes bytes off the front of `input` and puts compressed ones to the front of `output`.
+    /// Allocates nothing.
+    ///
+    /// With [`Flush::Sync`] everything taken so far is put out and followed by an empty stored
+    /// block, 00 00 FF FF at its end. The flush is done when all input was taken and `output` was
+    /// not filled; until then the call is repeated with what is left.
+    ///
+    /// # Errors
+    /// The engine is broken: the connection cannot go on.
+    fn compress(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+        flush: Flush,
+    ) -> Result<Progress, EngineError>;
+
+    /// Forgets everything taken so far.
+    fn reset(&mut self);
+}
+
+/// Decompresses raw DEFLATE.
+pub trait Decompressor: Send {
+    /// Takes bytes off the front of `input` and puts decompressed ones to the front of `output`.
+    /// Allocates nothing.
+    ///
+    /// Takes all input unless `output` is filled or the stream ends.
+    ///
+    /// # Errors
+    /// What it was given is no DEFLATE.
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, EngineError>;
+
+    /// Forgets everything put out so far.
+    fn reset(&mut self);
+}
+
+/// When compressed bytes have to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// When the engine likes.
+    None,
+    /// Now, all of them.
+    Sync,
+}
+
+/// How far a call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes taken off the input.
+    pub consumed: usize,
+    /// Bytes put into the output.
+    pub produced: usize,
+    /// Whether a decompressor has seen the stream's last block (BFINAL).
+    pub ended: bool,
+}
+
+/// The data, or the engine, is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineError;
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a DEFLATE stream")
+    }
+}
+
+impl std::error::Error for EngineError {}

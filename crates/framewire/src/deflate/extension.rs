@@ -1,0 +1,167 @@
+//! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 9.1).
+
+use std::borrow::Cow;
+
+/// One extension of the list, with its parameters in their order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Extension<'a> {
+    pub(super) name: &'a str,
+    pub(super) parameters: Vec<(&'a str, Option<Cow<'a, str>>)>,
+}
+
+/// The extensions of one header value. Ends after the first that is malformed.
+#[derive(Debug)]
+pub(super) struct Extensions<'a> {
+    rest: &'a str,
+    done: bool,
+}
+
+/// What stands there is not the grammar's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+impl<'a> Extensions<'a> {
+    pub(super) fn new(value: &'a str) -> Self {
+        Self {
+            rest: value,
+            done: false,
+        }
+    }
+
+    fn extension(&mut self) -> Result<Extension<'a>, Malformed> {
+        let name = self.token()?;
+        let mut parameters = Vec::new();
+        while self.eat(';') {
+            let name = self.token()?;
+            let value = if self.eat('=') {
+                Some(self.value()?)
+            } else {
+                None
+            };
+            parameters.push((name, value));
+        }
+        self.skip_space();
+        if self.rest.is_empty() || self.rest.starts_with(',') {
+            Ok(Extension { name, parameters })
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    fn value(&mut self) -> Result<Cow<'a, str>, Malformed> {
+        self.skip_space();
+        match self.rest.strip_prefix('"') {
+            Some(quoted) => self.quoted(quoted),
+            None => self.token().map(Cow::Borrowed),
+        }
+    }
+
+    /// RFC 6455 9.1: what is quoted has to be a token once the quoting is undone.
+    fn quoted(&mut self, quoted: &'a str) -> Result<Cow<'a, str>, Malformed> {
+        let mut value = String::new();
+        let mut characters = quoted.char_indices();
+        while let Some((index, character)) = characters.next() {
+            match character {
+                '"' => {
+                    self.rest = &quoted[index + 1..];
+                    let is_token = !value.is_empty() && value.bytes().all(is_token_byte);
+                    return is_token.then_some(Cow::Owned(value)).ok_or(Malformed);
+                }
+                '\\' => value.push(characters.next().ok_or(Malformed)?.1),
+                _ => value.push(character),
+            }
+        }
+        Err(Malformed)
+    }
+
+    fn token(&mut self) -> Result<&'a str, Malformed> {
+        self.skip_space();
+        let len = self.rest.bytes().take_while(|&b| is_token_byte(b)).count();
+        let (token, rest) = self.rest.split_at(len);
+        self.rest = rest;
+        if token.is_empty() {
+            return Err(Malformed);
+        }
+        Ok(token)
+    }
+
+    fn eat(&mut self, separator: char) -> bool {
+        self.skip_space();
+        match self.rest.strip_prefix(separator) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn skip_space(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
+    }
+}
+
+impl<'a> Iterator for Extensions<'a> {
+    type Item = Result<Extension<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // RFC 9110 5.6.1: empty elements of a list count for nothing.
+        while self.eat(',') {}
+        if self.done || self.rest.is_empty() {
+            return None;
+        }
+        let extension = self.extension();
+        self.done = extension.is_err();
+        Some(extension)
+    }
+}
+
+/// RFC 9110 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(value: &str) -> Vec<Result<String, Malformed>> {
+        Extensions::new(value)
+            .map(|extension| extension.map(|e| format!("{} {:?}", e.name, e.parameters)))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_malformed_ends_the_list() {
+        for value in [
+            "=",
+            "a b",
+            "a;",
+            "a; =1",
+            "a; b=",
+            "a; b=\"",
+            "a; b=\"c",
+            "a; b=\"\"",
+            "a; b=\"c d\"",
+            "a; b=c d",
+            "a; b==c",
+            "\u{e9}",
+            "a; b=\"c\"d",
+        ] {
+            let parsed = parse(value);
+            assert_eq!(parsed.last(), Some(&Err(Malformed)), "{value}: {parsed:?}");
+        }
+        assert_eq!(parse("a, b c, d").len(), 2);
+    }
+
+    #[test]
+    fn lists_parameters_spaces_and_quotes() {
+        let parsed = parse(" , a;b ;\tc = \"d\\e\",,f ; g=h , ");
+        let expected = [
+            r#"a [("b", None), ("c", Some("de"))]"#,
+            r#"f [("g", Some("h"))]"#,
+        ];
+        let parsed: Vec<_> = parsed.into_iter().map(Result::unwrap).collect();
+        assert_eq!(parsed, expected);
+    }
+}

@@ -1,0 +1,176 @@
+//! Decompresses the messages of one peer.
+
+use std::fmt;
+
+use super::Deflate;
+use super::engine::{Decompressor, EngineError};
+
+/// Decompresses the messages of one peer, as their payload arrives (RFC 7692 7.2.2).
+///
+/// With context takeover it has a context of its own from the first message on; without, one of
+/// the pool's for the length of a message.
+pub struct Inflater {
+    deflate: Deflate,
+    context: Option<Box<dyn Decompressor>>,
+    takeover: bool,
+    window_bits: u8,
+    /// How much of [`TAIL`] the message under way has been given.
+    tail: usize,
+    /// The stream's last block has ended, and nothing came after it.
+    ended: bool,
+}
+
+/// How far a call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inflated {
+    /// Bytes taken off the input.
+    pub consumed: usize,
+    /// Bytes put into the output.
+    pub produced: usize,
+    /// Nothing is left to be put out of what was taken: of the whole message, if it was the last
+    /// piece.
+    pub done: bool,
+}
+
+/// Why a message cannot be decompressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InflateError {
+    /// The peer's data is not DEFLATE.
+    Data,
+    /// All of the pool's contexts are in use.
+    NoContext,
+}
+
+impl Inflater {
+    pub(super) fn new(deflate: Deflate, takeover: bool, window_bits: u8) -> Self {
+        Self {
+            deflate,
+            context: None,
+            takeover,
+            window_bits,
+            tail: 0,
+            ended: false,
+        }
+    }
+
+    /// Decompresses a piece of a message; `last` says that the message ends with it. Repeated with
+    /// what is left of the piece until it is done: then all of it was taken and put out.
+    pub(crate) fn inflate(
+        &mut self,
+        input: &[u8],
+        last: bool,
+        output: &mut [u8],
+    ) -> Result<Inflated, InflateError> {
+        let mut consumed = 0;
+        let mut produced = 0;
+        loop {
+            let rest = &input[consumed..];
+            // RFC 7692 7.2.2: what the sender cut off is appended.
+            let source = if rest.is_empty() && last {
+                &TAIL[self.tail..]
+            } else {
+                rest
+            };
+            // A stream that has ended is not continued by the tail of a message, but by what
+            // comes after its last block.
+            if self.ended && rest.is_empty() {
+                if last {
+                    self.finish();
+                }
+                return Ok(Inflated {
+                    consumed,
+                    produced,
+                    done: true,
+                });
+            }
+            let context = self.context()?;
+            let progress = context
+                .decompress(source, &mut output[produced..])
+                .map_err(|EngineError| InflateError::Data)?;
+            if progress.ended {
+                context.reset();
+            }
+            self.ended = progress.ended;
+            produced += progress.produced;
+            if rest.is_empty() {
+                self.tail += if last { progress.consumed } else { 0 };
+            } else {
+                consumed += progress.consumed;
+            }
+            if self.ended {
+                continue;
+            }
+            if produced == output.len() {
+                return Ok(Inflated {
+                    consumed,
+                    produced,
+                    done: false,
+                });
+            }
+            let stuck = progress.consumed == 0 && progress.produced == 0;
+            let all_taken = consumed == input.len() && (!last || self.tail == TAIL.len());
+            if all_taken {
+                if last {
+                    self.finish();
+                }
+                return Ok(Inflated {
+                    consumed,
+                    produced,
+                    done: true,
+                });
+            }
+            if stuck {
+                return Err(InflateError::Data);
+            }
+        }
+    }
+
+    fn context(&mut self) -> Result<&mut dyn Decompressor, InflateError> {
+        let context = match self.context.take() {
+            Some(context) => context,
+            None if self.takeover => self.deflate.own_decompressor(self.window_bits),
+            None => self
+                .deflate
+                .take_decompressor()
+                .ok_or(InflateError::NoContext)?,
+        };
+        Ok(&mut **self.context.insert(context))
+    }
+
+    /// The message has ended.
+    fn finish(&mut self) {
+        self.tail = 0;
+        self.ended = false;
+        if !self.takeover {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(mut context) = self.context.take() {
+            context.reset();
+            self.deflate.give_decompressor(context);
+        }
+    }
+}
+
+impl Drop for Inflater {
+    fn drop(&mut self) {
+        if !self.takeover {
+            self.release();
+        }
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("takeover", &self.takeover)
+            .field("window_bits", &self.window_bits)
+            .field("has_context", &self.context.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The end of an empty stored block, which a sender leaves out (RFC 7692 7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];

@@ -1,0 +1,44 @@
+//! permessage-deflate: compression of messages (RFC 7692).
+//!
+//! A [`Deflate`] is one end's policy, with the engine that compresses and the pool that its
+//! contexts come from. Give it to an [`Acceptor`](crate::handshake::Acceptor) or a
+//! [`Connector`](crate::handshake::Connector), and every connection on which the peer agrees
+//! compresses its messages:
+//!
+//! ```no_run
+//! use framewire::deflate::{Deflate, DeflateConfig};
+//! use framewire::{Config, accept, handshake::Acceptor};
+//!
+//! let acceptor = Acceptor::new().deflate(Deflate::new(DeflateConfig::default())?);
+//! # let stream = std::net::TcpStream::connect("127.0.0.1:9001")?;
+//! let mut websocket = accept(stream, &acceptor, Config::default())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Memory
+//! With context takeover, a connection holds a context each way, from its first compressed message
+//! to its end. Without, it takes one from the pool for the length of a message. With the default
+//! engine, in KiB, by window bits and memory level:
+//!
+//! | window bits | decompressor | compressor at memory level 8 | at 5 | at 1 |
+//! |---|---|---|---|---|
+//! | 15 | 41 | 268 | 168 | 156 |
+//! | 12 | 13 | 156 | 56 | 44 |
+//! | 9 | 10 | 142 | 42 | 30 |
+
+mod deflater;
+mod engine;
+mod extension;
+mod inflater;
+mod negotiate;
+mod pool;
+mod zlib;
+
+pub use deflater::Deflater;
+pub(crate) use deflater::{MIN_ROOM, TAIL_LEN};
+pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
+pub(crate) use inflater::InflateError;
+pub use inflater::{Inflated, Inflater};
+pub use negotiate::{AnswerError, BEST_SPEED, DeflateConfig, InvalidConfig, Parameters};
+pub use pool::{Deflate, Negotiated};
+pub use zlib::ZlibRs;

@@ -1,0 +1,365 @@
+//! What both ends agree on: the parameters of RFC 7692 7.1, offered, answered and checked.
+
+use std::fmt::{self, Write as _};
+
+use super::extension::{Extension, Extensions};
+use crate::protocol::Role;
+
+/// What one end is ready to use.
+///
+/// As a server it is what offers are held against, as a client what is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeflateConfig {
+    /// Whether the server starts each message without the ones before it. Less memory, worse
+    /// compression. Default: `false`; a client that offers it makes it so.
+    pub server_no_context_takeover: bool,
+    /// Whether the client starts each message without the ones before it. Default: `false`; a
+    /// server that answers it makes it so.
+    pub client_no_context_takeover: bool,
+    /// The base-2 logarithm of the server's window, 9 to 15. Default: 15.
+    pub server_max_window_bits: u8,
+    /// The base-2 logarithm of the client's window, 9 to 15. Default: 15. A server can only ask
+    /// for less of a client that offers it.
+    pub client_max_window_bits: u8,
+    /// How hard to compress, 0 to 9 in the engine's terms. Default: [`BEST_SPEED`], 1.
+    pub level: u8,
+    /// How much memory to compress with, 1 to 9: 2^(level + 9) bytes. Default: 8.
+    pub memory_level: u8,
+    /// Messages of fewer bytes are sent as they are. Default: 0, all are compressed.
+    pub threshold: usize,
+}
+
+/// The lowest level that compresses.
+pub const BEST_SPEED: u8 = 1;
+
+impl Default for DeflateConfig {
+    fn default() -> Self {
+        Self {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            server_max_window_bits: MAX_WINDOW_BITS,
+            client_max_window_bits: MAX_WINDOW_BITS,
+            level: BEST_SPEED,
+            memory_level: 8,
+            threshold: 0,
+        }
+    }
+}
+
+impl DeflateConfig {
+    pub(super) fn check(&self) -> Result<(), InvalidConfig> {
+        let bits = MIN_COMPRESSOR_WINDOW_BITS..=MAX_WINDOW_BITS;
+        if !bits.contains(&self.server_max_window_bits) {
+            return Err(InvalidConfig("server window bits are not 9 to 15"));
+        }
+        if !bits.contains(&self.client_max_window_bits) {
+            return Err(InvalidConfig("client window bits are not 9 to 15"));
+        }
+        if self.level > 9 {
+            return Err(InvalidConfig("compression level is not 0 to 9"));
+        }
+        if !(1..=9).contains(&self.memory_level) {
+            return Err(InvalidConfig("memory level is not 1 to 9"));
+        }
+        Ok(())
+    }
+}
+
+/// A field of a [`DeflateConfig`] is out of its range, and which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidConfig(&'static str);
+
+impl fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for InvalidConfig {}
+
+/// What both ends have agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameters {
+    /// RFC 7692 7.1.1.1.
+    pub server_no_context_takeover: bool,
+    /// RFC 7692 7.1.1.2.
+    pub client_no_context_takeover: bool,
+    /// RFC 7692 7.1.2.1; 15 where it was not agreed on.
+    pub server_max_window_bits: u8,
+    /// RFC 7692 7.1.2.2; 15 where it was not agreed on.
+    pub client_max_window_bits: u8,
+}
+
+/// Why a server's answer is not one to the client's offer: the client fails the connection
+/// (RFC 7692 7.1, RFC 6455 4.1). The server is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// Not a list of extensions (RFC 6455 9.1).
+    Malformed,
+    /// An extension that was not offered, or one that was accepted twice.
+    UnexpectedExtension,
+    /// A parameter that RFC 7692 does not define, or one that was not offered.
+    UnexpectedParameter,
+    /// A parameter that stands twice.
+    DuplicateParameter,
+    /// A parameter's value is missing, not allowed, or more than was offered.
+    InvalidValue,
+    /// The server must confirm a parameter that was offered, and did not.
+    MissingParameter,
+    /// A window of 2^8 bytes for the client's messages, which no engine here compresses with.
+    UnsupportedWindow,
+}
+
+impl Parameters {
+    /// Answers a client: the parameters of the first offer that can be honoured, and the value of
+    /// the answer's `Sec-WebSocket-Extensions`. `None` declines all of them, and the connection
+    /// goes on without compression.
+    ///
+    /// `values` are those of the request's `Sec-WebSocket-Extensions` headers in their order.
+    /// Offers with unknown, doubled or malformed parameters are declined (RFC 7692 7.1).
+    pub fn accept<'a>(
+        values: impl IntoIterator<Item = &'a str>,
+        config: &DeflateConfig,
+    ) -> Option<(Self, String)> {
+        let offers = values.into_iter().flat_map(Extensions::new);
+        // A list that goes wrong somewhere is good up to there.
+        let parameters = offers
+            .map_while(Result::ok)
+            .filter(|offer| offer.name.eq_ignore_ascii_case(NAME))
+            .find_map(|offer| Offer::parse(&offer).ok()?.accept(config))?;
+        Some((parameters.0, parameters.1))
+    }
+
+    /// The value of a client's `Sec-WebSocket-Extensions` header.
+    #[must_use]
+    pub fn offer(config: &DeflateConfig) -> String {
+        let mut offer = NAME.to_owned();
+        if config.server_no_context_takeover {
+            push(&mut offer, SERVER_NO_CONTEXT_TAKEOVER, None);
+        }
+        if config.client_no_context_takeover {
+            push(&mut offer, CLIENT_NO_CONTEXT_TAKEOVER, None);
+        }
+        if config.server_max_window_bits < MAX_WINDOW_BITS {
+            let bits = Some(config.server_max_window_bits);
+            push(&mut offer, SERVER_MAX_WINDOW_BITS, bits);
+        }
+        // Always: without it a server could not ask for a smaller window (RFC 7692 7.1.2.2).
+        let bits = config.client_max_window_bits;
+        let bits = (bits < MAX_WINDOW_BITS).then_some(bits);
+        push(&mut offer, CLIENT_MAX_WINDOW_BITS, bits);
+        offer
+    }
+
+    /// Checks a server's answer to [`offer`](Self::offer). `None`: it declined.
+    ///
+    /// # Errors
+    /// The server's fault; the client fails the connection.
+    pub fn check<'a>(
+        values: impl IntoIterator<Item = &'a str>,
+        config: &DeflateConfig,
+    ) -> Result<Option<Self>, AnswerError> {
+        let mut agreed = None;
+        for extension in values.into_iter().flat_map(Extensions::new) {
+            let extension = extension.map_err(|_| AnswerError::Malformed)?;
+            if agreed.is_some() || !extension.name.eq_ignore_ascii_case(NAME) {
+                return Err(AnswerError::UnexpectedExtension);
+            }
+            agreed = Some(Offer::parse(&extension)?.check(config)?);
+        }
+        Ok(agreed)
+    }
+}
+
+impl Parameters {
+    /// Whether one end keeps its context from message to message, and its window bits.
+    pub(super) fn of(self, role: Role) -> (bool, u8) {
+        match role {
+            Role::Server => (
+                !self.server_no_context_takeover,
+                self.server_max_window_bits,
+            ),
+            Role::Client => (
+                !self.client_no_context_takeover,
+                self.client_max_window_bits,
+            ),
+        }
+    }
+}
+
+/// The parameters as they stand in a header.
+#[derive(Debug, Clone, Copy, Default)]
+struct Offer {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: Option<u8>,
+    client_max_window_bits: ClientWindow,
+}
+
+/// `client_max_window_bits`, which an offer may have without a value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum ClientWindow {
+    #[default]
+    Absent,
+    WithoutValue,
+    Bits(u8),
+}
+
+impl Offer {
+    fn parse(extension: &Extension<'_>) -> Result<Self, AnswerError> {
+        let mut offer = Self::default();
+        for (name, value) in &extension.parameters {
+            let value = value.as_deref();
+            let doubled = if name.eq_ignore_ascii_case(SERVER_NO_CONTEXT_TAKEOVER) {
+                no_value(value)?;
+                std::mem::replace(&mut offer.server_no_context_takeover, true)
+            } else if name.eq_ignore_ascii_case(CLIENT_NO_CONTEXT_TAKEOVER) {
+                no_value(value)?;
+                std::mem::replace(&mut offer.client_no_context_takeover, true)
+            } else if name.eq_ignore_ascii_case(SERVER_MAX_WINDOW_BITS) {
+                let bits = window_bits(value.ok_or(AnswerError::InvalidValue)?)?;
+                offer.server_max_window_bits.replace(bits).is_some()
+            } else if name.eq_ignore_ascii_case(CLIENT_MAX_WINDOW_BITS) {
+                let window = match value {
+                    None => ClientWindow::WithoutValue,
+                    Some(value) => ClientWindow::Bits(window_bits(value)?),
+                };
+                std::mem::replace(&mut offer.client_max_window_bits, window) != ClientWindow::Absent
+            } else {
+                return Err(AnswerError::UnexpectedParameter);
+            };
+            if doubled {
+                return Err(AnswerError::DuplicateParameter);
+            }
+        }
+        Ok(offer)
+    }
+
+    /// A server's answer, where it can honour the offer.
+    fn accept(self, config: &DeflateConfig) -> Option<(Parameters, String)> {
+        let server_bits = self.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS);
+        if server_bits < MIN_COMPRESSOR_WINDOW_BITS {
+            return None;
+        }
+        let parameters = Parameters {
+            server_no_context_takeover: self.server_no_context_takeover
+                || config.server_no_context_takeover,
+            client_no_context_takeover: self.client_no_context_takeover
+                || config.client_no_context_takeover,
+            server_max_window_bits: server_bits.min(config.server_max_window_bits),
+            // RFC 7692 7.1.2.2: not in the answer unless it was in the offer.
+            client_max_window_bits: match self.client_max_window_bits {
+                ClientWindow::Absent => MAX_WINDOW_BITS,
+                ClientWindow::WithoutValue => config.client_max_window_bits,
+                ClientWindow::Bits(bits) => bits.min(config.client_max_window_bits),
+            },
+        };
+        let mut answer = NAME.to_owned();
+        if parameters.server_no_context_takeover {
+            push(&mut answer, SERVER_NO_CONTEXT_TAKEOVER, None);
+        }
+        if parameters.client_no_context_takeover {
+            push(&mut answer, CLIENT_NO_CONTEXT_TAKEOVER, None);
+        }
+        // RFC 7692 7.1.2.1: an offered limit is accepted by confirming it.
+        if self.server_max_window_bits.is_some()
+            || parameters.server_max_window_bits < MAX_WINDOW_BITS
+        {
+            let bits = Some(parameters.server_max_window_bits);
+            push(&mut answer, SERVER_MAX_WINDOW_BITS, bits);
+        }
+        if parameters.client_max_window_bits < MAX_WINDOW_BITS {
+            let bits = Some(parameters.client_max_window_bits);
+            push(&mut answer, CLIENT_MAX_WINDOW_BITS, bits);
+        }
+        Some((parameters, answer))
+    }
+
+    /// A client's look at the answer.
+    fn check(self, config: &DeflateConfig) -> Result<Parameters, AnswerError> {
+        if config.server_no_context_takeover && !self.server_no_context_takeover {
+            return Err(AnswerError::MissingParameter);
+        }
+        let server_bits = match self.server_max_window_bits {
+            Some(bits) if bits <= config.server_max_window_bits => bits,
+            Some(_) => return Err(AnswerError::InvalidValue),
+            None if config.server_max_window_bits == MAX_WINDOW_BITS => MAX_WINDOW_BITS,
+            None => return Err(AnswerError::MissingParameter),
+        };
+        let client_bits = match self.client_max_window_bits {
+            ClientWindow::Absent => config.client_max_window_bits,
+            // RFC 7692 7.1.2.2: an answer has a value.
+            ClientWindow::WithoutValue => return Err(AnswerError::InvalidValue),
+            ClientWindow::Bits(bits) if bits < MIN_COMPRESSOR_WINDOW_BITS => {
+                return Err(AnswerError::UnsupportedWindow);
+            }
+            ClientWindow::Bits(bits) => bits.min(config.client_max_window_bits),
+        };
+        Ok(Parameters {
+            server_no_context_takeover: self.server_no_context_takeover,
+            client_no_context_takeover: self.client_no_context_takeover
+                || config.client_no_context_takeover,
+            server_max_window_bits: server_bits,
+            client_max_window_bits: client_bits,
+        })
+    }
+}
+
+fn no_value(value: Option<&str>) -> Result<(), AnswerError> {
+    match value {
+        None => Ok(()),
+        Some(_) => Err(AnswerError::InvalidValue),
+    }
+}
+
+/// RFC 7692 7.1.2: a decimal integer without leading zeros between 8 and 15.
+fn window_bits(value: &str) -> Result<u8, AnswerError> {
+    match value {
+        "8" => Ok(8),
+        "9" => Ok(9),
+        "10" => Ok(10),
+        "11" => Ok(11),
+        "12" => Ok(12),
+        "13" => Ok(13),
+        "14" => Ok(14),
+        "15" => Ok(15),
+        _ => Err(AnswerError::InvalidValue),
+    }
+}
+
+fn push(header: &mut String, name: &str, bits: Option<u8>) {
+    header.push_str("; ");
+    header.push_str(name);
+    if let Some(bits) = bits {
+        // Writing to a string cannot fail.
+        let _ = write!(header, "={bits}");
+    }
+}
+
+impl fmt::Display for AnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "answer is not a list of extensions",
+            Self::UnexpectedExtension => "answer has an extension that was not offered",
+            Self::UnexpectedParameter => "answer has a parameter that was not offered",
+            Self::DuplicateParameter => "answer has a parameter twice",
+            Self::InvalidValue => "answer has a parameter with a value that is not allowed",
+            Self::MissingParameter => "answer lacks a parameter that was offered",
+            Self::UnsupportedWindow => "answer asks for a window of 8 bits",
+        })
+    }
+}
+
+impl std::error::Error for AnswerError {}
+
+const NAME: &str = "permessage-deflate";
+const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
+const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
+
+/// What a window has at most, and where nothing was agreed on (RFC 7692 7.1.2).
+pub(super) const MAX_WINDOW_BITS: u8 = 15;
+/// zlib's deflate makes 9 of 8, and what it then sends does not fit into the peer's window.
+const MIN_COMPRESSOR_WINDOW_BITS: u8 = 9;
