@@ -244,13 +244,13 @@ fn nothing_at_read(server: &mut WebSocket<Script>, n: usize) {
 /// A server with the beginning of a message, by one call, that was then to be shut down but is
 /// still told the rest.
 fn shutdown_interrupted(begin: impl Fn(&mut WebSocket<Script>)) -> WebSocket<Script> {
-    let begun = frame(Role::Client, FIN | BINARY, b"old");
-    let mut server = connect(Role::Server, Script::new(&begun[..8]), SMALL);
+    let old = frame(Role::Client, FIN | BINARY, b"old");
+    let mut server = connect(Role::Server, Script::new(&old[..8]), SMALL);
     nothing_at_read(&mut server, 1);
     begin(&mut server);
     nothing_at_read(&mut server, 0);
     assert!(server.shutdown(PATIENCE).unwrap_err().is_would_block());
-    server.stream_mut().then(&begun[8..]);
+    server.stream_mut().then(&old[8..]);
     server
 }
 
@@ -270,7 +270,7 @@ fn what_was_half_read_before_a_shutdown_that_would_block_comes_back_in_no_call()
             .read_exact(&mut [0; 2])
             .unwrap();
     };
-    let begins: [&dyn Fn(&mut WebSocket<Script>); 3] = [&assembled, &raw, &streamed];
+    let begins: [fn(&mut WebSocket<Script>); 3] = [assembled, raw, streamed];
     let next = [
         frame(Role::Client, BINARY, b"n"),
         frame(Role::Client, FIN, b"ew"),

@@ -1,11 +1,12 @@
 //! Streamed messages that are compressed as they go (RFC 7692 7.2.1).
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::mem;
 use std::ops::Range;
 
-use super::MessageWriter;
+use super::fragment::Fragment;
 use super::message_writer::Access;
+use super::{MessageWriter, Writer};
 use crate::deflate::TAIL_LEN;
 use crate::error::{Error, ErrorKind};
 use crate::frame::Opcode;
@@ -132,5 +133,33 @@ impl<A: Access> MessageWriter<A> {
         fragment.hold(0);
         self.access
             .with(|writer| writer.compress(fragment, input, last))
+    }
+}
+
+impl<S: Write> Writer<S> {
+    /// Compresses into a fragment that is not full: how much was taken, and whether that is all
+    /// and, if it was the last, put out.
+    pub(super) fn compress(
+        &mut self,
+        fragment: &mut Fragment,
+        input: &[u8],
+        last: bool,
+    ) -> Result<(usize, bool), Error> {
+        let deflater = self.sender.deflater_mut().ok_or(SendError::Compression)?;
+        let compressed = deflater.compress(input, last, fragment.room());
+        let compressed = compressed.map_err(|_| SendError::Compression)?;
+        fragment.fill(compressed.produced);
+        fragment.input.take(&input[..compressed.consumed])?;
+        Ok((compressed.consumed, compressed.done))
+    }
+
+    /// Puts out what the compressor has, into a fragment that is not full, and says whether that
+    /// was all.
+    pub(super) fn flush_deflater(&mut self, fragment: &mut Fragment) -> Result<bool, Error> {
+        let deflater = self.sender.deflater_mut().ok_or(SendError::Compression)?;
+        let flushed = deflater.flush(fragment.room());
+        let flushed = flushed.map_err(|_| SendError::Compression)?;
+        fragment.fill(flushed.produced);
+        Ok(flushed.done)
     }
 }

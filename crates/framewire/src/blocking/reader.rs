@@ -3,15 +3,15 @@
 use std::io;
 use std::ops::Range;
 
+use super::Config;
 use super::handlers::Handlers;
 #[cfg(feature = "deflate")]
 use super::inflate::CompressedPiece;
 use super::transport::{Reply, Transport};
-use super::{Config, Frame};
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflater;
 use crate::error::{Closed, Error, ErrorKind, would_block};
-use crate::frame::{Header, Opcode, Rsv, Violation};
+use crate::frame::{Opcode, Rsv, Violation};
 use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
 
 /// The read buffer, the message that is being put together, and whose it is.
@@ -20,11 +20,11 @@ pub(super) struct Reader {
     pub(super) receiver: Receiver,
     pub(super) buffer: Vec<u8>,
     /// What of the buffer was read and not used up.
-    unread: Range<usize>,
-    message: MessageBuffer,
+    pub(super) unread: Range<usize>,
+    pub(super) message: MessageBuffer,
     /// Which kind of call began what is under way: no other can go on with it.
     owner: Owner,
-    ended: Option<Ended>,
+    pub(super) ended: Option<Ended>,
     pub(super) handlers: Handlers,
     limits: Limits,
     read_buffer: usize,
@@ -36,7 +36,7 @@ pub(super) struct Reader {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owner {
+pub(super) enum Owner {
     /// `next_message` and `read_message`, which hold what has come of it.
     Assembly,
     /// `message_reader`.
@@ -49,7 +49,7 @@ enum Owner {
 
 /// Why nothing more will come.
 #[derive(Debug, Clone)]
-enum Ended {
+pub(super) enum Ended {
     Closed(Closed),
     Violation(Violation),
     Lost,
@@ -234,105 +234,6 @@ impl Reader {
         }
     }
 
-    /// The header of the next frame, or of the one whose payload has not been read.
-    pub(super) fn read_header(&mut self, transport: &mut impl Transport) -> Result<Header, Error> {
-        self.own(Owner::Frames, transport)?;
-        loop {
-            self.check_ended()?;
-            if let Some(frame) = self.receiver.decoder().frame() {
-                return Ok(*frame);
-            }
-            self.fill_if_empty(transport)?;
-            self.decode_header(transport)?;
-        }
-    }
-
-    /// The next whole frame, control frames too.
-    pub(super) fn read_frame<'b>(
-        &mut self,
-        output: &'b mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<Frame<'b>, Error> {
-        let header = self.read_header(transport)?;
-        let needed = header.payload_len();
-        let Some(output) = usize::try_from(needed)
-            .ok()
-            .and_then(|needed| output.get_mut(..needed))
-        else {
-            return Err(ErrorKind::FrameBufferTooSmall { needed }.into());
-        };
-        if header.opcode().is_control() {
-            self.read_control_frame(output, transport)?;
-        } else {
-            self.read_data_frame(output, transport)?;
-        }
-        Ok(Frame::new(header, output))
-    }
-
-    /// Reads a control frame and gives it its reply. What comes before an interruption is held, as
-    /// for any other kind of call.
-    fn read_control_frame(
-        &mut self,
-        output: &mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<(), Error> {
-        loop {
-            self.fill_if_empty(transport)?;
-            let input = &mut self.buffer[self.unread.clone()];
-            let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
-                Ok(received) => received,
-                Err(violation) => return Err(self.fail(violation, transport)),
-            };
-            self.unread.start += used;
-            let Some(PieceEvent::Control(event)) = event else {
-                continue;
-            };
-            copy_payload(&event, output);
-            if let Some(closed) = self.handlers.handle(&event, transport) {
-                // The frame itself is given; the next call says that the connection is closed.
-                let _ = self.close(closed, transport);
-            }
-            return Ok(());
-        }
-    }
-
-    /// Reads a data frame: straight into the caller's buffer until it is interrupted, then into the
-    /// memory that holds what came before, so that no byte is moved more than twice.
-    fn read_data_frame(
-        &mut self,
-        output: &mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<(), Error> {
-        let mut done = 0;
-        while self.message.is_empty() && self.receiver.decoder().frame().is_some() {
-            match self.read_frame_payload(&mut output[done..], transport) {
-                Ok(len) => done += len,
-                Err(error) => {
-                    if self.ended.is_none() {
-                        self.message.append(&output[..done]);
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        while self.receiver.decoder().frame().is_some() {
-            self.fill_if_empty(transport)?;
-            let input = &mut self.buffer[self.unread.clone()];
-            let used = match self.receiver.raw_payload(input) {
-                Ok(used) => used,
-                Err(violation) => return Err(self.fail(violation, transport)),
-            };
-            let piece = self.unread.start..self.unread.start + used;
-            self.unread.start = piece.end;
-            self.message.append(&self.buffer[piece]);
-        }
-        if !self.message.is_empty() {
-            output.copy_from_slice(self.message.message());
-            self.message.forget();
-        }
-        Ok(())
-    }
-
     /// Reads and forgets everything until the connection ends; `Ok` where a Close frame came.
     pub(super) fn discard(&mut self, transport: &mut impl Transport) -> Result<Closed, Error> {
         self.owner = Owner::Nobody;
@@ -360,7 +261,11 @@ impl Reader {
 
     /// Takes over from another kind of call: skips what that one has left, or refuses where it
     /// holds a part of a message that would be lost.
-    fn own(&mut self, owner: Owner, transport: &mut impl Transport) -> Result<(), Error> {
+    pub(super) fn own(
+        &mut self,
+        owner: Owner,
+        transport: &mut impl Transport,
+    ) -> Result<(), Error> {
         self.check_ended()?;
         if self.owner == Owner::Assembly {
             self.message.rest();
@@ -472,7 +377,7 @@ impl Reader {
     }
 
     /// Reads a long payload straight into the caller's buffer, where nothing is in between.
-    fn read_payload_into(
+    pub(super) fn read_payload_into(
         &mut self,
         output: &mut [u8],
         transport: &mut impl Transport,
@@ -490,29 +395,7 @@ impl Reader {
         }
     }
 
-    fn read_frame_payload(
-        &mut self,
-        output: &mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<usize, Error> {
-        if self.unread.is_empty() && !output.is_empty() {
-            if let Some(len) = self.read_payload_into(output, transport)? {
-                return Ok(len);
-            }
-            self.fill(transport)?;
-        }
-        let input = &mut self.buffer[self.unread.clone()];
-        match self.receiver.raw_payload(input) {
-            Ok(used) => {
-                output[..used].copy_from_slice(&input[..used]);
-                self.unread.start += used;
-                Ok(used)
-            }
-            Err(violation) => Err(self.fail(violation, transport)),
-        }
-    }
-
-    fn decode_header(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    pub(super) fn decode_header(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
         let input = &self.buffer[self.unread.clone()];
         match self.receiver.decoder_mut().decode_header(input) {
             Ok(used) => {
@@ -560,7 +443,7 @@ impl Reader {
         Ok(())
     }
 
-    fn fill_if_empty(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    pub(super) fn fill_if_empty(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
         if self.unread.is_empty() && !self.has_event() {
             self.fill(transport)?;
         }
@@ -573,7 +456,7 @@ impl Reader {
         decoder.frame().is_some() && decoder.remaining() == 0
     }
 
-    fn fill(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    pub(super) fn fill(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
         self.unread = 0..0;
         if self.buffer.len() < self.read_buffer {
             self.buffer.resize(self.read_buffer, 0);
@@ -622,7 +505,7 @@ impl Reader {
         }
     }
 
-    fn check_ended(&self) -> Result<(), Error> {
+    pub(super) fn check_ended(&self) -> Result<(), Error> {
         match &self.ended {
             None => Ok(()),
             Some(Ended::Closed(closed)) => Err(ErrorKind::Closed(closed.clone()).into()),
@@ -631,7 +514,7 @@ impl Reader {
         }
     }
 
-    fn close(&mut self, closed: Closed, transport: &mut impl Transport) -> Error {
+    pub(super) fn close(&mut self, closed: Closed, transport: &mut impl Transport) -> Error {
         self.end(Ended::Closed(closed.clone()), transport);
         ErrorKind::Closed(closed).into()
     }
@@ -655,21 +538,6 @@ impl Reader {
 /// After so many messages in a row that did not need the assembled message's memory, or two
 /// time-outs, it is given back.
 const REST: u8 = 128;
-
-/// The payload of a control frame, as it was sent.
-fn copy_payload(event: &Event<'_>, output: &mut [u8]) {
-    match event {
-        Event::Message(_) => {}
-        Event::Ping(payload) | Event::Pong(payload) => output.copy_from_slice(payload),
-        Event::Close(frame) => {
-            if let (Some(code), Some((head, reason))) = (frame.code, output.split_first_chunk_mut())
-            {
-                *head = code.get().to_be_bytes();
-                reason.copy_from_slice(frame.reason.as_bytes());
-            }
-        }
-    }
-}
 
 fn read_once(buf: &mut [u8], transport: &mut impl Transport) -> io::Result<usize> {
     transport.settle();

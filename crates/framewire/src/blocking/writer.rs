@@ -1,6 +1,6 @@
 //! The writing side of a connection.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::mem;
 
 use super::fragment::Fragment;
@@ -8,13 +8,11 @@ use super::transport::Reply;
 use super::{Config, MessageWriter, PreparedMessage};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflater;
-use crate::error::{Closed, Error, ErrorKind, Side, would_block};
+use crate::error::{Closed, Error, ErrorKind, Side};
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
 };
-use crate::protocol::{
-    Encoder, Role, SendError, Sender, append_frame, append_payload, close_error,
-};
+use crate::protocol::{Encoder, Role, SendError, Sender, append_frame, close_error};
 
 /// The writing side of a connection, with the stream that it writes to.
 ///
@@ -31,23 +29,23 @@ use crate::protocol::{
 /// one chunk.
 #[derive(Debug)]
 pub struct Writer<S> {
-    stream: S,
-    sender: Sender,
+    pub(super) stream: S,
+    pub(super) sender: Sender,
     /// Frames that wait to be written, from `written` on.
-    output: Vec<u8>,
-    written: usize,
+    pub(super) output: Vec<u8>,
+    pub(super) written: usize,
     /// Whether the stream took less than it was given the last time.
-    stalled: bool,
+    pub(super) stalled: bool,
     /// Whether the stream was written to and not flushed since.
-    unflushed: bool,
+    pub(super) unflushed: bool,
     /// What the stream failed with: a frame may be cut off, so that nothing can follow.
-    failed: Option<io::ErrorKind>,
+    pub(super) failed: Option<io::ErrorKind>,
     fragment: Fragment,
     closed: Option<Box<Closed>>,
     /// Whether the peer's Close frame came before one of this end.
     peer_closed: bool,
-    chunk_size: usize,
-    write_buffer: usize,
+    pub(super) chunk_size: usize,
+    pub(super) write_buffer: usize,
 }
 
 impl<S> Writer<S> {
@@ -125,7 +123,7 @@ impl<S> Writer<S> {
         self.failed
     }
 
-    fn pending(&self) -> usize {
+    pub(super) fn pending(&self) -> usize {
         self.output.len() - self.written
     }
 }
@@ -354,19 +352,6 @@ impl<S: Write> Writer<S> {
         self.flush_stream()
     }
 
-    fn flush_stream(&mut self) -> Result<(), Error> {
-        loop {
-            match self.stream.flush() {
-                Ok(()) => {
-                    self.unflushed = false;
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.fail(error)),
-            }
-        }
-    }
-
     /// Takes an automatic reply: into the write buffer where it has room, so that each Ping of a
     /// burst is answered; else it is pending, and the latest counts.
     pub(super) fn reply(&mut self, reply: Reply) {
@@ -406,7 +391,7 @@ impl<S: Write> Writer<S> {
     }
 
     /// Moves the pending reply, if any, into the write buffer where that has room.
-    fn write_reply(&mut self) {
+    pub(super) fn write_reply(&mut self) {
         if self.sender.has_reply() && self.pending() < self.write_buffer {
             self.reserve(MAX_HEADER + MAX_CONTROL_PAYLOAD);
             // Without entropy for a key the reply stays pending.
@@ -457,34 +442,6 @@ impl<S: Write> Writer<S> {
         taken.map_err(|error| self.send_error(error))
     }
 
-    /// Compresses into a fragment that is not full: how much was taken, and whether that is all
-    /// and, if it was the last, put out.
-    #[cfg(feature = "deflate")]
-    pub(super) fn compress(
-        &mut self,
-        fragment: &mut Fragment,
-        input: &[u8],
-        last: bool,
-    ) -> Result<(usize, bool), Error> {
-        let deflater = self.sender.deflater_mut().ok_or(SendError::Compression)?;
-        let compressed = deflater.compress(input, last, fragment.room());
-        let compressed = compressed.map_err(|_| SendError::Compression)?;
-        fragment.fill(compressed.produced);
-        fragment.input.take(&input[..compressed.consumed])?;
-        Ok((compressed.consumed, compressed.done))
-    }
-
-    /// Puts out what the compressor has, into a fragment that is not full, and says whether that
-    /// was all.
-    #[cfg(feature = "deflate")]
-    pub(super) fn flush_deflater(&mut self, fragment: &mut Fragment) -> Result<bool, Error> {
-        let deflater = self.sender.deflater_mut().ok_or(SendError::Compression)?;
-        let flushed = deflater.flush(fragment.room());
-        let flushed = flushed.map_err(|_| SendError::Compression)?;
-        fragment.fill(flushed.produced);
-        Ok(flushed.done)
-    }
-
     pub(super) fn resume_stream(&mut self) -> Option<Fragment> {
         self.fragment.message()?;
         Some(mem::take(&mut self.fragment))
@@ -531,7 +488,7 @@ impl<S: Write> Writer<S> {
         }
     }
 
-    fn check_failed(&self) -> Result<(), Error> {
+    pub(super) fn check_failed(&self) -> Result<(), Error> {
         match self.failed {
             Some(kind) => Err(io::Error::from(kind).into()),
             None => Ok(()),
@@ -577,24 +534,6 @@ impl<S: Write> Writer<S> {
         Ok(())
     }
 
-    /// Makes the write buffer as large as is needed, by doubling it, but not so that it is given
-    /// back before that is needed.
-    fn reserve(&mut self, additional: usize) {
-        let needed = self.output.len() + additional;
-        if needed > self.most_kept() {
-            self.output.reserve(additional);
-        } else if needed > self.output.capacity() {
-            let doubled = (2 * self.output.capacity()).min(self.most_kept());
-            let additional = needed.max(doubled) - self.output.len();
-            self.output.reserve_exact(additional);
-        }
-    }
-
-    /// The most that the write buffer keeps when it is empty.
-    fn most_kept(&self) -> usize {
-        self.write_buffer + MAX_HEADER + self.chunk_size
-    }
-
     /// Sends a frame that the checks above let pass.
     fn send_frame(
         &mut self,
@@ -617,118 +556,6 @@ impl<S: Write> Writer<S> {
             }
         }
         self.flush_taken()
-    }
-
-    /// Writes a long payload masked, a chunk at a time.
-    fn write_masked(&mut self, header: &Header, payload: &[u8]) -> Result<(), Error> {
-        let mut done = 0;
-        for chunk in payload.chunks(self.chunk_size) {
-            append_payload(header, chunk, done as u64, &mut self.output);
-            done += chunk.len();
-            self.write_taken(&[])?;
-            if self.stalled {
-                break;
-            }
-        }
-        append_payload(header, &payload[done..], done as u64, &mut self.output);
-        Ok(())
-    }
-
-    /// Writes what waits and then `tail`, all of which the connection has taken: what the stream
-    /// does not take now is kept for later.
-    fn write_taken(&mut self, tail: &[u8]) -> Result<(), Error> {
-        match self.write_out(tail) {
-            Err(error) if error.is_would_block() => Ok(()),
-            result => result,
-        }
-    }
-
-    /// Writes what waits and then `tail`. Where the stream would block, the rest of both waits.
-    fn write_out(&mut self, tail: &[u8]) -> Result<(), Error> {
-        let mut tail = tail;
-        while self.pending() > 0 || !tail.is_empty() {
-            match self.write_once(tail) {
-                Ok(from_tail) => tail = &tail[from_tail..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    if would_block(&error) {
-                        self.keep(tail);
-                    }
-                    return Err(self.fail(error));
-                }
-            }
-        }
-        self.drained();
-        Ok(())
-    }
-
-    /// Writes some of what waits, with one call. Says whether anything waits still.
-    pub(super) fn write_some(&mut self) -> Result<bool, Error> {
-        self.check_failed()?;
-        self.write_reply();
-        if self.pending() > 0 {
-            match self.write_once(&[]) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.fail(error)),
-            }
-        }
-        if self.pending() == 0 {
-            self.drained();
-            self.flush_stream()?;
-        }
-        Ok(self.has_pending_output())
-    }
-
-    /// Writes with one call, and says how much of `tail` that took.
-    fn write_once(&mut self, tail: &[u8]) -> io::Result<usize> {
-        let waiting = &self.output[self.written..];
-        let len = if tail.is_empty() {
-            self.stream.write(waiting)
-        } else if waiting.is_empty() {
-            self.stream.write(tail)
-        } else {
-            let slices = [IoSlice::new(waiting), IoSlice::new(tail)];
-            self.stream.write_vectored(&slices)
-        }?;
-        if len == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        let from_output = len.min(self.pending());
-        self.written += from_output;
-        self.unflushed = true;
-        Ok(len - from_output)
-    }
-
-    /// Nothing waits: what a stall made grow over the bound is given back.
-    fn drained(&mut self) {
-        self.stalled = false;
-        self.written = 0;
-        self.output.clear();
-        if self.output.capacity() > self.most_kept() {
-            self.output = Vec::new();
-        }
-    }
-
-    /// Keeps what the stream has not taken for the next time.
-    fn keep(&mut self, tail: &[u8]) {
-        // What was written goes once it is half of the buffer: each byte is moved once or never.
-        if self.written >= self.pending() {
-            self.output.drain(..self.written);
-            self.written = 0;
-        }
-        self.output.extend_from_slice(tail);
-    }
-
-    fn fail(&mut self, error: io::Error) -> Error {
-        if would_block(&error) {
-            self.stalled = true;
-        } else {
-            self.failed = Some(error.kind());
-            self.output = Vec::new();
-            self.written = 0;
-        }
-        error.into()
     }
 }
 

@@ -1,0 +1,153 @@
+//! Bytes on their way from the write buffer to the stream.
+
+use std::io::{self, IoSlice, Write};
+
+use super::Writer;
+use crate::error::{Error, would_block};
+use crate::frame::{Header, MAX_HEADER};
+use crate::protocol::append_payload;
+
+impl<S: Write> Writer<S> {
+    pub(super) fn flush_stream(&mut self) -> Result<(), Error> {
+        loop {
+            match self.stream.flush() {
+                Ok(()) => {
+                    self.unflushed = false;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+    }
+
+    /// Makes the write buffer as large as is needed, by doubling it, but not so that it is given
+    /// back before that is needed.
+    pub(super) fn reserve(&mut self, additional: usize) {
+        let needed = self.output.len() + additional;
+        if needed > self.most_kept() {
+            self.output.reserve(additional);
+        } else if needed > self.output.capacity() {
+            let doubled = (2 * self.output.capacity()).min(self.most_kept());
+            let additional = needed.max(doubled) - self.output.len();
+            self.output.reserve_exact(additional);
+        }
+    }
+
+    /// The most that the write buffer keeps when it is empty.
+    fn most_kept(&self) -> usize {
+        self.write_buffer + MAX_HEADER + self.chunk_size
+    }
+
+    /// Writes a long payload masked, a chunk at a time.
+    pub(super) fn write_masked(&mut self, header: &Header, payload: &[u8]) -> Result<(), Error> {
+        let mut done = 0;
+        for chunk in payload.chunks(self.chunk_size) {
+            append_payload(header, chunk, done as u64, &mut self.output);
+            done += chunk.len();
+            self.write_taken(&[])?;
+            if self.stalled {
+                break;
+            }
+        }
+        append_payload(header, &payload[done..], done as u64, &mut self.output);
+        Ok(())
+    }
+
+    /// Writes what waits and then `tail`, all of which the connection has taken: what the stream
+    /// does not take now is kept for later.
+    pub(super) fn write_taken(&mut self, tail: &[u8]) -> Result<(), Error> {
+        match self.write_out(tail) {
+            Err(error) if error.is_would_block() => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Writes what waits and then `tail`. Where the stream would block, the rest of both waits.
+    pub(super) fn write_out(&mut self, tail: &[u8]) -> Result<(), Error> {
+        let mut tail = tail;
+        while self.pending() > 0 || !tail.is_empty() {
+            match self.write_once(tail) {
+                Ok(from_tail) => tail = &tail[from_tail..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    if would_block(&error) {
+                        self.keep(tail);
+                    }
+                    return Err(self.fail(error));
+                }
+            }
+        }
+        self.drained();
+        Ok(())
+    }
+
+    /// Writes some of what waits, with one call. Says whether anything waits still.
+    pub(super) fn write_some(&mut self) -> Result<bool, Error> {
+        self.check_failed()?;
+        self.write_reply();
+        if self.pending() > 0 {
+            match self.write_once(&[]) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+        if self.pending() == 0 {
+            self.drained();
+            self.flush_stream()?;
+        }
+        Ok(self.has_pending_output())
+    }
+
+    /// Writes with one call, and says how much of `tail` that took.
+    fn write_once(&mut self, tail: &[u8]) -> io::Result<usize> {
+        let waiting = &self.output[self.written..];
+        let len = if tail.is_empty() {
+            self.stream.write(waiting)
+        } else if waiting.is_empty() {
+            self.stream.write(tail)
+        } else {
+            let slices = [IoSlice::new(waiting), IoSlice::new(tail)];
+            self.stream.write_vectored(&slices)
+        }?;
+        if len == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        let from_output = len.min(self.pending());
+        self.written += from_output;
+        self.unflushed = true;
+        Ok(len - from_output)
+    }
+
+    /// Nothing waits: what a stall made grow over the bound is given back.
+    fn drained(&mut self) {
+        self.stalled = false;
+        self.written = 0;
+        self.output.clear();
+        if self.output.capacity() > self.most_kept() {
+            self.output = Vec::new();
+        }
+    }
+
+    /// Keeps what the stream has not taken for the next time.
+    fn keep(&mut self, tail: &[u8]) {
+        // What was written goes once it is half of the buffer: each byte is moved once or never.
+        if self.written >= self.pending() {
+            self.output.drain(..self.written);
+            self.written = 0;
+        }
+        self.output.extend_from_slice(tail);
+    }
+
+    fn fail(&mut self, error: io::Error) -> Error {
+        if would_block(&error) {
+            self.stalled = true;
+        } else {
+            self.failed = Some(error.kind());
+            self.output = Vec::new();
+            self.written = 0;
+        }
+        error.into()
+    }
+}
