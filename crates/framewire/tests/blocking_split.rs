@@ -362,6 +362,39 @@ fn an_answer_that_comes_before_the_close_was_written_knows_who_closed() {
 }
 
 #[test]
+fn a_close_that_waits_for_its_turn_did_not_come_first() {
+    let (begin, begun) = channel();
+    let (open, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let stream = Hooked::new(move |_, bytes| {
+        if bytes[0] == FIN | BINARY {
+            begin.send(()).unwrap();
+            gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        Ok(())
+    });
+    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| write.write_message(Opcode::Binary, b"slow").unwrap());
+        begun.recv_timeout(PATIENCE).unwrap();
+        let (done, closed) = channel();
+        let closing = write.clone();
+        scope.spawn(move || done.send(closing.close(CloseCode::NORMAL, "")).unwrap());
+        // No frame goes out in the middle of another.
+        assert!(closed.recv_timeout(Duration::from_millis(20)).is_err());
+
+        stream.say(&frame(Role::Client, CLOSE, b"\x03\xE9"));
+        let by = read.next_message().unwrap_err().closed().unwrap().by;
+        open.send(()).unwrap();
+        let refused = closed.recv_timeout(PATIENCE).unwrap().unwrap_err();
+        assert_eq!((by, refused.closed().unwrap().by), (Side::Peer, Side::Peer));
+    });
+    let echo = frame(Role::Server, CLOSE, b"\x03\xE9");
+    assert!(stream.output().ends_with(&echo));
+}
+
+#[test]
 fn a_close_that_was_refused_did_not_come_first() {
     let (server, mut client) = connected(tcp());
     let (mut read, write) = server.split().unwrap();
