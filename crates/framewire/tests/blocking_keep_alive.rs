@@ -306,3 +306,36 @@ fn a_ping_that_would_block_has_no_pong_to_wait_for() {
     assert!(matches!(end, KeepAliveEnd::NoPong), "{end:?}");
     assert_eq!(frames(&stream.output()).last().unwrap().0, PING);
 }
+
+#[test]
+fn a_pong_that_comes_before_its_ping_was_written_counts() {
+    const PINGS: usize = 3;
+    let (note, noted) = channel();
+    let noted = Mutex::new(noted);
+    // The peer has answered, and the reading half has heard it, before the write is done.
+    let stream = Hooked::new(move |stream, bytes| {
+        if bytes[0] == PING {
+            stream.say(&frame(Role::Client, PONG, &bytes[2..]));
+            noted.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        Ok(())
+    });
+    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
+    let (mut half, write) = server.split().unwrap();
+    let stopping = write.clone();
+    let mut pongs = 0;
+    half.on_pong(move |_| {
+        pongs += 1;
+        if pongs == PINGS {
+            stopping.stop_keep_alive();
+        }
+        note.send(()).unwrap();
+    });
+    thread::scope(|scope| {
+        scope.spawn(move || half.next_message().map(drop).unwrap_err());
+        let end = write.keep_alive(SHORT, Duration::ZERO);
+        write.abort().unwrap();
+        assert!(matches!(end, KeepAliveEnd::Stopped), "{end:?}");
+    });
+    assert_eq!(frames(&stream.output()).len(), PINGS);
+}
