@@ -304,7 +304,7 @@ fn another_connection_goes_on_with_the_leftover_at_any_byte_of_a_header() {
     for payload in [pattern(5), pattern(200), pattern(70_000)] {
         let bytes = frame(CLIENT, FIN | BINARY, &payload);
         let header = bytes.len() - payload.len();
-        for cut in 0..header {
+        for cut in 0..=header {
             let mut server = connect(Role::Server, Script::new(&bytes[..cut]), SMALL);
             server
                 .stream_mut()
