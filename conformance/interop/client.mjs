@@ -9,7 +9,7 @@ import { once } from "node:events";
 import http from "node:http";
 import { WebSocket } from "ws";
 
-// The server does not negotiate permessage-deflate; `true` offers it.
+// The server is started without permessage-deflate; `true` offers it.
 const COMPRESSION = false;
 
 const [url, maxMessage] = [process.argv[2], Number(process.argv[3])];

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-# The server does not negotiate permessage-deflate; "deflate" offers it.
+# The server is started without permessage-deflate; "deflate" offers it.
 COMPRESSION = None
 
 URL, MAX_MESSAGE = sys.argv[1], int(sys.argv[2])

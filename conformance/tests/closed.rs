@@ -145,5 +145,9 @@ fn a_close_that_the_application_answers_itself_is_the_peers_still() {
         assert_eq!(close.payload, close_payload(1000, "ok"));
         let error = socket.next_message().unwrap_err();
         assert_eq!(error.closed().unwrap().by, Side::Peer);
+        let sent = socket.writer().closed().unwrap();
+        assert_eq!((sent.code, sent.by), (CloseCode::NORMAL, Side::Peer));
+        let error = socket.write_message(Opcode::Text, b"").unwrap_err();
+        assert_eq!(error.closed().unwrap().by, Side::Peer);
     }
 }

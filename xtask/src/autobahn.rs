@@ -79,7 +79,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     };
     match options.role {
         Role::Server => {
-            let server = Server::start(project)?;
+            let server = Server::start(project, &["--deflate"])?;
             process::run(&mut suite(&server.url("ws")), SUITE)?;
             server.stop()?;
         }

@@ -20,7 +20,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
     if profile.exists() {
         fs::remove_dir_all(&profile).context("the profile of the last run")?;
     }
-    let server = Server::start(project)?;
+    let server = Server::start(project, &[])?;
     let mut command = Command::new("node");
     command
         .arg(script)

@@ -150,6 +150,14 @@ fn clock(elapsed: Duration) -> String {
     format!("{}:{:02}", elapsed.as_secs() / 60, elapsed.as_secs() % 60)
 }
 
-const FEATURE_SETS: [&str; 5] = ["", "alloc", "std", "std,simdutf8", "handshake"];
+const FEATURE_SETS: [&str; 7] = [
+    "",
+    "alloc",
+    "std",
+    "std,simdutf8",
+    "handshake",
+    "deflate",
+    "handshake,deflate",
+];
 const MAX_DEPENDENCIES: usize = 10;
 const CARGO: Duration = Duration::from_secs(900);

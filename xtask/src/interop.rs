@@ -12,7 +12,7 @@ use crate::server::{MAX_MESSAGE, Server};
 pub(crate) fn run(project: &Project) -> Result<()> {
     let python = project.python("interop/venv", "conformance/interop/requirements.txt")?;
     let node_script = project.node("interop", "conformance/interop", "client.mjs")?;
-    let server = Server::start(project)?;
+    let server = Server::start(project, &[])?;
     let arguments = [server.url("ws"), MAX_MESSAGE.to_string()];
 
     println!("Python websockets:");

@@ -25,7 +25,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Builds the program and starts it.
-    pub(crate) fn start(project: &Project) -> Result<Self> {
+    pub(crate) fn start(project: &Project, options: &[&str]) -> Result<Self> {
         let build = [
             "build",
             "--release",
@@ -38,12 +38,12 @@ impl Server {
         command.args([
             "serve",
             "--quiet",
-            "--deflate",
             "--listen",
             "127.0.0.1:0",
             "--max-message",
             &MAX_MESSAGE.to_string(),
         ]);
+        command.args(options);
         let process = Running::spawn(command.stdout(Stdio::piped()))?;
         let stdout = process
             .child()

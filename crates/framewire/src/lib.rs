@@ -69,9 +69,10 @@
 //! | `alloc` | | [`protocol::Session`]; `no_std` | nothing |
 //! | `std` | with `handshake` | [`blocking`], masking keys from the operating system | `getrandom` |
 //! | `handshake` | yes | [`upgrade`], [`handshake`] | `http`, `httparse`, `sha1_smol`, `base64` |
+//! | `deflate` | | `deflate`: permessage-deflate | `zlib-rs` |
 //! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
 //!
-//! permessage-deflate, tokio, TLS and dialling are not there yet.
+//! tokio, TLS and dialling are not there yet.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 

@@ -4,15 +4,20 @@
 
 mod support;
 
-use std::io::ErrorKind as Kind;
+use std::io::{Error as IoError, ErrorKind as Kind};
 use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use framewire::blocking::{KeepAliveEnd, PingReply, ReadHalf};
-use framewire::{CloseCode, ErrorKind, Opcode};
+use framewire::protocol::Role;
+use framewire::{CloseCode, Config, ErrorKind, Opcode, WebSocket};
+use support::hooked::Hooked;
 use support::loopback::{PATIENCE, connected, tcp};
+use support::wire::{BINARY, FIN, PING, PONG, frame, frames};
 
 const SHORT: Duration = Duration::from_millis(2);
 
@@ -180,4 +185,157 @@ fn a_second_call_stops_the_first() {
             assert!(matches!(call.join().unwrap(), KeepAliveEnd::Stopped));
         }
     });
+}
+
+#[test]
+fn an_interval_of_nothing_is_refused() {
+    let (server, client) = connected(tcp());
+    let (_half, write) = server.split().unwrap();
+    // Else a Ping would fail.
+    drop(client);
+    match write.keep_alive(Duration::ZERO, PATIENCE) {
+        KeepAliveEnd::WriteFailed(error) => {
+            assert!(matches!(error.kind(), ErrorKind::Config(_)));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn times_longer_than_the_clock_can_tell_are_as_good_as_none() {
+    for interval in [SHORT, Duration::MAX] {
+        let (server, mut client) = connected(tcp());
+        let (_half, write) = server.split().unwrap();
+        thread::scope(|scope| {
+            let pinging = scope.spawn(|| write.keep_alive(interval, Duration::MAX));
+            if interval == SHORT {
+                let mut buf = [0; 8];
+                for _ in 0..2 {
+                    let frame = client.read_frame(&mut buf).unwrap();
+                    assert_eq!(frame.header().opcode(), Opcode::Ping);
+                }
+            }
+            write.stop_keep_alive();
+            assert!(matches!(pinging.join().unwrap(), KeepAliveEnd::Stopped));
+        });
+    }
+}
+
+/// A stream that is in the middle of writing a binary message until it is told to go on.
+struct Busy {
+    stream: Hooked,
+    begun: Receiver<()>,
+    go_on: Sender<()>,
+}
+
+impl Busy {
+    fn new(ping: impl Fn() -> Result<(), IoError> + Send + Sync + 'static) -> Self {
+        let (begin, has_begun) = channel();
+        let (go_on, gate) = channel();
+        let gate = Mutex::new(gate);
+        let stream = Hooked::new(move |_, bytes| {
+            match bytes[0] {
+                first if first == FIN | BINARY => {
+                    begin.send(()).unwrap();
+                    gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                }
+                PING => ping()?,
+                _ => {}
+            }
+            Ok(())
+        });
+        Self {
+            stream,
+            begun: has_begun,
+            go_on,
+        }
+    }
+
+    /// How a heartbeat ends whose every Pong is due at once, and that begins during the write.
+    fn keep_alive(self) -> (KeepAliveEnd, Vec<u8>) {
+        let server = WebSocket::server(self.stream.clone(), Config::default()).unwrap();
+        let (_half, write) = server.split().unwrap();
+        let end = thread::scope(|scope| {
+            scope.spawn(|| write.write_message(Opcode::Binary, b"slow").unwrap());
+            self.begun.recv_timeout(PATIENCE).unwrap();
+            let (end, ended) = channel();
+            let pinging = write.clone();
+            scope.spawn(move || end.send(pinging.keep_alive(SHORT, Duration::ZERO)).unwrap());
+            let early = ended.recv_timeout(10 * SHORT);
+            self.go_on.send(()).unwrap();
+            assert!(early.is_err(), "{early:?} before any Ping was sent");
+            ended.recv_timeout(PATIENCE).unwrap()
+        });
+        (end, self.stream.output())
+    }
+}
+
+#[test]
+fn the_pong_of_a_ping_that_waits_for_a_write_is_due_once_it_is_sent() {
+    let (end, sent) = Busy::new(|| Ok(())).keep_alive();
+    assert!(matches!(end, KeepAliveEnd::NoPong), "{end:?}");
+    let first_bytes: Vec<_> = frames(&sent).iter().map(|(first, _)| *first).collect();
+    assert_eq!(first_bytes, [FIN | BINARY, PING]);
+}
+
+#[test]
+fn the_error_of_a_ping_that_waited_for_a_write_ends_it() {
+    let busy = Busy::new(|| Err(IoError::new(Kind::BrokenPipe, "at the ping itself")));
+    match busy.keep_alive().0 {
+        KeepAliveEnd::WriteFailed(error) => {
+            let ErrorKind::Io(error) = error.kind() else {
+                panic!("{error:?}");
+            };
+            assert_eq!(error.to_string(), "at the ping itself");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_ping_that_would_block_has_no_pong_to_wait_for() {
+    let blocked = AtomicUsize::new(0);
+    let stream = Hooked::new(move |_, _| match blocked.fetch_add(1, Ordering::SeqCst) {
+        0..5 => Err(Kind::WouldBlock.into()),
+        _ => Ok(()),
+    });
+    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
+    let (_half, write) = server.split().unwrap();
+    write.write_message(Opcode::Text, b"taken").unwrap();
+    let end = write.keep_alive(SHORT, Duration::ZERO);
+    assert!(matches!(end, KeepAliveEnd::NoPong), "{end:?}");
+    assert_eq!(frames(&stream.output()).last().unwrap().0, PING);
+}
+
+#[test]
+fn a_pong_that_comes_before_its_ping_was_written_counts() {
+    const PINGS: usize = 3;
+    let (note, noted) = channel();
+    let noted = Mutex::new(noted);
+    // The peer has answered, and the reading half has heard it, before the write is done.
+    let stream = Hooked::new(move |stream, bytes| {
+        if bytes[0] == PING {
+            stream.say(&frame(Role::Client, PONG, &bytes[2..]));
+            noted.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        Ok(())
+    });
+    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
+    let (mut half, write) = server.split().unwrap();
+    let stopping = write.clone();
+    let mut pongs = 0;
+    half.on_pong(move |_| {
+        pongs += 1;
+        if pongs == PINGS {
+            stopping.stop_keep_alive();
+        }
+        note.send(()).unwrap();
+    });
+    thread::scope(|scope| {
+        scope.spawn(move || half.next_message().map(drop).unwrap_err());
+        let end = write.keep_alive(SHORT, Duration::ZERO);
+        write.abort().unwrap();
+        assert!(matches!(end, KeepAliveEnd::Stopped), "{end:?}");
+    });
+    assert_eq!(frames(&stream.output()).len(), PINGS);
 }

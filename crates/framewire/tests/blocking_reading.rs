@@ -191,6 +191,81 @@ fn a_header_that_was_read_is_given_again_with_its_frame() {
 }
 
 #[test]
+fn a_header_that_was_looked_at_leaves_its_message_to_any_call() {
+    let input = client_frames(&[
+        (TEXT, b"a"),
+        (PING, b"?"),
+        (FIN | CONTINUATION, b"b"),
+        (FIN | TEXT, b"next"),
+    ]);
+    for pieces in [1, 6, 1000] {
+        let mut server = server_in_pieces(&input, pieces);
+        again(|| server.read_header()).unwrap();
+        let first = again(|| server.next_message().map(|m| m.payload().to_vec()));
+        assert_eq!(first.unwrap(), b"ab");
+        again(|| server.read_header()).unwrap();
+        again(|| server.message_reader().map(drop)).unwrap();
+        let mut bytes = Vec::new();
+        while let Some(mut reader) = server.resume_message_reader() {
+            match reader.read_to_end(&mut bytes) {
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.kind(), Kind::WouldBlock),
+            }
+        }
+        assert_eq!(bytes, b"next");
+    }
+}
+
+#[test]
+fn a_message_whose_header_was_looked_at_is_bound_by_the_limit_of_the_call_that_reads_it() {
+    let limits = Limits {
+        message: 9,
+        ..Limits::default()
+    };
+    let config = Config { limits, ..SMALL };
+    for (len, fits) in [(9, true), (10, false)] {
+        let input = client_frames(&[(FIN | BINARY, &pattern(len))]);
+        let mut server = connect(Role::Server, Script::new(&input[..]), config);
+        assert_eq!(server.read_header().unwrap().payload_len(), len as u64);
+        let given = server.next_message().map(|m| m.payload().len());
+        if fits {
+            assert_eq!(given.unwrap(), len);
+        } else {
+            assert_eq!(given.unwrap_err().close_code().unwrap().get(), 1009);
+            assert_eq!(frames(&server.stream().output)[0].0, CLOSE);
+        }
+
+        let mut server = connect(Role::Server, Script::new(&input[..]), config);
+        server.read_header().unwrap();
+        let mut bytes = Vec::new();
+        let mut reader = server.message_reader().unwrap();
+        assert_eq!(reader.read_to_end(&mut bytes).unwrap(), len);
+    }
+}
+
+/// Linear: what each call puts into the caller's buffer is counted.
+#[test]
+fn the_bytes_of_a_raw_frame_are_given_once_however_often_its_reading_would_block() {
+    const LEN: usize = 2000;
+    let payload = vec![1; LEN];
+    let input = client_frames(&[(FIN | BINARY, &payload)]);
+    let mut server = server_in_pieces(&input, 1);
+    let (mut given, mut calls) = (0, 0);
+    loop {
+        let mut buf = [0; LEN];
+        let result = server.read_frame(&mut buf).map(drop);
+        calls += 1;
+        given += buf.iter().filter(|byte| **byte != 0).count();
+        match result {
+            Ok(()) => break,
+            Err(error) => assert!(error.is_would_block()),
+        }
+    }
+    assert!(calls > LEN, "{calls}");
+    assert!(given < 2 * LEN, "{given} bytes");
+}
+
+#[test]
 fn a_buffer_too_small_after_a_part_has_come_consumes_nothing() {
     let input = client_frames(&[(FIN | BINARY, &pattern(80))]);
     let mut buf = [0; 80];
@@ -222,6 +297,33 @@ fn into_inner_gives_the_bytes_that_were_read_and_not_used() {
         let unread = [&leftover[..], script.unread()].concat();
         assert_eq!(unread, rest[..cut]);
     }
+}
+
+#[test]
+fn another_connection_goes_on_with_the_leftover_at_any_byte_of_a_header() {
+    for payload in [pattern(5), pattern(200), pattern(70_000)] {
+        let bytes = frame(CLIENT, FIN | BINARY, &payload);
+        let header = bytes.len() - payload.len();
+        for cut in 0..=header {
+            let mut server = connect(Role::Server, Script::new(&bytes[..cut]), SMALL);
+            server
+                .stream_mut()
+                .fail(nothing_after(usize::from(cut > 0)));
+            assert!(server.next_message().unwrap_err().is_would_block());
+            let (mut script, leftover) = server.into_inner();
+            assert_eq!(leftover, bytes[..cut]);
+            script.then(&bytes[cut..]);
+            script.fail(Plan::None);
+            let mut other =
+                WebSocket::with_leftover(script, &leftover, Role::Server, SMALL).unwrap();
+            assert!(other.next_message().unwrap().payload() == payload);
+        }
+    }
+}
+
+/// Would block after so many reads.
+fn nothing_after(reads: usize) -> Plan {
+    Plan::Nth(Direction::Read, reads, Fault::Error(Kind::WouldBlock))
 }
 
 #[test]
@@ -288,4 +390,23 @@ fn an_error_of_the_connection_comes_through_a_message_reader() {
     let mut reader = server.message_reader().unwrap();
     let error = reader.read_to_end(&mut bytes).unwrap_err();
     assert_eq!(error.kind(), Kind::UnexpectedEof);
+}
+
+#[test]
+fn a_message_reader_is_not_resumed_after_the_end() {
+    let begun = (TEXT, &b"a"[..]);
+    let closed = client_frames(&[begun, (CLOSE, b"\x03\xE8")]);
+    let violated = client_frames(&[begun, (FIN | TEXT, b"not a continuation")]);
+    let lost = client_frames(&[begun]);
+    for input in [closed, violated, lost] {
+        let mut server = connect(Role::Server, Script::new(input), SMALL);
+        let mut reader = server.message_reader().unwrap();
+        reader.read_exact(&mut [0]).unwrap();
+        reader.read(&mut [0]).unwrap_err();
+        let reads = server.stream().calls.reads;
+        assert!(server.resume_message_reader().is_none());
+        server.message_reader().map(drop).unwrap_err();
+        server.next_message().map(drop).unwrap_err();
+        assert_eq!(server.stream().calls.reads, reads, "the end is final");
+    }
 }

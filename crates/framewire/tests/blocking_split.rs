@@ -5,16 +5,19 @@
 mod support;
 
 use std::io::{self, Read, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
 use framewire::blocking::{ReadHalf, WriteHalf};
 use framewire::frame::Rsv;
-use framewire::protocol::{Limits, SendError};
+use framewire::protocol::{Limits, Role, SendError};
 use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Side, WebSocket};
-use support::loopback::{connected, tcp};
-use support::wire::pattern;
+use support::hooked::Hooked;
+use support::loopback::{PATIENCE, connected, tcp};
+use support::wire::{BINARY, CLOSE, FIN, frame, pattern};
 
 const MESSAGES: u32 = 1500;
 
@@ -305,6 +308,143 @@ fn who_closed_first_is_known_to_the_reading_half() {
         let _ = client.close(CloseCode::NORMAL, "");
         assert_eq!(read.next_message().unwrap_err().closed().unwrap().by, by);
     }
+}
+
+#[test]
+fn a_stream_that_its_source_interrupted_is_gone_on_with_by_another_clone() {
+    let (server, mut client) = connected(tcp());
+    let (_read, write) = server.split().unwrap();
+    let other = write.clone();
+    let failing = b"half".chain(Failing);
+    let error = write.stream_message(Opcode::Text, 3, failing).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Source(_)));
+    let error = other.stream_message(Opcode::Text, 3, &b"x"[..]);
+    let open = SendError::MessageOpen(Opcode::Text);
+    assert!(matches!(error.unwrap_err().kind(), ErrorKind::Send(error) if *error == open));
+    let writer = other.resume_message_writer().unwrap();
+    assert_eq!(writer.finish_from(&b" and half"[..]).unwrap(), 13);
+    assert!(write.resume_message_writer().is_none());
+    assert_eq!(client.next_message().unwrap().text(), Some("half and half"));
+}
+
+/// A source that has nothing but an error.
+struct Failing;
+
+impl Read for Failing {
+    fn read(&mut self, _buf: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("no disk"))
+    }
+}
+
+#[test]
+fn an_answer_that_comes_before_the_close_was_written_knows_who_closed() {
+    let (hear, heard) = channel();
+    let heard = Mutex::new(heard);
+    // The peer has answered, and the reading half has heard it, before the write is done.
+    let stream = Hooked::new(move |stream, bytes| {
+        if bytes[0] == CLOSE {
+            stream.say(&frame(Role::Client, CLOSE, b"\x03\xE8"));
+            let heard = heard.lock().unwrap();
+            assert_eq!(heard.recv_timeout(PATIENCE), Ok(Side::Local));
+        }
+        Ok(())
+    });
+    let server = WebSocket::server(stream, Config::default()).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let error = read.next_message().unwrap_err();
+            hear.send(error.closed().unwrap().by).unwrap();
+        });
+        write.close(CloseCode::NORMAL, "").unwrap();
+    });
+    assert_eq!(write.closed().unwrap().by, Side::Local);
+}
+
+#[test]
+fn a_close_that_waits_for_its_turn_did_not_come_first() {
+    let (begin, has_begun) = channel();
+    let (open, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let stream = Hooked::new(move |_, bytes| {
+        if bytes[0] == FIN | BINARY {
+            begin.send(()).unwrap();
+            gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        Ok(())
+    });
+    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| write.write_message(Opcode::Binary, b"slow").unwrap());
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        let (done, closed) = channel();
+        let closing = write.clone();
+        scope.spawn(move || done.send(closing.close(CloseCode::NORMAL, "")).unwrap());
+        // No frame goes out in the middle of another.
+        assert!(closed.recv_timeout(Duration::from_millis(20)).is_err());
+
+        stream.say(&frame(Role::Client, CLOSE, b"\x03\xE9"));
+        let by = read.next_message().unwrap_err().closed().unwrap().by;
+        open.send(()).unwrap();
+        let refused = closed.recv_timeout(PATIENCE).unwrap().unwrap_err();
+        assert_eq!((by, refused.closed().unwrap().by), (Side::Peer, Side::Peer));
+    });
+    let echo = frame(Role::Server, CLOSE, b"\x03\xE9");
+    assert!(stream.output().ends_with(&echo));
+}
+
+#[test]
+fn a_close_that_was_refused_did_not_come_first() {
+    let (server, mut client) = connected(tcp());
+    let (mut read, write) = server.split().unwrap();
+    write.close(CloseCode::ABNORMAL, "").unwrap_err();
+    client.close(CloseCode::NORMAL, "").unwrap();
+    let error = read.next_message().unwrap_err();
+    assert_eq!(error.closed().unwrap().by, Side::Peer);
+}
+
+#[test]
+fn abort_ends_the_wait_of_whoever_reads_or_writes() {
+    let (server, client) = connected(tcp());
+    let (mut read, write) = server.split().unwrap();
+    // More than any socket buffer takes.
+    let big = vec![7; 64 << 20];
+    thread::scope(|scope| {
+        let reading = scope.spawn(|| read.next_message().map(drop).unwrap_err());
+        let writing = scope.spawn(|| write.write_message(Opcode::Binary, &big).unwrap_err());
+        write.abort().unwrap();
+        let error = reading.join().unwrap();
+        assert!(matches!(error.kind(), ErrorKind::ConnectionLost));
+        let error = writing.join().unwrap();
+        assert!(matches!(error.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe));
+    });
+    drop(client);
+}
+
+#[test]
+fn halves_that_are_no_pair_are_given_back() {
+    let (first, mut first_client) = connected(tcp());
+    let (second, second_client) = connected(tcp());
+    let (first_read, first_write) = first.split().unwrap();
+    let (second_read, second_write) = second.split().unwrap();
+    let (first_read, second_write) = *first_read.reunite(second_write).unwrap_err();
+
+    let clone = first_write.clone();
+    let (first_read, first_write) = *first_read.reunite(first_write).unwrap_err();
+    drop(clone);
+
+    first_write.feed_message(Opcode::Text, b"last").unwrap();
+    let mut first = first_read.reunite(first_write).unwrap();
+    let answering = thread::spawn(move || {
+        assert_eq!(first_client.next_message().unwrap().text(), Some("last"));
+        first_client.next_message().map(drop).unwrap_err()
+    });
+    let shutdown = first.shutdown(PATIENCE).unwrap();
+    assert!(shutdown.clean);
+    assert_eq!(answering.join().unwrap().closed().unwrap().by, Side::Peer);
+    assert!(second_read.reunite(second_write).is_ok());
+    drop(second_client);
 }
 
 #[test]

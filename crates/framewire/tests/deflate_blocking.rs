@@ -1,6 +1,9 @@
 //! permessage-deflate over the blocking front end: every way to send, every way to read.
 #![cfg(feature = "deflate")]
-#![allow(clippy::unwrap_used, reason = "what fails in a test's helper fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what fails in a test's helper fails the test"
+)]
 
 use std::io::{self, Read, Write};
 

@@ -239,6 +239,9 @@ fn rfc6455_4_2_2_4_same_origin_is_host_and_port_of_the_request() {
         ("a.example", "http://b.example", false),
         ("a.example", "http://a.example.", false),
         ("localhost", "http://127.0.0.1", false),
+        ("localhost", "capacitor://localhost", false),
+        ("localhost:8080", "ftp://localhost:8080", false),
+        ("localhost", "ws://localhost", false),
     ] {
         let request = request_replacing("Host", &format!("Host: {host}\r\nOrigin: {origin}"));
         let answer = Acceptor::new().respond(&parse(&request));

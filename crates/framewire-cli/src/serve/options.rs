@@ -144,6 +144,9 @@ fn parse_origin(text: &str) -> Result<Origin, String> {
         && host
             .bytes()
             .all(|b| b.is_ascii_graphic() && !b"/?#@\\".contains(&b));
+    if host.contains('*') {
+        return Err("an origin has no wildcards: list each one".to_owned());
+    }
     if !is_scheme || !is_host {
         return Err(
             "an origin has a scheme, a host and perhaps a port, and nothing after them".to_owned(),

@@ -72,6 +72,8 @@ pub(super) struct Heartbeat {
 struct Beat {
     /// The number of the last Ping, over all calls.
     number: u64,
+    /// The number of the last Ping that a Pong answered.
+    answered: u64,
     /// The Pings without a Pong, and when they were sent: the oldest first.
     unanswered: VecDeque<(u64, Instant)>,
     calls: u64,
@@ -89,14 +91,15 @@ impl Heartbeat {
         self.update(|beat| {
             if number <= beat.number {
                 beat.unanswered.retain(|&(ping, _)| ping > number);
+                beat.answered = beat.answered.max(number);
             }
         });
     }
 
-    /// Notes that a Ping was sent.
+    /// Notes that a Ping was sent. Its Pong can have come by then.
     pub(super) fn sent(&self, number: u64) {
         self.update(|beat| {
-            if beat.unanswered.len() < MAX_UNANSWERED {
+            if number > beat.answered && beat.unanswered.len() < MAX_UNANSWERED {
                 beat.unanswered.push_back((number, Instant::now()));
             }
         });

@@ -11,7 +11,7 @@ use super::transport::{Reply, Transport};
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflater;
 use crate::error::{Closed, Error, ErrorKind, would_block};
-use crate::frame::{Opcode, Rsv, Violation};
+use crate::frame::{MAX_HEADER, Opcode, Rsv, Violation};
 use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
 
 /// The read buffer, the message that is being put together, and whose it is.
@@ -90,10 +90,16 @@ impl Reader {
         self.receiver.set_inflater(inflater);
     }
 
-    /// What was read and not used up: a header that is not whole, too.
+    /// What was read and not used up: a header of whose payload nothing has come, too, whole or not.
     pub(super) fn leftover(&self) -> Vec<u8> {
-        let partial = self.receiver.decoder().partial_header();
-        [partial, &self.buffer[self.unread.clone()]].concat()
+        let decoder = self.receiver.decoder();
+        let mut header = [0; MAX_HEADER];
+        let len = match decoder.frame() {
+            Some(frame) if decoder.is_untouched() => frame.encode(&mut header),
+            _ => 0,
+        };
+        let unread = &self.buffer[self.unread.clone()];
+        [&header[..len], decoder.partial_header(), unread].concat()
     }
 
     pub(super) fn has_ended(&self) -> bool {

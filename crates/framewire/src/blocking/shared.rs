@@ -117,19 +117,21 @@ impl<S: Duplicate> Shared<S> {
     }
 
     /// As [`with`](Self::with), for a Close frame: an answer that comes at once has to find out who
-    /// closed first.
+    /// closed first, and one that comes while this waits for the writer that it was the peer.
     pub(super) fn with_close(
         &self,
         job: impl FnOnce(&mut Writer<S>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (release, acquire) = (Ordering::Release, Ordering::Acquire);
         let mark = |from, to| self.closed_by.compare_exchange(from, to, release, acquire);
-        let marked = mark(NOBODY, LOCAL).is_ok();
-        let closed = self.with(job);
-        if marked && closed.is_err() && self.with(|writer| writer.closed().is_none()) {
-            let _ = mark(LOCAL, NOBODY);
-        }
-        closed
+        self.with(|writer| {
+            let marked = mark(NOBODY, LOCAL).is_ok();
+            let closed = job(writer);
+            if marked && writer.closed().is_none() {
+                let _ = mark(LOCAL, NOBODY);
+            }
+            closed
+        })
     }
 
     /// Sends a Ping of the heartbeat without waiting for another thread's write: that one sends it.

@@ -100,8 +100,8 @@ impl<S> WebSocket<S> {
     /// The stream, and the bytes that were read from it and not used up.
     ///
     /// Between messages these are all that another `WebSocket` needs to go on
-    /// ([`with_leftover`](Self::with_leftover)); in the middle of one its beginning is lost. What
-    /// waits to be written is lost too: [`flush`](Self::flush) first.
+    /// ([`with_leftover`](Self::with_leftover)); in the middle of one, or of a control frame, its
+    /// beginning is lost. What waits to be written is lost too: [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {
         let leftover = self.reader.leftover();

@@ -75,6 +75,10 @@ impl Origin {
     /// A server behind a proxy does not know whether the client spoke TLS, so a `Host` without a
     /// port has the default port of the origin's scheme.
     fn is_of_host(&self, headers: &HeaderMap) -> bool {
+        // No other scheme's pages come from a server at all.
+        if !matches!(&*self.scheme, "http" | "https") {
+            return false;
+        }
         let host = headers
             .get(HOST)
             .and_then(|host| host.to_str().ok())

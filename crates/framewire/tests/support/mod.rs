@@ -7,6 +7,7 @@
     reason = "part of tests"
 )]
 
+pub(crate) mod hooked;
 pub(crate) mod loopback;
 pub(crate) mod meter;
 pub(crate) mod operations;
