@@ -1,6 +1,6 @@
 //! The closing handshake with a deadline: who closed, with what, whether cleanly, and that it ends.
 #![cfg(feature = "std")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
@@ -362,6 +362,58 @@ fn what_the_peer_closed_with_is_told_although_no_close_can_be_written() {
     let shutdown = server.shutdown(PATIENCE).unwrap();
     let expected = shut(CloseCode::GOING_AWAY, "going", Side::Local, false);
     assert_eq!(shutdown, expected);
+}
+
+/// A socket that refuses time-outs for writes, as some systems' do once the peer is gone.
+struct Refusing(Script);
+
+impl Read for Refusing {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl Write for Refusing {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Socket for Refusing {
+    fn set_read_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
+        Err(Kind::InvalidInput.into())
+    }
+}
+
+#[test]
+fn a_stream_that_refuses_the_time_out_is_not_written_to_and_ends_in_one_call() {
+    let close = frame(Role::Client, CLOSE, b"\x03\xE9");
+    for (input, expected) in [
+        (&close[..], Some(CloseCode::GOING_AWAY)),
+        (&close[..0], None),
+    ] {
+        let stream = Refusing(Script::new(input));
+        let mut server = WebSocket::server(stream, SMALL).unwrap();
+        match (server.shutdown(PATIENCE), expected) {
+            (Ok(shutdown), Some(code)) => {
+                assert_eq!(shutdown, shut(code, "", Side::Local, false));
+            }
+            (Err(error), None) => {
+                let kind = error.kind();
+                assert!(matches!(kind, ErrorKind::Io(e) if e.kind() == Kind::InvalidInput));
+            }
+            (other, _) => panic!("{other:?}"),
+        }
+        assert!(server.stream().0.output.is_empty());
+    }
 }
 
 #[test]

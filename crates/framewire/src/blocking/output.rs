@@ -140,7 +140,7 @@ impl<S: Write> Writer<S> {
         self.output.extend_from_slice(tail);
     }
 
-    fn fail(&mut self, error: io::Error) -> Error {
+    pub(super) fn fail(&mut self, error: io::Error) -> Error {
         if would_block(&error) {
             self.stalled = true;
         } else {

@@ -132,8 +132,11 @@ impl<S: Socket> Transport for Timed<'_, S> {
     fn settle(&mut self) {
         while self.writer.has_pending_output() {
             let left = self.left().unwrap_or(RESOLUTION);
-            let limited = self.writer.stream().set_write_timeout(Some(left));
-            let waits = limited.is_ok() && self.writer.write_some().unwrap_or(false);
+            if let Err(error) = self.writer.stream().set_write_timeout(Some(left)) {
+                self.writer.fail(error);
+                return;
+            }
+            let waits = self.writer.write_some().unwrap_or(false);
             if !waits || self.left().is_none() {
                 return;
             }
