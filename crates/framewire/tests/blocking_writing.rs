@@ -123,6 +123,23 @@ fn a_raw_message_that_is_open_refuses_streams_and_messages() {
 }
 
 #[test]
+fn a_stream_that_could_send_no_frame_is_refused_and_leaves_no_message_open() {
+    let mut server = connect(Role::Server, Script::new([]), SMALL);
+    for refused in [
+        server.message_writer_ext(Opcode::Text, Rsv::RSV1).map(drop),
+        server
+            .stream_message_ext(Opcode::Text, Rsv::RSV1, 32, &b"x"[..])
+            .map(drop),
+    ] {
+        let error = refused.unwrap_err();
+        let bits = SendError::ReservedBits(Rsv::RSV1);
+        assert!(matches!(error.kind(), ErrorKind::Send(error) if *error == bits));
+    }
+    assert!(server.resume_message_writer().is_none());
+    server.write_message(Opcode::Text, b"x").unwrap();
+}
+
+#[test]
 fn a_source_that_fails_midway_is_taken_up_again() {
     for role in [Role::Server, Role::Client] {
         for fault in [Kind::ConnectionReset, Kind::WouldBlock, Kind::Other] {

@@ -414,9 +414,8 @@ impl<S: Write> Writer<S> {
             .into());
         }
         self.check_message(opcode)?;
-        if let Some(open) = self.sender.encoder().message() {
-            return Err(SendError::MessageOpen(open).into());
-        }
+        // What its first frame could not be sent with would leave a message that cannot be ended.
+        self.sender.encoder().check(false, rsv, opcode, 0)?;
         self.begin_fragments(opcode, rsv, chunk_size);
         Ok(mem::take(&mut self.fragment))
     }

@@ -148,7 +148,13 @@ impl Encoder {
 
     /// Checks what does not depend on the payload's bytes, and says where its text stands.
     #[inline]
-    fn check(&self, fin: bool, rsv: Rsv, opcode: Opcode, len: usize) -> Result<Utf8, SendError> {
+    pub(crate) fn check(
+        &self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        len: usize,
+    ) -> Result<Utf8, SendError> {
         if self.closed {
             return Err(SendError::Closed);
         }
