@@ -1,5 +1,6 @@
 //! permessage-deflate over the blocking front end: every way to send, every way to read.
 #![cfg(feature = "deflate")]
+#![allow(clippy::unwrap_used)]
 
 use std::io::{self, Read, Write};
 
