@@ -9,11 +9,10 @@ pub(super) struct Extension<'a> {
     pub(super) parameters: Vec<(&'a str, Option<Cow<'a, str>>)>,
 }
 
-/// The extensions of one header value. Ends after the first that is malformed.
+/// The extensions of one header value. One that is malformed ends at the next comma.
 #[derive(Debug)]
 pub(super) struct Extensions<'a> {
     rest: &'a str,
-    done: bool,
 }
 
 /// What stands there is not the grammar's.
@@ -22,10 +21,7 @@ pub(super) struct Malformed;
 
 impl<'a> Extensions<'a> {
     pub(super) fn new(value: &'a str) -> Self {
-        Self {
-            rest: value,
-            done: false,
-        }
+        Self { rest: value }
     }
 
     fn extension(&mut self) -> Result<Extension<'a>, Malformed> {
@@ -96,6 +92,21 @@ impl<'a> Extensions<'a> {
         }
     }
 
+    /// Goes on to the comma that ends the element, which is not one in quotes.
+    fn skip_element(&mut self) {
+        let (mut in_quotes, mut is_escaped) = (false, false);
+        let end = self.rest.find(|character| {
+            match character {
+                _ if is_escaped => is_escaped = false,
+                '\\' => is_escaped = in_quotes,
+                '"' => in_quotes = !in_quotes,
+                _ => return character == ',' && !in_quotes,
+            }
+            false
+        });
+        self.rest = &self.rest[end.unwrap_or(self.rest.len())..];
+    }
+
     fn skip_space(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t']);
     }
@@ -107,11 +118,13 @@ impl<'a> Iterator for Extensions<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         // RFC 9110 5.6.1: empty elements of a list count for nothing.
         while self.eat(',') {}
-        if self.done || self.rest.is_empty() {
+        if self.rest.is_empty() {
             return None;
         }
         let extension = self.extension();
-        self.done = extension.is_err();
+        if extension.is_err() {
+            self.skip_element();
+        }
         Some(extension)
     }
 }
@@ -132,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_ends_the_list() {
+    fn what_is_malformed_ends_at_the_next_comma() {
         for value in [
             "=",
             "a b",
@@ -151,7 +164,14 @@ mod tests {
             let parsed = parse(value);
             assert_eq!(parsed.last(), Some(&Err(Malformed)), "{value}: {parsed:?}");
         }
-        assert_eq!(parse("a, b c, d").len(), 2);
+        for (value, len) in [
+            ("a, b c, d", 3),
+            ("a; b=\"c, d\\\"\" e, f", 2),
+            ("a; b=\"c, d", 1),
+            ("a; b=\"c d, e\", f", 2),
+        ] {
+            assert_eq!(parse(value).len(), len, "{value}");
+        }
     }
 
     #[test]

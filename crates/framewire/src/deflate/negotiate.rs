@@ -123,9 +123,8 @@ impl Parameters {
         config: &DeflateConfig,
     ) -> Option<(Self, String)> {
         let offers = values.into_iter().flat_map(Extensions::new);
-        // A list that goes wrong somewhere is good up to there.
         let parameters = offers
-            .map_while(Result::ok)
+            .filter_map(Result::ok)
             .filter(|offer| offer.name.eq_ignore_ascii_case(NAME))
             .find_map(|offer| Offer::parse(&offer).ok()?.accept(config))?;
         Some((parameters.0, parameters.1))
