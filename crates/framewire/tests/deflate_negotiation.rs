@@ -1,6 +1,6 @@
 //! permessage-deflate in the handshake: what is offered, answered and checked (RFC 7692 5 and 7.1).
 #![cfg(feature = "deflate")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use framewire::deflate::{AnswerError, DeflateConfig, Parameters};
 use proptest::prelude::*;
