@@ -536,6 +536,8 @@ impl Reader {
         self.buffer = Vec::new();
         self.unread = 0..0;
         self.message = MessageBuffer::new();
+        #[cfg(feature = "deflate")]
+        self.receiver.end();
         transport.settle();
         transport.note_end();
     }

@@ -24,6 +24,9 @@ pub struct Decoder {
     message: Option<Opcode>,
     message_rsv: Rsv,
     extensions: Rsv,
+    /// The bits of messages whose limit holds for what an extension makes of them.
+    #[cfg(feature = "deflate")]
+    inflated: Rsv,
     role: Role,
     state: State,
     utf8: Utf8,
@@ -69,6 +72,8 @@ impl Decoder {
             message: None,
             message_rsv: Rsv::NONE,
             extensions: Rsv::NONE,
+            #[cfg(feature = "deflate")]
+            inflated: Rsv::NONE,
             role,
             state: State::Header,
             utf8: Utf8::new(),
@@ -85,10 +90,12 @@ impl Decoder {
         self.extensions = rsv;
     }
 
-    /// Allows further reserved bits.
+    /// Allows further reserved bits, of messages whose limit does not hold here: what they are
+    /// decompressed to may be less than their frames.
     #[cfg(feature = "deflate")]
     pub(crate) fn also_allow_rsv(&mut self, rsv: Rsv) {
         self.extensions = self.extensions | rsv;
+        self.inflated = rsv;
     }
 
     /// Takes no more: what an extension made of a message is a violation.
@@ -345,6 +352,11 @@ impl Decoder {
             return Err(Violation::FrameTooBig {
                 limit: self.limits.frame,
             });
+        }
+        #[cfg(feature = "deflate")]
+        if !self.inflated.is_none() && self.message_rsv.contains(self.inflated) {
+            self.message.get_or_insert(opcode);
+            return Ok(());
         }
         // Neither sum can overflow what a peer can send in the time there is; where it claims to,
         // the limit of 2^64 − 1 does not bind, and any other does.

@@ -63,7 +63,9 @@ impl Inflate {
     ) -> Result<(), Violation> {
         loop {
             // One byte over the limit is enough to know that it is broken.
-            let left = (limit - self.len).saturating_add(1);
+            let left = limit.checked_sub(self.len);
+            let left = left.ok_or(Violation::MessageTooBig { limit })?;
+            let left = left.saturating_add(1);
             let room = message.room(left, STEP);
             let inflated = self.inflate(piece, opcode, last, room)?;
             message.fill(inflated.produced);

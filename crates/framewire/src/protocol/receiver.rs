@@ -307,7 +307,7 @@ impl Receiver {
             return Err(Violation::InvalidDeflate);
         };
         let inflated = inflate.inflate(piece, opcode, last, output);
-        inflated.inspect_err(|_| self.decoder.end())
+        inflated.inspect_err(|_| self.end())
     }
 
     /// Keeps the decompressor in step with a piece of a message that nobody wants decompressed.
@@ -338,7 +338,14 @@ impl Receiver {
         };
         let limit = self.decoder.limits_mut().message;
         let assembled = inflate.assemble(piece, found.opcode, found.last, limit, message);
-        assembled.inspect_err(|_| self.decoder.end())
+        assembled.inspect_err(|_| self.end())
+    }
+
+    /// Takes no more, and gives the decompressor's context back.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn end(&mut self) {
+        self.decoder.end();
+        self.inflate = None;
     }
 
     /// Whether a piece is part of a message that `call` began.
