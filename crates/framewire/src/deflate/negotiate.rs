@@ -23,7 +23,7 @@ pub struct DeflateConfig {
     pub client_max_window_bits: u8,
     /// How hard to compress, 0 to 9 in the engine's terms. Default: [`BEST_SPEED`], 1.
     pub level: u8,
-    /// How much memory to compress with, 1 to 9: 2^(level + 9) bytes. Default: 8.
+    /// How much memory to compress with, 1 to 9; the [module](super) says how much. Default: 8.
     pub memory_level: u8,
     /// Messages of fewer bytes are sent as they are. Default: 0, all are compressed.
     pub threshold: usize,
