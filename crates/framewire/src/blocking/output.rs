@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, Write};
 use super::Writer;
 use crate::error::{Error, would_block};
 use crate::frame::{Header, MAX_HEADER};
-use crate::protocol::append_payload;
+use crate::protocol::{append_payload, reserve};
 
 impl<S: Write> Writer<S> {
     pub(super) fn flush_stream(&mut self) -> Result<(), Error> {
@@ -21,21 +21,15 @@ impl<S: Write> Writer<S> {
         }
     }
 
-    /// Makes the write buffer as large as is needed, by doubling it, but not so that it is given
-    /// back before that is needed.
+    /// Makes the write buffer as large as is needed, but not so that it is given back before that
+    /// is needed.
     pub(super) fn reserve(&mut self, additional: usize) {
-        let needed = self.output.len() + additional;
-        if needed > self.most_kept() {
-            self.output.reserve(additional);
-        } else if needed > self.output.capacity() {
-            let doubled = (2 * self.output.capacity()).min(self.most_kept());
-            let additional = needed.max(doubled) - self.output.len();
-            self.output.reserve_exact(additional);
-        }
+        let bound = self.most_kept();
+        reserve(&mut self.output, additional, bound);
     }
 
     /// The most that the write buffer keeps when it is empty.
-    fn most_kept(&self) -> usize {
+    pub(super) fn most_kept(&self) -> usize {
         self.write_buffer + MAX_HEADER + self.chunk_size
     }
 

@@ -1,19 +1,37 @@
 //! A message for many connections.
 
 use std::sync::Arc;
+#[cfg(feature = "deflate")]
+use std::sync::OnceLock;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::{Deflater, WINDOW_SIZES};
 use crate::error::Error;
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv};
+#[cfg(feature = "deflate")]
+use crate::protocol::append_compressed;
 use crate::protocol::{Encoder, SendError};
 
 /// A message that is checked and framed once and sent to any number of connections.
 ///
+/// Where connections compress each message by itself (no context takeover), it is compressed once
+/// for each number of window bits among them, when the first of them sends it, and by the policy
+/// of that one; each result is kept as long as the message.
+///
 /// A clone shares the bytes.
 #[derive(Debug, Clone)]
 pub struct PreparedMessage {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     opcode: Opcode,
     header_len: usize,
-    frame: Arc<[u8]>,
+    frame: Box<[u8]>,
+    /// The frame with a compressed payload, by window bits.
+    #[cfg(feature = "deflate")]
+    compressed: [OnceLock<Box<[u8]>>; WINDOW_SIZES],
 }
 
 impl PreparedMessage {
@@ -30,26 +48,57 @@ impl PreparedMessage {
         let mut encoded = [0; MAX_HEADER];
         let header_len = header.encode(&mut encoded);
         Ok(Self {
-            opcode,
-            header_len,
-            frame: [&encoded[..header_len], payload].concat().into(),
+            shared: Arc::new(Shared {
+                opcode,
+                header_len,
+                frame: [&encoded[..header_len], payload].concat().into(),
+                #[cfg(feature = "deflate")]
+                compressed: Default::default(),
+            }),
         })
     }
 
     /// Text or Binary.
     #[must_use]
     pub fn opcode(&self) -> Opcode {
-        self.opcode
+        self.shared.opcode
     }
 
     /// The bytes of the message.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        &self.frame[self.header_len..]
+        &self.shared.frame[self.shared.header_len..]
     }
 
     /// The frame as a server sends it.
     pub(super) fn frame(&self) -> &[u8] {
-        &self.frame
+        &self.shared.frame
+    }
+
+    /// The frame as a server sends it that compresses each message by itself. `None` where it
+    /// cannot be compressed now: all of the pool's contexts are in use.
+    #[cfg(feature = "deflate")]
+    pub(super) fn compressed(&self, deflater: &mut Deflater) -> Option<&[u8]> {
+        let made = &self.shared.compressed[deflater.window_size()];
+        if let Some(frame) = made.get() {
+            return Some(frame);
+        }
+        if !deflater.begin() {
+            return None;
+        }
+        let mut encoder = Encoder::server();
+        encoder.allow_rsv(Rsv::RSV1);
+        let mut frame = Vec::new();
+        append_compressed(
+            &mut encoder,
+            deflater,
+            self.opcode(),
+            &mut self.payload(),
+            usize::MAX,
+            &mut frame,
+        )
+        .ok()?;
+        // Where two threads made it at once, the first counts.
+        Some(made.get_or_init(|| frame.into()))
     }
 }

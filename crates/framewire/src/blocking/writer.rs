@@ -132,11 +132,14 @@ impl<S: Write> Writer<S> {
     /// Sends a message in one frame. Blocks until the stream took it.
     ///
     /// One system call, together with everything that was fed before; a client masks a payload
-    /// over the chunk size in pieces of that size, one call each. Allocates nothing once the write
-    /// buffer has its size.
+    /// over the chunk size in pieces of that size, one call each. A message that is compressed, and
+    /// then still over [`Config::write_buffer`], leaves in fragments of about that size, one call
+    /// each. Allocates nothing once the write buffer has its size.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`] and nothing was sent; [`ErrorKind::Io`]; [`ErrorKind::Closed`].
+    /// [`ErrorKind::Send`] and nothing was sent; [`ErrorKind::Io`]; [`ErrorKind::Closed`]. Where the
+    /// compression engine or the source of masking keys fails between two fragments, the message
+    /// cannot be finished: close the connection.
     pub fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.write_message_ext(opcode, Rsv::NONE, payload)
     }
@@ -153,9 +156,7 @@ impl<S: Write> Writer<S> {
     ) -> Result<(), Error> {
         self.check_message(opcode)?;
         #[cfg(feature = "deflate")]
-        if rsv.is_none() && self.sender.compresses(payload.len()) {
-            self.take_compressed(opcode, payload)?;
-            self.write_taken(&[])?;
+        if rsv.is_none() && self.take_compressed(opcode, payload)? {
             return self.flush_taken();
         }
         self.send_frame(true, rsv, opcode, payload)
@@ -184,8 +185,8 @@ impl<S: Write> Writer<S> {
     ) -> Result<(), Error> {
         self.check_message(opcode)?;
         #[cfg(feature = "deflate")]
-        if rsv.is_none() && self.sender.compresses(payload.len()) {
-            return self.take_compressed(opcode, payload);
+        if rsv.is_none() && self.take_compressed(opcode, payload)? {
+            return Ok(());
         }
         self.make_room(payload.len())?;
         if self.pending() + MAX_HEADER + payload.len() > self.write_buffer {
@@ -226,19 +227,32 @@ impl<S: Write> Writer<S> {
 
     /// Sends a message that was framed beforehand. One system call.
     ///
-    /// A server writes it from where it lies; a client has to mask it, so that it gains nothing.
+    /// A server writes it from where it lies. A client has to mask it, and a connection with
+    /// context takeover to compress it against its own context: they gain nothing over
+    /// [`write_message`](Self::write_message).
     ///
     /// # Errors
     /// As for [`write_message`](Self::write_message).
     pub fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        self.check_message(message.opcode())?;
+        let (opcode, payload) = (message.opcode(), message.payload());
         if self.sender.encoder().masks() {
-            return self.send_frame(true, Rsv::NONE, message.opcode(), message.payload());
+            return self.write_message(opcode, payload);
         }
+        self.check_message(opcode)?;
         self.make_room(0)?;
-        let encoder = self.sender.encoder_mut();
-        encoder.checked_message(message.opcode(), message.payload().len())?;
-        self.write_taken(message.frame())?;
+        let mut frame = message.frame();
+        #[cfg(feature = "deflate")]
+        if self.sender.compresses(payload.len())
+            && let Some(deflater) = self.sender.deflater_mut()
+        {
+            if deflater.keeps_context() {
+                return self.write_message(opcode, payload);
+            }
+            frame = message.compressed(deflater).unwrap_or(frame);
+        }
+        let made = self.sender.encoder_mut().made_message(opcode);
+        made.map_err(|error| self.send_error(error))?;
+        self.write_taken(frame)?;
         self.flush_taken()
     }
 
@@ -433,12 +447,35 @@ impl<S: Write> Writer<S> {
         self.fragment.open(opcode, rsv, chunk_size, 1);
     }
 
-    /// Takes a message into the write buffer, compressed.
+    /// Takes a message into the write buffer, compressed, if it is to be: in one frame, or in as
+    /// many as the write buffer has to be emptied for.
     #[cfg(feature = "deflate")]
-    fn take_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.make_room(payload.len())?;
-        let taken = self.sender.message(opcode, payload, &mut self.output);
-        taken.map_err(|error| self.send_error(error))
+    fn take_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<bool, Error> {
+        if !self.sender.compresses(payload.len()) {
+            return Ok(false);
+        }
+        self.make_room(payload.len().min(self.chunk_size))?;
+        let begun = self.sender.begin_compressed(opcode, payload);
+        if !begun.map_err(|error| self.send_error(error))? {
+            return Ok(false);
+        }
+        let mut rest = payload;
+        loop {
+            let bound = if self.stalled {
+                // What the message is turned into is kept: nobody will be asked for it again.
+                usize::MAX
+            } else {
+                self.most_kept()
+            };
+            let output = &mut self.output;
+            let last = self
+                .sender
+                .compressed_frame(opcode, &mut rest, bound, output);
+            if last.map_err(|error| self.send_error(error))? {
+                return Ok(true);
+            }
+            self.write_taken(&[])?;
+        }
     }
 
     pub(super) fn resume_stream(&mut self) -> Option<Fragment> {

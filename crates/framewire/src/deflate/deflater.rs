@@ -4,6 +4,8 @@ use std::fmt;
 
 use super::Deflate;
 use super::engine::{Compressor, EngineError, Flush};
+use super::negotiate::{MAX_WINDOW_BITS, MIN_COMPRESSOR_WINDOW_BITS};
+use crate::protocol::reserve;
 
 /// Compresses the messages that one end sends (RFC 7692 7.2.1).
 ///
@@ -17,6 +19,8 @@ pub struct Deflater {
     /// Whether the message under way has had any bytes.
     started: bool,
     enabled: bool,
+    /// What was compressed of a whole message and has to wait for what comes after it.
+    held: Option<[u8; MIN_ROOM]>,
 }
 
 /// How far a call has come.
@@ -38,6 +42,7 @@ impl Deflater {
             window_bits,
             started: false,
             enabled: true,
+            held: None,
         }
     }
 
@@ -55,9 +60,24 @@ impl Deflater {
         self.enabled && len >= self.deflate.config().threshold
     }
 
+    /// Whether messages refer to those before them, so that each has to be compressed for this
+    /// connection.
+    pub(crate) fn keeps_context(&self) -> bool {
+        self.takeover
+    }
+
+    /// Which of the [`WINDOW_SIZES`] the peer's window has.
+    pub(crate) fn window_size(&self) -> usize {
+        let bits = self
+            .window_bits
+            .clamp(MIN_COMPRESSOR_WINDOW_BITS, MAX_WINDOW_BITS);
+        usize::from(bits - MIN_COMPRESSOR_WINDOW_BITS)
+    }
+
     /// Forgets what was compressed and not sent: no later message refers to it.
     pub(crate) fn start_over(&mut self) {
         self.started = false;
+        self.held = None;
         if let Some(context) = &mut self.context {
             context.reset();
         }
@@ -66,25 +86,39 @@ impl Deflater {
         }
     }
 
-    /// Appends a whole message, compressed, and `room` bytes in front of it.
+    /// Appends the next frame's payload of a whole message, compressed: as long as `output` stays
+    /// within `bound` bytes, but at least a few. Says whether that is the end of the message; else
+    /// it is called again, once `output` is empty or more may be in it.
     pub(crate) fn append(
         &mut self,
-        mut message: &[u8],
-        room: usize,
+        message: &mut &[u8],
+        bound: usize,
         output: &mut Vec<u8>,
-    ) -> Result<(), EngineError> {
-        let mut filled = output.len() + room;
-        output.resize(filled + message.len() / 2 + MIN_ROOM, 0);
+    ) -> Result<bool, EngineError> {
+        let mut step = (message.len() + LEAST_STEP).min(STEP);
+        reserve(output, MIN_ROOM + step, bound);
+        output.extend_from_slice(self.held.take().as_ref().map_or(&[], |held| &held[..]));
         loop {
-            if output.len() - filled < MIN_ROOM {
-                output.resize(output.len() * 2, 0);
-            }
+            let filled = output.len();
+            reserve(output, step, bound);
+            output.resize(filled + step, 0);
             let compressed = self.compress(message, true, &mut output[filled..])?;
-            message = &message[compressed.consumed..];
-            filled += compressed.produced;
+            *message = &message[compressed.consumed..];
+            output.truncate(filled + compressed.produced);
             if compressed.done {
-                output.truncate(filled - TAIL_LEN);
-                return Ok(());
+                output.truncate(output.len() - TAIL_LEN);
+                return Ok(true);
+            }
+            step = STEP;
+            // The last bytes of the message are cut off, and a last frame is never empty: so what
+            // may have to be cut off, and more, stays behind.
+            if output.len().saturating_add(step) > bound
+                && let Some((rest, held)) = output.split_last_chunk()
+            {
+                let rest = rest.len();
+                self.held = Some(*held);
+                output.truncate(rest);
+                return Ok(false);
             }
         }
     }
@@ -93,6 +127,7 @@ impl Deflater {
     /// out as it is.
     pub(crate) fn begin(&mut self) -> bool {
         self.started = false;
+        self.held = None;
         if self.context.is_none() {
             self.context = if self.takeover {
                 Some(self.deflate.own_compressor(self.window_bits))
@@ -190,11 +225,19 @@ impl fmt::Debug for Deflater {
     }
 }
 
+/// How many sizes of window a compressor may have.
+pub(crate) const WINDOW_SIZES: usize = (MAX_WINDOW_BITS - MIN_COMPRESSOR_WINDOW_BITS + 1) as usize;
+
 /// What a sender cuts off each message's end: the last four bytes of an empty stored block.
 pub(crate) const TAIL_LEN: usize = 4;
 
 /// With less, a flush may be cut off and come again (zlib's manual asks for more than six bytes).
 pub(crate) const MIN_ROOM: usize = 16;
+
+/// How much room a whole message is given at first, besides as much as it has, and how much at
+/// most at a time.
+const LEAST_STEP: usize = 4 * MIN_ROOM;
+const STEP: usize = 4 << 10;
 
 /// An empty stored block, not the last of the stream (RFC 1951 3.2.4).
 const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];

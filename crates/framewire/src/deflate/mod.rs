@@ -35,7 +35,7 @@ mod pool;
 mod zlib;
 
 pub use deflater::Deflater;
-pub(crate) use deflater::{MIN_ROOM, TAIL_LEN};
+pub(crate) use deflater::{MIN_ROOM, TAIL_LEN, WINDOW_SIZES};
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
 pub(crate) use inflater::InflateError;
 pub use inflater::{Inflated, Inflater};

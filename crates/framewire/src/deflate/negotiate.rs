@@ -361,4 +361,4 @@ const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 /// What a window has at most, and where nothing was agreed on (RFC 7692 7.1.2).
 pub(super) const MAX_WINDOW_BITS: u8 = 15;
 /// zlib's deflate makes 9 of 8, and what it then sends does not fit into the peer's window.
-const MIN_COMPRESSOR_WINDOW_BITS: u8 = 9;
+pub(super) const MIN_COMPRESSOR_WINDOW_BITS: u8 = 9;

@@ -89,15 +89,12 @@ impl Encoder {
         self.commit(fin, rsv, opcode, payload.len(), utf8)
     }
 
-    /// The header for a message in one frame whose payload is known to be right.
+    /// Takes note of a message in one frame that was made elsewhere and is known to be right.
     #[cfg(feature = "std")]
-    pub(crate) fn checked_message(
-        &mut self,
-        opcode: Opcode,
-        len: usize,
-    ) -> Result<Header, SendError> {
-        let utf8 = self.check(true, Rsv::NONE, opcode, len)?;
-        self.commit(true, Rsv::NONE, opcode, len, utf8)
+    pub(crate) fn made_message(&mut self, opcode: Opcode) -> Result<(), SendError> {
+        let utf8 = self.check(true, Rsv::NONE, opcode, 0)?;
+        self.commit(true, Rsv::NONE, opcode, 0, utf8)?;
+        Ok(())
     }
 
     /// Whether a message may begin now, and may be this one: what is compressed cannot be checked

@@ -33,8 +33,10 @@ pub use message_buffer::MessageBuffer;
 pub use receiver::{CloseFrame, Event, Message, PieceEvent, Receiver};
 #[cfg(feature = "alloc")]
 pub use sender::Sender;
+#[cfg(feature = "deflate")]
+pub(crate) use sender::append_compressed;
 #[cfg(feature = "std")]
-pub(crate) use sender::{append_frame, append_payload, close_echo};
+pub(crate) use sender::{append_frame, append_payload, close_echo, reserve};
 #[cfg(feature = "alloc")]
 pub use session::Session;
 #[cfg(feature = "std")]

@@ -76,16 +76,10 @@ impl Sender {
             return Err(SendError::NotAMessage(opcode));
         }
         #[cfg(feature = "deflate")]
-        if let Some(deflater) = &mut self.deflater
-            && rsv.is_none()
-            && deflater.wants(payload.len())
-        {
-            self.encoder.check_message(opcode, payload)?;
-            if deflater.begin() {
-                let encoder = &mut self.encoder;
-                let sent = compressed_message(encoder, deflater, opcode, payload, output);
-                return sent.inspect_err(|_| deflater.start_over());
-            }
+        if rsv.is_none() && self.begin_compressed(opcode, payload)? {
+            let mut rest = payload;
+            while !self.compressed_frame(opcode, &mut rest, usize::MAX, output)? {}
+            return Ok(());
         }
         self.frame(true, rsv, opcode, payload, output)
     }
@@ -98,11 +92,45 @@ impl Sender {
         self.encoder.also_allow_rsv(Rsv::RSV1);
     }
 
-    /// Whether a message of this length is going to be compressed.
+    /// Whether a message of this length is to be compressed.
     #[cfg(feature = "deflate")]
     pub(crate) fn compresses(&self, len: usize) -> bool {
         let deflater = self.deflater.as_deref();
         deflater.is_some_and(|deflater| deflater.wants(len))
+    }
+
+    /// Begins a message that goes out compressed, if this one is to be: then
+    /// [`compressed_frame`](Self::compressed_frame) makes all of it.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn begin_compressed(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<bool, SendError> {
+        match &mut self.deflater {
+            Some(deflater) if deflater.wants(payload.len()) => {
+                self.encoder.check_message(opcode, payload)?;
+                Ok(deflater.begin())
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Appends the next frame of a compressed message to `output`, for which that may hold `bound`
+    /// bytes or a few more, and takes what went into it off `rest`. Says whether it was the last.
+    ///
+    /// # Errors
+    /// The engine, or the keys: nothing was appended, and a message that had begun cannot be ended.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compressed_frame(
+        &mut self,
+        opcode: Opcode,
+        rest: &mut &[u8],
+        bound: usize,
+        output: &mut Vec<u8>,
+    ) -> Result<bool, SendError> {
+        let deflater = self.deflater.as_deref_mut().ok_or(SendError::Compression)?;
+        append_compressed(&mut self.encoder, deflater, opcode, rest, bound, output)
     }
 
     /// What compresses messages, where that was agreed on.
@@ -224,34 +252,58 @@ impl Sender {
     }
 }
 
-/// Appends a message, compressed, in one frame. Where it fails nothing was appended, but the
-/// compressor has seen the message.
+/// Appends the next frame of a compressed message. See [`Sender::compressed_frame`].
 #[cfg(feature = "deflate")]
-fn compressed_message(
+pub(crate) fn append_compressed(
     encoder: &mut Encoder,
     deflater: &mut Deflater,
     opcode: Opcode,
-    payload: &[u8],
+    rest: &mut &[u8],
+    bound: usize,
     output: &mut Vec<u8>,
-) -> Result<(), SendError> {
+) -> Result<bool, SendError> {
+    let (opcode, rsv) = match encoder.message() {
+        Some(_) => (Opcode::Continuation, Rsv::NONE),
+        None => (opcode, Rsv::RSV1),
+    };
     let start = output.len();
-    let sent = deflater
-        .append(payload, MAX_HEADER, output)
+    // How long the header is will be known when the payload is there.
+    let payload = start + MAX_HEADER;
+    reserve(output, MAX_HEADER, bound);
+    output.resize(payload, 0);
+    let made = deflater
+        .append(rest, bound, output)
         .map_err(|_| SendError::Compression)
-        .and_then(|()| {
-            let payload = &output[start + MAX_HEADER..];
-            encoder.frame(true, Rsv::RSV1, opcode, payload)
+        .and_then(|last| {
+            let header = encoder.frame(last, rsv, opcode, &output[payload..])?;
+            Ok((last, header))
         });
-    let header = sent.inspect_err(|_| output.truncate(start))?;
+    let (last, header) = made.inspect_err(|_| {
+        output.truncate(start);
+        deflater.start_over();
+    })?;
     if let Some(key) = header.mask() {
-        mask::apply(&mut output[start + MAX_HEADER..], key, 0);
+        mask::apply(&mut output[payload..], key, 0);
     }
     let mut bytes = [0; MAX_HEADER];
     let len = header.encode(&mut bytes);
     output[start..start + len].copy_from_slice(&bytes[..len]);
-    output.copy_within(start + MAX_HEADER.., start + len);
+    output.copy_within(payload.., start + len);
     output.truncate(output.len() - (MAX_HEADER - len));
-    Ok(())
+    Ok(last)
+}
+
+/// Makes room for more, by doubling what there is, but to no more than `bound` bytes while that is
+/// enough.
+#[cfg(feature = "std")]
+pub(crate) fn reserve(output: &mut Vec<u8>, additional: usize, bound: usize) {
+    let needed = output.len() + additional;
+    if needed > bound {
+        output.reserve(additional);
+    } else if needed > output.capacity() {
+        let doubled = output.capacity().saturating_mul(2).min(bound);
+        output.reserve_exact(needed.max(doubled) - output.len());
+    }
 }
 
 /// Appends a header and its payload, masked where the header says so.
