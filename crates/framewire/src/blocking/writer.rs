@@ -240,7 +240,6 @@ impl<S: Write> Writer<S> {
         }
         self.check_message(opcode)?;
         self.make_room(0)?;
-        let mut frame = message.frame();
         #[cfg(feature = "deflate")]
         if self.sender.compresses(payload.len())
             && let Some(deflater) = self.sender.deflater_mut()
@@ -248,12 +247,10 @@ impl<S: Write> Writer<S> {
             if deflater.keeps_context() {
                 return self.write_message(opcode, payload);
             }
-            frame = message.compressed(deflater).unwrap_or(frame);
+            let frame = message.compressed(deflater);
+            return self.write_made(opcode, frame.unwrap_or(message.frame()));
         }
-        let made = self.sender.encoder_mut().made_message(opcode);
-        made.map_err(|error| self.send_error(error))?;
-        self.write_taken(frame)?;
-        self.flush_taken()
+        self.write_made(opcode, message.frame())
     }
 
     /// Sends what a reader gives until its end as one message, in fragments of `chunk_size`.
@@ -445,6 +442,14 @@ impl<S: Write> Writer<S> {
             return;
         }
         self.fragment.open(opcode, rsv, chunk_size, 1);
+    }
+
+    /// Sends a message that is a frame already.
+    fn write_made(&mut self, opcode: Opcode, frame: &[u8]) -> Result<(), Error> {
+        let made = self.sender.encoder_mut().made_message(opcode);
+        made.map_err(|error| self.send_error(error))?;
+        self.write_taken(frame)?;
+        self.flush_taken()
     }
 
     /// Takes a message into the write buffer, compressed, if it is to be: in one frame, or in as
