@@ -1,8 +1,13 @@
 //! What a context of the default engine holds: the table in the documentation of `deflate`.
 #![cfg(feature = "deflate")]
+#![allow(clippy::unwrap_used)]
+
+mod deflate_support;
 
 use allocation_counter::measure;
+use deflate_support::{Receiving, negotiated, sender, sent};
 use framewire::deflate::{Engine as _, ZlibRs};
+use framewire::protocol::{Limits, Role};
 
 /// KiB of a decompressor, whatever its window.
 const DECOMPRESSOR: u64 = 47;
@@ -28,4 +33,32 @@ fn a_context_holds_no_more_than_the_documentation_says() {
             );
         }
     }
+}
+
+/// Bytes of heap that a connection at rest holds for compression, after a message each way.
+fn held_at_rest(takeover: bool) -> i64 {
+    let negotiated = negotiated(takeover);
+    let compressed = sent(&mut sender(&negotiated), &[b'a'; 300]);
+    let connection = || {
+        let mut sender = sender(&negotiated);
+        let mut receiving = Receiving::new(Role::Client, &negotiated, Limits::default());
+        receiving.receive(&compressed).unwrap();
+        sent(&mut sender, &[b'a'; 300]);
+        receiving.buffer.release();
+        (sender, receiving)
+    };
+    // What the pool has it keeps, whether there are connections or not.
+    drop(connection());
+    let mut kept = None;
+    measure(|| kept = Some(connection())).bytes_current
+}
+
+#[test]
+fn a_connection_at_rest_holds_contexts_only_with_takeover() {
+    let contexts = i64::try_from((COMPRESSORS[0].1[0] + DECOMPRESSOR) << 10).unwrap();
+    let kept = held_at_rest(true);
+    assert!((contexts / 2..=contexts + 512).contains(&kept), "{kept}");
+    let kept = held_at_rest(false);
+    assert!((0..=512).contains(&kept), "{kept}");
+    println!("{} bytes with takeover, {kept} without", held_at_rest(true));
 }
