@@ -26,7 +26,7 @@ fn refused_requests() -> Vec<(&'static str, String, u16)> {
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(),
             505,
         ),
-        ("http/1.0", line("GET", "GET /chat HTTP/1.0"), 400),
+        ("http/1.0", line("GET", "GET /chat HTTP/1.0"), 505),
         ("http/1.2", line("GET", "GET /chat HTTP/1.2"), 505),
         ("http/3.0", line("GET", "GET /chat HTTP/3.0"), 505),
         ("no version", line("GET", "GET /chat"), 400),
@@ -140,23 +140,29 @@ fn refused_requests() -> Vec<(&'static str, String, u16)> {
             400,
         ),
         // Upgrade.
-        ("no upgrade", line("Upgrade", ""), 426),
+        ("no upgrade", line("Upgrade", ""), 400),
+        ("empty upgrade", line("Upgrade", "Upgrade: ,"), 400),
+        (
+            "upgrade that is no list of protocols",
+            line("Upgrade", "Upgrade: websocket, a b"),
+            400,
+        ),
         ("another protocol", line("Upgrade", "Upgrade: h2c"), 426),
         (
             "prefix of the protocol",
             line("Upgrade", "Upgrade: websockets"),
             426,
         ),
-        ("no connection", line("Connection", ""), 426),
+        ("no connection", line("Connection", ""), 400),
         (
             "connection without the token",
             line("Connection", "Connection: keep-alive"),
-            426,
+            400,
         ),
         (
             "connection with a longer token",
-            line("Connection", "Connection: upgrades"),
-            426,
+            line("Connection", "Connection: NotUpgradeX"),
+            400,
         ),
         // WebSocket.
         ("no version", line("Sec-WebSocket-Version", ""), 426),

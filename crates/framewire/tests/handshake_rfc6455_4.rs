@@ -55,7 +55,7 @@ fn rfc6455_4_2_1_1_version_must_be_1_1_or_higher() {
     let version = ErrorKind::Upgrade(upgrade::ErrorKind::Version);
     assert_eq!(
         refused(&request_replacing("GET", "GET /chat HTTP/1.0")),
-        (version, 400)
+        (version, 505)
     );
     let mut request = parse(REQUEST);
     *request.version_mut() = Version::HTTP_2;
@@ -83,7 +83,7 @@ fn rfc6455_4_2_1_3_upgrade_must_contain_websocket_in_any_case() {
     let not_upgrade = ErrorKind::Upgrade(upgrade::ErrorKind::NotUpgrade);
     assert_eq!(
         refused(&request_replacing("Upgrade", "")),
-        (not_upgrade, 426)
+        (not_upgrade, 400)
     );
     assert_eq!(
         refused(&request_replacing("Upgrade", "Upgrade: h2c")),
@@ -100,10 +100,10 @@ fn rfc6455_4_2_1_4_connection_must_include_upgrade_in_any_case() {
     let not_upgrade = ErrorKind::Upgrade(upgrade::ErrorKind::NotUpgrade);
     assert_eq!(
         refused(&request_replacing("Connection", "")),
-        (not_upgrade, 426)
+        (not_upgrade, 400)
     );
     let other = request_replacing("Connection", "Connection: close, x-upgrade");
-    assert_eq!(refused(&other), (not_upgrade, 426));
+    assert_eq!(refused(&other), (not_upgrade, 400));
     accepted(
         &Acceptor::new(),
         &request_replacing("Connection", "Connection: x,uPGRADE"),

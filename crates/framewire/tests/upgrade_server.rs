@@ -5,9 +5,9 @@
 mod upgrade_support;
 
 use framewire::handshake::Acceptor;
-use framewire::upgrade::{self, Error, ErrorKind, Limits, Rewind, Upgraded};
+use framewire::upgrade::{self, Error, ErrorKind, Limits, RequestDecoder, Rewind, Upgraded};
 use framewire::{Fault, Socket, Untimed};
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use std::cell::Cell;
 use std::error::Error as _;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -269,7 +269,7 @@ fn page_is_served_where_no_upgrade_was_asked_for() {
     let pending = acceptor.receive(Script::new(PLAIN)).unwrap();
     assert!(!pending.is_websocket());
     assert_eq!(pending.request().uri().path(), "/");
-    assert_eq!(pending.refusal().unwrap().status().unwrap(), 426);
+    assert_eq!(pending.refusal().unwrap().status().unwrap(), 400);
     let page = Response::builder()
         .header("content-type", "text/html")
         .body("<p>hello")
@@ -331,6 +331,7 @@ fn first_accepted_protocol_that_is_offered_is_switched_to() {
         .accept(&["echo/3", "echo/2", "echo/1"], headers)
         .unwrap();
     assert_eq!(upgraded.response().headers()["upgrade"], "echo/2");
+    assert_eq!(upgraded.protocol(), "echo/2");
     assert_eq!(
         upgraded.get_ref().output(),
         "HTTP/1.1 101 Switching Protocols\r\nx-node: 3\r\nconnection: Upgrade\r\n\
@@ -340,7 +341,7 @@ fn first_accepted_protocol_that_is_offered_is_switched_to() {
 
 #[test]
 fn refusal_lists_every_protocol_that_is_accepted() {
-    let stream = Script::new(PLAIN);
+    let stream = Script::new(ECHO.replace("echo/1", "echo/3"));
     let pending = upgrade::receive(stream.clone(), &Limits::default()).unwrap();
     let error = pending
         .accept(&["echo/2", "echo/1"], HeaderMap::new())
@@ -472,6 +473,7 @@ fn failure_of_any_call_is_an_error_and_never_half_a_handshake() {
 
 #[test]
 fn failure_of_any_call_while_refusing_leaves_the_reason() {
+    let mut sent = Vec::new();
     for calls in 0..20 {
         let stream = Script::new("hello\r\n\r\n")
             .in_pieces_of(50)
@@ -483,6 +485,83 @@ fn failure_of_any_call_while_refusing_leaves_the_reason() {
             ErrorKind::Malformed
         };
         assert_eq!(error.kind(), expected, "call {calls}");
+        sent.push(error.source().is_none());
+    }
+    // Why the answer could not be sent is there, until it can be.
+    let answered = sent.iter().skip(2).position(|sent| *sent).unwrap();
+    assert!(answered > 3 && sent[2 + answered..].iter().all(|sent| *sent));
+}
+
+// Sockets of another HTTP server.
+
+#[test]
+fn a_socket_is_taken_over_from_another_http_server() {
+    let mut request = Request::new("a body of that server's own type");
+    *request.uri_mut() = "/chat".parse().unwrap();
+    let fields = [
+        ("host", "a.example"),
+        ("connection", "keep-alive, Upgrade"),
+        ("upgrade", "echo/1"),
+    ];
+    for (name, value) in fields {
+        let value = HeaderValue::from_static(value);
+        request.headers_mut().insert(name, value);
+    }
+    let stream = Script::new("second");
+    let leftover = b"first ".to_vec();
+    let limits = Limits::default();
+    let pending = upgrade::Pending::from_parts(stream.clone(), leftover, &request, &limits);
+    assert_eq!(pending.request().uri(), "/chat");
+    let upgraded = pending.accept(&["echo/1"], HeaderMap::new()).unwrap();
+    assert_eq!(status_of(&stream.output()), 101);
+    let mut received = String::new();
+    upgraded
+        .into_rewind()
+        .read_to_string(&mut received)
+        .unwrap();
+    assert_eq!(received, "first second");
+}
+
+#[test]
+fn a_websocket_is_taken_over_from_another_http_server() {
+    let (used, request) = RequestDecoder::new(&Limits::default())
+        .decode(REQUEST.as_bytes())
+        .unwrap();
+    let request = request.unwrap();
+    assert_eq!(used, REQUEST.len());
+    let stream = Script::new("");
+    let leftover = [0x81, 0x80, 0, 0, 0, 0].to_vec();
+    let pending = Acceptor::new().take_over(stream.clone(), leftover.clone(), &request);
+    let established = pending.accept().unwrap();
+    assert_eq!(status_of(&stream.output()), 101);
+    assert_eq!(established.leftover(), leftover);
+
+    let foreign = REQUEST.replace("13", "12");
+    let (_, request) = RequestDecoder::new(&Limits::default())
+        .decode(foreign.as_bytes())
+        .unwrap();
+    let stream = Script::new("");
+    let pending = Acceptor::new().take_over(stream.clone(), Vec::new(), &request.unwrap());
+    assert_eq!(pending.accept().unwrap_err().status().unwrap(), 426);
+    assert_eq!(status_of(&stream.output()), 426);
+}
+
+#[test]
+fn a_101_that_no_client_would_take_is_the_callers_fault() {
+    for fields in [
+        &[("connection", "Upgrade")][..],
+        &[("upgrade", "echo/1")],
+        &[("connection", "Upgrade"), ("upgrade", "echo/2")],
+    ] {
+        let stream = Script::new(ECHO);
+        let pending = upgrade::receive(stream.clone(), &Limits::default()).unwrap();
+        let mut response = Response::builder().status(101);
+        for (name, value) in fields {
+            response = response.header(*name, *value);
+        }
+        let error = pending.switch(response.body(()).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(stream.output(), "");
     }
 }
 

@@ -122,6 +122,22 @@ impl Acceptor {
         Ok(Pending::new(pending, answer))
     }
 
+    /// Takes over from an HTTP server that has read a request and gives up its socket: the request
+    /// is looked at and then accepted or refused as one that [`receive`](Self::receive) read.
+    ///
+    /// `leftover` is what that server read of the stream after the head. Copies the request's
+    /// head. Does no I/O.
+    pub fn take_over<S, B>(
+        &self,
+        stream: S,
+        leftover: Vec<u8>,
+        request: &Request<B>,
+    ) -> Pending<S> {
+        let answer = self.respond(request);
+        let pending = upgrade::Pending::from_parts(stream, leftover, request, &self.limits);
+        Pending::new(pending, answer)
+    }
+
     /// The 101 for a request, by this policy (RFC 6455 4.2.1 and 4.2.2).
     ///
     /// The request may come from [`upgrade::RequestDecoder`] or from any HTTP server that uses the
@@ -209,7 +225,7 @@ fn accept_for(headers: &HeaderMap) -> Result<HeaderValue, Error> {
 }
 
 fn with_version_if_upgrade_required(error: upgrade::Error) -> Error {
-    let is_upgrade_required = error.kind() == upgrade::ErrorKind::NotUpgrade;
+    let is_upgrade_required = error.status() == Some(StatusCode::UPGRADE_REQUIRED);
     let error = Error::from(error);
     if is_upgrade_required {
         with_version(error)

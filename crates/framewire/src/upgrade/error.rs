@@ -31,13 +31,13 @@ pub enum ErrorKind {
     /// The head has more headers than [`Limits::headers`](super::Limits::headers). A server
     /// answers 431. The peer's fault.
     TooManyHeaders,
-    /// Not HTTP/1.1. A server answers 400 to HTTP/1.0, in which an upgrade cannot be asked for
-    /// (RFC 9110 7.8), and 505 to any other (RFC 9110 15.6.6). The peer's fault.
+    /// Not HTTP/1.1. A server answers 505 (RFC 9110 15.6.6), to HTTP/1.0 as well, in which an
+    /// upgrade cannot be asked for (RFC 9110 7.8). The peer's fault.
     Version,
     /// The method is not `GET`. A server answers 405 with `Allow: GET`. The peer's fault.
     Method,
-    /// A sound request that asks for no upgrade, or for none that is accepted. A server answers
-    /// 426 with `Upgrade`. The peer's fault.
+    /// A sound request that asks for no upgrade: a server answers 400; or for none that is
+    /// accepted: it answers 426 with what is, in `Upgrade`. The peer's fault.
     NotUpgrade,
     /// The time of [`Limits::time`](super::Limits::time) was over. A server answers 408 if part
     /// of a head had come, and nothing if none had. The peer's fault.

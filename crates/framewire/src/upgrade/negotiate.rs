@@ -19,11 +19,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 ///
 /// | status | kind | request |
 /// |---|---|---|
-/// | 400 | [`ErrorKind::Version`] | in HTTP/1.0, where `Upgrade` means nothing (RFC 9110 7.8) |
-/// | 505 | [`ErrorKind::Version`] | in another version than these two (RFC 9110 15.6.6) |
+/// | 505 | [`ErrorKind::Version`] | not HTTP/1.1: in 1.0 `Upgrade` means nothing (RFC 9110 7.8) |
 /// | 405 | [`ErrorKind::Method`] | not a `GET` |
 /// | 400 | [`ErrorKind::Malformed`] | without one valid `Host`, or announcing a body |
-/// | 426 | [`ErrorKind::NotUpgrade`] | without `Connection: upgrade` or a protocol in `accepted` |
+/// | 400 | [`ErrorKind::NotUpgrade`] | without `Upgrade` or with one that is no list of protocols, or without the token `upgrade` in `Connection` |
+/// | 426 | [`ErrorKind::NotUpgrade`] | for none of the protocols in `accepted` |
 ///
 /// and with [`ErrorKind::InvalidArgument`], the caller being at fault, where `accepted` is empty
 /// or holds something that is no protocol, or `headers` holds `Connection`, `Upgrade`,
@@ -52,31 +52,21 @@ pub fn respond<B>(
         return Err(malformed("a body in a request for an upgrade"));
     }
 
+    check_asked(request.headers())?;
     let offered = |protocol: &&&str| contains(request.headers(), UPGRADE, protocol);
     let Some(protocol) = accepted.iter().find(offered) else {
-        return Err(upgrade_required(
-            "request does not ask for an upgrade to",
-            accepted,
-            listed,
-        ));
+        return Err(upgrade_required(accepted, listed));
     };
-    // RFC 9110 7.6.1, 7.8: without the connection option, Upgrade was not meant for this server.
-    if !contains(request.headers(), CONNECTION, "upgrade") {
-        return Err(upgrade_required(
-            "connection header has no token upgrade to go to",
-            accepted,
-            listed,
-        ));
-    }
 
     let (mut parts, ()) = Response::new(()).into_parts();
     parts.status = StatusCode::SWITCHING_PROTOCOLS;
     parts.headers = headers;
-    parts
-        .headers
-        .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     let protocol = HeaderValue::from_str(protocol).map_err(|_| invalid("invalid protocol"))?;
-    parts.headers.insert(UPGRADE, protocol);
+    let upgrade = HeaderValue::from_static("Upgrade");
+    for (name, value) in [(CONNECTION, upgrade), (UPGRADE, protocol)] {
+        let inserted = parts.headers.try_insert(name, value);
+        inserted.map_err(|_| invalid("too many headers"))?;
+    }
     Ok(Response::from_parts(parts, ()))
 }
 
@@ -132,20 +122,38 @@ fn protocol_list(accepted: &[&str]) -> Result<HeaderValue, Error> {
 }
 
 fn check_version(version: Version) -> Result<(), Error> {
-    let status = match version {
-        Version::HTTP_11 => return Ok(()),
-        // RFC 9110 15.6.6: 505 would say that the major version is not supported, and it is.
-        Version::HTTP_10 => StatusCode::BAD_REQUEST,
-        _ => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+    if version == Version::HTTP_11 {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Version, "http version is not 1.1")
+        .refusing(StatusCode::HTTP_VERSION_NOT_SUPPORTED))
+}
+
+/// Checks that an upgrade, to whatever it may be, is asked for at all.
+fn check_asked(headers: &HeaderMap) -> Result<(), Error> {
+    let message = if !headers.contains_key(UPGRADE) {
+        "request has no upgrade header"
+    } else if !lists(headers, UPGRADE).all(is_protocol) || lists(headers, UPGRADE).next().is_none()
+    {
+        "upgrade header is not a list of protocols"
+    } else if !contains(headers, CONNECTION, "upgrade") {
+        // RFC 9110 7.6.1, 7.8: without the connection option, Upgrade was not meant for this
+        // server.
+        "connection header has no token upgrade"
+    } else {
+        return Ok(());
     };
-    Err(Error::new(ErrorKind::Version, "http version is not 1.1").refusing(status))
+    Err(Error::new(ErrorKind::NotUpgrade, message).refusing(StatusCode::BAD_REQUEST))
 }
 
 /// RFC 9110 15.5.22: a 426 MUST say in `Upgrade` what is accepted.
-fn upgrade_required(message: &str, accepted: &[&str], listed: HeaderValue) -> Error {
+fn upgrade_required(accepted: &[&str], listed: HeaderValue) -> Error {
     Error::new(
         ErrorKind::NotUpgrade,
-        format!("{message} {}", accepted.join(" or ")),
+        format!(
+            "request does not ask for an upgrade to {}",
+            accepted.join(" or ")
+        ),
     )
     .refusing(StatusCode::UPGRADE_REQUIRED)
     .with_header(UPGRADE, listed)

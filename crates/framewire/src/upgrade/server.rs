@@ -2,7 +2,7 @@
 
 use super::deadline::{Deadline, PIECE};
 use super::encode::{encode_head, encode_response, invalid};
-use super::negotiate::{announces_body, respond};
+use super::negotiate::{announces_body, check_response, respond};
 use super::{Error, ErrorKind, Limits, RequestDecoder, Upgraded};
 use crate::Socket;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -11,7 +11,8 @@ use std::time::Duration;
 /// Reads one request from a stream.
 ///
 /// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as
-/// HTTP/1.1 is answered before the error is returned: see [`ErrorKind`] for the statuses. Up to
+/// HTTP/1.1 is answered before the error is returned: see [`ErrorKind`] for the statuses, and the
+/// error's source for why an answer could not be sent. Up to
 /// 64 KiB of what the peer goes on to send are then read away, for at most half a second, so that
 /// the answer is not lost to a connection reset; and the stream is dropped.
 ///
@@ -35,8 +36,7 @@ pub fn receive<S: Socket>(mut stream: S, limits: &Limits) -> Result<Pending<S>, 
         Err(error) => {
             // More of a request that was not understood may be on its way.
             let unread = error.kind() != ErrorKind::TimedOut;
-            answer_error(&mut stream, &error, false, unread, limits.time);
-            Err(error)
+            Err(answer_error(&mut stream, error, false, unread, limits.time))
         }
     }
 }
@@ -54,6 +54,24 @@ pub struct Pending<S> {
 }
 
 impl<S> Pending<S> {
+    /// Takes over from an HTTP server that has read a request and gives up its socket.
+    ///
+    /// `leftover` is what that server read of the stream after the head. Of `limits` only
+    /// [`Limits::time`] counts, for writing the answer. Copies the request's head.
+    pub fn from_parts<B>(
+        stream: S,
+        leftover: Vec<u8>,
+        request: &Request<B>,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            stream,
+            request: head_of(request),
+            leftover,
+            time: limits.time,
+        }
+    }
+
     /// The request. HTTP/1.0 or 1.1 with any method; whether it asks for an upgrade is for
     /// [`respond`] to say.
     pub fn request(&self) -> &Request<()> {
@@ -82,7 +100,8 @@ impl<S: Socket> Pending<S> {
     /// Sends a 101 that [`respond`] or a layer above it made.
     ///
     /// Blocks while writing, at most [`Limits::time`]. Fails with [`ErrorKind::InvalidArgument`]
-    /// where the status is not 101, with [`ErrorKind::Io`] or [`ErrorKind::TimedOut`].
+    /// where the response is not one that [`check_response`] lets a client accept, with
+    /// [`ErrorKind::Io`] or [`ErrorKind::TimedOut`].
     pub fn switch(mut self, response: Response<()>) -> Result<Upgraded<S>, Error> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(invalid(format!(
@@ -90,6 +109,7 @@ impl<S: Socket> Pending<S> {
                 response.status()
             )));
         }
+        check_response(&self.request, &response).map_err(|error| invalid(error.to_string()))?;
         let head = encode_head(response.status(), response.headers(), 0)?;
         write(&mut self.stream, &head, Deadline::after(self.time))?;
         Ok(Upgraded::new(
@@ -127,12 +147,11 @@ impl<S: Socket> Pending<S> {
 
     /// Answers with [`Error::response`], if the error has one, and gives the error back.
     ///
-    /// Blocks as [`refuse`](Self::refuse) does. A failure to write the answer is not reported: the
-    /// error already says why the connection is of no use.
+    /// Blocks as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
+    /// [`source`](std::error::Error::source) says why.
     pub fn refuse_with(mut self, error: Error) -> Error {
         let (is_head, unread) = (self.is_head(), self.has_unread());
-        answer_error(&mut self.stream, &error, is_head, unread, self.time);
-        error
+        answer_error(&mut self.stream, error, is_head, unread, self.time)
     }
 
     fn is_head(&self) -> bool {
@@ -177,24 +196,38 @@ fn read_failed(error: Error, decoder: &RequestDecoder) -> Error {
     error
 }
 
-/// Sends the answer that an error carries. Whether that works makes no difference any more.
+/// Sends the answer that an error carries, and gives the error back, with why it could not be sent.
 fn answer_error<S: Socket>(
     stream: &mut S,
-    error: &Error,
+    error: Error,
     is_head: bool,
     unread: bool,
     time: Duration,
-) {
-    let Some(Ok(bytes)) = error
-        .response()
-        .map(|response| encode_answer(response, is_head))
-    else {
-        return;
+) -> Error {
+    let Some(response) = error.response() else {
+        return error;
     };
-    let written = write(stream, &bytes, Deadline::after(time));
-    if written.is_ok() && unread {
-        let _ = drain(stream, time);
+    let written = encode_answer(response, is_head)
+        .and_then(|bytes| write(stream, &bytes, Deadline::after(time)));
+    match written {
+        Ok(()) => {
+            if unread {
+                let _ = drain(stream, time);
+            }
+            error
+        }
+        Err(unsent) => error.with_source(unsent),
     }
+}
+
+fn head_of<B>(request: &Request<B>) -> Request<()> {
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method.clone_from(request.method());
+    head.uri.clone_from(request.uri());
+    head.version = request.version();
+    head.headers.clone_from(request.headers());
+    head.extensions.clone_from(request.extensions());
+    Request::from_parts(head, ())
 }
 
 /// RFC 9110 9.3.2: the answer to a HEAD is that to a GET without the body.

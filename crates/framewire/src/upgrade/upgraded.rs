@@ -1,6 +1,7 @@
 //! The result of an upgrade, at either end.
 
 use super::Rewind;
+use http::header::UPGRADE;
 use http::{Request, Response};
 
 /// A stream that now speaks another protocol, and the two heads that made it so.
@@ -35,6 +36,14 @@ impl<S> Upgraded<S> {
     /// The 101, sent or received.
     pub fn response(&self) -> &Response<()> {
         &self.response
+    }
+
+    /// The protocol that was switched to, as the 101 names it.
+    pub fn protocol(&self) -> &str {
+        let protocol = self.response.headers().get(UPGRADE);
+        protocol
+            .and_then(|protocol| protocol.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// Bytes of the upgraded protocol that came with the head: at most 4 KiB.
