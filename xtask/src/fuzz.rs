@@ -123,11 +123,14 @@ impl Target {
         let crashes = project.target_dir("fuzz/crashes")?;
         let log = project.target_dir("fuzz/logs")?.join(format!("{name}.txt"));
         let output = File::create(&log).with_context(|| log.display().to_string())?;
+        let dictionary = project.path(&format!("fuzz/dictionaries/{name}.dict"));
+        let use_dictionary = format!("-dict={}", dictionary.display());
         let mut command = Command::new(&program);
         command
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/{name}-", crashes.display()))
             .args(FUZZER)
+            .args(dictionary.is_file().then_some(use_dictionary))
             .args([found, project.path(&format!("fuzz/corpus/{name}"))])
             .stdout(output.try_clone()?)
             .stderr(output);
