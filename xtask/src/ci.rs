@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::project::Project;
-use crate::{autobahn, browser, interop, no_std, process};
+use crate::{autobahn, browser, fuzz, interop, no_std, process};
 
 pub(crate) fn run(project: &Project) -> Result<()> {
     let started = Instant::now();
@@ -24,7 +24,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 12] = [
+const STEPS: [(&str, Step); 13] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -33,6 +33,9 @@ const STEPS: [(&str, Step); 12] = [
     ("dependencies", dependencies),
     ("no unsafe code", no_unsafe_code),
     ("documentation", documentation),
+    ("fuzzing", |project| {
+        fuzz::run(project, &fuzz::Options::default_selection())
+    }),
     ("Autobahn, server", |project| {
         autobahn::run(
             project,
@@ -56,10 +59,10 @@ fn cargo(project: &Project, arguments: &str) -> Result<()> {
 
 fn format(project: &Project) -> Result<()> {
     cargo(project, "fmt --all --check")?;
-    cargo(
-        project,
-        "fmt --check --manifest-path conformance/no-std/Cargo.toml",
-    )
+    for manifest in OUTSIDE {
+        cargo(project, &format!("fmt --check --manifest-path {manifest}"))?;
+    }
+    Ok(())
 }
 
 fn lints(project: &Project) -> Result<()> {
@@ -72,7 +75,10 @@ fn lints(project: &Project) -> Result<()> {
             ),
         )?;
     }
-    Ok(())
+    cargo(
+        project,
+        "clippy --locked --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings",
+    )
 }
 
 fn feature_sets(project: &Project) -> Result<()> {
@@ -150,6 +156,8 @@ fn clock(elapsed: Duration) -> String {
     format!("{}:{:02}", elapsed.as_secs() / 60, elapsed.as_secs() % 60)
 }
 
+/// The crates that are workspaces of their own.
+const OUTSIDE: [&str; 2] = ["conformance/no-std/Cargo.toml", "fuzz/Cargo.toml"];
 const FEATURE_SETS: [&str; 7] = [
     "",
     "alloc",

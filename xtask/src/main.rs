@@ -4,6 +4,7 @@ mod autobahn;
 mod autobahn_client;
 mod browser;
 mod ci;
+mod fuzz;
 mod interop;
 mod no_std;
 mod process;
@@ -27,6 +28,7 @@ enum Chore {
     Browser,
     /// Link and run a program that has no standard library and no allocator
     NoStd,
+    Fuzz(fuzz::Options),
     /// Everything that must hold before a change lands
     Ci,
 }
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
             Chore::Interop => interop::run(&project),
             Chore::Browser => browser::run(&project),
             Chore::NoStd => no_std::run(&project),
+            Chore::Fuzz(options) => fuzz::run(&project, &options),
             Chore::Ci => ci::run(&project),
         });
     match result {
