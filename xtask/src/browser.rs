@@ -14,7 +14,9 @@ use crate::server::Server;
 
 pub(crate) fn run(project: &Project) -> Result<()> {
     let chromium = chromium()?;
-    let script = project.node("browser", "conformance/browser", "echo.mjs")?;
+    let script = project
+        .node("browser", "conformance/browser")?
+        .join("echo.mjs");
     let screenshot = project.target("browser/echo.png");
     let profile = project.target("browser/profile");
     if profile.exists() {
