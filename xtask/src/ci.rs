@@ -45,7 +45,7 @@ const STEPS: [(&str, Step); 12] = [
             &autobahn::Options::default_selection(autobahn::Role::Client),
         )
     }),
-    ("foreign clients", interop::run),
+    ("foreign clients and servers", interop::run),
     ("browser", browser::run),
 ];
 

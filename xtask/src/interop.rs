@@ -1,4 +1,4 @@
-//! Other people's clients against `framewire serve`.
+//! Other people's clients against `framewire serve`, and our client against their servers.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::interop_client;
 use crate::process;
 use crate::project::Project;
 use crate::server::{MAX_MESSAGE, Server};
@@ -19,6 +20,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
                 .err(),
         );
         failures.extend(peer.client_of_compression(project).err());
+        failures.extend(peer.server().err());
     }
     match failures.into_iter().next() {
         Some(first) => bail!(first),
@@ -81,6 +83,12 @@ impl Peer {
             result = result.and(server.stop());
         }
         result
+    }
+
+    /// Our client against its server.
+    fn server(&self) -> Result<()> {
+        println!("{} as a server:", self.library);
+        interop_client::run(&mut self.script("server"), SUITE)
     }
 
     fn script(&self, name: &str) -> Command {
