@@ -1,12 +1,13 @@
-// echo.mjs http://HOST:PORT/ CHROMIUM PROFILE SCREENSHOT
+// echo.mjs http://HOST:PORT/ CHROMIUM PROFILE SCREENSHOT [--deflate]
 //
 // Uses the page of `framewire serve` as a person would: in headless Chromium, started from the
-// program CHROMIUM with the empty directory PROFILE, and keeps a picture in SCREENSHOT.
+// program CHROMIUM with the empty directory PROFILE, and keeps a picture in SCREENSHOT. Chromium
+// offers permessage-deflate always: with --deflate the server has to agree, without to decline.
 
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
-const [url, executablePath, profile, screenshot] = process.argv.slice(2);
+const [url, executablePath, profile, screenshot, ...options] = process.argv.slice(2);
 const ARGUMENTS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -30,6 +31,12 @@ const steps = {
   async "Connect connects"(page) {
     await page.click("#connect");
     await page.waitForSelector("#status[data-state=open]");
+  },
+
+  async "the offer of compression is answered as the server was started"(page) {
+    const extensions = await page.evaluate(() => socket.extensions);
+    const [name] = extensions.split(";");
+    assert.equal(name, options.includes("--deflate") ? "permessage-deflate" : "");
   },
 
   async "text typed comes back"(page) {

@@ -1,19 +1,18 @@
-// client.mjs ws://HOST:PORT/ MAX_MESSAGE
+// client.mjs ws://HOST:PORT/ MAX_MESSAGE [--deflate]
 //
 // Checks an echo server with the client of the npm package `ws`.
-// MAX_MESSAGE is the largest message that the server takes, in bytes.
+// MAX_MESSAGE is the largest message that the server takes, in bytes. With --deflate the server
+// has to agree to permessage-deflate, and without it to decline.
 
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
 import { WebSocket } from "ws";
 
-// The server is started without permessage-deflate; `true` offers it.
-const COMPRESSION = false;
+import { Connection, check, noise, runChecks, same } from "./checks.mjs";
 
 const [url, maxMessage] = [process.argv[2], Number(process.argv[3])];
-const SECONDS_PER_CHECK = 60;
+const COMPRESSION = process.argv.slice(4).includes("--deflate");
 
 // Around each change of the length encoding (125, 126, 65,535 and 65,536 bytes) and up to the limit.
 const SIZES = [0, 1, 2, 124, 125, 126, 127, 128, 4096, 65_535, 65_536, 65_537, 1 << 20, maxMessage];
@@ -26,77 +25,23 @@ const TEXTS = {
 };
 const MASK = [0, 0, 0, 0];
 
-const checks = [];
-const check = (name, run) => checks.push([name, run]);
+const open = (...protocols) => Connection.open(url, COMPRESSION, ...protocols);
 
-/** A connection whose messages are awaited one by one. */
-class Connection {
-  static async open(...protocols) {
-    const connection = new Connection(new WebSocket(url, ...protocols, {
-      perMessageDeflate: COMPRESSION, maxPayload: 0, handshakeTimeout: 10_000,
-    }));
-    await once(connection.ws, "open");
-    return connection;
-  }
-
-  constructor(ws) {
-    this.ws = ws;
-    this.messages = [];
-    this.wake = () => {};
-    this.closed = new Promise((resolve) => ws.on("close", (code, reason) => {
-      resolve({ code, reason: reason.toString() });
-      this.wake();
-    }));
-    ws.on("message", (data, isBinary) => {
-      this.messages.push(isBinary ? data : data.toString());
-      this.wake();
-    });
-    // Frames written past the library make it report errors; what counts is the close code.
-    ws.on("error", (error) => { this.error = error; });
-  }
-
-  async message() {
-    while (this.messages.length === 0) {
-      if (this.ws.readyState === WebSocket.CLOSED) throw new Error(`closed instead of a message (${this.error})`);
-      await new Promise((resolve) => { this.wake = resolve; });
-    }
-    return this.messages.shift();
-  }
-
-  async echo(data) {
-    this.ws.send(data);
-    same(await this.message(), data);
-  }
-
-  async close(code, reason) {
-    this.ws.close(code, reason);
-    return this.closed;
-  }
-}
-
-function same(got, want) {
-  const equal = Buffer.isBuffer(got) && Buffer.isBuffer(want) ? got.equals(want) : got === want;
-  assert(equal, `echo differs: got ${show(got)}, want ${show(want)}`);
-}
-
-function show(data) {
-  return Buffer.isBuffer(data) ? `${data.length} bytes ${data.toString("hex", 0, 20)}` : JSON.stringify(data.slice(0, 40));
-}
-
-/** Bytes that look random and are the same in each run. */
-function noise(size) {
-  const block = createHash("sha512").update(String(size)).digest();
-  return Buffer.alloc(size, block);
-}
+check("the offer of compression is answered as the server was started", async () => {
+  const connection = await Connection.open(url, true);
+  assert.equal(connection.ws.extensions, COMPRESSION ? "permessage-deflate" : "");
+  await connection.echo("hi");
+  await connection.close(1000);
+});
 
 for (const size of SIZES) {
   check(`binary message of ${size} bytes`, async () => {
-    const connection = await Connection.open();
+    const connection = await open();
     await connection.echo(noise(size));
     await connection.close(1000);
   });
   check(`text message of ${size} bytes`, async () => {
-    const connection = await Connection.open();
+    const connection = await open();
     await connection.echo("framewire ".repeat(size / 10 + 1).slice(0, size));
     await connection.close(1000);
   });
@@ -104,7 +49,7 @@ for (const size of SIZES) {
 
 for (const [kind, text] of Object.entries(TEXTS)) {
   check(`text, ${kind}`, async () => {
-    const connection = await Connection.open();
+    const connection = await open();
     await connection.echo(text);
     await connection.close(1000);
   });
@@ -124,14 +69,14 @@ check("MAX_MESSAGE bytes in 4 KiB fragments", async () => {
 });
 
 async function fragmented(fragments) {
-  const connection = await Connection.open();
+  const connection = await open();
   fragments.forEach((fragment, n) => connection.ws.send(fragment, { binary: true, fin: n === fragments.length - 1 }));
   same(await connection.message(), Buffer.concat(fragments));
   return connection;
 }
 
 check("fragmented text, split inside a character", async () => {
-  const connection = await Connection.open();
+  const connection = await open();
   const whole = Buffer.from("aß水🦀end");
   for (let at = 0; at < whole.length; at++) {
     connection.ws.send(whole.subarray(at, at + 1), { binary: false, fin: at === whole.length - 1 });
@@ -141,7 +86,7 @@ check("fragmented text, split inside a character", async () => {
 });
 
 check("pings between the fragments of a message", async () => {
-  const connection = await Connection.open();
+  const connection = await open();
   const pongs = [];
   connection.ws.on("pong", (data) => pongs.push(data.toString()));
   for (let n = 0; n < 20; n++) {
@@ -155,7 +100,7 @@ check("pings between the fragments of a message", async () => {
 
 for (const size of [0, 1, 125]) {
   check(`ping with ${size} bytes is answered with the same bytes`, async () => {
-    const connection = await Connection.open();
+    const connection = await open();
     connection.ws.ping(noise(size));
     const [payload] = await once(connection.ws, "pong");
     same(payload, noise(size));
@@ -164,14 +109,14 @@ for (const size of [0, 1, 125]) {
 }
 
 check("unsolicited pong is ignored", async () => {
-  const connection = await Connection.open();
+  const connection = await open();
   connection.ws.pong("nobody asked");
   await connection.echo("still here");
   await connection.close(1000);
 });
 
 check("20,000 pipelined messages come back in order", async () => {
-  const connection = await Connection.open();
+  const connection = await open();
   for (let n = 0; n < 20_000; n++) connection.ws.send(`message ${n}`);
   for (let n = 0; n < 20_000; n++) same(await connection.message(), `message ${n}`);
   await connection.close(1000);
@@ -179,7 +124,7 @@ check("20,000 pipelined messages come back in order", async () => {
 
 check("64 connections at once", async () => {
   await Promise.all(Array.from({ length: 64 }, async (_, n) => {
-    const connection = await Connection.open();
+    const connection = await open();
     for (let round = 0; round < 20; round++) await connection.echo(`connection ${n}, round ${round}`);
     await connection.close(1000);
   }));
@@ -187,21 +132,23 @@ check("64 connections at once", async () => {
 
 for (const [code, reason] of [[1000, ""], [1000, "done"], [1001, "leaving"], [3000, "registered"], [4999, `private, ${"é".repeat(57)}`]]) {
   check(`close ${code} ${JSON.stringify(reason.slice(0, 12))} is echoed`, async () => {
-    const connection = await Connection.open();
+    const connection = await open();
     await connection.echo("hi");
     assert.equal((await connection.close(code, reason)).code, code);
   });
 }
 
 check("close without a code is answered with a close without a code", async () => {
-  const connection = await Connection.open();
+  const connection = await open();
   assert.equal((await connection.close()).code, 1005);
 });
 
 // Frames that the library would not send, written past it.
 for (const [name, frame, code] of [
   ["unmasked text", [0x81, 2, 0x68, 0x69], 1002],
-  ["reserved bit 1", [0xc1, 0x82, ...MASK, 0x68, 0x69], 1002],
+  // Where compression is agreed on it marks a compressed message, which this is not.
+  ["reserved bit 1", [0xc1, 0x82, ...MASK, 0x68, 0x69], COMPRESSION ? 1007 : 1002],
+  ["reserved bit 2", [0xa1, 0x82, ...MASK, 0x68, 0x69], 1002],
   ["reserved opcode 3", [0x83, 0x82, ...MASK, 0x68, 0x69], 1002],
   ["fragmented ping", [0x09, 0x80, ...MASK], 1002],
   ["continuation of nothing", [0x80, 0x82, ...MASK, 0x68, 0x69], 1002],
@@ -210,10 +157,8 @@ for (const [name, frame, code] of [
   ["text that is not UTF-8", [0x81, 0x82, ...MASK, 0xc3, 0x28], 1007],
 ]) {
   check(`${name} is answered with close ${code}`, async () => {
-    const connection = await Connection.open();
-    connection.ws._socket.write(Buffer.from(frame));
-    assert.equal((await connection.closed).code, code);
-    assert.equal(connection.messages.length, 0);
+    const connection = await open();
+    await connection.closedBy(frame, code);
   });
 }
 
@@ -251,23 +196,4 @@ check("GET of another path without an upgrade is answered with 404", async () =>
   assert.equal(response.status, 404);
 });
 
-function withDeadline(promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done after ${SECONDS_PER_CHECK} s`)), SECONDS_PER_CHECK * 1000);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-let failed = 0;
-for (const [name, run] of checks) {
-  try {
-    await withDeadline(run());
-  } catch (error) {
-    failed += 1;
-    console.log(`node: FAILED: ${name}: ${error.message}`);
-  }
-}
-console.log(`${checks.length - failed} passed, ${failed} failed`);
-// A check that failed may have left its connection open.
-process.exit(failed ? 1 : 0);
+await runChecks();

@@ -1,25 +1,22 @@
 #!/usr/bin/env python3
-"""client.py ws://HOST:PORT/ MAX_MESSAGE
+"""client.py ws://HOST:PORT/ MAX_MESSAGE [--deflate]
 
 Checks an echo server with the client of the Python package `websockets`.
-MAX_MESSAGE is the largest message that the server takes, in bytes.
+MAX_MESSAGE is the largest message that the server takes, in bytes. With --deflate the server
+has to agree to permessage-deflate, and without it to decline.
 """
 
 import asyncio
-import random
 import sys
 import time
 import urllib.parse
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
-from websockets.frames import CloseCode
 
-# The server is started without permessage-deflate; "deflate" offers it.
-COMPRESSION = None
+from checks import check, closed_with, echo, equal, noise, run_checks
 
 URL, MAX_MESSAGE = sys.argv[1], int(sys.argv[2])
-SECONDS_PER_CHECK = 60
+COMPRESSION = "deflate" if "--deflate" in sys.argv[3:] else None
 
 # Around each change of the length encoding (125, 126, 65,535 and 65,536 bytes) and up to the limit.
 SIZES = [0, 1, 2, 124, 125, 126, 127, 128, 4096, 65_535, 65_536, 65_537, 1 << 20, MAX_MESSAGE]
@@ -32,63 +29,42 @@ TEXTS = {
     "NUL and controls": "\x00\x01\x7f\ufeff\uffff",
 }
 
-checks = {}
-
-
-def check(name):
-    def add(function):
-        checks[name] = function
-        return function
-    return add
-
-
 def open_connection(**options):
     return connect(URL, compression=COMPRESSION, max_size=None, proxy=None, **options)
 
 
-def equal(got, want, what):
-    if got != want:
-        raise AssertionError("%s: got %.80r, want %.80r" % (what, got, want))
-
-
-async def closed_with(ws, code):
-    """The server ended the connection with this close code and sent nothing before it."""
-    try:
-        message = await ws.recv()
-    except ConnectionClosed:
-        pass
-    else:
-        raise AssertionError("got the message %.80r instead of a close" % (message,))
-    received = ws.protocol.close_rcvd
-    equal(received and received.code, code, "close code")
+@check("the offer of compression is answered as the server was started")
+async def compression():
+    async with connect(URL, compression="deflate", proxy=None) as ws:
+        extensions = ws.response.headers.get_all("Sec-WebSocket-Extensions")
+        names = [value.split(";")[0] for value in extensions]
+        equal(names, ["permessage-deflate"] if COMPRESSION else [], "extensions")
+        await echo(ws, "hi")
 
 
 for size in SIZES:
     @check("binary message of %d bytes" % size)
     async def binary(size=size):
-        payload = random.Random(size).randbytes(size)
+        payload = noise(size)
         async with open_connection() as ws:
-            await ws.send(payload)
-            equal(await ws.recv(), payload, "echo")
+            await echo(ws, payload)
 
     @check("text message of %d bytes" % size)
     async def text(size=size):
         payload = ("framewire " * (size // 10 + 1))[:size]
         async with open_connection() as ws:
-            await ws.send(payload)
-            equal(await ws.recv(), payload, "echo")
+            await echo(ws, payload)
 
 for kind, sample in TEXTS.items():
     @check("text, %s" % kind)
     async def non_ascii(sample=sample):
         async with open_connection() as ws:
-            await ws.send(sample)
-            equal(await ws.recv(), sample, "echo")
+            await echo(ws, sample)
 
 
 @check("fragmented binary message, growing fragments")
 async def fragmented_binary():
-    fragments = [random.Random(n).randbytes(n * 97) for n in range(60)]
+    fragments = [noise(n * 97) for n in range(60)]
     async with open_connection() as ws:
         await ws.send(fragments)
         equal(await ws.recv(), b"".join(fragments), "echo")
@@ -104,7 +80,7 @@ async def fragmented_text():
 
 @check("MAX_MESSAGE bytes in 4 KiB fragments")
 async def fragmented_large():
-    payload = random.Random(7).randbytes(MAX_MESSAGE)
+    payload = noise(MAX_MESSAGE)
     async with open_connection() as ws:
         await ws.send(payload[at:at + 4096] for at in range(0, len(payload), 4096))
         equal(await ws.recv(), payload, "echo")
@@ -137,8 +113,7 @@ for size in (0, 1, 125):
 async def unsolicited_pong():
     async with open_connection() as ws:
         await ws.pong(b"nobody asked")
-        await ws.send("still here")
-        equal(await ws.recv(), "still here", "echo")
+        await echo(ws, "still here")
 
 
 @check("20,000 pipelined messages come back in order")
@@ -160,8 +135,7 @@ async def many_connections():
     async def one(n):
         async with open_connection() as ws:
             for round_ in range(20):
-                await ws.send("connection %d, round %d" % (n, round_))
-                equal(await ws.recv(), "connection %d, round %d" % (n, round_), "echo")
+                await echo(ws, "connection %d, round %d" % (n, round_))
 
     await asyncio.gather(*(one(n) for n in range(64)))
 
@@ -192,7 +166,9 @@ FRAMES = [
     ("close without a code", b"\x88\x80" + MASK, 1005),
     ("unmasked text", b"\x81\x02hi", 1002),
     ("unmasked close", b"\x88\x02\x03\xe8", 1002),
-    ("reserved bit 1", b"\xc1\x82" + MASK + b"hi", 1002),
+    # Where compression is agreed on it marks a compressed message, which this is not.
+    ("reserved bit 1", b"\xc1\x82" + MASK + b"hi", 1007 if COMPRESSION else 1002),
+    ("reserved bit 2", b"\xa1\x82" + MASK + b"hi", 1002),
     ("reserved opcode 3", b"\x83\x82" + MASK + b"hi", 1002),
     ("reserved opcode 11", b"\x8b\x80" + MASK, 1002),
     ("fragmented ping", b"\x09\x80" + MASK, 1002),
@@ -220,8 +196,7 @@ async def subprotocol():
     async with open_connection(subprotocols=["chat", "superchat"]) as ws:
         equal(ws.subprotocol, None, "subprotocol")
         equal("Sec-WebSocket-Protocol" in ws.response.headers, False, "Sec-WebSocket-Protocol")
-        await ws.send("hi")
-        equal(await ws.recv(), "hi", "echo")
+        await echo(ws, "hi")
 
 
 @check("half a handshake is dropped after 10 seconds")
@@ -238,16 +213,4 @@ async def half_a_handshake():
     equal(answer.split(b"\r\n")[0], b"HTTP/1.1 408 Request Timeout", "answer")
 
 
-async def main():
-    failed = 0
-    for name, function in checks.items():
-        try:
-            await asyncio.wait_for(function(), SECONDS_PER_CHECK)
-        except Exception as error:
-            failed += 1
-            print("python: FAILED: %s: %s: %s" % (name, type(error).__name__, error))
-    print("%d passed, %d failed" % (len(checks) - failed, failed))
-    return 1 if failed else 0
-
-
-sys.exit(asyncio.run(main()))
+sys.exit(run_checks())

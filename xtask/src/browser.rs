@@ -14,23 +14,33 @@ use crate::server::Server;
 
 pub(crate) fn run(project: &Project) -> Result<()> {
     let chromium = chromium()?;
-    let script = project.node("browser", "conformance/browser", "echo.mjs")?;
-    let screenshot = project.target("browser/echo.png");
-    let profile = project.target("browser/profile");
-    if profile.exists() {
-        fs::remove_dir_all(&profile).context("the profile of the last run")?;
+    let script = project
+        .node("browser", "conformance/browser")?
+        .join("echo.mjs");
+    for (how, options, screenshot) in [
+        ("without", &[][..], "browser/echo.png"),
+        ("with", &["--deflate"], "browser/echo-deflate.png"),
+    ] {
+        println!("Chromium, {how} compression:");
+        let screenshot = project.target(screenshot);
+        let profile = project.target("browser/profile");
+        if profile.exists() {
+            fs::remove_dir_all(&profile).context("the profile of the last run")?;
+        }
+        let server = Server::start(project, options)?;
+        let mut command = Command::new("node");
+        command
+            .arg(&script)
+            .arg(server.url("http"))
+            .arg(&chromium)
+            .arg(profile)
+            .arg(&screenshot)
+            .args(options);
+        let result = process::run(&mut command, SUITE);
+        println!("screenshot: {}", screenshot.display());
+        result.and(server.stop())?;
     }
-    let server = Server::start(project, &[])?;
-    let mut command = Command::new("node");
-    command
-        .arg(script)
-        .arg(server.url("http"))
-        .arg(chromium)
-        .arg(profile)
-        .arg(&screenshot);
-    let result = process::run(&mut command, SUITE);
-    println!("screenshot: {}", screenshot.display());
-    result.and(server.stop())
+    Ok(())
 }
 
 fn chromium() -> Result<PathBuf> {

@@ -48,7 +48,7 @@ const STEPS: [(&str, Step); 13] = [
             &autobahn::Options::default_selection(autobahn::Role::Client),
         )
     }),
-    ("foreign clients", interop::run),
+    ("foreign clients and servers", interop::run),
     ("browser", browser::run),
 ];
 

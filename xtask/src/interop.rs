@@ -1,36 +1,116 @@
-//! Other people's clients against `framewire serve`.
+//! Other people's clients against `framewire serve`, and our client against their servers.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::interop_client;
 use crate::process;
 use crate::project::Project;
 use crate::server::{MAX_MESSAGE, Server};
 
 pub(crate) fn run(project: &Project) -> Result<()> {
-    let python = project.python("interop/venv", "conformance/interop/requirements.txt")?;
-    let node_script = project.node("interop", "conformance/interop", "client.mjs")?;
-    let server = Server::start(project, &[])?;
-    let arguments = [server.url("ws"), MAX_MESSAGE.to_string()];
-
-    println!("Python websockets:");
-    let script = project.path("conformance/interop/client.py");
-    let python = process::run(Command::new(python).arg(script).args(&arguments), SUITE);
-    println!("npm ws:");
-    let node = process::run(
-        Command::new("node").arg(node_script).args(&arguments),
-        SUITE,
-    );
-
-    let end = server.stop();
-    for result in [python, node, end] {
-        if let Err(error) = result {
-            bail!(error);
-        }
+    let mut failures = Vec::new();
+    for peer in [Peer::python(project)?, Peer::node(project)?] {
+        failures.extend(peer.client(project, "without compression", &[]).err());
+        failures.extend(
+            peer.client(project, "with compression", &["--deflate"])
+                .err(),
+        );
+        failures.extend(peer.client_of_compression(project).err());
+        failures.extend(peer.server().err());
     }
-    Ok(())
+    match failures.into_iter().next() {
+        Some(first) => bail!(first),
+        None => Ok(()),
+    }
 }
 
-const SUITE: Duration = Duration::from_secs(600);
+/// A library of other people's, and the scripts that use it.
+struct Peer {
+    library: &'static str,
+    interpreter: PathBuf,
+    scripts: PathBuf,
+    extension: &'static str,
+}
+
+impl Peer {
+    fn python(project: &Project) -> Result<Self> {
+        Ok(Self {
+            library: "Python websockets",
+            interpreter: project.python("interop/venv", "conformance/interop/requirements.txt")?,
+            scripts: project.path("conformance/interop"),
+            extension: "py",
+        })
+    }
+
+    fn node(project: &Project) -> Result<Self> {
+        Ok(Self {
+            library: "npm ws",
+            interpreter: PathBuf::from("node"),
+            scripts: project.node("interop", "conformance/interop")?,
+            extension: "mjs",
+        })
+    }
+
+    /// Its client against a server with these options.
+    fn client(&self, project: &Project, how: &str, options: &[&str]) -> Result<()> {
+        println!("{} as a client, {how}:", self.library);
+        let server = Server::start(project, options)?;
+        let mut client = self.script("client");
+        client
+            .args([server.url("ws"), MAX_MESSAGE.to_string()])
+            .args(options);
+        process::run(&mut client, SUITE).and(server.stop())
+    }
+
+    /// Its client against servers that compress in all the ways there are.
+    fn client_of_compression(&self, project: &Project) -> Result<()> {
+        println!("{} as a client of compression:", self.library);
+        let mut client = self.script("client_deflate");
+        client.arg(MAX_MESSAGE.to_string());
+        let mut servers = Vec::new();
+        for options in WAYS_TO_COMPRESS {
+            let words: Vec<&str> = options.split_whitespace().collect();
+            let server = Server::start(project, &words)?;
+            client.arg(format!("{} {options}", server.url("ws")));
+            servers.push(server);
+        }
+        let mut result = process::run(&mut client, SUITE);
+        for server in servers {
+            result = result.and(server.stop());
+        }
+        result
+    }
+
+    /// Our client against its server.
+    fn server(&self) -> Result<()> {
+        println!("{} as a server:", self.library);
+        interop_client::run(&mut self.script("server"), SUITE)
+    }
+
+    fn script(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.interpreter);
+        // The scripts lie in the repository, which stays as it is.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(self.scripts.join(name).with_extension(self.extension));
+        command
+    }
+}
+
+/// Options of `framewire serve`: each window, with and without context takeover, and levels of
+/// all of zlib's strategies.
+const WAYS_TO_COMPRESS: [&str; 8] = [
+    "--deflate",
+    "--deflate=6 --no-context-takeover",
+    "--deflate --window-bits 9",
+    "--deflate=6 --window-bits 10",
+    "--deflate=9 --window-bits 11",
+    "--deflate=4 --window-bits 12",
+    "--deflate=6 --window-bits 13",
+    "--deflate=9 --window-bits 14 --no-context-takeover",
+];
+
+const SUITE: Duration = Duration::from_secs(300);

@@ -6,6 +6,7 @@ mod browser;
 mod ci;
 mod fuzz;
 mod interop;
+mod interop_client;
 mod no_std;
 mod process;
 mod project;
@@ -22,7 +23,7 @@ use crate::project::Project;
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Chore {
     Autobahn(autobahn::Options),
-    /// Check `framewire serve` with Python's `websockets` and npm's `ws`
+    /// Check both ends against Python's `websockets` and npm's `ws`
     Interop,
     /// Use the page of `framewire serve` in headless Chromium
     Browser,

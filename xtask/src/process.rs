@@ -1,10 +1,10 @@
 //! Child processes that neither outlive this one nor run past a deadline.
 
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,35 @@ impl Running {
 
     pub(crate) fn child(&self) -> MutexGuard<'_, Child> {
         lock(&self.child)
+    }
+
+    /// Waits for the first line that it prints, and gives what comes after it to be held open: a
+    /// child that cannot print any more may end.
+    pub(crate) fn first_line(
+        &self,
+        deadline: Duration,
+    ) -> Result<(String, BufReader<ChildStdout>)> {
+        let stdout = self.child().stdout.take();
+        let mut stdout = BufReader::new(stdout.context("standard output is piped")?);
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let result = stdout.read_line(&mut line).map(|_| (line, stdout));
+            // Nobody waits any more when the deadline has passed.
+            let _ = sender.send(result);
+        });
+        match receiver.recv_timeout(deadline) {
+            Ok(result) => {
+                let (line, stdout) =
+                    result.with_context(|| format!("standard output of `{}`", self.name))?;
+                Ok((line.trim_end().to_owned(), stdout))
+            }
+            Err(_) => bail!(
+                "`{}` was not ready after {} s",
+                self.name,
+                deadline.as_secs()
+            ),
+        }
     }
 
     /// Waits for the end; a child that is late is killed, which is an error.

@@ -1,11 +1,12 @@
 //! Where things are, and the foreign tools that are set up below `target/`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use crate::process;
 
@@ -87,17 +88,22 @@ impl Project {
         Ok(python)
     }
 
-    /// A script, in a copy of its folder at `target/NAME` where its npm packages are installed.
-    pub(crate) fn node(&self, name: &str, folder: &str, script: &str) -> Result<PathBuf> {
+    /// A copy of a folder of scripts at `target/NAME`, where its npm packages are installed.
+    pub(crate) fn node(&self, name: &str, folder: &str) -> Result<PathBuf> {
+        let folder = self.path(folder);
         let copy = self.target_dir(name)?;
+        for file in scripts(&folder)? {
+            write(&copy.join(&file), &read(&folder.join(&file))?)?;
+        }
         let lock = copy.join("package-lock.json");
-        let wanted = read(&self.path(folder).join("package-lock.json"))?;
+        let wanted = read(&folder.join("package-lock.json"))?;
         let installed = copy.join("node_modules").is_dir()
             && fs::read_to_string(&lock).is_ok_and(|installed| installed == wanted);
-        for file in [script, "package.json"] {
-            write(&copy.join(file), &read(&self.path(folder).join(file))?)?;
-        }
         if !installed {
+            write(
+                &copy.join("package.json"),
+                &read(&folder.join("package.json"))?,
+            )?;
             write(&lock, &wanted)?;
             let mut npm = Command::new("npm");
             npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
@@ -108,9 +114,21 @@ impl Project {
                 return Err(error);
             }
         }
-        ensure!(copy.join(script).is_file(), "{script} is missing");
-        Ok(copy.join(script))
+        Ok(copy)
     }
+}
+
+/// The names of the JavaScript modules in a folder.
+fn scripts(folder: &Path) -> Result<Vec<OsString>> {
+    let listing = || format!("cannot list {}", folder.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(listing)? {
+        let name = entry.with_context(listing)?.file_name();
+        if Path::new(&name).extension().is_some_and(|ext| ext == "mjs") {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -1,10 +1,8 @@
 //! `framewire serve`, built and running.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::net::SocketAddr;
 use std::process::{ChildStdout, Stdio};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -45,15 +43,10 @@ impl Server {
         ]);
         command.args(options);
         let process = Running::spawn(command.stdout(Stdio::piped()))?;
-        let stdout = process
-            .child()
-            .stdout
-            .take()
-            .context("standard output is piped")?;
-        let (line, stdout) = first_line(stdout)?;
+        let (line, stdout) = process.first_line(START)?;
         let Some(address) = line
             .strip_prefix("listening on ws://")
-            .and_then(|rest| rest.strip_suffix("/\n"))
+            .and_then(|rest| rest.strip_suffix('/'))
         else {
             bail!("the server printed {line:?} instead of where it listens");
         };
@@ -84,21 +77,6 @@ impl Server {
             "the server ended with {status} after SIGTERM"
         );
         Ok(())
-    }
-}
-
-fn first_line(stdout: ChildStdout) -> Result<(String, BufReader<ChildStdout>)> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut stdout = BufReader::new(stdout);
-        let mut line = String::new();
-        let result = stdout.read_line(&mut line).map(|_| (line, stdout));
-        // Nobody waits any more when the deadline has passed.
-        let _ = sender.send(result);
-    });
-    match receiver.recv_timeout(START) {
-        Ok(result) => result.context("standard output of the server"),
-        Err(_) => bail!("the server was not ready after {} s", START.as_secs()),
     }
 }
 

@@ -1,0 +1,371 @@
+//! The library's client against an echo server of other people's.
+
+mod exchange;
+mod server;
+mod wishes;
+
+use std::fmt::Display;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use framewire::deflate::{Deflate, DeflateConfig};
+use framewire::handshake::{self, Connector};
+use framewire::{CloseCode, Closed, Error, ErrorKind, Opcode, Side, upgrade};
+
+use self::exchange::{
+    check_windows, echo_all, echo_fragmented, echo_pipelined, large_messages, messages,
+    ping_between_fragments,
+};
+use self::server::{Client, EchoServer, SILENCE, open, shut_down};
+use self::wishes::{Wishes, combinations};
+use crate::server::MAX_MESSAGE;
+
+/// Starts a server and runs every check against it.
+pub(crate) fn run(server: &mut Command, deadline: Duration) -> Result<()> {
+    let server = EchoServer::start(server)?;
+    let mut checks = Checks::new(deadline);
+    for mode in [Mode::Plain, Mode::Compressed] {
+        conversations(&mut checks, &server, mode);
+        closing(&mut checks, &server, mode);
+    }
+    handshakes(&mut checks, &server);
+    compression(&mut checks, &server);
+    violations(&mut checks, &server);
+    checks.finish()
+}
+
+/// Whether both ends compress.
+#[derive(Clone, Copy)]
+enum Mode {
+    Plain,
+    Compressed,
+}
+
+impl Mode {
+    fn connect(self, server: &EchoServer, target: &str) -> Result<Client> {
+        let (connector, parameter) = match self {
+            Self::Plain => (Connector::new(), ""),
+            Self::Compressed => (Wishes::default().connector()?, "&deflate"),
+        };
+        let established = server.handshake(&format!("{target}{parameter}"), &connector)?;
+        let is_on = established.deflate().is_some();
+        ensure!(
+            is_on == matches!(self, Self::Compressed),
+            "compression is on: {is_on}"
+        );
+        open(established)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Compressed => "compressed",
+        }
+    }
+}
+
+fn conversations(checks: &mut Checks, server: &EchoServer, mode: Mode) {
+    let conversations: [(&str, &str, Conversation); 5] = [
+        ("messages of all kinds", "/echo?", |websocket| {
+            echo_all(websocket, &messages())?;
+            echo_all(websocket, &large_messages())?;
+            echo_all(websocket, &messages())
+        }),
+        ("fragmented messages", "/echo?", echo_fragmented),
+        ("echoes in fragments", "/echo?fragment=1000", |websocket| {
+            echo_all(websocket, &messages())?;
+            echo_all(websocket, &large_messages())
+        }),
+        ("pipelined messages", "/echo?", echo_pipelined),
+        ("pings between fragments", "/echo?", ping_between_fragments),
+    ];
+    for (name, target, converse) in conversations {
+        checks.run(format!("{name}, {}", mode.name()), || {
+            let mut websocket = mode.connect(server, target)?;
+            converse(&mut websocket)?;
+            shut_down(websocket)?;
+            Ok(())
+        });
+    }
+}
+
+type Conversation = fn(&mut Client) -> Result<()>;
+
+fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
+    let long_reason = "é".repeat(61);
+    let codes = [
+        (1000, ""),
+        (1000, "done"),
+        (1001, "leaving"),
+        (3000, "registered"),
+        (4999, &long_reason),
+    ];
+    for (code, reason) in codes {
+        checks.run(
+            format!("close {code} {reason:.10?} is echoed, {}", mode.name()),
+            || {
+                let id = format!("{}-{code}-{}", mode.name(), reason.len());
+                let mut websocket = mode.connect(server, &format!("/echo?id={id}"))?;
+                echo_all(&mut websocket, &[(Opcode::Text, b"hi".to_vec())])?;
+                websocket.close(CloseCode::new(code), reason)?;
+                let end = shut_down(websocket)?;
+                ensure!(end.code == CloseCode::new(code), "it echoed {}", end.code);
+                ensure!(end.by == Side::Local, "{end:?}");
+                server.saw_close(&id, &format!("{code} {reason}"))
+            },
+        );
+    }
+    checks.run(format!("the server closes first, {}", mode.name()), || {
+        let id = format!("{}-first", mode.name());
+        let target = format!("/close?code=4001&reason=bye&id={id}");
+        let mut websocket = mode.connect(server, &target)?;
+        let error = failure(&mut websocket)?;
+        let closed = Closed {
+            code: CloseCode::new(4001),
+            reason: "bye".to_owned(),
+            by: Side::Peer,
+        };
+        ensure!(
+            matches!(error.kind(), ErrorKind::Closed(it) if *it == closed),
+            "{error:?}"
+        );
+        shut_down(websocket)?;
+        server.saw_close(&id, "4001")
+    });
+}
+
+fn handshakes(checks: &mut Checks, server: &EchoServer) {
+    checks.run("the subprotocol that the server chooses", || {
+        let connector = Connector::new().subprotocols(["first", "chosen"])?;
+        let established = server.handshake("/echo", &connector)?;
+        let subprotocol = established.subprotocol();
+        ensure!(subprotocol == Some("chosen"), "it chose {subprotocol:?}");
+        shut_down(open(established)?)?;
+        Ok(())
+    });
+    checks.run("a refusal is an error with its status and body", || {
+        let Err(error) = server.handshake("/refuse", &Connector::new()) else {
+            bail!("it was not refused");
+        };
+        let error: handshake::Error = error.downcast()?;
+        let refused = handshake::ErrorKind::Upgrade(upgrade::ErrorKind::Refused);
+        ensure!(error.kind() == refused, "{error:?}");
+        ensure!(error.status().is_some_and(|it| it == 403), "{error:?}");
+        let body = error.response().context("no response")?.body();
+        ensure!(body == b"not for you\n", "{}", body.escape_ascii());
+        Ok(())
+    });
+    checks.run("an offer of compression that is declined", || {
+        let established = server.handshake("/echo", &Wishes::default().connector()?)?;
+        ensure!(established.deflate().is_none(), "compression is on");
+        let mut websocket = open(established)?;
+        echo_all(&mut websocket, &messages())?;
+        shut_down(websocket)?;
+        Ok(())
+    });
+}
+
+fn compression(checks: &mut Checks, server: &EchoServer) {
+    for (ours, theirs) in combinations() {
+        checks.run(format!("we want {ours}, the server {theirs}"), || {
+            let established = server.handshake(&theirs.target(), &ours.connector()?)?;
+            let agreed = ours.and(theirs).check(&established)?;
+            let mut websocket = open(established)?;
+            check_windows(&mut websocket, agreed)?;
+            echo_all(&mut websocket, &messages())?;
+            shut_down(websocket)?;
+            Ok(())
+        });
+    }
+    for level in 0..=9 {
+        let memory_level = level.max(1);
+        let config = DeflateConfig {
+            level,
+            memory_level,
+            ..DeflateConfig::default()
+        };
+        checks.run(
+            format!("level {level}, memory level {memory_level}"),
+            || {
+                let mut websocket = compressing(server, config)?;
+                echo_all(&mut websocket, &messages())?;
+                echo_all(&mut websocket, &large_messages())?;
+                shut_down(websocket)?;
+                Ok(())
+            },
+        );
+    }
+    checks.run("messages under the threshold are sent as they are", || {
+        let mut websocket = compressing(
+            server,
+            DeflateConfig {
+                threshold: 1000,
+                ..DeflateConfig::default()
+            },
+        )?;
+        for _ in 0..3 {
+            ensure!(
+                echo_zeros(&mut websocket, 999)? > 999,
+                "999 bytes are compressed"
+            );
+            ensure!(
+                echo_zeros(&mut websocket, 1000)? < 100,
+                "1000 bytes are not compressed"
+            );
+        }
+        shut_down(websocket)?;
+        Ok(())
+    });
+    checks.run("compression is switched off and on", || {
+        let mut websocket = compressing(server, DeflateConfig::default())?;
+        for _ in 0..3 {
+            websocket.set_compression(false);
+            ensure!(echo_zeros(&mut websocket, 1000)? > 1000, "it is on");
+            websocket.set_compression(true);
+            ensure!(echo_zeros(&mut websocket, 1000)? < 100, "it is off");
+        }
+        shut_down(websocket)?;
+        Ok(())
+    });
+}
+
+fn compressing(server: &EchoServer, config: DeflateConfig) -> Result<Client> {
+    let connector = Connector::new().deflate(Deflate::new(config)?);
+    server.connect("/echo?deflate", &connector)
+}
+
+/// Has zeros echoed, and gives the number of bytes in which they were sent.
+fn echo_zeros(websocket: &mut Client, len: usize) -> Result<usize> {
+    let before = websocket.stream().sent;
+    echo_all(websocket, &[(Opcode::Binary, vec![0; len])])?;
+    Ok(websocket.stream().sent - before)
+}
+
+/// What no server should send, and the code of the Close frame that answers it.
+fn violations(checks: &mut Checks, server: &EchoServer) {
+    checks.run("a bomb that inflates to the limit", || {
+        let target = format!("/zeros?bytes={MAX_MESSAGE}");
+        let mut websocket = Mode::Compressed.connect(server, &target)?;
+        let len = websocket.next_message()?.payload().len();
+        ensure!(len == MAX_MESSAGE, "it came with {len} bytes");
+        let received = websocket.stream().received;
+        ensure!(
+            received < MAX_MESSAGE / 100,
+            "{received} bytes: it was not compressed"
+        );
+        shut_down(websocket)?;
+        Ok(())
+    });
+    let bomb = format!("/zeros?bytes={}", MAX_MESSAGE + 1);
+    let raw = |hex: &str| format!("/raw?hex={hex}");
+    let violations = [
+        (
+            "a bomb that inflates to more than the limit",
+            Mode::Compressed,
+            bomb.clone(),
+            1009,
+        ),
+        ("a message over the limit", Mode::Plain, bomb, 1009),
+        (
+            "a block of the reserved type",
+            Mode::Compressed,
+            raw("c10106"),
+            1007,
+        ),
+        (
+            "a stored block whose lengths differ",
+            Mode::Compressed,
+            raw("c10a0005000000 68656c6c6f"),
+            1007,
+        ),
+        (
+            "a distance from before the first message",
+            Mode::Compressed,
+            raw("c105 ca40620300"),
+            1007,
+        ),
+        (
+            "text that is not UTF-8 once it is inflated",
+            Mode::Compressed,
+            raw("c108 000200fdffc32800"),
+            1007,
+        ),
+        (
+            "RSV1 on a continuation",
+            Mode::Compressed,
+            raw("410100 c000"),
+            1002,
+        ),
+        ("RSV1 on a ping", Mode::Compressed, raw("c900"), 1002),
+        ("RSV2", Mode::Compressed, raw("a100"), 1002),
+        (
+            "RSV1 where nothing was agreed on",
+            Mode::Plain,
+            raw("c100"),
+            1002,
+        ),
+        ("a masked frame", Mode::Plain, raw("818000000000"), 1002),
+    ];
+    for (number, (name, mode, target, code)) in violations.into_iter().enumerate() {
+        checks.run(format!("{name} is answered with close {code}"), || {
+            let id = format!("violation-{number}");
+            let target = format!("{}&id={id}", target.replace(' ', ""));
+            let mut websocket = mode.connect(server, &target)?;
+            let error = failure(&mut websocket)?;
+            let is_violation = matches!(error.kind(), ErrorKind::Violation(_));
+            let as_expected = error.close_code() == Some(CloseCode::new(code));
+            ensure!(is_violation && as_expected, "{error:?}");
+            // How that ends is for the server to say.
+            websocket.shutdown(SILENCE)?;
+            drop(websocket);
+            server.saw_close(&id, &code.to_string())
+        });
+    }
+}
+
+/// The error that comes instead of a message.
+fn failure(websocket: &mut Client) -> Result<Error> {
+    match websocket.next_message() {
+        Ok(message) => bail!("a message of {} bytes came", message.payload().len()),
+        Err(error) => Ok(error),
+    }
+}
+
+/// How the checks have gone so far.
+struct Checks {
+    deadline: Instant,
+    passed: u32,
+    failed: u32,
+}
+
+impl Checks {
+    fn new(time: Duration) -> Self {
+        Self {
+            deadline: Instant::now() + time,
+            passed: 0,
+            failed: 0,
+        }
+    }
+
+    fn run(&mut self, name: impl Display, check: impl FnOnce() -> Result<()>) {
+        let result = if Instant::now() < self.deadline {
+            check()
+        } else {
+            Err(anyhow::anyhow!("the time was over"))
+        };
+        match result {
+            Ok(()) => self.passed += 1,
+            Err(error) => {
+                self.failed += 1;
+                println!("framewire: FAILED: {name}: {error:#}");
+            }
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        println!("{} passed, {} failed", self.passed, self.failed);
+        ensure!(self.failed == 0, "{} checks failed", self.failed);
+        Ok(())
+    }
+}
