@@ -188,8 +188,10 @@ fn check_extensions(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error
         let message = "more than one sec-websocket-extensions header";
         return Err(Error::peer(ErrorKind::Extension, message));
     }
-    let is_offered =
-        |name: &[u8]| lists(asked, SEC_WEBSOCKET_EXTENSIONS).any(|offer| extension(offer) == name);
+    let is_offered = |name: &[u8]| {
+        lists(asked, SEC_WEBSOCKET_EXTENSIONS)
+            .any(|offer| extension(offer).eq_ignore_ascii_case(name))
+    };
     if lists(answered, SEC_WEBSOCKET_EXTENSIONS).all(|answer| is_offered(extension(answer))) {
         return Ok(());
     }
