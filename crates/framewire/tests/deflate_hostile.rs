@@ -5,7 +5,7 @@
 mod deflate_support;
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use allocation_counter::measure;
 use deflate_support::{RSV1, Receiving, negotiated, pooled, sender, sent};
@@ -44,6 +44,12 @@ fn bomb(len: usize) -> Vec<u8> {
     }
     bomb.truncate(bomb.len() - 4);
     bomb
+}
+
+/// JSON that is alike and not the same.
+fn json(len: usize) -> Vec<u8> {
+    let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
+    objects.take(len).collect()
 }
 
 fn in_one_frame(payload: &[u8]) -> Vec<u8> {
@@ -261,6 +267,26 @@ fn what_the_pool_lends_comes_back() {
         assert!(server.next_message().is_err());
     }
     assert_eq!(alive.len(), 25);
+}
+
+/// Whoever is lent a context after a message that was never finished.
+#[test]
+fn a_context_that_comes_back_from_within_a_message_is_as_new() {
+    let agreed = pooled(1);
+    for len in [100, 10_000, 1_000_000] {
+        server(&agreed, &[])
+            .message_writer(Opcode::Binary)
+            .unwrap()
+            .write_all(&pattern(len))
+            .unwrap();
+        let mut next = server(&agreed, &[]);
+        for message in [json(100), pattern(100_000)] {
+            next.write_message(Opcode::Binary, &message).unwrap();
+            let bytes = std::mem::take(&mut next.stream_mut().output);
+            let received = Receiving::client(false).receive(&bytes);
+            assert!(received.unwrap() == [message], "{len}");
+        }
+    }
 }
 
 /// A connection that has failed is kept for its Close frame, and holds nothing of the pool's.
