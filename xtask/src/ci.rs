@@ -150,14 +150,16 @@ fn clock(elapsed: Duration) -> String {
     format!("{}:{:02}", elapsed.as_secs() / 60, elapsed.as_secs() % 60)
 }
 
-const FEATURE_SETS: [&str; 7] = [
+const FEATURE_SETS: [&str; 9] = [
     "",
     "alloc",
     "std",
     "std,simdutf8",
     "handshake",
     "deflate",
+    "miniz_oxide",
     "handshake,deflate",
+    "handshake,miniz_oxide",
 ];
 const MAX_DEPENDENCIES: usize = 10;
 const CARGO: Duration = Duration::from_secs(900);
