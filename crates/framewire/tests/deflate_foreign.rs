@@ -36,6 +36,8 @@ enum Compressed {
     Final {
         empty_block: bool,
     },
+    /// With a last block here, and a stream that stands alone behind it (RFC 7692 7.2.1).
+    FinalInside(Index),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +58,7 @@ fn compressed() -> impl Strategy<Value = Compressed> {
         (places, prop_oneof![Just(Flush::Sync), Just(Flush::Full)])
             .prop_map(|(places, last)| Compressed::Flushed(places, last)),
         any::<bool>().prop_map(|empty_block| Compressed::Final { empty_block }),
+        any::<Index>().prop_map(Compressed::FinalInside),
     ]
 }
 
@@ -107,6 +110,13 @@ impl Foreign {
                 assert_eq!(status, Status::StreamEnd);
                 payload.extend(empty_block.then_some(0x00));
                 self.zlib.reset();
+            }
+            Compressed::FinalInside(at) => {
+                let (first, rest) = message.split_at(at.index(message.len() + 1));
+                self.put(first, FlushCompress::Finish, &mut payload);
+                self.zlib.reset();
+                self.put(rest, FlushCompress::Sync, &mut payload);
+                payload.truncate(payload.len() - TAIL.len());
             }
         }
         if !self.takeover {
