@@ -158,14 +158,16 @@ fn clock(elapsed: Duration) -> String {
 
 /// The crates that are workspaces of their own.
 const OUTSIDE: [&str; 2] = ["conformance/no-std/Cargo.toml", "fuzz/Cargo.toml"];
-const FEATURE_SETS: [&str; 7] = [
+const FEATURE_SETS: [&str; 9] = [
     "",
     "alloc",
     "std",
     "std,simdutf8",
     "handshake",
     "deflate",
+    "miniz_oxide",
     "handshake,deflate",
+    "handshake,miniz_oxide",
 ];
 const MAX_DEPENDENCIES: usize = 10;
 const CARGO: Duration = Duration::from_secs(900);

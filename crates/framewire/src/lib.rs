@@ -70,6 +70,7 @@
 //! | `std` | with `handshake` | [`blocking`], masking keys from the operating system | `getrandom` |
 //! | `handshake` | yes | [`upgrade`], [`handshake`] | `http`, `httparse`, `sha1_smol`, `base64` |
 //! | `deflate` | | `deflate`: permessage-deflate | `zlib-rs` |
+//! | `miniz_oxide` | | `deflate`, and `deflate::Miniz`: a second engine for it | `miniz_oxide`, `adler2` |
 //! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
 //!
 //! tokio, TLS and dialling are not there yet.

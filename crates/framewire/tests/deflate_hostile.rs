@@ -5,19 +5,20 @@
 mod deflate_support;
 mod support;
 
-use std::io::Read;
+use std::io::{self, Read, Write};
 
 use allocation_counter::measure;
 use deflate_support::{RSV1, Receiving, negotiated, pooled, sender, sent};
 use framewire::deflate::{DeflateConfig, Engine as _, Flush, Negotiated, ZlibRs};
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
-use framewire::{Config, ErrorKind, Opcode, WebSocket};
+use framewire::{Config, Error, ErrorKind, Opcode, WebSocket};
 use proptest::prelude::*;
 use support::script::Script;
 use support::wire::{BINARY, CLOSE, CONTINUATION, FIN, TEXT, frame, frames, pattern};
 
 const MIB: usize = 1 << 20;
+const GIB: u64 = 1 << 30;
 
 /// That many zeros, compressed a chunk at a time.
 fn bomb(len: usize) -> Vec<u8> {
@@ -44,6 +45,12 @@ fn bomb(len: usize) -> Vec<u8> {
     }
     bomb.truncate(bomb.len() - 4);
     bomb
+}
+
+/// JSON that is alike and not the same.
+fn json(len: usize) -> Vec<u8> {
+    let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
+    objects.take(len).collect()
 }
 
 fn in_one_frame(payload: &[u8]) -> Vec<u8> {
@@ -165,6 +172,103 @@ fn a_bomb_is_streamed_in_constant_memory() {
     }
 }
 
+/// A payload that says the same again and again, as long as it is asked for.
+struct Repeated {
+    head: Vec<u8>,
+    block: Vec<u8>,
+    at: usize,
+    blocks: u64,
+}
+
+impl Repeated {
+    /// A client's binary message in one frame: a first block of 1 MiB, and then those many that
+    /// refer to it.
+    fn message(blocks: u64) -> Self {
+        let mut compressor = ZlibRs.compressor(9, 15, 8);
+        let text = json(MIB);
+        let mut output = vec![0; MIB];
+        let mut flushed = || {
+            let progress = compressor.compress(&text, &mut output, Flush::Sync);
+            output[..progress.unwrap().produced].to_vec()
+        };
+        let (first, block) = (flushed(), flushed());
+        // The last block is an empty one, whose tail is cut off.
+        let len = first.len() as u64 + blocks * block.len() as u64 + 1;
+        let mut head = vec![FIN | RSV1 | BINARY, 0xff];
+        head.extend(len.to_be_bytes());
+        // A masking key of zeros changes nothing.
+        head.extend([0; 4]);
+        head.extend(first);
+        Self {
+            head,
+            block,
+            at: 0,
+            blocks,
+        }
+    }
+}
+
+impl Read for Repeated {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if !self.head.is_empty() {
+            let len = (&self.head[..]).read(buf)?;
+            self.head.drain(..len);
+            return Ok(len);
+        }
+        if self.blocks == 0 {
+            // The last byte is the header of the empty block, and then nobody says more.
+            let len = (&[0x00][self.at..]).read(buf)?;
+            self.at += len;
+            return Ok(len);
+        }
+        let len = (&self.block[self.at..]).read(buf)?;
+        self.at += len;
+        if self.at == self.block.len() {
+            self.at = 0;
+            self.blocks -= 1;
+        }
+        Ok(len)
+    }
+}
+
+impl Write for Repeated {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One message in one frame that inflates to a gigabyte.
+#[test]
+fn a_message_of_any_length_is_streamed_in_constant_memory() {
+    let len = GIB;
+    let message = Repeated::message(len / MIB as u64 - 1);
+    let config = Config::default();
+    let mut server = WebSocket::with_leftover(message, &[], Role::Server, config).unwrap();
+    server.set_deflate(&negotiated(true));
+    let mut buf = vec![0; 64 << 10];
+    let expected = json(MIB);
+    let mut read = 0;
+    let info = measure(|| {
+        let mut reader = server.message_reader().unwrap();
+        loop {
+            let len = reader.read(&mut buf).unwrap();
+            if len == 0 {
+                break;
+            }
+            let start = read % MIB;
+            let len_here = len.min(MIB - start);
+            assert!(buf[..len_here] == expected[start..start + len_here]);
+            read += len;
+        }
+    });
+    assert_eq!(read as u64, len);
+    assert!(info.bytes_max < 128 << 10, "{info:?}");
+}
+
 /// One that is not wanted is skipped in constant memory as well.
 #[test]
 fn a_bomb_is_skipped_in_constant_memory() {
@@ -263,6 +367,26 @@ fn what_the_pool_lends_comes_back() {
     assert_eq!(alive.len(), 25);
 }
 
+/// Whoever is lent a context after a message that was never finished.
+#[test]
+fn a_context_that_comes_back_from_within_a_message_is_as_new() {
+    let agreed = pooled(1);
+    for len in [100, 10_000, 1_000_000] {
+        server(&agreed, &[])
+            .message_writer(Opcode::Binary)
+            .unwrap()
+            .write_all(&pattern(len))
+            .unwrap();
+        let mut next = server(&agreed, &[]);
+        for message in [json(100), pattern(100_000)] {
+            next.write_message(Opcode::Binary, &message).unwrap();
+            let bytes = std::mem::take(&mut next.stream_mut().output);
+            let received = Receiving::client(false).receive(&bytes);
+            assert!(received.unwrap() == [message], "{len}");
+        }
+    }
+}
+
 /// A connection that has failed is kept for its Close frame, and holds nothing of the pool's.
 #[test]
 fn a_violation_gives_the_context_back() {
@@ -281,6 +405,50 @@ fn a_violation_gives_the_context_back() {
         failed.push(server);
     }
 }
+
+/// Whatever is called after it, the connection has failed, and for the same reason.
+#[test]
+fn a_corrupt_message_ends_the_connection() {
+    let first = sent(&mut sender(&negotiated(true)), b"Hello");
+    let first = frames(&first).remove(0).1;
+    let good = in_one_frame(&first);
+    for corrupt in [
+        in_one_frame(&[0xff; 10]),
+        in_fragments(b"\x00\x01\x00\xfe\xffH\xff\xff", 2),
+        // Stored bytes whose length does not fit its complement.
+        in_one_frame(&[0x00, 0x05, 0x00, 0x00, 0x00]),
+    ] {
+        for takeover in [false, true] {
+            let bytes = [&good[..], &corrupt, &good].concat();
+            for first in READS {
+                let mut server = server(&negotiated(takeover), &bytes);
+                assert_eq!(server.next_message().unwrap().payload(), b"Hello");
+                for read in std::iter::once(first).chain(READS) {
+                    let error = read(&mut server).unwrap_err();
+                    let violation = ErrorKind::Violation(Violation::InvalidDeflate);
+                    assert_eq!(format!("{:?}", error.kind()), format!("{violation:?}"));
+                }
+                // Nothing is sent behind the one Close frame.
+                assert!(server.write_message(Opcode::Text, b"more").is_err());
+                assert_eq!(frames(&server.stream().output).len(), 1);
+                assert_eq!(close_code(&server), 1007);
+            }
+        }
+    }
+}
+
+type ReadMessage = fn(&mut WebSocket<Script>) -> Result<(), Error>;
+
+/// Every way to read a message.
+const READS: &[ReadMessage] = &[
+    |server| server.next_message().map(drop),
+    |server| server.read_message(&mut Vec::new()).map(drop),
+    |server| {
+        let mut reader = server.message_reader()?;
+        let read = reader.read_to_end(&mut Vec::new());
+        read.map(drop).map_err(|error| error.downcast().unwrap())
+    },
+];
 
 /// What a message's bytes are changed to: bits flipped, or the rest cut off.
 fn damage() -> impl Strategy<Value = (Vec<(prop::sample::Index, u8)>, Option<prop::sample::Index>)>

@@ -1,4 +1,4 @@
-//! What a context of the default engine holds: the table in the documentation of `deflate`.
+//! What a context holds: the figures in the documentation of `deflate`.
 #![cfg(feature = "deflate")]
 #![allow(clippy::unwrap_used)]
 
@@ -8,6 +8,10 @@ use allocation_counter::measure;
 use deflate_support::{Receiving, negotiated, sender, sent};
 use framewire::deflate::{Engine as _, ZlibRs};
 use framewire::protocol::{Limits, Role};
+
+fn kib(make: impl Fn()) -> u64 {
+    measure(make).bytes_max.div_ceil(1 << 10)
+}
 
 /// KiB of a decompressor, whatever its window.
 const DECOMPRESSOR: u64 = 47;
@@ -21,12 +25,11 @@ const COMPRESSORS: [(u8, [u64; 3]); 3] = [
 
 #[test]
 fn a_context_holds_no_more_than_the_documentation_says() {
-    let kib = |make: &dyn Fn()| measure(make).bytes_max.div_ceil(1 << 10);
     for (window_bits, compressors) in COMPRESSORS {
-        let held = kib(&|| drop(ZlibRs.decompressor(window_bits)));
+        let held = kib(|| drop(ZlibRs.decompressor(window_bits)));
         assert!(held <= DECOMPRESSOR, "{window_bits} bits: {held} KiB");
         for (memory_level, compressor) in [8, 5, 1].into_iter().zip(compressors) {
-            let held = kib(&|| drop(ZlibRs.compressor(1, window_bits, memory_level)));
+            let held = kib(|| drop(ZlibRs.compressor(1, window_bits, memory_level)));
             assert!(
                 held <= compressor,
                 "{window_bits} bits, memory level {memory_level}: {held} KiB"
@@ -61,4 +64,16 @@ fn a_connection_at_rest_holds_contexts_only_with_takeover() {
     let kept = held_at_rest(false);
     assert!((0..=512).contains(&kept), "{kept}");
     println!("{} bytes with takeover, {kept} without", held_at_rest(true));
+}
+
+#[cfg(feature = "miniz_oxide")]
+#[test]
+fn a_context_of_miniz_holds_no_more_than_the_documentation_says() {
+    use framewire::deflate::Miniz;
+    for window_bits in [15, 12, 9] {
+        let held = kib(|| drop(Miniz.decompressor(window_bits)));
+        assert!(held <= 43, "{window_bits} bits: {held} KiB");
+        let held = kib(|| drop(Miniz.compressor(1, window_bits, 8)));
+        assert!(held <= 312, "{window_bits} bits: {held} KiB");
+    }
 }

@@ -22,6 +22,8 @@ macro_rules! example {
 }
 example!(broadcast, "../examples/broadcast.rs");
 example!(client, "../examples/client.rs");
+#[cfg(feature = "deflate")]
+example!(custom_engine, "../examples/custom_engine.rs");
 example!(echo_server, "../examples/echo_server.rs");
 example!(event_loop, "../examples/event_loop.rs");
 example!(relay, "../examples/relay.rs");
@@ -86,6 +88,13 @@ fn client_sends_its_arguments_and_gets_them_back() {
     let texts = ["hello", "", "w\u{f6}rld"].map(str::to_owned);
     assert_eq!(client::run(&address, &texts).unwrap(), texts);
     assert!(client::run(&address, &[]).unwrap().is_empty());
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn custom_engine_saves_most_of_what_is_said() {
+    let (said, sent) = custom_engine::run().unwrap();
+    assert!(sent < said / 2, "{said} bytes went as {sent}");
 }
 
 #[test]

@@ -4,13 +4,15 @@ use std::fmt;
 
 /// Makes compressors and decompressors of raw DEFLATE (RFC 1951).
 ///
-/// To plug in another library, implement this and the two traits that it names: each is one call
-/// into the library.
+/// To plug in another library, implement this and the two traits that it names: each is a call or
+/// two into the library. `examples/custom_engine.rs` does so with zlib in C.
 pub trait Engine: Send + Sync + fmt::Debug {
-    /// A compressor with a window of 2^`window_bits` bytes, 9 to 15.
+    /// A compressor with a window of 2^`window_bits` bytes, 9 to 15: it refers no further back. An
+    /// engine whose window is larger, and cannot be had smaller, does without references then.
     fn compressor(&self, level: u8, window_bits: u8, memory_level: u8) -> Box<dyn Compressor>;
 
-    /// A decompressor for streams whose window has at most 2^`window_bits` bytes, 8 to 15.
+    /// A decompressor for streams whose window has at most 2^`window_bits` bytes, 8 to 15. It may
+    /// have a larger one.
     fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor>;
 }
 
@@ -21,7 +23,8 @@ pub trait Compressor: Send {
     ///
     /// With [`Flush::Sync`] everything taken so far is put out and followed by an empty stored
     /// block, 00 00 FF FF at its end. The flush is done when all input was taken and `output` was
-    /// not filled; until then the call is repeated with what is left.
+    /// not filled; until then the call is repeated with what is left. One after which nothing was
+    /// taken may put out nothing.
     ///
     /// # Errors
     /// The engine is broken: the connection cannot go on.
@@ -32,7 +35,7 @@ pub trait Compressor: Send {
         flush: Flush,
     ) -> Result<Progress, EngineError>;
 
-    /// Forgets everything taken so far.
+    /// Forgets everything taken so far, in the middle of a message as well.
     fn reset(&mut self);
 }
 
@@ -41,13 +44,15 @@ pub trait Decompressor: Send {
     /// Takes bytes off the front of `input` and puts decompressed ones to the front of `output`.
     /// Allocates nothing.
     ///
-    /// Takes all input unless `output` is filled or the stream ends.
+    /// Takes all input, and puts out all that comes of it, unless `output` is filled or the stream
+    /// ends. Of a stream that has ended nothing more is taken until it is reset.
     ///
     /// # Errors
-    /// What it was given is no DEFLATE.
+    /// What it was given is no DEFLATE, or refers to before its beginning. Further calls fail too.
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, EngineError>;
 
-    /// Forgets everything put out so far.
+    /// Forgets everything put out so far: another connection may be next, and must not be able to
+    /// refer to it.
     fn reset(&mut self);
 }
 
@@ -67,7 +72,7 @@ pub struct Progress {
     pub consumed: usize,
     /// Bytes put into the output.
     pub produced: usize,
-    /// Whether a decompressor has seen the stream's last block (BFINAL).
+    /// Whether a decompressor has put out all of the stream's last block (BFINAL).
     pub ended: bool,
 }
 

@@ -15,6 +15,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Engines
+//! The default engine is [`ZlibRs`]. The feature `miniz_oxide` brings a second, `Miniz`, whose
+//! code is safe Rust alone; it is slower, and worse at windows below 15 bits. Any other library is
+//! plugged in by implementing [`Engine`]. [`Deflate::with_engine`] takes all of them.
+//!
 //! # Memory
 //! With context takeover, a connection holds a context each way, from its first compressed message
 //! to its end. Without, it takes one from the pool for the length of a message. With the default
@@ -25,11 +30,15 @@
 //! | 15 | 372 | 274 | 261 |
 //! | 12 | 260 | 162 | 149 |
 //! | 9 | 246 | 148 | 135 |
+//!
+//! With `Miniz` it is always 43 KiB for a decompressor and 312 for a compressor.
 
 mod deflater;
 mod engine;
 mod extension;
 mod inflater;
+#[cfg(feature = "miniz_oxide")]
+mod miniz;
 mod negotiate;
 mod pool;
 mod zlib;
@@ -39,6 +48,8 @@ pub(crate) use deflater::{MIN_ROOM, TAIL_LEN, WINDOW_SIZES};
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
 pub(crate) use inflater::InflateError;
 pub use inflater::{Inflated, Inflater};
+#[cfg(feature = "miniz_oxide")]
+pub use miniz::Miniz;
 pub use negotiate::{AnswerError, BEST_SPEED, DeflateConfig, InvalidConfig, Parameters};
 pub use pool::{Deflate, Negotiated};
 pub use zlib::ZlibRs;

@@ -47,6 +47,12 @@ impl Compressor for Deflate {
     }
 
     fn reset(&mut self) {
+        // zlib-rs 0.6.8 forgets neither that a block has begun nor where in its buffer it was, and
+        // then leaves out a block's header, or panics: so all is put out before.
+        let mut output = [0; 1 << 10];
+        while let Ok(progress) = Compressor::compress(self, &[], &mut output, Flush::Sync)
+            && progress.produced == output.len()
+        {}
         Deflate::reset(self);
     }
 }
