@@ -97,7 +97,9 @@ impl Inflater {
             } else {
                 consumed += progress.consumed;
             }
-            if self.ended {
+            let stuck = progress.consumed == 0 && progress.produced == 0;
+            // An engine that ends again before anything was taken would do so for ever.
+            if self.ended && !stuck {
                 continue;
             }
             if produced == output.len() {
@@ -107,7 +109,6 @@ impl Inflater {
                     done: false,
                 });
             }
-            let stuck = progress.consumed == 0 && progress.produced == 0;
             let all_taken = consumed == input.len() && (!last || self.tail == TAIL.len());
             if all_taken {
                 if last {
