@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::interop_client;
+use crate::interop_upgrade;
 use crate::process;
 use crate::project::Project;
 use crate::server::{MAX_MESSAGE, Server};
@@ -22,6 +23,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
         failures.extend(peer.client_of_compression(project).err());
         failures.extend(peer.server().err());
     }
+    failures.extend(interop_upgrade::run(project).err());
     match failures.into_iter().next() {
         Some(first) => bail!(first),
         None => Ok(()),

@@ -7,6 +7,7 @@ mod ci;
 mod fuzz;
 mod interop;
 mod interop_client;
+mod interop_upgrade;
 mod no_std;
 mod process;
 mod project;
