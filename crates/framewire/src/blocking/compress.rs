@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::fragment::Fragment;
 use super::message_writer::Access;
 use super::{MessageWriter, Writer};
-use crate::deflate::TAIL_LEN;
+use crate::deflate::{EMPTY_BLOCK, Flush, TAIL_LEN};
 use crate::error::{Error, ErrorKind};
 use crate::frame::Opcode;
 use crate::protocol::{SendError, Utf8};
@@ -22,8 +22,8 @@ pub(super) struct Input {
     /// How much of the message was compressed.
     taken: u64,
     utf8: Utf8,
-    /// Whether the compressor has put out all of the message.
-    ended: bool,
+    /// Whether bytes were compressed that are not UTF-8: the message cannot be finished.
+    is_invalid: bool,
 }
 
 impl Input {
@@ -43,7 +43,24 @@ impl Input {
     pub(super) fn take(&mut self, taken: &[u8]) -> Result<(), SendError> {
         self.taken += taken.len() as u64;
         if self.is_text {
-            self.utf8.push(taken)?;
+            self.is_invalid |= self.utf8.push(taken).is_err();
+        }
+        self.check()
+    }
+
+    /// RFC 6455 8.1: what was compressed of a text is UTF-8.
+    fn check(&self) -> Result<(), SendError> {
+        if self.is_invalid {
+            return Err(SendError::InvalidUtf8);
+        }
+        Ok(())
+    }
+
+    /// RFC 6455 8.1: a text as a whole is UTF-8.
+    fn check_whole(&self) -> Result<(), SendError> {
+        self.check()?;
+        if !self.utf8.is_complete() {
+            return Err(SendError::InvalidUtf8);
         }
         Ok(())
     }
@@ -53,7 +70,7 @@ impl<A: Access> MessageWriter<A> {
     /// Compresses what comes next; how much of it was taken, which is something of anything.
     pub(super) fn write_compressed(&mut self, buf: &[u8]) -> Result<usize, Error> {
         loop {
-            let (taken, _) = self.compress(buf, false)?;
+            let (taken, _) = self.compress(buf, Flush::None)?;
             if taken > 0 || buf.is_empty() {
                 return Ok(taken);
             }
@@ -79,13 +96,7 @@ impl<A: Access> MessageWriter<A> {
     /// Puts out all that was written so far but for the bytes that are cut off where the message
     /// ends here: without them a peer can decompress it as well.
     pub(super) fn flush_compressed(&mut self) -> Result<(), Error> {
-        loop {
-            self.send_full()?;
-            let fragment = &mut self.fragment;
-            if self.access.with(|writer| writer.flush_deflater(fragment))? {
-                break;
-            }
-        }
+        self.flush_deflater()?;
         self.fragment.hold(TAIL_LEN);
         while !self.fragment.is_empty() {
             self.send_fragment(false)?;
@@ -94,24 +105,26 @@ impl<A: Access> MessageWriter<A> {
         Ok(())
     }
 
-    /// Puts out the end of the message into the fragment that will be its last.
+    /// Makes of what is there the message's last fragment, with what must not be sent held back.
+    /// More may still be written then.
     pub(super) fn finish_compressed(&mut self) -> Result<(), Error> {
         self.compress_unread()?;
-        while !self.fragment.input.ended {
-            // RFC 6455 8.1: the message as a whole is UTF-8.
-            if !self.fragment.input.utf8.is_complete() {
-                return Err(SendError::InvalidUtf8.into());
-            }
-            let (_, done) = self.compress(&[], true)?;
-            if done {
-                self.fragment.hold(TAIL_LEN);
-                self.fragment.cut();
-                self.fragment.input.ended = true;
-            }
+        self.fragment.input.check_whole()?;
+        self.flush_deflater()?;
+        if self.fragment.is_untouched() {
+            self.fragment.room()[..EMPTY_BLOCK.len()].copy_from_slice(&EMPTY_BLOCK);
+            self.fragment.fill(EMPTY_BLOCK.len());
         }
+        self.fragment.hold(TAIL_LEN);
         while !self.fragment.fits() {
             self.send_fragment(false)?;
         }
+        Ok(())
+    }
+
+    /// Puts out all that was compressed.
+    fn flush_deflater(&mut self) -> Result<(), Error> {
+        while self.fragment.input.taken() > 0 && !self.compress(&[], Flush::Sync)?.1 {}
         Ok(())
     }
 
@@ -119,47 +132,46 @@ impl<A: Access> MessageWriter<A> {
         while !self.fragment.input.unread.is_empty() {
             let bytes = mem::take(&mut self.fragment.input.bytes);
             let unread = self.fragment.input.unread.clone();
-            let compressed = self.compress(&bytes[unread], false);
+            let compressed = self.compress(&bytes[unread], Flush::None);
             self.fragment.input.bytes = bytes;
             self.fragment.input.unread.start += compressed?.0;
         }
         Ok(())
     }
 
-    /// Compresses into the fragment, which is sent before where it is full.
-    fn compress(&mut self, input: &[u8], last: bool) -> Result<(usize, bool), Error> {
+    /// Compresses into the fragment, which is sent before where it is full: how much was taken, and
+    /// whether that is all and, with a flush, put out.
+    fn compress(&mut self, input: &[u8], flush: Flush) -> Result<(usize, bool), Error> {
+        self.fragment.input.check()?;
         self.send_full()?;
         let fragment = &mut self.fragment;
         fragment.hold(0);
         self.access
-            .with(|writer| writer.compress(fragment, input, last))
+            .with(|writer| writer.compress(fragment, input, flush))
     }
 }
 
 impl<S: Write> Writer<S> {
-    /// Compresses into a fragment that is not full: how much was taken, and whether that is all
-    /// and, if it was the last, put out.
+    /// Compresses into a fragment that is not full.
     pub(super) fn compress(
         &mut self,
         fragment: &mut Fragment,
         input: &[u8],
-        last: bool,
+        flush: Flush,
     ) -> Result<(usize, bool), Error> {
+        self.check_open()?;
         let deflater = self.sender.deflater_mut().ok_or(SendError::Compression)?;
-        let compressed = deflater.compress(input, last, fragment.room());
+        let compressed = deflater.compress(input, flush, fragment.room());
         let compressed = compressed.map_err(|_| SendError::Compression)?;
         fragment.fill(compressed.produced);
         fragment.input.take(&input[..compressed.consumed])?;
         Ok((compressed.consumed, compressed.done))
     }
 
-    /// Puts out what the compressor has, into a fragment that is not full, and says whether that
-    /// was all.
-    pub(super) fn flush_deflater(&mut self, fragment: &mut Fragment) -> Result<bool, Error> {
-        let deflater = self.sender.deflater_mut().ok_or(SendError::Compression)?;
-        let flushed = deflater.flush(fragment.room());
-        let flushed = flushed.map_err(|_| SendError::Compression)?;
-        fragment.fill(flushed.produced);
-        Ok(flushed.done)
+    /// The compressed message that was streamed has been sent.
+    pub(super) fn end_compressed(&mut self) {
+        if let Some(deflater) = self.sender.deflater_mut() {
+            deflater.end();
+        }
     }
 }

@@ -92,23 +92,22 @@ impl Fragment {
         self.filled == self.held
     }
 
-    /// Whether all that is there goes into one frame.
+    /// Whether all that may be sent goes into one frame.
     #[cfg(feature = "deflate")]
     pub(super) fn fits(&self) -> bool {
-        self.filled <= self.chunk_size
+        self.filled - self.held <= self.chunk_size
+    }
+
+    /// Whether nothing of a compressed message was ever there.
+    #[cfg(feature = "deflate")]
+    pub(super) fn is_untouched(&self) -> bool {
+        self.filled == 0 && self.input.taken() == 0
     }
 
     /// Keeps back the last bytes of what is there, for now.
     #[cfg(feature = "deflate")]
     pub(super) fn hold(&mut self, len: usize) {
         self.held = len.min(self.filled);
-    }
-
-    /// Cuts off what is kept back.
-    #[cfg(feature = "deflate")]
-    pub(super) fn cut(&mut self) {
-        self.filled -= self.held;
-        self.held = 0;
     }
 
     pub(super) fn room(&mut self) -> &mut [u8] {

@@ -73,6 +73,10 @@ impl<A: Access> MessageWriter<A> {
         }
         self.send_full()?;
         self.send_fragment(true)?;
+        #[cfg(feature = "deflate")]
+        if self.fragment.is_compressed() {
+            self.access.with(Writer::end_compressed);
+        }
         let len = self.fragment.close();
         self.access.with(Writer::flush_taken)?;
         Ok(len)

@@ -139,6 +139,8 @@ impl<S: Write> Writer<S> {
             self.stalled = true;
         } else {
             self.failed = Some(error.kind());
+            #[cfg(feature = "deflate")]
+            self.sender.end_compression();
             self.output = Vec::new();
             self.written = 0;
         }

@@ -434,6 +434,8 @@ impl Reader {
     /// Handles what has been read and forgets the data in it.
     fn discard_piece(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
         self.check_ended()?;
+        #[cfg(feature = "deflate")]
+        self.discard_compressed(transport)?;
         self.fill_if_empty(transport)?;
         let input = &mut self.buffer[self.unread.clone()];
         let (used, event) = match self.receiver.skip_piece(input, &mut self.message) {
@@ -482,6 +484,8 @@ impl Reader {
         match read {
             Ok(0) => {
                 self.ended = Some(Ended::Lost);
+                #[cfg(feature = "deflate")]
+                self.receiver.end();
                 transport.note_end();
                 Err(ErrorKind::ConnectionLost.into())
             }

@@ -202,6 +202,12 @@ impl<S: Duplicate> WriteHalf<S> {
             .with(|writer| writer.feed_message_ext(opcode, rsv, payload))
     }
 
+    /// See [`Writer::set_compression`]. It is for the messages of all clones.
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&self, enabled: bool) {
+        self.shared.with(|writer| writer.set_compression(enabled));
+    }
+
     /// See [`Writer::has_pending_output`].
     #[must_use]
     pub fn has_pending_output(&self) -> bool {

@@ -101,7 +101,8 @@ impl<S> WebSocket<S> {
     ///
     /// Between messages these are all that another `WebSocket` needs to go on
     /// ([`with_leftover`](Self::with_leftover)); in the middle of one, or of a control frame, its
-    /// beginning is lost. What waits to be written is lost too: [`flush`](Self::flush) first.
+    /// beginning is lost, and so are the contexts of compression with context takeover. What waits
+    /// to be written is lost too: [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {
         let leftover = self.reader.leftover();

@@ -26,7 +26,7 @@ use crate::protocol::{Encoder, Role, SendError, Sender, append_frame, close_erro
 /// # Memory
 /// The write buffer, at most twice as large as what waits in it, which is at most
 /// [`Config::write_buffer`] (or one frame where that is longer), and, once a message was streamed,
-/// one chunk.
+/// one chunk; two where [`stream_message`](Self::stream_message) compressed it.
 #[derive(Debug)]
 pub struct Writer<S> {
     pub(super) stream: S,
@@ -86,7 +86,8 @@ impl<S> Writer<S> {
     }
 
     /// Switches the compression of messages off, or on again, for those that begin from now on.
-    /// No effect where none was agreed on.
+    /// No effect where none was agreed on. For one message there is also
+    /// [`write_frame`](Self::write_frame), which is never compressed.
     #[cfg(feature = "deflate")]
     pub fn set_compression(&mut self, enabled: bool) {
         if let Some(deflater) = self.sender.deflater_mut() {
@@ -555,7 +556,7 @@ impl<S: Write> Writer<S> {
         }
     }
 
-    fn check_open(&self) -> Result<(), Error> {
+    pub(super) fn check_open(&self) -> Result<(), Error> {
         self.check_failed()?;
         if self.sender.is_closing() {
             return Err(self.send_error(SendError::Closed));

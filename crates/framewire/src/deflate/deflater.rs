@@ -29,7 +29,7 @@ pub(crate) struct Deflated {
     pub(crate) consumed: usize,
     /// Bytes put into the output.
     pub(crate) produced: usize,
-    /// All input was taken and, if it was the last, put out.
+    /// All input was taken and, with a flush, put out.
     pub(crate) done: bool,
 }
 
@@ -95,6 +95,12 @@ impl Deflater {
         bound: usize,
         output: &mut Vec<u8>,
     ) -> Result<bool, EngineError> {
+        if message.is_empty() && !self.started {
+            output.extend_from_slice(&EMPTY_BLOCK[..EMPTY_BLOCK.len() - TAIL_LEN]);
+            self.end();
+            return Ok(true);
+        }
+        let start = output.len();
         let mut step = (message.len() + LEAST_STEP).min(STEP);
         reserve(output, MIN_ROOM + step, bound);
         output.extend_from_slice(self.held.take().as_ref().map_or(&[], |held| &held[..]));
@@ -102,17 +108,19 @@ impl Deflater {
             let filled = output.len();
             reserve(output, step, bound);
             output.resize(filled + step, 0);
-            let compressed = self.compress(message, true, &mut output[filled..])?;
+            let compressed = self.compress(message, Flush::Sync, &mut output[filled..])?;
             *message = &message[compressed.consumed..];
             output.truncate(filled + compressed.produced);
             if compressed.done {
                 output.truncate(output.len() - TAIL_LEN);
+                self.end();
                 return Ok(true);
             }
             step = STEP;
             // The last bytes of the message are cut off, and a last frame is never empty: so what
             // may have to be cut off, and more, stays behind.
             if output.len().saturating_add(step) > bound
+                && output.len() - start > MIN_ROOM
                 && let Some((rest, held)) = output.split_last_chunk()
             {
                 let rest = rest.len();
@@ -126,8 +134,10 @@ impl Deflater {
     /// Begins a message; `false` where all of the pool's contexts are in use, so that it has to go
     /// out as it is.
     pub(crate) fn begin(&mut self) -> bool {
-        self.started = false;
-        self.held = None;
+        if self.started {
+            // What came of a message that was begun and not ended was never sent whole.
+            self.start_over();
+        }
         if self.context.is_none() {
             self.context = if self.takeover {
                 Some(self.deflate.own_compressor(self.window_bits))
@@ -138,34 +148,25 @@ impl Deflater {
         self.context.is_some()
     }
 
-    /// Compresses what comes next in the message; `last` says that it ends with `input`. Repeated
-    /// with what is left until it is done. `output` has room for [`MIN_ROOM`] bytes, and the last
-    /// [`TAIL_LEN`] of all that is put out for a message are to be cut off.
+    /// Compresses what comes next in the message. Repeated with what is left until it is done: all
+    /// of it was taken, and with [`Flush::Sync`] put out, with an empty stored block behind it.
+    /// `output` has room for [`MIN_ROOM`] bytes.
+    ///
+    /// A message ends with a flush and [`end`](Self::end); the last [`TAIL_LEN`] bytes of all that
+    /// was put out for it are to be cut off (RFC 7692 7.2.1).
     pub(crate) fn compress(
         &mut self,
         input: &[u8],
-        last: bool,
+        flush: Flush,
         output: &mut [u8],
     ) -> Result<Deflated, EngineError> {
         self.started |= !input.is_empty();
-        if last && !self.started {
-            // RFC 7692 7.2.3.6: an empty message is an empty stored block, which a flush does not
-            // give when nothing came before it.
-            let block = output.first_chunk_mut().ok_or(EngineError)?;
-            *block = EMPTY_BLOCK;
-            self.end();
-            return Ok(Deflated {
-                consumed: 0,
-                produced: EMPTY_BLOCK.len(),
-                done: true,
-            });
-        }
         let context = self.context.as_mut().ok_or(EngineError)?;
-        let flush = if last { Flush::Sync } else { Flush::None };
         let progress = context.compress(input, output, flush)?;
         let done = progress.consumed == input.len() && progress.produced < output.len();
-        if last && done {
-            self.end();
+        let stuck = progress.consumed == 0 && progress.produced == 0;
+        if stuck && !done {
+            return Err(EngineError);
         }
         Ok(Deflated {
             consumed: progress.consumed,
@@ -174,25 +175,8 @@ impl Deflater {
         })
     }
 
-    /// Puts out what was taken so far, with an empty stored block behind it. `output` has room for
-    /// [`MIN_ROOM`] bytes; repeated until it is done.
-    pub(crate) fn flush(&mut self, output: &mut [u8]) -> Result<Deflated, EngineError> {
-        let mut produced = 0;
-        let mut done = true;
-        if self.started {
-            let context = self.context.as_mut().ok_or(EngineError)?;
-            produced = context.compress(&[], output, Flush::Sync)?.produced;
-            done = produced < output.len();
-        }
-        Ok(Deflated {
-            consumed: 0,
-            produced,
-            done,
-        })
-    }
-
-    /// The message has ended.
-    fn end(&mut self) {
+    /// The message has ended, and was sent.
+    pub(crate) fn end(&mut self) {
         self.started = false;
         if !self.takeover {
             self.release();
@@ -228,7 +212,7 @@ impl fmt::Debug for Deflater {
 /// How many sizes of window a compressor may have.
 pub(crate) const WINDOW_SIZES: usize = (MAX_WINDOW_BITS - MIN_COMPRESSOR_WINDOW_BITS + 1) as usize;
 
-/// What a sender cuts off each message's end: the last four bytes of an empty stored block.
+/// How much a sender cuts off each message's end: the last bytes of an empty stored block.
 pub(crate) const TAIL_LEN: usize = 4;
 
 /// With less, a flush may be cut off and come again (zlib's manual asks for more than six bytes).
@@ -239,5 +223,6 @@ pub(crate) const MIN_ROOM: usize = 16;
 const LEAST_STEP: usize = 4 * MIN_ROOM;
 const STEP: usize = 4 << 10;
 
-/// An empty stored block, not the last of the stream (RFC 1951 3.2.4).
-const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
+/// What an empty message is compressed to, before its end is cut off (RFC 7692 7.2.3.6): an empty
+/// stored block, which a flush need not give where nothing came before it.
+pub(crate) const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];

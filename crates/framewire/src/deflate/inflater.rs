@@ -18,6 +18,8 @@ pub struct Inflater {
     tail: usize,
     /// The stream's last block has ended, and nothing came after it.
     ended: bool,
+    /// Whether the message under way has had any bytes.
+    begun: bool,
 }
 
 /// How far a call has come.
@@ -50,6 +52,7 @@ impl Inflater {
             window_bits,
             tail: 0,
             ended: false,
+            begun: false,
         }
     }
 
@@ -61,6 +64,16 @@ impl Inflater {
         last: bool,
         output: &mut [u8],
     ) -> Result<Inflated, InflateError> {
+        self.begun |= !input.is_empty();
+        if last && !self.begun {
+            // Not what RFC 7692 7.2.3.6 makes of an empty message, but there are peers that do.
+            self.finish();
+            return Ok(Inflated {
+                consumed: 0,
+                produced: 0,
+                done: true,
+            });
+        }
         let mut consumed = 0;
         let mut produced = 0;
         loop {
@@ -142,6 +155,7 @@ impl Inflater {
     fn finish(&mut self) {
         self.tail = 0;
         self.ended = false;
+        self.begun = false;
         if !self.takeover {
             self.release();
         }

@@ -20,6 +20,11 @@
 //! code is safe Rust alone; it is slower, and worse at windows below 15 bits. Any other library is
 //! plugged in by implementing [`Engine`]. [`Deflate::with_engine`] takes all of them.
 //!
+//! # What is taken from a peer
+//! A block with BFINAL set ends the window: what follows refers to nothing before it, as where zlib
+//! starts over. A message that breaks off inside a block is given as far as it goes. One of no
+//! bytes at all is an empty message. All three are what zlib's users do.
+//!
 //! # Memory
 //! With context takeover, a connection holds a context each way, from its first compressed message
 //! to its end. Without, it takes one from the pool for the length of a message. With the default
@@ -44,7 +49,7 @@ mod pool;
 mod zlib;
 
 pub use deflater::Deflater;
-pub(crate) use deflater::{MIN_ROOM, TAIL_LEN, WINDOW_SIZES};
+pub(crate) use deflater::{EMPTY_BLOCK, MIN_ROOM, TAIL_LEN, WINDOW_SIZES};
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
 pub(crate) use inflater::InflateError;
 pub use inflater::{Inflated, Inflater};

@@ -25,7 +25,8 @@ pub struct DeflateConfig {
     pub level: u8,
     /// How much memory to compress with, 1 to 9; the [module](super) says how much. Default: 8.
     pub memory_level: u8,
-    /// Messages of fewer bytes are sent as they are. Default: 0, all are compressed.
+    /// Messages of fewer bytes are sent as they are; streamed ones, whose length is not known, never.
+    /// Default: 0, all are compressed.
     pub threshold: usize,
 }
 

@@ -133,7 +133,13 @@ impl Sender {
         append_compressed(&mut self.encoder, deflater, opcode, rest, bound, output)
     }
 
-    /// What compresses messages, where that was agreed on.
+    /// Compresses no more, and gives the context back: nothing can be sent any more.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn end_compression(&mut self) {
+        self.deflater = None;
+    }
+
+    /// What compresses messages, where that was agreed on and something can still be sent.
     #[cfg(feature = "deflate")]
     pub fn deflater_mut(&mut self) -> Option<&mut Deflater> {
         self.deflater.as_deref_mut()
@@ -169,6 +175,8 @@ impl Sender {
         let header = self.encoder.frame(fin, rsv, opcode, payload)?;
         if opcode == Opcode::Close {
             self.pending = None;
+            #[cfg(feature = "deflate")]
+            self.end_compression();
         }
         Ok(header)
     }
@@ -223,6 +231,10 @@ impl Sender {
             .frame(true, Rsv::NONE, opcode, self.reply.as_slice())?;
         append_frame(&header, self.reply.as_slice(), output);
         self.pending = None;
+        #[cfg(feature = "deflate")]
+        if opcode == Opcode::Close {
+            self.end_compression();
+        }
         Ok(true)
     }
 

@@ -17,6 +17,10 @@ use super::{again, connect, io_again, peer};
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
+    /// Makes the connection what it is to be run over.
+    pub(crate) prepare: fn(&mut WebSocket<Script>),
+    /// What the peer says, as one of this role.
+    pub(crate) conversation: fn(Role) -> Vec<u8>,
     run: Run,
 }
 
@@ -55,7 +59,13 @@ impl Operation {
     pub(crate) fn all() -> Vec<Self> {
         let of = |role| {
             let operations = READING.iter().chain(WRITING);
-            operations.map(move |&(name, run)| Self { name, role, run })
+            operations.map(move |&(name, run)| Self {
+                name,
+                role,
+                prepare: |_| {},
+                conversation,
+                run,
+            })
         };
         of(Role::Server).chain(of(Role::Client)).collect()
     }
@@ -63,10 +73,11 @@ impl Operation {
     /// Runs it over a stream that moves at most so many bytes at a time and fails as planned, and
     /// flushes at the end.
     pub(crate) fn run(&self, at_most: usize, plan: Plan) -> Outcome {
-        let script = Script::new(conversation(peer(self.role)))
+        let script = Script::new((self.conversation)(peer(self.role)))
             .in_pieces_of(at_most)
             .failing(plan);
         let mut websocket = connect(self.role, script, SMALL);
+        (self.prepare)(&mut websocket);
         let mut seen = Vec::new();
         let result = (self.run)(&mut websocket, &mut seen);
         let result = result.and_then(|()| again(|| websocket.flush()));
