@@ -150,7 +150,7 @@ fn clock(elapsed: Duration) -> String {
     format!("{}:{:02}", elapsed.as_secs() / 60, elapsed.as_secs() % 60)
 }
 
-const FEATURE_SETS: [&str; 7] = [
+const FEATURE_SETS: [&str; 9] = [
     "",
     "alloc",
     "std",
@@ -158,6 +158,8 @@ const FEATURE_SETS: [&str; 7] = [
     "handshake",
     "deflate",
     "handshake,deflate",
+    "rustls",
+    "rustls,deflate",
 ];
 const MAX_DEPENDENCIES: usize = 10;
 const CARGO: Duration = Duration::from_secs(900);
