@@ -210,11 +210,7 @@ fn reader_that_has_to_answer_does_not_wait_for_a_writer_that_is_stuck() {
     let pipe = writer.get_ref().clone();
     let stuck = thread::spawn(move || writer.write_all(&pattern(1 << 20)));
     pipe.wait_for_stuck_writer();
-    // A record that cannot be opened is answered with an alert.
-    client
-        .client
-        .write_all(b"\x17\x03\x03\0\x20not sealed with anybody's key...")
-        .unwrap();
+    client.client.write_all(NOT_SEALED).unwrap();
     let (tell, told) = std::sync::mpsc::channel();
     let reader = thread::spawn(move || {
         tell.send(reader.read(&mut [0]).unwrap_err()).unwrap();
@@ -231,12 +227,26 @@ fn reader_that_has_to_answer_does_not_wait_for_a_writer_that_is_stuck() {
     );
     let mut sink = Vec::new();
     let error = client.stream().read_to_end(&mut sink).unwrap_err();
-    let alert = rustls::Error::AlertReceived(rustls::AlertDescription::BadRecordMac);
-    assert_eq!(error.to_string(), alert.to_string());
+    assert_eq!(error.to_string(), BAD_RECORD.to_string());
     let error = stuck.join().unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     assert!(sink == pattern(1 << 20)[..sink.len()]);
 }
+
+#[test]
+fn reader_that_has_to_answer_does_so_where_nobody_writes() {
+    let (mut server, mut client) = with_bare_client();
+    client.client.write_all(NOT_SEALED).unwrap();
+    let error = server.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    let error = client.stream().read(&mut [0]).unwrap_err();
+    assert_eq!(error.to_string(), BAD_RECORD.to_string());
+}
+
+/// A record that cannot be opened, and what it is answered with.
+const NOT_SEALED: &[u8] = b"\x17\x03\x03\0\x20not sealed with anybody's key...";
+const BAD_RECORD: rustls::Error =
+    rustls::Error::AlertReceived(rustls::AlertDescription::BadRecordMac);
 
 #[test]
 fn reader_is_in_nobodys_way_while_it_waits() {

@@ -91,7 +91,8 @@ fn read_response<S: Socket>(
     }
 }
 
-fn read_body<S: Socket>(
+/// The beginning of a refusal's body, of which `leftover` came with the head.
+pub(super) fn read_body<S: Socket>(
     stream: &mut S,
     response: Response<()>,
     leftover: &[u8],

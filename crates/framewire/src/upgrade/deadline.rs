@@ -3,6 +3,7 @@
 use super::{Error, ErrorKind};
 use crate::Socket;
 use std::io;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// A point in time by which something is done, and how long that was from the start.
@@ -23,11 +24,36 @@ impl Deadline {
 
     /// Reads once. Past the deadline, fails with [`ErrorKind::TimedOut`].
     pub(super) fn read<S: Socket>(self, stream: &mut S, buf: &mut [u8]) -> Result<usize, Error> {
+        self.read_by(stream, |stream| stream.read(buf))
+    }
+
+    /// Fills all of `buf`; the end of the stream before that is [`ErrorKind::Closed`].
+    pub(super) fn read_exact<S: Socket>(self, stream: &mut S, buf: &mut [u8]) -> Result<(), Error> {
+        let mut filled = 0;
+        while filled < buf.len() {
+            match self.read(stream, &mut buf[filled..])? {
+                0 => return Err(Error::new(ErrorKind::Closed, "stream ended")),
+                count => filled += count,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads without taking what is read.
+    pub(super) fn peek(self, stream: &mut TcpStream, buf: &mut [u8]) -> Result<usize, Error> {
+        self.read_by(stream, |stream| stream.peek(buf))
+    }
+
+    fn read_by<S: Socket>(
+        self,
+        stream: &mut S,
+        mut read_once: impl FnMut(&mut S) -> io::Result<usize>,
+    ) -> Result<usize, Error> {
         let mut read = || loop {
             if let Some(left) = self.left()? {
                 stream.set_read_timeout(Some(left))?;
             }
-            match stream.read(buf) {
+            match read_once(stream) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return result,
             }

@@ -69,6 +69,9 @@ pub enum ErrorKind {
     /// end does not speak TLS. [`source`](StdError::source) is the error of rustls, or the
     /// [`std::io::Error`] of the stream. The peer's fault, unless it was the stream.
     Tls,
+    /// A proxy could not be reached, or made no connection; where it answered in HTTP,
+    /// [`Error::response`] is its answer. The peer's fault, unless it was the stream.
+    Proxy,
     /// What was asked for needs a feature of this crate that is off. The caller's fault.
     Unsupported,
 }
@@ -111,11 +114,21 @@ impl Error {
     }
 
     /// The same, as what made something larger fail.
-    #[cfg_attr(not(feature = "rustls"), expect(dead_code))]
     pub(super) fn of(mut self, kind: ErrorKind, what: &str) -> Self {
         self.0.kind = kind;
         self.0.message = format!("{what}: {}", self.0.message);
         self
+    }
+
+    /// As [`of`](Self::of), but what came too late, or was the caller's, stays that.
+    pub(super) fn of_step(self, kind: ErrorKind, what: &str) -> Self {
+        let kept = [ErrorKind::TimedOut, ErrorKind::InvalidArgument];
+        let kind = if kept.contains(&self.kind()) {
+            self.kind()
+        } else {
+            kind
+        };
+        self.of(kind, what)
     }
 
     /// Takes the answer away: a client answers nothing.
@@ -129,9 +142,13 @@ impl Error {
             "server refused the upgrade with status {}",
             response.status()
         );
-        let mut error = Self::new(ErrorKind::Refused, message);
-        error.0.response = Some(response);
-        error
+        Self::new(ErrorKind::Refused, message).with_received(response)
+    }
+
+    /// Adds the answer that was received.
+    pub(super) fn with_received(mut self, response: Response<Vec<u8>>) -> Self {
+        self.0.response = Some(response);
+        self
     }
 
     /// What kind of error it is.
@@ -144,7 +161,7 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.0.kind {
-            ErrorKind::Tls if self.is_of_stream() => Fault::Transport,
+            ErrorKind::Tls | ErrorKind::Proxy if self.is_of_stream() => Fault::Transport,
             ErrorKind::Io | ErrorKind::Resolve | ErrorKind::Dial => Fault::Transport,
             ErrorKind::InvalidArgument | ErrorKind::Unsupported => Fault::Caller,
             _ => Fault::Peer,
@@ -163,8 +180,8 @@ impl Error {
     }
 
     /// The refusal: at a server the answer to send, which the calls that write have sent already;
-    /// at a client the answer received, with at most 64 KiB of its body, decoded if it was
-    /// chunked. A redirect's target is its `location` header.
+    /// at a client the answer received, of the server or a proxy, with at most 64 KiB of its body,
+    /// decoded if it was chunked. A redirect's target is its `location` header.
     #[must_use]
     pub fn response(&self) -> Option<&Response<Vec<u8>>> {
         self.0.response.as_ref()

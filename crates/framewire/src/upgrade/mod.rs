@@ -63,7 +63,7 @@ pub use client::request;
 pub(crate) use client::request_by;
 pub(crate) use deadline::Deadline;
 pub(crate) use dial::Target;
-pub use dial::{Dialer, Stream};
+pub use dial::{Dialer, Proxies, Proxy, Stream};
 pub use encode::{encode_request, encode_response};
 pub use error::{Error, ErrorKind};
 pub(crate) use host::split_host;

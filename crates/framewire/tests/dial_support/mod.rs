@@ -6,6 +6,8 @@ pub(crate) mod certificates;
 #[cfg(feature = "rustls")]
 pub(crate) mod pipe;
 
+pub(crate) mod proxy;
+
 use framewire::handshake::Acceptor;
 use framewire::{Config, Duplicate, Error, ErrorKind, accept};
 use std::net::{SocketAddr, TcpListener};

@@ -7,12 +7,17 @@ use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+/// The addresses of an endpoint, in the order in which they are tried.
+pub(super) fn ordered(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
+    Ok(interleave(resolve(endpoint)?))
+}
+
 /// Connects to the first address of an endpoint that takes the connection, with `TCP_NODELAY`.
 ///
 /// Each address has an equal share of what is left of the time. Resolving a name blocks for as long
 /// as the operating system takes, whatever the deadline.
 pub(super) fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<TcpStream, Error> {
-    let addresses = interleave(resolve(endpoint)?);
+    let addresses = ordered(endpoint)?;
     let mut failures = Vec::new();
     for (tried, &address) in addresses.iter().enumerate() {
         let result = match deadline.share(addresses.len() - tried) {
@@ -38,7 +43,7 @@ pub(super) fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<TcpStre
 }
 
 /// The addresses of an endpoint, in the resolver's order (RFC 6724).
-pub(super) fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
+fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
     let name = match &endpoint.host {
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, endpoint.port)]),
         Host::Name(name) => name,

@@ -2,16 +2,19 @@
 
 mod addresses;
 mod endpoint;
+mod proxies;
+mod proxy;
+mod socks;
 mod stream;
+mod tunnel;
 
 use super::client::request_by;
 use super::deadline::Deadline;
 #[cfg(feature = "rustls")]
 use super::tls::{TlsStream, default_config};
 use super::{Error, ErrorKind, Limits, Upgraded};
-use endpoint::Endpoint;
-#[cfg(feature = "rustls")]
-use endpoint::Host;
+use crate::Fault;
+use endpoint::{Endpoint, Host};
 use http::uri::{Authority, Scheme, Uri};
 use http::{Request, Response};
 use std::net::TcpStream;
@@ -19,6 +22,10 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proxy::Protocol;
+
+pub use proxies::Proxies;
+pub use proxy::Proxy;
 pub use stream::Stream;
 
 /// How a client connects to the host of a URI.
@@ -32,9 +39,10 @@ pub use stream::Stream;
 /// long as the resolver is set up to take, and only what follows is bounded by the time limit. The
 /// addresses are tried one after the other, in the order of RFC 8305 section 4 (IPv6 and IPv4 in
 /// turn), each with an equal share of the time that is left; nothing is tried in parallel, as that
-/// would take a thread. `TCP_NODELAY` is set.
+/// would take a thread. `TCP_NODELAY` is set. With a proxy that is how the proxy is connected to.
 #[derive(Debug, Clone, Default)]
 pub struct Dialer {
+    proxies: Proxies,
     #[cfg(feature = "rustls")]
     tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -44,6 +52,15 @@ impl Dialer {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The [`Proxy`] to connect through, or the [`Proxies`] for different hosts.
+    ///
+    /// The environment is looked at only where it is asked for, with [`Proxies::from_env`].
+    #[must_use]
+    pub fn proxy(mut self, proxies: impl Into<Proxies>) -> Self {
+        self.proxies = proxies.into();
+        self
     }
 
     /// The TLS configuration for `https` URIs: own roots, a client's certificate, versions.
@@ -69,6 +86,7 @@ impl Dialer {
     /// |---|---|
     /// | [`ErrorKind::Resolve`] | the host's name has no address |
     /// | [`ErrorKind::Dial`] | no address took the connection |
+    /// | [`ErrorKind::Proxy`] | the proxy could not be reached, or made no connection |
     /// | [`ErrorKind::Tls`] | the TLS handshake failed |
     /// | [`ErrorKind::Io`] | the platform has no roots to trust, or the stream failed |
     /// | [`ErrorKind::TimedOut`] | the time was over |
@@ -139,10 +157,57 @@ impl Dialer {
         Ok(Stream::Tls(stream))
     }
 
-    #[expect(clippy::unused_self, reason = "proxies")]
     fn connect(&self, target: &Target, deadline: Deadline) -> Result<TcpStream, Error> {
-        addresses::connect(&target.endpoint, deadline)
+        match self.proxies.choose(target) {
+            Some(proxy) => connect_through(proxy, &target.endpoint, deadline),
+            None => addresses::connect(&target.endpoint, deadline),
+        }
     }
+}
+
+fn connect_through(
+    proxy: &Proxy,
+    target: &Endpoint,
+    deadline: Deadline,
+) -> Result<TcpStream, Error> {
+    if proxy.protocol != Protocol::Socks5 {
+        return open_through(proxy, target, deadline);
+    }
+    let mut result = Err(Error::new(ErrorKind::Resolve, "host has no address"));
+    for address in addresses::ordered(target)? {
+        let target = Endpoint {
+            host: Host::Address(address.ip()),
+            port: address.port(),
+        };
+        result = open_through(proxy, &target, deadline);
+        // Another of the target's addresses is of use only where the proxy answered.
+        let refused =
+            |error: &Error| error.kind() == ErrorKind::Proxy && error.fault() == Fault::Peer;
+        if !result.as_ref().is_err_and(refused) {
+            break;
+        }
+    }
+    result
+}
+
+fn open_through(proxy: &Proxy, target: &Endpoint, deadline: Deadline) -> Result<TcpStream, Error> {
+    let unreachable = |error: Error| {
+        let message = format!("proxy {} cannot be reached", proxy.endpoint);
+        error.of_step(ErrorKind::Proxy, &message)
+    };
+    let mut stream = addresses::connect(&proxy.endpoint, deadline).map_err(unreachable)?;
+    let credentials = proxy.credentials.as_ref();
+    let opened = match proxy.protocol {
+        Protocol::Http => tunnel::open(&mut stream, target, credentials, deadline),
+        Protocol::Socks5 | Protocol::Socks5h => {
+            socks::open(&mut stream, target, credentials, deadline)
+        }
+    };
+    opened.map_err(|error| {
+        let message = format!("proxy {} made no connection to {target}", proxy.endpoint);
+        error.of_step(ErrorKind::Proxy, &message)
+    })?;
+    Ok(stream)
 }
 
 /// What a URI says about the connection to its host.
@@ -154,7 +219,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// Of an `http` or `https` URI.
-    fn of(uri: &Uri) -> Result<Self, Error> {
+    pub(super) fn of(uri: &Uri) -> Result<Self, Error> {
         let secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
             Some(scheme) if *scheme == Scheme::HTTPS => true,

@@ -390,9 +390,6 @@ impl Outgoing {
     /// Seals a `close_notify`, once. A session that has failed has sent an alert instead.
     fn close(&mut self, session: &mut Connection) {
         if !self.closed {
-            // RFC 8446 4.6.3: a new key of ours has to be announced before it is used, which the
-            // session leaves for the next payload.
-            let _ = session.writer().write(&[]);
             session.send_close_notify();
             self.closed = true;
         }
