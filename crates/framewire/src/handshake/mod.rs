@@ -57,6 +57,7 @@ mod fields;
 mod key;
 mod origin;
 mod pending;
+mod redirect;
 mod subprotocol;
 
 pub use acceptor::Acceptor;

@@ -131,6 +131,12 @@ impl Error {
         self.of(kind, what)
     }
 
+    /// The same in other words.
+    pub(crate) fn with_message(mut self, message: String) -> Self {
+        self.0.message = message;
+        self
+    }
+
     /// Takes the answer away: a client answers nothing.
     pub(super) fn without_response(mut self) -> Self {
         self.0.response = None;
