@@ -28,6 +28,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A client
+//!
+//! [`request`] asks over a stream that is connected already; a [`Dialer`] connects to the host of the
+//! request's URI first: names and addresses, proxies, and TLS with the feature `rustls`.
+//!
+//! ```no_run
+//! use framewire::upgrade::{self, Dialer, Limits};
+//! use http::Request;
+//!
+//! let request = Request::get("http://echo.example/").header("upgrade", "echo/1").body(())?;
+//! let accept_any = |_: &http::Response<()>| Ok::<_, upgrade::Error>(());
+//! let upgraded = Dialer::new().request(request, &Limits::default(), accept_any)?;
+//! # drop(upgraded);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Without I/O
 //!
 //! An event loop feeds whatever arrived to a [`RequestDecoder`] (a client: [`ResponseDecoder`]),
