@@ -17,7 +17,14 @@ pub(super) fn ordered(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
 /// Each address has an equal share of what is left of the time. Resolving a name blocks for as long
 /// as the operating system takes, whatever the deadline.
 pub(super) fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<TcpStream, Error> {
-    let addresses = ordered(endpoint)?;
+    connect_to_any(&ordered(endpoint)?, endpoint, deadline)
+}
+
+fn connect_to_any(
+    addresses: &[SocketAddr],
+    endpoint: &Endpoint,
+    deadline: Deadline,
+) -> Result<TcpStream, Error> {
     let mut failures = Vec::new();
     for (tried, &address) in addresses.iter().enumerate() {
         let result = match deadline.share(addresses.len() - tried) {
@@ -116,6 +123,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use std::net::{Ipv6Addr, TcpListener};
 
     fn addresses(list: &[&str]) -> Vec<SocketAddr> {
         list.iter().map(|text| text.parse().unwrap()).collect()
@@ -145,9 +153,48 @@ mod tests {
         }
     }
 
+    fn endpoint() -> Endpoint {
+        Endpoint::parse("a.example:80", 0).unwrap()
+    }
+
+    /// Where nothing listens.
+    fn unused() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    }
+
+    #[test]
+    fn address_that_takes_no_connection_is_followed_by_the_next() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listening = listener.local_addr().unwrap();
+        let other_family = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), listening.port());
+        let addresses = [other_family, unused(), listening];
+        let deadline = Deadline::after(Duration::from_secs(30));
+        let stream = connect_to_any(&addresses, &endpoint(), deadline).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), listening);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn address_that_does_not_answer_takes_its_share_of_the_time_alone() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent_address = silent.local_addr().unwrap();
+        // Linux drops what comes once the queue of the listener is full.
+        let tick = Duration::from_millis(100);
+        let connect = || TcpStream::connect_timeout(&silent_address, tick).ok();
+        let queue: Vec<_> = std::iter::from_fn(connect).take(10_000).collect();
+        assert!(queue.len() < 10_000);
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [silent_address, listener.local_addr().unwrap()];
+        let deadline = Deadline::after(Duration::from_secs(1));
+        let stream = connect_to_any(&addresses, &endpoint(), deadline).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        assert!(!deadline.is_over());
+    }
+
     #[test]
     fn failures_name_every_address_that_was_tried() {
-        let endpoint = Endpoint::parse("a.example:80", 0).unwrap();
         let [first, second] = addresses(&["[2001:db8::1]:80", "192.0.2.1:80"])[..] else {
             unreachable!("there are two");
         };
@@ -155,7 +202,7 @@ mod tests {
             (first, io::ErrorKind::TimedOut.into()),
             (second, io::ErrorKind::ConnectionRefused.into()),
         ];
-        let error = no_connection(&endpoint, failures);
+        let error = no_connection(&endpoint(), failures);
         assert_eq!(
             error.to_string(),
             "no connection to a.example:80: [2001:db8::1]:80 not answered in its share of the time, \

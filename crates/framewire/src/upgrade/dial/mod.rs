@@ -17,7 +17,7 @@ use crate::Fault;
 use endpoint::{Endpoint, Host};
 use http::uri::{Authority, Scheme, Uri};
 use http::{Request, Response};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 #[cfg(feature = "rustls")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,11 +170,19 @@ fn connect_through(
     target: &Endpoint,
     deadline: Deadline,
 ) -> Result<TcpStream, Error> {
-    if proxy.protocol != Protocol::Socks5 {
-        return open_through(proxy, target, deadline);
+    match proxy.protocol {
+        Protocol::Socks5 => open_to_any(proxy, &addresses::ordered(target)?, deadline),
+        Protocol::Http | Protocol::Socks5h => open_through(proxy, target, deadline),
     }
+}
+
+fn open_to_any(
+    proxy: &Proxy,
+    addresses: &[SocketAddr],
+    deadline: Deadline,
+) -> Result<TcpStream, Error> {
     let mut result = Err(Error::new(ErrorKind::Resolve, "host has no address"));
-    for address in addresses::ordered(target)? {
+    for address in addresses {
         let target = Endpoint {
             host: Host::Address(address.ip()),
             port: address.port(),
@@ -241,4 +249,35 @@ impl Target {
 
 fn invalid(message: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    #[test]
+    fn address_that_a_socks_proxy_does_not_reach_is_followed_by_the_next() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = format!("socks5://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            // Host unreachable, then success, each to a greeting and a request.
+            [4, 0].map(|reply| {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.read_exact(&mut [0; 3]).unwrap();
+                stream.write_all(&[5, 0]).unwrap();
+                let mut request = [0; 10];
+                stream.read_exact(&mut request).unwrap();
+                let answer = [5, reply, 0, 1, 0, 0, 0, 0, 0, 0];
+                stream.write_all(&answer).unwrap();
+                request[7]
+            })
+        });
+        let addresses = ["192.0.2.1:80", "192.0.2.2:80"].map(|text| text.parse().unwrap());
+        let deadline = Deadline::after(Duration::from_secs(30));
+        open_to_any(&Proxy::parse(&proxy).unwrap(), &addresses, deadline).unwrap();
+        assert_eq!(server.join().unwrap(), [1, 2]);
+    }
 }
