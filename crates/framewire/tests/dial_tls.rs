@@ -68,6 +68,27 @@ fn messages_of_any_size_there_and_back() {
 }
 
 #[test]
+fn tls_1_2_is_spoken_too() {
+    let authority = Authority::new();
+    let mut config = ServerConfig::clone(&authority.server(&["127.0.0.1"]));
+    config.max_fragment_size = Some(1000);
+    let address = serve_tls(Arc::new(config));
+    let connector = with(Arc::new(authority.client_of(&[&rustls::version::TLS12])));
+    let uri = format!("wss://{address}/");
+    let mut websocket = connect_with(&uri, &connector, Config::default()).unwrap();
+    let Stream::Tls(stream) = websocket.stream() else {
+        panic!("no tls");
+    };
+    let version = stream.inspect(|session| session.protocol_version());
+    assert_eq!(version, Some(rustls::ProtocolVersion::TLSv1_2));
+    websocket
+        .write_message(Opcode::Binary, &pattern(100_000))
+        .unwrap();
+    assert!(websocket.next_message().unwrap().payload() == pattern(100_000));
+    assert!(websocket.shutdown(PATIENCE).unwrap().clean);
+}
+
+#[test]
 fn no_time_out_is_left_on_the_stream() {
     let websocket = connected();
     let Stream::Tls(stream) = websocket.stream() else {

@@ -172,6 +172,11 @@ fn time_out_bounds_a_call_however_many_pieces_a_record_comes_in() {
     assert!(started.elapsed() >= Duration::from_millis(50));
     // All of the record would take 20 s.
     assert!(started.elapsed() < Duration::from_secs(10));
+    // What was left of it for the last piece is not what stays set.
+    assert_eq!(
+        client.get_ref().read_timeout(),
+        Some(Duration::from_millis(50))
+    );
     client
         .get_ref()
         .behave(|behaviour| *behaviour = Behaviour::default());

@@ -2,7 +2,9 @@
 
 use framewire::rustls::crypto::ring;
 use framewire::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use framewire::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use framewire::rustls::{
+    ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion,
+};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,10 +55,15 @@ impl Authority {
 
     /// As `client`, to be changed.
     pub(crate) fn client_config(&self) -> ClientConfig {
+        self.client_of(DEFAULT_VERSIONS)
+    }
+
+    /// As `client_config`, with these versions of TLS alone.
+    pub(crate) fn client_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth()

@@ -76,6 +76,10 @@ impl Pipe {
         change(&mut self.behaviour.lock().unwrap());
     }
 
+    pub(crate) fn read_timeout(&self) -> Option<Duration> {
+        self.timeouts.lock().unwrap()[0]
+    }
+
     /// Waits until a thread is inside a write that finds no room.
     pub(crate) fn wait_for_stuck_writer(&self) {
         let state = self.output.lock();

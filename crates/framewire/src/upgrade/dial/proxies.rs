@@ -52,8 +52,8 @@ impl Proxies {
     /// | `no_proxy`, `NO_PROXY` | hosts that are connected to directly: see [`except`](Self::except) |
     ///
     /// The lower-case one counts where both are set; an empty one is not set. `HTTP_PROXY` is ignored
-    /// where `REQUEST_METHOD` is set: in a CGI program it is the header `Proxy` of whoever sent the
-    /// request. The values are as for [`Proxy::parse`].
+    /// where `REQUEST_METHOD` is set, and on Windows `http_proxy` too: in a CGI program it is the
+    /// header `Proxy` of whoever sent the request. The values are as for [`Proxy::parse`].
     ///
     /// Fails with [`ErrorKind::InvalidArgument`] where one is no proxy, and names the variable.
     pub fn from_env() -> Result<Self, Error> {
@@ -76,10 +76,11 @@ impl Proxies {
             found.transpose()
         };
         let in_cgi = lookup("REQUEST_METHOD").is_some();
-        let plain = if in_cgi {
-            &["http_proxy"][..]
-        } else {
-            &["http_proxy", "HTTP_PROXY"]
+        let plain: &[&str] = match in_cgi {
+            // Windows finds a variable by its name in any case.
+            true if cfg!(windows) => &[],
+            true => &["http_proxy"],
+            false => &["http_proxy", "HTTP_PROXY"],
         };
         let all = proxy(&["all_proxy", "ALL_PROXY"])?;
         let proxies = Self {

@@ -9,7 +9,8 @@ use std::fmt;
 ///
 /// `http` asks for a tunnel with CONNECT (RFC 9110 9.3.6), for plain connections as for those with
 /// TLS; `socks5` and `socks5h` are SOCKS version 5 (RFC 1928). The connection to the proxy itself is
-/// plain TCP.
+/// plain TCP. The head of a proxy's answer has the bounds of the default
+/// [`Limits`](crate::upgrade::Limits).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     pub(super) protocol: Protocol,
