@@ -35,13 +35,10 @@
 //! ```no_run
 //! # #[cfg(feature = "handshake")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use framewire::{Config, Opcode, client, handshake::Connector};
-//! use std::net::TcpStream;
+//! use framewire::Opcode;
 //! use std::time::Duration;
 //!
-//! let stream = TcpStream::connect("127.0.0.1:9001")?;
-//! let uri = "ws://127.0.0.1:9001/";
-//! let mut websocket = client(stream, uri, &Connector::new(), Config::default())?;
+//! let mut websocket = framewire::connect("ws://127.0.0.1:9001/")?;
 //! websocket.write_message(Opcode::Text, b"hello")?;
 //! println!("{:?}", websocket.next_message()?.text());
 //! websocket.shutdown(Duration::from_secs(1))?;
@@ -60,6 +57,8 @@
 //! | bare metal | [`protocol::Decoder`] and [`protocol::Encoder`]: no allocator, no `std` |
 //! | the wire format alone | [`frame`] |
 //! | the opening handshake | [`handshake`]; for other protocols than WebSocket, [`upgrade`] |
+//! | TLS, proxies, redirects | [`upgrade::Dialer`] and [`handshake::Connector`], for [`connect_with`] |
+//! | a stream of your own | [`client`] and [`accept`], or [`WebSocket`] without a handshake |
 //!
 //! # Features
 //!
@@ -71,9 +70,10 @@
 //! | `handshake` | yes | [`upgrade`], [`handshake`] | `http`, `httparse`, `sha1_smol`, `base64` |
 //! | `deflate` | | `deflate`: permessage-deflate | `zlib-rs` |
 //! | `miniz_oxide` | | `deflate`, and `deflate::Miniz`: a second engine for it | `miniz_oxide`, `adler2` |
+//! | `rustls` | | TLS: `wss`, `upgrade::TlsStream` | `rustls`, `rustls-native-certs` |
 //! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
 //!
-//! tokio, TLS and dialling are not there yet.
+//! tokio is not there yet.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 
@@ -102,13 +102,16 @@ pub use blocking::{
     CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config, WebSocket,
 };
 #[cfg(feature = "handshake")]
-pub use blocking::{accept, client};
+pub use blocking::{accept, client, connect, connect_with};
 #[cfg(feature = "std")]
 pub use error::{Closed, Error, ErrorKind, Side};
 #[cfg(feature = "std")]
 pub use fault::Fault;
 pub use frame::{CloseCode, Opcode};
 pub use protocol::{READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
+/// The version of rustls whose configurations the feature `rustls` takes.
+#[cfg(feature = "rustls")]
+pub use rustls;
 #[cfg(feature = "std")]
 pub use socket::{Duplicate, Socket, Untimed};
 

@@ -243,20 +243,18 @@ fn rfc6455_4_1_12_other_headers_may_be_sent_but_not_the_handshakes() {
 
 #[test]
 fn rfc6455_4_1_answer_1_another_status_is_left_to_http() {
-    for status in [
-        "200 OK",
-        "301 Moved Permanently",
-        "401 Unauthorized",
-        "503 Unavailable",
+    let refused = ErrorKind::Upgrade(upgrade::ErrorKind::Refused);
+    for (status, kind) in [
+        ("200 OK", refused),
+        ("301 Moved Permanently", ErrorKind::Redirect),
+        ("401 Unauthorized", refused),
+        ("503 Unavailable", refused),
     ] {
         let answer = format!("HTTP/1.1 {status}\r\nLocation: /x\r\nContent-Length: 4\r\n\r\nbody");
         let error = Connector::new()
             .handshake(Script::new(answer), "ws://a/")
             .unwrap_err();
-        assert_eq!(
-            error.kind(),
-            ErrorKind::Upgrade(upgrade::ErrorKind::Refused)
-        );
+        assert_eq!(error.kind(), kind);
         let response = error.into_response().unwrap();
         assert_eq!(response.status().as_str(), &status[..3]);
         assert_eq!(response.headers()["location"], "/x");

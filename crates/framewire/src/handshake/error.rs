@@ -2,7 +2,7 @@
 
 use crate::Fault;
 use crate::upgrade;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Uri};
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -10,6 +10,7 @@ use std::fmt;
 pub struct Error {
     kind: ErrorKind,
     inner: upgrade::Error,
+    redirect: Option<Box<Uri>>,
 }
 
 /// What kind of [`Error`] it is.
@@ -32,6 +33,13 @@ pub enum ErrorKind {
     Extension,
     /// `Sec-WebSocket-Accept` is missing, doubled or does not fit the key (RFC 6455 4.1).
     Accept,
+    /// The server answered with a redirect to another `ws` or `wss` URI, which
+    /// [`Error::redirect`] tells, and it was not followed: because that was not
+    /// [asked for](super::Connector::follow_redirects), or because it led from `wss` to `ws`.
+    Redirect,
+    /// The server's redirect was one more than was
+    /// [asked for](super::Connector::follow_redirects); [`Error::redirect`] tells where to.
+    TooManyRedirects,
     /// The operating system gave no random bytes for a key.
     Entropy,
     /// The caller passed something that cannot be sent: a reserved header, a subprotocol that is
@@ -45,6 +53,7 @@ impl Error {
         Self {
             kind,
             inner: upgrade::Error::veto(message).refusing(status),
+            redirect: None,
         }
     }
 
@@ -53,6 +62,7 @@ impl Error {
         Self {
             kind,
             inner: upgrade::Error::veto(message),
+            redirect: None,
         }
     }
 
@@ -66,21 +76,33 @@ impl Error {
         Self {
             kind: ErrorKind::Entropy,
             inner,
+            redirect: None,
         }
     }
 
     pub(super) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         Self {
-            kind: self.kind,
             inner: self.inner.with_header(name, value),
+            ..self
         }
     }
 
     /// Lets something be done with the error beneath.
     pub(super) fn map_inner(self, f: impl FnOnce(upgrade::Error) -> upgrade::Error) -> Self {
         Self {
-            kind: self.kind,
             inner: f(self.inner),
+            ..self
+        }
+    }
+
+    /// A refusal as a redirect, and why it is not followed.
+    pub(super) fn redirecting(self, kind: ErrorKind, target: Uri, why: &str) -> Self {
+        Self {
+            kind,
+            inner: self
+                .inner
+                .with_message(format!("server redirects to {target}{why}")),
+            redirect: Some(Box::new(target)),
         }
     }
 
@@ -110,6 +132,13 @@ impl Error {
         self.inner.response()
     }
 
+    /// Where the server redirects to: a `ws` or `wss` URI, with [`ErrorKind::Redirect`] and
+    /// [`ErrorKind::TooManyRedirects`].
+    #[must_use]
+    pub fn redirect(&self) -> Option<&Uri> {
+        self.redirect.as_deref()
+    }
+
     /// The refusal, without the error.
     #[must_use]
     pub fn into_response(self) -> Option<Response<Vec<u8>>> {
@@ -123,7 +152,11 @@ impl From<upgrade::Error> for Error {
             upgrade::ErrorKind::InvalidArgument => ErrorKind::InvalidArgument,
             kind => ErrorKind::Upgrade(kind),
         };
-        Self { kind, inner }
+        Self {
+            kind,
+            inner,
+            redirect: None,
+        }
     }
 }
 

@@ -22,6 +22,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A client connects with [`Connector::connect`], or over a stream of its own with
+//! [`Connector::handshake`]:
+//!
+//! ```no_run
+//! use framewire::handshake::Connector;
+//! use framewire::upgrade::{Dialer, Proxies};
+//! use framewire::{Config, connect_with};
+//!
+//! let connector = Connector::new()
+//!     .subprotocols(["chat.v2", "chat.v1"])?
+//!     .dialer(Dialer::new().proxy(Proxies::from_env()?))
+//!     .follow_redirects(3);
+//! let websocket = connect_with("ws://chat.example/", &connector, Config::default())?;
+//! # drop(websocket);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # In two steps
 //!
 //! [`Acceptor::receive`] gives any request that is sound HTTP/1.1, an ordinary `GET /` included.
@@ -57,6 +74,7 @@ mod fields;
 mod key;
 mod origin;
 mod pending;
+mod redirect;
 mod subprotocol;
 
 pub use acceptor::Acceptor;

@@ -4,7 +4,7 @@ use super::encode::plain_response;
 use crate::Fault;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::error::Error as StdError;
-use std::fmt;
+use std::{fmt, io};
 
 /// Why a connection was not upgraded.
 ///
@@ -59,6 +59,21 @@ pub enum ErrorKind {
     Vetoed,
     /// The caller passed something that cannot be sent. The caller's fault.
     InvalidArgument,
+    /// A host's name could not be resolved: there is none, or the resolver failed, which
+    /// [`source`](StdError::source) then tells.
+    Resolve,
+    /// No address of a host took the connection; the message says what became of each, and
+    /// [`source`](StdError::source) is the last one's [`std::io::Error`].
+    Dial,
+    /// The TLS handshake failed: the certificate is not trusted or for another host, or the other
+    /// end does not speak TLS. [`source`](StdError::source) is the error of rustls, or the
+    /// [`std::io::Error`] of the stream. The peer's fault, unless it was the stream.
+    Tls,
+    /// A proxy could not be reached, or made no connection; where it answered in HTTP,
+    /// [`Error::response`] is its answer. The peer's fault, unless it was the stream.
+    Proxy,
+    /// What was asked for needs a feature of this crate that is off. The caller's fault.
+    Unsupported,
 }
 
 impl Error {
@@ -98,6 +113,30 @@ impl Error {
         self
     }
 
+    /// The same, as what made something larger fail.
+    pub(super) fn of(mut self, kind: ErrorKind, what: &str) -> Self {
+        self.0.kind = kind;
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
+    /// As [`of`](Self::of), but what came too late, or was the caller's, stays that.
+    pub(super) fn of_step(self, kind: ErrorKind, what: &str) -> Self {
+        let kept = [ErrorKind::TimedOut, ErrorKind::InvalidArgument];
+        let kind = if kept.contains(&self.kind()) {
+            self.kind()
+        } else {
+            kind
+        };
+        self.of(kind, what)
+    }
+
+    /// The same in other words.
+    pub(crate) fn with_message(mut self, message: String) -> Self {
+        self.0.message = message;
+        self
+    }
+
     /// Takes the answer away: a client answers nothing.
     pub(super) fn without_response(mut self) -> Self {
         self.0.response = None;
@@ -109,9 +148,13 @@ impl Error {
             "server refused the upgrade with status {}",
             response.status()
         );
-        let mut error = Self::new(ErrorKind::Refused, message);
-        error.0.response = Some(response);
-        error
+        Self::new(ErrorKind::Refused, message).with_received(response)
+    }
+
+    /// Adds the answer that was received.
+    pub(super) fn with_received(mut self, response: Response<Vec<u8>>) -> Self {
+        self.0.response = Some(response);
+        self
     }
 
     /// What kind of error it is.
@@ -124,10 +167,16 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.0.kind {
-            ErrorKind::Io => Fault::Transport,
-            ErrorKind::InvalidArgument => Fault::Caller,
+            ErrorKind::Tls | ErrorKind::Proxy if self.is_of_stream() => Fault::Transport,
+            ErrorKind::Io | ErrorKind::Resolve | ErrorKind::Dial => Fault::Transport,
+            ErrorKind::InvalidArgument | ErrorKind::Unsupported => Fault::Caller,
             _ => Fault::Peer,
         }
+    }
+
+    fn is_of_stream(&self) -> bool {
+        let source = self.0.source.as_ref();
+        source.is_some_and(|source| source.is::<io::Error>())
     }
 
     /// The status that was sent or received, where there was one.
@@ -137,8 +186,8 @@ impl Error {
     }
 
     /// The refusal: at a server the answer to send, which the calls that write have sent already;
-    /// at a client the answer received, with at most 64 KiB of its body, decoded if it was
-    /// chunked. A redirect's target is its `location` header.
+    /// at a client the answer received, of the server or a proxy, with at most 64 KiB of its body,
+    /// decoded if it was chunked. A redirect's target is its `location` header.
     #[must_use]
     pub fn response(&self) -> Option<&Response<Vec<u8>>> {
         self.0.response.as_ref()

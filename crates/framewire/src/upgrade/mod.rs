@@ -28,6 +28,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A client
+//!
+//! [`request`] asks over a stream that is connected already; a [`Dialer`] connects to the host of the
+//! request's URI first: names and addresses, proxies, and TLS with the feature `rustls`.
+//!
+//! ```no_run
+//! use framewire::upgrade::{self, Dialer, Limits};
+//! use http::Request;
+//!
+//! let request = Request::get("http://echo.example/").header("upgrade", "echo/1").body(())?;
+//! let accept_any = |_: &http::Response<()>| Ok::<_, upgrade::Error>(());
+//! let upgraded = Dialer::new().request(request, &Limits::default(), accept_any)?;
+//! # drop(upgraded);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Without I/O
 //!
 //! An event loop feeds whatever arrived to a [`RequestDecoder`] (a client: [`ResponseDecoder`]),
@@ -41,7 +57,9 @@
 //! arrives and once more when it is complete, however it is cut.
 
 mod body;
+mod client;
 mod deadline;
+mod dial;
 mod encode;
 mod error;
 mod head;
@@ -53,11 +71,15 @@ mod request;
 mod response;
 mod rewind;
 mod server;
+#[cfg(feature = "rustls")]
+mod tls;
 mod upgraded;
 
-mod client;
-
 pub use client::request;
+pub(crate) use client::request_by;
+pub(crate) use deadline::Deadline;
+pub(crate) use dial::Target;
+pub use dial::{Dialer, Proxies, Proxy, Stream};
 pub use encode::{encode_request, encode_response};
 pub use error::{Error, ErrorKind};
 pub(crate) use host::split_host;
@@ -68,4 +90,6 @@ pub use request::RequestDecoder;
 pub use response::ResponseDecoder;
 pub use rewind::Rewind;
 pub use server::{Pending, receive};
+#[cfg(feature = "rustls")]
+pub use tls::TlsStream;
 pub use upgraded::Upgraded;
