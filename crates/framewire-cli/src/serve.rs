@@ -8,7 +8,6 @@ mod options;
 mod page;
 mod stream;
 
-use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -27,6 +26,7 @@ pub(crate) use self::options::Options;
 use self::connections::{Connection, Connections};
 use self::options::Origin;
 use self::stream::Stream;
+use crate::chain;
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
@@ -245,17 +245,6 @@ fn refuse(pending: Pending<Stream>, response: &Response<&str>, request: &str) ->
         Ok(_) => format!("{request}: {}", response.status()),
         Err(error) => format!("{request}: {}", chain(&error)),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// How long the peers have to answer the Close frame when the server ends.
