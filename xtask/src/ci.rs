@@ -158,7 +158,7 @@ fn clock(elapsed: Duration) -> String {
 
 /// The crates that are workspaces of their own.
 const OUTSIDE: [&str; 2] = ["conformance/no-std/Cargo.toml", "fuzz/Cargo.toml"];
-const FEATURE_SETS: [&str; 9] = [
+const FEATURE_SETS: [&str; 11] = [
     "",
     "alloc",
     "std",
@@ -168,6 +168,8 @@ const FEATURE_SETS: [&str; 9] = [
     "miniz_oxide",
     "handshake,deflate",
     "handshake,miniz_oxide",
+    "rustls",
+    "rustls,deflate",
 ];
 const MAX_DEPENDENCIES: usize = 10;
 const CARGO: Duration = Duration::from_secs(900);

@@ -1,30 +1,25 @@
 //! A client: sends each argument as a text message, prints what comes back, and closes.
 //!
-//! `cargo run --example client -- 127.0.0.1:9001 hello world`
+//! `cargo run --example client -- ws://127.0.0.1:9001/ hello world`
 
 use std::error::Error;
-use std::net::TcpStream;
 use std::time::Duration;
 use std::{env, iter};
 
-use framewire::handshake::Connector;
-use framewire::{Config, Opcode};
+use framewire::Opcode;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
-    let address = arguments.next().ok_or("usage: client HOST:PORT TEXT...")?;
+    let uri = arguments.next().ok_or("usage: client URI TEXT...")?;
     let texts: Vec<String> = arguments.collect();
-    for reply in run(&address, &texts)? {
+    for reply in run(&uri, &texts)? {
         println!("{reply}");
     }
     Ok(())
 }
 
-pub(crate) fn run(address: &str, texts: &[String]) -> Result<Vec<String>, Box<dyn Error>> {
-    let stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    let uri = format!("ws://{address}/");
-    let mut websocket = framewire::client(stream, &uri, &Connector::new(), Config::default())?;
+pub(crate) fn run(uri: &str, texts: &[String]) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut websocket = framewire::connect(uri)?;
 
     // All of them leave with one system call.
     for text in texts {

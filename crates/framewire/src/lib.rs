@@ -102,13 +102,15 @@ pub use blocking::{
     CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config, WebSocket,
 };
 #[cfg(feature = "handshake")]
-pub use blocking::{accept, client};
+pub use blocking::{accept, client, connect, connect_with};
 #[cfg(feature = "std")]
 pub use error::{Closed, Error, ErrorKind, Side};
 #[cfg(feature = "std")]
 pub use fault::Fault;
 pub use frame::{CloseCode, Opcode};
 pub use protocol::{READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
+#[cfg(feature = "rustls")]
+pub use rustls;
 #[cfg(feature = "std")]
 pub use socket::{Duplicate, Socket, Untimed};
 

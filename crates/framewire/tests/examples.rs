@@ -84,10 +84,11 @@ fn echo_server_echoes() {
 
 #[test]
 fn client_sends_its_arguments_and_gets_them_back() {
-    let address = serve(|listener| echo_server::run(&listener)).to_string();
+    let address = serve(|listener| echo_server::run(&listener));
+    let uri = format!("ws://{address}/");
     let texts = ["hello", "", "w\u{f6}rld"].map(str::to_owned);
-    assert_eq!(client::run(&address, &texts).unwrap(), texts);
-    assert!(client::run(&address, &[]).unwrap().is_empty());
+    assert_eq!(client::run(&uri, &texts).unwrap(), texts);
+    assert!(client::run(&uri, &[]).unwrap().is_empty());
 }
 
 #[cfg(feature = "deflate")]

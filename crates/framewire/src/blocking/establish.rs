@@ -5,6 +5,7 @@ use crate::Socket;
 use crate::error::Error;
 use crate::handshake::{Acceptor, Connector, Established};
 use crate::protocol::Role;
+use crate::upgrade::Stream;
 
 /// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream.
 ///
@@ -23,8 +24,43 @@ pub fn accept<S: Socket>(
     WebSocket::from_established(acceptor.accept(stream)?, Role::Server, config)
 }
 
+/// Connects to a `ws` or `wss` URI, with the defaults of [`Connector`] and [`Config`].
+///
+/// Blocks for 10 seconds at most, for names, addresses, TLS and the handshake together, but see
+/// [`Dialer`](crate::upgrade::Dialer) for what is not bounded. Leaves no time-out on the stream.
+///
+/// ```no_run
+/// use framewire::Opcode;
+///
+/// let mut websocket = framewire::connect("ws://127.0.0.1:9001/")?;
+/// websocket.write_message(Opcode::Text, b"hello")?;
+/// # Ok::<(), framewire::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): what failed, and a server's refusal, are in
+/// it.
+pub fn connect(uri: &str) -> Result<WebSocket<Stream>, Error> {
+    connect_with(uri, &Connector::new(), Config::default())
+}
+
+/// Connects to a `ws` or `wss` URI.
+///
+/// Blocks for the time that the connector's limits allow, as [`Connector::connect`] does.
+///
+/// # Errors
+/// As [`connect`], and [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+pub fn connect_with(
+    uri: &str,
+    connector: &Connector,
+    config: Config,
+) -> Result<WebSocket<Stream>, Error> {
+    config.check()?;
+    WebSocket::from_established(connector.connect(uri)?, Role::Client, config)
+}
+
 /// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that is connected to
-/// the server already.
+/// the server already: by the program, in any way it likes. [`connect`] is the way of this crate.
 ///
 /// Blocks for the time that the connector's limits allow, 10 seconds by default, and takes the
 /// stream's time-outs away at the end.

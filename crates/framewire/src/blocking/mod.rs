@@ -44,7 +44,7 @@ mod writer;
 pub use byte_stream::ByteStream;
 pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
 #[cfg(feature = "handshake")]
-pub use establish::{accept, client};
+pub use establish::{accept, client, connect, connect_with};
 pub use handlers::{CloseReply, PingReply};
 pub use keep_alive::KeepAliveEnd;
 pub use message_reader::MessageReader;

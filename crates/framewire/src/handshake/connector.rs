@@ -4,7 +4,9 @@ use super::fields::{Single, append, single};
 use super::key::{accept_key, generate_key};
 use super::{Error, ErrorKind, Established, offered_subprotocols, subprotocol};
 use crate::Socket;
-use crate::upgrade::{self, Limits, is_token, lists, split_host};
+use crate::upgrade::{
+    self, Deadline, Dialer, Limits, Stream, Target, is_token, lists, request_by, split_host,
+};
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -21,6 +23,7 @@ pub struct Connector {
     origin: Option<HeaderValue>,
     headers: HeaderMap,
     limits: Limits,
+    dialer: Dialer,
     #[cfg(feature = "deflate")]
     deflate: Option<crate::deflate::Deflate>,
 }
@@ -62,10 +65,18 @@ impl Connector {
         Ok(self)
     }
 
-    /// The bounds on a response: 16 KiB, 100 headers and 10 s unless set.
+    /// The bounds on a response: 16 KiB, 100 headers and 10 s unless set. The time is for all of
+    /// [`connect`](Self::connect) together.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// How [`connect`](Self::connect) gets to the server: proxies, TLS. Straight there unless set.
+    #[must_use]
+    pub fn dialer(mut self, dialer: Dialer) -> Self {
+        self.dialer = dialer;
         self
     }
 
@@ -92,16 +103,38 @@ impl Connector {
         }
     }
 
-    /// Does the handshake over a stream that is connected to the host of `uri`.
+    /// Connects to the host of a `ws` or `wss` URI and does the handshake there.
+    ///
+    /// Blocks for the time of the [`limits`](Self::limits) at most, for all of it together, but see
+    /// [`Dialer`] for resolving names; no time-out is left set on the stream. Fails as
+    /// [`handshake`](Self::handshake) and [`Dialer::dial`] do.
+    pub fn connect(&self, uri: &str) -> Result<Established<Stream>, Error> {
+        let deadline = Deadline::after(self.limits.time);
+        let request = self.request(uri)?;
+        let stream = self.dialer.dial_by(&target(request.uri())?, deadline)?;
+        self.handshake_by(stream, request, deadline)
+    }
+
+    /// Does the handshake over a stream that is connected to the host of `uri`: one that the program
+    /// dialled in its own way, with TLS of its own, or in memory.
     ///
     /// Blocks and sets time-outs as [`upgrade::request`] does. Fails as [`request`](Self::request),
     /// `upgrade::request` and [`check_response`] do; a refusal's status, headers and body are in
     /// the error.
     pub fn handshake<S: Socket>(&self, stream: S, uri: &str) -> Result<Established<S>, Error> {
-        let request = self.request(uri)?;
-        // `upgrade::request` keeps the request; the check needs only its headers.
+        let deadline = Deadline::after(self.limits.time);
+        self.handshake_by(stream, self.request(uri)?, deadline)
+    }
+
+    fn handshake_by<S: Socket>(
+        &self,
+        stream: S,
+        request: Request<()>,
+        deadline: Deadline,
+    ) -> Result<Established<S>, Error> {
+        // `request_by` keeps the request; the check needs only its headers.
         let asked = request.headers().clone();
-        let upgraded = upgrade::request(stream, request, &self.limits, |response| {
+        let upgraded = request_by(stream, request, &self.limits, deadline, |response| {
             check_websocket_headers(&asked, response.headers())
         })?;
         #[cfg(feature = "deflate")]
@@ -224,6 +257,22 @@ fn check_subprotocol(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Erro
     }
 }
 
+/// What the URI of a request says about the connection.
+fn target(uri: &Uri) -> Result<Target, Error> {
+    let secure = is_secure(uri).unwrap_or_default();
+    let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+    Ok(Target::new(secure, authority)?)
+}
+
+/// Whether a URI is `wss`; nothing where it is not `ws` either.
+fn is_secure(uri: &Uri) -> Option<bool> {
+    match uri.scheme_str()? {
+        scheme if scheme.eq_ignore_ascii_case("ws") => Some(false),
+        scheme if scheme.eq_ignore_ascii_case("wss") => Some(true),
+        _ => None,
+    }
+}
+
 /// A URI, and the `Host` for it.
 fn parse_uri(text: &str) -> Result<(Uri, HeaderValue), Error> {
     // RFC 6455 3: fragments have no meaning in these URIs and must not be used.
@@ -233,10 +282,10 @@ fn parse_uri(text: &str) -> Result<(Uri, HeaderValue), Error> {
     let uri: Uri = text.parse().map_err(|error: http::uri::InvalidUri| {
         upgrade::Error::new(upgrade::ErrorKind::InvalidArgument, "invalid uri").with_source(error)
     })?;
-    let default_port = match uri.scheme_str() {
-        Some(scheme) if scheme.eq_ignore_ascii_case("ws") => 80,
-        Some(scheme) if scheme.eq_ignore_ascii_case("wss") => 443,
-        _ => return Err(Error::invalid("uri is neither ws nor wss")),
+    let default_port = match is_secure(&uri) {
+        Some(false) => 80,
+        Some(true) => 443,
+        None => return Err(Error::invalid("uri is neither ws nor wss")),
     };
     let authority = uri
         .authority()

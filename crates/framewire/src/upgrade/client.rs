@@ -41,12 +41,23 @@ use http::{Request, Response, StatusCode};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn request<S: Socket, E: From<Error>>(
-    mut stream: S,
+    stream: S,
     request: Request<()>,
     limits: &Limits,
     validate: impl FnOnce(&Response<()>) -> Result<(), E>,
 ) -> Result<Upgraded<S>, E> {
     let deadline = Deadline::after(limits.time);
+    request_by(stream, request, limits, deadline, validate)
+}
+
+/// As [`request`], by a deadline that other steps share; its limit of time is not looked at.
+pub(crate) fn request_by<S: Socket, E: From<Error>>(
+    mut stream: S,
+    request: Request<()>,
+    limits: &Limits,
+    deadline: Deadline,
+    validate: impl FnOnce(&Response<()>) -> Result<(), E>,
+) -> Result<Upgraded<S>, E> {
     let head = encode_request(&request)?;
     deadline.write_all(&mut stream, &head)?;
     let (response, leftover) = read_response(&mut stream, limits, deadline)?;

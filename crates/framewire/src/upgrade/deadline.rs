@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 /// A point in time by which something is done, and how long that was from the start.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
+pub(crate) struct Deadline {
     /// `None` is never.
     end: Option<Instant>,
     time: Duration,
 }
 
 impl Deadline {
-    pub(super) fn after(time: Duration) -> Self {
+    pub(crate) fn after(time: Duration) -> Self {
         Self {
             end: Instant::now().checked_add(time),
             time,
@@ -66,6 +66,22 @@ impl Deadline {
         cleared.map_err(|error| self.error(error, "clearing the time-outs"))
     }
 
+    /// An equal part of what is left, for one of `count` attempts; `None` without a deadline.
+    pub(super) fn share(self, count: usize) -> io::Result<Option<Duration>> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        Ok(self.left()?.map(|left| left / count.max(1)))
+    }
+
+    pub(super) fn is_over(self) -> bool {
+        self.left().is_err()
+    }
+
+    /// The error for something that the time was too short for.
+    pub(super) fn error_for(self, what: &str) -> Error {
+        let message = format!("{what} was not done within the limit of {:?}", self.time);
+        Error::new(ErrorKind::TimedOut, message)
+    }
+
     fn left(self) -> io::Result<Option<Duration>> {
         let Some(end) = self.end else {
             return Ok(None);
@@ -77,11 +93,14 @@ impl Deadline {
     }
 
     fn error(self, error: io::Error, doing: &str) -> Error {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            // How a TLS stream says that it was cut.
+            return Error::new(ErrorKind::Closed, "stream ended").with_source(error);
+        }
         if !self.is_time_out(&error) {
             return Error::new(ErrorKind::Io, format!("{doing} failed")).with_source(error);
         }
-        let message = format!("{doing} was not done within the limit of {:?}", self.time);
-        Error::new(ErrorKind::TimedOut, message)
+        self.error_for(doing)
     }
 
     /// `WouldBlock` is how Unix reports a time-out, and how a non-blocking stream says "not yet":

@@ -4,7 +4,7 @@ use super::encode::plain_response;
 use crate::Fault;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::error::Error as StdError;
-use std::fmt;
+use std::{fmt, io};
 
 /// Why a connection was not upgraded.
 ///
@@ -59,6 +59,18 @@ pub enum ErrorKind {
     Vetoed,
     /// The caller passed something that cannot be sent. The caller's fault.
     InvalidArgument,
+    /// A host's name could not be resolved: there is none, or the resolver failed, which
+    /// [`source`](StdError::source) then tells.
+    Resolve,
+    /// No address of a host took the connection; the message says what became of each, and
+    /// [`source`](StdError::source) is the last one's [`std::io::Error`].
+    Dial,
+    /// The TLS handshake failed: the certificate is not trusted or for another host, or the other
+    /// end does not speak TLS. [`source`](StdError::source) is the error of rustls, or the
+    /// [`std::io::Error`] of the stream. The peer's fault, unless it was the stream.
+    Tls,
+    /// What was asked for needs a feature of this crate that is off. The caller's fault.
+    Unsupported,
 }
 
 impl Error {
@@ -98,6 +110,14 @@ impl Error {
         self
     }
 
+    /// The same, as what made something larger fail.
+    #[cfg_attr(not(feature = "rustls"), expect(dead_code))]
+    pub(super) fn of(mut self, kind: ErrorKind, what: &str) -> Self {
+        self.0.kind = kind;
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
     /// Takes the answer away: a client answers nothing.
     pub(super) fn without_response(mut self) -> Self {
         self.0.response = None;
@@ -124,10 +144,16 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.0.kind {
-            ErrorKind::Io => Fault::Transport,
-            ErrorKind::InvalidArgument => Fault::Caller,
+            ErrorKind::Tls if self.is_of_stream() => Fault::Transport,
+            ErrorKind::Io | ErrorKind::Resolve | ErrorKind::Dial => Fault::Transport,
+            ErrorKind::InvalidArgument | ErrorKind::Unsupported => Fault::Caller,
             _ => Fault::Peer,
         }
+    }
+
+    fn is_of_stream(&self) -> bool {
+        let source = self.0.source.as_ref();
+        source.is_some_and(|source| source.is::<io::Error>())
     }
 
     /// The status that was sent or received, where there was one.

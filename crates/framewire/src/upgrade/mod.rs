@@ -41,7 +41,9 @@
 //! arrives and once more when it is complete, however it is cut.
 
 mod body;
+mod client;
 mod deadline;
+mod dial;
 mod encode;
 mod error;
 mod head;
@@ -53,11 +55,15 @@ mod request;
 mod response;
 mod rewind;
 mod server;
+#[cfg(feature = "rustls")]
+mod tls;
 mod upgraded;
 
-mod client;
-
 pub use client::request;
+pub(crate) use client::request_by;
+pub(crate) use deadline::Deadline;
+pub(crate) use dial::Target;
+pub use dial::{Dialer, Stream};
 pub use encode::{encode_request, encode_response};
 pub use error::{Error, ErrorKind};
 pub(crate) use host::split_host;
@@ -68,4 +74,6 @@ pub use request::RequestDecoder;
 pub use response::ResponseDecoder;
 pub use rewind::Rewind;
 pub use server::{Pending, receive};
+#[cfg(feature = "rustls")]
+pub use tls::TlsStream;
 pub use upgraded::Upgraded;

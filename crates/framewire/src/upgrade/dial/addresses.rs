@@ -1,0 +1,160 @@
+//! From a name to a TCP connection: its addresses, their order, and a share of the time for each.
+
+use super::endpoint::{Endpoint, Host};
+use crate::upgrade::deadline::Deadline;
+use crate::upgrade::{Error, ErrorKind};
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// Connects to the first address of an endpoint that takes the connection, with `TCP_NODELAY`.
+///
+/// Each address has an equal share of what is left of the time. Resolving a name blocks for as long
+/// as the operating system takes, whatever the deadline.
+pub(super) fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<TcpStream, Error> {
+    let addresses = interleave(resolve(endpoint)?);
+    let mut failures = Vec::new();
+    for (tried, &address) in addresses.iter().enumerate() {
+        let result = match deadline.share(addresses.len() - tried) {
+            Ok(None) => TcpStream::connect(address),
+            Ok(Some(share)) => TcpStream::connect_timeout(&address, share.max(SHORTEST)),
+            Err(_) => return Err(deadline.error_for(&format!("connection to {endpoint}"))),
+        };
+        match result {
+            Ok(stream) => {
+                // Without it, a small message would wait for the acknowledgement of the one before.
+                stream.set_nodelay(true).map_err(|error| {
+                    Error::new(ErrorKind::Io, "setting tcp_nodelay failed").with_source(error)
+                })?;
+                return Ok(stream);
+            }
+            Err(error) => failures.push((address, error)),
+        }
+    }
+    if deadline.is_over() {
+        return Err(deadline.error_for(&format!("connection to {endpoint}")));
+    }
+    Err(no_connection(endpoint, failures))
+}
+
+/// The addresses of an endpoint, in the resolver's order (RFC 6724).
+pub(super) fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
+    let name = match &endpoint.host {
+        Host::Address(address) => return Ok(vec![SocketAddr::new(*address, endpoint.port)]),
+        Host::Name(name) => name,
+    };
+    let failed = || {
+        let message = format!("host {name} could not be resolved");
+        Error::new(ErrorKind::Resolve, message)
+    };
+    let addresses = (name.as_str(), endpoint.port).to_socket_addrs();
+    let addresses: Vec<_> = addresses
+        .map_err(|error| failed().with_source(error))?
+        .collect();
+    if addresses.is_empty() {
+        return Err(failed());
+    }
+    Ok(addresses)
+}
+
+/// RFC 8305 4: the family of the resolver's first address first, and then the families in turn.
+/// Within a family the resolver's order stays; an address that comes twice is tried once.
+fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .partition(|address| address.is_ipv6() == first_is_ipv6);
+    let longest = first.len().max(second.len());
+    let mut ordered = Vec::new();
+    for index in 0..longest {
+        for address in [first.get(index), second.get(index)].into_iter().flatten() {
+            if !ordered.contains(address) {
+                ordered.push(*address);
+            }
+        }
+    }
+    ordered
+}
+
+fn no_connection(endpoint: &Endpoint, mut failures: Vec<(SocketAddr, io::Error)>) -> Error {
+    let message = match &failures[..] {
+        [(address, error)] if address.to_string() == endpoint.to_string() => {
+            format!("connection to {endpoint} {}", outcome(error))
+        }
+        _ => {
+            let each: Vec<_> = failures
+                .iter()
+                .map(|(address, error)| format!("{address} {}", outcome(error)))
+                .collect();
+            format!("no connection to {endpoint}: {}", each.join(", "))
+        }
+    };
+    let error = Error::new(ErrorKind::Dial, message);
+    match failures.pop() {
+        Some((_, last)) => error.with_source(last),
+        None => error,
+    }
+}
+
+fn outcome(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "refused".to_owned(),
+        io::ErrorKind::TimedOut => "not answered in its share of the time".to_owned(),
+        _ => format!("failed: {error}"),
+    }
+}
+
+/// Zero is no time-out that a socket takes.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+        list.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn rfc8305_4_families_take_turns_and_the_resolver_says_which_is_first() {
+        const A: &str = "192.0.2.1:80";
+        const B: &str = "192.0.2.2:80";
+        const C: &str = "192.0.2.3:80";
+        const X: &str = "[2001:db8::1]:80";
+        const Y: &str = "[2001:db8::2]:80";
+        const Z: &str = "[2001:db8::3]:80";
+        let table: [(&[&str], &[&str]); 9] = [
+            (&[], &[]),
+            (&[A], &[A]),
+            (&[X, Y], &[X, Y]),
+            (&[X, Y, A, B], &[X, A, Y, B]),
+            (&[A, B, X, Y], &[A, X, B, Y]),
+            (&[X, Y, Z, A], &[X, A, Y, Z]),
+            (&[X, A, B, C], &[X, A, B, C]),
+            (&[B, A, X], &[B, X, A]),
+            (&[X, X, A, A], &[X, A]),
+        ];
+        for (resolved, ordered) in table {
+            assert_eq!(interleave(addresses(resolved)), addresses(ordered));
+        }
+    }
+
+    #[test]
+    fn failures_name_every_address_that_was_tried() {
+        let endpoint = Endpoint::parse("a.example:80", 0).unwrap();
+        let [first, second] = addresses(&["[2001:db8::1]:80", "192.0.2.1:80"])[..] else {
+            unreachable!("there are two");
+        };
+        let failures = vec![
+            (first, io::ErrorKind::TimedOut.into()),
+            (second, io::ErrorKind::ConnectionRefused.into()),
+        ];
+        let error = no_connection(&endpoint, failures);
+        assert_eq!(
+            error.to_string(),
+            "no connection to a.example:80: [2001:db8::1]:80 not answered in its share of the time, \
+             192.0.2.1:80 refused"
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! The client's way to a stream: names, addresses and proxies, then TLS where the URI asks for it.
+
+mod addresses;
+mod endpoint;
+mod stream;
+
+use super::client::request_by;
+use super::deadline::Deadline;
+#[cfg(feature = "rustls")]
+use super::tls::{TlsStream, default_config};
+use super::{Error, ErrorKind, Limits, Upgraded};
+use endpoint::Endpoint;
+#[cfg(feature = "rustls")]
+use endpoint::Host;
+use http::uri::{Authority, Scheme, Uri};
+use http::{Request, Response};
+use std::net::TcpStream;
+#[cfg(feature = "rustls")]
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use stream::Stream;
+
+/// How a client connects to the host of a URI.
+///
+/// The default goes straight there. One dialer serves any number of connections and is cheap to
+/// clone.
+///
+/// # What a connection takes
+///
+/// A host name is resolved by the operating system, **which cannot be interrupted**: it blocks for as
+/// long as the resolver is set up to take, and only what follows is bounded by the time limit. The
+/// addresses are tried one after the other, in the order of RFC 8305 section 4 (IPv6 and IPv4 in
+/// turn), each with an equal share of the time that is left; nothing is tried in parallel, as that
+/// would take a thread. `TCP_NODELAY` is set.
+#[derive(Debug, Clone, Default)]
+pub struct Dialer {
+    #[cfg(feature = "rustls")]
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Dialer {
+    /// The default: no proxy.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The TLS configuration for `https` URIs: own roots, a client's certificate, versions.
+    ///
+    /// Without one, the certificate must be for the host and lead to a root that the platform trusts;
+    /// the roots are read once for the process. The configuration may offer `http/1.1` in ALPN; a
+    /// connection that agrees on any other protocol fails with [`ErrorKind::Tls`].
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Connects to the host of an `http` or `https` URI.
+    ///
+    /// Blocks for `time` at most, but see [above](Self) for resolving; [`Duration::MAX`] is for ever.
+    /// No time-out is left set on the stream.
+    ///
+    /// Fails with
+    ///
+    /// | kind | where |
+    /// |---|---|
+    /// | [`ErrorKind::Resolve`] | the host's name has no address |
+    /// | [`ErrorKind::Dial`] | no address took the connection |
+    /// | [`ErrorKind::Tls`] | the TLS handshake failed |
+    /// | [`ErrorKind::Io`] | the platform has no roots to trust, or the stream failed |
+    /// | [`ErrorKind::TimedOut`] | the time was over |
+    /// | [`ErrorKind::Unsupported`] | the URI is `https`, and the feature `rustls` is off |
+    /// | [`ErrorKind::InvalidArgument`] | the URI is neither `http` nor `https`, or has no host |
+    pub fn dial(&self, uri: &Uri, time: Duration) -> Result<Stream, Error> {
+        let deadline = Deadline::after(time);
+        let stream = self.dial_by(&Target::of(uri)?, deadline)?;
+        deadline.clear(&stream)?;
+        Ok(stream)
+    }
+
+    /// Connects to the host of the request's URI and asks there for an upgrade: [`dial`](Self::dial)
+    /// and [`request`](super::request), with [`Limits::time`] for both together.
+    pub fn request<E: From<Error>>(
+        &self,
+        request: Request<()>,
+        limits: &Limits,
+        validate: impl FnOnce(&Response<()>) -> Result<(), E>,
+    ) -> Result<Upgraded<Stream>, E> {
+        let deadline = Deadline::after(limits.time);
+        let stream = self.dial_by(&Target::of(request.uri())?, deadline)?;
+        request_by(stream, request, limits, deadline, validate)
+    }
+
+    /// Connects; the time-outs that the deadline needs are left set.
+    pub(crate) fn dial_by(&self, target: &Target, deadline: Deadline) -> Result<Stream, Error> {
+        if cfg!(not(feature = "rustls")) && target.secure {
+            let message = format!(
+                "{} is to be reached over tls, which needs the feature `rustls` of framewire",
+                target.endpoint
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let stream = self.connect(target, deadline)?;
+        #[cfg(feature = "rustls")]
+        if target.secure {
+            return self.secure(stream, target, deadline);
+        }
+        Ok(Stream::Plain(stream))
+    }
+
+    #[cfg(feature = "rustls")]
+    fn secure(
+        &self,
+        stream: TcpStream,
+        target: &Target,
+        deadline: Deadline,
+    ) -> Result<Stream, Error> {
+        let config = match &self.tls {
+            Some(config) => Arc::clone(config),
+            None => default_config()?,
+        };
+        let host = match &target.endpoint.host {
+            Host::Name(name) => name.clone(),
+            Host::Address(address) => address.to_string(),
+        };
+        let stream = TlsStream::connect_by(stream, &host, config, deadline)?;
+        // RFC 7301 3.2: nothing but what was agreed on may be spoken.
+        let alpn = stream.inspect(|session| session.alpn_protocol().map(<[u8]>::to_vec));
+        if let Some(protocol) = alpn.filter(|protocol| protocol != b"http/1.1") {
+            let message = format!(
+                "{host} and the tls configuration agreed on {}, which is not http/1.1",
+                protocol.escape_ascii()
+            );
+            return Err(Error::new(ErrorKind::Tls, message));
+        }
+        Ok(Stream::Tls(stream))
+    }
+
+    #[expect(clippy::unused_self, reason = "proxies")]
+    fn connect(&self, target: &Target, deadline: Deadline) -> Result<TcpStream, Error> {
+        addresses::connect(&target.endpoint, deadline)
+    }
+}
+
+/// What a URI says about the connection to its host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) secure: bool,
+    pub(crate) endpoint: Endpoint,
+}
+
+impl Target {
+    /// Of an `http` or `https` URI.
+    fn of(uri: &Uri) -> Result<Self, Error> {
+        let secure = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => return Err(invalid("uri is neither http nor https")),
+        };
+        let authority = uri.authority().map_or("", Authority::as_str);
+        Self::new(secure, authority)
+    }
+
+    /// Of the authority of a URI.
+    pub(crate) fn new(secure: bool, authority: &str) -> Result<Self, Error> {
+        let default_port = if secure { 443 } else { 80 };
+        let Some(endpoint) = Endpoint::parse(authority, default_port) else {
+            return Err(invalid("authority of the uri is not host[:port]"));
+        };
+        Ok(Self { secure, endpoint })
+    }
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}

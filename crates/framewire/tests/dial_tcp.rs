@@ -1,0 +1,243 @@
+//! From a URI to a connection over TCP: names, addresses, time, and what is said when it fails.
+#![cfg(feature = "handshake")]
+#![allow(clippy::unwrap_used)]
+
+mod dial_support;
+
+use dial_support::{PATIENCE, serve, serve_on};
+use framewire::handshake::{Connector, Error, ErrorKind};
+use framewire::upgrade::{self, Dialer, Limits, Stream};
+use framewire::{Config, Fault, Opcode, connect, connect_with};
+use http::{HeaderMap, Request};
+use std::error::Error as _;
+use std::io::{self, Read, Write};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn within(time: Duration) -> Connector {
+    Connector::new().limits(Limits {
+        time,
+        ..Limits::default()
+    })
+}
+
+fn failure(connector: &Connector, uri: &str) -> Error {
+    connector.connect(uri).unwrap_err()
+}
+
+fn kind(kind: upgrade::ErrorKind) -> ErrorKind {
+    ErrorKind::Upgrade(kind)
+}
+
+#[test]
+fn connect_sends_and_receives() {
+    let address = serve();
+    let mut websocket = connect(&format!("ws://{address}/chat?a=b")).unwrap();
+    websocket.write_message(Opcode::Text, b"hello").unwrap();
+    assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+    assert!(websocket.shutdown(PATIENCE).unwrap().clean);
+}
+
+#[test]
+fn no_time_out_is_left_on_the_stream_and_nagle_is_off() {
+    let websocket = connect(&format!("ws://{}/", serve())).unwrap();
+    assert_unarmed(websocket.stream());
+    assert!(websocket.stream().tcp().nodelay().unwrap());
+
+    let address = serve();
+    let uri = format!("http://{address}/").parse().unwrap();
+    let stream = Dialer::new().dial(&uri, PATIENCE).unwrap();
+    assert_unarmed(&stream);
+    assert_eq!(stream.tcp().peer_addr().unwrap(), address);
+}
+
+fn assert_unarmed(stream: &Stream) {
+    let stream = stream.tcp();
+    assert_eq!(stream.read_timeout().unwrap(), None);
+    assert_eq!(stream.write_timeout().unwrap(), None);
+}
+
+#[test]
+fn connection_splits() {
+    let websocket = connect(&format!("ws://{}/", serve())).unwrap();
+    let (mut read_half, write_half) = websocket.split().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..100_u8 {
+                write_half.write_message(Opcode::Binary, &[number]).unwrap();
+            }
+        });
+        for number in 0..100 {
+            assert_eq!(read_half.next_message().unwrap().payload(), [number]);
+        }
+    });
+    write_half.abort().unwrap();
+    assert!(read_half.next_message().is_err());
+}
+
+#[test]
+fn localhost_is_found_whichever_of_its_addresses_listens() {
+    let port = serve().port();
+    let mut websocket = connect(&format!("ws://localhost:{port}/")).unwrap();
+    websocket.write_message(Opcode::Text, b"hello").unwrap();
+    assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+}
+
+#[test]
+fn ipv6_address_is_written_in_brackets() {
+    let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
+        return; // This system has no IPv6.
+    };
+    let address = serve_on(listener);
+    let websocket = connect(&format!("ws://[::1]:{}/", address.port())).unwrap();
+    assert_eq!(websocket.stream().tcp().peer_addr().unwrap(), address);
+}
+
+#[test]
+fn refused_connection_names_the_address() {
+    let address = unused();
+    let error = failure(&Connector::new(), &format!("ws://{address}/"));
+    assert_eq!(error.kind(), kind(upgrade::ErrorKind::Dial));
+    assert_eq!(error.fault(), Fault::Transport);
+    assert_eq!(
+        error.to_string(),
+        format!("connection to {address} refused")
+    );
+    let source: &io::Error = error.source().unwrap().downcast_ref().unwrap();
+    assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
+
+    let port = address.port();
+    let error = failure(&Connector::new(), &format!("ws://localhost:{port}/"));
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("no connection to localhost:{port}: ")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("127.0.0.1:{port} refused")),
+        "{text}"
+    );
+}
+
+/// An address where nothing listens.
+fn unused() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+#[test]
+fn name_that_cannot_be_resolved_is_named() {
+    // A label is of 63 bytes at most (RFC 1035 2.3.4), so that nobody has to be asked.
+    let name = "a".repeat(64);
+    let error = failure(&Connector::new(), &format!("ws://{name}/"));
+    assert_eq!(error.kind(), kind(upgrade::ErrorKind::Resolve));
+    assert_eq!(error.fault(), Fault::Transport);
+    assert_eq!(
+        error.to_string(),
+        format!("host {name} could not be resolved")
+    );
+    assert!(error.source().unwrap().is::<io::Error>());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn connection_that_is_not_answered_ends_at_the_time_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // Linux drops what comes once the queue of the listener is full.
+    let tick = Duration::from_millis(100);
+    let connect = || TcpStream::connect_timeout(&address, tick).ok();
+    let queue: Vec<TcpStream> = std::iter::from_fn(connect).take(10_000).collect();
+    let started = Instant::now();
+    let error = failure(&within(tick), &format!("ws://{address}/"));
+    assert!(queue.len() < 10_000 && started.elapsed() >= tick);
+    assert!(started.elapsed() < PATIENCE);
+    assert_eq!(error.kind(), kind(upgrade::ErrorKind::TimedOut));
+    assert_eq!(
+        error.to_string(),
+        format!("connection to {address} was not done within the limit of 100ms")
+    );
+}
+
+#[test]
+fn time_limit_is_for_the_connection_and_the_answer_together() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("ws://{}/", listener.local_addr().unwrap());
+    let started = Instant::now();
+    let error = failure(&within(Duration::from_millis(50)), &uri);
+    assert_eq!(error.kind(), kind(upgrade::ErrorKind::TimedOut));
+    assert!(started.elapsed() >= Duration::from_millis(50));
+    assert!(started.elapsed() < PATIENCE);
+    // Nothing is left to connect with.
+    let error = failure(&within(Duration::ZERO), &uri);
+    assert_eq!(error.kind(), kind(upgrade::ErrorKind::TimedOut));
+}
+
+#[test]
+fn without_a_limit_of_time_nothing_is_set() {
+    let uri = format!("ws://{}/", serve());
+    let mut websocket = connect_with(&uri, &within(Duration::MAX), Config::default()).unwrap();
+    assert_unarmed(websocket.stream());
+    websocket.write_message(Opcode::Text, b"hello").unwrap();
+    assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+}
+
+#[test]
+fn uri_that_cannot_be_dialled_is_the_callers_fault() {
+    for uri in [
+        "/",
+        "ws://a.example/",
+        "http:/a",
+        "http://u:p@a.example/",
+        "http://a:x/",
+        "http://[v1.a]/",
+    ] {
+        // Some are no URI at all.
+        let Ok(uri) = uri.parse() else { continue };
+        let error = Dialer::new().dial(&uri, PATIENCE).unwrap_err();
+        assert_eq!(error.kind(), upgrade::ErrorKind::InvalidArgument, "{uri}");
+        assert_eq!(error.fault(), Fault::Caller);
+    }
+    let error = failure(&Connector::new(), "http://127.0.0.1/");
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+}
+
+#[cfg(not(feature = "rustls"))]
+#[test]
+fn tls_without_the_feature_is_an_error_that_names_it() {
+    let address = serve();
+    let error = failure(&Connector::new(), &format!("wss://{address}/"));
+    assert_eq!(error.kind(), kind(upgrade::ErrorKind::Unsupported));
+    assert_eq!(error.fault(), Fault::Caller);
+    assert!(error.to_string().contains("feature `rustls`"), "{error}");
+}
+
+#[test]
+fn any_protocol_is_dialled() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}/", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let pending = upgrade::receive(stream, &Limits::default()).unwrap();
+        let upgraded = pending.accept(&["echo/1"], HeaderMap::new()).unwrap();
+        let mut stream = upgraded.into_rewind();
+        let mut text = [0; 5];
+        stream.read_exact(&mut text).unwrap();
+        stream.write_all(&text).unwrap();
+    });
+    let request = Request::get(uri)
+        .header("upgrade", "echo/1")
+        .body(())
+        .unwrap();
+    let upgraded = Dialer::new()
+        .request(request, &Limits::default(), |_| Ok::<_, upgrade::Error>(()))
+        .unwrap();
+    assert_unarmed(upgraded.get_ref());
+    let mut stream = upgraded.into_rewind();
+    stream.write_all(b"hello").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello");
+    server.join().unwrap();
+}
