@@ -7,7 +7,6 @@ mod options;
 mod printer;
 
 use std::io::{self, BufRead as _};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -16,13 +15,13 @@ use std::time::Duration;
 use framewire::blocking::{KeepAliveEnd, ReadHalf, WriteHalf};
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Connector;
-use framewire::upgrade::Limits;
-use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, WebSocket};
+use framewire::upgrade::{Dialer, Limits, Stream};
+use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Socket as _, WebSocket};
 
 pub(crate) use self::options::Options;
 
 use self::printer::Printer;
-use crate::{Failure, chain, note};
+use crate::{Failure, chain, note, tls};
 
 /// Talks to a server until one of both closes the connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -53,14 +52,11 @@ enum Event {
     OutputEnded,
 }
 
-fn open(options: &Options) -> Result<WebSocket<TcpStream>, String> {
+fn open(options: &Options) -> Result<WebSocket<Stream>, String> {
     let mut config = Config::default();
     config.limits.message = options.max_message as u64;
     let connector = connector(options)?;
-    let uri: http::Uri = options.url.parse().map_err(|error| chain(&error))?;
-    let address = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80));
-    let stream = TcpStream::connect(address).map_err(|error| chain(&error))?;
-    let websocket = framewire::client(stream, &options.url, &connector, config);
+    let websocket = framewire::connect_with(&options.url, &connector, config);
     let websocket = websocket.map_err(|error| chain(&error))?;
     let set = websocket.stream().set_write_timeout(Some(STALL));
     set.map_err(|error| chain(&error))?;
@@ -90,7 +86,16 @@ fn connector(options: &Options) -> Result<Connector, String> {
         };
         connector = connector.deflate(Deflate::new(config).map_err(|error| chain(&error))?);
     }
-    Ok(connector)
+    Ok(connector.dialer(dialer(options)?))
+}
+
+fn dialer(options: &Options) -> Result<Dialer, String> {
+    let dialer = Dialer::new();
+    match &options.tls_ca {
+        Some(roots) => Ok(dialer.tls(tls::trusting(roots)?)),
+        None if options.insecure => Ok(dialer.tls(tls::trusting_anybody()?)),
+        None => Ok(dialer),
+    }
 }
 
 /// Prints messages until the connection has ended, and says how it did.

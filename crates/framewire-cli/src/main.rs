@@ -3,6 +3,7 @@
 mod connect;
 mod serve;
 mod size;
+mod tls;
 
 use std::error::Error;
 use std::fmt;

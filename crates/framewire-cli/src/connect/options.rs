@@ -16,7 +16,7 @@ use crate::size::parse_bytes;
 /// no connection or no handshake, and with 2 where the connection ended in any other way.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
-    /// Where to connect to, such as `ws://localhost:9001/`
+    /// Where to connect to, such as `ws://localhost:9001/` or `wss://example.com/chat`
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
@@ -42,6 +42,20 @@ pub(crate) struct Options {
         value_parser = clap::value_parser!(u8).range(0..=9),
     )]
     pub(crate) deflate: Option<u8>,
+
+    /// Go through a proxy: `http://[USER:PASSWORD@]HOST:PORT`, or `socks5://…`, or `socks5h://…`
+    /// to have the proxy resolve the host's name
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+
+    /// Trust the root certificates in this PEM file, instead of those of the system
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+
+    /// Take any certificate, whoever it is for: anybody between here and the server can read and
+    /// change everything
+    #[arg(long, conflicts_with = "tls_ca")]
+    pub(crate) insecure: bool,
 
     /// Send a Ping this often, and give the connection up where a Pong is as late as that
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]

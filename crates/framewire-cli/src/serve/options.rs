@@ -1,12 +1,14 @@
 //! The options of `framewire serve`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::size::parse_bytes;
 
 /// Echo every message, and serve a page to try it from a browser.
 ///
-/// Prints `listening on ws://HOST:PORT/` when it is ready. Ctrl-C or SIGTERM closes every
+/// Prints `listening on ws://HOST:PORT/` (with TLS `wss://`) when it is ready. Ctrl-C or SIGTERM closes every
 /// connection with 1001 (going away) and ends the program.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
@@ -61,6 +63,15 @@ pub(crate) struct Options {
         value_parser = clap::value_parser!(u8).range(9..=15),
     )]
     pub(crate) window_bits: u8,
+
+    /// Take TLS connections (`wss://`) and no others, with the certificate in this PEM file, and
+    /// those between it and its root
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The private key to the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// Log nothing for each connection
     #[arg(long)]
