@@ -1,7 +1,12 @@
 //! The `framewire` program.
 
+mod connect;
 mod serve;
+mod size;
+mod tls;
 
+use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -17,22 +22,52 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Connect(connect::Options),
     Serve(serve::Options),
 }
 
-/// Ends with 0 on success, 1 when the job failed, and 2 (from `clap`) when it was asked for wrongly.
+/// Why the program ends with another code than 0.
+#[derive(Debug)]
+enum Failure {
+    /// The job could not begin: 1.
+    NoConnection(String),
+    /// A connection ended as it should not: 2.
+    Ended(String),
+}
+
+/// Ends with 0 on success, with 1 when the job failed, and with 2 when a connection ended badly or,
+/// from `clap`, when the job was asked for wrongly.
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Serve(options) => serve::run(&options),
+        Command::Connect(options) => connect::run(&options),
+        Command::Serve(options) => serve::run(&options).map_err(Failure::NoConnection),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            // Nobody is left to tell when standard error is closed.
-            let _ = writeln!(io::stderr(), "framewire: {message}");
-            ExitCode::FAILURE
-        }
+    let (message, code) = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::NoConnection(message)) => (message, ExitCode::from(1)),
+        Err(Failure::Ended(message)) => (message, ExitCode::from(2)),
+    };
+    note(format_args!("{message}"));
+    code
+}
+
+/// Tells the user something beside the output.
+fn note(line: fmt::Arguments<'_>) {
+    // Some of it a peer has written: a close reason must not begin a line of its own.
+    let line = line.to_string().replace(char::is_control, " ");
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr(), "framewire: {line}");
+}
+
+/// An error with its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
     }
+    text
 }
 
 #[cfg(test)]

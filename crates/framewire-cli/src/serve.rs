@@ -6,9 +6,9 @@
 mod connections;
 mod options;
 mod page;
+mod socket;
 mod stream;
 
-use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,6 +19,8 @@ use std::time::Duration;
 use framewire::deflate::{Deflate, DeflateConfig, ZlibRs};
 use framewire::handshake::{Acceptor, Established, Pending};
 use framewire::protocol::Role;
+use framewire::rustls::ServerConfig;
+use framewire::upgrade::{self, Limits, TlsStream};
 use framewire::{Config, WebSocket};
 use http::Response;
 
@@ -26,11 +28,14 @@ pub(crate) use self::options::Options;
 
 use self::connections::{Connection, Connections};
 use self::options::Origin;
+use self::socket::SharedSocket;
 use self::stream::Stream;
+use crate::{chain, tls};
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let server = Arc::new(Server::new(options)?);
+    let scheme = if server.tls.is_some() { "wss" } else { "ws" };
     let (signal, signalled) = mpsc::channel();
     let handler = move || {
         // Nobody waits any more when the server is ending already.
@@ -46,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     acceptor
         .spawn(move || accept_forever(&listener, &server))
         .map_err(failed)?;
-    announce(address).map_err(|error| format!("cannot print where to connect: {error}"))?;
+    announce(scheme, address).map_err(|error| format!("cannot print where to connect: {error}"))?;
 
     // An error means that the handler is gone, which it never is.
     let _ = signalled.recv();
@@ -54,9 +59,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-fn announce(address: SocketAddr) -> io::Result<()> {
+fn announce(scheme: &str, address: SocketAddr) -> io::Result<()> {
     let mut stdout = io::stdout();
-    writeln!(stdout, "listening on ws://{address}/")?;
+    writeln!(stdout, "listening on {scheme}://{address}/")?;
     stdout.flush()
 }
 
@@ -94,6 +99,7 @@ fn accept_forever(listener: &TcpListener, server: &Arc<Server>) {
 struct Server {
     acceptor: Acceptor,
     config: Config,
+    tls: Option<Arc<ServerConfig>>,
     page: String,
     connections: Arc<Connections>,
     quiet: bool,
@@ -106,6 +112,7 @@ impl Server {
         Ok(Self {
             acceptor: acceptor(options)?,
             config,
+            tls: tls(options)?,
             page: page::page(options.max_message),
             connections: Connections::new(options.max_connections),
             quiet: options.quiet,
@@ -114,17 +121,31 @@ impl Server {
 
     /// Gives a new connection a thread of its own.
     fn begin(this: &Arc<Self>, socket: TcpStream, peer: SocketAddr) {
-        let stream = Stream::new(socket);
-        let Some(connection) = this.connections.begin(stream.handle()) else {
+        let socket = SharedSocket::new(socket);
+        let Some(connection) = this.connections.begin(socket.handle()) else {
             return;
         };
         let server = Arc::clone(this);
         let run = move || {
-            let end = server.converse(stream, peer, &connection);
+            let end = match server.secure(socket) {
+                Ok(stream) => server.converse(stream, peer, &connection),
+                Err(error) => chain(&error),
+            };
             server.log(format_args!("{peer} {end}"));
         };
         if let Err(error) = thread::Builder::new().spawn(run) {
             this.log(format_args!("{peer} no thread for it: {error}"));
+        }
+    }
+
+    /// Does the TLS handshake where the server has a certificate.
+    fn secure(&self, socket: SharedSocket) -> Result<Stream, upgrade::Error> {
+        match &self.tls {
+            Some(config) => {
+                let config = Arc::clone(config);
+                TlsStream::accept(socket, config, Limits::default().time).map(Stream::Tls)
+            }
+            None => Ok(Stream::Plain(socket)),
         }
     }
 
@@ -210,6 +231,13 @@ impl Traffic {
     }
 }
 
+fn tls(options: &Options) -> Result<Option<Arc<ServerConfig>>, String> {
+    match (&options.tls_cert, &options.tls_key) {
+        (Some(cert), Some(key)) => tls::server_config(cert, key).map(Some),
+        _ => Ok(None),
+    }
+}
+
 fn acceptor(options: &Options) -> Result<Acceptor, String> {
     let acceptor = match options.deflate {
         Some(level) => Acceptor::new().deflate(deflate(options, level)?),
@@ -245,17 +273,6 @@ fn refuse(pending: Pending<Stream>, response: &Response<&str>, request: &str) ->
         Ok(_) => format!("{request}: {}", response.status()),
         Err(error) => format!("{request}: {}", chain(&error)),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// How long the peers have to answer the Close frame when the server ends.

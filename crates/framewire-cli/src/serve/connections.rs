@@ -10,6 +10,7 @@ use framewire::Duplicate as _;
 use framewire::blocking::WriteHalf;
 use framewire::frame::CloseCode;
 
+use super::socket::SharedSocket;
 use super::stream::Stream;
 
 /// How many connections may be before their handshake's end. One more ends the oldest of them, so
@@ -29,7 +30,7 @@ pub(crate) struct Connections {
 struct State {
     next_id: u64,
     /// By age: ids only grow.
-    handshakes: BTreeMap<u64, Stream>,
+    handshakes: BTreeMap<u64, SharedSocket>,
     /// `None` while the answer to the handshake is being sent.
     open: HashMap<u64, Option<WriteHalf<Stream>>>,
     ending: bool,
@@ -45,7 +46,7 @@ impl Connections {
     }
 
     /// Takes a connection in, unless the server is ending.
-    pub(crate) fn begin(self: &Arc<Self>, stream: Stream) -> Option<Connection> {
+    pub(crate) fn begin(self: &Arc<Self>, socket: SharedSocket) -> Option<Connection> {
         let mut state = self.state();
         if state.ending {
             return None;
@@ -55,7 +56,7 @@ impl Connections {
         }
         let id = state.next_id;
         state.next_id += 1;
-        state.handshakes.insert(id, stream);
+        state.handshakes.insert(id, socket);
         Some(Connection {
             id,
             connections: Arc::clone(self),
@@ -96,9 +97,9 @@ impl Connections {
 
 impl State {
     fn end_oldest_handshake(&mut self) {
-        if let Some((_, stream)) = self.handshakes.pop_first() {
+        if let Some((_, socket)) = self.handshakes.pop_first() {
             // Its thread wakes up to the end of the stream. A socket that is gone already is well.
-            let _ = stream.shutdown(Shutdown::Both);
+            let _ = socket.shutdown(Shutdown::Both);
         }
     }
 }

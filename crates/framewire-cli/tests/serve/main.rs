@@ -8,3 +8,4 @@ mod hostile;
 mod http;
 mod options;
 mod server;
+mod tls;

@@ -55,7 +55,9 @@ impl Server {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let address = line
-            .strip_prefix("listening on ws://")
+            .strip_prefix("listening on ws")
+            .map(|rest| rest.trim_start_matches('s'))
+            .and_then(|rest| rest.strip_prefix("://"))
             .and_then(|rest| rest.strip_suffix("/\n"));
         let Some(address) = address.and_then(|address| address.parse().ok()) else {
             let _ = child.kill();
@@ -207,7 +209,7 @@ pub(crate) fn is_ended(stream: &mut TcpStream) -> bool {
     }
 }
 
-fn wait(child: &mut Child) -> ExitStatus {
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     let started = Instant::now();
     while started.elapsed() < DEADLINE {
         if let Some(status) = child.try_wait().unwrap() {

@@ -1,0 +1,123 @@
+//! The options of `framewire connect`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use http::{HeaderName, HeaderValue};
+
+use crate::size::parse_bytes;
+
+/// Send lines as text messages, and print the messages that come back.
+///
+/// A text message is printed as a line, a binary one as a line of hexadecimal digits. The end of
+/// the input, or Ctrl-C, closes the connection; what the server still sends until it has closed its
+/// side is printed. Ends with 0 after a clean close (1000, 1001 or no code), with 1 where there was
+/// no connection or no handshake, and with 2 where the connection ended in any other way.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    /// Where to connect to, such as `ws://localhost:9001/` or `wss://example.com/chat`
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// A header to send with the handshake; may be given again
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = parse_header)]
+    pub(crate) header: Vec<(HeaderName, HeaderValue)>,
+
+    /// A subprotocol to offer, the most preferred first; may be given again
+    #[arg(long, short = 's', value_name = "NAME")]
+    pub(crate) subprotocol: Vec<String>,
+
+    /// The origin to name, as a browser does
+    #[arg(long, value_name = "URL", value_parser = parse_value)]
+    pub(crate) origin: Option<HeaderValue>,
+
+    /// Offer to compress messages (permessage-deflate), at level 0 to 9
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        value_parser = clap::value_parser!(u8).range(0..=9),
+    )]
+    pub(crate) deflate: Option<u8>,
+
+    /// Go through a proxy: `http://[USER:PASSWORD@]HOST:PORT`, or `socks5://…`, or `socks5h://…`
+    /// to have the proxy resolve the host's name
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+
+    /// Trust the root certificates in this PEM file, instead of those of the system
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+
+    /// Take any certificate, whoever it is for: anybody between here and the server can read and
+    /// change everything
+    #[arg(long, conflicts_with = "tls_ca")]
+    pub(crate) insecure: bool,
+
+    /// Send a Ping this often, and give the connection up where a Pong is as late as that
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(crate) ping_interval: Option<Duration>,
+
+    /// Write binary messages to this file, one after the other as they are, instead of printing
+    /// them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) binary: Option<PathBuf>,
+
+    /// The largest message taken, such as 65536, 64KiB or 1MiB
+    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = parse_bytes)]
+    pub(crate) max_message: usize,
+
+    /// How long connecting and the handshake may take
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub(crate) timeout: Duration,
+
+    /// Print messages alone, and not how the connection began and ended
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+}
+
+fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("a header is NAME: VALUE, with a colon")?;
+    let name = name.trim().parse().map_err(|_| "not a header's name")?;
+    Ok((name, parse_value(value.trim())?))
+}
+
+fn parse_value(text: &str) -> Result<HeaderValue, String> {
+    HeaderValue::from_str(text).map_err(|_| "cannot be a header's value".to_owned())
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if duration >= Duration::from_millis(1) => Ok(duration),
+        _ => Err("must be at least a millisecond".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse_header, parse_seconds};
+    use std::time::Duration;
+
+    #[test]
+    fn a_header_is_a_name_and_a_value() {
+        let (name, value) = parse_header("X-Token:  a:b ").unwrap();
+        assert_eq!((name.as_str(), value.as_bytes()), ("x-token", &b"a:b"[..]));
+        for text in ["", "X-Token", ": b", "a b: c", "a: b\r\nc: d"] {
+            assert!(parse_header(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction_and_are_never_none() {
+        assert_eq!(parse_seconds("2.5"), Ok(Duration::from_millis(2500)));
+        for text in ["0", "-1", "nan", "inf", "1e300", "", "2s"] {
+            assert!(parse_seconds(text).is_err(), "{text:?}");
+        }
+    }
+}

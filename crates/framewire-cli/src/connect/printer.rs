@@ -1,0 +1,86 @@
+//! Where received messages go.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+
+use framewire::Opcode;
+
+/// Prints text as lines, and binary messages as hexadecimal digits or into a file.
+pub(crate) struct Printer {
+    file: Option<File>,
+    /// What a peer sends could otherwise make a terminal do things.
+    escapes: bool,
+}
+
+impl Printer {
+    /// A printer that puts binary messages into `file`, if that is given.
+    pub(crate) fn new(file: Option<&Path>) -> Result<Self, String> {
+        let create = |path: &Path| {
+            File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
+        };
+        Ok(Self {
+            file: file.map(create).transpose()?,
+            escapes: io::stdout().is_terminal(),
+        })
+    }
+
+    pub(crate) fn print(&mut self, opcode: Opcode, payload: &[u8]) -> io::Result<()> {
+        if opcode == Opcode::Binary {
+            if let Some(file) = &mut self.file {
+                return file.write_all(payload);
+            }
+            return print_line(hexadecimal(payload).as_bytes());
+        }
+        if self.escapes {
+            return print_line(escaped(&String::from_utf8_lossy(payload)).as_bytes());
+        }
+        print_line(payload)
+    }
+}
+
+fn print_line(line: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(line)?;
+    stdout.write_all(b"\n")?;
+    stdout.flush()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // A string takes everything.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// Control characters but for line breaks and tabs as escape sequences that are printed.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && !matches!(character, '\n' | '\t') {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escaped, hexadecimal};
+
+    #[test]
+    fn bytes_are_two_digits_each() {
+        assert_eq!(hexadecimal(&[0, 0x0F, 0xA0, 0xFF]), "000fa0ff");
+        assert_eq!(hexadecimal(&[]), "");
+    }
+
+    #[test]
+    fn a_terminal_is_not_told_what_to_do() {
+        assert_eq!(escaped("a\x1b[2Jb\u{9b}\n\tü"), "a\\u{1b}[2Jb\\u{9b}\n\tü");
+    }
+}

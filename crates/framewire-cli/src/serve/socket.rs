@@ -1,0 +1,93 @@
+//! A socket whose handles share one file descriptor.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use framewire::{Duplicate, Socket};
+
+/// A [`TcpStream`] that is duplicated without a second file descriptor, of which a process has few.
+#[derive(Debug)]
+pub(crate) struct SharedSocket {
+    socket: Arc<TcpStream>,
+}
+
+impl SharedSocket {
+    pub(crate) fn new(socket: TcpStream) -> Self {
+        Self {
+            socket: Arc::new(socket),
+        }
+    }
+
+    /// Small messages leave at once.
+    pub(crate) fn set_nodelay(&self) -> io::Result<()> {
+        self.socket.set_nodelay(true)
+    }
+
+    /// Another handle to the same connection.
+    pub(crate) fn handle(&self) -> Self {
+        Self {
+            socket: Arc::clone(&self.socket),
+        }
+    }
+
+    /// Reads away what still comes, for a while.
+    ///
+    /// A socket that is closed with unread input resets the connection, which can take the last
+    /// bytes from the peer.
+    pub(crate) fn drain(&self, time: Duration) {
+        let deadline = Instant::now() + time;
+        let mut socket = &*self.socket;
+        let mut piece = [0; 16 << 10];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || socket.set_read_timeout(Some(left)).is_err() {
+                return;
+            }
+            if matches!(socket.read(&mut piece), Ok(0) | Err(_)) {
+                return;
+            }
+        }
+    }
+}
+
+impl Read for SharedSocket {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self.socket).read(buf)
+    }
+}
+
+impl Write for SharedSocket {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self.socket).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self.socket).write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.socket).flush()
+    }
+}
+
+impl Socket for SharedSocket {
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.socket.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.socket.set_write_timeout(timeout)
+    }
+}
+
+impl Duplicate for SharedSocket {
+    fn duplicate(&self) -> io::Result<Self> {
+        Ok(self.handle())
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.socket.shutdown(how)
+    }
+}

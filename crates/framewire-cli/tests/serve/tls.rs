@@ -1,0 +1,142 @@
+//! `wss://`, with a certificate made on the spot.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Instant;
+
+use rcgen::{CertificateParams, KeyPair};
+
+use crate::server::{DEADLINE, Server, program, run, wait};
+
+/// A certificate for `localhost` that signs itself, and its key, in files.
+struct Files {
+    cert: PathBuf,
+    key: PathBuf,
+}
+
+impl Files {
+    fn new(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let cert = params.self_signed(&key).unwrap();
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let files = Self {
+            cert: directory.join("cert.pem"),
+            key: directory.join("key.pem"),
+        };
+        fs::write(&files.cert, cert.pem()).unwrap();
+        fs::write(&files.key, key.serialize_pem()).unwrap();
+        files
+    }
+
+    fn cert(&self) -> &str {
+        self.cert.to_str().unwrap()
+    }
+
+    fn key(&self) -> &str {
+        self.key.to_str().unwrap()
+    }
+
+    fn serve(&self) -> Server {
+        Server::start(&["--tls-cert", self.cert(), "--tls-key", self.key()])
+    }
+}
+
+/// Says `lines` through `framewire connect`: exit code, output, and what was noted.
+fn connect(url: &str, options: &[&str], lines: &str) -> (Option<i32>, String, String) {
+    let mut child = program()
+        .args(["connect", url])
+        .args(options)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // One that refused its options is gone already.
+    let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
+    let status = wait(&mut child);
+    let (mut output, mut notes) = (String::new(), String::new());
+    let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    stdout.read_to_string(&mut output).unwrap();
+    stderr.read_to_string(&mut notes).unwrap();
+    (status.code(), output, notes)
+}
+
+fn url(server: &Server) -> String {
+    format!("wss://localhost:{}/", server.address.port())
+}
+
+#[test]
+fn connect_echoes_through_serve_over_tls() {
+    let files = Files::new("echo");
+    let server = files.serve();
+    let options = ["--tls-ca", files.cert(), "--deflate"];
+    let (code, output, notes) = connect(&url(&server), &options, "hello\nzwölf\n");
+    assert_eq!((code, &output[..]), (Some(0), "hello\nzwölf\n"), "{notes}");
+    server.signal("TERM");
+    assert_eq!(server.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for() {
+    let files = Files::new("unknown");
+    let server = files.serve();
+    let other = Files::new("other");
+    for options in [&[][..], &["--tls-ca", other.cert()]] {
+        let (code, output, notes) = connect(&url(&server), options, "hello\n");
+        assert_eq!((code, &output[..]), (Some(1), ""));
+        assert!(
+            notes.contains("certificate of localhost is not trusted") || notes.contains("roots"),
+            "{notes}"
+        );
+    }
+    let (code, output, notes) = connect(&url(&server), &["--insecure"], "hello\n");
+    assert_eq!((code, &output[..]), (Some(0), "hello\n"), "{notes}");
+}
+
+#[test]
+fn a_certificate_for_another_host_is_refused() {
+    let files = Files::new("host");
+    let server = files.serve();
+    let url = format!("wss://{}/", server.address);
+    let (code, _, notes) = connect(&url, &["--tls-ca", files.cert()], "hello\n");
+    assert_eq!(code, Some(1));
+    assert!(notes.contains("not for 127.0.0.1"), "{notes}");
+}
+
+#[test]
+fn a_client_without_tls_is_turned_away() {
+    let files = Files::new("plain");
+    let server = files.serve();
+    let started = Instant::now();
+    let mut stream = server.tcp();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    // RFC 8446 6.2: an alert, and the end.
+    assert_eq!(answer.first(), Some(&21));
+    assert!(started.elapsed() < DEADLINE);
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named() {
+    let files = Files::new("swapped");
+    let missing = files.key.with_file_name("missing.pem");
+    let missing = missing.to_str().unwrap();
+    for (cert, key, named) in [
+        (missing, files.key(), missing),
+        (files.cert(), missing, missing),
+        (files.key(), files.key(), files.key()),
+        (files.cert(), files.cert(), files.cert()),
+        (files.cert(), Files::new("stranger").key(), "stranger"),
+    ] {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", cert];
+        let (code, text) = run(&[&serve[..], &["--tls-key", key]].concat());
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(named), "{text}");
+    }
+    assert_eq!(run(&["serve", "--tls-cert", files.cert()]).0, Some(2));
+}
