@@ -1,11 +1,72 @@
 //! permessage-deflate through two sessions: any messages, under every parameter set.
 #![cfg(feature = "deflate")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what fails in a test's helper fails the test"
+)]
 
+mod deflate_support;
+mod support;
+
+use deflate_support::{RSV1, negotiated, sent};
 use framewire::Opcode;
 use framewire::deflate::{Deflate, DeflateConfig, Parameters};
-use framewire::frame::os_key;
-use framewire::protocol::{Event, Limits, MessageBuffer, Session};
+use framewire::frame::{Rsv, os_key};
+use framewire::protocol::{Encoder, Event, Limits, MessageBuffer, Role, Sender, Session};
 use proptest::prelude::*;
+use support::wire::{BINARY, FIN, TEXT, frame};
+
+/// "Hello", compressed (RFC 7692 7.2.3.1).
+const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+
+/// The payload and the bits of the one message that comes of these bytes.
+fn received(session: &mut Session, mut bytes: Vec<u8>) -> (Vec<u8>, Rsv) {
+    let mut assembly = MessageBuffer::new();
+    match session.receive(&mut bytes, &mut assembly).unwrap().1 {
+        Some(Event::Message(message)) => (message.payload().to_vec(), message.rsv()),
+        event => panic!("{event:?}"),
+    }
+}
+
+#[test]
+fn bits_of_other_extensions_do_not_end_compression() {
+    for rsv in [Rsv::NONE, Rsv::RSV2] {
+        let mut session = Session::server(Limits::default());
+        session.set_deflate(&negotiated(true));
+        session.allow_rsv(rsv);
+        let mut output = Vec::new();
+        session.send(Opcode::Text, b"Hello", &mut output).unwrap();
+        assert_eq!(output, frame(Role::Server, FIN | RSV1 | TEXT, &HELLO));
+        let bytes = frame(Role::Client, FIN | RSV1 | TEXT, &HELLO);
+        let hello = (b"Hello".to_vec(), Rsv::NONE);
+        assert_eq!(received(&mut session, bytes), hello);
+    }
+}
+
+#[test]
+fn bits_of_other_extensions_are_allowed_and_forbidden_beside_compression() {
+    let mut session = Session::server(Limits::default());
+    session.allow_rsv(Rsv::RSV2);
+    session.set_deflate(&negotiated(true));
+    let mut both = frame(Role::Client, FIN | RSV1 | RSV2 | TEXT, &HELLO);
+    let hello = (b"Hello".to_vec(), Rsv::RSV2);
+    assert_eq!(received(&mut session, both.clone()), hello);
+    session.allow_rsv(Rsv::NONE);
+    let mut assembly = MessageBuffer::new();
+    assert!(session.receive(&mut both, &mut assembly).is_err());
+}
+
+#[test]
+fn an_encoder_forbids_no_bit_of_its_sender() {
+    let mut sender = Sender::new(Encoder::server());
+    sender.set_deflater(negotiated(true).deflater(Role::Server));
+    sender.encoder_mut().allow_rsv(Rsv::NONE);
+    let expected = frame(Role::Server, FIN | RSV1 | BINARY, &HELLO);
+    assert_eq!(sent(&mut sender, b"Hello"), expected);
+}
+
+const RSV2: u8 = 0x20;
 
 fn parameters() -> impl Strategy<Value = Parameters> {
     (any::<bool>(), any::<bool>(), 9_u8..=15, 9_u8..=15).prop_map(
