@@ -2,7 +2,7 @@
 #![cfg(feature = "deflate")]
 #![allow(clippy::panic, clippy::unwrap_used)]
 
-use framewire::deflate::{AnswerError, DeflateConfig, Parameters};
+use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Parameters};
 use proptest::prelude::*;
 
 const OPEN: DeflateConfig = DeflateConfig {
@@ -53,18 +53,31 @@ fn parameters(server_keeps: bool, client_keeps: bool, server: u8, client: u8) ->
     }
 }
 
+fn deflate(config: DeflateConfig) -> Deflate {
+    Deflate::new(config).unwrap()
+}
+
+fn accepted(values: &[&str], config: DeflateConfig) -> Option<(Parameters, String)> {
+    let accepted = deflate(config).accept(values.iter().copied());
+    accepted.map(|(negotiated, answer)| (*negotiated.parameters(), answer))
+}
+
+fn checked(values: &[&str], config: DeflateConfig) -> Result<Option<Parameters>, AnswerError> {
+    let checked = deflate(config).check(values.iter().copied());
+    checked.map(|negotiated| negotiated.map(|negotiated| *negotiated.parameters()))
+}
+
 #[track_caller]
-fn accepts(values: &[&str], config: &DeflateConfig, expected: &str, agreed: Parameters) {
-    let (parameters, answer) = Parameters::accept(values.iter().copied(), config)
-        .unwrap_or_else(|| panic!("{values:?} was declined"));
+fn accepts(values: &[&str], config: DeflateConfig, expected: &str, agreed: Parameters) {
+    let (parameters, answer) =
+        accepted(values, config).unwrap_or_else(|| panic!("{values:?} was declined"));
     assert_eq!(answer, expected, "{values:?}");
     assert_eq!(parameters, agreed, "{values:?}");
 }
 
 #[track_caller]
-fn declines(values: &[&str], config: &DeflateConfig) {
-    let accepted = Parameters::accept(values.iter().copied(), config);
-    assert_eq!(accepted, None, "{values:?}");
+fn declines(values: &[&str], config: DeflateConfig) {
+    assert_eq!(accepted(values, config), None, "{values:?}");
 }
 
 #[test]
@@ -116,7 +129,7 @@ fn a_server_answers_what_is_offered() {
             parameters(true, true, 15, 12),
         ),
     ] {
-        accepts(&[offer], &OPEN, answer, agreed);
+        accepts(&[offer], OPEN, answer, agreed);
     }
 }
 
@@ -170,7 +183,7 @@ fn a_server_asks_for_what_its_policy_says() {
             parameters(true, true, 9, 11),
         ),
     ] {
-        accepts(&[offer], &config, answer, agreed);
+        accepts(&[offer], config, answer, agreed);
     }
 }
 
@@ -207,7 +220,7 @@ fn the_first_offer_that_can_be_honoured_wins() {
             "permessage-deflate; server_max_window_bits=9",
         ],
     ] {
-        accepts(values, &OPEN, nine, agreed);
+        accepts(values, OPEN, nine, agreed);
     }
 }
 
@@ -223,7 +236,7 @@ fn case_spaces_and_quotes_do_not_matter() {
         ", permessage-deflate; server_max_window_bits=9,",
     ] {
         let answer = "permessage-deflate; server_max_window_bits=9";
-        accepts(&[offer], &OPEN, answer, parameters(true, true, 9, 15));
+        accepts(&[offer], OPEN, answer, parameters(true, true, 9, 15));
     }
 }
 
@@ -282,14 +295,14 @@ const BAD: [&str; 47] = [
 fn bad_parameters_decline_the_offer() {
     for bad in BAD {
         let offer = format!("permessage-deflate; {bad}");
-        declines(&[&offer], &OPEN);
-        declines(&[&format!("{offer}; client_max_window_bits=10")], &OPEN);
+        declines(&[&offer], OPEN);
+        declines(&[&format!("{offer}; client_max_window_bits=10")], OPEN);
         // The next one stands.
         let next = "permessage-deflate";
         let agreed = parameters(true, true, 15, 15);
-        accepts(&[&offer, next], &OPEN, next, agreed);
+        accepts(&[&offer, next], OPEN, next, agreed);
         if bad.matches('"').count() % 2 == bad.matches('\\').count() % 2 {
-            accepts(&[&format!("{offer}, {next}")], &OPEN, next, agreed);
+            accepts(&[&format!("{offer}, {next}")], OPEN, next, agreed);
         }
     }
 }
@@ -307,14 +320,14 @@ fn what_is_no_offer_is_declined() {
         &["=", "; permessage-deflate"],
         &["\u{e9}"],
     ] {
-        declines(values, &OPEN);
+        declines(values, OPEN);
     }
 }
 
 #[test]
 fn a_window_of_8_bits_for_the_server_is_declined() {
-    declines(&["permessage-deflate; server_max_window_bits=8"], &OPEN);
-    declines(&["permessage-deflate; server_max_window_bits=\"8\""], &OPEN);
+    declines(&["permessage-deflate; server_max_window_bits=8"], OPEN);
+    declines(&["permessage-deflate; server_max_window_bits=\"8\""], OPEN);
 }
 
 #[test]
@@ -338,7 +351,7 @@ fn a_client_offers_what_its_policy_says() {
             "permessage-deflate; client_no_context_takeover; client_max_window_bits",
         ),
     ] {
-        assert_eq!(Parameters::offer(&config), offer);
+        assert_eq!(deflate(config).offer(), offer);
     }
 }
 
@@ -378,11 +391,10 @@ fn a_client_takes_an_answer_to_its_offer() {
             parameters(true, true, 15, 10),
         ),
     ] {
-        let checked = Parameters::check([answer], &config);
-        assert_eq!(checked, Ok(Some(agreed)), "{answer}");
+        assert_eq!(checked(&[answer], config), Ok(Some(agreed)), "{answer}");
     }
-    assert_eq!(Parameters::check([], &OPEN), Ok(None));
-    assert_eq!(Parameters::check([""], &OPEN), Ok(None));
+    assert_eq!(checked(&[], OPEN), Ok(None));
+    assert_eq!(checked(&[""], OPEN), Ok(None));
 }
 
 #[test]
@@ -439,15 +451,42 @@ fn a_client_rejects_what_it_did_not_offer() {
         (OPEN, "=", E::Malformed),
         (OPEN, "permessage-deflate deflate", E::Malformed),
     ] {
-        let checked = Parameters::check([answer], &config);
-        assert_eq!(checked, Err(error), "{answer}");
+        assert_eq!(checked(&[answer], config), Err(error), "{answer}");
     }
     for bad in BAD {
         let answer = format!("permessage-deflate; {bad}");
-        assert!(
-            Parameters::check([&*answer], &OPEN).is_err(),
-            "{answer} was taken"
-        );
+        assert!(checked(&[&answer], OPEN).is_err(), "{answer} was taken");
+    }
+}
+
+#[test]
+fn a_policy_out_of_range_is_none() {
+    for value in 0..=255 {
+        let server_window = DeflateConfig {
+            server_max_window_bits: value,
+            ..OPEN
+        };
+        let client_window = DeflateConfig {
+            client_max_window_bits: value,
+            ..OPEN
+        };
+        let level = DeflateConfig {
+            level: value,
+            ..OPEN
+        };
+        let memory_level = DeflateConfig {
+            memory_level: value,
+            ..OPEN
+        };
+        for (config, range) in [
+            (server_window, 9..=15),
+            (client_window, 9..=15),
+            (level, 0..=9),
+            (memory_level, 1..=9),
+        ] {
+            let is_made = Deflate::new(config).is_ok();
+            assert_eq!(is_made, range.contains(&value), "{config:?}");
+        }
     }
 }
 
@@ -496,11 +535,11 @@ proptest! {
         values in proptest::collection::vec(prop_oneof![".*", almost_offers()], 0..4),
         config in configs(),
     ) {
-        let values = || values.iter().map(String::as_str);
-        let _ = Parameters::check(values(), &config);
-        if let Some((parameters, answer)) = Parameters::accept(values(), &config) {
+        let values: Vec<_> = values.iter().map(String::as_str).collect();
+        let _ = checked(&values, config);
+        if let Some((parameters, answer)) = accepted(&values, config) {
             // Whatever was offered, the answer is one that a client can read.
-            let open = Parameters::check([&*answer], &OPEN);
+            let open = checked(&[&answer], OPEN);
             let unsupported = parameters.client_max_window_bits == 8;
             prop_assert!(open == Ok(Some(parameters)) || unsupported, "{answer}");
         }
@@ -508,9 +547,9 @@ proptest! {
 
     #[test]
     fn any_two_policies_agree(client in configs(), server in configs()) {
-        let offer = Parameters::offer(&client);
-        let (at_server, answer) = Parameters::accept([&*offer], &server).unwrap();
-        let at_client = Parameters::check([&*answer], &client).unwrap().unwrap();
+        let offer = deflate(client).offer();
+        let (at_server, answer) = accepted(&[&offer], server).unwrap();
+        let at_client = checked(&[&answer], client).unwrap().unwrap();
         // Each end's compressor keeps to what the other's decompressor has.
         prop_assert_eq!(at_client.server_max_window_bits, at_server.server_max_window_bits);
         prop_assert!(at_client.client_max_window_bits <= at_server.client_max_window_bits);
