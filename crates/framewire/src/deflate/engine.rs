@@ -12,8 +12,9 @@ pub trait Engine: Send + Sync + RefUnwindSafe + fmt::Debug {
     /// engine whose window is larger, and cannot be had smaller, does without references then.
     fn compressor(&self, level: u8, window_bits: u8, memory_level: u8) -> Box<dyn Compressor>;
 
-    /// A decompressor for streams whose window has at most 2^`window_bits` bytes, 8 to 15. It may
-    /// have a larger one.
+    /// A decompressor for streams whose window has at most 2^`window_bits` bytes, 9 to 15. It may
+    /// have a larger one. Where 8 were agreed on it is asked for 9, since that is what older zlib
+    /// compresses with then.
     fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor>;
 }
 

@@ -175,18 +175,15 @@ impl Deflate {
 }
 
 impl Parameters {
-    /// Whether one end keeps its context from message to message, and its window bits.
+    /// Whether one end keeps its context from message to message, and the window bits to ask an
+    /// engine for: 9 to 15, whatever an application has put here.
     pub(super) fn of(self, role: Role) -> (bool, u8) {
-        match role {
-            Role::Server => (
-                !self.server_no_context_takeover,
-                self.server_max_window_bits,
-            ),
-            Role::Client => (
-                !self.client_no_context_takeover,
-                self.client_max_window_bits,
-            ),
-        }
+        let (no_context_takeover, window_bits) = match role {
+            Role::Server => (self.server_no_context_takeover, self.server_max_window_bits),
+            Role::Client => (self.client_no_context_takeover, self.client_max_window_bits),
+        };
+        let window_bits = window_bits.clamp(MIN_COMPRESSOR_WINDOW_BITS, MAX_WINDOW_BITS);
+        (!no_context_takeover, window_bits)
     }
 }
 

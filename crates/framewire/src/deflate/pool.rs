@@ -79,7 +79,9 @@ impl Deflate {
         &self.shared.config
     }
 
-    /// Binds what was agreed on to this policy.
+    /// Binds what was agreed on to this policy, where something else than
+    /// [`accept`](Self::accept) or [`check`](Self::check) did so. Window bits under 9 count as 9,
+    /// and those over 15 as 15.
     #[must_use]
     pub fn negotiated(&self, parameters: Parameters) -> Negotiated {
         Negotiated {

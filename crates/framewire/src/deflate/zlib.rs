@@ -30,7 +30,8 @@ impl Engine for ZlibRs {
     }
 
     fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor> {
-        let inflate = Inflate::new(false, window_bits.clamp(8, 15));
+        // More is never wrong.
+        let inflate = Inflate::new(false, window_bits.clamp(9, 15));
         Box::new(Inflating(AssertUnwindSafe(inflate)))
     }
 }
