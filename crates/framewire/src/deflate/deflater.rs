@@ -197,8 +197,7 @@ impl Deflater {
     }
 
     fn release(&mut self) {
-        if let Some(mut context) = self.context.take() {
-            context.reset();
+        if let Some(context) = self.context.take() {
             self.deflate.give_compressor(self.window_bits, context);
         }
     }
