@@ -4,9 +4,10 @@
 
 mod support;
 
+use std::error::Error as _;
 use std::thread;
 
-use framewire::deflate::{Deflate, DeflateConfig, Parameters};
+use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Parameters};
 use framewire::handshake::{Acceptor, Connector, ErrorKind, accept_key};
 use framewire::upgrade::RequestDecoder;
 use framewire::{Config, Fault, Opcode, WebSocket, accept, client};
@@ -142,6 +143,19 @@ fn offers_that_are_rubbish_do_not_refuse_the_request() {
         assert_eq!(answered.status(), 101);
         assert!(!answered.headers().contains_key("sec-websocket-extensions"));
     }
+}
+
+#[test]
+fn an_answer_that_is_refused_says_why() {
+    let connector = connector(DeflateConfig::default());
+    let answer = ["permessage-deflate; server_max_window_bits=16"];
+    let response = response(&request(&connector), &answer);
+    let error = connector.negotiated(&response).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Extension);
+    assert_eq!(error.fault(), Fault::Peer);
+    let source = error.source().unwrap().downcast_ref();
+    assert_eq!(source, Some(&AnswerError::InvalidValue));
+    assert_ne!(error.to_string(), AnswerError::InvalidValue.to_string());
 }
 
 #[test]

@@ -20,7 +20,10 @@ pub(super) fn offer(deflate: &Deflate) -> Option<HeaderValue> {
 /// What a server has made of a client's offer.
 pub(super) fn check(deflate: &Deflate, answered: &HeaderMap) -> Result<Option<Negotiated>, Error> {
     let checked = deflate.check(values(answered));
-    checked.map_err(|error| Error::peer(ErrorKind::Extension, error.to_string()))
+    checked.map_err(|error| {
+        let message = "server's answer does not fit the extension that was offered";
+        Error::peer(ErrorKind::Extension, message).map_inner(|inner| inner.with_source(error))
+    })
 }
 
 /// What is no text is no extension either.
