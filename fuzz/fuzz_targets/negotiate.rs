@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use framewire::deflate::{DeflateConfig, Parameters};
+use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Parameters};
 use framewire_fuzz::Input;
 use libfuzzer_sys::fuzz_target;
 
@@ -20,8 +20,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let values: Vec<_> = text.split('\n').collect();
 
-    let accepted = Parameters::accept(values.iter().copied(), &server);
-    let checked = Parameters::check(values.iter().copied(), &client);
+    let accepted = accept(&values, server);
+    let checked = check(&values, client);
     // What stands in quotes is read by the library alone.
     if !text.contains('"') {
         let offers = values.iter().flat_map(|value| value.split(','));
@@ -38,10 +38,9 @@ fuzz_target!(|bytes: &[u8]| {
     }
 
     // Our own client's offer is always accepted, and our own server's answer always taken.
-    let offer = Parameters::offer(&client);
-    let (of_server, answer) =
-        Parameters::accept([&*offer], &server).expect("an offer that is always sound");
-    let of_client = Parameters::check([&*answer], &client)
+    let offer = deflate(client).offer();
+    let (of_server, answer) = accept(&[&offer], server).expect("an offer that is always sound");
+    let of_client = check(&[&answer], client)
         .expect("an answer that is always sound")
         .expect("the server has not declined");
     assert_fitting(of_server, of_client);
@@ -56,6 +55,20 @@ fn policy(input: &mut Input<'_>) -> DeflateConfig {
         client_max_window_bits: 9 + input.byte() % 7,
         ..DeflateConfig::default()
     }
+}
+
+fn deflate(policy: DeflateConfig) -> Deflate {
+    Deflate::new(policy).expect("a legal configuration")
+}
+
+fn accept(values: &[&str], server: DeflateConfig) -> Option<(Parameters, String)> {
+    let accepted = deflate(server).accept(values.iter().copied());
+    accepted.map(|(negotiated, answer)| (*negotiated.parameters(), answer))
+}
+
+fn check(values: &[&str], client: DeflateConfig) -> Result<Option<Parameters>, AnswerError> {
+    let checked = deflate(client).check(values.iter().copied());
+    checked.map(|negotiated| negotiated.map(|negotiated| *negotiated.parameters()))
 }
 
 type Values = BTreeMap<String, Option<u8>>;

@@ -125,8 +125,7 @@ fn inflate(
 ) -> Result<(), Violation> {
     let mut rest = &*data.payload;
     loop {
-        let receiver = session.receiver_mut();
-        let inflated = receiver.inflate(rest, data.opcode, data.last, output)?;
+        let inflated = session.inflate(rest, data.opcode, data.last, output)?;
         rest = &rest[inflated.consumed..];
         message.extend_from_slice(&output[..inflated.produced]);
         if message.len() as u64 > limit {

@@ -28,8 +28,7 @@ impl Engine for Zlib {
     }
 
     fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor> {
-        // More is never wrong, and `flate2` has no 8.
-        let zlib = Decompress::new_with_window_bits(false, window_bits.max(9));
+        let zlib = Decompress::new_with_window_bits(false, window_bits);
         Box::new(Decompressing(zlib))
     }
 }

@@ -4,9 +4,10 @@
 
 mod support;
 
+use std::error::Error as _;
 use std::thread;
 
-use framewire::deflate::{Deflate, DeflateConfig, Parameters};
+use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Parameters};
 use framewire::handshake::{Acceptor, Connector, ErrorKind, accept_key};
 use framewire::upgrade::RequestDecoder;
 use framewire::{Config, Fault, Opcode, WebSocket, accept, client};
@@ -59,7 +60,7 @@ fn agreed(server: &Acceptor, client: &Connector) -> [Option<Parameters>; 2] {
 }
 
 #[test]
-fn both_ends_agree() {
+fn rfc7692_5_1_both_ends_agree() {
     let expected = Parameters {
         server_no_context_takeover: true,
         client_no_context_takeover: true,
@@ -89,7 +90,7 @@ fn both_ends_agree() {
 }
 
 #[test]
-fn without_one_end_there_is_no_compression() {
+fn rfc7692_5_1_without_one_end_there_is_no_compression() {
     let open = DeflateConfig::default();
     assert_eq!(agreed(&acceptor(open), &Connector::new()), [None; 2]);
     assert_eq!(agreed(&Acceptor::new(), &connector(open)), [None; 2]);
@@ -125,7 +126,7 @@ fn a_response_carries_what_was_agreed_on() {
 }
 
 #[test]
-fn offers_that_are_rubbish_do_not_refuse_the_request() {
+fn rfc7692_7_1_offers_that_are_rubbish_are_declined() {
     for value in [
         &b"="[..],
         b"permessage-deflate; server_max_window_bits=8",
@@ -145,7 +146,20 @@ fn offers_that_are_rubbish_do_not_refuse_the_request() {
 }
 
 #[test]
-fn a_client_fails_an_answer_that_was_not_offered() {
+fn an_answer_that_is_refused_says_why() {
+    let connector = connector(DeflateConfig::default());
+    let answer = ["permessage-deflate; server_max_window_bits=16"];
+    let response = response(&request(&connector), &answer);
+    let error = connector.negotiated(&response).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Extension);
+    assert_eq!(error.fault(), Fault::Peer);
+    let source = error.source().unwrap().downcast_ref();
+    assert_eq!(source, Some(&AnswerError::InvalidValue));
+    assert_ne!(error.to_string(), AnswerError::InvalidValue.to_string());
+}
+
+#[test]
+fn rfc7692_7_1_a_client_fails_an_answer_that_was_not_offered() {
     let small = DeflateConfig {
         server_max_window_bits: 10,
         ..DeflateConfig::default()

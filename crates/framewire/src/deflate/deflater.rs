@@ -68,10 +68,7 @@ impl Deflater {
 
     /// Which of the [`WINDOW_SIZES`] the peer's window has.
     pub(crate) fn window_size(&self) -> usize {
-        let bits = self
-            .window_bits
-            .clamp(MIN_COMPRESSOR_WINDOW_BITS, MAX_WINDOW_BITS);
-        usize::from(bits - MIN_COMPRESSOR_WINDOW_BITS)
+        usize::from(self.window_bits - MIN_COMPRESSOR_WINDOW_BITS)
     }
 
     /// Forgets what was compressed and not sent: no later message refers to it.
@@ -184,8 +181,7 @@ impl Deflater {
     }
 
     fn release(&mut self) {
-        if let Some(mut context) = self.context.take() {
-            context.reset();
+        if let Some(context) = self.context.take() {
             self.deflate.give_compressor(self.window_bits, context);
         }
     }

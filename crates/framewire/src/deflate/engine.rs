@@ -1,23 +1,27 @@
 //! What compresses and decompresses, whoever wrote it.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// Makes compressors and decompressors of raw DEFLATE (RFC 1951).
 ///
 /// To plug in another library, implement this and the two traits that it names: each is a call or
 /// two into the library. `examples/custom_engine.rs` does so with zlib in C.
-pub trait Engine: Send + Sync + fmt::Debug {
+pub trait Engine: Send + Sync + RefUnwindSafe + fmt::Debug {
     /// A compressor with a window of 2^`window_bits` bytes, 9 to 15: it refers no further back. An
     /// engine whose window is larger, and cannot be had smaller, does without references then.
     fn compressor(&self, level: u8, window_bits: u8, memory_level: u8) -> Box<dyn Compressor>;
 
-    /// A decompressor for streams whose window has at most 2^`window_bits` bytes, 8 to 15. It may
-    /// have a larger one.
+    /// A decompressor for streams whose window has at most 2^`window_bits` bytes, 9 to 15. It may
+    /// have a larger one. Where 8 were agreed on it is asked for 9, since that is what older zlib
+    /// compresses with then.
     fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor>;
 }
 
 /// Compresses into raw DEFLATE.
-pub trait Compressor: Send {
+///
+/// Has the auto traits that a connection has, so that it keeps them with compression.
+pub trait Compressor: Send + Sync + UnwindSafe + RefUnwindSafe {
     /// Takes bytes off the front of `input` and puts compressed ones to the front of `output`.
     /// Allocates nothing.
     ///
@@ -39,8 +43,8 @@ pub trait Compressor: Send {
     fn reset(&mut self);
 }
 
-/// Decompresses raw DEFLATE.
-pub trait Decompressor: Send {
+/// Decompresses raw DEFLATE. Has the auto traits of a [`Compressor`].
+pub trait Decompressor: Send + Sync + UnwindSafe + RefUnwindSafe {
     /// Takes bytes off the front of `input` and puts decompressed ones to the front of `output`.
     /// Allocates nothing.
     ///

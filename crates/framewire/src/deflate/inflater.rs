@@ -162,8 +162,7 @@ impl Inflater {
     }
 
     fn release(&mut self) {
-        if let Some(mut context) = self.context.take() {
-            context.reset();
+        if let Some(context) = self.context.take() {
             self.deflate.give_decompressor(context);
         }
     }

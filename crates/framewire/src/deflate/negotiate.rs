@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::extension::{Extension, Extensions};
+use super::{Deflate, Negotiated};
 use crate::protocol::Role;
 
 /// What one end is ready to use.
@@ -112,28 +113,30 @@ pub enum AnswerError {
     UnsupportedWindow,
 }
 
-impl Parameters {
-    /// Answers a client: the parameters of the first offer that can be honoured, and the value of
-    /// the answer's `Sec-WebSocket-Extensions`. `None` declines all of them, and the connection
-    /// goes on without compression.
+/// What stands in the handshake's `Sec-WebSocket-Extensions` headers.
+impl Deflate {
+    /// Answers a client: what comes of the first offer that can be honoured, and the value of the
+    /// answer's header. `None` declines all of them, and the connection goes on without
+    /// compression.
     ///
-    /// `values` are those of the request's `Sec-WebSocket-Extensions` headers in their order.
-    /// Offers with unknown, doubled or malformed parameters are declined (RFC 7692 7.1).
+    /// `values` are those of the request's headers in their order. Offers with unknown, doubled or
+    /// malformed parameters are declined (RFC 7692 7.1).
     pub fn accept<'a>(
+        &self,
         values: impl IntoIterator<Item = &'a str>,
-        config: &DeflateConfig,
-    ) -> Option<(Self, String)> {
+    ) -> Option<(Negotiated, String)> {
         let offers = values.into_iter().flat_map(Extensions::new);
-        let parameters = offers
+        let (parameters, answer) = offers
             .filter_map(Result::ok)
             .filter(|offer| offer.name.eq_ignore_ascii_case(NAME))
-            .find_map(|offer| Offer::parse(&offer).ok()?.accept(config))?;
-        Some((parameters.0, parameters.1))
+            .find_map(|offer| Offer::parse(&offer).ok()?.accept(self.config()))?;
+        Some((self.negotiated(parameters), answer))
     }
 
-    /// The value of a client's `Sec-WebSocket-Extensions` header.
+    /// The value of a client's header.
     #[must_use]
-    pub fn offer(config: &DeflateConfig) -> String {
+    pub fn offer(&self) -> String {
+        let config = self.config();
         let mut offer = NAME.to_owned();
         if config.server_no_context_takeover {
             push(&mut offer, SERVER_NO_CONTEXT_TAKEOVER, None);
@@ -157,34 +160,31 @@ impl Parameters {
     /// # Errors
     /// The server's fault; the client fails the connection.
     pub fn check<'a>(
+        &self,
         values: impl IntoIterator<Item = &'a str>,
-        config: &DeflateConfig,
-    ) -> Result<Option<Self>, AnswerError> {
+    ) -> Result<Option<Negotiated>, AnswerError> {
         let mut agreed = None;
         for extension in values.into_iter().flat_map(Extensions::new) {
             let extension = extension.map_err(|_| AnswerError::Malformed)?;
             if agreed.is_some() || !extension.name.eq_ignore_ascii_case(NAME) {
                 return Err(AnswerError::UnexpectedExtension);
             }
-            agreed = Some(Offer::parse(&extension)?.check(config)?);
+            agreed = Some(Offer::parse(&extension)?.check(self.config())?);
         }
-        Ok(agreed)
+        Ok(agreed.map(|parameters| self.negotiated(parameters)))
     }
 }
 
 impl Parameters {
-    /// Whether one end keeps its context from message to message, and its window bits.
+    /// Whether one end keeps its context from message to message, and the window bits to ask an
+    /// engine for: 9 to 15, whatever an application has put here.
     pub(super) fn of(self, role: Role) -> (bool, u8) {
-        match role {
-            Role::Server => (
-                !self.server_no_context_takeover,
-                self.server_max_window_bits,
-            ),
-            Role::Client => (
-                !self.client_no_context_takeover,
-                self.client_max_window_bits,
-            ),
-        }
+        let (no_context_takeover, window_bits) = match role {
+            Role::Server => (self.server_no_context_takeover, self.server_max_window_bits),
+            Role::Client => (self.client_no_context_takeover, self.client_max_window_bits),
+        };
+        let window_bits = window_bits.clamp(MIN_COMPRESSOR_WINDOW_BITS, MAX_WINDOW_BITS);
+        (!no_context_takeover, window_bits)
     }
 }
 

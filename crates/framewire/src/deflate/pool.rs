@@ -1,6 +1,8 @@
 //! One end's policy, and the contexts that its connections share.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::engine::{Compressor, Decompressor, Engine};
@@ -12,7 +14,7 @@ use crate::protocol::Role;
 /// connections may use at a time where they keep none of their own.
 ///
 /// A clone is the same policy and the same pool. Shared between threads: taking a context and
-/// giving it back hold a lock for a few instructions.
+/// giving it back hold a lock for a few instructions, in which the engine is not called.
 #[derive(Clone)]
 pub struct Deflate {
     shared: Arc<Shared>,
@@ -26,11 +28,23 @@ struct Shared {
     decompressors: Mutex<Pool<dyn Decompressor>>,
 }
 
-/// Contexts of one kind, by window bits: those that are free, and how many there are in all.
+/// Contexts of one kind, by window bits: those that are free, the one that came last at the end,
+/// and how many places are taken in all.
 struct Pool<T: ?Sized> {
-    free: Vec<(u8, Box<T>)>,
+    free: VecDeque<(u8, Box<T>)>,
     in_all: usize,
 }
+
+/// What a pool gives.
+enum Taken<T: ?Sized> {
+    Context(Box<T>),
+    /// A place for a new context, and the context of another window that had it.
+    Place(Option<Box<T>>),
+}
+
+/// A place whose context is being made or made ready, outside the lock. Where the engine panics it
+/// is given up.
+struct Place<'a, T: ?Sized>(&'a Mutex<Pool<T>>);
 
 /// What both ends agreed on, and how this one goes about it: what a connection needs.
 #[derive(Debug, Clone)]
@@ -53,6 +67,10 @@ impl Deflate {
     /// Where all compressors are in use, a message goes out uncompressed. Where all decompressors
     /// are, the connection that needs one more is closed with 1013: so the pool bounds what
     /// peers that send the beginnings of messages can make this end hold.
+    ///
+    /// A compressor serves connections with its own number of window bits alone. Where the pool is
+    /// full and only others are free, the one that was free the longest is dropped and another made,
+    /// which allocates: so a pool has best room for one of each number more than it needs at a time.
     ///
     /// # Errors
     /// A field of `config` that is out of its range.
@@ -79,7 +97,9 @@ impl Deflate {
         &self.shared.config
     }
 
-    /// Binds what was agreed on to this policy.
+    /// Binds what was agreed on to this policy, where something else than
+    /// [`accept`](Self::accept) or [`check`](Self::check) did so. Window bits under 9 count as 9,
+    /// and those over 15 as 15.
     #[must_use]
     pub fn negotiated(&self, parameters: Parameters) -> Negotiated {
         Negotiated {
@@ -101,26 +121,30 @@ impl Deflate {
     }
 
     pub(super) fn take_compressor(&self, window_bits: u8) -> Option<Box<dyn Compressor>> {
+        let pool = &self.shared.compressors;
         let new = || self.own_compressor(window_bits);
-        lock(&self.shared.compressors).take(window_bits, self.shared.pool_size, new)
+        take(pool, self.shared.pool_size, window_bits, new)
     }
 
-    pub(super) fn give_compressor(&self, window_bits: u8, context: Box<dyn Compressor>) {
-        lock(&self.shared.compressors)
-            .free
-            .push((window_bits, context));
+    /// Takes a context back, in whatever state it is.
+    pub(super) fn give_compressor(&self, window_bits: u8, mut context: Box<dyn Compressor>) {
+        let place = Place(&self.shared.compressors);
+        context.reset();
+        place.fill(window_bits, context);
     }
 
     pub(super) fn take_decompressor(&self) -> Option<Box<dyn Decompressor>> {
+        let pool = &self.shared.decompressors;
         // A context with the largest window serves every connection.
         let new = || self.own_decompressor(MAX_WINDOW_BITS);
-        lock(&self.shared.decompressors).take(MAX_WINDOW_BITS, self.shared.pool_size, new)
+        take(pool, self.shared.pool_size, MAX_WINDOW_BITS, new)
     }
 
-    pub(super) fn give_decompressor(&self, context: Box<dyn Decompressor>) {
-        lock(&self.shared.decompressors)
-            .free
-            .push((MAX_WINDOW_BITS, context));
+    /// Takes a context back, in whatever state it is.
+    pub(super) fn give_decompressor(&self, mut context: Box<dyn Decompressor>) {
+        let place = Place(&self.shared.decompressors);
+        context.reset();
+        place.fill(MAX_WINDOW_BITS, context);
     }
 }
 
@@ -149,34 +173,63 @@ impl Negotiated {
     }
 }
 
+/// A free context, or else a new one where one more may be. `None`: all are in use.
+fn take<T: ?Sized>(
+    pool: &Mutex<Pool<T>>,
+    size: usize,
+    window_bits: u8,
+    new: impl FnOnce() -> Box<T>,
+) -> Option<Box<T>> {
+    let taken = lock(pool).take(size, window_bits)?;
+    match taken {
+        Taken::Context(context) => Some(context),
+        Taken::Place(replaced) => {
+            let place = Place(pool);
+            // Before there is another, so that there are never more than the pool's size.
+            drop(replaced);
+            let context = new();
+            mem::forget(place);
+            Some(context)
+        }
+    }
+}
+
 impl<T: ?Sized> Pool<T> {
-    /// A free context, or else a new one where one more may be. `None`: all are in use.
-    fn take(
-        &mut self,
-        window_bits: u8,
-        size: usize,
-        new: impl FnOnce() -> Box<T>,
-    ) -> Option<Box<T>> {
+    fn take(&mut self, size: usize, window_bits: u8) -> Option<Taken<T>> {
         let fitting = self.free.iter().rposition(|(bits, _)| *bits == window_bits);
         if let Some(index) = fitting {
-            return Some(self.free.swap_remove(index).1);
+            let (_, context) = self.free.remove(index)?;
+            return Some(Taken::Context(context));
         }
         if self.in_all < size {
             self.in_all += 1;
             // Room to come back to, so that giving back never allocates.
             self.free.reserve(self.in_all);
-        } else {
-            // One for another window makes place.
-            self.free.pop()?;
+            return Some(Taken::Place(None));
         }
-        Some(new())
+        let (_, replaced) = self.free.pop_front()?;
+        Some(Taken::Place(Some(replaced)))
+    }
+}
+
+impl<T: ?Sized> Place<'_, T> {
+    /// Lets the next one have the context.
+    fn fill(self, window_bits: u8, context: Box<T>) {
+        lock(self.0).free.push_back((window_bits, context));
+        mem::forget(self);
+    }
+}
+
+impl<T: ?Sized> Drop for Place<'_, T> {
+    fn drop(&mut self) {
+        lock(self.0).in_all -= 1;
     }
 }
 
 impl<T: ?Sized> Default for Pool<T> {
     fn default() -> Self {
         Self {
-            free: Vec::new(),
+            free: VecDeque::new(),
             in_all: 0,
         }
     }

@@ -1,5 +1,7 @@
 //! The default engine.
 
+use std::panic::AssertUnwindSafe;
+
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
 
 use super::engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
@@ -8,23 +10,33 @@ use super::engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progre
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ZlibRs;
 
+/// Unwind safe as a `Box` is: zlib-rs holds its state by a reference that nobody else has.
+struct Deflating(AssertUnwindSafe<Deflate>);
+
+/// As [`Deflating`].
+struct Inflating(AssertUnwindSafe<Inflate>);
+
 impl Engine for ZlibRs {
     fn compressor(&self, level: u8, window_bits: u8, memory_level: u8) -> Box<dyn Compressor> {
-        Box::new(Deflate::new_with_config(DeflateConfig {
+        let config = DeflateConfig {
             level: i32::from(level.min(9)),
             // Negative: raw, without zlib's header.
             window_bits: -i32::from(window_bits.clamp(9, 15)),
             mem_level: i32::from(memory_level.clamp(1, 9)),
             ..DeflateConfig::default()
-        }))
+        };
+        let deflate = Deflate::new_with_config(config);
+        Box::new(Deflating(AssertUnwindSafe(deflate)))
     }
 
     fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor> {
-        Box::new(Inflate::new(false, window_bits.clamp(8, 15)))
+        // More is never wrong.
+        let inflate = Inflate::new(false, window_bits.clamp(9, 15));
+        Box::new(Inflating(AssertUnwindSafe(inflate)))
     }
 }
 
-impl Compressor for Deflate {
+impl Compressor for Deflating {
     fn compress(
         &mut self,
         input: &[u8],
@@ -35,11 +47,11 @@ impl Compressor for Deflate {
             Flush::None => DeflateFlush::NoFlush,
             Flush::Sync => DeflateFlush::SyncFlush,
         };
-        let (taken, put) = (self.total_in(), self.total_out());
-        match Deflate::compress(self, input, output, flush) {
+        let (taken, put) = (self.0.total_in(), self.0.total_out());
+        match self.0.compress(input, output, flush) {
             Ok(_) => Ok(Progress {
-                consumed: (self.total_in() - taken) as usize,
-                produced: (self.total_out() - put) as usize,
+                consumed: (self.0.total_in() - taken) as usize,
+                produced: (self.0.total_out() - put) as usize,
                 ended: false,
             }),
             Err(_) => Err(EngineError),
@@ -50,20 +62,20 @@ impl Compressor for Deflate {
         // zlib-rs 0.6.8 forgets neither that a block has begun nor where in its buffer it was, and
         // then leaves out a block's header, or panics: so all is put out before.
         let mut output = [0; 1 << 10];
-        while let Ok(progress) = Compressor::compress(self, &[], &mut output, Flush::Sync)
+        while let Ok(progress) = self.compress(&[], &mut output, Flush::Sync)
             && progress.produced == output.len()
         {}
-        Deflate::reset(self);
+        self.0.reset();
     }
 }
 
-impl Decompressor for Inflate {
+impl Decompressor for Inflating {
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, EngineError> {
-        let (taken, put) = (self.total_in(), self.total_out());
-        match Inflate::decompress(self, input, output, InflateFlush::SyncFlush) {
+        let (taken, put) = (self.0.total_in(), self.0.total_out());
+        match self.0.decompress(input, output, InflateFlush::SyncFlush) {
             Ok(status) => Ok(Progress {
-                consumed: (self.total_in() - taken) as usize,
-                produced: (self.total_out() - put) as usize,
+                consumed: (self.0.total_in() - taken) as usize,
+                produced: (self.0.total_out() - put) as usize,
                 ended: status == Status::StreamEnd,
             }),
             Err(_) => Err(EngineError),
@@ -71,6 +83,6 @@ impl Decompressor for Inflate {
     }
 
     fn reset(&mut self) {
-        Inflate::reset(self, false);
+        self.0.reset(false);
     }
 }

@@ -29,7 +29,9 @@ pub enum ErrorKind {
     /// `Sec-WebSocket-Protocol` is no list of tokens (a server answers 400), or a client's server
     /// chose a subprotocol that was not offered (RFC 6455 4.1).
     Subprotocol,
-    /// The server answered with an extension that was not offered (RFC 6455 4.1).
+    /// The server answered with an extension that was not offered (RFC 6455 4.1), or with
+    /// permessage-deflate in a way that is no answer to the offer (RFC 7692 5.1): then
+    /// [`source`](StdError::source) is the `deflate::AnswerError`.
     Extension,
     /// `Sec-WebSocket-Accept` is missing, doubled or does not fit the key (RFC 6455 4.1).
     Accept,

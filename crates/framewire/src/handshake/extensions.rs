@@ -1,28 +1,29 @@
 //! permessage-deflate in the handshake (RFC 7692 5).
 
 use super::{Error, ErrorKind};
-use crate::deflate::{Deflate, Negotiated, Parameters};
+use crate::deflate::{Deflate, Negotiated};
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue};
 
 /// A server's answer to what a client offers, if it agrees to any of it.
 pub(super) fn answer(deflate: &Deflate, asked: &HeaderMap) -> Option<(HeaderValue, Negotiated)> {
-    let (parameters, answer) = Parameters::accept(values(asked), deflate.config())?;
+    let (negotiated, answer) = deflate.accept(values(asked))?;
     let answer = HeaderValue::try_from(answer).ok()?;
-    Some((answer, deflate.negotiated(parameters)))
+    Some((answer, negotiated))
 }
 
 /// What a client offers.
 pub(super) fn offer(deflate: &Deflate) -> Option<HeaderValue> {
-    HeaderValue::try_from(Parameters::offer(deflate.config())).ok()
+    HeaderValue::try_from(deflate.offer()).ok()
 }
 
 /// What a server has made of a client's offer.
 pub(super) fn check(deflate: &Deflate, answered: &HeaderMap) -> Result<Option<Negotiated>, Error> {
-    match Parameters::check(values(answered), deflate.config()) {
-        Ok(parameters) => Ok(parameters.map(|parameters| deflate.negotiated(parameters))),
-        Err(error) => Err(Error::peer(ErrorKind::Extension, error.to_string())),
-    }
+    let checked = deflate.check(values(answered));
+    checked.map_err(|error| {
+        let message = "server's answer does not fit the extension that was offered";
+        Error::peer(ErrorKind::Extension, message).map_inner(|inner| inner.with_source(error))
+    })
 }
 
 /// What is no text is no extension either.

@@ -90,11 +90,10 @@ impl Decoder {
         self.extensions = rsv;
     }
 
-    /// Allows further reserved bits, of messages whose limit does not hold here: what they are
-    /// decompressed to may be less than their frames.
+    /// Allows further reserved bits, whatever [`allow_rsv`](Self::allow_rsv) says, of messages
+    /// whose limit does not hold here: what they are decompressed to may be less than their frames.
     #[cfg(feature = "deflate")]
     pub(crate) fn also_allow_rsv(&mut self, rsv: Rsv) {
-        self.extensions = self.extensions | rsv;
         self.inflated = rsv;
     }
 
@@ -308,7 +307,7 @@ impl Decoder {
         }
         let opcode = header.opcode();
         let allowed = if opcode.begins_message() {
-            self.extensions
+            self.allowed_rsv()
         } else {
             // RFC 7692 6.1: a message's bits stand on its first frame alone.
             Rsv::NONE
@@ -331,6 +330,15 @@ impl Decoder {
         self.remaining = header.payload_len();
         self.state = State::Payload;
         Ok(())
+    }
+
+    /// The bits that the first frame of a message may have.
+    #[inline]
+    fn allowed_rsv(&self) -> Rsv {
+        #[cfg(feature = "deflate")]
+        return self.extensions | self.inflated;
+        #[cfg(not(feature = "deflate"))]
+        self.extensions
     }
 
     #[inline]

@@ -15,11 +15,22 @@ pub struct Encoder {
     /// Where a client takes its masking keys from; a server has none.
     keys: Option<KeySource>,
     /// The message whose last fragment has not been sent.
-    message: Option<Opcode>,
-    message_rsv: Rsv,
+    message: Option<Open>,
     extensions: Rsv,
+    /// The bits of messages that are compressed here.
+    #[cfg(feature = "deflate")]
+    deflated: Rsv,
     closed: bool,
     utf8: Utf8,
+}
+
+/// What a message began as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Text,
+    /// Text with reserved bits: an extension has made something else of it.
+    ExtendedText,
+    Binary,
 }
 
 impl Encoder {
@@ -29,8 +40,9 @@ impl Encoder {
         Self {
             keys: None,
             message: None,
-            message_rsv: Rsv::NONE,
             extensions: Rsv::NONE,
+            #[cfg(feature = "deflate")]
+            deflated: Rsv::NONE,
             closed: false,
             utf8: Utf8::new(),
         }
@@ -51,10 +63,10 @@ impl Encoder {
         self.extensions = rsv;
     }
 
-    /// Allows further reserved bits.
+    /// Allows further reserved bits, whatever [`allow_rsv`](Self::allow_rsv) says.
     #[cfg(feature = "deflate")]
     pub(crate) fn also_allow_rsv(&mut self, rsv: Rsv) {
-        self.extensions = self.extensions | rsv;
+        self.deflated = rsv;
     }
 
     /// The header for a frame with this payload, which must be sent next and whole. Where the
@@ -75,9 +87,8 @@ impl Encoder {
             Opcode::Close => check_close(payload)?,
             Opcode::Ping | Opcode::Pong => {}
             _ => {
-                let message = self.message.unwrap_or(opcode);
-                let rsv = self.message.map_or(rsv, |_| self.message_rsv);
-                if message == Opcode::Text && rsv.is_none() {
+                let message = self.message.unwrap_or(Open::new(opcode, rsv));
+                if message == Open::Text {
                     utf8.push(payload)?;
                     // RFC 6455 8.1: the message as a whole is UTF-8.
                     if fin && !utf8.is_complete() {
@@ -115,7 +126,7 @@ impl Encoder {
     #[must_use]
     #[inline]
     pub fn message(&self) -> Option<Opcode> {
-        self.message
+        self.message.map(Open::opcode)
     }
 
     /// Whether a Close frame was made, so that nothing may follow (RFC 6455 5.5.1).
@@ -156,7 +167,7 @@ impl Encoder {
             return Err(SendError::Closed);
         }
         let allowed = if opcode.begins_message() {
-            self.extensions
+            self.allowed_rsv()
         } else {
             Rsv::NONE
         };
@@ -175,9 +186,18 @@ impl Encoder {
             }
             (Some(_), Opcode::Continuation) => Ok(self.utf8),
             (None, Opcode::Continuation) => Err(SendError::NoMessageOpen),
-            (Some(open), _) => Err(SendError::MessageOpen(open)),
+            (Some(open), _) => Err(SendError::MessageOpen(open.opcode())),
             (None, _) => Ok(Utf8::new()),
         }
+    }
+
+    /// The bits that the first frame of a message may have.
+    #[inline]
+    fn allowed_rsv(&self) -> Rsv {
+        #[cfg(feature = "deflate")]
+        return self.extensions | self.deflated;
+        #[cfg(not(feature = "deflate"))]
+        self.extensions
     }
 
     #[inline]
@@ -204,11 +224,29 @@ impl Encoder {
                 }
             }
             Opcode::Text | Opcode::Binary => {
-                self.message = (!fin).then_some(opcode);
-                self.message_rsv = rsv;
+                self.message = (!fin).then_some(Open::new(opcode, rsv));
             }
         }
         Ok(header)
+    }
+}
+
+impl Open {
+    #[inline]
+    fn new(opcode: Opcode, rsv: Rsv) -> Self {
+        match opcode {
+            Opcode::Text if rsv.is_none() => Self::Text,
+            Opcode::Text => Self::ExtendedText,
+            _ => Self::Binary,
+        }
+    }
+
+    #[inline]
+    fn opcode(self) -> Opcode {
+        match self {
+            Self::Text | Self::ExtendedText => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
     }
 }
 

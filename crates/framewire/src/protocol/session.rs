@@ -117,6 +117,10 @@ impl Session {
     /// [`Limits::message`] binds these too: raise it through
     /// [`receiver_mut`](Self::receiver_mut) for messages that are not held.
     ///
+    /// The pieces of a compressed message come as they were sent, and no limit on the message binds
+    /// them. Where [`Receiver::is_compressed`] says so of a piece's reserved bits, it is given to
+    /// `inflate`, and so are all others of that message: or no later one can be decompressed.
+    ///
     /// # Errors
     /// As for [`receive`](Self::receive).
     #[inline]
@@ -132,6 +136,26 @@ impl Session {
             Err(violation) => self.sender.queue_violation(violation),
         }
         received
+    }
+
+    /// Decompresses a piece of a compressed message, which
+    /// [`receive_piece`](Self::receive_piece) gave, as far as `output` has room. Repeated with what
+    /// is left of the piece until it is done. No limit on the message holds here: nothing of it is
+    /// kept.
+    ///
+    /// # Errors
+    /// The peer's violation: what came is no DEFLATE, or the text in it no UTF-8. The Close frame
+    /// with its code is pending, and further input has no effect.
+    #[cfg(feature = "deflate")]
+    pub fn inflate(
+        &mut self,
+        piece: &[u8],
+        opcode: Opcode,
+        last: bool,
+        output: &mut [u8],
+    ) -> Result<crate::deflate::Inflated, Violation> {
+        let inflated = self.receiver.inflate(piece, opcode, last, output);
+        inflated.inspect_err(|violation| self.sender.queue_violation(violation))
     }
 
     fn answer(&mut self, event: &Event<'_>) {
