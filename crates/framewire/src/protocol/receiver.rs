@@ -312,10 +312,18 @@ impl Receiver {
 
     /// Keeps the decompressor in step with a piece of a message that nobody wants decompressed.
     #[cfg(feature = "deflate")]
-    fn follow(&mut self, mut piece: &[u8], found: &Found) -> Result<(), Violation> {
-        if !self.is_compressed(found.rsv) {
-            return Ok(());
+    #[inline]
+    fn follow(&mut self, piece: &[u8], found: &Found) -> Result<(), Violation> {
+        if self.is_compressed(found.rsv) {
+            return self.follow_compressed(piece, found);
         }
+        Ok(())
+    }
+
+    /// Apart from the way of messages that are not compressed, whose cost is then a branch.
+    #[cfg(feature = "deflate")]
+    #[inline(never)]
+    fn follow_compressed(&mut self, mut piece: &[u8], found: &Found) -> Result<(), Violation> {
         let mut scratch = [0; 4 << 10];
         loop {
             let inflated = self.inflate(piece, found.opcode, found.last, &mut scratch)?;
@@ -327,6 +335,7 @@ impl Receiver {
     }
 
     #[cfg(feature = "deflate")]
+    #[inline(never)]
     fn assemble_inflated(
         &mut self,
         piece: &[u8],

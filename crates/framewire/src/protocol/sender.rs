@@ -76,12 +76,27 @@ impl Sender {
             return Err(SendError::NotAMessage(opcode));
         }
         #[cfg(feature = "deflate")]
-        if rsv.is_none() && self.begin_compressed(opcode, payload)? {
-            let mut rest = payload;
-            while !self.compressed_frame(opcode, &mut rest, usize::MAX, output)? {}
-            return Ok(());
+        if self.deflater.is_some() && rsv.is_none() {
+            return self.message_to_compress(opcode, payload, output);
         }
         self.frame(true, rsv, opcode, payload, output)
+    }
+
+    /// A message where compression was agreed on: compressed, if this one is to be.
+    #[cfg(feature = "deflate")]
+    #[inline(never)]
+    fn message_to_compress(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        if !self.begin_compressed(opcode, payload)? {
+            return self.frame(true, Rsv::NONE, opcode, payload, output);
+        }
+        let mut rest = payload;
+        while !self.compressed_frame(opcode, &mut rest, usize::MAX, output)? {}
+        Ok(())
     }
 
     /// Has messages compressed from now on (RFC 7692), but for those that are sent with reserved
