@@ -1,7 +1,8 @@
 //! `framewire connect`: lines become text messages, and messages lines.
 //!
 //! The first thread reads messages and prints them, one reads the input and sends it, one pings,
-//! and one closes the connection when the input has ended or Ctrl-C was pressed.
+//! and one closes the connection when the input has ended or Ctrl-C was pressed. Whichever meets
+//! trouble says so to the first and ends the connection, which is what all of them wait for.
 
 mod options;
 mod printer;
@@ -9,6 +10,7 @@ mod printer;
 use std::io::{self, BufRead as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -25,23 +27,27 @@ use crate::{Failure, chain, note, tls};
 
 /// Talks to a server until one of both closes the connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let printer = Printer::new(options.binary.as_deref()).map_err(Failure::NoConnection)?;
     let websocket = open(options).map_err(Failure::NoConnection)?;
+    let printer = Printer::new(options.binary.as_deref()).map_err(Failure::NoConnection)?;
     let (reader, writer) = websocket
         .split()
         .map_err(|error| Failure::Ended(chain(&error)))?;
     if !options.quiet {
         note(format_args!("connected to {}", options.url));
     }
+    let conversation = Arc::new(Conversation::default());
     let (events, happened) = mpsc::channel();
     stop_on_signals(events.clone())?;
-    send_input(writer.clone(), events.clone());
-    close_when_asked(writer.clone(), happened);
+    conversation.send_input(writer.clone(), events.clone());
+    conversation.close_when_asked(writer.clone(), happened, options.close_timeout);
     if let Some(interval) = options.ping_interval {
-        keep_alive(writer, interval);
+        conversation.keep_alive(writer, interval);
     }
-    let end = print_messages(reader, printer, &events);
-    judge(&end, options.quiet)
+    let end = conversation.print_messages(reader, printer, &events);
+    match conversation.trouble.get() {
+        Some(trouble) => Err(Failure::Ended(trouble.clone())),
+        None => judge(&end, options.quiet),
+    }
 }
 
 /// What may end a conversation from this side.
@@ -52,13 +58,24 @@ enum Event {
     OutputEnded,
 }
 
+/// What the threads of one connection tell each other.
+#[derive(Default)]
+struct Conversation {
+    /// Whether anything came since the last look.
+    heard: AtomicBool,
+    /// The first thing that went wrong on this side.
+    trouble: OnceLock<String>,
+}
+
 fn open(options: &Options) -> Result<WebSocket<Stream>, String> {
     let mut config = Config::default();
     config.limits.message = options.max_message as u64;
     let connector = connector(options)?;
     let websocket = framewire::connect_with(&options.url, &connector, config);
     let websocket = websocket.map_err(|error| chain(&error))?;
-    let set = websocket.stream().set_write_timeout(Some(STALL));
+    let set = websocket
+        .stream()
+        .set_write_timeout(Some(options.write_timeout));
     set.map_err(|error| chain(&error))?;
     Ok(websocket)
 }
@@ -101,48 +118,134 @@ fn dialer(options: &Options) -> Result<Dialer, String> {
     }
 }
 
-/// Prints messages until the connection has ended, and says how it did.
-fn print_messages<S: Duplicate>(
-    mut reader: ReadHalf<S>,
-    mut printer: Printer,
-    events: &Sender<Event>,
-) -> framewire::Error {
-    loop {
-        match reader.next_message() {
-            Ok(message) => {
-                if printer.print(message.opcode(), message.payload()).is_err() {
-                    // The one who closes has gone only where the connection has.
-                    let _ = events.send(Event::OutputEnded);
-                }
+impl Conversation {
+    /// Prints messages until the connection has ended, and says how it did.
+    fn print_messages<S: Duplicate>(
+        &self,
+        mut reader: ReadHalf<S>,
+        mut printer: Printer,
+        events: &Sender<Event>,
+    ) -> framewire::Error {
+        let mut prints = true;
+        loop {
+            let message = match reader.next_message() {
+                Ok(message) => message,
+                Err(error) => return error,
+            };
+            self.heard.store(true, Ordering::Relaxed);
+            if !prints {
+                continue;
             }
-            Err(error) => return error,
+            if let Err(error) = printer.print(message.opcode(), message.payload()) {
+                prints = false;
+                // A reader of the output that has had enough is no trouble.
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    let _ = self.trouble.set(format!("cannot write a message: {error}"));
+                }
+                // The one who closes has gone only where the connection has.
+                let _ = events.send(Event::OutputEnded);
+            }
         }
     }
-}
 
-/// Sends each line of the input as a text message.
-fn send_input<S: Duplicate + Send + 'static>(writer: WriteHalf<S>, events: Sender<Event>) {
-    thread::spawn(move || {
-        let mut input = io::stdin().lock();
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            match input.read_until(b'\n', &mut line) {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
-            }
-            let text = line.strip_suffix(b"\n").unwrap_or(&line);
-            let text = text.strip_suffix(b"\r").unwrap_or(text);
-            if let Err(error) = writer.write_message(Opcode::Text, text) {
-                match error.kind() {
-                    ErrorKind::Send(error) => note(format_args!("not sent: {error}")),
-                    // The thread that reads says what has happened.
-                    _ => return,
+    /// Sends each line of the input as a text message.
+    fn send_input<S: Duplicate + Send + 'static>(
+        self: &Arc<Self>,
+        writer: WriteHalf<S>,
+        events: Sender<Event>,
+    ) {
+        let this = Arc::clone(self);
+        thread::spawn(move || {
+            let mut input = io::stdin().lock();
+            let mut line = Vec::new();
+            loop {
+                line.clear();
+                match input.read_until(b'\n', &mut line) {
+                    Ok(0) => break,
+                    Ok(_) => {}
+                    Err(error) => {
+                        let _ = this.trouble.set(format!("cannot read the input: {error}"));
+                        break;
+                    }
+                }
+                let text = line.strip_suffix(b"\n").unwrap_or(&line);
+                let text = text.strip_suffix(b"\r").unwrap_or(text);
+                if let Err(error) = writer.write_message(Opcode::Text, text) {
+                    match error.kind() {
+                        ErrorKind::Send(error) => note(format_args!("not sent: {error}")),
+                        // The thread that reads says how.
+                        ErrorKind::Closed(_) => return,
+                        _ => {
+                            let trouble = format!("cannot send: {}", chain(&error));
+                            if error.is_would_block() {
+                                return this.give_up(&writer, trouble);
+                            }
+                            // What the server has sent until then is still there to be read.
+                            let _ = this.trouble.set(trouble);
+                            return;
+                        }
+                    }
                 }
             }
-        }
-        let _ = events.send(Event::InputEnded);
-    });
+            let _ = events.send(Event::InputEnded);
+        });
+    }
+
+    /// Waits for a reason to close the connection, closes it, and ends it where the server does not
+    /// and sends nothing any more.
+    fn close_when_asked<S: Duplicate + Send + 'static>(
+        self: &Arc<Self>,
+        writer: WriteHalf<S>,
+        happened: Receiver<Event>,
+        timeout: Duration,
+    ) {
+        let this = Arc::clone(self);
+        thread::spawn(move || {
+            if happened.recv().is_err() {
+                return;
+            }
+            let closer = writer.clone();
+            // It waits for a server that takes nothing.
+            thread::spawn(move || closer.close(CloseCode::NORMAL, ""));
+            loop {
+                match happened.recv_timeout(timeout) {
+                    Ok(Event::InputEnded) => {}
+                    Ok(Event::OutputEnded | Event::Interrupted) => {
+                        // The thread that reads says what has come of it.
+                        let _ = writer.abort();
+                        return;
+                    }
+                    Err(RecvTimeoutError::Timeout) => {
+                        if !this.heard.swap(false, Ordering::Relaxed) {
+                            let trouble = format!("no answer to the close within {timeout:?}");
+                            return this.give_up(&writer, trouble);
+                        }
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        });
+    }
+
+    /// Pings, and ends the connection where no Pong comes.
+    fn keep_alive<S: Duplicate + Send + 'static>(
+        self: &Arc<Self>,
+        writer: WriteHalf<S>,
+        interval: Duration,
+    ) {
+        let this = Arc::clone(self);
+        thread::spawn(move || {
+            if let KeepAliveEnd::NoPong = writer.keep_alive(interval, interval) {
+                this.give_up(&writer, format!("no pong within {interval:?}"));
+            }
+        });
+    }
+
+    /// Ends the connection under everybody.
+    fn give_up<S: Duplicate>(&self, writer: &WriteHalf<S>, trouble: String) {
+        let _ = self.trouble.set(trouble);
+        let _ = writer.abort();
+    }
 }
 
 /// Lets the first signal close the connection, and the second end the program.
@@ -155,42 +258,6 @@ fn stop_on_signals(events: Sender<Event>) -> Result<(), Failure> {
     };
     ctrlc::set_handler(handler)
         .map_err(|error| Failure::NoConnection(format!("cannot handle signals: {error}")))
-}
-
-/// Waits for a reason to close the connection, closes it, and ends it where the server does not.
-fn close_when_asked<S: Duplicate + Send + 'static>(
-    writer: WriteHalf<S>,
-    happened: Receiver<Event>,
-) {
-    thread::spawn(move || {
-        if happened.recv().is_err() {
-            return;
-        }
-        if writer.close(CloseCode::NORMAL, "").is_err() {
-            return;
-        }
-        loop {
-            match happened.recv_timeout(GRACE) {
-                Ok(Event::InputEnded) => {}
-                Ok(Event::OutputEnded | Event::Interrupted) | Err(RecvTimeoutError::Timeout) => {
-                    // The thread that reads says what has happened.
-                    let _ = writer.abort();
-                    return;
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    });
-}
-
-/// Pings, and ends the connection where no Pong comes.
-fn keep_alive<S: Duplicate + Send + 'static>(writer: WriteHalf<S>, interval: Duration) {
-    thread::spawn(move || {
-        if let KeepAliveEnd::NoPong = writer.keep_alive(interval, interval) {
-            note(format_args!("no pong within {interval:?}"));
-            let _ = writer.abort();
-        }
-    });
 }
 
 /// Whether an end is one to be content with: the server agreed to it, and complained of nothing.
@@ -212,8 +279,3 @@ fn judge(end: &framewire::Error, quiet: bool) -> Result<(), Failure> {
         _ => Err(Failure::Ended(chain(end))),
     }
 }
-
-/// How long the server has to answer the Close frame.
-const GRACE: Duration = Duration::from_secs(5);
-/// How long the server may take nothing of what is sent.
-const STALL: Duration = Duration::from_secs(30);

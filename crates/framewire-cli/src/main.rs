@@ -54,9 +54,21 @@ fn main() -> ExitCode {
 /// Tells the user something beside the output.
 fn note(line: fmt::Arguments<'_>) {
     // Some of it a peer has written: a close reason must not begin a line of its own.
-    let line = line.to_string().replace(char::is_control, " ");
+    let line = line.to_string().replace(is_deceptive, " ");
     // Nobody is left to tell when standard error is closed.
     let _ = writeln!(io::stderr(), "framewire: {line}");
+}
+
+/// Whether a terminal does something else with a character than to show it: it obeys control
+/// characters, and with some others shows text in another order.
+fn is_deceptive(character: char) -> bool {
+    let turns = '\u{202A}'..='\u{202E}';
+    let isolates = '\u{2066}'..='\u{2069}';
+    let marks = ['\u{061C}', '\u{200E}', '\u{200F}'];
+    character.is_control()
+        || turns.contains(&character)
+        || isolates.contains(&character)
+        || marks.contains(&character)
 }
 
 /// An error with its causes.

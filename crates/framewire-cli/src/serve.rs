@@ -30,7 +30,7 @@ use self::connections::{Connection, Connections};
 use self::options::Origin;
 use self::socket::SharedSocket;
 use self::stream::Stream;
-use crate::{chain, tls};
+use crate::{chain, is_deceptive, tls};
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
@@ -211,7 +211,7 @@ impl Server {
     fn log(&self, line: fmt::Arguments<'_>) {
         if !self.quiet {
             // Some of it the peer has written: a close reason must not begin a line of its own.
-            let line = line.to_string().replace(char::is_control, " ");
+            let line = line.to_string().replace(is_deceptive, " ");
             // Nobody is left to tell when standard error is closed.
             let _ = writeln!(io::stderr(), "{line}");
         }
@@ -270,7 +270,10 @@ fn deflate(options: &Options, level: u8) -> Result<Deflate, String> {
 
 fn refuse(pending: Pending<Stream>, response: &Response<&str>, request: &str) -> String {
     match pending.refuse(response) {
-        Ok(_) => format!("{request}: {}", response.status()),
+        Ok(stream) => {
+            stream.linger(LINGER);
+            format!("{request}: {}", response.status())
+        }
         Err(error) => format!("{request}: {}", chain(&error)),
     }
 }

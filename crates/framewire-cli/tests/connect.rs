@@ -61,6 +61,17 @@ fn echo(mut websocket: WebSocket<TcpStream>) -> CloseCode {
     }
 }
 
+fn program(url: &str, options: &[&str]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_framewire"));
+    program
+        .args(["connect", url])
+        .args(options)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    program
+}
+
 /// The program under way, killed when this is dropped.
 struct Client {
     child: Child,
@@ -70,14 +81,7 @@ struct Client {
 
 impl Client {
     fn start(url: &str, options: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_framewire"))
-            .args(["connect", url])
-            .args(options)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = program(url, options).spawn().unwrap();
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         Self {
@@ -403,4 +407,101 @@ fn a_proxy_that_is_none_ends_with_1() {
     let (code, _, notes) = Client::start("ws://127.0.0.1:1/", &["--proxy", "ftp://a"]).end();
     assert_eq!(code, 1);
     assert!(notes.contains("proxy"), "{notes}");
+}
+
+/// A server that reads nothing after the handshake, until the sender is dropped.
+fn stuck_server() -> (String, mpsc::Sender<()>) {
+    let (done, waits) = mpsc::channel::<()>();
+    let (url, _) = server(Acceptor::new(), move |pending| {
+        let websocket = open(pending);
+        let _ = waits.recv();
+        drop(websocket);
+    });
+    (url, done)
+}
+
+/// More than all buffers on the way take.
+fn say_much(client: &mut Client) {
+    let mut stdin = client.stdin.take().unwrap();
+    // Ends with the program.
+    let mut line = vec![b'a'; 1 << 20];
+    line.push(b'\n');
+    thread::spawn(move || while stdin.write_all(&line).is_ok() {});
+}
+
+#[test]
+fn a_server_that_takes_nothing_is_given_up() {
+    let (url, _done) = stuck_server();
+    let mut client = Client::start(&url, &["--write-timeout", "0.3"]);
+    say_much(&mut client);
+    let (code, _, notes) = client.end();
+    assert_eq!(code, 2);
+    assert!(notes.contains("cannot send"), "{notes}");
+}
+
+#[test]
+fn a_server_that_takes_nothing_does_not_hold_up_a_signal() {
+    let (url, _done) = stuck_server();
+    let mut client = Client::start(&url, &["--close-timeout", "0.3"]);
+    say_much(&mut client);
+    // Handled from the handshake on.
+    let mut notes = BufReader::new(client.child.stderr.take().unwrap());
+    let mut connected = String::new();
+    notes.read_line(&mut connected).unwrap();
+    client.child.stderr = Some(notes.into_inner());
+    client.signal("TERM");
+    let (code, _, notes) = client.end();
+    assert_eq!(code, 2);
+    assert!(
+        notes.contains("no answer to the close within 300ms"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn a_message_that_cannot_be_written_is_not_lost_without_a_word() {
+    let full = || std::fs::File::create("/dev/full").unwrap();
+    for binary in [false, true] {
+        let (url, served) = server(Acceptor::new(), move |pending| {
+            let mut websocket = open(pending);
+            let opcode = if binary { Opcode::Binary } else { Opcode::Text };
+            websocket.write_message(opcode, b"hello").unwrap();
+            let _ = websocket.shutdown(DEADLINE);
+        });
+        let options = if binary {
+            &["--binary", "/dev/full"][..]
+        } else {
+            &[]
+        };
+        let mut program = program(&url, options);
+        if !binary {
+            program.stdout(full());
+        }
+        let output = program.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let notes = String::from_utf8(output.stderr).unwrap();
+        assert!(notes.contains("cannot write a message"), "{notes}");
+        served.join().unwrap();
+    }
+}
+
+#[test]
+fn a_file_is_left_alone_where_there_is_no_connection() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("connect-kept");
+    std::fs::write(&file, "kept").unwrap();
+    let options = ["--binary", file.to_str().unwrap()];
+    let (code, _, _) = Client::start("ws://127.0.0.1:1/", &options).end();
+    assert_eq!(code, 1);
+    assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+}
+
+#[test]
+fn input_that_cannot_be_read_is_said() {
+    let (url, served) = server(Acceptor::new(), |pending| echo(open(pending)));
+    let directory = std::fs::File::open("/").unwrap();
+    let output = program(&url, &[]).stdin(directory).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(notes.contains("cannot read the input"), "{notes}");
+    assert_eq!(served.join().unwrap(), CloseCode::NORMAL);
 }

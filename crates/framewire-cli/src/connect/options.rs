@@ -13,7 +13,8 @@ use crate::size::parse_bytes;
 /// A text message is printed as a line, a binary one as a line of hexadecimal digits. The end of
 /// the input, or Ctrl-C, closes the connection; what the server still sends until it has closed its
 /// side is printed. Ends with 0 after a clean close (1000, 1001 or no code), with 1 where there was
-/// no connection or no handshake, and with 2 where the connection ended in any other way.
+/// no connection or no handshake, and with 2 where the connection ended in any other way,
+/// or the options are wrong.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// Where to connect to, such as `ws://localhost:9001/` or `wss://example.com/chat`
@@ -73,6 +74,14 @@ pub(crate) struct Options {
     /// How long connecting and the handshake may take
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub(crate) timeout: Duration,
+
+    /// How long the server may take nothing of what is sent
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub(crate) write_timeout: Duration,
+
+    /// How long the server may send nothing before it answers the close
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    pub(crate) close_timeout: Duration,
 
     /// Print messages alone, and not how the connection began and ended
     #[arg(long, short = 'q')]

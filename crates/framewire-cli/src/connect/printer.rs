@@ -7,6 +7,8 @@ use std::path::Path;
 
 use framewire::Opcode;
 
+use crate::is_deceptive;
+
 /// Prints text as lines, and binary messages as hexadecimal digits or into a file.
 pub(crate) struct Printer {
     file: Option<File>,
@@ -56,11 +58,11 @@ fn hexadecimal(bytes: &[u8]) -> String {
     text
 }
 
-/// Control characters but for line breaks and tabs as escape sequences that are printed.
+/// What would not be seen as it is, but for line breaks and tabs, as escape sequences that are.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() && !matches!(character, '\n' | '\t') {
+        if is_deceptive(character) && !matches!(character, '\n' | '\t') {
             escaped.extend(character.escape_default());
         } else {
             escaped.push(character);
@@ -81,6 +83,9 @@ mod tests {
 
     #[test]
     fn a_terminal_is_not_told_what_to_do() {
-        assert_eq!(escaped("a\x1b[2Jb\u{9b}\n\tü"), "a\\u{1b}[2Jb\\u{9b}\n\tü");
+        assert_eq!(
+            escaped("a\x1b[2Jb\u{9b}\u{202e}\n\tü"),
+            "a\\u{1b}[2Jb\\u{9b}\\u{202e}\n\tü"
+        );
     }
 }

@@ -1,11 +1,17 @@
 //! `wss://`, with a certificate made on the spot.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 
+use framewire::rustls::crypto::ring;
+use framewire::rustls::pki_types::CertificateDer;
+use framewire::rustls::pki_types::pem::PemObject as _;
+use framewire::rustls::{ClientConfig, RootCertStore};
+use framewire::upgrade::TlsStream;
 use rcgen::{CertificateParams, KeyPair};
 
 use crate::server::{DEADLINE, Server, program, run, wait};
@@ -47,9 +53,12 @@ impl Files {
 
 /// Says `lines` through `framewire connect`: exit code, output, and what was noted.
 fn connect(url: &str, options: &[&str], lines: &str) -> (Option<i32>, String, String) {
-    let mut child = program()
-        .args(["connect", url])
-        .args(options)
+    say(program().args(["connect", url]).args(options), lines)
+}
+
+/// Says `lines` through a command.
+fn say(command: &mut Command, lines: &str) -> (Option<i32>, String, String) {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -78,6 +87,64 @@ fn connect_echoes_through_serve_over_tls() {
     assert_eq!((code, &output[..]), (Some(0), "hello\nzwölf\n"), "{notes}");
     server.signal("TERM");
     assert_eq!(server.end().0.code(), Some(0));
+}
+
+#[test]
+fn the_roots_of_the_system_are_trusted() {
+    let files = Files::new("system");
+    let server = files.serve();
+    // Where OpenSSL's programs look for them instead of the system's own place.
+    let mut program = program();
+    program.env("SSL_CERT_FILE", files.cert());
+    let (code, output, notes) = say(program.args(["connect", &url(&server)]), "hello\n");
+    assert_eq!((code, &output[..]), (Some(0), "hello\n"), "{notes}");
+}
+
+#[test]
+fn the_end_of_the_server_closes_with_1001() {
+    let files = Files::new("end");
+    let server = files.serve();
+    let mut child = program()
+        .args(["connect", &url(&server), "--insecure"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut notes = String::new();
+    stderr.read_line(&mut notes).unwrap();
+    server.signal("TERM");
+    assert_eq!(wait(&mut child).code(), Some(0));
+    stderr.read_to_string(&mut notes).unwrap();
+    assert!(notes.contains("closed by the peer with 1001"), "{notes}");
+    assert_eq!(server.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_page_ends_as_tls_wants_it() {
+    let files = Files::new("page");
+    let server = files.serve();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates({
+            let mut roots = RootCertStore::empty();
+            roots
+                .add(CertificateDer::from_pem_file(&files.cert).unwrap())
+                .unwrap();
+            roots
+        })
+        .with_no_client_auth();
+    let config = Arc::new(config);
+    let mut stream = TlsStream::connect(server.tcp(), "localhost", config, DEADLINE).unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let mut page = Vec::new();
+    // RFC 8446 6.1: without close_notify it might have been cut, which is an error here.
+    stream.read_to_end(&mut page).unwrap();
+    assert!(page.starts_with(b"HTTP/1.1 200 OK"));
 }
 
 #[test]
