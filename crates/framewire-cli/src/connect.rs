@@ -32,12 +32,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let (reader, writer) = websocket
         .split()
         .map_err(|error| Failure::Ended(chain(&error)))?;
-    if !options.quiet {
-        note(format_args!("connected to {}", options.url));
-    }
     let conversation = Arc::new(Conversation::default());
     let (events, happened) = mpsc::channel();
     stop_on_signals(events.clone())?;
+    if !options.quiet {
+        note(format_args!("connected to {}", options.url));
+    }
     conversation.send_input(writer.clone(), events.clone());
     conversation.close_when_asked(writer.clone(), happened, options.close_timeout);
     if let Some(interval) = options.ping_interval {
