@@ -41,9 +41,9 @@ function withDeadline(promise) {
 
 export class Connection {
   /** Connects; what the server answered about extensions is in `extensions`. */
-  static async open(url, perMessageDeflate, ...protocols) {
-    const connection = new Connection(new WebSocket(url, ...protocols, {
-      perMessageDeflate, maxPayload: 0, handshakeTimeout: 10_000,
+  static async open(url, perMessageDeflate, tls) {
+    const connection = new Connection(new WebSocket(url, {
+      perMessageDeflate, maxPayload: 0, handshakeTimeout: 10_000, ...tls,
     }));
     connection.ws.on("upgrade", (response) => {
       connection.extensions = response.headers["sec-websocket-extensions"];

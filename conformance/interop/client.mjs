@@ -1,18 +1,29 @@
 // client.mjs ws://HOST:PORT/ MAX_MESSAGE [--deflate]
+// client.mjs wss://HOST:PORT/ --ca FILE MAX_MESSAGE [--deflate]
 //
 // Checks an echo server with the client of the npm package `ws`.
 // MAX_MESSAGE is the largest message that the server takes, in bytes. With --deflate the server
-// has to agree to permessage-deflate, and without it to decline.
+// has to agree to permessage-deflate, and without it to decline. Over TLS the certificate in the
+// PEM file is the only one that is trusted.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import http from "node:http";
+import https from "node:https";
+import { text as textOf } from "node:stream/consumers";
+import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
 
 import { Connection, check, noise, runChecks, same } from "./checks.mjs";
 
-const [url, maxMessage] = [process.argv[2], Number(process.argv[3])];
-const COMPRESSION = process.argv.slice(4).includes("--deflate");
+const { values, positionals } = parseArgs({
+  options: { ca: { type: "string" }, deflate: { type: "boolean" } },
+  allowPositionals: true,
+});
+const [url, maxMessage] = [positionals[0], Number(positionals[1])];
+const COMPRESSION = values.deflate ?? false;
+const TLS = values.ca && { ca: readFileSync(values.ca) };
 
 // Around each change of the length encoding (125, 126, 65,535 and 65,536 bytes) and up to the limit.
 const SIZES = [0, 1, 2, 124, 125, 126, 127, 128, 4096, 65_535, 65_536, 65_537, 1 << 20, maxMessage];
@@ -25,10 +36,14 @@ const TEXTS = {
 };
 const MASK = [0, 0, 0, 0];
 
-const open = (...protocols) => Connection.open(url, COMPRESSION, ...protocols);
+const open = (tls = TLS) => Connection.open(url, COMPRESSION, tls);
+const get = (target, options) => {
+  const address = new URL(target, url.replace(/^ws/, "http"));
+  return (TLS ? https : http).get(address, { ...TLS, ...options });
+};
 
 check("the offer of compression is answered as the server was started", async () => {
-  const connection = await Connection.open(url, true);
+  const connection = await Connection.open(url, true, TLS);
   assert.equal(connection.ws.extensions, COMPRESSION ? "permessage-deflate" : "");
   await connection.echo("hi");
   await connection.close(1000);
@@ -164,7 +179,7 @@ for (const [name, frame, code] of [
 
 check("offered subprotocols are left out of the answer", async () => {
   // The library fails a handshake whose answer leaves them out, so the answer itself is looked at.
-  const request = http.get(url.replace(/^ws/, "http"), {
+  const request = get("/", {
     headers: {
       "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
       "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "chat, superchat",
@@ -177,7 +192,7 @@ check("offered subprotocols are left out of the answer", async () => {
 });
 
 check("a page of another origin is refused with 403", async () => {
-  const ws = new WebSocket(url, { origin: "https://elsewhere.example", perMessageDeflate: COMPRESSION });
+  const ws = new WebSocket(url, { origin: "https://elsewhere.example", perMessageDeflate: COMPRESSION, ...TLS });
   ws.on("error", () => {});
   const [request, response] = await once(ws, "unexpected-response");
   assert.equal(response.statusCode, 403);
@@ -185,15 +200,35 @@ check("a page of another origin is refused with 403", async () => {
 });
 
 check("GET / without an upgrade is answered with the page", async () => {
-  const response = await fetch(url.replace(/^ws/, "http"));
-  assert.equal(response.status, 200);
-  assert.match(response.headers.get("content-type"), /^text\/html/);
-  assert.match(await response.text(), /<title>framewire/);
+  const [response] = await once(get("/"), "response");
+  assert.equal(response.statusCode, 200);
+  assert.match(response.headers["content-type"], /^text\/html/);
+  assert.match(await textOf(response), /<title>framewire/);
 });
 
 check("GET of another path without an upgrade is answered with 404", async () => {
-  const response = await fetch(new URL("/nothing-here", url.replace(/^ws/, "http")));
-  assert.equal(response.status, 404);
+  const [response] = await once(get("/nothing-here"), "response");
+  response.destroy();
+  assert.equal(response.statusCode, 404);
 });
+
+if (TLS) {
+  check("a certificate that is not trusted is refused", async () => {
+    await assert.rejects(open({}), { code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
+  });
+
+  check("a certificate for another host is refused", async () => {
+    await assert.rejects(open({ ...TLS, servername: "elsewhere.example" }), { code: "ERR_TLS_CERT_ALTNAME_INVALID" });
+  });
+
+  for (const version of ["TLSv1.2", "TLSv1.3"]) {
+    check(`messages over ${version}`, async () => {
+      const connection = await open({ ...TLS, minVersion: version, maxVersion: version });
+      assert.equal(connection.ws._socket.getProtocol(), version);
+      for (const size of SIZES) await connection.echo(noise(size));
+      await connection.close(1000);
+    });
+  }
+}
 
 await runChecks();

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """client.py ws://HOST:PORT/ MAX_MESSAGE [--deflate]
+client.py wss://HOST:PORT/ --ca FILE MAX_MESSAGE [--deflate]
 
 Checks an echo server with the client of the Python package `websockets`.
 MAX_MESSAGE is the largest message that the server takes, in bytes. With --deflate the server
-has to agree to permessage-deflate, and without it to decline.
+has to agree to permessage-deflate, and without it to decline. Over TLS the certificate in the
+PEM file is the only one that is trusted.
 """
 
+import argparse
 import asyncio
+import ssl
 import sys
 import time
 import urllib.parse
@@ -15,8 +19,16 @@ from websockets.asyncio.client import connect
 
 from checks import check, closed_with, echo, equal, noise, run_checks
 
-URL, MAX_MESSAGE = sys.argv[1], int(sys.argv[2])
-COMPRESSION = "deflate" if "--deflate" in sys.argv[3:] else None
+parser = argparse.ArgumentParser()
+parser.add_argument("url")
+parser.add_argument("max_message", type=int)
+parser.add_argument("--ca")
+parser.add_argument("--deflate", action="store_true")
+args = parser.parse_args()
+
+URL, MAX_MESSAGE = args.url, args.max_message
+COMPRESSION = "deflate" if args.deflate else None
+TLS = ssl.create_default_context(cafile=args.ca) if args.ca else None
 
 # Around each change of the length encoding (125, 126, 65,535 and 65,536 bytes) and up to the limit.
 SIZES = [0, 1, 2, 124, 125, 126, 127, 128, 4096, 65_535, 65_536, 65_537, 1 << 20, MAX_MESSAGE]
@@ -30,12 +42,13 @@ TEXTS = {
 }
 
 def open_connection(**options):
-    return connect(URL, compression=COMPRESSION, max_size=None, proxy=None, **options)
+    options = {"ssl": TLS, "compression": COMPRESSION, **options}
+    return connect(URL, max_size=None, proxy=None, **options)
 
 
 @check("the offer of compression is answered as the server was started")
 async def compression():
-    async with connect(URL, compression="deflate", proxy=None) as ws:
+    async with open_connection(compression="deflate") as ws:
         extensions = ws.response.headers.get_all("Sec-WebSocket-Extensions")
         names = [value.split(";")[0] for value in extensions]
         equal(names, ["permessage-deflate"] if COMPRESSION else [], "extensions")
@@ -199,18 +212,48 @@ async def subprotocol():
         await echo(ws, "hi")
 
 
-@check("half a handshake is dropped after 10 seconds")
-async def half_a_handshake():
-    started = time.monotonic()
-    address = urllib.parse.urlsplit(URL)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
-    answer = await reader.read()
-    writer.close()
-    seconds = time.monotonic() - started
-    if not 9.5 < seconds < 12:
-        raise AssertionError("it ended after %.1f s" % seconds)
-    equal(answer.split(b"\r\n")[0], b"HTTP/1.1 408 Request Timeout", "answer")
+# It waits, and compression makes no difference to it.
+if TLS or not COMPRESSION:
+    @check("half a handshake is dropped after 10 seconds")
+    async def half_a_handshake():
+        started = time.monotonic()
+        address = urllib.parse.urlsplit(URL)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port, ssl=TLS)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        answer = await reader.read()
+        writer.close()
+        seconds = time.monotonic() - started
+        if not 9.5 < seconds < 12:
+            raise AssertionError("it ended after %.1f s" % seconds)
+        equal(answer.split(b"\r\n")[0], b"HTTP/1.1 408 Request Timeout", "answer")
+
+
+async def refused(verify_code, **options):
+    try:
+        async with open_connection(**options):
+            raise AssertionError("it was trusted")
+    except ssl.SSLCertVerificationError as error:
+        equal(error.verify_code, verify_code, error.verify_message)
+
+
+if TLS:
+    @check("a certificate that is not trusted is refused")
+    async def stranger():
+        await refused(18, ssl=ssl.create_default_context())  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
+
+    @check("a certificate for another host is refused")
+    async def other_host():
+        await refused(62, server_hostname="elsewhere.example")  # X509_V_ERR_HOSTNAME_MISMATCH
+
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        @check("messages over %s" % version.name)
+        async def version_of_tls(version=version):
+            context = ssl.create_default_context(cafile=args.ca)
+            context.minimum_version = context.maximum_version = version
+            async with open_connection(ssl=context) as ws:
+                equal(ws.transport.get_extra_info("ssl_object").version(), version.name.replace("_", "."), "version")
+                for size in SIZES:
+                    await echo(ws, noise(size))
 
 
 sys.exit(run_checks())

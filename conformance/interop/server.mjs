@@ -1,14 +1,19 @@
-// server.mjs
+// server.mjs [CERT KEY]
 //
 // An echo server with the npm package `ws`, on a free port of the loopback interface: it prints
-// HOST:PORT when it is ready. The target of a request says what is wanted, as server.py has it.
+// HOST:PORT when it is ready. With the PEM files of a certificate and its key it takes TLS
+// connections and no others. The target of a request says what is wanted, as server.py has it.
 
+import { readFileSync } from "node:fs";
 import http from "node:http";
+import https from "node:https";
 import { WebSocketServer } from "ws";
 
 const HOST = "127.0.0.1";
 
-const server = http.createServer();
+const [cert, key] = process.argv.slice(2).map((file) => readFileSync(file));
+
+const server = cert ? https.createServer({ cert, key }) : http.createServer();
 server.on("upgrade", (request, socket, head) => {
   const { pathname, searchParams: query } = new URL(request.url, `http://${HOST}`);
   const acceptor = new WebSocketServer({

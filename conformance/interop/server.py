@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""server.py
+"""server.py [CERT KEY]
 
 An echo server with the Python package `websockets`, on a free port of the loopback interface: it
-prints HOST:PORT when it is ready. The target of a request says what is wanted:
+prints HOST:PORT when it is ready. With the PEM files of a certificate and its key it takes TLS
+connections and no others. The target of a request says what is wanted:
 
     /echo           echo every message; with fragment=BYTES in fragments of that size
     /zeros?bytes=N  send one message of N zero bytes
@@ -17,6 +18,8 @@ offered the server chooses `chosen`.
 """
 
 import asyncio
+import ssl
+import sys
 import urllib.parse
 
 from websockets.asyncio.server import serve
@@ -92,9 +95,17 @@ def fragments(message, size):
     return [message[at:at + size] for at in range(0, len(message), size)]
 
 
+def tls():
+    if len(sys.argv) == 1:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*sys.argv[1:])
+    return context
+
+
 async def main():
     options = {"process_request": prepare, "select_subprotocol": choose, "compression": None, "max_size": None}
-    async with serve(handle, "127.0.0.1", 0, **options) as server:
+    async with serve(handle, "127.0.0.1", 0, ssl=tls(), **options) as server:
         print("%s:%d" % server.sockets[0].getsockname(), flush=True)
         await server.serve_forever()
 

@@ -6,22 +6,26 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::interop_client;
+use crate::certificate::Certificate;
+use crate::interop_client::{self, Tls};
 use crate::interop_upgrade;
 use crate::process;
 use crate::project::Project;
 use crate::server::{MAX_MESSAGE, Server};
 
 pub(crate) fn run(project: &Project) -> Result<()> {
+    let tls = Tls {
+        certificate: Certificate::make(project, "interop/certificate")?,
+        stranger: Certificate::make(project, "interop/stranger")?,
+    };
     let mut failures = Vec::new();
     for peer in [Peer::python(project)?, Peer::node(project)?] {
-        failures.extend(peer.client(project, "without compression", &[]).err());
-        failures.extend(
-            peer.client(project, "with compression", &["--deflate"])
-                .err(),
-        );
+        failures.extend(peer.client(project, false, None).err());
+        failures.extend(peer.client(project, true, None).err());
+        failures.extend(peer.client(project, true, Some(&tls)).err());
         failures.extend(peer.client_of_compression(project).err());
-        failures.extend(peer.server().err());
+        failures.extend(peer.server(None).err());
+        failures.extend(peer.server(Some(&tls)).err());
     }
     failures.extend(interop_upgrade::run(project).err());
     match failures.into_iter().next() {
@@ -57,14 +61,27 @@ impl Peer {
         })
     }
 
-    /// Its client against a server with these options.
-    fn client(&self, project: &Project, how: &str, options: &[&str]) -> Result<()> {
-        println!("{} as a client, {how}:", self.library);
-        let server = Server::start(project, options)?;
+    /// Its client against a server that compresses or does not.
+    fn client(&self, project: &Project, compression: bool, tls: Option<&Tls>) -> Result<()> {
+        let (how, options): (_, &[&str]) = if compression {
+            ("with compression", &["--deflate"])
+        } else {
+            ("without compression", &[])
+        };
+        println!("{} as a client, {how}{}:", self.library, over(tls));
         let mut client = self.script("client");
-        client
-            .args([server.url("ws"), MAX_MESSAGE.to_string()])
-            .args(options);
+        let server = if let Some(Tls { certificate, .. }) = tls {
+            let (cert, key) = (certificate.cert_file(), certificate.key_file());
+            let tls = ["--tls-cert", cert, "--tls-key", key];
+            let server = Server::start(project, &[options, &tls].concat())?;
+            client.args([&server.url_by_name("wss"), "--ca", cert]);
+            server
+        } else {
+            let server = Server::start(project, options)?;
+            client.arg(server.url("ws"));
+            server
+        };
+        client.arg(MAX_MESSAGE.to_string()).args(options);
         process::run(&mut client, SUITE).and(server.stop())
     }
 
@@ -88,9 +105,13 @@ impl Peer {
     }
 
     /// Our client against its server.
-    fn server(&self) -> Result<()> {
-        println!("{} as a server:", self.library);
-        interop_client::run(&mut self.script("server"), SUITE)
+    fn server(&self, tls: Option<&Tls>) -> Result<()> {
+        println!("{} as a server{}:", self.library, over(tls));
+        let mut server = self.script("server");
+        if let Some(Tls { certificate, .. }) = tls {
+            server.args([certificate.cert_file(), certificate.key_file()]);
+        }
+        interop_client::run(&mut server, tls, SUITE)
     }
 
     fn script(&self, name: &str) -> Command {
@@ -100,6 +121,10 @@ impl Peer {
         command.arg(self.scripts.join(name).with_extension(self.extension));
         command
     }
+}
+
+fn over(tls: Option<&Tls>) -> &'static str {
+    tls.map_or("", |_| ", over TLS")
 }
 
 /// Options of `framewire serve`: each window, with and without context takeover, and levels of

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod server;
+mod trust;
 mod wishes;
 
 use std::fmt::Display;
@@ -19,18 +20,30 @@ use self::exchange::{
 };
 use self::server::{Client, EchoServer, SILENCE, open, shut_down};
 use self::wishes::{Wishes, combinations};
+use crate::certificate::Certificate;
 use crate::server::MAX_MESSAGE;
 
-/// Starts a server and runs every check against it.
-pub(crate) fn run(server: &mut Command, deadline: Duration) -> Result<()> {
-    let server = EchoServer::start(server)?;
+/// What a server shows over TLS, and what another shows for the same host.
+pub(crate) struct Tls {
+    pub(crate) certificate: Certificate,
+    pub(crate) stranger: Certificate,
+}
+
+/// Starts a server and runs every check against it, over TLS those that TLS could make a difference
+/// to.
+pub(crate) fn run(server: &mut Command, tls: Option<&Tls>, deadline: Duration) -> Result<()> {
+    let server = EchoServer::start(server, tls)?;
     let mut checks = Checks::new(deadline);
     for mode in [Mode::Plain, Mode::Compressed] {
         conversations(&mut checks, &server, mode);
         closing(&mut checks, &server, mode);
     }
     handshakes(&mut checks, &server);
-    compression(&mut checks, &server);
+    match tls {
+        // Counts bytes as they are before they come to TLS.
+        None => compression(&mut checks, &server),
+        Some(tls) => trust::check(&mut checks, &server, tls)?,
+    }
     violations(&mut checks, &server);
     checks.finish()
 }

@@ -3,6 +3,7 @@
 mod autobahn;
 mod autobahn_client;
 mod browser;
+mod certificate;
 mod ci;
 mod fuzz;
 mod interop;
@@ -24,7 +25,7 @@ use crate::project::Project;
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Chore {
     Autobahn(autobahn::Options),
-    /// Check both ends against Python's `websockets` and npm's `ws`
+    /// Check both ends against Python's `websockets` and npm's `ws`, with and without TLS
     Interop,
     /// Use the page of `framewire serve` in headless Chromium
     Browser,

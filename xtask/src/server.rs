@@ -45,7 +45,8 @@ impl Server {
         let process = Running::spawn(command.stdout(Stdio::piped()))?;
         let (line, stdout) = process.first_line(START)?;
         let Some(address) = line
-            .strip_prefix("listening on ws://")
+            .strip_prefix("listening on ")
+            .and_then(|url| url.strip_prefix("ws://").or(url.strip_prefix("wss://")))
             .and_then(|rest| rest.strip_suffix('/'))
         else {
             bail!("the server printed {line:?} instead of where it listens");
@@ -63,6 +64,11 @@ impl Server {
     /// The address with a scheme: `ws://HOST:PORT/`.
     pub(crate) fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}/", self.address)
+    }
+
+    /// The address with a scheme, by the name of the host: `wss://localhost:PORT/`.
+    pub(crate) fn url_by_name(&self, scheme: &str) -> String {
+        format!("{scheme}://localhost:{}/", self.address.port())
     }
 
     /// Ends the server as an operator does, and checks that it ends well.

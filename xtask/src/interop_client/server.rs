@@ -1,7 +1,7 @@
 //! An echo server of other people's, running, and connections to it.
 
 use std::io::{self, BufReader, IoSlice, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -9,22 +9,34 @@ use anyhow::{Context as _, Result, ensure};
 use framewire::blocking::Shutdown;
 use framewire::handshake::{Connector, Established};
 use framewire::protocol::Role;
+use framewire::rustls::ALL_VERSIONS;
+use framewire::upgrade::{Dialer, Stream};
 use framewire::{Config, Socket, WebSocket};
 
+use super::Tls;
 use crate::process::Running;
 use crate::server::MAX_MESSAGE;
 
 /// A server that does what the target of a request asks for; `conformance/interop/server.py` has
 /// the list.
 pub(crate) struct EchoServer {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    scheme: &'static str,
+    dialer: Dialer,
     _process: Running,
     /// Open until the server has ended.
     _stdout: BufReader<ChildStdout>,
 }
 
 impl EchoServer {
-    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, tls: Option<&Tls>) -> Result<Self> {
+        let (scheme, dialer) = match tls {
+            None => ("ws", Dialer::new()),
+            Some(tls) => {
+                let config = tls.certificate.trusted(ALL_VERSIONS)?;
+                ("wss", Dialer::new().tls(config))
+            }
+        };
         let process = Running::spawn(command.stdout(Stdio::piped()))?;
         let (line, stdout) = process.first_line(START)?;
         let address = line
@@ -32,6 +44,8 @@ impl EchoServer {
             .with_context(|| format!("the server printed {line:?} instead of HOST:PORT"))?;
         Ok(Self {
             address,
+            scheme,
+            dialer,
             _process: process,
             _stdout: stdout,
         })
@@ -41,11 +55,14 @@ impl EchoServer {
         &self,
         target: &str,
         connector: &Connector,
-    ) -> Result<Established<Metered>> {
-        let stream = TcpStream::connect_timeout(&self.address, SILENCE)?;
-        stream.set_nodelay(true)?;
-        let uri = format!("ws://{}{target}", self.address);
-        Ok(connector.handshake(Metered::new(stream), &uri)?)
+    ) -> Result<Established<Stream>> {
+        let connector = connector.clone().dialer(self.dialer.clone());
+        Ok(connector.connect(&self.url("localhost", target))?)
+    }
+
+    /// The URL of a target, with this as the host.
+    pub(crate) fn url(&self, host: &str, target: &str) -> String {
+        format!("{}://{host}:{}{target}", self.scheme, self.address.port())
     }
 
     pub(crate) fn connect(&self, target: &str, connector: &Connector) -> Result<Client> {
@@ -68,10 +85,20 @@ impl EchoServer {
 pub(crate) type Client = WebSocket<Metered>;
 
 /// Makes a connection of what the handshake has left.
-pub(crate) fn open(established: Established<Metered>) -> Result<Client> {
+pub(crate) fn open(established: Established<Stream>) -> Result<Client> {
     let mut config = Config::default();
     config.limits.message = MAX_MESSAGE as u64;
-    let websocket = WebSocket::from_established(established, Role::Client, config)?;
+    let deflate = established.deflate().cloned();
+    let (stream, leftover) = established.into_parts();
+    let metered = Metered {
+        stream,
+        received: leftover.len(),
+        sent: 0,
+    };
+    let mut websocket = WebSocket::with_leftover(metered, &leftover, Role::Client, config)?;
+    if let Some(negotiated) = deflate {
+        websocket.set_deflate(&negotiated);
+    }
     websocket.stream().set_read_timeout(Some(SILENCE))?;
     websocket.stream().set_write_timeout(Some(SILENCE))?;
     Ok(websocket)
@@ -85,26 +112,16 @@ pub(crate) fn shut_down(mut websocket: Client) -> Result<Shutdown> {
     Ok(end)
 }
 
-/// A socket that counts its bytes.
+/// A stream that counts the bytes of its frames.
 pub(crate) struct Metered {
-    socket: TcpStream,
+    stream: Stream,
     pub(crate) received: usize,
     pub(crate) sent: usize,
 }
 
-impl Metered {
-    fn new(socket: TcpStream) -> Self {
-        Self {
-            socket,
-            received: 0,
-            sent: 0,
-        }
-    }
-}
-
 impl Read for Metered {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let len = self.socket.read(buf)?;
+        let len = self.stream.read(buf)?;
         self.received += len;
         Ok(len)
     }
@@ -116,23 +133,23 @@ impl Write for Metered {
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let len = self.socket.write_vectored(bufs)?;
+        let len = self.stream.write_vectored(bufs)?;
         self.sent += len;
         Ok(len)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.socket.flush()
+        self.stream.flush()
     }
 }
 
 impl Socket for Metered {
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.socket.set_read_timeout(timeout)
+        self.stream.set_read_timeout(timeout)
     }
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.socket.set_write_timeout(timeout)
+        self.stream.set_write_timeout(timeout)
     }
 }
 

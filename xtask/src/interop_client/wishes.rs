@@ -5,8 +5,7 @@ use std::fmt;
 use anyhow::{Context as _, Result, ensure};
 use framewire::deflate::{Deflate, DeflateConfig, Parameters};
 use framewire::handshake::{Connector, Established};
-
-use super::server::Metered;
+use framewire::upgrade::Stream;
 
 /// What one end wants; the default is nothing but compression.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,7 +64,7 @@ impl Wishes {
     }
 
     /// Checks that this is what the server has answered, and what the library made of it.
-    pub(crate) fn check(self, established: &Established<Metered>) -> Result<Parameters> {
+    pub(crate) fn check(self, established: &Established<Stream>) -> Result<Parameters> {
         let headers = established.response().headers();
         let answer = headers.get("sec-websocket-extensions");
         let answer = answer.context("the server declined")?.to_str()?;

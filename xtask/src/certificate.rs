@@ -1,0 +1,64 @@
+//! A certificate for `localhost`, made on the spot.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use framewire::rustls::pki_types::CertificateDer;
+use framewire::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rcgen::{CertificateParams, KeyPair};
+
+use crate::project::Project;
+
+/// A certificate for `localhost` and 127.0.0.1 that signs itself, and the key to it.
+pub(crate) struct Certificate {
+    der: CertificateDer<'static>,
+    cert_file: String,
+    key_file: String,
+}
+
+impl Certificate {
+    /// Makes one, in PEM files at `target/NAME`.
+    pub(crate) fn make(project: &Project, name: &str) -> Result<Self> {
+        let key = KeyPair::generate()?;
+        let hosts = ["localhost", "127.0.0.1"].map(str::to_owned);
+        let cert = CertificateParams::new(hosts)?.self_signed(&key)?;
+        let directory = project.target_dir(name)?;
+        Ok(Self {
+            cert_file: write(&directory.join("cert.pem"), &cert.pem())?,
+            key_file: write(&directory.join("key.pem"), &key.serialize_pem())?,
+            der: cert.into(),
+        })
+    }
+
+    /// The file with the certificate.
+    pub(crate) fn cert_file(&self) -> &str {
+        &self.cert_file
+    }
+
+    /// The file with the key.
+    pub(crate) fn key_file(&self) -> &str {
+        &self.key_file
+    }
+
+    /// A client of ours that trusts this certificate and no other.
+    pub(crate) fn trusted(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<Arc<ClientConfig>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der.clone())?;
+        let config = ClientConfig::builder_with_protocol_versions(versions)
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Arc::new(config))
+    }
+}
+
+/// Writes a file, and gives its path as an argument for a program.
+fn write(path: &Path, pem: &str) -> Result<String> {
+    fs::write(path, pem).with_context(|| format!("cannot write {}", path.display()))?;
+    let path = path.to_str().context("the build directory is not UTF-8")?;
+    Ok(path.to_owned())
+}
