@@ -248,6 +248,32 @@ fn reader_that_has_to_answer_does_so_where_nobody_writes() {
     assert_eq!(error.to_string(), BAD_RECORD.to_string());
 }
 
+#[test]
+fn payload_before_a_broken_record_or_an_alert_is_read_first() {
+    for is_alert in [false, true] {
+        let (mut server, mut client) = with_bare_client();
+        client.session.writer().write_all(b"last words").unwrap();
+        let mut wire = Vec::new();
+        if is_alert {
+            client.session.read_tls(&mut &*NOT_SEALED).unwrap();
+            client.session.process_new_packets().unwrap_err();
+        }
+        while client.session.wants_write() {
+            client.session.write_tls(&mut wire).unwrap();
+        }
+        if !is_alert {
+            wire.extend_from_slice(NOT_SEALED);
+        }
+        // In one piece.
+        client.client.write_all(&wire).unwrap();
+        assert_eq!(server.read(&mut [0; 100]).unwrap(), 10);
+        for _ in 0..2 {
+            let error = server.read(&mut [0; 100]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        }
+    }
+}
+
 /// A record that cannot be opened, and what it is answered with.
 const NOT_SEALED: &[u8] = b"\x17\x03\x03\0\x20not sealed with anybody's key...";
 const BAD_RECORD: rustls::Error =

@@ -278,7 +278,13 @@ impl Shared {
                 Err(error) if is_starved(&error) => match incoming.feed(&mut session) {
                     Ok(true) => continue,
                     Ok(false) => error,
-                    Err(error) => error,
+                    Err(error) => {
+                        // Records before the one that broke were opened with it.
+                        if let Ok(count) = session.reader().read(&mut buf[opened..]) {
+                            opened += count;
+                        }
+                        error
+                    }
                 },
                 Err(error) => error,
             };
