@@ -8,8 +8,9 @@ use dial_support::certificates::Authority;
 use dial_support::pipe::{Behaviour, Pipe, pipe};
 use dial_support::{PATIENCE, pattern};
 use framewire::rustls::ClientConnection;
-use framewire::upgrade::{ErrorKind, TlsStream};
+use framewire::upgrade::{ErrorKind, Limits, Pending, TlsStream};
 use framewire::{Duplicate, Fault, Socket, rustls};
+use http::{Request, Response};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::thread;
@@ -181,6 +182,47 @@ fn time_out_bounds_a_call_however_many_pieces_a_record_comes_in() {
         .get_ref()
         .behave(|behaviour| *behaviour = Behaviour::default());
     assert_eq!(read_exact(&mut client, 10_000), pattern(10_000));
+}
+
+#[test]
+fn time_out_bounds_a_write_that_the_peer_takes_in_pieces() {
+    let (mut server, client) = connected();
+    server
+        .get_ref()
+        .behave(|behaviour| behaviour.capacity = 1000);
+    let mut pipe = client.get_ref().clone();
+    let time = Duration::from_millis(500);
+    server.set_write_timeout(Some(time)).unwrap();
+    let started = Instant::now();
+    // Then nothing more.
+    let reader = thread::spawn(move || {
+        thread::sleep(time * 3 / 5);
+        pipe.read(&mut [0; 1000]).unwrap()
+    });
+    assert_eq!(server.write(&pattern(10_000)).unwrap(), 10_000);
+    assert!(started.elapsed() >= time);
+    assert!(started.elapsed() < time * 7 / 5);
+    assert_eq!(server.get_ref().write_timeout(), Some(time));
+    assert_eq!(reader.join().unwrap(), 1000);
+}
+
+#[test]
+fn answer_of_a_server_is_written_within_its_time() {
+    let (server, _client) = connected();
+    server
+        .get_ref()
+        .behave(|behaviour| behaviour.capacity = 1000);
+    let limits = Limits {
+        time: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let request = Request::get("/").header("host", "a").body(()).unwrap();
+    let pending = Pending::from_parts(server, Vec::new(), &request, &limits);
+    let page = Response::builder().status(404).body(pattern(40_000));
+    let started = Instant::now();
+    let error = pending.refuse(&page.unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(started.elapsed() < limits.time * 3 / 2);
 }
 
 #[test]

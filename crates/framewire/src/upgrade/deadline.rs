@@ -76,6 +76,10 @@ impl Deadline {
                     Err(error) => return Err(error),
                 }
             }
+            // A TLS stream writes what it has kept.
+            if let Some(left) = self.left()? {
+                stream.set_write_timeout(Some(left))?;
+            }
             stream.flush()
         };
         write().map_err(|error| self.error(error, "write"))

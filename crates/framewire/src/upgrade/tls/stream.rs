@@ -161,7 +161,7 @@ impl<S: Socket> Read for TlsStream<S> {
         let result = loop {
             let opened = shared.open(&mut incoming, buf);
             // An answer or an alert: a close, say. A new key waits for the next record sent.
-            shared.send_queued(&mut self.socket);
+            shared.send_queued(&mut self.socket, &mut shared.write_allowance());
             if !opened.as_ref().is_err_and(is_starved) {
                 break opened;
             }
@@ -197,23 +197,16 @@ impl<S: Socket> Write for TlsStream<S> {
         }
         let shared = &*self.shared;
         let mut outgoing = lock(&shared.outgoing);
-        let mut allowance = Allowance::new(lock(&shared.timeouts).write);
-        outgoing.send(&mut self.socket, &mut allowance)?;
-        let taken = outgoing.seal(&mut lock(&shared.session), bufs)?;
-        match outgoing.send(&mut self.socket, &mut allowance) {
-            // Taken is taken: the records go first with the next call.
-            Err(error) if would_block(&error) => {}
-            result => result?,
-        }
+        let mut allowance = shared.write_allowance();
+        let result = shared.write(&mut self.socket, &mut outgoing, bufs, &mut allowance);
         drop(outgoing);
-        shared.send_queued(&mut self.socket);
-        Ok(taken)
+        shared.send_queued(&mut self.socket, &mut allowance);
+        result
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let shared = &*self.shared;
-        shared.flush(&mut self.socket, &mut lock(&shared.outgoing))?;
-        shared.send_queued(&mut self.socket);
+        self.shared
+            .flush(&mut self.socket, lock(&self.shared.outgoing))?;
         self.socket.flush()
     }
 }
@@ -244,10 +237,7 @@ impl<S: Duplicate> Duplicate for TlsStream<S> {
         if how == Shutdown::Write {
             let mut outgoing = lock(&self.shared.outgoing);
             outgoing.close(&mut lock(&self.shared.session));
-            let mut socket = self.socket.duplicate()?;
-            self.shared.flush(&mut socket, &mut outgoing)?;
-            drop(outgoing);
-            self.shared.send_queued(&mut socket);
+            self.shared.flush(&mut self.socket.duplicate()?, outgoing)?;
         }
         self.socket.shutdown(how)
     }
@@ -293,26 +283,76 @@ impl Shared {
         }
     }
 
+    /// Sends what waits, then seals and sends what there is room for, and says how much that was.
+    fn write<S: Socket>(
+        &self,
+        socket: &mut S,
+        outgoing: &mut Outgoing,
+        bufs: &[IoSlice<'_>],
+        allowance: &mut Allowance,
+    ) -> io::Result<usize> {
+        self.send(socket, outgoing, allowance)?;
+        let taken = outgoing.seal(&mut lock(&self.session), bufs)?;
+        match self.send(socket, outgoing, allowance) {
+            // Taken is taken: the records go first with the next call.
+            Err(error) if would_block(&error) => Ok(taken),
+            result => result.map(|()| taken),
+        }
+    }
+
+    /// Sends all that waits.
+    fn flush<S: Socket>(
+        &self,
+        socket: &mut S,
+        mut outgoing: MutexGuard<'_, Outgoing>,
+    ) -> io::Result<()> {
+        let mut allowance = self.write_allowance();
+        take_sealed(&mut lock(&self.session), &mut outgoing.sealed);
+        let result = self.send(socket, &mut outgoing, &mut allowance);
+        drop(outgoing);
+        self.send_queued(socket, &mut allowance);
+        result
+    }
+
     /// Sends what the session wants to say for itself, unless another thread is writing and will.
     ///
     /// To call without either lock, after what made the session say it. One of the two then sees
     /// it: this thread, or the one that was writing. What fails here fails again with the next write.
-    fn send_queued<S: Socket>(&self, socket: &mut S) {
+    fn send_queued<S: Socket>(&self, socket: &mut S, allowance: &mut Allowance) {
         while lock(&self.session).wants_write() {
             let Some(mut outgoing) = try_lock(&self.outgoing) else {
                 return;
             };
-            if self.flush(socket, &mut outgoing).is_err() {
+            take_sealed(&mut lock(&self.session), &mut outgoing.sealed);
+            if self.send(socket, &mut outgoing, allowance).is_err() {
                 return;
             }
         }
     }
 
-    /// Sends all that waits.
-    fn flush<S: Socket>(&self, socket: &mut S, outgoing: &mut Outgoing) -> io::Result<()> {
-        take_sealed(&mut lock(&self.session), &mut outgoing.sealed);
-        let mut allowance = Allowance::new(lock(&self.timeouts).write);
-        outgoing.send(socket, &mut allowance)
+    /// Sends what was sealed. The time-out of the socket is what it was when this returns.
+    fn send<S: Socket>(
+        &self,
+        socket: &mut S,
+        outgoing: &mut Outgoing,
+        allowance: &mut Allowance,
+    ) -> io::Result<()> {
+        let mut narrowed = false;
+        let result = outgoing.send(socket, |socket| {
+            if let Some(left) = allowance.next()? {
+                narrowed = true;
+                socket.set_write_timeout(Some(left))?;
+            }
+            Ok(())
+        });
+        if narrowed {
+            socket.set_write_timeout(lock(&self.timeouts).write)?;
+        }
+        result
+    }
+
+    fn write_allowance(&self) -> Allowance {
+        Allowance::new(lock(&self.timeouts).write)
     }
 }
 
@@ -401,10 +441,14 @@ impl Outgoing {
         }
     }
 
-    /// Writes what waits.
-    fn send<S: Write>(&mut self, socket: &mut S, allowance: &mut Allowance) -> io::Result<()> {
+    /// Writes what waits; `before_each` is called before each write of the socket.
+    fn send<S: Write>(
+        &mut self,
+        socket: &mut S,
+        mut before_each: impl FnMut(&mut S) -> io::Result<()>,
+    ) -> io::Result<()> {
         while self.written < self.sealed.len() {
-            allowance.next()?;
+            before_each(socket)?;
             match socket.write(&self.sealed[self.written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => self.written += count,
