@@ -281,6 +281,32 @@ fn reader_that_has_to_answer_does_not_wait_for_a_writer_that_is_stuck() {
 }
 
 #[test]
+fn reader_with_a_time_out_does_not_wait_for_a_full_socket() {
+    let (mut server, mut client) = with_bare_client();
+    server
+        .get_ref()
+        .behave(|behaviour| behaviour.capacity = 1000);
+    let short = Duration::from_millis(5);
+    server.set_write_timeout(Some(short)).unwrap();
+    assert_eq!(server.write(&pattern(40_000)).unwrap(), 40_000);
+    server.set_write_timeout(Some(PATIENCE)).unwrap();
+    server.set_read_timeout(Some(short)).unwrap();
+    client.client.write_all(NOT_SEALED).unwrap();
+    let started = Instant::now();
+    let error = server.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert!(started.elapsed() < PATIENCE / 3);
+    assert_eq!(server.get_ref().write_timeout(), Some(PATIENCE));
+    // The alert is kept for whoever writes next.
+    let writer = thread::spawn(move || server.flush());
+    let mut sink = Vec::new();
+    let error = client.stream().read_to_end(&mut sink).unwrap_err();
+    assert_eq!(error.to_string(), BAD_RECORD.to_string());
+    assert!(sink == pattern(40_000)[..sink.len()]);
+    writer.join().unwrap().unwrap();
+}
+
+#[test]
 fn reader_that_has_to_answer_does_so_where_nobody_writes() {
     let (mut server, mut client) = with_bare_client();
     client.client.write_all(NOT_SEALED).unwrap();

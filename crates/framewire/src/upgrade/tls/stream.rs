@@ -28,8 +28,14 @@ use std::time::{Duration, Instant};
 /// record too: the same call goes on. A write that was `Ok` has taken those bytes; records that the
 /// socket did not take are kept, at most 64 KiB of payload, and go first with the next write or
 /// [`flush`](Write::flush). So whoever writes to a socket with a time-out has to flush. A time-out
-/// that is set here bounds the whole call, however many pieces the peer cuts a record into; one that
-/// was set on the stream beneath bounds each of its reads and writes.
+/// that is set here bounds the whole call, however many pieces the peer cuts a record into, but for
+/// waiting until another thread's call is over; one that was set on the stream beneath bounds each of
+/// its reads and writes.
+///
+/// A read may have an alert or another answer to send. Where another thread is writing, that one
+/// sends it; else the read does, for 10 ms at most on top of its own time-out, and what the socket
+/// has not taken by then goes first with the next write or flush. The write time-out of the
+/// stream beneath is changed for that, and then what was set here.
 ///
 /// # The end
 ///
@@ -59,6 +65,7 @@ struct Shared {
     /// Locked for as long as a thread writes to the socket. A thread that reads only ever tries to.
     outgoing: Mutex<Outgoing>,
     session: Mutex<Connection>,
+    /// Locked while they are set on the socket, so that both always agree.
     timeouts: Mutex<Timeouts>,
 }
 
@@ -161,7 +168,7 @@ impl<S: Socket> Read for TlsStream<S> {
         let result = loop {
             let opened = shared.open(&mut incoming, buf);
             // An answer or an alert: a close, say. A new key waits for the next record sent.
-            shared.send_queued(&mut self.socket, &mut shared.write_allowance());
+            shared.send_queued(&mut self.socket, &mut Allowance::of_an_answer());
             if !opened.as_ref().is_err_and(is_starved) {
                 break opened;
             }
@@ -180,7 +187,8 @@ impl<S: Socket> Read for TlsStream<S> {
             }
         };
         if narrowed {
-            self.socket.set_read_timeout(lock(&shared.timeouts).read)?;
+            let timeouts = lock(&shared.timeouts);
+            self.socket.set_read_timeout(timeouts.read)?;
         }
         result
     }
@@ -213,14 +221,16 @@ impl<S: Socket> Write for TlsStream<S> {
 
 impl<S: Socket> Socket for TlsStream<S> {
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut timeouts = lock(&self.shared.timeouts);
         self.socket.set_read_timeout(timeout)?;
-        lock(&self.shared.timeouts).read = timeout;
+        timeouts.read = timeout;
         Ok(())
     }
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut timeouts = lock(&self.shared.timeouts);
         self.socket.set_write_timeout(timeout)?;
-        lock(&self.shared.timeouts).write = timeout;
+        timeouts.write = timeout;
         Ok(())
     }
 }
@@ -346,7 +356,8 @@ impl Shared {
             Ok(())
         });
         if narrowed {
-            socket.set_write_timeout(lock(&self.timeouts).write)?;
+            let timeouts = lock(&self.timeouts);
+            socket.set_write_timeout(timeouts.write)?;
         }
         result
     }
@@ -478,6 +489,14 @@ impl Allowance {
         }
     }
 
+    /// For what a reader sends, whatever the time-out of writes.
+    fn of_an_answer() -> Self {
+        Self {
+            used: true,
+            ..Self::new(Some(ANSWER_TIME))
+        }
+    }
+
     /// Before a call of the socket: `None` where its own time-out is right, as it is for the first.
     fn next(&mut self) -> io::Result<Option<Duration>> {
         let first = !std::mem::replace(&mut self.used, true);
@@ -515,5 +534,7 @@ fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 
 /// How much is read from the socket at once: about one full record.
 const READ_SIZE: usize = 16 << 10;
+/// How long a reader may wait to send an answer.
+const ANSWER_TIME: Duration = Duration::from_millis(10);
 /// How much room for sealed records stays when all were sent.
 const KEPT: usize = 4 << 10;
