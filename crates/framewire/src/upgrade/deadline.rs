@@ -22,6 +22,15 @@ impl Deadline {
         }
     }
 
+    /// The same, or so long from now where that is sooner.
+    pub(super) fn within(self, time: Duration) -> Self {
+        let sooner = Self::after(time);
+        match (self.end, sooner.end) {
+            (Some(end), Some(other)) if end <= other => self,
+            _ => sooner,
+        }
+    }
+
     /// Reads once. Past the deadline, fails with [`ErrorKind::TimedOut`].
     pub(super) fn read<S: Socket>(self, stream: &mut S, buf: &mut [u8]) -> Result<usize, Error> {
         self.read_by(stream, |stream| stream.read(buf))

@@ -109,7 +109,7 @@ impl Dialer {
     ) -> Result<Upgraded<Stream>, E> {
         let deadline = Deadline::after(limits.time);
         let stream = self.dial_by(&Target::of(request.uri())?, deadline)?;
-        request_by(stream, request, limits, deadline, validate)
+        request_by(stream, request, limits, deadline, |_| true, validate)
     }
 
     /// Connects; the time-outs that the deadline needs are left set.
