@@ -163,6 +163,15 @@ fn answer_to_something_else_is_invalid() {
 }
 
 #[test]
+fn answer_of_http_1_0_does_not_switch() {
+    let error = ask(Script::new(ANSWER.replace("HTTP/1.1", "HTTP/1.0"))).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.fault()),
+        (ErrorKind::Version, Fault::Peer)
+    );
+}
+
+#[test]
 fn validator_can_veto_with_an_error_of_its_own() {
     #[derive(Debug, PartialEq)]
     enum Mine {
