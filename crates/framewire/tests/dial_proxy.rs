@@ -118,6 +118,18 @@ fn body_of_a_refusal_is_kept_up_to_64_kib() {
 }
 
 #[test]
+fn interim_status_of_a_proxy_is_a_refusal_without_a_body() {
+    let address = answering("HTTP/1.1 101 x\r\n\r\nmore");
+    let response = failure(&format!("http://{address}"))
+        .into_response()
+        .unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.body()[..]),
+        (101, &b""[..])
+    );
+}
+
+#[test]
 fn redirect_of_a_proxy_is_no_redirect_of_the_server() {
     let address = answering("HTTP/1.1 302 x\r\nLocation: ws://b.example/\r\n\r\n");
     assert_eq!(failure(&format!("http://{address}")).kind(), PROXY);

@@ -5,15 +5,15 @@
 mod dial_support;
 
 use dial_support::proxy::{proxy, read_head};
-use dial_support::{PATIENCE, echo};
+use dial_support::{PATIENCE, echo, serve};
 use framewire::handshake::{Connector, Error, ErrorKind};
 use framewire::upgrade::{self, Limits};
 use framewire::{Config, Fault, Opcode, WebSocket, client, connect_with};
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A server that answers each connection with a status and a location, and notes what it was asked.
 fn redirecting(
@@ -226,6 +226,47 @@ fn time_limit_is_for_all_redirects_together() {
         ErrorKind::Upgrade(upgrade::ErrorKind::TimedOut)
     );
     assert!(asked.try_iter().count() > 1);
+}
+
+#[test]
+fn body_of_a_redirect_that_is_followed_is_not_waited_for() {
+    let end = serve();
+    let (address, _) = proxy(move |client, _| {
+        let location = match read_head(client)?.split(' ').nth(1) {
+            Some("/0") => "/1".to_owned(),
+            Some("/1") => "/2".to_owned(),
+            Some("/2") => "/3".to_owned(),
+            _ => format!("ws://{end}/"),
+        };
+        write!(client, "HTTP/1.1 302 x\r\nLocation: {location}\r\n\r\n")?;
+        // The body goes on until the client has gone.
+        io::copy(client, &mut io::sink())?;
+        Ok(None)
+    });
+    let started = Instant::now();
+    let connector = Connector::new().follow_redirects(4);
+    connector.connect(&format!("ws://{address}/0")).unwrap();
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn redirect_to_what_cannot_be_dialled_is_the_servers_fault() {
+    let (address, _) = redirecting(|_| "ws://[v1.x]/".to_owned());
+    let connector = Connector::new().follow_redirects(1);
+    let error = failure(&connector, &format!("ws://{address}/"));
+    assert_eq!(
+        (error.kind(), error.fault()),
+        (ErrorKind::Redirect, Fault::Peer)
+    );
+    assert_eq!(error.redirect().unwrap(), "ws://[v1.x]/");
+    assert_eq!(
+        error.to_string(),
+        "server redirects to ws://[v1.x]/: authority of the uri is not host[:port]"
+    );
+    assert_eq!(error.status().unwrap().as_u16(), 302);
+    // What the caller asks for itself is the caller's.
+    let error = failure(&Connector::new(), "ws://[v1.x]/");
+    assert_eq!(error.fault(), Fault::Caller);
 }
 
 #[cfg(feature = "rustls")]

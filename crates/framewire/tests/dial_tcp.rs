@@ -4,9 +4,10 @@
 
 mod dial_support;
 
+use dial_support::proxy::{proxy, read_head};
 use dial_support::{PATIENCE, serve, serve_on};
 use framewire::handshake::{Connector, Error, ErrorKind};
-use framewire::upgrade::{self, Dialer, Limits, Stream};
+use framewire::upgrade::{self, Dialer, Limits, Proxy, Stream};
 use framewire::{Config, Fault, Opcode, connect, connect_with};
 use http::{HeaderMap, Request};
 use std::error::Error as _;
@@ -162,15 +163,25 @@ fn connection_that_is_not_answered_ends_at_the_time_limit() {
 
 #[test]
 fn time_limit_is_for_the_connection_and_the_answer_together() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let uri = format!("ws://{}/", listener.local_addr().unwrap());
+    let time = Duration::from_millis(500);
+    // Neither takes too long alone.
+    let (address, _) = proxy(move |client, _| {
+        read_head(client)?;
+        thread::sleep(time * 3 / 5);
+        client.write_all(b"HTTP/1.1 200 x\r\n\r\n")?;
+        read_head(client)?;
+        thread::sleep(time * 3 / 5);
+        client.write_all(b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n")?;
+        Ok(None)
+    });
+    let through = Proxy::parse(&format!("http://{address}")).unwrap();
+    let connector = within(time).dialer(Dialer::new().proxy(through));
     let started = Instant::now();
-    let error = failure(&within(Duration::from_millis(50)), &uri);
+    let error = failure(&connector, "ws://a.example/");
     assert_eq!(error.kind(), kind(upgrade::ErrorKind::TimedOut));
-    assert!(started.elapsed() >= Duration::from_millis(50));
-    assert!(started.elapsed() < PATIENCE);
+    assert!(started.elapsed() >= time);
     // Nothing is left to connect with.
-    let error = failure(&within(Duration::ZERO), &uri);
+    let error = failure(&within(Duration::ZERO), &format!("ws://{}/", serve()));
     assert_eq!(error.kind(), kind(upgrade::ErrorKind::TimedOut));
 }
 

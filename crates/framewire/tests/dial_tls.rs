@@ -5,6 +5,7 @@
 mod dial_support;
 
 use dial_support::certificates::{Authority, self_signed};
+use dial_support::proxy::proxy;
 use dial_support::{PATIENCE, pattern, serve, serve_tls};
 use framewire::blocking::KeepAliveEnd;
 use framewire::handshake::{Connector, Error, ErrorKind};
@@ -12,6 +13,7 @@ use framewire::rustls::{ClientConfig, ServerConfig};
 use framewire::upgrade::{self, Dialer, Limits, Stream, TlsStream};
 use framewire::{Config, Fault, Opcode, WebSocket, client, connect_with, rustls};
 use std::error::Error as _;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -288,6 +290,34 @@ fn server_that_says_nothing_to_the_hello_ends_at_the_time_limit() {
         "tls handshake with 127.0.0.1 was not done within the limit of 50ms"
     );
     assert!(started.elapsed() >= Duration::from_millis(50) && started.elapsed() < PATIENCE);
+}
+
+#[test]
+fn time_limit_is_for_tls_and_the_answer_together() {
+    let authority = Authority::new();
+    let config = authority.server(&["127.0.0.1"]);
+    let time = Duration::from_millis(500);
+    // Neither takes too long alone.
+    let (address, _) = proxy(move |client, _| {
+        thread::sleep(time * 3 / 5);
+        let stream = client.try_clone()?;
+        let mut stream = TlsStream::accept(stream, config.clone(), PATIENCE).unwrap();
+        let _ = stream.read(&mut [0; 4096])?;
+        thread::sleep(time * 3 / 5);
+        stream.write_all(b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n")?;
+        Ok(None)
+    });
+    let limits = Limits {
+        time,
+        ..Limits::default()
+    };
+    let started = Instant::now();
+    let error = failure(&connector(&authority).limits(limits), address);
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Upgrade(upgrade::ErrorKind::TimedOut)
+    );
+    assert!(started.elapsed() >= time);
 }
 
 #[test]

@@ -250,6 +250,36 @@ fn rfc6455_4_2_2_4_same_origin_is_host_and_port_of_the_request() {
 }
 
 #[test]
+fn rfc6455_4_2_2_4_same_origin_includes_the_scheme_where_it_is_known() {
+    for (host, origin, by_http, by_https) in [
+        ("a.example", "http://a.example", true, false),
+        ("a.example", "https://a.example", false, true),
+        ("a.example", "http://a.example:443", false, false),
+        ("a.example:80", "http://a.example", true, false),
+        ("a.example:443", "https://a.example", false, true),
+        ("a.example:8080", "http://a.example:8080", true, false),
+        ("a.example:8080", "https://a.example:8080", false, true),
+        ("a.example", "https://b.example", false, false),
+    ] {
+        let request = request_replacing("Host", &format!("Host: {host}\r\nOrigin: {origin}"));
+        let is_let_in = |secure| {
+            let acceptor = Acceptor::new().secure(secure);
+            acceptor.respond(&parse(&request)).is_ok()
+        };
+        assert_eq!(
+            (is_let_in(false), is_let_in(true)),
+            (by_http, by_https),
+            "{host} {origin}"
+        );
+    }
+    // It says nothing of clients that are no browsers, and nothing where origins are named.
+    let acceptor = Acceptor::new().secure(true);
+    accepted(&acceptor, &request_with("X: y"));
+    let acceptor = acceptor.allow_origins(["http://page.example"]).unwrap();
+    accepted(&acceptor, &request_with("Origin: http://page.example"));
+}
+
+#[test]
 fn rfc6455_4_2_2_4_origins_of_a_policy_are_origins() {
     for origin in [
         "",

@@ -239,6 +239,29 @@ fn rfc6455_4_1_12_other_headers_may_be_sent_but_not_the_handshakes() {
     );
 }
 
+#[test]
+fn rfc6455_4_1_12_credentials_are_not_shown() {
+    for name in [
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "set-cookie",
+    ] {
+        let name: http::HeaderName = name.parse().unwrap();
+        let secret = HeaderValue::from_static("secret");
+        let connector = Connector::new()
+            .header(name.clone(), secret.clone())
+            .unwrap();
+        let acceptor = Acceptor::new().header(name.clone(), secret).unwrap();
+        let shown = format!("{connector:?} {acceptor:?}");
+        assert!(!shown.contains("secret"), "{shown}");
+        assert_eq!(
+            asked(&connector, "ws://a.example/").headers()[&name],
+            "secret"
+        );
+    }
+}
+
 // 4.1: what a client makes of the answer.
 
 #[test]

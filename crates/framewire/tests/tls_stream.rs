@@ -8,8 +8,9 @@ use dial_support::certificates::Authority;
 use dial_support::pipe::{Behaviour, Pipe, pipe};
 use dial_support::{PATIENCE, pattern};
 use framewire::rustls::ClientConnection;
-use framewire::upgrade::{ErrorKind, TlsStream};
+use framewire::upgrade::{ErrorKind, Limits, Pending, TlsStream};
 use framewire::{Duplicate, Fault, Socket, rustls};
+use http::{Request, Response};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::thread;
@@ -184,6 +185,47 @@ fn time_out_bounds_a_call_however_many_pieces_a_record_comes_in() {
 }
 
 #[test]
+fn time_out_bounds_a_write_that_the_peer_takes_in_pieces() {
+    let (mut server, client) = connected();
+    server
+        .get_ref()
+        .behave(|behaviour| behaviour.capacity = 1000);
+    let mut pipe = client.get_ref().clone();
+    let time = Duration::from_millis(500);
+    server.set_write_timeout(Some(time)).unwrap();
+    let started = Instant::now();
+    // Then nothing more.
+    let reader = thread::spawn(move || {
+        thread::sleep(time * 3 / 5);
+        pipe.read(&mut [0; 1000]).unwrap()
+    });
+    assert_eq!(server.write(&pattern(10_000)).unwrap(), 10_000);
+    assert!(started.elapsed() >= time);
+    assert!(started.elapsed() < time * 7 / 5);
+    assert_eq!(server.get_ref().write_timeout(), Some(time));
+    assert_eq!(reader.join().unwrap(), 1000);
+}
+
+#[test]
+fn answer_of_a_server_is_written_within_its_time() {
+    let (server, _client) = connected();
+    server
+        .get_ref()
+        .behave(|behaviour| behaviour.capacity = 1000);
+    let limits = Limits {
+        time: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let request = Request::get("/").header("host", "a").body(()).unwrap();
+    let pending = Pending::from_parts(server, Vec::new(), &request, &limits);
+    let page = Response::builder().status(404).body(pattern(40_000));
+    let started = Instant::now();
+    let error = pending.refuse(&page.unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(started.elapsed() < limits.time * 3 / 2);
+}
+
+#[test]
 fn vectored_write_is_sealed_together() {
     let (mut server, mut client) = connected();
     let slices = [b"ab".as_slice(), b"", b"cde"].map(IoSlice::new);
@@ -239,6 +281,32 @@ fn reader_that_has_to_answer_does_not_wait_for_a_writer_that_is_stuck() {
 }
 
 #[test]
+fn reader_with_a_time_out_does_not_wait_for_a_full_socket() {
+    let (mut server, mut client) = with_bare_client();
+    server
+        .get_ref()
+        .behave(|behaviour| behaviour.capacity = 1000);
+    let short = Duration::from_millis(5);
+    server.set_write_timeout(Some(short)).unwrap();
+    assert_eq!(server.write(&pattern(40_000)).unwrap(), 40_000);
+    server.set_write_timeout(Some(PATIENCE)).unwrap();
+    server.set_read_timeout(Some(short)).unwrap();
+    client.client.write_all(NOT_SEALED).unwrap();
+    let started = Instant::now();
+    let error = server.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert!(started.elapsed() < PATIENCE / 3);
+    assert_eq!(server.get_ref().write_timeout(), Some(PATIENCE));
+    // The alert is kept for whoever writes next.
+    let writer = thread::spawn(move || server.flush());
+    let mut sink = Vec::new();
+    let error = client.stream().read_to_end(&mut sink).unwrap_err();
+    assert_eq!(error.to_string(), BAD_RECORD.to_string());
+    assert!(sink == pattern(40_000)[..sink.len()]);
+    writer.join().unwrap().unwrap();
+}
+
+#[test]
 fn reader_that_has_to_answer_does_so_where_nobody_writes() {
     let (mut server, mut client) = with_bare_client();
     client.client.write_all(NOT_SEALED).unwrap();
@@ -246,6 +314,32 @@ fn reader_that_has_to_answer_does_so_where_nobody_writes() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     let error = client.stream().read(&mut [0]).unwrap_err();
     assert_eq!(error.to_string(), BAD_RECORD.to_string());
+}
+
+#[test]
+fn payload_before_a_broken_record_or_an_alert_is_read_first() {
+    for is_alert in [false, true] {
+        let (mut server, mut client) = with_bare_client();
+        client.session.writer().write_all(b"last words").unwrap();
+        let mut wire = Vec::new();
+        if is_alert {
+            client.session.read_tls(&mut &*NOT_SEALED).unwrap();
+            client.session.process_new_packets().unwrap_err();
+        }
+        while client.session.wants_write() {
+            client.session.write_tls(&mut wire).unwrap();
+        }
+        if !is_alert {
+            wire.extend_from_slice(NOT_SEALED);
+        }
+        // In one piece.
+        client.client.write_all(&wire).unwrap();
+        assert_eq!(server.read(&mut [0; 100]).unwrap(), 10);
+        for _ in 0..2 {
+            let error = server.read(&mut [0; 100]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        }
+    }
 }
 
 /// A record that cannot be opened, and what it is answered with.

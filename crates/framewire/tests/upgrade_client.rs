@@ -10,7 +10,7 @@ use framewire::upgrade::{self, Error, ErrorKind, Limits, Upgraded};
 use http::{Request, Response};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use upgrade_support::Script;
 
 const ANSWER: &str =
@@ -163,6 +163,15 @@ fn answer_to_something_else_is_invalid() {
 }
 
 #[test]
+fn answer_of_http_1_0_does_not_switch() {
+    let error = ask(Script::new(ANSWER.replace("HTTP/1.1", "HTTP/1.0"))).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.fault()),
+        (ErrorKind::Version, Fault::Peer)
+    );
+}
+
+#[test]
 fn validator_can_veto_with_an_error_of_its_own() {
     #[derive(Debug, PartialEq)]
     enum Mine {
@@ -257,6 +266,27 @@ fn silent_server_ends_at_the_time_limit() {
         .unwrap();
     let error = connector.handshake(stream, "ws://a.example/").unwrap_err();
     assert_eq!(error.response().unwrap().body(), b"no");
+}
+
+#[test]
+fn body_of_a_refusal_that_does_not_end_is_not_waited_for() {
+    for time in [Limits::default().time, Duration::MAX] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(b"HTTP/1.1 403 x\r\n\r\nno").unwrap();
+        let limits = Limits {
+            time,
+            ..Limits::default()
+        };
+        let started = Instant::now();
+        let error = Connector::new()
+            .limits(limits)
+            .handshake(stream, "ws://a.example/")
+            .unwrap_err();
+        assert_eq!(error.response().unwrap().body(), b"no");
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
 }
 
 #[test]

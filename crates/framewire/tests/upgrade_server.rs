@@ -7,7 +7,7 @@ mod upgrade_support;
 use framewire::handshake::Acceptor;
 use framewire::upgrade::{self, Error, ErrorKind, Limits, RequestDecoder, Rewind, Upgraded};
 use framewire::{Fault, Socket, Untimed};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use std::cell::Cell;
 use std::error::Error as _;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -560,6 +560,31 @@ fn a_101_that_no_client_would_take_is_the_callers_fault() {
             response = response.header(*name, *value);
         }
         let error = pending.switch(response.body(()).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(stream.output(), "");
+    }
+}
+
+#[test]
+fn request_that_cannot_ask_for_an_upgrade_is_not_switched() {
+    let sound = || {
+        Request::get("/")
+            .header("host", "a")
+            .header("connection", "Upgrade")
+            .header("upgrade", "echo/1")
+    };
+    for request in [
+        sound().version(Version::HTTP_2),
+        sound().version(Version::HTTP_10),
+        sound().method("POST"),
+        sound().header("content-length", "1"),
+    ] {
+        let stream = Script::new("");
+        let request = request.body(()).unwrap();
+        let limits = Limits::default();
+        let pending = upgrade::Pending::from_parts(stream.clone(), Vec::new(), &request, &limits);
+        let response = upgrade::respond(&sound().body(()).unwrap(), &["echo/1"], HeaderMap::new());
+        let error = pending.switch(response.unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert_eq!(stream.output(), "");
     }

@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 pub struct Acceptor {
     subprotocols: Vec<String>,
     origin: Policy,
+    secure: Option<bool>,
     headers: HeaderMap,
     limits: Limits,
     #[cfg(feature = "deflate")]
@@ -76,6 +77,18 @@ impl Acceptor {
     #[must_use]
     pub fn allow_any_origin(mut self) -> Self {
         self.origin = Policy::Any;
+        self
+    }
+
+    /// Says whether clients come over TLS, so that same origin, the default, is of one scheme: pages of
+    /// `https` alone where they do, of `http` alone where they do not.
+    ///
+    /// Unless set, pages of both are let in, as a proxy in front of this server may end TLS. Then a
+    /// page that somebody on the network has put in place of `http://a.example` can connect to
+    /// `https://a.example` with its user's cookies.
+    #[must_use]
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = Some(secure);
         self
     }
 
@@ -164,7 +177,7 @@ impl Acceptor {
         check_version(headers)?;
         let accept = accept_for(headers)?;
         subprotocol::check_offer(headers)?;
-        self.origin.check(headers)?;
+        self.origin.check(headers, self.secure)?;
 
         response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, accept);
         // RFC 6455 4.2.2: without agreement there is no Sec-WebSocket-Protocol, not an empty one.

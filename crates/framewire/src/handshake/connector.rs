@@ -127,13 +127,25 @@ impl Connector {
         let mut request = self.request(uri)?;
         let mut is_same_origin = true;
         let mut followed = 0;
+        let mut led_here: Option<Error> = None;
         loop {
             let asked = request.uri().clone();
-            let error = match self.connect_by(request, deadline) {
-                Err(error) if error.kind() == ErrorKind::Redirect => error,
-                result => return result,
+            let follows = |target: &Uri| self.obstacle(&asked, target, followed).is_none();
+            let error = match (self.connect_by(request, deadline, follows), led_here) {
+                // Of no use, but not for anything that the caller said.
+                (Err(error), Some(redirect)) if error.kind() == ErrorKind::InvalidArgument => {
+                    let why = format!(": {error}");
+                    return Err(redirect.redirecting(ErrorKind::Redirect, asked, &why));
+                }
+                (Err(error), _) if error.kind() == ErrorKind::Redirect => error,
+                (result, _) => return result,
             };
-            let target = self.follow(error, &asked, followed)?;
+            let Some(target) = error.redirect().cloned() else {
+                return Err(error);
+            };
+            if let Some((kind, why)) = self.obstacle(&asked, &target, followed) {
+                return Err(error.redirecting(kind, target, &why));
+            }
             // What was left out once stays out, wherever the next redirect leads.
             is_same_origin &= redirect::is_same_origin(&asked, &target);
             request = self.request(&target.to_string())?;
@@ -141,32 +153,34 @@ impl Connector {
                 redirect::remove_credentials(request.headers_mut());
             }
             followed += 1;
+            led_here = Some(error);
         }
     }
 
-    /// Where to connect next, or why not there.
-    fn follow(&self, error: Error, asked: &Uri, followed: usize) -> Result<Uri, Error> {
-        let Some(target) = error.redirect().filter(|_| self.redirects > 0).cloned() else {
-            return Err(error);
-        };
+    /// Why a redirect is not followed, if it is not.
+    fn obstacle(&self, asked: &Uri, target: &Uri, followed: usize) -> Option<(ErrorKind, String)> {
+        if self.redirects == 0 {
+            return Some((ErrorKind::Redirect, String::new()));
+        }
         if followed == self.redirects {
             let why = format!(", over the limit of {followed} redirects");
-            return Err(error.redirecting(ErrorKind::TooManyRedirects, target, &why));
+            return Some((ErrorKind::TooManyRedirects, why));
         }
-        if is_secure(asked) == Some(true) && is_secure(&target) != Some(true) {
-            let why = ", from wss to ws, which is not followed";
-            return Err(error.redirecting(ErrorKind::Redirect, target, why));
+        if is_secure(asked) == Some(true) && is_secure(target) != Some(true) {
+            let why = ", from wss to ws, which is not followed".to_owned();
+            return Some((ErrorKind::Redirect, why));
         }
-        Ok(target)
+        None
     }
 
     fn connect_by(
         &self,
         request: Request<()>,
         deadline: Deadline,
+        follows: impl Fn(&Uri) -> bool,
     ) -> Result<Established<Stream>, Error> {
         let stream = self.dialer.dial_by(&target(request.uri())?, deadline)?;
-        self.handshake_by(stream, request, deadline)
+        self.handshake_by(stream, request, deadline, follows)
     }
 
     /// Does the handshake over a stream that is connected to the host of `uri`: one that the program
@@ -177,7 +191,7 @@ impl Connector {
     /// status, headers and body are in the error.
     pub fn handshake<S: Socket>(&self, stream: S, uri: &str) -> Result<Established<S>, Error> {
         let deadline = Deadline::after(self.limits.time);
-        self.handshake_by(stream, self.request(uri)?, deadline)
+        self.handshake_by(stream, self.request(uri)?, deadline, |_| false)
     }
 
     fn handshake_by<S: Socket>(
@@ -185,12 +199,18 @@ impl Connector {
         stream: S,
         request: Request<()>,
         deadline: Deadline,
+        follows: impl Fn(&Uri) -> bool,
     ) -> Result<Established<S>, Error> {
         // `request_by` keeps the request; the check needs only its headers.
         let (uri, asked) = (request.uri().clone(), request.headers().clone());
-        let upgraded = request_by(stream, request, &self.limits, deadline, |response| {
-            check_websocket_headers(&asked, response.headers())
-        });
+        let upgraded = request_by(
+            stream,
+            request,
+            &self.limits,
+            deadline,
+            |response| !redirect::target(&uri, response).is_some_and(|target| follows(&target)),
+            |response| check_websocket_headers(&asked, response.headers()),
+        );
         let upgraded = upgraded.map_err(|error| as_redirect(error, &uri))?;
         #[cfg(feature = "deflate")]
         {

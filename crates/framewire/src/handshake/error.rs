@@ -37,7 +37,8 @@ pub enum ErrorKind {
     Accept,
     /// The server answered with a redirect to another `ws` or `wss` URI, which
     /// [`Error::redirect`] tells, and it was not followed: because that was not
-    /// [asked for](super::Connector::follow_redirects), or because it led from `wss` to `ws`.
+    /// [asked for](super::Connector::follow_redirects), because it led from `wss` to `ws`, or because
+    /// nothing can connect to such a URI.
     Redirect,
     /// The server's redirect was one more than was
     /// [asked for](super::Connector::follow_redirects); [`Error::redirect`] tells where to.
@@ -127,8 +128,8 @@ impl Error {
     }
 
     /// The refusal: at a server the answer to send, which the calls that write have sent already;
-    /// at a client the answer received, with at most 64 KiB of its body. A redirect's target is
-    /// its `location` header.
+    /// at a client the answer received, with at most 64 KiB of what came of its body within half a
+    /// second. A redirect's target is its `location` header.
     #[must_use]
     pub fn response(&self) -> Option<&Response<Vec<u8>>> {
         self.inner.response()

@@ -1,6 +1,7 @@
 //! Header fields that the handshake owns.
 
 use super::Error;
+use crate::upgrade::hide_credentials;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
 };
@@ -46,9 +47,10 @@ pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), Error> {
 pub(super) fn append(
     headers: &mut HeaderMap,
     name: HeaderName,
-    value: HeaderValue,
+    mut value: HeaderValue,
 ) -> Result<(), Error> {
     check_not_reserved(&name)?;
+    hide_credentials(&name, &mut value);
     headers
         .try_append(name, value)
         .map_err(|_| Error::invalid("too many headers"))?;

@@ -26,7 +26,9 @@ pub(super) struct Origin {
 impl Policy {
     /// Fails with 403 where a page is not let in. A client that is no browser sends no `Origin`,
     /// or any it likes: a policy protects users from pages, not servers from programs.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Error> {
+    ///
+    /// `secure` is whether clients come over TLS, where that is known.
+    pub(super) fn check(&self, headers: &HeaderMap, secure: Option<bool>) -> Result<(), Error> {
         if matches!(self, Self::Any) {
             return Ok(());
         }
@@ -37,7 +39,7 @@ impl Policy {
             Single::Several => None,
         };
         let allowed = origin.is_some_and(|origin| match self {
-            Self::Same => origin.is_of_host(headers),
+            Self::Same => origin.is_of_host(headers, secure),
             Self::Any => true,
             Self::These(origins) => origins.contains(&origin),
         });
@@ -72,11 +74,16 @@ impl Origin {
 
     /// Whether the request was sent to the host that the page came from.
     ///
-    /// A server behind a proxy does not know whether the client spoke TLS, so a `Host` without a
+    /// A server behind a proxy may not know whether the client spoke TLS, so a `Host` without a
     /// port has the default port of the origin's scheme.
-    fn is_of_host(&self, headers: &HeaderMap) -> bool {
-        // No other scheme's pages come from a server at all.
-        if !matches!(&*self.scheme, "http" | "https") {
+    fn is_of_host(&self, headers: &HeaderMap, secure: Option<bool>) -> bool {
+        let is_secure = match &*self.scheme {
+            "http" => false,
+            "https" => true,
+            // No other scheme's pages come from a server at all.
+            _ => return false,
+        };
+        if secure.is_some_and(|secure| secure != is_secure) {
             return false;
         }
         let host = headers

@@ -103,7 +103,8 @@ impl Body {
 }
 
 fn framing(status: StatusCode, headers: &HeaderMap) -> Framing {
-    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+    let has_none = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if has_none || status.is_informational() {
         return Framing::Done;
     }
     if let Some(encoding) = headers.get(TRANSFER_ENCODING) {

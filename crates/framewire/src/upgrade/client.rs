@@ -7,6 +7,7 @@ use super::negotiate::check_response;
 use super::{Error, ErrorKind, Limits, ResponseDecoder, Upgraded};
 use crate::Socket;
 use http::{Request, Response, StatusCode};
+use std::time::Duration;
 
 /// Asks the server at the other end of a stream for an upgrade.
 ///
@@ -20,7 +21,8 @@ use http::{Request, Response, StatusCode};
 ///
 /// A status other than 101 fails with [`ErrorKind::Refused`]; [`Error::response`] is then the
 /// answer with the first 64 KiB of its body: as long as `Content-Length` says, decoded where it is
-/// chunked, else up to the end of the stream; cut short where that takes longer than the limit.
+/// chunked, else up to the end of the stream; cut short at what has come within half a second or
+/// the limit. With `Duration::MAX` that half second is the only time-out that is set.
 /// Fails as well as [`ResponseDecoder::decode`], [`check_response`], `encode_request` and
 /// `validate` do, and with [`ErrorKind::Io`], [`ErrorKind::Closed`] or [`ErrorKind::TimedOut`].
 ///
@@ -47,22 +49,29 @@ pub fn request<S: Socket, E: From<Error>>(
     validate: impl FnOnce(&Response<()>) -> Result<(), E>,
 ) -> Result<Upgraded<S>, E> {
     let deadline = Deadline::after(limits.time);
-    request_by(stream, request, limits, deadline, validate)
+    request_by(stream, request, limits, deadline, |_| true, validate)
 }
 
-/// As [`request`], by a deadline that other steps share; its limit of time is not looked at.
+/// As [`request`], by a deadline that other steps share; its limit of time is not looked at. Of a
+/// refusal that is not `worth_reading` the body is left out.
 pub(crate) fn request_by<S: Socket, E: From<Error>>(
     mut stream: S,
     request: Request<()>,
     limits: &Limits,
     deadline: Deadline,
+    worth_reading: impl FnOnce(&Response<()>) -> bool,
     validate: impl FnOnce(&Response<()>) -> Result<(), E>,
 ) -> Result<Upgraded<S>, E> {
     let head = encode_request(&request)?;
     deadline.write_all(&mut stream, &head)?;
     let (response, leftover) = read_response(&mut stream, limits, deadline)?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Error::refused(read_body(&mut stream, response, &leftover, deadline)).into());
+        let response = if worth_reading(&response) {
+            read_body(&mut stream, response, &leftover, deadline)
+        } else {
+            response.map(|()| Vec::new())
+        };
+        return Err(Error::refused(response).into());
     }
     check_response(&request, &response)?;
     validate(&response)?;
@@ -91,13 +100,15 @@ fn read_response<S: Socket>(
     }
 }
 
-/// The beginning of a refusal's body, of which `leftover` came with the head.
+/// The beginning of a refusal's body, of which `leftover` came with the head. What does not come soon
+/// is not waited for: the refusal is what the caller has to know.
 pub(super) fn read_body<S: Socket>(
     stream: &mut S,
     response: Response<()>,
     leftover: &[u8],
     deadline: Deadline,
 ) -> Response<Vec<u8>> {
+    let deadline = deadline.within(BODY_TIME);
     let mut body = Body::new(response.status(), response.headers());
     let mut piece = [0; PIECE];
     let mut done = body.feed(leftover);
@@ -110,3 +121,5 @@ pub(super) fn read_body<S: Socket>(
     }
     response.map(|()| body.into_bytes())
 }
+
+const BODY_TIME: Duration = Duration::from_millis(500);

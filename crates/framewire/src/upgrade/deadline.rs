@@ -22,6 +22,15 @@ impl Deadline {
         }
     }
 
+    /// The same, or so long from now where that is sooner.
+    pub(super) fn within(self, time: Duration) -> Self {
+        let sooner = Self::after(time);
+        match (self.end, sooner.end) {
+            (Some(end), Some(other)) if end <= other => self,
+            _ => sooner,
+        }
+    }
+
     /// Reads once. Past the deadline, fails with [`ErrorKind::TimedOut`].
     pub(super) fn read<S: Socket>(self, stream: &mut S, buf: &mut [u8]) -> Result<usize, Error> {
         self.read_by(stream, |stream| stream.read(buf))
@@ -75,6 +84,10 @@ impl Deadline {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => return Err(error),
                 }
+            }
+            // A TLS stream writes what it has kept.
+            if let Some(left) = self.left()? {
+                stream.set_write_timeout(Some(left))?;
             }
             stream.flush()
         };

@@ -186,8 +186,9 @@ impl Error {
     }
 
     /// The refusal: at a server the answer to send, which the calls that write have sent already;
-    /// at a client the answer received, of the server or a proxy, with at most 64 KiB of its body,
-    /// decoded if it was chunked. A redirect's target is its `location` header.
+    /// at a client the answer received, of the server or a proxy, with at most 64 KiB of what came of
+    /// its body within half a second, decoded if it was chunked. A redirect's target is its `location`
+    /// header.
     #[must_use]
     pub fn response(&self) -> Option<&Response<Vec<u8>>> {
         self.0.response.as_ref()

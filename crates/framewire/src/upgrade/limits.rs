@@ -31,7 +31,8 @@ pub struct Limits {
     /// Time from the call to the end of the head. 10 s.
     ///
     /// Bounds the whole head, not the silence between two bytes; where a client dials, connecting,
-    /// proxies, TLS and redirects are within it too. A server's answer is written
+    /// proxies, TLS and redirects are within it too. At a server that speaks TLS, the handshake of TLS
+    /// comes before and has a limit of its own, that of `TlsStream::accept`. A server's answer is written
     /// within as long again; what a refused peer still sends is read away for at most as long and
     /// never more than half a second. With [`Duration::MAX`] there is no limit on either head, and
     /// the stream's own time-outs are left alone. The decoders, which do no I/O, do not look at

@@ -87,6 +87,7 @@ pub use limits::Limits;
 pub(crate) use list::{is_token, lists};
 pub use negotiate::{check_response, respond};
 pub use request::RequestDecoder;
+pub(crate) use request::hide_credentials;
 pub use response::ResponseDecoder;
 pub use rewind::Rewind;
 pub use server::{Pending, receive};

@@ -39,19 +39,7 @@ pub fn respond<B>(
         )));
     }
     let listed = protocol_list(accepted)?;
-    check_version(request.version())?;
-    if request.method() != Method::GET {
-        let message = format!("an upgrade is asked for with get, not {}", request.method());
-        return Err(Error::new(ErrorKind::Method, message)
-            .refusing(StatusCode::METHOD_NOT_ALLOWED)
-            .with_header(ALLOW, HeaderValue::from_static("GET")));
-    }
-    check_host(request.version(), request.headers())?;
-    // A body would lie before the upgraded protocol's first byte, and be read as that protocol.
-    if announces_body(request.headers()) {
-        return Err(malformed("a body in a request for an upgrade"));
-    }
-
+    check_request(request)?;
     check_asked(request.headers())?;
     let offered = |protocol: &&&str| contains(request.headers(), UPGRADE, protocol);
     let Some(protocol) = accepted.iter().find(offered) else {
@@ -72,12 +60,16 @@ pub fn respond<B>(
 
 /// Checks that a response switches to a protocol that the request asked for.
 ///
-/// Fails with [`ErrorKind::Refused`] where the status is not 101, and with
-/// [`ErrorKind::InvalidResponse`] where `Connection` lacks the token `upgrade`, or `Upgrade` names
+/// Fails with [`ErrorKind::Refused`] where the status is not 101, with [`ErrorKind::Version`] where
+/// the 101 is not of HTTP/1.1, and with [`ErrorKind::InvalidResponse`] where `Connection` lacks the token `upgrade`, or `Upgrade` names
 /// anything but one protocol of the request. The server is at fault. Does no I/O.
 pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::refused(without_body(response)));
+    }
+    // RFC 9110 7.8, 15.2: HTTP/1.0 has neither Upgrade nor any 1xx.
+    if response.version() != Version::HTTP_11 {
+        return Err(Error::new(ErrorKind::Version, "the 101 is not of http/1.1"));
     }
     if !contains(response.headers(), CONNECTION, "upgrade") {
         return Err(invalid_response(
@@ -97,6 +89,23 @@ pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Res
         return Err(invalid_response(
             "the 101 switches to a protocol that was not asked for",
         ));
+    }
+    Ok(())
+}
+
+/// Checks that a request is one with which an upgrade, to whatever it may be, can be asked for.
+pub(super) fn check_request<B>(request: &Request<B>) -> Result<(), Error> {
+    check_version(request.version())?;
+    if request.method() != Method::GET {
+        let message = format!("an upgrade is asked for with get, not {}", request.method());
+        return Err(Error::new(ErrorKind::Method, message)
+            .refusing(StatusCode::METHOD_NOT_ALLOWED)
+            .with_header(ALLOW, HeaderValue::from_static("GET")));
+    }
+    check_host(request.version(), request.headers())?;
+    // A body would lie before the upgraded protocol's first byte, and be read as that protocol.
+    if announces_body(request.headers()) {
+        return Err(malformed("a body in a request for an upgrade"));
     }
     Ok(())
 }

@@ -3,7 +3,10 @@
 use super::head::{Head, malformed};
 use super::host::split_host;
 use super::{Error, ErrorKind, Limits};
-use http::header::{HOST, HeaderName, HeaderValue, MaxSizeReached};
+use http::header::{
+    AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue, MaxSizeReached, PROXY_AUTHORIZATION,
+    SET_COOKIE,
+};
 use http::uri::Scheme;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 
@@ -176,10 +179,18 @@ pub(super) fn collect_headers(lines: &[httparse::Header<'_>]) -> Result<HeaderMa
     let mut headers = HeaderMap::new();
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(malformed)?;
-        let value = HeaderValue::from_bytes(line.value).map_err(malformed)?;
+        let mut value = HeaderValue::from_bytes(line.value).map_err(malformed)?;
+        hide_credentials(&name, &mut value);
         headers.try_append(name, value).map_err(too_many)?;
     }
     Ok(headers)
+}
+
+/// Keeps what is nobody else's to know out of `Debug`, and so out of logs.
+pub(crate) fn hide_credentials(name: &HeaderName, value: &mut HeaderValue) {
+    if [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE].contains(name) {
+        value.set_sensitive(true);
+    }
 }
 
 /// Past what `Limits::headers` documents as the most.

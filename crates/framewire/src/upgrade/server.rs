@@ -2,7 +2,7 @@
 
 use super::deadline::{Deadline, PIECE};
 use super::encode::{encode_head, encode_response, invalid};
-use super::negotiate::{announces_body, check_response, respond};
+use super::negotiate::{announces_body, check_request, check_response, respond};
 use super::{Error, ErrorKind, Limits, RequestDecoder, Upgraded};
 use crate::Socket;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -100,8 +100,9 @@ impl<S: Socket> Pending<S> {
     /// Sends a 101 that [`respond`] or a layer above it made.
     ///
     /// Blocks while writing, at most [`Limits::time`]. Fails with [`ErrorKind::InvalidArgument`]
-    /// where the response is not one that [`check_response`] lets a client accept, with
-    /// [`ErrorKind::Io`] or [`ErrorKind::TimedOut`].
+    /// where the response is not one that [`check_response`] lets a client accept, or the request is
+    /// not one of HTTP/1.1 with `GET`, a host and no body; with [`ErrorKind::Io`] or
+    /// [`ErrorKind::TimedOut`].
     pub fn switch(mut self, response: Response<()>) -> Result<Upgraded<S>, Error> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(invalid(format!(
@@ -109,7 +110,9 @@ impl<S: Socket> Pending<S> {
                 response.status()
             )));
         }
-        check_response(&self.request, &response).map_err(|error| invalid(error.to_string()))?;
+        check_request(&self.request)
+            .and_then(|()| check_response(&self.request, &response))
+            .map_err(|error| invalid(error.to_string()))?;
         let head = encode_head(response.status(), response.headers(), 0)?;
         write(&mut self.stream, &head, Deadline::after(self.time))?;
         Ok(Upgraded::new(

@@ -80,6 +80,10 @@ impl Pipe {
         self.timeouts.lock().unwrap()[0]
     }
 
+    pub(crate) fn write_timeout(&self) -> Option<Duration> {
+        self.timeouts.lock().unwrap()[1]
+    }
+
     /// Waits until a thread is inside a write that finds no room.
     pub(crate) fn wait_for_stuck_writer(&self) {
         let state = self.output.lock();

@@ -13,7 +13,6 @@ use super::deadline::Deadline;
 #[cfg(feature = "rustls")]
 use super::tls::{TlsStream, default_config};
 use super::{Error, ErrorKind, Limits, Upgraded};
-use crate::Fault;
 use endpoint::{Endpoint, Host};
 use http::uri::{Authority, Scheme, Uri};
 use http::{Request, Response};
@@ -109,7 +108,7 @@ impl Dialer {
     ) -> Result<Upgraded<Stream>, E> {
         let deadline = Deadline::after(limits.time);
         let stream = self.dial_by(&Target::of(request.uri())?, deadline)?;
-        request_by(stream, request, limits, deadline, validate)
+        request_by(stream, request, limits, deadline, |_| true, validate)
     }
 
     /// Connects; the time-outs that the deadline needs are left set.
@@ -172,7 +171,9 @@ fn connect_through(
 ) -> Result<TcpStream, Error> {
     match proxy.protocol {
         Protocol::Socks5 => open_to_any(proxy, &addresses::ordered(target)?, deadline),
-        Protocol::Http | Protocol::Socks5h => open_through(proxy, target, deadline),
+        Protocol::Http | Protocol::Socks5h => {
+            open_through(proxy, target, deadline).map_err(|failure| failure.error)
+        }
     }
 }
 
@@ -181,24 +182,43 @@ fn open_to_any(
     addresses: &[SocketAddr],
     deadline: Deadline,
 ) -> Result<TcpStream, Error> {
-    let mut result = Err(Error::new(ErrorKind::Resolve, "host has no address"));
+    let mut unreachable = Error::new(ErrorKind::Resolve, "host has no address");
     for address in addresses {
         let target = Endpoint {
             host: Host::Address(address.ip()),
             port: address.port(),
         };
-        result = open_through(proxy, &target, deadline);
-        // Another of the target's addresses is of use only where the proxy answered.
-        let refused =
-            |error: &Error| error.kind() == ErrorKind::Proxy && error.fault() == Fault::Peer;
-        if !result.as_ref().is_err_and(refused) {
-            break;
+        match open_through(proxy, &target, deadline) {
+            Ok(stream) => return Ok(stream),
+            Err(failure) if failure.of_address => unreachable = failure.error,
+            Err(failure) => return Err(failure.error),
         }
     }
-    result
+    Err(unreachable)
 }
 
-fn open_through(proxy: &Proxy, target: &Endpoint, deadline: Deadline) -> Result<TcpStream, Error> {
+/// Why a proxy made no connection.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    /// Whether another address of the target may do.
+    of_address: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            of_address: false,
+        }
+    }
+}
+
+fn open_through(
+    proxy: &Proxy,
+    target: &Endpoint,
+    deadline: Deadline,
+) -> Result<TcpStream, Failure> {
     let unreachable = |error: Error| {
         let message = format!("proxy {} cannot be reached", proxy.endpoint);
         error.of_step(ErrorKind::Proxy, &message)
@@ -206,14 +226,19 @@ fn open_through(proxy: &Proxy, target: &Endpoint, deadline: Deadline) -> Result<
     let mut stream = addresses::connect(&proxy.endpoint, deadline).map_err(unreachable)?;
     let credentials = proxy.credentials.as_ref();
     let opened = match proxy.protocol {
-        Protocol::Http => tunnel::open(&mut stream, target, credentials, deadline),
+        Protocol::Http => {
+            tunnel::open(&mut stream, target, credentials, deadline).map_err(Failure::from)
+        }
         Protocol::Socks5 | Protocol::Socks5h => {
             socks::open(&mut stream, target, credentials, deadline)
         }
     };
-    opened.map_err(|error| {
+    opened.map_err(|failure| {
         let message = format!("proxy {} made no connection to {target}", proxy.endpoint);
-        error.of_step(ErrorKind::Proxy, &message)
+        Failure {
+            error: failure.error.of_step(ErrorKind::Proxy, &message),
+            ..failure
+        }
     })?;
     Ok(stream)
 }
@@ -279,5 +304,42 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(30));
         open_to_any(&Proxy::parse(&proxy).unwrap(), &addresses, deadline).unwrap();
         assert_eq!(server.join().unwrap(), [1, 2]);
+    }
+
+    /// How many of two addresses are tried through a proxy that answers all of these, in turn.
+    fn tried(user: &str, answers: &'static [&'static [u8]]) -> usize {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = format!("socks5://{user}{}", listener.local_addr().unwrap());
+        let (note, notes) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = note.send(());
+                for answer in answers {
+                    let _ = stream.read(&mut [0; 100]).unwrap();
+                    stream.write_all(answer).unwrap();
+                }
+            }
+        });
+        let addresses = ["192.0.2.1:80", "192.0.2.2:80"].map(|text| text.parse().unwrap());
+        let deadline = Deadline::after(Duration::from_secs(30));
+        open_to_any(&Proxy::parse(&proxy).unwrap(), &addresses, deadline).unwrap_err();
+        notes.try_iter().count()
+    }
+
+    #[test]
+    fn rfc1928_6_another_address_is_tried_only_where_the_reply_is_about_the_address() {
+        assert_eq!(tried("", &[&[5, 0], &[5, 1, 0, 1]]), 1);
+        assert_eq!(tried("", &[&[5, 0], &[5, 2, 0, 1]]), 1);
+        assert_eq!(tried("", &[&[5, 0], &[5, 3, 0, 1]]), 2);
+        assert_eq!(tried("", &[&[5, 0], &[5, 4, 0, 1]]), 2);
+        assert_eq!(tried("", &[&[5, 0], &[5, 5, 0, 1]]), 2);
+        assert_eq!(tried("", &[&[5, 0], &[5, 6, 0, 1]]), 2);
+        assert_eq!(tried("", &[&[5, 0], &[5, 7, 0, 1]]), 1);
+        assert_eq!(tried("", &[&[5, 0], &[5, 8, 0, 1]]), 2);
+        assert_eq!(tried("", &[&[5, 0], &[5, 9, 0, 1]]), 1);
+        assert_eq!(tried("", &[&[5, 0xFF]]), 1);
+        // RFC 1929: a password that is wrong is wrong for all of them.
+        assert_eq!(tried("u:p@", &[&[5, 2], &[1, 1]]), 1);
     }
 }

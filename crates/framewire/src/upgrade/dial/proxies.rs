@@ -99,12 +99,13 @@ impl Proxies {
     /// | element | stands for |
     /// |---|---|
     /// | `*` | every host |
-    /// | `a.example`, `.a.example` | that name and every name below it, in any case |
+    /// | `a.example`, `.a.example`, `*.a.example` | that name and every name below it, in any case |
     /// | `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]` | that address, where the URI has it |
     /// | `192.0.2.0/24`, `2001:db8::/32` | the addresses of that network (RFC 4632), where the URI has one |
     /// | any of the last three but networks, with `:port` | the same, at that port alone |
     ///
-    /// Names are not resolved for it. An element that is none of these stands for nothing.
+    /// Names are not resolved for it. An IPv4 address that is mapped into IPv6 (`::ffff:192.0.2.1`) is
+    /// that IPv4 address. An element that is none of these stands for nothing.
     #[must_use]
     pub fn except(mut self, list: &str) -> Self {
         let elements = list.split([',', ' ', '\t']).filter(|text| !text.is_empty());
@@ -153,30 +154,36 @@ impl Exception {
                 .parse()
                 .ok()
                 .filter(|&prefix| prefix <= bits(network))?;
-            return Some(Self::Network {
-                network,
-                prefix,
-                port: None,
-            });
+            return Some(Self::network(network, prefix, None));
         }
         // An IPv6 address without brackets would look like a host with a port.
         if let Ok(address) = text.parse() {
-            return Some(Self::address(address, None));
+            return Some(Self::network(address, bits(address), None));
         }
         let (host, port) = crate::upgrade::split_host(text)?;
         Some(match Host::parse(host)? {
-            Host::Address(address) => Self::address(address, port),
-            Host::Name(name) => Self::Domain {
-                name: normal(name.strip_prefix('.').unwrap_or(&name)),
-                port,
-            },
+            Host::Address(address) => Self::network(address, bits(address), port),
+            Host::Name(name) => {
+                let name = name
+                    .strip_prefix('*')
+                    .filter(|rest| rest.starts_with('.'))
+                    .unwrap_or(&name);
+                Self::Domain {
+                    name: normal(name.strip_prefix('.').unwrap_or(name)),
+                    port,
+                }
+            }
         })
     }
 
-    fn address(network: IpAddr, port: Option<u16>) -> Self {
+    fn network(network: IpAddr, prefix: u8, port: Option<u16>) -> Self {
+        let (network, prefix) = match (network.to_canonical(), prefix.checked_sub(MAPPED)) {
+            (mapped @ IpAddr::V4(_), Some(prefix)) if network.is_ipv6() => (mapped, prefix),
+            _ => (network, prefix),
+        };
         Self::Network {
             network,
-            prefix: bits(network),
+            prefix,
             port,
         }
     }
@@ -195,7 +202,10 @@ impl Exception {
                     port,
                 },
                 Host::Address(address),
-            ) => at_port(port) && is_in(*address, *network, *prefix),
+            ) => {
+                let is_covered = |address| is_in(address, *network, *prefix);
+                at_port(port) && (is_covered(*address) || is_covered(address.to_canonical()))
+            }
             _ => false,
         }
     }
@@ -230,6 +240,9 @@ fn bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
+/// How many bits come before an IPv4 address that is mapped into IPv6 (RFC 4291 2.5.5.2).
+const MAPPED: u8 = 96;
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -253,6 +266,10 @@ mod tests {
             ("a.example", "http://b.a.example/", true),
             (".a.example", "http://b.a.example/", true),
             (".a.example", "http://a.example/", true),
+            ("*.a.example", "http://b.a.example/", true),
+            ("*.A.Example:8080", "http://a.example:8080/", true),
+            ("*a.example", "http://a.example/", false),
+            ("a.*.example", "http://a.b.example/", false),
             ("a.example", "http://ba.example/", false),
             ("b.a.example", "http://a.example/", false),
             ("a.example:8080", "http://a.example:8080/", true),
@@ -280,6 +297,14 @@ mod tests {
             ("[::1]", "http://[::1]/", true),
             ("[::1]:81", "http://[::1]:81/", true),
             ("[::1]:81", "http://[::1]/", false),
+            ("192.0.2.0/24", "http://[::ffff:192.0.2.1]/", true),
+            ("192.0.2.1", "http://[::ffff:192.0.2.1]/", true),
+            ("::ffff:192.0.2.1", "http://192.0.2.1/", true),
+            ("[::ffff:192.0.2.1]:81", "http://192.0.2.1:81/", true),
+            ("::ffff:192.0.2.0/120", "http://192.0.2.1/", true),
+            ("::ffff:192.0.2.0/120", "http://192.0.3.1/", false),
+            ("::/0", "http://192.0.2.1/", false),
+            ("::/0", "http://[::ffff:192.0.2.1]/", true),
             ("2001:db8::/32", "http://[2001:db8:1::9]/", true),
             ("2001:db8::/32", "http://[2001:db9::]/", false),
             ("example", "http://192.0.2.1/", false),

@@ -1,5 +1,6 @@
 //! SOCKS version 5: a client that connects (RFC 1928), with a password if need be (RFC 1929).
 
+use super::Failure;
 use super::endpoint::{Endpoint, Host};
 use super::proxy::Credentials;
 use crate::Socket;
@@ -14,7 +15,7 @@ pub(super) fn open<S: Socket>(
     target: &Endpoint,
     credentials: Option<&Credentials>,
     deadline: Deadline,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let (mut client, mut next) = Client::new(target, credentials)?;
     let mut heard = [0; LONGEST];
     while let Next::Exchange { say, hear } = next {
@@ -67,24 +68,32 @@ impl Client {
     }
 
     /// Takes exactly what was asked for.
-    fn hear(&mut self, heard: &[u8]) -> Result<Next, Error> {
+    fn hear(&mut self, heard: &[u8]) -> Result<Next, Failure> {
         let (state, next) = match (self.state, heard) {
             (State::Method, &[VERSION, method]) => self.authenticate(method)?,
             (State::Authentication, &[_, 0]) => self.ask(),
-            (State::Authentication, _) => return Err(refused("it does not take the password")),
+            (State::Authentication, _) => {
+                return Err(refused("it does not take the password").into());
+            }
             (State::Reply, &[VERSION, 0, _, kind]) => match kind {
                 IPV4 => (State::Bound, exchange(Vec::new(), 4 + PORT)),
                 IPV6 => (State::Bound, exchange(Vec::new(), 16 + PORT)),
                 NAME => (State::NameLength, exchange(Vec::new(), 1)),
-                _ => return Err(refused("it answered with an unknown kind of address")),
+                _ => return Err(refused("it answered with an unknown kind of address").into()),
             },
-            (State::Reply, &[VERSION, reply, _, _]) => return Err(refused(reason(reply))),
+            (State::Reply, &[VERSION, reply, _, _]) => {
+                return Err(Failure {
+                    error: refused(reason(reply)),
+                    // RFC 1928 6: of what is told here, these depend on the address.
+                    of_address: matches!(reply, 3..=6 | 8),
+                });
+            }
             (State::NameLength, &[len]) => {
                 let rest = usize::from(len) + PORT;
                 (State::Bound, exchange(Vec::new(), rest))
             }
             (State::Bound, _) => (State::Bound, Next::Connected),
-            _ => return Err(refused("it does not speak socks version 5")),
+            _ => return Err(refused("it does not speak socks version 5").into()),
         };
         self.state = state;
         Ok(next)
@@ -291,7 +300,7 @@ mod tests {
             for answer in first {
                 client.hear(answer).unwrap();
             }
-            let error = client.hear(last).unwrap_err();
+            let error = client.hear(last).unwrap_err().error;
             assert_eq!(
                 (error.kind(), error.to_string().as_str()),
                 (ErrorKind::Proxy, words)

@@ -28,8 +28,14 @@ use std::time::{Duration, Instant};
 /// record too: the same call goes on. A write that was `Ok` has taken those bytes; records that the
 /// socket did not take are kept, at most 64 KiB of payload, and go first with the next write or
 /// [`flush`](Write::flush). So whoever writes to a socket with a time-out has to flush. A time-out
-/// that is set here bounds the whole call, however many pieces the peer cuts a record into; one that
-/// was set on the stream beneath bounds each of its reads and writes.
+/// that is set here bounds the whole call, however many pieces the peer cuts a record into, but for
+/// waiting until another thread's call is over; one that was set on the stream beneath bounds each of
+/// its reads and writes.
+///
+/// A read may have an alert or another answer to send. Where another thread is writing, that one
+/// sends it; else the read does, for 10 ms at most on top of its own time-out, and what the socket
+/// has not taken by then goes first with the next write or flush. The write time-out of the
+/// stream beneath is changed for that, and then what was set here.
 ///
 /// # The end
 ///
@@ -59,6 +65,7 @@ struct Shared {
     /// Locked for as long as a thread writes to the socket. A thread that reads only ever tries to.
     outgoing: Mutex<Outgoing>,
     session: Mutex<Connection>,
+    /// Locked while they are set on the socket, so that both always agree.
     timeouts: Mutex<Timeouts>,
 }
 
@@ -161,7 +168,7 @@ impl<S: Socket> Read for TlsStream<S> {
         let result = loop {
             let opened = shared.open(&mut incoming, buf);
             // An answer or an alert: a close, say. A new key waits for the next record sent.
-            shared.send_queued(&mut self.socket);
+            shared.send_queued(&mut self.socket, &mut Allowance::of_an_answer());
             if !opened.as_ref().is_err_and(is_starved) {
                 break opened;
             }
@@ -180,7 +187,8 @@ impl<S: Socket> Read for TlsStream<S> {
             }
         };
         if narrowed {
-            self.socket.set_read_timeout(lock(&shared.timeouts).read)?;
+            let timeouts = lock(&shared.timeouts);
+            self.socket.set_read_timeout(timeouts.read)?;
         }
         result
     }
@@ -197,37 +205,32 @@ impl<S: Socket> Write for TlsStream<S> {
         }
         let shared = &*self.shared;
         let mut outgoing = lock(&shared.outgoing);
-        let mut allowance = Allowance::new(lock(&shared.timeouts).write);
-        outgoing.send(&mut self.socket, &mut allowance)?;
-        let taken = outgoing.seal(&mut lock(&shared.session), bufs)?;
-        match outgoing.send(&mut self.socket, &mut allowance) {
-            // Taken is taken: the records go first with the next call.
-            Err(error) if would_block(&error) => {}
-            result => result?,
-        }
+        let mut allowance = shared.write_allowance();
+        let result = shared.write(&mut self.socket, &mut outgoing, bufs, &mut allowance);
         drop(outgoing);
-        shared.send_queued(&mut self.socket);
-        Ok(taken)
+        shared.send_queued(&mut self.socket, &mut allowance);
+        result
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let shared = &*self.shared;
-        shared.flush(&mut self.socket, &mut lock(&shared.outgoing))?;
-        shared.send_queued(&mut self.socket);
+        self.shared
+            .flush(&mut self.socket, lock(&self.shared.outgoing))?;
         self.socket.flush()
     }
 }
 
 impl<S: Socket> Socket for TlsStream<S> {
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut timeouts = lock(&self.shared.timeouts);
         self.socket.set_read_timeout(timeout)?;
-        lock(&self.shared.timeouts).read = timeout;
+        timeouts.read = timeout;
         Ok(())
     }
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut timeouts = lock(&self.shared.timeouts);
         self.socket.set_write_timeout(timeout)?;
-        lock(&self.shared.timeouts).write = timeout;
+        timeouts.write = timeout;
         Ok(())
     }
 }
@@ -244,10 +247,7 @@ impl<S: Duplicate> Duplicate for TlsStream<S> {
         if how == Shutdown::Write {
             let mut outgoing = lock(&self.shared.outgoing);
             outgoing.close(&mut lock(&self.shared.session));
-            let mut socket = self.socket.duplicate()?;
-            self.shared.flush(&mut socket, &mut outgoing)?;
-            drop(outgoing);
-            self.shared.send_queued(&mut socket);
+            self.shared.flush(&mut self.socket.duplicate()?, outgoing)?;
         }
         self.socket.shutdown(how)
     }
@@ -278,7 +278,13 @@ impl Shared {
                 Err(error) if is_starved(&error) => match incoming.feed(&mut session) {
                     Ok(true) => continue,
                     Ok(false) => error,
-                    Err(error) => error,
+                    Err(error) => {
+                        // Records before the one that broke were opened with it.
+                        if let Ok(count) = session.reader().read(&mut buf[opened..]) {
+                            opened += count;
+                        }
+                        error
+                    }
                 },
                 Err(error) => error,
             };
@@ -287,26 +293,77 @@ impl Shared {
         }
     }
 
+    /// Sends what waits, then seals and sends what there is room for, and says how much that was.
+    fn write<S: Socket>(
+        &self,
+        socket: &mut S,
+        outgoing: &mut Outgoing,
+        bufs: &[IoSlice<'_>],
+        allowance: &mut Allowance,
+    ) -> io::Result<usize> {
+        self.send(socket, outgoing, allowance)?;
+        let taken = outgoing.seal(&mut lock(&self.session), bufs)?;
+        match self.send(socket, outgoing, allowance) {
+            // Taken is taken: the records go first with the next call.
+            Err(error) if would_block(&error) => Ok(taken),
+            result => result.map(|()| taken),
+        }
+    }
+
+    /// Sends all that waits.
+    fn flush<S: Socket>(
+        &self,
+        socket: &mut S,
+        mut outgoing: MutexGuard<'_, Outgoing>,
+    ) -> io::Result<()> {
+        let mut allowance = self.write_allowance();
+        take_sealed(&mut lock(&self.session), &mut outgoing.sealed);
+        let result = self.send(socket, &mut outgoing, &mut allowance);
+        drop(outgoing);
+        self.send_queued(socket, &mut allowance);
+        result
+    }
+
     /// Sends what the session wants to say for itself, unless another thread is writing and will.
     ///
     /// To call without either lock, after what made the session say it. One of the two then sees
     /// it: this thread, or the one that was writing. What fails here fails again with the next write.
-    fn send_queued<S: Socket>(&self, socket: &mut S) {
+    fn send_queued<S: Socket>(&self, socket: &mut S, allowance: &mut Allowance) {
         while lock(&self.session).wants_write() {
             let Some(mut outgoing) = try_lock(&self.outgoing) else {
                 return;
             };
-            if self.flush(socket, &mut outgoing).is_err() {
+            take_sealed(&mut lock(&self.session), &mut outgoing.sealed);
+            if self.send(socket, &mut outgoing, allowance).is_err() {
                 return;
             }
         }
     }
 
-    /// Sends all that waits.
-    fn flush<S: Socket>(&self, socket: &mut S, outgoing: &mut Outgoing) -> io::Result<()> {
-        take_sealed(&mut lock(&self.session), &mut outgoing.sealed);
-        let mut allowance = Allowance::new(lock(&self.timeouts).write);
-        outgoing.send(socket, &mut allowance)
+    /// Sends what was sealed. The time-out of the socket is what it was when this returns.
+    fn send<S: Socket>(
+        &self,
+        socket: &mut S,
+        outgoing: &mut Outgoing,
+        allowance: &mut Allowance,
+    ) -> io::Result<()> {
+        let mut narrowed = false;
+        let result = outgoing.send(socket, |socket| {
+            if let Some(left) = allowance.next()? {
+                narrowed = true;
+                socket.set_write_timeout(Some(left))?;
+            }
+            Ok(())
+        });
+        if narrowed {
+            let timeouts = lock(&self.timeouts);
+            socket.set_write_timeout(timeouts.write)?;
+        }
+        result
+    }
+
+    fn write_allowance(&self) -> Allowance {
+        Allowance::new(lock(&self.timeouts).write)
     }
 }
 
@@ -395,10 +452,14 @@ impl Outgoing {
         }
     }
 
-    /// Writes what waits.
-    fn send<S: Write>(&mut self, socket: &mut S, allowance: &mut Allowance) -> io::Result<()> {
+    /// Writes what waits; `before_each` is called before each write of the socket.
+    fn send<S: Write>(
+        &mut self,
+        socket: &mut S,
+        mut before_each: impl FnMut(&mut S) -> io::Result<()>,
+    ) -> io::Result<()> {
         while self.written < self.sealed.len() {
-            allowance.next()?;
+            before_each(socket)?;
             match socket.write(&self.sealed[self.written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => self.written += count,
@@ -425,6 +486,14 @@ impl Allowance {
         Self {
             timeout: timeout.map(|timeout| (timeout, Instant::now())),
             used: false,
+        }
+    }
+
+    /// For what a reader sends, whatever the time-out of writes.
+    fn of_an_answer() -> Self {
+        Self {
+            used: true,
+            ..Self::new(Some(ANSWER_TIME))
         }
     }
 
@@ -465,5 +534,7 @@ fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 
 /// How much is read from the socket at once: about one full record.
 const READ_SIZE: usize = 16 << 10;
+/// How long a reader may wait to send an answer.
+const ANSWER_TIME: Duration = Duration::from_millis(10);
 /// How much room for sealed records stays when all were sent.
 const KEPT: usize = 4 << 10;
