@@ -243,6 +243,11 @@ fn acceptor(options: &Options) -> Result<Acceptor, String> {
         Some(level) => Acceptor::new().deflate(deflate(options, level)?),
         None => Acceptor::new(),
     };
+    // Without a certificate there may be a proxy in front that has one.
+    let acceptor = match options.tls_cert {
+        Some(_) => acceptor.secure(true),
+        None => acceptor,
+    };
     match &options.origin[..] {
         [Origin::Same] => Ok(acceptor),
         [Origin::Any] => Ok(acceptor.allow_any_origin()),

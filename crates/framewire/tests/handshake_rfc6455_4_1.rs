@@ -287,7 +287,7 @@ fn rfc6455_4_1_answer_1_another_status_is_left_to_http() {
 
 #[test]
 fn rfc6455_4_1_answer_2_upgrade_must_be_websocket() {
-    let invalid = ErrorKind::Upgrade(upgrade::ErrorKind::InvalidResponse);
+    let invalid = ErrorKind::Upgrade(upgrade::ErrorKind::ProtocolMismatch);
     assert_eq!(
         check_kind(|answer| drop(answer.headers_mut().remove("upgrade"))),
         invalid
@@ -317,7 +317,7 @@ fn rfc6455_4_1_answer_2_upgrade_must_be_websocket() {
 
 #[test]
 fn rfc6455_4_1_answer_3_connection_must_include_upgrade() {
-    let invalid = ErrorKind::Upgrade(upgrade::ErrorKind::InvalidResponse);
+    let invalid = ErrorKind::Upgrade(upgrade::ErrorKind::MissingConnection);
     assert_eq!(
         check_kind(|answer| drop(answer.headers_mut().remove("connection"))),
         invalid

@@ -193,7 +193,7 @@ fn would_block_before_the_time_is_over_is_an_io_error() {
     let error = accept(stream.clone(), &Limits::default()).unwrap_err();
     assert_eq!(
         (error.kind(), error.fault()),
-        (ErrorKind::Io, Fault::Transport)
+        (ErrorKind::Read, Fault::Transport)
     );
     let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(source.kind(), io::ErrorKind::WouldBlock);
@@ -480,7 +480,7 @@ fn failure_of_any_call_while_refusing_leaves_the_reason() {
             .fail_after(calls);
         let error = accept(stream, &Limits::default()).unwrap_err();
         let expected = if calls < 2 {
-            ErrorKind::Io
+            ErrorKind::Read
         } else {
             ErrorKind::Malformed
         };

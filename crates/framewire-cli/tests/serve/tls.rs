@@ -175,6 +175,19 @@ fn a_certificate_for_another_host_is_refused() {
 }
 
 #[test]
+fn pages_without_tls_are_of_another_origin() {
+    let files = Files::new("origin");
+    let server = files.serve();
+    let port = server.address.port();
+    for (scheme, code) in [("https", 0), ("http", 1)] {
+        let origin = format!("{scheme}://localhost:{port}");
+        let options = ["--insecure", "--origin", &origin];
+        let (got, _, notes) = connect(&url(&server), &options, "");
+        assert_eq!(got, Some(code), "{notes}");
+    }
+}
+
+#[test]
 fn a_client_without_tls_is_turned_away() {
     let files = Files::new("plain");
     let server = files.serve();

@@ -100,7 +100,7 @@ impl<S: Socket> Pending<S> {
     /// Blocks while writing, at most [`Limits::time`](upgrade::Limits::time). Fails with what
     /// [`refusal`](Self::refusal) gives, after sending it (and, where the peer sent more than the
     /// head, reading that away for at most half a second); else with
-    /// [`Io`](upgrade::ErrorKind::Io) or [`TimedOut`](upgrade::ErrorKind::TimedOut).
+    /// [`Write`](upgrade::ErrorKind::Write) or [`TimedOut`](upgrade::ErrorKind::TimedOut).
     pub fn accept(self) -> Result<Established<S>, Error> {
         match self.answer {
             Ok(response) => Ok(Established::new(self.upgrade.switch(response)?)),

@@ -24,7 +24,7 @@ use std::time::Duration;
 /// chunked, else up to the end of the stream; cut short at what has come within half a second or
 /// the limit. With `Duration::MAX` that half second is the only time-out that is set.
 /// Fails as well as [`ResponseDecoder::decode`], [`check_response`], `encode_request` and
-/// `validate` do, and with [`ErrorKind::Io`], [`ErrorKind::Closed`] or [`ErrorKind::TimedOut`].
+/// `validate` do, and with [`ErrorKind::Read`], [`ErrorKind::Write`], [`ErrorKind::Closed`] or [`ErrorKind::TimedOut`].
 ///
 /// ```no_run
 /// use framewire::upgrade::{self, Limits};

@@ -67,7 +67,7 @@ impl Deadline {
                 result => return result,
             }
         };
-        read().map_err(|error| self.error(error, "read"))
+        read().map_err(|error| self.error(error, ErrorKind::Read, "read"))
     }
 
     /// Writes all. Past the deadline, fails with [`ErrorKind::TimedOut`].
@@ -91,7 +91,7 @@ impl Deadline {
             }
             stream.flush()
         };
-        write().map_err(|error| self.error(error, "write"))
+        write().map_err(|error| self.error(error, ErrorKind::Write, "write"))
     }
 
     /// Takes back the time-outs that the other calls set; without a deadline they set none.
@@ -102,7 +102,8 @@ impl Deadline {
         let cleared = stream
             .set_read_timeout(None)
             .and_then(|()| stream.set_write_timeout(None));
-        cleared.map_err(|error| self.error(error, "clearing the time-outs"))
+        let doing = "clearing the time-outs";
+        cleared.map_err(|error| self.error(error, ErrorKind::Io, doing))
     }
 
     /// An equal part of what is left, for one of `count` attempts; `None` without a deadline.
@@ -131,13 +132,13 @@ impl Deadline {
         }
     }
 
-    fn error(self, error: io::Error, doing: &str) -> Error {
+    fn error(self, error: io::Error, kind: ErrorKind, doing: &str) -> Error {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             // How a TLS stream says that it was cut.
             return Error::new(ErrorKind::Closed, "stream ended").with_source(error);
         }
         if !self.is_time_out(&error) {
-            return Error::new(ErrorKind::Io, format!("{doing} failed")).with_source(error);
+            return Error::new(kind, format!("{doing} failed")).with_source(error);
         }
         self.error_for(doing)
     }

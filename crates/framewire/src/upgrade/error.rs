@@ -44,17 +44,24 @@ pub enum ErrorKind {
     TimedOut,
     /// The stream ended before the head did. Nothing is answered. The peer's fault.
     Closed,
-    /// Reading or writing failed; [`source`](StdError::source) is the
-    /// [`std::io::Error`].
+    /// Reading failed; [`source`](StdError::source) is the [`std::io::Error`].
     ///
     /// `WouldBlock` before the time was over comes here: a non-blocking stream is for the
     /// decoders.
+    Read,
+    /// Writing failed, as [`Read`](Self::Read) says.
+    Write,
+    /// The operating system failed at something else: an option of the socket, entropy, its root
+    /// certificates. [`source`](StdError::source) says how.
     Io,
     /// The server answered with something else than 101: see [`Error::response`]. The peer's
     /// fault.
     Refused,
-    /// The server answered 101, but not to what was asked. The peer's fault.
-    InvalidResponse,
+    /// The server answered 101, but with no token `upgrade` in `Connection`. The peer's fault.
+    MissingConnection,
+    /// The server answered 101, but `Upgrade` does not name one protocol of those that were asked
+    /// for. The peer's fault.
+    ProtocolMismatch,
     /// A check above this module refused the peer, as made by [`Error::veto`]. The peer's fault.
     Vetoed,
     /// The caller passed something that cannot be sent. The caller's fault.
@@ -168,7 +175,11 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self.0.kind {
             ErrorKind::Tls | ErrorKind::Proxy if self.is_of_stream() => Fault::Transport,
-            ErrorKind::Io | ErrorKind::Resolve | ErrorKind::Dial => Fault::Transport,
+            ErrorKind::Read
+            | ErrorKind::Write
+            | ErrorKind::Io
+            | ErrorKind::Resolve
+            | ErrorKind::Dial => Fault::Transport,
             ErrorKind::InvalidArgument | ErrorKind::Unsupported => Fault::Caller,
             _ => Fault::Peer,
         }

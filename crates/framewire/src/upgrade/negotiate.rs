@@ -61,8 +61,9 @@ pub fn respond<B>(
 /// Checks that a response switches to a protocol that the request asked for.
 ///
 /// Fails with [`ErrorKind::Refused`] where the status is not 101, with [`ErrorKind::Version`] where
-/// the 101 is not of HTTP/1.1, and with [`ErrorKind::InvalidResponse`] where `Connection` lacks the token `upgrade`, or `Upgrade` names
-/// anything but one protocol of the request. The server is at fault. Does no I/O.
+/// the 101 is not of HTTP/1.1, with [`ErrorKind::MissingConnection`] where `Connection` lacks the
+/// token `upgrade`, and with [`ErrorKind::ProtocolMismatch`] where `Upgrade` names anything but one
+/// protocol of the request. The server is at fault. Does no I/O.
 pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::refused(without_body(response)));
@@ -72,23 +73,20 @@ pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Res
         return Err(Error::new(ErrorKind::Version, "the 101 is not of http/1.1"));
     }
     if !contains(response.headers(), CONNECTION, "upgrade") {
-        return Err(invalid_response(
-            "connection header of the 101 has no token upgrade",
-        ));
+        let message = "connection header of the 101 has no token upgrade";
+        return Err(Error::new(ErrorKind::MissingConnection, message));
     }
     let mut switched = lists(response.headers(), UPGRADE);
     let (Some(protocol), None) = (switched.next(), switched.next()) else {
-        return Err(invalid_response(
-            "upgrade header of the 101 does not name one protocol",
-        ));
+        let message = "upgrade header of the 101 does not name one protocol";
+        return Err(Error::new(ErrorKind::ProtocolMismatch, message));
     };
     // RFC 9110 7.8: a server must not switch to a protocol that the client did not indicate.
     let offered =
         lists(request.headers(), UPGRADE).any(|asked| asked.eq_ignore_ascii_case(protocol));
     if !offered {
-        return Err(invalid_response(
-            "the 101 switches to a protocol that was not asked for",
-        ));
+        let message = "the 101 switches to a protocol that was not asked for";
+        return Err(Error::new(ErrorKind::ProtocolMismatch, message));
     }
     Ok(())
 }
@@ -167,10 +165,6 @@ fn upgrade_required(accepted: &[&str], listed: HeaderValue) -> Error {
     .refusing(StatusCode::UPGRADE_REQUIRED)
     .with_header(UPGRADE, listed)
     .with_header(CONNECTION, HeaderValue::from_static("Upgrade"))
-}
-
-fn invalid_response(message: &str) -> Error {
-    Error::new(ErrorKind::InvalidResponse, message)
 }
 
 fn without_body<C>(response: &Response<C>) -> Response<Vec<u8>> {

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Sets the stream's time-outs and leaves both at `None`, which is for ever: the trait has no way
 /// to ask what they were. With [`Duration::MAX`] they are not touched until a peer is refused. A
 /// stream that returns `WouldBlock` before the time is over (a non-blocking one) ends in
-/// [`ErrorKind::Io`] and its bytes are lost: [`RequestDecoder`] is for those. `TimedOut` from the
+/// [`ErrorKind::Read`] and its bytes are lost: [`RequestDecoder`] is for those. `TimedOut` from the
 /// stream itself is [`ErrorKind::TimedOut`] at any time.
 pub fn receive<S: Socket>(mut stream: S, limits: &Limits) -> Result<Pending<S>, Error> {
     let deadline = Deadline::after(limits.time);
@@ -132,7 +132,7 @@ impl<S: Socket> Pending<S> {
     /// Returns the stream, to be closed. Blocks while writing, at most [`Limits::time`], and, if
     /// the peer sent more than the head or announced it, until it closes or for half a second.
     /// Fails with [`ErrorKind::InvalidArgument`] where the response cannot be sent, with
-    /// [`ErrorKind::Io`] or [`ErrorKind::TimedOut`].
+    /// [`ErrorKind::Write`] or [`ErrorKind::TimedOut`].
     pub fn refuse<B: AsRef<[u8]>>(mut self, response: &Response<B>) -> Result<S, Error> {
         if response.status().is_informational() {
             return Err(invalid(format!(

@@ -87,7 +87,7 @@ impl Dialer {
     /// | [`ErrorKind::Dial`] | no address took the connection |
     /// | [`ErrorKind::Proxy`] | the proxy could not be reached, or made no connection |
     /// | [`ErrorKind::Tls`] | the TLS handshake failed |
-    /// | [`ErrorKind::Io`] | the platform has no roots to trust, or the stream failed |
+    /// | [`ErrorKind::Io`] | the platform has no roots to trust, or the socket no options |
     /// | [`ErrorKind::TimedOut`] | the time was over |
     /// | [`ErrorKind::Unsupported`] | the URI is `https`, and the feature `rustls` is off |
     /// | [`ErrorKind::InvalidArgument`] | the URI is neither `http` nor `https`, or has no host |
