@@ -7,9 +7,11 @@ mod dial_support;
 use dial_support::proxy::{proxy, read_head};
 use dial_support::{PATIENCE, echo, serve};
 use framewire::handshake::{Connector, Error, ErrorKind};
+use framewire::protocol::Role;
 use framewire::upgrade::{self, Limits};
 use framewire::{Config, Fault, Opcode, WebSocket, client, connect_with};
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
+use std::error::Error as _;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::Receiver;
@@ -323,4 +325,38 @@ mod tls {
         assert!(request_was_over_tls);
         assert_echoes(websocket);
     }
+}
+
+#[test]
+fn streams_of_the_callers_own_are_redirected_too() {
+    let (address, _) = noting();
+    let target = format!("ws://{address}/there");
+    let (first, _) = redirecting({
+        let target = target.clone();
+        move |_| target.clone()
+    });
+    let mut dialled = Vec::new();
+    let uri = format!("ws://{first}/here");
+    let connector = Connector::new().follow_redirects(1);
+    let established = connector
+        .connect_over(&uri, |uri| {
+            dialled.push(uri.to_string());
+            TcpStream::connect(uri.authority().unwrap().as_str())
+        })
+        .unwrap();
+    assert_eq!(dialled, [uri, target]);
+    let config = Config::default();
+    assert_echoes(WebSocket::from_established(established, Role::Client, config).unwrap());
+}
+
+#[test]
+fn stream_that_the_caller_cannot_connect_is_an_error_with_its_reason() {
+    let refuse = |_: &_| Err::<TcpStream, _>(io::ErrorKind::ConnectionRefused.into());
+    let error = Connector::new()
+        .connect_over("ws://a/", refuse)
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Dial));
+    assert_eq!(error.fault(), Fault::Transport);
+    let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
 }

@@ -12,6 +12,7 @@ use http::header::{
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+use std::io;
 
 /// A client's side of the handshake: what is asked for.
 ///
@@ -124,6 +125,40 @@ impl Connector {
     /// [`ErrorKind::TooManyRedirects`].
     pub fn connect(&self, uri: &str) -> Result<Established<Stream>, Error> {
         let deadline = Deadline::after(self.limits.time);
+        self.connect_by(uri, deadline, |uri| {
+            Ok(self.dialer.dial_by(&target(uri)?, deadline)?)
+        })
+    }
+
+    /// As [`connect`](Self::connect), over streams that `dial` connects to the host of a `ws` or
+    /// `wss` URI: through another TLS library, to a socket of another kind, …. It is called again for
+    /// each redirect that is followed.
+    ///
+    /// The [`dialer`](Self::dialer) has no part in it. Blocks for as long as `dial` does, too, which
+    /// counts towards the time of the limits, but is not interrupted by it. Fails as `connect` does,
+    /// and with [`upgrade::ErrorKind::Dial`] where `dial` does.
+    pub fn connect_over<S: Socket>(
+        &self,
+        uri: &str,
+        mut dial: impl FnMut(&Uri) -> io::Result<S>,
+    ) -> Result<Established<S>, Error> {
+        let deadline = Deadline::after(self.limits.time);
+        self.connect_by(uri, deadline, |uri| {
+            dial(uri).map_err(|error| {
+                let message = format!("connection for {uri} failed");
+                upgrade::Error::new(upgrade::ErrorKind::Dial, message)
+                    .with_source(error)
+                    .into()
+            })
+        })
+    }
+
+    fn connect_by<S: Socket>(
+        &self,
+        uri: &str,
+        deadline: Deadline,
+        mut dial: impl FnMut(&Uri) -> Result<S, Error>,
+    ) -> Result<Established<S>, Error> {
         let mut request = self.request(uri)?;
         let mut is_same_origin = true;
         let mut followed = 0;
@@ -131,7 +166,9 @@ impl Connector {
         loop {
             let asked = request.uri().clone();
             let follows = |target: &Uri| self.obstacle(&asked, target, followed).is_none();
-            let error = match (self.connect_by(request, deadline, follows), led_here) {
+            let connected = dial(&asked)
+                .and_then(|stream| self.handshake_by(stream, request, deadline, follows));
+            let error = match (connected, led_here) {
                 // Of no use, but not for anything that the caller said.
                 (Err(error), Some(redirect)) if error.kind() == ErrorKind::InvalidArgument => {
                     let why = format!(": {error}");
@@ -171,16 +208,6 @@ impl Connector {
             return Some((ErrorKind::Redirect, why));
         }
         None
-    }
-
-    fn connect_by(
-        &self,
-        request: Request<()>,
-        deadline: Deadline,
-        follows: impl Fn(&Uri) -> bool,
-    ) -> Result<Established<Stream>, Error> {
-        let stream = self.dialer.dial_by(&target(request.uri())?, deadline)?;
-        self.handshake_by(stream, request, deadline, follows)
     }
 
     /// Does the handshake over a stream that is connected to the host of `uri`: one that the program
