@@ -7,11 +7,10 @@ mod connections;
 mod options;
 mod page;
 mod socket;
-mod stream;
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -21,7 +20,7 @@ use framewire::handshake::{Acceptor, Established, Pending};
 use framewire::protocol::Role;
 use framewire::rustls::ServerConfig;
 use framewire::upgrade::{self, Limits, TlsStream};
-use framewire::{Config, WebSocket};
+use framewire::{Config, Duplicate as _, Socket as _, WebSocket};
 use http::Response;
 
 pub(crate) use self::options::Options;
@@ -29,7 +28,6 @@ pub(crate) use self::options::Options;
 use self::connections::{Connection, Connections};
 use self::options::Origin;
 use self::socket::SharedSocket;
-use self::stream::Stream;
 use crate::{chain, is_deceptive, tls};
 
 /// Serves until SIGINT or SIGTERM.
@@ -93,6 +91,9 @@ fn accept_forever(listener: &TcpListener, server: &Arc<Server>) {
         thread::sleep(PAUSE);
     }
 }
+
+/// A connection's stream, with TLS or without.
+type Stream = upgrade::Stream<SharedSocket>;
 
 /// What all connections have in common.
 #[derive(Debug)]
@@ -185,8 +186,7 @@ impl Server {
         connection: &Connection,
         traffic: &mut Traffic,
     ) -> framewire::Error {
-        let set_up = established.get_ref().set_up(STALL);
-        let halves = set_up
+        let halves = set_up(established.get_ref())
             .map_err(framewire::Error::from)
             .and_then(|()| WebSocket::from_established(established, Role::Server, self.config))
             .and_then(WebSocket::split);
@@ -204,7 +204,7 @@ impl Server {
                 break error;
             }
         };
-        reader.stream().linger(LINGER);
+        linger(reader.stream());
         end
     }
 
@@ -273,10 +273,24 @@ fn deflate(options: &Options, level: u8) -> Result<Deflate, String> {
     Deflate::with_engine(config, ZlibRs, contexts).map_err(|error| chain(&error))
 }
 
+/// Sets what an echo needs of a connection: small messages leave at once, and a peer that reads
+/// nothing holds up a thread for a bounded time.
+fn set_up(stream: &Stream) -> io::Result<()> {
+    stream.get_ref().set_nodelay()?;
+    stream.set_write_timeout(Some(STALL))
+}
+
+/// Ends the connection so that the peer gets what was sent last.
+fn linger(stream: &Stream) {
+    if stream.shutdown(Shutdown::Write).is_ok() {
+        stream.get_ref().drain(LINGER);
+    }
+}
+
 fn refuse(pending: Pending<Stream>, response: &Response<&str>, request: &str) -> String {
     match pending.refuse(response) {
         Ok(stream) => {
-            stream.linger(LINGER);
+            linger(&stream);
             format!("{request}: {}", response.status())
         }
         Err(error) => format!("{request}: {}", chain(&error)),

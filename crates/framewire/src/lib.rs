@@ -91,6 +91,8 @@ mod fault;
 pub mod frame;
 #[cfg(feature = "handshake")]
 pub mod handshake;
+#[cfg(feature = "std")]
+mod lock;
 pub mod protocol;
 #[cfg(feature = "std")]
 mod socket;

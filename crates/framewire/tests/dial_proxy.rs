@@ -37,7 +37,7 @@ fn failure(url: &str) -> Error {
 }
 
 fn assert_echoes(mut websocket: WebSocket<Stream>) {
-    let stream = websocket.stream().tcp();
+    let stream = websocket.stream().get_ref();
     assert_eq!(stream.read_timeout().unwrap(), None);
     assert_eq!(stream.write_timeout().unwrap(), None);
     websocket.write_message(Opcode::Text, b"hello").unwrap();
@@ -148,8 +148,8 @@ fn any_2xx_is_a_tunnel_and_what_follows_its_head_is_the_targets() {
         let dialer = Dialer::new().proxy(Proxy::parse(&address.to_string()).unwrap());
         let uri = "http://a.example/".parse().unwrap();
         let mut stream = dialer.dial(&uri, PATIENCE).unwrap();
-        assert_eq!(stream.tcp().read_timeout().unwrap(), None);
-        assert_eq!(stream.tcp().write_timeout().unwrap(), None);
+        assert_eq!(stream.get_ref().read_timeout().unwrap(), None);
+        assert_eq!(stream.get_ref().write_timeout().unwrap(), None);
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello", "{head}");

@@ -111,7 +111,7 @@ fn redirects_are_followed_up_to_the_limit() {
     let uri = format!("ws://{address}/0");
     let following = |count| Connector::new().follow_redirects(count);
     let websocket = connect_with(&uri, &following(3), Config::default()).unwrap();
-    assert_eq!(websocket.stream().tcp().read_timeout().unwrap(), None);
+    assert_eq!(websocket.stream().get_ref().read_timeout().unwrap(), None);
     assert_echoes(websocket);
     let head = asked.recv().unwrap();
     assert!(head.starts_with("GET /end?x HTTP/1.1\r\n"), "{head}");
@@ -321,7 +321,7 @@ mod tls {
         let (address, _) = redirecting(move |_| format!("https://{secure}/"));
         let uri = format!("ws://{address}/");
         let websocket = connect_with(&uri, &connector(&authority), Config::default()).unwrap();
-        let request_was_over_tls = websocket.stream().tcp().peer_addr().unwrap() == secure;
+        let request_was_over_tls = websocket.stream().get_ref().peer_addr().unwrap() == secure;
         assert!(request_was_over_tls);
         assert_echoes(websocket);
     }

@@ -44,17 +44,17 @@ fn connect_sends_and_receives() {
 fn no_time_out_is_left_on_the_stream_and_nagle_is_off() {
     let websocket = connect(&format!("ws://{}/", serve())).unwrap();
     assert_unarmed(websocket.stream());
-    assert!(websocket.stream().tcp().nodelay().unwrap());
+    assert!(websocket.stream().get_ref().nodelay().unwrap());
 
     let address = serve();
     let uri = format!("http://{address}/").parse().unwrap();
     let stream = Dialer::new().dial(&uri, PATIENCE).unwrap();
     assert_unarmed(&stream);
-    assert_eq!(stream.tcp().peer_addr().unwrap(), address);
+    assert_eq!(stream.get_ref().peer_addr().unwrap(), address);
 }
 
 fn assert_unarmed(stream: &Stream) {
-    let stream = stream.tcp();
+    let stream = stream.get_ref();
     assert_eq!(stream.read_timeout().unwrap(), None);
     assert_eq!(stream.write_timeout().unwrap(), None);
 }
@@ -92,7 +92,7 @@ fn ipv6_address_is_written_in_brackets() {
     };
     let address = serve_on(listener);
     let websocket = connect(&format!("ws://[::1]:{}/", address.port())).unwrap();
-    assert_eq!(websocket.stream().tcp().peer_addr().unwrap(), address);
+    assert_eq!(websocket.stream().get_ref().peer_addr().unwrap(), address);
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn heartbeat_hears_the_peer_and_abort_wakes_the_reader() {
 #[test]
 fn time_out_of_a_read_loses_nothing() {
     let mut websocket = connected();
-    websocket.stream().tcp().peer_addr().unwrap();
+    websocket.stream().get_ref().peer_addr().unwrap();
     framewire::Socket::set_read_timeout(websocket.stream(), Some(Duration::from_millis(5)))
         .unwrap();
     assert!(websocket.next_message().unwrap_err().is_would_block());

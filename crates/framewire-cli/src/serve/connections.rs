@@ -10,8 +10,8 @@ use framewire::Duplicate as _;
 use framewire::blocking::WriteHalf;
 use framewire::frame::CloseCode;
 
+use super::Stream;
 use super::socket::SharedSocket;
-use super::stream::Stream;
 
 /// How many connections may be before their handshake's end. One more ends the oldest of them, so
 /// that those who send half a request and wait keep nobody out.

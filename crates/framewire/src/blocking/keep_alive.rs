@@ -8,6 +8,7 @@ use super::WriteHalf;
 use super::shutdown::after;
 use crate::Duplicate;
 use crate::error::{Error, ErrorKind};
+use crate::lock::lock;
 
 /// Why a [`keep_alive`](WriteHalf::keep_alive) ended.
 #[derive(Debug)]
@@ -133,14 +134,14 @@ impl Heartbeat {
     }
 
     fn update<R>(&self, change: impl FnOnce(&mut Beat) -> R) -> R {
-        let result = change(&mut self.beat.lock().unwrap_or_else(PoisonError::into_inner));
+        let result = change(&mut lock(&self.beat));
         self.changed.notify_all();
         result
     }
 
     /// Waits until a Ping is due, or for a reason to stop.
     fn wait(&self, call: u64, due: Instant, pong_deadline: Duration) -> Option<KeepAliveEnd> {
-        let mut beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut beat = lock(&self.beat);
         loop {
             if beat.stopped || beat.calls != call {
                 return Some(KeepAliveEnd::Stopped);

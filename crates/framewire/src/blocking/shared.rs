@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::net;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Writer;
 use super::keep_alive::Heartbeat;
@@ -11,6 +11,7 @@ use super::message_writer::Access;
 use super::transport::{Reply, Transport};
 use crate::Duplicate;
 use crate::error::{Error, Side};
+use crate::lock::{lock, try_lock};
 
 /// What both halves have.
 #[derive(Debug)]
@@ -280,18 +281,5 @@ fn closed_by_bits(side: Side) -> u8 {
     match side {
         Side::Local => LOCAL,
         Side::Peer => PEER,
-    }
-}
-
-/// A thread that panicked left nothing half-done that the next one could not go on with.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
     }
 }

@@ -75,11 +75,10 @@ impl Deflater {
     pub(crate) fn start_over(&mut self) {
         self.started = false;
         self.held = None;
-        if let Some(context) = &mut self.context {
-            context.reset();
-        }
         if !self.takeover {
             self.release();
+        } else if let Some(context) = &mut self.context {
+            context.reset();
         }
     }
 

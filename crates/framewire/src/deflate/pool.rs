@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::engine::{Compressor, Decompressor, Engine};
 use super::negotiate::{InvalidConfig, MAX_WINDOW_BITS};
 use super::{DeflateConfig, Deflater, Inflater, Parameters, ZlibRs};
+use crate::lock::lock;
 use crate::protocol::Role;
 
 /// How one end compresses: what it agrees to, with what engine, and how many contexts its
@@ -243,9 +244,4 @@ impl fmt::Debug for Deflate {
             .field("pool_size", &self.shared.pool_size)
             .finish_non_exhaustive()
     }
-}
-
-/// What a panicked thread left is whole: a context is in the pool, or it is not.
-fn lock<T: ?Sized>(pool: &Mutex<Pool<T>>) -> MutexGuard<'_, Pool<T>> {
-    pool.lock().unwrap_or_else(PoisonError::into_inner)
 }

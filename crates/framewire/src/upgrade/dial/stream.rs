@@ -1,4 +1,4 @@
-//! What dialling gives: a TCP connection, with or without TLS.
+//! A connection with TLS or without: what dialling gives, and what a server may take.
 
 #[cfg(feature = "rustls")]
 use crate::upgrade::TlsStream;
@@ -7,25 +7,26 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-/// A connection that a [`Dialer`](super::Dialer) made.
+/// A connection with TLS or without, over TCP as a [`Dialer`](super::Dialer) makes it, or over any
+/// other stream.
 ///
 /// Reads, writes and time-outs are those of the stream inside; a duplicate is a second handle to the
 /// same connection, over TLS too.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Stream {
-    /// Plain TCP.
-    Plain(TcpStream),
-    /// TLS over TCP.
+pub enum Stream<S = TcpStream> {
+    /// The stream itself.
+    Plain(S),
+    /// TLS over the stream.
     #[cfg(feature = "rustls")]
-    Tls(TlsStream<TcpStream>),
+    Tls(TlsStream<S>),
 }
 
-impl Stream {
-    /// The TCP connection: for its addresses and options. Reading from it or writing to it breaks
+impl<S> Stream<S> {
+    /// The stream beneath: for its addresses and options. Reading from it or writing to it breaks
     /// the connection.
     #[must_use]
-    pub fn tcp(&self) -> &TcpStream {
+    pub fn get_ref(&self) -> &S {
         match self {
             Self::Plain(stream) => stream,
             #[cfg(feature = "rustls")]
@@ -45,7 +46,7 @@ macro_rules! on_either {
     };
 }
 
-impl Read for Stream {
+impl<S: Socket> Read for Stream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         on_either!(self, stream => stream.read(buf))
     }
@@ -55,7 +56,7 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
+impl<S: Socket> Write for Stream<S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         on_either!(self, stream => stream.write(buf))
     }
@@ -69,7 +70,7 @@ impl Write for Stream {
     }
 }
 
-impl Socket for Stream {
+impl<S: Socket> Socket for Stream<S> {
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         on_either!(self, stream => Socket::set_read_timeout(stream, timeout))
     }
@@ -79,7 +80,7 @@ impl Socket for Stream {
     }
 }
 
-impl Duplicate for Stream {
+impl<S: Duplicate> Duplicate for Stream<S> {
     fn duplicate(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Plain(stream) => Self::Plain(stream.duplicate()?),

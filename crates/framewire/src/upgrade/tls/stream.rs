@@ -3,6 +3,7 @@
 use super::error::unusable;
 use super::handshake::{handshake, over_bound, take_sealed};
 use crate::error::would_block;
+use crate::lock::{lock, try_lock};
 use crate::upgrade::deadline::Deadline;
 use crate::upgrade::{Error, ErrorKind};
 use crate::{Duplicate, Socket};
@@ -12,7 +13,7 @@ use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// TLS over a stream, at either end.
@@ -517,19 +518,6 @@ fn broken_record(error: rustls::Error) -> io::Error {
 /// How rustls says that it needs more bytes.
 fn is_starved(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
-}
-
-/// A thread that panicked left nothing half-done that the next one could not go on with.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
 }
 
 /// How much is read from the socket at once: about one full record.
