@@ -1,4 +1,4 @@
-//! Streamed messages that are compressed as they go (RFC 7692 7.2.1).
+//! Messages that are compressed as they go, whole or streamed (RFC 7692 7.2.1).
 
 use std::io::{self, Read, Write};
 use std::mem;
@@ -152,6 +152,40 @@ impl<A: Access> MessageWriter<A> {
 }
 
 impl<S: Write> Writer<S> {
+    /// Takes a message into the write buffer, compressed, if it is to be: in one frame, or in as
+    /// many as the write buffer has to be emptied for.
+    pub(super) fn take_compressed(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<bool, Error> {
+        if !self.sender.compresses(payload.len()) {
+            return Ok(false);
+        }
+        self.make_room(payload.len().min(self.chunk_size))?;
+        let begun = self.sender.begin_compressed(opcode, payload);
+        if !begun.map_err(|error| self.send_error(error))? {
+            return Ok(false);
+        }
+        let mut rest = payload;
+        loop {
+            let bound = if self.stalled {
+                // What the message is turned into is kept: nobody will be asked for it again.
+                usize::MAX
+            } else {
+                self.most_kept()
+            };
+            let output = &mut self.output;
+            let last = self
+                .sender
+                .compressed_frame(opcode, &mut rest, bound, output);
+            if last.map_err(|error| self.send_error(error))? {
+                return Ok(true);
+            }
+            self.write_taken(&[])?;
+        }
+    }
+
     /// Compresses into a fragment that is not full.
     pub(super) fn compress(
         &mut self,

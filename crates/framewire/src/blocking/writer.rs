@@ -453,37 +453,6 @@ impl<S: Write> Writer<S> {
         self.flush_taken()
     }
 
-    /// Takes a message into the write buffer, compressed, if it is to be: in one frame, or in as
-    /// many as the write buffer has to be emptied for.
-    #[cfg(feature = "deflate")]
-    fn take_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<bool, Error> {
-        if !self.sender.compresses(payload.len()) {
-            return Ok(false);
-        }
-        self.make_room(payload.len().min(self.chunk_size))?;
-        let begun = self.sender.begin_compressed(opcode, payload);
-        if !begun.map_err(|error| self.send_error(error))? {
-            return Ok(false);
-        }
-        let mut rest = payload;
-        loop {
-            let bound = if self.stalled {
-                // What the message is turned into is kept: nobody will be asked for it again.
-                usize::MAX
-            } else {
-                self.most_kept()
-            };
-            let output = &mut self.output;
-            let last = self
-                .sender
-                .compressed_frame(opcode, &mut rest, bound, output);
-            if last.map_err(|error| self.send_error(error))? {
-                return Ok(true);
-            }
-            self.write_taken(&[])?;
-        }
-    }
-
     pub(super) fn resume_stream(&mut self) -> Option<Fragment> {
         self.fragment.message()?;
         Some(mem::take(&mut self.fragment))
@@ -549,7 +518,7 @@ impl<S: Write> Writer<S> {
     }
 
     /// An error that says how the connection was closed, where that is why nothing can be sent.
-    fn send_error(&self, error: SendError) -> Error {
+    pub(super) fn send_error(&self, error: SendError) -> Error {
         match (&self.closed, error) {
             (Some(closed), SendError::Closed) => ErrorKind::Closed((**closed).clone()).into(),
             (_, error) => error.into(),
@@ -566,7 +535,7 @@ impl<S: Write> Writer<S> {
 
     /// Makes sure that a frame can be taken: what stalled before has to go first, and what waits
     /// has to leave room for `len` bytes of payload.
-    fn make_room(&mut self, len: usize) -> Result<(), Error> {
+    pub(super) fn make_room(&mut self, len: usize) -> Result<(), Error> {
         self.check_open()?;
         let needed = self.pending() + MAX_HEADER + len;
         if self.stalled || self.pending() > 0 && needed > self.write_buffer {
