@@ -96,6 +96,8 @@ mod lock;
 pub mod protocol;
 #[cfg(feature = "std")]
 mod socket;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 #[cfg(feature = "handshake")]
 pub mod upgrade;
 

@@ -1,0 +1,1 @@
+//! The tokio front end, over any stream that is `AsyncRead + AsyncWrite`.
