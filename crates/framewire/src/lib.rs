@@ -82,6 +82,8 @@ extern crate alloc;
 
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "std")]
+mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 #[cfg(feature = "std")]

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Writer;
 use super::keep_alive::Heartbeat;
-use super::message_writer::Access;
-use super::transport::{Reply, Transport};
 use crate::Duplicate;
+use crate::connection::Access;
+use crate::connection::{Reply, Transport};
 use crate::error::{Error, Side};
 use crate::lock::{lock, try_lock};
 
@@ -236,6 +236,8 @@ impl<S: Duplicate> Transport for Link<S> {
     fn note_pong(&mut self, payload: &[u8]) {
         self.shared.heartbeat.pong(payload);
     }
+
+    fn hold_back(&mut self, _may: bool) {}
 
     fn note_end(&mut self) {
         self.shared.heartbeat.end();

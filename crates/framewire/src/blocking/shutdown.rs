@@ -3,9 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::transport::{Reply, Transport};
 use super::{WebSocket, Writer};
 use crate::Socket;
+use crate::connection::{Reply, Transport};
 use crate::error::{Closed, Error, ErrorKind, Side, would_block};
 use crate::frame::{CloseCode, ControlPayload};
 use crate::protocol::Role;
@@ -146,6 +146,8 @@ impl<S: Socket> Transport for Timed<'_, S> {
     fn note_pong(&mut self, payload: &[u8]) {
         self.writer.note_pong(payload);
     }
+
+    fn hold_back(&mut self, _may: bool) {}
 
     fn note_end(&mut self) {
         self.writer.note_end();

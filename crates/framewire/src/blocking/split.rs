@@ -3,13 +3,13 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::message_writer::Access as _;
-use super::reader::Reader;
 use super::shared::{Link, Shared, SharedWriter};
 use super::{
     CloseReply, Frame, MessageReader, MessageWriter, PingReply, PreparedMessage, WebSocket, Writer,
 };
 use crate::Duplicate;
+use crate::connection::Access as _;
+use crate::connection::Reader;
 use crate::error::{Closed, Error};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::Message;
@@ -114,12 +114,12 @@ impl<S: Duplicate> ReadHalf<S> {
 
     /// See [`WebSocket::on_ping`].
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
-        self.reader.handlers.ping = Some(Box::new(handler));
+        self.reader.handlers_mut().ping = Some(Box::new(handler));
     }
 
     /// See [`WebSocket::on_pong`].
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
-        self.reader.handlers.pong = Some(Box::new(handler));
+        self.reader.handlers_mut().pong = Some(Box::new(handler));
     }
 
     /// See [`WebSocket::on_close`].
@@ -127,7 +127,7 @@ impl<S: Duplicate> ReadHalf<S> {
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
     ) {
-        self.reader.handlers.close = Some(Box::new(handler));
+        self.reader.handlers_mut().close = Some(Box::new(handler));
     }
 
     /// The stream, to set its options. Reading from it breaks the connection.

@@ -1,0 +1,36 @@
+//! A connection over a stream that may say `WouldBlock` at any point: what every front end shares.
+//!
+//! A front end is a shell around this: it decides what is done with `WouldBlock`. The blocking one
+//! hands it to the caller; an asynchronous one waits there and calls again. Nothing is lost in
+//! between, which is all that makes the latter safe to cancel.
+
+#[cfg(feature = "deflate")]
+mod compress;
+mod config;
+mod fragment;
+mod frame;
+mod handlers;
+#[cfg(feature = "deflate")]
+mod inflate;
+mod message_writer;
+mod output;
+mod pool;
+mod prepared;
+mod raw_frames;
+mod reader;
+mod send;
+mod transport;
+mod writer;
+
+pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
+pub use frame::Frame;
+pub use handlers::{CloseReply, PingReply};
+pub(crate) use message_writer::Access;
+pub use message_writer::MessageWriter;
+pub use pool::BufferPool;
+pub(crate) use pool::Buffers;
+pub use prepared::PreparedMessage;
+pub(crate) use reader::Reader;
+pub(crate) use send::{Rest, close_payload};
+pub(crate) use transport::{Reply, Transport};
+pub use writer::Writer;
