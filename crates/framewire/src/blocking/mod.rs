@@ -32,14 +32,12 @@ mod writer;
 pub use byte_stream::ByteStream;
 #[cfg(feature = "handshake")]
 pub use establish::{accept, client, connect, connect_with};
-pub use keep_alive::KeepAliveEnd;
 pub use message_reader::MessageReader;
 pub use shared::{Link, SharedWriter};
-pub use shutdown::Shutdown;
 pub use split::{ReadHalf, WriteHalf};
 pub use websocket::WebSocket;
 
 pub use crate::connection::{
     BufferPool, CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, CloseReply,
-    Config, Frame, MessageWriter, PingReply, PreparedMessage, Writer,
+    Config, Frame, KeepAliveEnd, MessageWriter, PingReply, PreparedMessage, Shutdown, Writer,
 };

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use crate::connection::{MessageWriter, PreparedMessage, Rest, Writer, close_payload};
+use crate::connection::{MessageWriter, PreparedMessage, Writer, close_payload};
 use crate::error::Error;
 use crate::frame::{CloseCode, Opcode, Rsv};
 
@@ -33,7 +33,7 @@ impl<S: Write> Writer<S> {
         payload: &[u8],
     ) -> Result<(), Error> {
         let rest = self.begin_message(opcode, rsv, payload)?;
-        self.complete(rest)?;
+        self.send_all(rest)?;
         self.flush_message()
     }
 
@@ -59,7 +59,7 @@ impl<S: Write> Writer<S> {
         payload: &[u8],
     ) -> Result<(), Error> {
         let rest = self.begin_fed(opcode, rsv, payload)?;
-        self.complete(rest)
+        self.send_all(rest)
     }
 
     /// Sends one raw frame: past any compression, and within RFC 6455 (no message inside another,
@@ -75,7 +75,7 @@ impl<S: Write> Writer<S> {
         payload: &[u8],
     ) -> Result<(), Error> {
         let rest = self.begin_frame(fin, rsv, opcode, payload)?;
-        self.complete(rest)?;
+        self.send_all(rest)?;
         self.flush_taken()
     }
 
@@ -89,7 +89,7 @@ impl<S: Write> Writer<S> {
     /// As for [`write_message`](Self::write_message).
     pub fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
         let rest = self.begin_prepared(message)?;
-        self.complete(rest)?;
+        self.send_all(rest)?;
         self.flush_message()
     }
 
@@ -194,13 +194,5 @@ impl<S: Write> Writer<S> {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io). After `WouldBlock` the rest still waits.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.write_all_out()
-    }
-
-    /// Writes what was begun, and keeps what the stream does not take now.
-    fn complete(&mut self, mut rest: Rest<'_>) -> Result<(), Error> {
-        match self.send_rest(&mut rest) {
-            Err(error) if error.is_would_block() => self.keep_rest(&mut rest),
-            result => result,
-        }
     }
 }

@@ -7,9 +7,11 @@
 #[cfg(feature = "deflate")]
 mod compress;
 mod config;
+mod exchange;
 mod fragment;
 mod frame;
 mod handlers;
+mod heartbeat;
 #[cfg(feature = "deflate")]
 mod inflate;
 mod message_writer;
@@ -19,12 +21,15 @@ mod prepared;
 mod raw_frames;
 mod reader;
 mod send;
+mod shutdown;
 mod transport;
 mod writer;
 
 pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
+pub(crate) use exchange::Exchange;
 pub use frame::Frame;
 pub use handlers::{CloseReply, PingReply};
+pub use heartbeat::KeepAliveEnd;
 pub(crate) use message_writer::Access;
 pub use message_writer::MessageWriter;
 pub use pool::BufferPool;
@@ -32,5 +37,7 @@ pub(crate) use pool::Buffers;
 pub use prepared::PreparedMessage;
 pub(crate) use reader::Reader;
 pub(crate) use send::{Rest, close_payload};
+pub use shutdown::Shutdown;
+pub(crate) use shutdown::{Closing, after, shut_down};
 pub(crate) use transport::{Reply, Transport};
 pub use writer::Writer;

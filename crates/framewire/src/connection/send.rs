@@ -121,6 +121,14 @@ impl<S: Write> Writer<S> {
         self.begin_made(opcode, message.frame())
     }
 
+    /// Writes what was begun, and keeps what the stream does not take now.
+    pub(crate) fn send_all(&mut self, mut rest: Rest<'_>) -> Result<(), Error> {
+        match self.send_rest(&mut rest) {
+            Err(error) if error.is_would_block() => self.keep_rest(&mut rest),
+            result => result,
+        }
+    }
+
     /// Writes what is left of a frame. After `WouldBlock` less may be left.
     pub(crate) fn send_rest(&mut self, rest: &mut Rest<'_>) -> Result<(), Error> {
         match rest {
