@@ -9,7 +9,7 @@ use super::{
 };
 use crate::Duplicate;
 use crate::connection::{Access as _, Reader};
-use crate::error::{Closed, Error};
+use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::Message;
 
@@ -199,6 +199,25 @@ impl<S: Duplicate> WriteHalf<S> {
     pub fn feed_message_ext(&self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error> {
         self.message()
             .with(|writer| writer.feed_message_ext(opcode, rsv, payload))
+    }
+
+    /// See [`Writer::try_feed_message`]. Waits for a message that another thread is sending.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_feed_message<P: AsRef<[u8]>>(
+        &self,
+        opcode: Opcode,
+        payload: P,
+    ) -> Result<(), TryFeedError<P>> {
+        self.message()
+            .with(|writer| writer.try_feed_message(opcode, payload))
+    }
+
+    /// See [`Writer::buffered`].
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.shared.exchange().with(|writer| writer.buffered())
     }
 
     /// See [`Writer::set_compression`]. It is for the messages of all clones.

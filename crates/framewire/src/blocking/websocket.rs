@@ -7,7 +7,7 @@ use super::{
     PreparedMessage, Writer,
 };
 use crate::connection::{Buffers, Reader};
-use crate::error::Error;
+use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv, os_key};
 use crate::protocol::{Encoder, Message, Role};
 
@@ -130,6 +130,12 @@ impl<S> WebSocket<S> {
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.writer.has_pending_output()
+    }
+
+    /// How many bytes wait that the stream has not taken.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.writer.buffered()
     }
 
     /// Has `handler` look at each Ping and decide what answers it. Default: a Pong with the same
@@ -290,6 +296,18 @@ impl<S: Write> WebSocket<S> {
         payload: &[u8],
     ) -> Result<(), Error> {
         self.writer.feed_message_ext(opcode, rsv, payload)
+    }
+
+    /// See [`Writer::try_feed_message`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_feed_message<P: AsRef<[u8]>>(
+        &mut self,
+        opcode: Opcode,
+        payload: P,
+    ) -> Result<(), TryFeedError<P>> {
+        self.writer.try_feed_message(opcode, payload)
     }
 
     /// See [`Writer::flush`].

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use crate::connection::{MessageWriter, PreparedMessage, Writer, close_payload};
-use crate::error::Error;
+use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
 
 impl<S: Write> Writer<S> {
@@ -60,6 +60,19 @@ impl<S: Write> Writer<S> {
     ) -> Result<(), Error> {
         let rest = self.begin_fed(opcode, rsv, payload)?;
         self.send_all(rest)
+    }
+
+    /// Queues a message if the write buffer has room for it, and else gives it back. Never writes.
+    ///
+    /// # Errors
+    /// [`TryFeedError::Full`] with the payload; [`TryFeedError::Failed`] with what
+    /// [`write_message`](Self::write_message) fails with.
+    pub fn try_feed_message<P: AsRef<[u8]>>(
+        &mut self,
+        opcode: Opcode,
+        payload: P,
+    ) -> Result<(), TryFeedError<P>> {
+        self.try_feed(opcode, payload)
     }
 
     /// Sends one raw frame: past any compression, and within RFC 6455 (no message inside another,

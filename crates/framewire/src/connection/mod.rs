@@ -4,6 +4,7 @@
 //! hands it to the caller; an asynchronous one waits there and calls again. Nothing is lost in
 //! between, which is all that makes the latter safe to cancel.
 
+mod byte_stream;
 #[cfg(feature = "deflate")]
 mod compress;
 mod config;
@@ -25,6 +26,7 @@ mod shutdown;
 mod transport;
 mod writer;
 
+pub(crate) use byte_stream::read_bytes;
 pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
 pub(crate) use exchange::Exchange;
 pub use frame::Frame;
@@ -35,7 +37,7 @@ pub use message_writer::MessageWriter;
 pub use pool::BufferPool;
 pub(crate) use pool::Buffers;
 pub use prepared::PreparedMessage;
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Found, Reader};
 pub(crate) use send::{Rest, close_payload};
 pub use shutdown::Shutdown;
 pub(crate) use shutdown::{Closing, after, shut_down};

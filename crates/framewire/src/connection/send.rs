@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 
 use super::{PreparedMessage, Writer};
-use crate::error::{Closed, Error, Side};
+use crate::error::{Closed, Error, Side, TryFeedError};
 use crate::frame::{CloseCode, ControlPayload, Header, MAX_HEADER, Opcode, Rsv};
 use crate::protocol::{append_frame, append_payload, close_error};
 
@@ -76,6 +76,28 @@ impl<S: Write> Writer<S> {
         Ok(Rest::Nothing)
     }
 
+    /// Takes a message into the write buffer if it has room, and writes nothing.
+    pub(crate) fn try_feed<P: AsRef<[u8]>>(
+        &mut self,
+        opcode: Opcode,
+        payload: P,
+    ) -> Result<(), TryFeedError<P>> {
+        self.check_message(opcode)?;
+        let len = payload.as_ref().len();
+        let is_full = self.pending() > 0 && self.pending() + MAX_HEADER + len > self.write_buffer;
+        if is_full || self.stalled || self.in_frame.is_some() {
+            return Err(TryFeedError::Full(payload));
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(mut rest) = self.begin_compressed(opcode, payload.as_ref())? {
+            self.keep_rest(&mut rest)?;
+            return Ok(());
+        }
+        self.write_reply();
+        self.append(true, Rsv::NONE, opcode, payload.as_ref())?;
+        Ok(())
+    }
+
     pub(crate) fn begin_frame<'p>(
         &mut self,
         fin: bool,
@@ -96,6 +118,14 @@ impl<S: Write> Writer<S> {
             self.check_no_stream()?;
         }
         self.begin_checked(fin, rsv, opcode, payload)
+    }
+
+    /// Takes a Close frame into the write buffer.
+    pub(crate) fn begin_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let payload = close_payload(code, reason)?;
+        let rest = self.begin_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())?;
+        debug_assert!(rest.is_nothing(), "a control frame is taken whole");
+        Ok(())
     }
 
     pub(crate) fn begin_prepared<'p>(
@@ -197,7 +227,7 @@ impl<S: Write> Writer<S> {
         payload: &'p [u8],
     ) -> Result<Rest<'p>, Error> {
         self.make_room(payload.len().min(self.chunk_size))?;
-        if payload.len() <= self.chunk_size {
+        if payload.len() <= self.chunk_size || opcode.is_control() {
             self.append(fin, rsv, opcode, payload)?;
             return Ok(Rest::Nothing);
         }

@@ -119,6 +119,12 @@ impl<S> Writer<S> {
         self.pending() > 0 || self.unflushed || self.sender.has_reply()
     }
 
+    /// How many bytes wait that the stream has not taken.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.pending()
+    }
+
     /// How the connection was closed, once this end has sent its Close frame.
     #[must_use]
     pub fn closed(&self) -> Option<&Closed> {
@@ -127,6 +133,32 @@ impl<S> Writer<S> {
 
     pub(crate) fn chunk_size(&self) -> usize {
         self.chunk_size
+    }
+
+    /// The frame of which the caller that began it still has payload.
+    pub(crate) fn frame_under_way(&self) -> Option<Opcode> {
+        self.in_frame
+    }
+
+    /// The same over another stream.
+    pub(crate) fn map_stream<T>(self, map: impl FnOnce(S) -> T) -> Writer<T> {
+        Writer {
+            stream: map(self.stream),
+            sender: self.sender,
+            output: self.output,
+            written: self.written,
+            stalled: self.stalled,
+            unflushed: self.unflushed,
+            failed: self.failed,
+            fragment: self.fragment,
+            closed: self.closed,
+            peer_closed: self.peer_closed,
+            in_frame: self.in_frame,
+            holds_back: self.holds_back,
+            buffers: self.buffers,
+            chunk_size: self.chunk_size,
+            write_buffer: self.write_buffer,
+        }
     }
 
     pub(crate) fn role(&self) -> Role {
