@@ -71,19 +71,16 @@ impl<S: Write> Exchange<S> {
 
     /// As [`with`](Self::with), for a Close frame: an answer that comes at once has to find out who
     /// closed first, and one that comes while this waits for the writer that it was the peer.
-    pub(crate) fn with_close<R>(
-        &self,
-        job: impl FnOnce(&mut Writer<S>) -> Result<R, Error>,
-    ) -> Result<R, Error> {
+    pub(crate) fn with_close<R>(&self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
         let (release, acquire) = (Ordering::Release, Ordering::Acquire);
         let mark = |from, to| self.closed_by.compare_exchange(from, to, release, acquire);
         self.with(|writer| {
             let marked = mark(NOBODY, LOCAL).is_ok();
-            let closed = job(writer);
+            let result = job(writer);
             if marked && writer.closed().is_none() {
                 let _ = mark(LOCAL, NOBODY);
             }
-            closed
+            result
         })
     }
 

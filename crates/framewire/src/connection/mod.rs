@@ -32,12 +32,14 @@ pub(crate) use exchange::Exchange;
 pub use frame::Frame;
 pub use handlers::{CloseReply, PingReply};
 pub use heartbeat::KeepAliveEnd;
+#[cfg(feature = "tokio")]
+pub(crate) use heartbeat::Next;
 pub(crate) use message_writer::Access;
 pub use message_writer::MessageWriter;
 pub use pool::BufferPool;
 pub(crate) use pool::Buffers;
 pub use prepared::PreparedMessage;
-pub(crate) use reader::{Found, Reader};
+pub(crate) use reader::Reader;
 pub(crate) use send::{Rest, close_payload};
 pub use shutdown::Shutdown;
 pub(crate) use shutdown::{Closing, after, shut_down};

@@ -52,18 +52,18 @@ pub(super) async fn take<'p, A: Access>(
     access: A,
     begin: impl FnMut(&mut Writer<A::Stream>) -> Result<Rest<'p>, Error>,
 ) -> Result<(), Error> {
-    let mut begun = Begun {
+    let mut frame = Begun {
         access,
         rest: Rest::Nothing,
     };
-    begun.rest = with_writer(&mut begun.access, begin).await?;
-    if begun.rest.is_nothing() {
+    frame.rest = with_writer(&mut frame.access, begin).await?;
+    if frame.rest.is_nothing() {
         return Ok(());
     }
     poll_fn(|cx| {
         poll_job(
-            &mut begun,
-            |begun| &mut begun.access,
+            &mut frame,
+            |frame| &mut frame.access,
             cx,
             |begun| {
                 begun

@@ -72,7 +72,7 @@ impl<T: Source> AsyncRead for MessageReader<'_, T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Self { reader, source, .. } = self.get_mut();
-        let read = poll_read(*reader, *source, cx, |reader, transport| {
+        let read = poll_read(reader, *source, cx, |reader, transport| {
             reader.read_stream(buf.initialize_unfilled(), transport)
         });
         read.map_ok(|len| buf.advance(len)).map_err(Error::into)

@@ -11,17 +11,22 @@
 
 mod access;
 mod byte_stream;
+mod keep_alive;
 mod message_reader;
 mod message_writer;
 mod polled;
+mod shared;
 mod shutdown;
 mod source;
+mod split;
 mod websocket;
 mod writer;
 
 pub use byte_stream::ByteStream;
 pub use message_reader::MessageReader;
 pub use message_writer::MessageWriter;
+pub use shared::{Link, SharedWriter};
+pub use split::{ReadHalf, WriteHalf};
 pub use websocket::WebSocket;
 pub use writer::Writer;
 

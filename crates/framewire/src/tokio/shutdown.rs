@@ -29,9 +29,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
         let mut timer = pin!(async {
             if deadline == Duration::MAX {
-                pending().await
+                pending::<()>().await;
             } else {
-                sleep(deadline).await
+                sleep(deadline).await;
             }
         });
         let Self { reader, writer } = self;

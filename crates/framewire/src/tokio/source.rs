@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Writer;
 use super::polled::{Polled, is_pending};
-use crate::connection::{self, Reader, Transport};
+use crate::connection::{self, Frame, Reader, Transport};
 use crate::error::Error;
 
 /// What the reading side reads from, and sends its replies by.
@@ -46,4 +46,19 @@ pub(super) async fn read<T: Source, R>(
     mut job: impl FnMut(&mut Reader, &mut T::Transport) -> Result<R, Error>,
 ) -> Result<R, Error> {
     poll_fn(|cx| poll_read(reader, source, cx, &mut job)).await
+}
+
+pub(super) async fn read_frame<'b>(
+    reader: &mut Reader,
+    source: &mut impl Source,
+    buf: &'b mut [u8],
+) -> Result<Frame<'b>, Error> {
+    let header = read(reader, source, |reader, transport| {
+        let frame = reader.read_frame(&mut *buf, transport)?;
+        Ok(*frame.header())
+    });
+    let header = header.await?;
+    // It fits: it was read into it.
+    let len = usize::try_from(header.payload_len()).unwrap_or(usize::MAX);
+    Ok(Frame::new(header, &mut buf[..len]))
 }

@@ -1,14 +1,12 @@
 //! A connection whose two directions are used by one task.
 
-use std::task::{Context, Poll};
-
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::polled::Polled;
-use super::source::{poll_read, read};
+use super::source::{read, read_frame};
 use super::{ByteStream, MessageReader, MessageWriter, Writer};
 use crate::connection::{
-    self, BufferPool, Buffers, CloseReply, Config, Found, Frame, PingReply, PreparedMessage, Reader,
+    self, BufferPool, Buffers, CloseReply, Config, Frame, PingReply, PreparedMessage, Reader,
 };
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv, os_key};
@@ -288,19 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`ErrorKind::FrameBufferTooSmall`](crate::ErrorKind::FrameBufferTooSmall) where `buf` is
     /// shorter than the payload: nothing is consumed. See [`WebSocket`] for the rest.
     pub async fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-        let header = read(&mut self.reader, &mut self.writer, |reader, transport| {
-            let frame = reader.read_frame(&mut *buf, transport)?;
-            Ok(*frame.header())
-        });
-        let header = header.await?;
-        // It fits: it was read into it.
-        let len = usize::try_from(header.payload_len()).unwrap_or(usize::MAX);
-        Ok(Frame::new(header, &mut buf[..len]))
-    }
-
-    /// The next message by where it is, for [`lend_found`](Self::lend_found).
-    pub(crate) fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<Result<Found, Error>> {
-        poll_read(&mut self.reader, &mut self.writer, cx, Reader::next_message)
+        read_frame(&mut self.reader, &mut self.writer, buf).await
     }
 }
 
