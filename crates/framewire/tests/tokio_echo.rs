@@ -41,7 +41,8 @@ async fn messages_are_echoed_and_the_connection_is_closed() {
 async fn a_reader_answers_pings_while_a_writer_is_stuck() {
     let (near, far) = tokio::io::duplex(1000);
     let (mut reader, writer) = WebSocket::server(far, Config::default()).unwrap().split();
-    let (mut peer_reader, peer_writer) = WebSocket::client(near, Config::default()).unwrap().split();
+    let (mut peer_reader, peer_writer) =
+        WebSocket::client(near, Config::default()).unwrap().split();
     let stuck = tokio::spawn({
         let writer = writer.clone();
         async move { writer.write_message(Opcode::Binary, &[0; 100_000]).await }
@@ -51,7 +52,10 @@ async fn a_reader_answers_pings_while_a_writer_is_stuck() {
         (reader, message)
     });
     peer_writer.ping(b"there?").await.unwrap();
-    peer_writer.write_message(Opcode::Text, b"hello").await.unwrap();
+    peer_writer
+        .write_message(Opcode::Text, b"hello")
+        .await
+        .unwrap();
     let (_reader, message) = reading.await.unwrap();
     assert_eq!(message, b"hello");
     assert!(!stuck.is_finished());
@@ -62,7 +66,10 @@ async fn a_reader_answers_pings_while_a_writer_is_stuck() {
             pong.send(payload.to_vec()).unwrap();
         }
     });
-    assert_eq!(peer_reader.next_message().await.unwrap().payload().len(), 100_000);
+    assert_eq!(
+        peer_reader.next_message().await.unwrap().payload().len(),
+        100_000
+    );
     stuck.await.unwrap().unwrap();
     let read = tokio::spawn(async move { peer_reader.next_message().await.map(drop) });
     assert_eq!(ponged.await.unwrap(), b"there?");

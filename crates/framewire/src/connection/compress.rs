@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::fragment::Fragment;
 use super::message_writer::Access;
-use super::{MessageWriter, Rest, Writer};
+use super::{Buffers, MessageWriter, Rest, Writer};
 use crate::deflate::{EMPTY_BLOCK, Flush, TAIL_LEN};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{MAX_HEADER, Opcode};
@@ -33,6 +33,18 @@ impl Input {
             bytes: mem::take(&mut self.bytes),
             ..Self::default()
         };
+    }
+
+    /// Takes the memory for what is read, unless it was kept.
+    fn take_buffer(&mut self, buffers: &Buffers) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = buffers.take_to_write();
+        }
+    }
+
+    pub(crate) fn give_buffer(&mut self, buffers: &Buffers) {
+        self.bytes.clear();
+        buffers.give_write(&mut self.bytes);
     }
 
     pub(crate) fn taken(&self) -> u64 {
@@ -83,6 +95,8 @@ impl<A: Access> MessageWriter<A> {
             self.compress_unread()?;
             let chunk_size = self.fragment.chunk_size();
             let input = &mut self.fragment.input;
+            self.access
+                .with(|writer| input.take_buffer(&writer.buffers));
             input.bytes.resize(chunk_size, 0);
             match reader.read(&mut input.bytes) {
                 Ok(0) => return Ok(()),

@@ -1,5 +1,6 @@
 //! The fragment of a streamed message that is being filled.
 
+use super::Buffers;
 #[cfg(feature = "deflate")]
 use super::compress::Input;
 #[cfg(feature = "deflate")]
@@ -56,6 +57,23 @@ impl Fragment {
         self.open(opcode, Rsv::NONE, chunk_size, MIN_ROOM);
         self.input.begin(opcode);
         self.is_compressed = true;
+    }
+
+    /// Takes the memory for a message, unless it was kept.
+    pub(crate) fn take_buffers(&mut self, buffers: &Buffers) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = buffers.take_to_write();
+        }
+    }
+
+    /// Gives the memory back that no message needs, unless it is to be kept.
+    pub(crate) fn give_buffers(&mut self, buffers: &Buffers) {
+        if buffers.are_pooled() {
+            self.bytes.clear();
+            buffers.give_write(&mut self.bytes);
+            #[cfg(feature = "deflate")]
+            self.input.give_buffer(buffers);
+        }
     }
 
     #[cfg(feature = "deflate")]

@@ -54,6 +54,10 @@ pub(crate) enum Buffers {
 }
 
 impl Buffers {
+    pub(crate) fn are_pooled(&self) -> bool {
+        matches!(self, Self::Pooled(_))
+    }
+
     /// A buffer to read into, with something in each of its bytes.
     pub(crate) fn take_to_read(&self, len: usize) -> Vec<u8> {
         let mut buffer = self.take(|idle| &mut idle.read);

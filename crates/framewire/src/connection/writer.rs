@@ -42,7 +42,8 @@ pub struct Writer<S> {
     pub(crate) unflushed: bool,
     /// What the stream failed with: a frame may be cut off, so that nothing can follow.
     pub(crate) failed: Option<io::ErrorKind>,
-    fragment: Fragment,
+    /// Of the message that was streamed last, once there was one.
+    fragment: Option<Box<Fragment>>,
     pub(super) closed: Option<Box<Closed>>,
     /// Whether the peer's Close frame came before one of this end.
     pub(super) peer_closed: bool,
@@ -67,7 +68,7 @@ impl<S> Writer<S> {
             stalled: false,
             unflushed: false,
             failed: None,
-            fragment: Fragment::default(),
+            fragment: None,
             closed: None,
             peer_closed: false,
             in_frame: None,
@@ -241,30 +242,42 @@ impl<S: Write> Writer<S> {
         self.check_message(opcode)?;
         // What its first frame could not be sent with would leave a message that cannot be ended.
         self.sender.encoder().check(false, rsv, opcode, 0)?;
-        self.begin_fragments(opcode, rsv, chunk_size);
-        Ok(mem::take(&mut self.fragment))
+        let mut fragment = mem::take(&mut **self.fragment.get_or_insert_default());
+        self.begin_fragments(&mut fragment, opcode, rsv, chunk_size);
+        Ok(fragment)
     }
 
-    fn begin_fragments(&mut self, opcode: Opcode, rsv: Rsv, chunk_size: usize) {
+    fn begin_fragments(
+        &mut self,
+        fragment: &mut Fragment,
+        opcode: Opcode,
+        rsv: Rsv,
+        chunk_size: usize,
+    ) {
+        fragment.take_buffers(&self.buffers);
         #[cfg(feature = "deflate")]
         if rsv.is_none()
             && let Some(deflater) = self.sender.deflater_mut()
             && deflater.is_enabled()
             && deflater.begin()
         {
-            self.fragment.open_compressed(opcode, chunk_size);
+            fragment.open_compressed(opcode, chunk_size);
             return;
         }
-        self.fragment.open(opcode, rsv, chunk_size, 1);
+        fragment.open(opcode, rsv, chunk_size, 1);
     }
 
     pub(crate) fn resume_stream(&mut self) -> Option<Fragment> {
-        self.fragment.message()?;
-        Some(mem::take(&mut self.fragment))
+        let fragment = self.fragment.as_deref_mut()?;
+        fragment.message()?;
+        Some(mem::take(fragment))
     }
 
-    pub(crate) fn put_back(&mut self, fragment: Fragment) {
-        self.fragment = fragment;
+    pub(crate) fn put_back(&mut self, mut fragment: Fragment) {
+        if fragment.message().is_none() {
+            fragment.give_buffers(&self.buffers);
+        }
+        **self.fragment.get_or_insert_default() = fragment;
     }
 
     pub(crate) fn send_fragment(
@@ -325,7 +338,7 @@ impl<S: Write> Writer<S> {
     /// A streamed message is open from its first byte, sent or not, while anything can be sent.
     pub(super) fn check_no_stream(&self) -> Result<(), Error> {
         self.check_open()?;
-        match self.fragment.message() {
+        match self.fragment.as_deref().and_then(Fragment::message) {
             Some((opcode, _)) => Err(SendError::MessageOpen(opcode).into()),
             None => Ok(()),
         }
