@@ -161,6 +161,7 @@ impl<S: Write> Writer<S> {
 
     /// Writes what is left of a frame. After `WouldBlock` less may be left.
     pub(crate) fn send_rest(&mut self, rest: &mut Rest<'_>) -> Result<(), Error> {
+        self.check_failed()?;
         match rest {
             Rest::Nothing => return Ok(()),
             Rest::Plain(payload) => self.write_out(payload)?,

@@ -2,29 +2,69 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, would_block};
 
 /// A stream, and the task that it wakes when it would not block any more.
+///
+/// What reads and what writes may be two tasks, which have the connection by turns: as
+/// `tokio::io::split` has it. The one that reads also writes, and must not leave the other waiting.
 #[derive(Debug)]
 pub struct Polled<S> {
     pub(super) stream: S,
     waker: Waker,
+    /// What it does: `READING` or `WRITING`.
+    job: usize,
+    /// The tasks that wait for the stream to take more, by what they do.
+    blocked: [Option<Waker>; 2],
 }
+
+pub(super) const READING: usize = 0;
+pub(super) const WRITING: usize = 1;
 
 impl<S> Polled<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
             waker: Waker::noop().clone(),
+            job: READING,
+            blocked: [None, None],
         }
     }
 
-    pub(super) fn wake_by(&mut self, cx: &Context<'_>) {
+    pub(super) fn wake_by(&mut self, cx: &Context<'_>, job: usize) {
         self.waker.clone_from(cx.waker());
+        self.job = job;
+    }
+
+    /// Writes or flushes.
+    fn poll<R>(
+        &mut self,
+        poll: impl FnOnce(&mut S, &mut Context<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let is_other = |waker: &&Waker| !waker.will_wake(&self.waker);
+        let other = self.blocked[1 - self.job].as_ref().filter(is_other);
+        let result = if let Some(other) = other {
+            let both = Waker::from(Arc::new(Both([other.clone(), self.waker.clone()])));
+            poll(&mut self.stream, &mut Context::from_waker(&both))
+        } else {
+            poll(&mut self.stream, &mut Context::from_waker(&self.waker))
+        };
+        if matches!(&result, Err(error) if would_block(error)) {
+            self.blocked[self.job] = Some(self.waker.clone());
+        } else {
+            // The stream owes no wake-up to one that waited before.
+            for blocked in self.blocked.iter_mut().filter_map(Option::take) {
+                if !blocked.will_wake(&self.waker) {
+                    blocked.wake();
+                }
+            }
+        }
+        result
     }
 }
 
@@ -37,18 +77,24 @@ impl<S: AsyncRead + Unpin> Read for Polled<S> {
 
 impl<S: AsyncWrite + Unpin> Write for Polled<S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let mut cx = Context::from_waker(&self.waker);
-        write(&mut self.stream, &mut cx, buf)
+        self.poll(|stream, cx| write(stream, cx, buf))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut cx = Context::from_waker(&self.waker);
-        write_vectored(&mut self.stream, &mut cx, bufs)
+        self.poll(|stream, cx| write_vectored(stream, cx, bufs))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut cx = Context::from_waker(&self.waker);
-        flush(&mut self.stream, &mut cx)
+        self.poll(flush)
+    }
+}
+
+/// Two tasks as one.
+struct Both([Waker; 2]);
+
+impl Wake for Both {
+    fn wake(self: Arc<Self>) {
+        self.0.iter().for_each(Waker::wake_by_ref);
     }
 }
 
@@ -86,13 +132,12 @@ pub(super) fn flush(
 }
 
 /// `WouldBlock` means that the task will be woken, and nothing else: a stream that is broken enough
-/// to fail with it would never be asked again.
+/// to fail with it would never be asked again. `TimedOut` means to what is beneath that the same call
+/// will go on; the stream of a task has failed with it, as TCP does where nothing is acknowledged.
 fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     match poll {
         Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-            Err(io::Error::other(error))
-        }
+        Poll::Ready(Err(error)) if would_block(&error) => Err(io::Error::other(error)),
         Poll::Ready(result) => result,
     }
 }
