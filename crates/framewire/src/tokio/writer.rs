@@ -327,4 +327,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for &mut Writer<S> {
     }
 
     fn park(&mut self, _cx: &mut Context<'_>) {}
+
+    fn leave(&mut self) {}
 }
