@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::mem;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use crate::lock::lock;
+use crate::lock::{Mutex, lock};
 
 /// The buffers of connections that own none while they are at rest.
 ///
@@ -145,7 +145,8 @@ mod tests {
         buffers.give_read(&mut first);
         buffers.give_read(&mut second);
         assert_eq!((first.capacity(), second.capacity()), (0, 0));
-        assert_eq!(buffers.take_to_read(50).as_ptr(), memory);
+        let third = buffers.take_to_read(50);
+        assert_eq!(third.as_ptr(), memory);
         // The second was one too many.
         let Buffers::Pooled(pool) = &buffers else {
             unreachable!()

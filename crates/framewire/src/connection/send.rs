@@ -250,6 +250,11 @@ impl<S: Write> Writer<S> {
     fn begin_made<'p>(&mut self, opcode: Opcode, frame: &'p [u8]) -> Result<Rest<'p>, Error> {
         let made = self.sender.encoder_mut().made_message(opcode);
         made.map_err(|error| self.send_error(error))?;
+        if self.may_wait() && self.pending() + frame.len() <= self.write_buffer {
+            self.reserve(frame.len());
+            self.output.extend_from_slice(frame);
+            return Ok(Rest::Nothing);
+        }
         self.in_frame = Some(opcode);
         Ok(Rest::Plain(frame))
     }

@@ -3,8 +3,7 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -15,7 +14,8 @@ use super::polled::{self, Polled};
 use super::source::Source;
 use crate::connection::{self, Exchange, Reply, Transport, Writer};
 use crate::error::{Error, Side, would_block};
-use crate::lock::lock;
+use crate::lock::atomic::{AtomicBool, Ordering};
+use crate::lock::{Mutex, MutexGuard, lock};
 
 /// What both halves have.
 #[derive(Debug)]
@@ -94,7 +94,9 @@ impl Waiting {
     /// Wakes those that wait to write. All of them: which one can go on is for them to find out.
     fn wake_writers(&self) {
         let writers = mem::take(&mut lock(&self.tasks).writers);
-        writers.into_iter().for_each(|(_, writer)| writer.wake());
+        for (_, writer) in writers {
+            writer.wake();
+        }
     }
 }
 
