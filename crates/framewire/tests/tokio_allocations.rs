@@ -1,6 +1,6 @@
 //! What a message costs a tokio connection in heap, and what is held when there is none.
 #![cfg(feature = "tokio")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[cfg(feature = "deflate")]
 mod deflate_support;

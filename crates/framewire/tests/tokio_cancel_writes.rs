@@ -1,7 +1,7 @@
 //! Writes of a tokio connection that are dropped while they wait: each was taken whole or not at
 //! all, whatever is done next.
 #![cfg(feature = "tokio")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 

@@ -200,8 +200,8 @@ fn replies_leave_together_while_the_application_only_reads() {
             assert!(tasks.is_done(reading));
             let view = View::of(role, &stream.output());
             let pong = (PONG, b"?".to_vec());
-            let pongs = view.control.iter().filter(|control| **control == pong);
-            assert_eq!(pongs.count(), 103, "{role:?}, split: {split}");
+            let answers = view.control.iter().filter(|control| **control == pong);
+            assert_eq!(answers.count(), 103, "{role:?}, split: {split}");
             assert!(view.is_closed());
             assert!(stream.state().writes <= 3);
         }

@@ -80,7 +80,10 @@ mod polled {
             buf: &mut ReadBuf<'_>,
         ) -> Poll<io::Result<()>> {
             match self.get_mut().read(buf.initialize_unfilled()) {
-                Ok(len) => Poll::Ready(Ok(buf.advance(len))),
+                Ok(len) => {
+                    buf.advance(len);
+                    Poll::Ready(Ok(()))
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
                 Err(error) => Poll::Ready(Err(error)),
             }

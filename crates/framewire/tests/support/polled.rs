@@ -337,13 +337,11 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state();
-        match state.call(Direction::Flush, cx) {
-            Some(answer) => answer.map_ok(|_| ()),
-            None => {
-                state.ready(Direction::Flush);
-                Poll::Ready(Ok(()))
-            }
+        if let Some(answer) = state.call(Direction::Flush, cx) {
+            return answer.map_ok(|_| ());
         }
+        state.ready(Direction::Flush);
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -27,7 +27,7 @@ impl Count {
 /// Some tasks over one stream.
 pub(crate) struct Tasks<'a> {
     stream: Stream,
-    tasks: Vec<Task<'a>>,
+    all: Vec<Task<'a>>,
     /// Whether each is polled now and then although nobody woke it.
     pub(crate) spurious: bool,
 }
@@ -56,7 +56,7 @@ impl<'a> Tasks<'a> {
     pub(crate) fn new(stream: &Stream) -> Self {
         Self {
             stream: stream.clone(),
-            tasks: Vec::new(),
+            all: Vec::new(),
             spurious: false,
         }
     }
@@ -64,33 +64,33 @@ impl<'a> Tasks<'a> {
     /// Begins a task, which is not polled yet, and gives its number.
     pub(crate) fn begin(&mut self, future: impl Future<Output = ()> + 'a) -> usize {
         let woken = Arc::new(Count(AtomicUsize::new(1)));
-        self.tasks.push(Task {
+        self.all.push(Task {
             future: Some(Box::pin(future)),
             waker: Waker::from(Arc::clone(&woken)),
             woken,
         });
-        self.tasks.len() - 1
+        self.all.len() - 1
     }
 
     pub(crate) fn is_done(&self, task: usize) -> bool {
-        self.tasks[task].future.is_none()
+        self.all[task].future.is_none()
     }
 
     pub(crate) fn cancel(&mut self, task: usize) {
-        self.tasks[task].future = None;
+        self.all[task].future = None;
     }
 
     /// Polls one task, woken or not, and says whether it is done.
     pub(crate) fn poll(&mut self, task: usize) -> bool {
-        self.tasks[task].woken.take();
-        self.tasks[task].poll()
+        self.all[task].woken.take();
+        self.all[task].poll()
     }
 
     /// Polls those that are woken, for as long as any is, and does not have the stream wake any.
     pub(crate) fn poll_woken(&mut self) {
         for _ in 0..MOST_ROUNDS {
             let mut any = false;
-            for task in &mut self.tasks {
+            for task in &mut self.all {
                 if task.woken.take() > 0 && task.future.is_some() {
                     any = true;
                     task.poll();
@@ -109,7 +109,7 @@ impl<'a> Tasks<'a> {
             self.poll_woken();
             // A task that is polled has always something to wait for anew.
             if self.spurious && round < SPURIOUS_ROUNDS {
-                self.tasks.iter_mut().for_each(|task| _ = task.poll());
+                self.all.iter_mut().for_each(|task| _ = task.poll());
             }
             if !self.stream.turn() && !self.is_any_woken() {
                 return;
@@ -119,8 +119,8 @@ impl<'a> Tasks<'a> {
     }
 
     fn is_any_woken(&self) -> bool {
-        let mut tasks = self.tasks.iter();
-        tasks.any(|task| task.future.is_some() && task.woken.0.load(Ordering::SeqCst) > 0)
+        let mut all = self.all.iter();
+        all.any(|task| task.future.is_some() && task.woken.0.load(Ordering::SeqCst) > 0)
     }
 }
 
