@@ -11,7 +11,8 @@ use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use std::io;
 
 /// A client's side of the handshake: what is asked for.
@@ -257,12 +258,44 @@ impl Connector {
         let (uri, host) = parse_uri(uri)?;
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.uri = uri;
-        parts.headers = self.headers.clone();
+        parts.headers = self.offer()?;
         let headers = &mut parts.headers;
         headers.insert(HOST, host);
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(SEC_WEBSOCKET_KEY, value(&generate_key()?)?);
+        Ok(Request::from_parts(parts, ()))
+    }
+
+    /// An extended CONNECT for a `ws` or `wss` URI, with which HTTP/2 opens a WebSocket connection on
+    /// one of its streams (RFC 8441 5): version HTTP/2, and an `http` or `https` URI.
+    ///
+    /// What sends it has to add `:protocol` with the value `websocket`: hyper and h2 each have a type
+    /// for that in the request's [`extensions`](http::Request::extensions). The answer goes to
+    /// [`check_extended_connect_response`] and `negotiated`, and the upgraded
+    /// stream to [`WebSocket::client`](crate::WebSocket::client) of a front end. A server has to have said
+    /// in its settings that it takes such requests (RFC 8441 3).
+    ///
+    /// Does no I/O. Fails with [`ErrorKind::InvalidArgument`] as [`request`](Self::request) does.
+    pub fn extended_connect_request(&self, uri: &str) -> Result<Request<()>, Error> {
+        let (uri, _) = parse_uri(uri)?;
+        let scheme = match is_secure(&uri) {
+            Some(true) => Scheme::HTTPS,
+            _ => Scheme::HTTP,
+        };
+        let mut target = uri.into_parts();
+        target.scheme = Some(scheme);
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = Method::CONNECT;
+        parts.version = Version::HTTP_2;
+        parts.uri = Uri::from_parts(target).map_err(|_| Error::invalid("invalid uri"))?;
+        parts.headers = self.offer()?;
+        Ok(Request::from_parts(parts, ()))
+    }
+
+    /// The headers of a request that are the same for every version of HTTP.
+    fn offer(&self) -> Result<HeaderMap, Error> {
+        let mut headers = self.headers.clone();
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         if !self.subprotocols.is_empty() {
             headers.insert(
@@ -277,7 +310,7 @@ impl Connector {
         if let Some(offer) = self.deflate.as_ref().and_then(super::extensions::offer) {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
         }
-        Ok(Request::from_parts(parts, ()))
+        Ok(headers)
     }
 }
 
@@ -295,6 +328,21 @@ impl Connector {
 pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
     upgrade::check_response(request, response)?;
     check_websocket_headers(request.headers(), response.headers())
+}
+
+/// Checks that a response establishes the connection that an extended CONNECT asked for
+/// (RFC 8441 5).
+///
+/// Does no I/O. Fails with [`upgrade::ErrorKind::Refused`] where the status is not 2xx, and with
+/// [`ErrorKind::Extension`] and [`ErrorKind::Subprotocol`] as [`check_response`] does. The stream is
+/// then to be reset; the server is at fault.
+pub fn check_extended_connect_response<B, C>(
+    request: &Request<B>,
+    response: &Response<C>,
+) -> Result<(), Error> {
+    upgrade::check_extended_connect_response(response)?;
+    check_extensions(request.headers(), response.headers())?;
+    check_subprotocol(request.headers(), response.headers())
 }
 
 fn check_websocket_headers(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {

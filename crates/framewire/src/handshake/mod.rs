@@ -5,6 +5,9 @@
 //! types ([`Acceptor::respond`], [`Connector::request`], [`check_response`]), so that an HTTP
 //! server or an event loop can use the same rules; the methods that take a stream only move bytes.
 //!
+//! Over HTTP/2 an extended CONNECT takes the place of the upgrade (RFC 8441):
+//! [`Acceptor::respond_extended_connect`] and [`Connector::extended_connect_request`].
+//!
 //! # In one call
 //!
 //! ```no_run
@@ -78,7 +81,7 @@ mod redirect;
 mod subprotocol;
 
 pub use acceptor::Acceptor;
-pub use connector::{Connector, check_response};
+pub use connector::{Connector, check_extended_connect_response, check_response};
 pub use error::{Error, ErrorKind};
 pub use established::Established;
 pub use key::{accept_key, generate_key};
