@@ -71,6 +71,7 @@
 //! | `deflate` | | `deflate`: permessage-deflate | `zlib-rs` |
 //! | `miniz_oxide` | | `deflate`, and `deflate::Miniz`: a second engine for it | `miniz_oxide`, `adler2` |
 //! | `rustls` | | TLS: `wss`, `upgrade::TlsStream` | `rustls`, `rustls-native-certs` |
+//! | `futures` | | `Stream` and `Sink` of owned messages, with `tokio` | `futures-core`, `futures-sink`, `bytes` |
 //! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
 //!
 //! tokio is not there yet.

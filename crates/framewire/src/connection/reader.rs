@@ -115,6 +115,12 @@ impl Reader {
         self.handlers.get_or_insert_default()
     }
 
+    /// Has nothing more come, after an error of the stream that need not be the last.
+    #[cfg(feature = "futures")]
+    pub(crate) fn give_up(&mut self) {
+        self.ended.get_or_insert_with(|| Box::new(Ended::Lost));
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.is_some()
     }

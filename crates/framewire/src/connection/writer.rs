@@ -9,7 +9,9 @@ use super::{Buffers, Config};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflater;
 use crate::error::{Closed, Error, ErrorKind, Side};
-use crate::frame::{ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv};
+use crate::frame::{
+    CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
+};
 use crate::protocol::{Encoder, Role, SendError, Sender};
 
 /// The writing side of a connection, with the stream that it writes to.
@@ -213,6 +215,19 @@ impl<S: Write> Writer<S> {
             self.closed = Some(closed);
             self.sender.queue_close(payload);
         }
+    }
+
+    /// Lets a Close frame with 1000 be the last thing sent, unless one is already.
+    pub(crate) fn queue_normal_close(&mut self) {
+        let payload = ControlPayload::close(CloseCode::NORMAL, "");
+        self.queue_close(
+            payload.unwrap_or(ControlPayload::EMPTY),
+            Box::new(Closed {
+                code: CloseCode::NORMAL,
+                reason: String::new(),
+                by: Side::Local,
+            }),
+        );
     }
 
     /// Moves the pending reply, if any, into the write buffer where that has room.

@@ -12,6 +12,8 @@
 mod access;
 mod byte_stream;
 mod keep_alive;
+#[cfg(feature = "futures")]
+mod message;
 mod message_reader;
 mod message_writer;
 #[cfg(all(test, framewire_model))]
@@ -19,12 +21,18 @@ mod model;
 mod polled;
 mod shared;
 mod shutdown;
+#[cfg(feature = "futures")]
+mod sink;
 mod source;
 mod split;
+#[cfg(feature = "futures")]
+mod stream;
 mod websocket;
 mod writer;
 
 pub use byte_stream::ByteStream;
+#[cfg(feature = "futures")]
+pub use message::{Message, NotUtf8, Text};
 pub use message_reader::MessageReader;
 pub use message_writer::MessageWriter;
 pub use shared::{Link, SharedWriter};

@@ -167,18 +167,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
     /// The right to send a message: waits for the one that another task is sending.
     pub(super) async fn message(&self) -> SharedWriter<'_, S> {
-        poll_fn(|cx| {
-            if let Some(message) = self.try_message() {
-                return Poll::Ready(message);
-            }
-            self.waiting.register(cx.waker());
-            // It may have been let go meanwhile.
-            match self.try_message() {
-                Some(message) => Poll::Ready(message),
-                None => Poll::Pending,
-            }
-        })
-        .await
+        poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    pub(super) fn poll_message(&self, cx: &mut Context<'_>) -> Poll<SharedWriter<'_, S>> {
+        if let Some(message) = self.try_message() {
+            return Poll::Ready(message);
+        }
+        self.waiting.register(cx.waker());
+        // It may have been let go meanwhile.
+        match self.try_message() {
+            Some(message) => Poll::Ready(message),
+            None => Poll::Pending,
+        }
     }
 
     /// The writer, when nobody else has it any more.
@@ -246,6 +247,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
 #[derive(Debug)]
 pub struct SharedWriter<'a, S> {
     shared: &'a Shared<S>,
+}
+
+#[cfg(feature = "futures")]
+impl<S> SharedWriter<'_, S> {
+    /// Lets it go without waking those that wait: for one that found the stream stuck, which wakes them
+    /// all, this one among them, when it takes more.
+    pub(super) fn let_go_quietly(self) {
+        self.shared.is_sending.store(false, Ordering::Release);
+        mem::forget(self);
+    }
 }
 
 impl<S> Drop for SharedWriter<'_, S> {
