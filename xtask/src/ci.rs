@@ -159,7 +159,7 @@ fn clock(elapsed: Duration) -> String {
 
 /// The crates that are workspaces of their own.
 const OUTSIDE: [&str; 2] = ["conformance/no-std/Cargo.toml", "fuzz/Cargo.toml"];
-const FEATURE_SETS: [&str; 14] = [
+const FEATURE_SETS: [&str; 16] = [
     "",
     "alloc",
     "std",
@@ -174,6 +174,8 @@ const FEATURE_SETS: [&str; 14] = [
     "rustls",
     "rustls,deflate",
     "futures",
+    "hyper",
+    "axum,http2,deflate",
 ];
 const MAX_DEPENDENCIES: usize = 10;
 const CARGO: Duration = Duration::from_secs(900);

@@ -10,6 +10,8 @@ use std::thread;
 use framewire::frame::Rsv;
 use framewire::handshake::Connector;
 use framewire::{CloseCode, Config, Opcode, Side, WebSocket};
+#[cfg(feature = "axum")]
+use framewire::{Error, ErrorKind};
 use support::loopback::PATIENCE;
 use support::wire::pattern;
 
@@ -20,6 +22,8 @@ macro_rules! example {
         mod $name;
     };
 }
+#[cfg(feature = "axum")]
+example!(axum, "../examples/axum.rs");
 example!(broadcast, "../examples/broadcast.rs");
 example!(client, "../examples/client.rs");
 #[cfg(feature = "deflate")]
@@ -149,4 +153,54 @@ fn broadcast_gives_what_anyone_says_to_everyone() {
     for member in &mut members {
         while member.next_message().unwrap().text() != Some("to all") {}
     }
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn axum_application_has_a_page_and_a_chat() {
+    use std::io::{Read as _, Write as _};
+
+    let address = serve(|listener| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async move {
+            listener.set_nonblocking(true).unwrap();
+            axum::run(tokio::net::TcpListener::from_std(listener).unwrap()).await
+        })
+    });
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(
+        page.starts_with("HTTP/1.1 200 ") && page.contains("new WebSocket("),
+        "{page}"
+    );
+
+    let page = Connector::new().origin(format!("http://{address}").parse().unwrap());
+    let mut members: Vec<_> = (0..3).map(|_| join(address, &page).unwrap()).collect();
+    for (number, member) in members.iter_mut().enumerate() {
+        let text = format!("{number} is here");
+        member.write_message(Opcode::Text, text.as_bytes()).unwrap();
+        while member.next_message().unwrap().text() != Some(&text) {}
+    }
+    members[0].write_message(Opcode::Text, b"to all").unwrap();
+    for member in &mut members {
+        while member.next_message().unwrap().text() != Some("to all") {}
+    }
+    let other = Connector::new().origin("https://a.example".parse().unwrap());
+    let Err(ErrorKind::Handshake(refused)) = join(address, &other).map_err(Error::into_kind) else {
+        panic!("a page of another origin was let in");
+    };
+    assert_eq!(refused.status().unwrap(), 403);
+}
+
+#[cfg(feature = "axum")]
+fn join(address: SocketAddr, connector: &Connector) -> Result<WebSocket<TcpStream>, Error> {
+    let stream = TcpStream::connect(address).unwrap();
+    let uri = format!("ws://{address}/chat");
+    let websocket = framewire::client(stream, &uri, connector, Config::default())?;
+    websocket.stream().set_read_timeout(Some(PATIENCE)).unwrap();
+    Ok(websocket)
 }
