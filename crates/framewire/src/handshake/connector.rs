@@ -153,6 +153,17 @@ impl Connector {
         }))
     }
 
+    /// The time for all of a connection.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn time(&self) -> std::time::Duration {
+        self.limits.time
+    }
+
+    #[cfg(feature = "tokio-net")]
+    pub(crate) fn its_dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
     /// Connects over what `dial` gives, and goes where redirects lead.
     pub(crate) async fn connect_by<W: Wire, F: Future<Output = Result<W, Error>>>(
         &self,

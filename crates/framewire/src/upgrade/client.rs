@@ -86,7 +86,7 @@ async fn read_response<W: Wire>(
 ) -> Result<(Response<()>, Vec<u8>), Error> {
     let mut decoder = ResponseDecoder::new(limits);
     loop {
-        let decoded = read(wire, |piece| {
+        let next = read(wire, |piece| {
             if piece.is_empty() {
                 let message = "stream ended before the response";
                 return Err(Error::new(ErrorKind::Closed, message));
@@ -94,7 +94,7 @@ async fn read_response<W: Wire>(
             let (used, response) = decoder.decode(piece)?;
             Ok(response.map(|response| (response, piece[used..].to_vec())))
         });
-        if let Some(read) = decoded.await? {
+        if let Some(read) = next.await? {
             return Ok(read);
         }
     }

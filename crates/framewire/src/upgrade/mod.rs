@@ -85,7 +85,7 @@ pub(crate) use dial::Target;
 pub(crate) use dial::check_alpn;
 pub use dial::{Dialer, Proxies, Proxy, Stream};
 #[cfg(feature = "tokio-net")]
-pub(crate) use dial::{Endpoint, Network, no_connection, not_resolved};
+pub(crate) use dial::{Endpoint, Network, no_connection, nodelay_failed, not_resolved};
 pub use encode::{encode_request, encode_response};
 pub use error::{Error, ErrorKind};
 pub(crate) use host::split_host;
@@ -101,6 +101,8 @@ pub use server::{Pending, receive};
 pub(crate) use timed::Timed;
 #[cfg(feature = "rustls")]
 pub use tls::TlsStream;
+#[cfg(feature = "tokio-rustls")]
+pub(crate) use tls::{broken, refused, server_name, unusable};
 pub use upgraded::Upgraded;
 #[cfg(feature = "tokio-net")]
 pub(crate) use wire::Peek;

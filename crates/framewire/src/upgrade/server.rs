@@ -213,7 +213,7 @@ async fn read_request<W: Wire>(
 ) -> Result<(Request<()>, Vec<u8>), Error> {
     let mut decoder = RequestDecoder::new(limits);
     loop {
-        let decoded = read(wire, |piece| {
+        let next = read(wire, |piece| {
             if piece.is_empty() {
                 let message = "stream ended before the request";
                 return Err(Error::new(ErrorKind::Closed, message));
@@ -221,7 +221,7 @@ async fn read_request<W: Wire>(
             let (used, request) = decoder.decode(piece)?;
             Ok(request.map(|request| (request, piece[used..].to_vec())))
         });
-        match decoded.await {
+        match next.await {
             Ok(Some(read)) => return Ok(read),
             Ok(None) => {}
             Err(error) => return Err(read_failed(error, &decoder)),

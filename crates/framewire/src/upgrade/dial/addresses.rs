@@ -42,9 +42,7 @@ pub(super) fn connect_to_any(
         match result {
             Ok(stream) => {
                 // Without it, a small message would wait for the acknowledgement of the one before.
-                stream.set_nodelay(true).map_err(|error| {
-                    Error::new(ErrorKind::Io, "setting tcp_nodelay failed").with_source(error)
-                })?;
+                stream.set_nodelay(true).map_err(nodelay_failed)?;
                 return Ok(stream);
             }
             Err(error) => failures.push((address, error)),
@@ -89,6 +87,10 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     ordered
 }
 
+pub(crate) fn nodelay_failed(error: io::Error) -> Error {
+    Error::new(ErrorKind::Io, "setting tcp_nodelay failed").with_source(error)
+}
+
 /// The error for an endpoint none of whose addresses took the connection.
 pub(crate) fn no_connection(
     endpoint: &Endpoint,
@@ -116,7 +118,7 @@ pub(crate) fn no_connection(
 fn outcome(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused".to_owned(),
-        io::ErrorKind::TimedOut => "not answered in its share of the time".to_owned(),
+        io::ErrorKind::TimedOut => "not answered in time".to_owned(),
         _ => format!("failed: {error}"),
     }
 }
@@ -210,7 +212,7 @@ mod tests {
         let error = no_connection(&endpoint(), failures);
         assert_eq!(
             error.to_string(),
-            "no connection to a.example:80: [2001:db8::1]:80 not answered in its share of the time, \
+            "no connection to a.example:80: [2001:db8::1]:80 not answered in time, \
              192.0.2.1:80 refused"
         );
     }

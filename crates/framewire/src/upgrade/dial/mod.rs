@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "tokio-net")]
-pub(crate) use addresses::{no_connection, not_resolved};
+pub(crate) use addresses::{no_connection, nodelay_failed, not_resolved};
 pub(crate) use endpoint::Endpoint;
 #[cfg(feature = "tokio-net")]
 pub(crate) use network::Network;

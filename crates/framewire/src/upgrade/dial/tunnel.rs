@@ -43,13 +43,13 @@ fn encode(target: &Endpoint, credentials: Option<&Credentials>) -> Vec<u8> {
 async fn read_head<W: Peek>(wire: &mut W) -> Result<Response<()>, Error> {
     let mut decoder = ResponseDecoder::new(&Limits::default());
     loop {
-        let decoded = peek(wire, |piece| {
+        let next = peek(wire, |piece| {
             if piece.is_empty() {
                 return Err(Error::new(ErrorKind::Closed, "it ended the connection"));
             }
             decoder.decode(piece)
         });
-        let (used, response) = decoded.await?;
+        let (used, response) = next.await?;
         // It is there already.
         read_exact(wire, used).await?;
         if let Some(response) = response {
