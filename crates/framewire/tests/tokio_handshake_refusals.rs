@@ -1,5 +1,5 @@
 //! Every kind of request that is refused, with the exact status, over a stream and cut anywhere, over tokio.
-#![cfg(all(feature = "tokio-net", feature = "tokio-rustls"))]
+#![cfg(feature = "tokio-net")]
 #![allow(clippy::unwrap_used)]
 
 #[path = "cases/handshake_refusals.rs"]

@@ -1,5 +1,5 @@
 //! The server's end over tokio.
-#![cfg(all(feature = "tokio-net", feature = "tokio-rustls"))]
+#![cfg(feature = "tokio-net")]
 #![allow(clippy::unwrap_used)]
 
 #[path = "cases/upgrade_server.rs"]

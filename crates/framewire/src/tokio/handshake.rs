@@ -2,15 +2,8 @@
 //!
 //! The policies are the same [`Acceptor`] and [`Connector`], and so are what they check, what is
 //! answered and what fails; here are functions that take a stream of tokio's. Each ends in an
-//! [`Established`] stream, for
-#![cfg_attr(
-    feature = "tokio-net",
-    doc = "a [`WebSocket`](super::WebSocket) or anything else. [`connect`](self::connect) dials too."
-)]
-#![cfg_attr(
-    not(feature = "tokio-net"),
-    doc = "a [`WebSocket`](super::WebSocket) or anything else."
-)]
+//! [`Established`] stream, for a [`WebSocket`](super::WebSocket) or for anything else. With the
+//! feature `tokio-net`, `connect` makes the stream too.
 //!
 //! ```no_run
 //! use framewire::handshake::Acceptor;

@@ -1,14 +1,12 @@
 //! Through proxies: CONNECT and SOCKS5, those that refuse, hang, or say nonsense.
-#![cfg(feature = "handshake")]
-#![allow(clippy::unwrap_used)]
 
-mod dial_support;
-
-use dial_support::proxy::{http, proxy, read, read_head, socks5};
-use dial_support::{PATIENCE, serve};
+use crate::dial_support::proxy::{http, proxy, read, read_head, socks5};
+use crate::dial_support::{PATIENCE, serve};
+use crate::shell::upgrade::dial;
+use crate::shell::{self, Dialled, assert_unarmed};
 use framewire::handshake::{Connector, Error, ErrorKind};
-use framewire::upgrade::{self, Dialer, Limits, Proxies, Proxy, Stream};
-use framewire::{Config, Fault, Opcode, WebSocket, connect_with};
+use framewire::upgrade::{self, Dialer, Limits, Proxies, Proxy};
+use framewire::{Fault, Opcode, WebSocket};
 use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io::{self, Read, Write};
@@ -28,18 +26,16 @@ fn within(connector: Connector, time: Duration) -> Connector {
     })
 }
 
-fn connect(url: &str, uri: &str) -> WebSocket<Stream> {
-    connect_with(uri, &through(url), Config::default()).unwrap()
+fn connect(url: &str, uri: &str) -> WebSocket<Dialled> {
+    shell::connect_with(uri, &through(url)).unwrap()
 }
 
 fn failure(url: &str) -> Error {
-    through(url).connect("ws://a.example/").unwrap_err()
+    shell::connect(&through(url), "ws://a.example/").unwrap_err()
 }
 
-fn assert_echoes(mut websocket: WebSocket<Stream>) {
-    let stream = websocket.stream().get_ref();
-    assert_eq!(stream.read_timeout().unwrap(), None);
-    assert_eq!(stream.write_timeout().unwrap(), None);
+fn assert_echoes(mut websocket: WebSocket<Dialled>) {
+    assert_unarmed(websocket.stream());
     websocket.write_message(Opcode::Text, b"hello").unwrap();
     assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
     assert!(websocket.shutdown(PATIENCE).unwrap().clean);
@@ -147,9 +143,8 @@ fn any_2xx_is_a_tunnel_and_what_follows_its_head_is_the_targets() {
         let address = answering(format!("{head}hello"));
         let dialer = Dialer::new().proxy(Proxy::parse(&address.to_string()).unwrap());
         let uri = "http://a.example/".parse().unwrap();
-        let mut stream = dialer.dial(&uri, PATIENCE).unwrap();
-        assert_eq!(stream.get_ref().read_timeout().unwrap(), None);
-        assert_eq!(stream.get_ref().write_timeout().unwrap(), None);
+        let mut stream = dial(&dialer, &uri, PATIENCE).unwrap();
+        assert_unarmed(&stream);
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello", "{head}");
@@ -213,7 +208,7 @@ fn proxy_that_hangs_ends_at_the_time_limit() {
             through(&format!("{scheme}://{address}")),
             Duration::from_millis(50),
         );
-        let error = connector.connect("ws://a.example/").unwrap_err();
+        let error = shell::connect(&connector, "ws://a.example/").unwrap_err();
         assert_eq!(
             error.kind(),
             ErrorKind::Upgrade(upgrade::ErrorKind::TimedOut)
@@ -257,8 +252,8 @@ fn exceptions_are_connected_to_directly() {
     });
     let connector = Connector::new().dialer(Dialer::new().proxy(proxies.unwrap()));
     let uri = format!("ws://{}/", serve());
-    assert_echoes(connect_with(&uri, &connector, Config::default()).unwrap());
-    let error = connector.connect("ws://a.example/").unwrap_err();
+    assert_echoes(shell::connect_with(&uri, &connector).unwrap());
+    let error = shell::connect(&connector, "ws://a.example/").unwrap_err();
     assert_eq!(error.kind(), PROXY);
 }
 
@@ -293,7 +288,7 @@ fn socks5_tries_each_address_where_the_proxy_cannot_reach_one() {
         Ok(None)
     });
     let connector = through(&format!("socks5://{address}"));
-    let error = connector.connect("ws://localhost/").unwrap_err();
+    let error = shell::connect(&connector, "ws://localhost/").unwrap_err();
     assert_eq!(error.kind(), PROXY);
     // One address or two, as this system has it.
     let addresses: BTreeSet<_> = ("localhost", 80).to_socket_addrs().unwrap().collect();
@@ -348,7 +343,7 @@ fn socks5_takes_no_byte_that_is_the_targets() {
     });
     let dialer = Dialer::new().proxy(Proxy::parse(&format!("socks5h://{address}")).unwrap());
     let uri = "http://a.example/".parse().unwrap();
-    let mut stream = dialer.dial(&uri, PATIENCE).unwrap();
+    let mut stream = dial(&dialer, &uri, PATIENCE).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     assert_eq!(text, "hello");
@@ -357,15 +352,15 @@ fn socks5_takes_no_byte_that_is_the_targets() {
 #[cfg(feature = "rustls")]
 #[test]
 fn tls_goes_through_either() {
-    let authority = dial_support::certificates::Authority::new();
-    let target = dial_support::serve_tls(authority.server(&["a.example"]));
+    let authority = crate::dial_support::certificates::Authority::new();
+    let target = crate::dial_support::serve_tls(authority.server(&["a.example"]));
     for url in [
         format!("http://{}", http(target).0),
         format!("socks5h://{}", socks5(target, None).0),
     ] {
         let dialer = Dialer::new().proxy(Proxy::parse(&url).unwrap());
         let connector = Connector::new().dialer(dialer.tls(authority.client()));
-        let websocket = connect_with("wss://a.example/", &connector, Config::default());
+        let websocket = shell::connect_with("wss://a.example/", &connector);
         assert_echoes(websocket.unwrap());
     }
 }

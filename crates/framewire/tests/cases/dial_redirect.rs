@@ -1,15 +1,12 @@
 //! Redirects: an error unless asked for, and then within bounds.
-#![cfg(feature = "handshake")]
-#![allow(clippy::unwrap_used)]
 
-mod dial_support;
-
-use dial_support::proxy::{proxy, read_head};
-use dial_support::{PATIENCE, echo, serve};
+use crate::dial_support::proxy::{proxy, read_head};
+use crate::dial_support::{PATIENCE, echo, serve};
+use crate::shell;
 use framewire::handshake::{Connector, Error, ErrorKind};
 use framewire::protocol::Role;
 use framewire::upgrade::{self, Limits};
-use framewire::{Config, Fault, Opcode, WebSocket, client, connect_with};
+use framewire::{Config, Fault, Opcode, WebSocket};
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
 use std::error::Error as _;
 use std::io::{self, Write as _};
@@ -52,7 +49,7 @@ fn assert_echoes<S: framewire::Socket>(mut websocket: WebSocket<S>) {
 }
 
 fn failure(connector: &Connector, uri: &str) -> Error {
-    connector.connect(uri).unwrap_err()
+    shell::connect(connector, uri).unwrap_err()
 }
 
 #[test]
@@ -76,10 +73,7 @@ fn redirect_is_an_error_that_tells_where_to() {
 
     // Over a stream of the program's own as well.
     let stream = TcpStream::connect(address).unwrap();
-    let error = client(stream, &uri, &Connector::new(), Config::default()).unwrap_err();
-    let framewire::ErrorKind::Handshake(error) = error.into_kind() else {
-        panic!("not of the handshake");
-    };
+    let error = shell::handshake(&Connector::new(), stream, &uri).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Redirect);
 }
 
@@ -110,8 +104,8 @@ fn redirects_are_followed_up_to_the_limit() {
     });
     let uri = format!("ws://{address}/0");
     let following = |count| Connector::new().follow_redirects(count);
-    let websocket = connect_with(&uri, &following(3), Config::default()).unwrap();
-    assert_eq!(websocket.stream().get_ref().read_timeout().unwrap(), None);
+    let websocket = shell::connect_with(&uri, &following(3)).unwrap();
+    shell::assert_unarmed(websocket.stream());
     assert_echoes(websocket);
     let head = asked.recv().unwrap();
     assert!(head.starts_with("GET /end?x HTTP/1.1\r\n"), "{head}");
@@ -120,7 +114,7 @@ fn redirects_are_followed_up_to_the_limit() {
             .contains(&format!("\r\nhost: {end}\r\n")),
         "{head}"
     );
-    let established = following(3).connect(&uri).unwrap();
+    let established = shell::connect(&following(3), &uri).unwrap();
     assert_eq!(
         established.request().uri(),
         format!("ws://{end}/end?x").as_str()
@@ -247,7 +241,7 @@ fn body_of_a_redirect_that_is_followed_is_not_waited_for() {
     });
     let started = Instant::now();
     let connector = Connector::new().follow_redirects(4);
-    connector.connect(&format!("ws://{address}/0")).unwrap();
+    shell::connect(&connector, &format!("ws://{address}/0")).unwrap();
     assert!(started.elapsed() < Duration::from_secs(1));
 }
 
@@ -274,7 +268,7 @@ fn redirect_to_what_cannot_be_dialled_is_the_servers_fault() {
 #[cfg(feature = "rustls")]
 mod tls {
     use super::*;
-    use dial_support::certificates::Authority;
+    use crate::dial_support::certificates::Authority;
     use framewire::upgrade::{Dialer, TlsStream};
 
     /// A server with TLS that redirects there.
@@ -317,10 +311,10 @@ mod tls {
     #[test]
     fn redirect_from_ws_to_wss_is_followed() {
         let authority = Authority::new();
-        let secure = dial_support::serve_tls(authority.server(&["127.0.0.1"]));
+        let secure = crate::dial_support::serve_tls(authority.server(&["127.0.0.1"]));
         let (address, _) = redirecting(move |_| format!("https://{secure}/"));
         let uri = format!("ws://{address}/");
-        let websocket = connect_with(&uri, &connector(&authority), Config::default()).unwrap();
+        let websocket = shell::connect_with(&uri, &connector(&authority)).unwrap();
         let request_was_over_tls = websocket.stream().get_ref().peer_addr().unwrap() == secure;
         assert!(request_was_over_tls);
         assert_echoes(websocket);
@@ -338,12 +332,11 @@ fn streams_of_the_callers_own_are_redirected_too() {
     let mut dialled = Vec::new();
     let uri = format!("ws://{first}/here");
     let connector = Connector::new().follow_redirects(1);
-    let established = connector
-        .connect_over(&uri, |uri| {
-            dialled.push(uri.to_string());
-            TcpStream::connect(uri.authority().unwrap().as_str())
-        })
-        .unwrap();
+    let established = shell::connect_over(&connector, &uri, |uri| {
+        dialled.push(uri.to_string());
+        TcpStream::connect(uri.authority().unwrap().as_str())
+    })
+    .unwrap();
     assert_eq!(dialled, [uri, target]);
     let config = Config::default();
     assert_echoes(WebSocket::from_established(established, Role::Client, config).unwrap());
@@ -352,9 +345,7 @@ fn streams_of_the_callers_own_are_redirected_too() {
 #[test]
 fn stream_that_the_caller_cannot_connect_is_an_error_with_its_reason() {
     let refuse = |_: &_| Err::<TcpStream, _>(io::ErrorKind::ConnectionRefused.into());
-    let error = Connector::new()
-        .connect_over("ws://a/", refuse)
-        .unwrap_err();
+    let error = shell::connect_over(&Connector::new(), "ws://a/", refuse).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Dial));
     assert_eq!(error.fault(), Fault::Transport);
     let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();

@@ -1,14 +1,12 @@
 //! From a URI to a connection over TCP: names, addresses, time, and what is said when it fails.
-#![cfg(feature = "handshake")]
-#![allow(clippy::unwrap_used)]
 
-mod dial_support;
-
-use dial_support::proxy::{proxy, read_head};
-use dial_support::{PATIENCE, serve, serve_on};
+use crate::dial_support::proxy::{proxy, read_head};
+use crate::dial_support::{PATIENCE, serve, serve_on};
+use crate::shell::upgrade::{dial, dial_and_request};
+use crate::shell::{self, assert_unarmed};
 use framewire::handshake::{Connector, Error, ErrorKind};
-use framewire::upgrade::{self, Dialer, Limits, Proxy, Stream};
-use framewire::{Config, Fault, Opcode, connect, connect_with};
+use framewire::upgrade::{self, Dialer, Limits, Proxy};
+use framewire::{Fault, Opcode};
 use http::{HeaderMap, Request};
 use std::error::Error as _;
 use std::io::{self, Read, Write};
@@ -24,7 +22,7 @@ fn within(time: Duration) -> Connector {
 }
 
 fn failure(connector: &Connector, uri: &str) -> Error {
-    connector.connect(uri).unwrap_err()
+    shell::connect(connector, uri).unwrap_err()
 }
 
 fn kind(kind: upgrade::ErrorKind) -> ErrorKind {
@@ -33,8 +31,8 @@ fn kind(kind: upgrade::ErrorKind) -> ErrorKind {
 
 #[test]
 fn connect_sends_and_receives() {
-    let address = serve();
-    let mut websocket = connect(&format!("ws://{address}/chat?a=b")).unwrap();
+    let uri = format!("ws://{}/chat?a=b", serve());
+    let mut websocket = shell::connect_with(&uri, &Connector::new()).unwrap();
     websocket.write_message(Opcode::Text, b"hello").unwrap();
     assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
     assert!(websocket.shutdown(PATIENCE).unwrap().clean);
@@ -42,45 +40,23 @@ fn connect_sends_and_receives() {
 
 #[test]
 fn no_time_out_is_left_on_the_stream_and_nagle_is_off() {
-    let websocket = connect(&format!("ws://{}/", serve())).unwrap();
+    let uri = format!("ws://{}/", serve());
+    let websocket = shell::connect_with(&uri, &Connector::new()).unwrap();
     assert_unarmed(websocket.stream());
     assert!(websocket.stream().get_ref().nodelay().unwrap());
 
     let address = serve();
     let uri = format!("http://{address}/").parse().unwrap();
-    let stream = Dialer::new().dial(&uri, PATIENCE).unwrap();
+    let stream = dial(&Dialer::new(), &uri, PATIENCE).unwrap();
     assert_unarmed(&stream);
     assert_eq!(stream.get_ref().peer_addr().unwrap(), address);
-}
-
-fn assert_unarmed(stream: &Stream) {
-    let stream = stream.get_ref();
-    assert_eq!(stream.read_timeout().unwrap(), None);
-    assert_eq!(stream.write_timeout().unwrap(), None);
-}
-
-#[test]
-fn connection_splits() {
-    let websocket = connect(&format!("ws://{}/", serve())).unwrap();
-    let (mut read_half, write_half) = websocket.split().unwrap();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            for number in 0..100_u8 {
-                write_half.write_message(Opcode::Binary, &[number]).unwrap();
-            }
-        });
-        for number in 0..100 {
-            assert_eq!(read_half.next_message().unwrap().payload(), [number]);
-        }
-    });
-    write_half.abort().unwrap();
-    assert!(read_half.next_message().is_err());
 }
 
 #[test]
 fn localhost_is_found_whichever_of_its_addresses_listens() {
     let port = serve().port();
-    let mut websocket = connect(&format!("ws://localhost:{port}/")).unwrap();
+    let uri = format!("ws://localhost:{port}/");
+    let mut websocket = shell::connect_with(&uri, &Connector::new()).unwrap();
     websocket.write_message(Opcode::Text, b"hello").unwrap();
     assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
 }
@@ -91,7 +67,8 @@ fn ipv6_address_is_written_in_brackets() {
         return; // This system has no IPv6.
     };
     let address = serve_on(listener);
-    let websocket = connect(&format!("ws://[::1]:{}/", address.port())).unwrap();
+    let uri = format!("ws://[::1]:{}/", address.port());
+    let websocket = shell::connect_with(&uri, &Connector::new()).unwrap();
     assert_eq!(websocket.stream().get_ref().peer_addr().unwrap(), address);
 }
 
@@ -188,7 +165,7 @@ fn time_limit_is_for_the_connection_and_the_answer_together() {
 #[test]
 fn without_a_limit_of_time_nothing_is_set() {
     let uri = format!("ws://{}/", serve());
-    let mut websocket = connect_with(&uri, &within(Duration::MAX), Config::default()).unwrap();
+    let mut websocket = shell::connect_with(&uri, &within(Duration::MAX)).unwrap();
     assert_unarmed(websocket.stream());
     websocket.write_message(Opcode::Text, b"hello").unwrap();
     assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
@@ -206,7 +183,7 @@ fn uri_that_cannot_be_dialled_is_the_callers_fault() {
     ] {
         // Some are no URI at all.
         let Ok(uri) = uri.parse() else { continue };
-        let error = Dialer::new().dial(&uri, PATIENCE).unwrap_err();
+        let error = dial(&Dialer::new(), &uri, PATIENCE).unwrap_err();
         assert_eq!(error.kind(), upgrade::ErrorKind::InvalidArgument, "{uri}");
         assert_eq!(error.fault(), Fault::Caller);
     }
@@ -221,7 +198,10 @@ fn tls_without_the_feature_is_an_error_that_names_it() {
     let error = failure(&Connector::new(), &format!("wss://{address}/"));
     assert_eq!(error.kind(), kind(upgrade::ErrorKind::Unsupported));
     assert_eq!(error.fault(), Fault::Caller);
-    assert!(error.to_string().contains("feature `rustls`"), "{error}");
+    assert!(
+        error.to_string().contains("rustls` of framewire"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -241,9 +221,8 @@ fn any_protocol_is_dialled() {
         .header("upgrade", "echo/1")
         .body(())
         .unwrap();
-    let upgraded = Dialer::new()
-        .request(request, &Limits::default(), |_| Ok::<_, upgrade::Error>(()))
-        .unwrap();
+    let (dialer, limits) = (Dialer::new(), Limits::default());
+    let upgraded = dial_and_request(&dialer, request, &limits, |_| Ok(())).unwrap();
     assert_unarmed(upgraded.get_ref());
     let mut stream = upgraded.into_rewind();
     stream.write_all(b"hello").unwrap();

@@ -58,6 +58,9 @@ impl<S: Socket> Shelled for S {
     }
 }
 
+/// The stream of a connection that was dialled.
+pub(crate) type Dialled = Stream;
+
 /// I/O calls up to the first read, that one included.
 pub(crate) const CALLS_TO_READ: usize = 2;
 
@@ -111,11 +114,11 @@ pub(crate) fn connect_over(
 pub(crate) fn connect_with(
     uri: &str,
     connector: &Connector,
-) -> Result<WebSocket<Stream>, framewire::Error> {
+) -> Result<WebSocket<Dialled>, framewire::Error> {
     framewire::connect_with(uri, connector, Config::default())
 }
 
-pub(crate) fn assert_unarmed(stream: &Stream) {
+pub(crate) fn assert_unarmed(stream: &Dialled) {
     let stream = stream.get_ref();
     assert_eq!(stream.read_timeout().unwrap(), None);
     assert_eq!(stream.write_timeout().unwrap(), None);
@@ -123,7 +126,7 @@ pub(crate) fn assert_unarmed(stream: &Stream) {
 
 /// The version of TLS that was agreed on.
 #[cfg(feature = "rustls")]
-pub(crate) fn tls_version(stream: &Stream) -> Option<framewire::rustls::ProtocolVersion> {
+pub(crate) fn tls_version(stream: &Dialled) -> Option<framewire::rustls::ProtocolVersion> {
     let Stream::Tls(stream) = stream else {
         panic!("no tls");
     };

@@ -43,7 +43,7 @@ pub(crate) mod upgrade {
         dialer: &Dialer,
         uri: &Uri,
         time: Duration,
-    ) -> Result<Waiting<front::Stream>, Error> {
+    ) -> Result<super::Dialled, Error> {
         wait(front::upgrade::dial(dialer, uri, time)).map(Waiting)
     }
 
@@ -54,7 +54,8 @@ pub(crate) mod upgrade {
         validate: impl FnOnce(&Response<()>) -> Result<(), Error>,
     ) -> Result<super::Parts, Error> {
         let asked = front::upgrade::dial_and_request(dialer, request, limits, validate);
-        wait(asked).map(|upgraded| super::Parts(upgraded.into_parts()))
+        let (stream, leftover) = wait(asked)?.into_parts();
+        Ok(super::Parts(Waiting(stream), leftover))
     }
 
     impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
@@ -249,17 +250,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket for Waiting<S> {
     }
 }
 
-/// What is left of an upgrade, with calls that wait.
-pub(crate) struct Parts((front::Stream, Vec<u8>));
+/// What came of an upgrade, with calls that wait.
+pub(crate) struct Parts(Dialled, Vec<u8>);
 
 impl Parts {
-    pub(crate) fn get_ref(&self) -> &front::Stream {
-        &self.0.0
+    pub(crate) fn get_ref(&self) -> &Dialled {
+        &self.0
     }
 
-    pub(crate) fn into_rewind(self) -> framewire::upgrade::Rewind<Waiting<front::Stream>> {
-        let (stream, leftover) = self.0;
-        framewire::upgrade::Rewind::new(Waiting(stream), leftover)
+    pub(crate) fn into_rewind(self) -> framewire::upgrade::Rewind<Dialled> {
+        framewire::upgrade::Rewind::new(self.0, self.1)
     }
 }
 
@@ -291,6 +291,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
         self.0.refusal()
     }
 }
+
+/// The stream of a connection that was dialled.
+pub(crate) type Dialled = Waiting<front::Stream>;
 
 /// I/O calls up to the first read, that one included.
 pub(crate) const CALLS_TO_READ: usize = 1;
@@ -353,17 +356,18 @@ pub(crate) fn connect_over(
 pub(crate) fn connect_with(
     uri: &str,
     connector: &Connector,
-) -> Result<WebSocket<Waiting<front::Stream>>, framewire::Error> {
+) -> Result<WebSocket<Dialled>, framewire::Error> {
     let (stream, leftover) = connect(connector, uri)?.into_parts();
     WebSocket::with_leftover(Waiting(stream), &leftover, Role::Client, Config::default())
 }
 
 /// Time-outs are not of tokio's streams.
-pub(crate) fn assert_unarmed(_: &front::Stream) {}
+pub(crate) fn assert_unarmed(_: &Dialled) {}
 
 /// The version of TLS that was agreed on.
-pub(crate) fn tls_version(stream: &front::Stream) -> Option<framewire::rustls::ProtocolVersion> {
-    let front::Stream::Tls(stream) = stream else {
+#[cfg(feature = "tokio-rustls")]
+pub(crate) fn tls_version(stream: &Dialled) -> Option<framewire::rustls::ProtocolVersion> {
+    let front::Stream::Tls(stream) = &**stream else {
         panic!("no tls");
     };
     stream.get_ref().1.protocol_version()

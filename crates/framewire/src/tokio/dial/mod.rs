@@ -12,6 +12,7 @@ use crate::upgrade::{
 };
 use http::{Request, Response, Uri};
 use race::race;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
@@ -91,11 +92,7 @@ impl Network for Tokio {
     type Wire = Timed<TcpStream>;
 
     async fn resolve(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
-        match by(self.0, lookup_host((name, port))).await {
-            Some(Ok(addresses)) => Ok(addresses.collect()),
-            Some(Err(error)) => Err(not_resolved(name).with_source(error)),
-            None => Err(self.0.error_for(&format!("resolution of {name}"))),
-        }
+        resolve_by(self.0, name, lookup_host((name, port))).await
     }
 
     async fn connect(
@@ -111,5 +108,39 @@ impl Network for Tokio {
         // Without it, a small message would wait for the acknowledgement of the one before.
         stream.set_nodelay(true).map_err(nodelay_failed)?;
         Ok(Timed::new(stream, self.0))
+    }
+}
+
+async fn resolve_by<I: Iterator<Item = SocketAddr>>(
+    deadline: Deadline,
+    name: &str,
+    lookup: impl Future<Output = io::Result<I>>,
+) -> Result<Vec<SocketAddr>, Error> {
+    match by(deadline, lookup).await {
+        Some(Ok(addresses)) => Ok(addresses.collect()),
+        Some(Err(error)) => Err(not_resolved(name).with_source(error)),
+        None => Err(deadline.error_for(&format!("resolution of {name}"))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::upgrade::ErrorKind;
+    use std::future::pending;
+
+    #[tokio::test(start_paused = true)]
+    async fn name_that_is_not_resolved_in_time_is_named() {
+        let time = Duration::from_secs(3);
+        let lookup = pending::<io::Result<std::vec::IntoIter<_>>>();
+        let error = resolve_by(after(time), "a.example", lookup)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(
+            error.to_string(),
+            "resolution of a.example was not done within the limit of 3s"
+        );
     }
 }

@@ -93,3 +93,125 @@ where
 
 /// RFC 8305 8: the recommended connection attempt delay.
 const DELAY: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable};
+    use tokio::time::Instant;
+
+    /// What becomes of an attempt, after so many milliseconds; `None` is never.
+    #[derive(Clone, Copy)]
+    struct Attempt(Option<u64>, Result<(), io::ErrorKind>);
+
+    const SILENT: Attempt = Attempt(None, Ok(()));
+
+    fn connects(after: u64) -> Attempt {
+        Attempt(Some(after), Ok(()))
+    }
+
+    fn refuses(after: u64) -> Attempt {
+        Attempt(Some(after), Err(ConnectionRefused))
+    }
+
+    /// What came of the race, and after how many milliseconds.
+    type Outcome = (u64, Result<u16, Vec<(u16, io::ErrorKind)>>);
+
+    /// The outcome, and when each attempt began. Addresses are known by their ports: 0, 1, 2, ….
+    async fn run(attempts: &[Attempt]) -> (Outcome, Vec<u64>) {
+        let start = Instant::now();
+        let elapsed = || start.elapsed().as_millis() as u64;
+        let ports = 0..attempts.len() as u16;
+        let addresses = ports.map(|port| ([192, 0, 2, 1], port).into()).collect();
+        let begun = RefCell::new(Vec::new());
+        let alive = Cell::new(0);
+        let raced = race(addresses, |address: SocketAddr| {
+            begun.borrow_mut().push(elapsed());
+            alive.set(alive.get() + 1);
+            let guard = Guard(&alive);
+            let Attempt(after, result) = attempts[usize::from(address.port())];
+            async move {
+                let _guard = guard;
+                match after {
+                    Some(time) => sleep(Duration::from_millis(time)).await,
+                    None => std::future::pending().await,
+                }
+                result.map(|()| address.port()).map_err(io::Error::from)
+            }
+        })
+        .await;
+        assert_eq!(alive.get(), 0, "an attempt goes on after the race");
+        let outcome = raced.map_err(|failures| {
+            let failures = failures.into_iter();
+            failures
+                .map(|(address, error)| (address.port(), error.kind()))
+                .collect()
+        });
+        ((elapsed(), outcome), begun.into_inner())
+    }
+
+    struct Guard<'a>(&'a Cell<usize>);
+
+    impl Drop for Guard<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rfc8305_5_address_that_does_not_answer_is_followed_after_the_delay() {
+        let outcome = run(&[SILENT, SILENT, connects(10)]).await;
+        assert_eq!(outcome, ((510, Ok(2)), vec![0, 250, 500]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rfc8305_5_first_to_connect_wins_whenever_it_began() {
+        let outcome = run(&[connects(400), connects(100), SILENT]).await;
+        assert_eq!(outcome, ((350, Ok(1)), vec![0, 250]));
+        let outcome = run(&[connects(300), connects(100)]).await;
+        assert_eq!(outcome, ((300, Ok(0)), vec![0, 250]));
+        // At once: the one that was wanted more.
+        let outcome = run(&[connects(350), connects(100)]).await;
+        assert_eq!(outcome, ((350, Ok(0)), vec![0, 250]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn address_without_another_has_all_the_time() {
+        let outcome = run(&[connects(9000)]).await;
+        assert_eq!(outcome, ((9000, Ok(0)), vec![0]));
+    }
+
+    #[test]
+    fn one_address_needs_no_timer() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let address = SocketAddr::from(([192, 0, 2, 1], 1));
+        let raced = race(vec![address], |address| std::future::ready(Ok(address)));
+        assert_eq!(runtime.block_on(raced).unwrap(), address);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_is_followed_at_once_and_the_delay_begins_again() {
+        let outcome = run(&[refuses(20), refuses(0), SILENT, connects(5)]).await;
+        assert_eq!(outcome, ((275, Ok(3)), vec![0, 20, 20, 270]));
+        // A failure of an earlier one counts too.
+        let outcome = run(&[refuses(300), SILENT, connects(0)]).await;
+        assert_eq!(outcome, ((300, Ok(2)), vec![0, 250, 300]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_failures_are_told_when_the_last_has_failed() {
+        let unreachable = Attempt(Some(0), Err(HostUnreachable));
+        let (outcome, _) = run(&[refuses(900), unreachable, refuses(10)]).await;
+        let failures = vec![
+            (1, HostUnreachable),
+            (2, ConnectionRefused),
+            (0, ConnectionRefused),
+        ];
+        assert_eq!(outcome, (900, Err(failures)));
+        assert_eq!(run(&[]).await, ((0, Err(vec![])), vec![]));
+    }
+}
