@@ -21,6 +21,12 @@
 //! # }
 //! ```
 //!
+//! # Memory
+//!
+//! What a call needs while it waits is in a box that is freed when it is ready, so that it takes next
+//! to nothing of the task which goes on with the connection. A handshake that waits for its request
+//! holds 1 KiB and what has come of the head.
+//!
 //! # Cancellation
 //!
 //! Every call here owns its stream, or makes it. One that is dropped before it is ready drops the
@@ -45,7 +51,12 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     acceptor: &Acceptor,
 ) -> Result<Established<S>, Error> {
-    receive(stream, acceptor).await?.accept().await
+    let handshake = async move {
+        let pending = acceptor.receive_on::<Timed<S>>(stream).await?;
+        // In a box of its own, so that one which waits for its request has no part in it.
+        Box::pin(pending.accept_over::<Timed<S>>()).await
+    };
+    Box::pin(handshake).await
 }
 
 /// Reads a request, to be looked at and then accepted or refused: [`Acceptor::receive`] over tokio.
@@ -57,7 +68,8 @@ pub async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     acceptor: &Acceptor,
 ) -> Result<Pending<S>, Error> {
-    Ok(Pending(acceptor.receive_on::<Timed<S>>(stream).await?))
+    let received = Box::pin(acceptor.receive_on::<Timed<S>>(stream)).await;
+    Ok(Pending(received?))
 }
 
 /// Takes over from an HTTP server that has read a request and gives up its socket: as
@@ -81,7 +93,7 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     uri: &str,
     connector: &Connector,
 ) -> Result<Established<S>, Error> {
-    connector.handshake_on::<Timed<S>>(stream, uri).await
+    Box::pin(connector.handshake_on::<Timed<S>>(stream, uri)).await
 }
 
 /// Connects to the host of a `ws` or `wss` URI and does the handshake there: [`Connector::connect`]
@@ -103,7 +115,7 @@ pub async fn connect(
         let stream = super::dial::dial_by(connector.its_dialer(), &target, deadline).await?;
         Ok(Timed::new(stream, deadline))
     };
-    connector.connect_by(uri, dial).await
+    Box::pin(connector.connect_by(uri, dial)).await
 }
 
 /// As [`Connector::connect_over`], over tokio: over streams that `dial` connects to the host of a `ws`
@@ -151,7 +163,7 @@ where
             }
         }
     };
-    connector.connect_by(uri, dial).await
+    Box::pin(connector.connect_by(uri, dial)).await
 }
 
 /// A request that was read and awaits its answer: a [`handshake::Pending`] over tokio.
@@ -222,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// head, reading that away for at most half a second); else with
     /// [`Write`](crate::upgrade::ErrorKind::Write) or [`TimedOut`](crate::upgrade::ErrorKind::TimedOut).
     pub async fn accept(self) -> Result<Established<S>, Error> {
-        self.0.accept_over::<Timed<S>>().await
+        Box::pin(self.0.accept_over::<Timed<S>>()).await
     }
 
     /// Answers with a response of the program's own, whatever the policy says: a 401, a redirect,
@@ -231,6 +243,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// Returns the stream, to be closed. Waits and fails as
     /// [`Pending::refuse`](super::upgrade::Pending::refuse) of `upgrade` does.
     pub async fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
-        self.0.refuse_over::<Timed<S>, B>(response).await
+        Box::pin(self.0.refuse_over::<Timed<S>, B>(response)).await
     }
 }

@@ -55,7 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire for Timed<S> {
             });
             *unsent = &unsent[ready!(written)?..];
         }
-        self.poll_by_deadline(context, WRITE, |stream, context| stream.poll_flush(context))
+        self.poll_by_deadline(context, WRITE, S::poll_flush)
     }
 
     fn deadline(&self) -> Deadline {

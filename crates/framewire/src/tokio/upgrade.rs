@@ -16,6 +16,9 @@
 //! # }
 //! ```
 //!
+//! What a call needs while it waits is in a box that is freed when it is ready, so that it takes next
+//! to nothing of the task which goes on with the connection.
+//!
 //! # Cancellation
 //!
 //! Every call here owns its stream. One that is dropped before it is ready drops the stream with it,
@@ -41,8 +44,9 @@ pub async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     limits: &Limits,
 ) -> Result<Pending<S>, Error> {
-    let pending = receive_over(Timed::within(stream, limits.time), limits).await?;
-    Ok(Pending(pending))
+    let wire = Timed::within(stream, limits.time);
+    let received = Box::pin(receive_over(wire, limits)).await;
+    Ok(Pending(received?))
 }
 
 /// Asks the server at the other end of a stream for an upgrade: [`upgrade::request`] over tokio, which
@@ -57,7 +61,7 @@ pub async fn request<S: AsyncRead + AsyncWrite + Unpin, E: From<Error>>(
     validate: impl FnOnce(&Response<()>) -> Result<(), E>,
 ) -> Result<Upgraded<S>, E> {
     let wire = Timed::within(stream, limits.time);
-    request_over(wire, request, limits, |_| true, validate).await
+    Box::pin(request_over(wire, request, limits, |_| true, validate)).await
 }
 
 /// A request that was read and awaits its answer.
@@ -101,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// Waits for the writing for at most [`Limits::time`], and fails, as
     /// [`upgrade::Pending::accept`] does.
     pub async fn accept(self, accepted: &[&str], headers: HeaderMap) -> Result<Upgraded<S>, Error> {
-        self.0.accept_over::<Timed<S>>(accepted, headers).await
+        Box::pin(self.0.accept_over::<Timed<S>>(accepted, headers)).await
     }
 
     /// Sends a 101 that [`upgrade::respond`] or a layer above it made.
@@ -109,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// Waits for the writing for at most [`Limits::time`], and fails, as
     /// [`upgrade::Pending::switch`] does.
     pub async fn switch(self, response: Response<()>) -> Result<Upgraded<S>, Error> {
-        self.0.switch_over::<Timed<S>>(response).await
+        Box::pin(self.0.switch_over::<Timed<S>>(response)).await
     }
 
     /// Answers with a response of the caller's: any status but 1xx, any headers, any body.
@@ -118,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// the peer sent more than the head or announced it, until it closes or for half a second; fails
     /// as [`upgrade::Pending::refuse`] does.
     pub async fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
-        self.0.refuse_over::<Timed<S>, B>(response).await
+        Box::pin(self.0.refuse_over::<Timed<S>, B>(response)).await
     }
 
     /// Answers with [`Error::response`], if the error has one, and gives the error back.
@@ -126,6 +130,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// Waits as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
     /// [`source`](std::error::Error::source) says why.
     pub async fn refuse_with(self, error: Error) -> Error {
-        self.0.refuse_with_over::<Timed<S>>(error).await
+        Box::pin(self.0.refuse_with_over::<Timed<S>>(error)).await
     }
 }

@@ -47,7 +47,8 @@ pub use stream::Stream;
 /// # }
 /// ```
 pub async fn dial(dialer: &Dialer, uri: &Uri, time: Duration) -> Result<Stream, Error> {
-    dial_by(dialer, &Target::of(uri)?, after(time)).await
+    let target = Target::of(uri)?;
+    Box::pin(dial_by(dialer, &target, after(time))).await
 }
 
 /// Connects to the host of the request's URI and asks there for an upgrade: [`dial`] and
@@ -61,9 +62,10 @@ pub async fn dial_and_request<E: From<Error>>(
     validate: impl FnOnce(&Response<()>) -> Result<(), E>,
 ) -> Result<Upgraded<Stream>, E> {
     let deadline = after(limits.time);
-    let stream = dial_by(dialer, &Target::of(request.uri())?, deadline).await?;
+    let target = Target::of(request.uri())?;
+    let stream = Box::pin(dial_by(dialer, &target, deadline)).await?;
     let wire = Timed::new(stream, deadline);
-    request_over(wire, request, limits, |_| true, validate).await
+    Box::pin(request_over(wire, request, limits, |_| true, validate)).await
 }
 
 pub(super) async fn dial_by(
