@@ -7,11 +7,12 @@ mod dial_support;
 use dial_support::{PATIENCE, pattern, serve};
 use framewire::handshake::{Acceptor, Connector};
 use framewire::tokio::{self as front, Stream, WebSocket};
-use framewire::upgrade::Dialer;
+use framewire::upgrade::{Dialer, Proxy};
 use framewire::{Config, ErrorKind, Opcode};
 use std::io::IoSlice;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 async fn assert_echoes<S: AsyncRead + AsyncWrite + Unpin>(mut websocket: WebSocket<S>) {
     for len in [0, 5, 126, 70_000] {
@@ -114,6 +115,46 @@ async fn refusal_is_in_the_error() {
             unreachable!("not of the handshake");
         };
         assert_eq!(error.status().unwrap(), 403);
+    }
+}
+
+/// Drops a connect once its peer has heard something and is expected to answer. The peer sees the
+/// end.
+async fn dropped_while_the_peer_is_waited_for(uri: &str, connector: &Connector, at: &TcpListener) {
+    let mut connecting = Box::pin(front::connect_with(uri, connector, Config::default()));
+    let hear = async {
+        let (mut peer, _) = at.accept().await.unwrap();
+        let heard = peer.read(&mut [0; 4096]).await.unwrap();
+        assert!(heard > 0);
+        peer
+    };
+    let mut peer = tokio::select! {
+        _ = &mut connecting => unreachable!("nobody has answered"),
+        peer = hear => peer,
+    };
+    drop(connecting);
+    let mut rest = Vec::new();
+    let end = timeout(PATIENCE, peer.read_to_end(&mut rest)).await;
+    assert_eq!(end.unwrap().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn connect_that_is_dropped_closes_what_it_has() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let uri = format!("ws://{address}/");
+    dropped_while_the_peer_is_waited_for(&uri, &Connector::new(), &listener).await;
+    for scheme in ["http", "socks5h"] {
+        let proxy = Proxy::parse(&format!("{scheme}://{address}")).unwrap();
+        let connector = Connector::new().dialer(Dialer::new().proxy(proxy));
+        dropped_while_the_peer_is_waited_for("ws://a.example/", &connector, &listener).await;
+    }
+    #[cfg(feature = "tokio-rustls")]
+    {
+        let config = dial_support::certificates::Authority::new().client();
+        let connector = Connector::new().dialer(Dialer::new().tls(config));
+        let uri = format!("wss://{address}/");
+        dropped_while_the_peer_is_waited_for(&uri, &connector, &listener).await;
     }
 }
 
