@@ -5,7 +5,7 @@ use super::key::{accept_key, is_valid_key};
 use super::origin::{Origin, Policy};
 use super::{Error, ErrorKind, Established, Pending, subprotocol};
 use crate::Socket;
-use crate::upgrade::{self, Limits};
+use crate::upgrade::{self, Limits, Timed, Wire, finish, receive_over};
 use http::header::{
     HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
 };
@@ -131,7 +131,16 @@ impl Acceptor {
     /// Gives any sound HTTP/1.1 request, whether it asks for a WebSocket or not. Blocks, sets
     /// time-outs, answers what is not sound, and fails as [`upgrade::receive`] does.
     pub fn receive<S: Socket>(&self, stream: S) -> Result<Pending<S>, Error> {
-        let pending = upgrade::receive(stream, &self.limits)?;
+        finish(self.receive_on::<Timed<S>>(stream))
+    }
+
+    /// As [`receive`](Self::receive), over any wire.
+    pub(crate) async fn receive_on<W: Wire>(
+        &self,
+        stream: W::Stream,
+    ) -> Result<Pending<W::Stream>, Error> {
+        let wire = W::within(stream, self.limits.time);
+        let pending = receive_over(wire, &self.limits).await?;
         let answer = self.respond(pending.request());
         Ok(Pending::new(pending, answer))
     }

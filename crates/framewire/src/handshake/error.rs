@@ -90,10 +90,30 @@ impl Error {
         }
     }
 
-    /// Lets something be done with the error beneath.
+    /// Adds where it comes from.
+    #[cfg(feature = "deflate")]
+    pub(super) fn with_source(self, source: crate::deflate::AnswerError) -> Self {
+        Self {
+            inner: self.inner.with_source(source),
+            ..self
+        }
+    }
+
+    /// Changes the error beneath.
     pub(super) fn map_inner(self, f: impl FnOnce(upgrade::Error) -> upgrade::Error) -> Self {
         Self {
             inner: f(self.inner),
+            ..self
+        }
+    }
+
+    /// Lets something be done with the error beneath.
+    pub(super) async fn then_inner<F: Future<Output = upgrade::Error>>(
+        self,
+        f: impl FnOnce(upgrade::Error) -> F,
+    ) -> Self {
+        Self {
+            inner: f(self.inner).await,
             ..self
         }
     }

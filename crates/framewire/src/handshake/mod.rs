@@ -81,6 +81,10 @@ mod redirect;
 mod subprotocol;
 
 pub use acceptor::Acceptor;
+#[cfg(feature = "tokio")]
+pub(crate) use connector::not_dialled;
+#[cfg(feature = "tokio-net")]
+pub(crate) use connector::target;
 pub use connector::{Connector, check_extended_connect_response, check_response};
 pub use error::{Error, ErrorKind};
 pub use established::Established;

@@ -3,7 +3,7 @@
 use super::fields::{append, check_not_reserved, subprotocol};
 use super::{Error, Established, offered_subprotocols, subprotocol as names};
 use crate::Socket;
-use crate::upgrade;
+use crate::upgrade::{self, Timed, Wire, finish};
 use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderName, HeaderValue, Request, Response};
 
@@ -102,10 +102,7 @@ impl<S: Socket> Pending<S> {
     /// head, reading that away for at most half a second); else with
     /// [`Write`](upgrade::ErrorKind::Write) or [`TimedOut`](upgrade::ErrorKind::TimedOut).
     pub fn accept(self) -> Result<Established<S>, Error> {
-        match self.answer {
-            Ok(response) => Ok(Established::new(self.upgrade.switch(response)?)),
-            Err(error) => Err(error.map_inner(|inner| self.upgrade.refuse_with(inner))),
-        }
+        finish(self.accept_over::<Timed<S>>())
     }
 
     /// Answers with a response of the program's own, whatever the policy says: a 401, a redirect,
@@ -113,6 +110,29 @@ impl<S: Socket> Pending<S> {
     ///
     /// Returns the stream, to be closed. Blocks and fails as [`upgrade::Pending::refuse`] does.
     pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
-        Ok(self.upgrade.refuse(response)?)
+        finish(self.refuse_over::<Timed<S>, B>(response))
+    }
+}
+
+/// The same over any wire.
+impl<S> Pending<S> {
+    pub(crate) async fn accept_over<W: Wire<Stream = S>>(self) -> Result<Established<S>, Error> {
+        match self.answer {
+            Ok(response) => {
+                let upgraded = self.upgrade.switch_over::<W>(response).await?;
+                Ok(Established::new(upgraded))
+            }
+            Err(error) => {
+                let sent = error.then_inner(|inner| self.upgrade.refuse_with_over::<W>(inner));
+                Err(sent.await)
+            }
+        }
+    }
+
+    pub(crate) async fn refuse_over<W: Wire<Stream = S>, B: AsRef<[u8]>>(
+        self,
+        response: &Response<B>,
+    ) -> Result<S, Error> {
+        Ok(self.upgrade.refuse_over::<W, B>(response).await?)
     }
 }
