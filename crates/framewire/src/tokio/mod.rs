@@ -21,6 +21,8 @@ pub mod handshake;
 mod keep_alive;
 mod message_reader;
 mod message_writer;
+#[cfg(all(test, framewire_model))]
+mod model;
 mod polled;
 #[cfg(feature = "handshake")]
 mod rewind;
