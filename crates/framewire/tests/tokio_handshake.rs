@@ -84,13 +84,16 @@ async fn answer_that_is_not_read_ends_at_the_time_limit() {
 #[tokio::test(start_paused = true)]
 async fn refused_peer_that_goes_on_sending_is_listened_to_for_half_a_second() {
     let (mut client, server) = duplex(4096);
-    client.write_all(b"\n").await.unwrap();
     let start = Instant::now();
-    let error = handshake::accept(server, &Acceptor::new())
-        .await
-        .unwrap_err();
+    let feed = async {
+        sleep(Duration::from_secs(3)).await;
+        client.write_all(b"\n").await.unwrap();
+    };
+    let acceptor = Acceptor::new();
+    let (result, ()) = tokio::join!(handshake::accept(server, &acceptor), feed);
+    let error = result.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Upgrade(Upgrade::Malformed));
-    assert_eq!(start.elapsed(), Duration::from_millis(500));
+    assert_eq!(start.elapsed(), Duration::from_millis(3500));
     assert_eq!(status_of(&read_to_end(client).await), 400);
 }
 

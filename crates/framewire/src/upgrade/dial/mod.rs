@@ -49,6 +49,9 @@ pub use stream::Stream;
 /// addresses are tried one after the other, in the order of RFC 8305 section 4 (IPv6 and IPv4 in
 /// turn), each with an equal share of the time that is left; nothing is tried in parallel, as that
 /// would take a thread. `TCP_NODELAY` is set. With a proxy that is how the proxy is connected to.
+///
+/// Over tokio, `framewire::tokio::upgrade::dial` takes the same dialer, waits for the resolver no longer
+/// than the limit, and races the addresses.
 #[derive(Debug, Clone, Default)]
 pub struct Dialer {
     proxies: Proxies,
