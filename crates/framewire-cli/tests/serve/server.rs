@@ -13,6 +13,9 @@ use framewire::{Config, WebSocket};
 /// How long anything here may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
+/// What `--engine` takes.
+pub(crate) type Engine = &'static str;
+
 /// A server on a free port, killed when this is dropped.
 pub(crate) struct Server {
     child: Child,
@@ -21,16 +24,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(engine: Engine, options: &[&str]) -> Self {
         let mut command = program();
         command
             .args(["serve", "--quiet", "--listen", "127.0.0.1:0"])
+            .args(["--engine", engine])
             .args(options);
         Self::started(command)
     }
 
     /// One that may have this many open files.
-    pub(crate) fn start_with_few_files(files: u32, options: &[&str]) -> Self {
+    pub(crate) fn start_with_few_files(engine: Engine, files: u32, options: &[&str]) -> Self {
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")])
@@ -41,6 +45,7 @@ impl Server {
                 "--listen",
                 "127.0.0.1:0",
             ])
+            .args(["--engine", engine])
             .args(options);
         Self::started(command)
     }
