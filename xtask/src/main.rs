@@ -6,6 +6,7 @@ mod browser;
 mod certificate;
 mod ci;
 mod fuzz;
+mod idle_memory;
 mod interop;
 mod interop_client;
 mod interop_upgrade;
@@ -32,6 +33,7 @@ enum Chore {
     /// Link and run a program that has no standard library and no allocator
     NoStd,
     Fuzz(fuzz::Options),
+    IdleMemory(idle_memory::Options),
     /// Everything that must hold before a change lands
     Ci,
 }
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
             Chore::Browser => browser::run(&project),
             Chore::NoStd => no_std::run(&project),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
+            Chore::IdleMemory(options) => idle_memory::run(&project, &options),
             Chore::Ci => ci::run(&project),
         });
     match result {
