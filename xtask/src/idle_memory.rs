@@ -17,7 +17,7 @@ use crate::server::Server;
 ///
 /// Builds and starts `framewire serve`, opens the connections over loopback, has one small message
 /// echoed on each, and waits until the server's memory does not change any more. What is counted is
-/// its private memory that is resident (`Anonymous` in /proc/PID/smaps_rollup): heap and stacks, so
+/// its private memory that is resident (`Anonymous` in `/proc/PID/smaps_rollup`): heap and stacks, so
 /// buffers, tasks and threads, each page as a whole; not what the kernel holds for a socket. What the server
 /// needs before the first of these connections is taken off: it is measured after a few others came
 /// and went. Linux only.

@@ -24,6 +24,7 @@ macro_rules! with_each_engine {
     };
 }
 
+mod echo;
 mod end;
 mod full;
 mod hostile;

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -203,6 +204,15 @@ pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) 
         thread::sleep(Duration::from_millis(10));
     }
     panic!("{what} did not happen");
+}
+
+/// Waits until a count does not grow any more.
+pub(crate) fn until_it_rests(count: &AtomicUsize) {
+    let mut last = usize::MAX;
+    while last != count.load(Ordering::Relaxed) {
+        last = count.load(Ordering::Relaxed);
+        thread::sleep(Duration::from_millis(300));
+    }
 }
 
 /// Whether the peer has ended the connection, with or without a reset.

@@ -6,22 +6,26 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
+use framewire::handshake::Connector;
 use framewire::rustls::crypto::ring;
 use framewire::rustls::pki_types::CertificateDer;
 use framewire::rustls::pki_types::pem::PemObject as _;
 use framewire::rustls::{ClientConfig, RootCertStore};
 use framewire::upgrade::TlsStream;
+use framewire::{Config, Opcode, Socket as _};
 use rcgen::{CertificateParams, KeyPair};
 
-use crate::server::{DEADLINE, Engine, Server, program, run, wait};
+use crate::server::{DEADLINE, Engine, Server, program, run, until_it_rests, wait};
 
 with_each_engine! {
     connect_echoes_through_serve_over_tls,
     the_roots_of_the_system_are_trusted,
     the_end_of_the_server_closes_with_1001,
     a_page_ends_as_tls_wants_it,
+    large_messages_come_back_to_a_peer_that_reads_late,
     a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for,
     a_certificate_for_another_host_is_refused,
     pages_without_tls_are_of_another_origin,
@@ -60,6 +64,20 @@ impl Files {
 
     fn key(&self) -> &str {
         self.key.to_str().unwrap()
+    }
+
+    /// A client that trusts the certificate.
+    fn trusting(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(&self.cert).unwrap())
+            .unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
     }
 
     fn serve(&self, engine: Engine) -> Server {
@@ -140,18 +158,7 @@ fn the_end_of_the_server_closes_with_1001(engine: Engine) {
 fn a_page_ends_as_tls_wants_it(engine: Engine) {
     let files = Files::new("page");
     let server = files.serve(engine);
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates({
-            let mut roots = RootCertStore::empty();
-            roots
-                .add(CertificateDer::from_pem_file(&files.cert).unwrap())
-                .unwrap();
-            roots
-        })
-        .with_no_client_auth();
-    let config = Arc::new(config);
+    let config = files.trusting();
     let mut stream = TlsStream::connect(server.tcp(), "localhost", config, DEADLINE).unwrap();
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -160,6 +167,34 @@ fn a_page_ends_as_tls_wants_it(engine: Engine) {
     // RFC 8446 6.1: without close_notify it might have been cut, which is an error here.
     stream.read_to_end(&mut page).unwrap();
     assert!(page.starts_with(b"HTTP/1.1 200 OK"));
+}
+
+fn large_messages_come_back_to_a_peer_that_reads_late(engine: Engine) {
+    const MESSAGES: usize = 60;
+    let files = Files::new("large");
+    let server = files.serve(engine);
+    let config = files.trusting();
+    let stream = TlsStream::connect(server.tcp(), "localhost", config, DEADLINE).unwrap();
+    let uri = url(&server);
+    let websocket = framewire::client(stream, &uri, &Connector::new(), Config::default()).unwrap();
+    let socket = websocket.stream();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_write_timeout(Some(DEADLINE)).unwrap();
+    let (mut reader, writer) = websocket.split().unwrap();
+    let payload: Vec<u8> = (0..500_000_u32).map(|i| (i / 3) as u8).collect();
+    let sent = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..MESSAGES {
+                writer.write_message(Opcode::Binary, &payload).unwrap();
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        until_it_rests(&sent);
+        for _ in 0..MESSAGES {
+            assert!(reader.next_message().unwrap().payload() == payload);
+        }
+    });
 }
 
 fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for(engine: Engine) {

@@ -150,3 +150,32 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_request_is_answered_when_its_time_is_over_and_none_is_not() {
+        let mut handshake = Handshake::new(Place::Open, false);
+        assert!(handshake.expire().answer.is_empty());
+        handshake.decoder.decode(b"GET / HT").unwrap();
+        let refusal = handshake.expire();
+        assert!(refusal.answer.starts_with(b"HTTP/1.1 408 "));
+        assert!(refusal.why.contains("limit of 10s"), "{}", refusal.why);
+    }
+
+    #[test]
+    fn the_time_for_the_request_begins_after_tls() {
+        let mut handshake = Handshake::new(Place::Open, true);
+        let first = handshake.deadline;
+        handshake.note_securing(true);
+        assert_eq!(handshake.deadline, first);
+        assert!(handshake.expire().why.starts_with("tls handshake"));
+        handshake.note_securing(false);
+        assert!(handshake.deadline > first);
+        let second = handshake.deadline;
+        handshake.note_securing(false);
+        assert_eq!(handshake.deadline, second);
+    }
+}
