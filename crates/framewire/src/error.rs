@@ -51,6 +51,15 @@ pub enum ErrorKind {
     Handshake(crate::handshake::Error),
 }
 
+/// Why a message was not queued.
+#[derive(Debug)]
+pub enum TryFeedError<P> {
+    /// The write buffer has no room for it now: the message itself.
+    Full(P),
+    /// It cannot be sent, now or later.
+    Failed(Error),
+}
+
 /// How a connection was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
@@ -179,6 +188,30 @@ impl StdError for Error {
             #[cfg(feature = "handshake")]
             ErrorKind::Handshake(error) => error.source(),
             _ => None,
+        }
+    }
+}
+
+impl<P> From<Error> for TryFeedError<P> {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<P> fmt::Display for TryFeedError<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("write buffer has no room for the message"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<P: fmt::Debug> StdError for TryFeedError<P> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Full(_) => None,
+            Self::Failed(error) => error.source(),
         }
     }
 }

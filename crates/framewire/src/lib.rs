@@ -82,6 +82,8 @@ extern crate alloc;
 
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "std")]
+mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 #[cfg(feature = "std")]
@@ -108,7 +110,7 @@ pub use blocking::{
 #[cfg(feature = "handshake")]
 pub use blocking::{accept, client, connect, connect_with};
 #[cfg(feature = "std")]
-pub use error::{Closed, Error, ErrorKind, Side};
+pub use error::{Closed, Error, ErrorKind, Side, TryFeedError};
 #[cfg(feature = "std")]
 pub use fault::Fault;
 pub use frame::{CloseCode, Opcode};

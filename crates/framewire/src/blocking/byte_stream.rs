@@ -3,8 +3,8 @@
 use std::io::{self, Read, Write};
 
 use super::WebSocket;
-use crate::error::{Error, ErrorKind};
-use crate::frame::{CloseCode, Opcode};
+use crate::connection::read_bytes;
+use crate::frame::Opcode;
 
 /// Bytes over binary messages, whose bounds mean nothing: a tunnel for any protocol.
 ///
@@ -36,35 +36,8 @@ impl<S> ByteStream<S> {
 
 impl<S: Read + Write> Read for ByteStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            if let Some(mut message) = self.websocket.resume_message_reader() {
-                if message.opcode() == Opcode::Text {
-                    return Err(self.refuse_text());
-                }
-                match message.read(buf)? {
-                    0 => continue,
-                    len => return Ok(len),
-                }
-            }
-            match self.websocket.message_reader() {
-                Ok(_) => {}
-                Err(error) if is_end(&error) => return Ok(0),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-}
-
-impl<S: Read + Write> ByteStream<S> {
-    fn refuse_text(&mut self) -> io::Error {
-        // What cannot be sent now is no worse than what came.
-        let _ = self
-            .websocket
-            .close(CloseCode::UNSUPPORTED_DATA, "binary only");
-        io::Error::new(io::ErrorKind::InvalidData, "text message")
+        let WebSocket { reader, writer } = &mut self.websocket;
+        Ok(read_bytes(reader, writer, buf)?)
     }
 }
 
@@ -81,14 +54,4 @@ impl<S: Read + Write> Write for ByteStream<S> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(self.websocket.flush()?)
     }
-}
-
-/// The peer closed because it was done.
-fn is_end(error: &Error) -> bool {
-    let done = [
-        CloseCode::NORMAL,
-        CloseCode::GOING_AWAY,
-        CloseCode::NO_STATUS,
-    ];
-    matches!(error.kind(), ErrorKind::Closed(closed) if done.contains(&closed.code))
 }

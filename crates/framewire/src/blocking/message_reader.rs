@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use super::reader::Reader;
-use super::transport::Transport;
+use crate::connection::Reader;
+use crate::connection::Transport;
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
 

@@ -18,40 +18,26 @@
 //! looked at, with `read_header`, leaves its message to the next call of any kind.
 
 mod byte_stream;
-#[cfg(feature = "deflate")]
-mod compress;
-mod config;
 #[cfg(feature = "handshake")]
 mod establish;
-mod fragment;
-mod handlers;
-#[cfg(feature = "deflate")]
-mod inflate;
 mod keep_alive;
 mod message_reader;
 mod message_writer;
-mod output;
-mod prepared;
-mod raw_frames;
-mod reader;
 mod shared;
 mod shutdown;
 mod split;
-mod transport;
 mod websocket;
 mod writer;
 
 pub use byte_stream::ByteStream;
-pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
 #[cfg(feature = "handshake")]
 pub use establish::{accept, client, connect, connect_with};
-pub use handlers::{CloseReply, PingReply};
-pub use keep_alive::KeepAliveEnd;
 pub use message_reader::MessageReader;
-pub use message_writer::MessageWriter;
-pub use prepared::PreparedMessage;
 pub use shared::{Link, SharedWriter};
-pub use shutdown::Shutdown;
 pub use split::{ReadHalf, WriteHalf};
-pub use websocket::{Frame, WebSocket};
-pub use writer::Writer;
+pub use websocket::WebSocket;
+
+pub use crate::connection::{
+    BufferPool, CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, CloseReply,
+    Config, Frame, KeepAliveEnd, MessageWriter, PingReply, PreparedMessage, Shutdown, Writer,
+};

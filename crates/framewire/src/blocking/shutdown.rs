@@ -3,26 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::transport::{Reply, Transport};
-use super::{WebSocket, Writer};
+use super::{Shutdown, WebSocket, Writer};
 use crate::Socket;
-use crate::error::{Closed, Error, ErrorKind, Side, would_block};
-use crate::frame::{CloseCode, ControlPayload};
-use crate::protocol::Role;
-
-/// How a connection was shut down.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shutdown {
-    /// The code of the peer's Close frame, or of the one that ended the connection; 1006 where the
-    /// peer sent none.
-    pub code: CloseCode,
-    /// The reason of that Close frame.
-    pub reason: String,
-    /// Who sent the first Close frame.
-    pub by: Side,
-    /// Whether Close frames went both ways (RFC 6455 7.1.4).
-    pub clean: bool,
-}
+use crate::connection::{Closing, Reply, Transport, after, shut_down};
+use crate::error::{Error, Side};
 
 impl<S: Socket> WebSocket<S> {
     /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one
@@ -33,66 +17,15 @@ impl<S: Socket> WebSocket<S> {
     /// stream this fails with `WouldBlock`: call it again when the stream is ready.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] where the stream fails before the peer's Close frame is there.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream fails before the peer's Close frame
+    /// is there.
     pub fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
         let Self { reader, writer } = self;
-        let mut timed = Timed::new(writer, deadline);
-        let payload = ControlPayload::close(CloseCode::NORMAL, "");
-        timed.writer.queue_close(
-            payload.unwrap_or(ControlPayload::EMPTY),
-            Box::new(Closed {
-                code: CloseCode::NORMAL,
-                reason: String::new(),
-                by: Side::Local,
-            }),
-        );
-        let by = timed.closed_by().unwrap_or(Side::Local);
-        let mut closed = reader.discard(&mut timed);
-        timed.settle();
-        let sent = !timed.writer.has_pending_output() && timed.writer.failure().is_none();
-        if must_wait_for_end(&closed, timed.writer.role())
-            && let Err(error) = reader.wait_for_end(&mut timed)
-            && would_block(&error)
-            && timed.left().is_some()
-        {
-            closed = Err(error.into());
-        }
-        let expired = timed.left().is_none();
+        let result = shut_down(reader, &mut Timed::new(writer, deadline));
         // A stream that is gone has no time-outs to take away.
-        let _ = timed.writer.stream().set_read_timeout(None);
-        let _ = timed.writer.stream().set_write_timeout(None);
-        match closed {
-            Ok(_) if !sent && !expired && timed.writer.failure().is_none() => {
-                Err(io::Error::from(io::ErrorKind::WouldBlock).into())
-            }
-            Ok(closed) => Ok(Shutdown {
-                code: closed.code,
-                reason: closed.reason,
-                by: closed.by,
-                clean: sent,
-            }),
-            Err(error) if error.is_would_block() && !expired => Err(error),
-            Err(error) => match (timed.writer.failure(), error.kind()) {
-                (Some(failure), _) => Err(io::Error::from(failure).into()),
-                (None, ErrorKind::Io(_)) if !error.is_would_block() => Err(error),
-                _ => Ok(Shutdown {
-                    code: error.close_code().unwrap_or(CloseCode::ABNORMAL),
-                    reason: String::new(),
-                    by,
-                    clean: false,
-                }),
-            },
-        }
-    }
-}
-
-/// A client waits for the server to close the TCP connection first (RFC 6455 7.1.1). After a
-/// violation either waits: what the peer still sends would reset the connection, and could take the
-/// Close frame from it.
-fn must_wait_for_end(closed: &Result<Closed, Error>, role: Role) -> bool {
-    match closed {
-        Ok(_) => role == Role::Client,
-        Err(error) => matches!(error.kind(), ErrorKind::Violation(_)),
+        let _ = writer.stream().set_read_timeout(None);
+        let _ = writer.stream().set_write_timeout(None);
+        result
     }
 }
 
@@ -114,6 +47,18 @@ impl<'a, S: Socket> Timed<'a, S> {
     fn left(&self) -> Option<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         (left >= RESOLUTION).then_some(left)
+    }
+}
+
+impl<S: Socket> Closing for Timed<'_, S> {
+    type Stream = S;
+
+    fn writer(&mut self) -> &mut Writer<S> {
+        self.writer
+    }
+
+    fn is_time_over(&self) -> bool {
+        self.left().is_none()
     }
 }
 
@@ -151,18 +96,12 @@ impl<S: Socket> Transport for Timed<'_, S> {
         self.writer.note_end();
     }
 
+    fn hold_back(&mut self, _may: bool) {}
+
     fn closed_by(&mut self) -> Option<Side> {
         self.writer.closed_by()
     }
 }
-
-/// A time from now, or one that is as good as never.
-pub(super) fn after(now: Instant, time: Duration) -> Instant {
-    now + time.min(A_CENTURY)
-}
-
-/// Longer than any connection, and not too long to be added to the time.
-const A_CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Time-outs end this much too early at most.
 const RESOLUTION: Duration = Duration::from_millis(5);

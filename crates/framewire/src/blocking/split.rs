@@ -3,14 +3,13 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::message_writer::Access as _;
-use super::reader::Reader;
 use super::shared::{Link, Shared, SharedWriter};
 use super::{
     CloseReply, Frame, MessageReader, MessageWriter, PingReply, PreparedMessage, WebSocket, Writer,
 };
 use crate::Duplicate;
-use crate::error::{Closed, Error};
+use crate::connection::{Access as _, Reader};
+use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::Message;
 
@@ -48,7 +47,7 @@ impl<S: Duplicate> WebSocket<S> {
         let Self { reader, writer } = self;
         let link = Link::new(writer)?;
         if reader.has_ended() {
-            link.shared().heartbeat.end();
+            link.shared().exchange().heartbeat.end();
         }
         let shared = Arc::clone(link.shared());
         let read_half = ReadHalf { reader, link };
@@ -114,12 +113,12 @@ impl<S: Duplicate> ReadHalf<S> {
 
     /// See [`WebSocket::on_ping`].
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
-        self.reader.handlers.ping = Some(Box::new(handler));
+        self.reader.handlers_mut().ping = Some(Box::new(handler));
     }
 
     /// See [`WebSocket::on_pong`].
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
-        self.reader.handlers.pong = Some(Box::new(handler));
+        self.reader.handlers_mut().pong = Some(Box::new(handler));
     }
 
     /// See [`WebSocket::on_close`].
@@ -127,7 +126,7 @@ impl<S: Duplicate> ReadHalf<S> {
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
     ) {
-        self.reader.handlers.close = Some(Box::new(handler));
+        self.reader.handlers_mut().close = Some(Box::new(handler));
     }
 
     /// The stream, to set its options. Reading from it breaks the connection.
@@ -159,7 +158,7 @@ impl<S: Duplicate> ReadHalf<S> {
         let shared = Arc::into_inner(write_half.shared).expect("of two, one was dropped");
         Ok(WebSocket {
             reader: self.reader,
-            writer: shared.into_writer(),
+            writer: shared.into_exchange().into_writer(),
         })
     }
 }
@@ -202,22 +201,47 @@ impl<S: Duplicate> WriteHalf<S> {
             .with(|writer| writer.feed_message_ext(opcode, rsv, payload))
     }
 
+    /// See [`Writer::try_feed_message`]. Waits for a message that another thread is sending.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_feed_message<P: AsRef<[u8]>>(
+        &self,
+        opcode: Opcode,
+        payload: P,
+    ) -> Result<(), TryFeedError<P>> {
+        self.message()
+            .with(|writer| writer.try_feed_message(opcode, payload))
+    }
+
+    /// See [`Writer::buffered`].
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.shared.exchange().with(|writer| writer.buffered())
+    }
+
     /// See [`Writer::set_compression`]. It is for the messages of all clones.
     #[cfg(feature = "deflate")]
     pub fn set_compression(&self, enabled: bool) {
-        self.shared.with(|writer| writer.set_compression(enabled));
+        self.shared
+            .exchange()
+            .with(|writer| writer.set_compression(enabled));
     }
 
     /// See [`Writer::has_pending_output`].
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
-        self.shared.with(|writer| writer.has_pending_output())
+        self.shared
+            .exchange()
+            .with(|writer| writer.has_pending_output())
     }
 
     /// See [`Writer::closed`].
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
-        self.shared.with(|writer| writer.closed().cloned())
+        self.shared
+            .exchange()
+            .with(|writer| writer.closed().cloned())
     }
 
     /// See [`Writer::flush`].
@@ -225,7 +249,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn flush(&self) -> Result<(), Error> {
-        self.shared.with(Writer::flush)
+        self.shared.exchange().with(Writer::flush)
     }
 
     /// See [`Writer::write_frame`]. A data frame waits for a message that another thread is
@@ -243,9 +267,9 @@ impl<S: Duplicate> WriteHalf<S> {
         let _message = (!opcode.is_control()).then(|| self.message());
         let job = |writer: &mut Writer<S>| writer.write_frame(fin, rsv, opcode, payload);
         if opcode == Opcode::Close {
-            self.shared.with_close(job)
+            self.shared.exchange().with_close(job)
         } else {
-            self.shared.with(job)
+            self.shared.exchange().with(job)
         }
     }
 
@@ -321,7 +345,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.with(|writer| writer.ping(payload))
+        self.shared.exchange().with(|writer| writer.ping(payload))
     }
 
     /// See [`Writer::pong`].
@@ -329,7 +353,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.with(|writer| writer.pong(payload))
+        self.shared.exchange().with(|writer| writer.pong(payload))
     }
 
     /// See [`Writer::close`]. Does not wait for a message that another thread is sending: that one
@@ -338,7 +362,9 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.shared.with_close(|writer| writer.close(code, reason))
+        self.shared
+            .exchange()
+            .with_close(|writer| writer.close(code, reason))
     }
 
     /// Ends the connection under whoever waits for it, without a closing handshake: the reading

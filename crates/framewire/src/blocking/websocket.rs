@@ -2,12 +2,12 @@
 
 use std::io::{Read, Write};
 
-use super::reader::Reader;
 use super::{
-    ByteStream, CloseReply, Config, MessageReader, MessageWriter, PingReply, PreparedMessage,
-    Writer,
+    BufferPool, ByteStream, CloseReply, Config, Frame, MessageReader, MessageWriter, PingReply,
+    PreparedMessage, Writer,
 };
-use crate::error::Error;
+use crate::connection::{Buffers, Reader};
+use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv, os_key};
 use crate::protocol::{Encoder, Message, Role};
 
@@ -31,13 +31,6 @@ use crate::protocol::{Encoder, Message, Role};
 pub struct WebSocket<S> {
     pub(super) reader: Reader,
     pub(super) writer: Writer<S>,
-}
-
-/// One frame as it was sent, unmasked.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
-    header: Header,
-    payload: &'a mut [u8],
 }
 
 impl<S> WebSocket<S> {
@@ -74,8 +67,8 @@ impl<S> WebSocket<S> {
             Role::Client => Encoder::client(os_key),
         };
         Ok(Self {
-            reader: Reader::new(role, &config, leftover),
-            writer: Writer::new(stream, encoder, &config),
+            reader: Reader::new(role, &config, leftover, Buffers::Kept),
+            writer: Writer::new(stream, encoder, &config, Buffers::Kept),
         })
     }
 
@@ -95,6 +88,13 @@ impl<S> WebSocket<S> {
     #[cfg(feature = "deflate")]
     pub fn set_compression(&mut self, enabled: bool) {
         self.writer.set_compression(enabled);
+    }
+
+    /// Has the connection take its buffers from a pool while it needs them, instead of keeping its
+    /// own: for many connections on non-blocking streams. A blocking read needs one all the time.
+    pub fn set_buffer_pool(&mut self, pool: &BufferPool) {
+        self.reader.set_buffers(Buffers::Pooled(pool.clone()));
+        self.writer.set_buffers(Buffers::Pooled(pool.clone()));
     }
 
     /// The stream, and the bytes that were read from it and not used up.
@@ -132,15 +132,21 @@ impl<S> WebSocket<S> {
         self.writer.has_pending_output()
     }
 
+    /// How many bytes wait that the stream has not taken.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.writer.buffered()
+    }
+
     /// Has `handler` look at each Ping and decide what answers it. Default: a Pong with the same
     /// payload. Boxed once; called by whatever call reads.
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
-        self.reader.handlers.ping = Some(Box::new(handler));
+        self.reader.handlers_mut().ping = Some(Box::new(handler));
     }
 
     /// Has `handler` look at each Pong. Boxed once; called by whatever call reads.
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
-        self.reader.handlers.pong = Some(Box::new(handler));
+        self.reader.handlers_mut().pong = Some(Box::new(handler));
     }
 
     /// Has `handler` look at the peer's Close frame and decide what answers it. Default: a Close
@@ -149,7 +155,7 @@ impl<S> WebSocket<S> {
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
     ) {
-        self.reader.handlers.close = Some(Box::new(handler));
+        self.reader.handlers_mut().close = Some(Box::new(handler));
     }
 
     /// The connection as a stream of bytes over binary messages.
@@ -292,6 +298,18 @@ impl<S: Write> WebSocket<S> {
         self.writer.feed_message_ext(opcode, rsv, payload)
     }
 
+    /// See [`Writer::try_feed_message`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_feed_message<P: AsRef<[u8]>>(
+        &mut self,
+        opcode: Opcode,
+        payload: P,
+    ) -> Result<(), TryFeedError<P>> {
+        self.writer.try_feed_message(opcode, payload)
+    }
+
     /// See [`Writer::flush`].
     ///
     /// # Errors
@@ -400,29 +418,5 @@ impl<S: Write> WebSocket<S> {
     /// As there.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.writer.close(code, reason)
-    }
-}
-
-impl<'a> Frame<'a> {
-    pub(super) fn new(header: Header, payload: &'a mut [u8]) -> Self {
-        Self { header, payload }
-    }
-
-    /// The header as it was sent.
-    #[must_use]
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// The payload, unmasked.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        self.payload
-    }
-
-    /// The payload, with the life of the buffer that it is in.
-    #[must_use]
-    pub fn into_payload(self) -> &'a mut [u8] {
-        self.payload
     }
 }

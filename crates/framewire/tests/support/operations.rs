@@ -112,6 +112,7 @@ const DEFAULT: Config = Config {
     },
     chunk_size: framewire::CHUNK_SIZE_LOW_MEMORY,
     read_buffer: 16 << 10,
+    coalesce_writes: false,
     write_buffer: 64 << 10,
     rsv: Rsv::NONE,
 };

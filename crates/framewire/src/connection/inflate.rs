@@ -10,15 +10,15 @@ use crate::protocol::Piece;
 
 /// A piece of a compressed message, by its place in the read buffer.
 #[derive(Debug)]
-pub(super) struct CompressedPiece {
-    pub(super) opcode: Opcode,
-    pub(super) place: Range<usize>,
-    pub(super) last: bool,
+pub(crate) struct CompressedPiece {
+    pub(crate) opcode: Opcode,
+    pub(crate) place: Range<usize>,
+    pub(crate) last: bool,
 }
 
 impl CompressedPiece {
     /// The place of a piece that ends where the used part of the read buffer does.
-    pub(super) fn new(piece: &Piece<'_>, end: usize) -> Self {
+    pub(crate) fn new(piece: &Piece<'_>, end: usize) -> Self {
         Self {
             opcode: piece.opcode,
             place: end - piece.payload.len()..end,
@@ -30,7 +30,7 @@ impl CompressedPiece {
 impl Reader {
     /// Decompresses what is there of the piece that was decoded last: how many bytes of `output`
     /// that filled, 0 at the end of the message; `None` where more has to be decoded first.
-    pub(super) fn inflate_piece(
+    pub(crate) fn inflate_piece(
         &mut self,
         output: &mut [u8],
         transport: &mut impl Transport,
@@ -52,7 +52,7 @@ impl Reader {
     }
 
     /// Decompresses and forgets a piece: later messages may refer to it.
-    pub(super) fn discard_compressed(
+    pub(crate) fn discard_compressed(
         &mut self,
         transport: &mut impl Transport,
     ) -> Result<(), Error> {

@@ -4,11 +4,11 @@ use std::io::{self, IoSlice, Write};
 
 use super::Writer;
 use crate::error::{Error, would_block};
-use crate::frame::{Header, MAX_HEADER};
-use crate::protocol::{append_payload, reserve};
+use crate::frame::MAX_HEADER;
+use crate::protocol::reserve;
 
 impl<S: Write> Writer<S> {
-    pub(super) fn flush_stream(&mut self) -> Result<(), Error> {
+    pub(crate) fn flush_stream(&mut self) -> Result<(), Error> {
         loop {
             match self.stream.flush() {
                 Ok(()) => {
@@ -23,53 +23,38 @@ impl<S: Write> Writer<S> {
 
     /// Makes the write buffer as large as is needed, but not so that it is given back before that
     /// is needed.
-    pub(super) fn reserve(&mut self, additional: usize) {
+    pub(crate) fn reserve(&mut self, additional: usize) {
         let bound = self.most_kept();
+        if self.output.capacity() == 0 {
+            self.output = self.buffers.take_to_write();
+        }
         reserve(&mut self.output, additional, bound);
     }
 
     /// The most that the write buffer keeps when it is empty.
-    pub(super) fn most_kept(&self) -> usize {
+    pub(crate) fn most_kept(&self) -> usize {
         self.write_buffer + MAX_HEADER + self.chunk_size
-    }
-
-    /// Writes a long payload masked, a chunk at a time.
-    pub(super) fn write_masked(&mut self, header: &Header, payload: &[u8]) -> Result<(), Error> {
-        let mut done = 0;
-        for chunk in payload.chunks(self.chunk_size) {
-            append_payload(header, chunk, done as u64, &mut self.output);
-            done += chunk.len();
-            self.write_taken(&[])?;
-            if self.stalled {
-                break;
-            }
-        }
-        append_payload(header, &payload[done..], done as u64, &mut self.output);
-        Ok(())
     }
 
     /// Writes what waits and then `tail`, all of which the connection has taken: what the stream
     /// does not take now is kept for later.
-    pub(super) fn write_taken(&mut self, tail: &[u8]) -> Result<(), Error> {
-        match self.write_out(tail) {
-            Err(error) if error.is_would_block() => Ok(()),
+    pub(crate) fn write_taken(&mut self, mut tail: &[u8]) -> Result<(), Error> {
+        match self.write_out(&mut tail) {
+            Err(error) if error.is_would_block() => {
+                self.keep(tail);
+                Ok(())
+            }
             result => result,
         }
     }
 
-    /// Writes what waits and then `tail`. Where the stream would block, the rest of both waits.
-    pub(super) fn write_out(&mut self, tail: &[u8]) -> Result<(), Error> {
-        let mut tail = tail;
+    /// Writes what waits and then `tail`, of which is left what the stream has not taken.
+    pub(crate) fn write_out(&mut self, tail: &mut &[u8]) -> Result<(), Error> {
         while self.pending() > 0 || !tail.is_empty() {
             match self.write_once(tail) {
-                Ok(from_tail) => tail = &tail[from_tail..],
+                Ok(from_tail) => *tail = &tail[from_tail..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    if would_block(&error) {
-                        self.keep(tail);
-                    }
-                    return Err(self.fail(error));
-                }
+                Err(error) => return Err(self.fail(error)),
             }
         }
         self.drained();
@@ -77,7 +62,7 @@ impl<S: Write> Writer<S> {
     }
 
     /// Writes some of what waits, with one call. Says whether anything waits still.
-    pub(super) fn write_some(&mut self) -> Result<bool, Error> {
+    pub(crate) fn write_some(&mut self) -> Result<bool, Error> {
         self.check_failed()?;
         self.write_reply();
         if self.pending() > 0 {
@@ -122,21 +107,22 @@ impl<S: Write> Writer<S> {
         if self.output.capacity() > self.most_kept() {
             self.output = Vec::new();
         }
+        self.buffers.give_write(&mut self.output);
     }
 
     /// Keeps what the stream has not taken for the next time.
-    fn keep(&mut self, tail: &[u8]) {
-        // What was written goes once it is half of the buffer: each byte is moved once or never.
-        if self.written >= self.pending() {
-            self.output.drain(..self.written);
-            self.written = 0;
-        }
+    pub(crate) fn keep(&mut self, tail: &[u8]) {
         self.output.extend_from_slice(tail);
     }
 
-    pub(super) fn fail(&mut self, error: io::Error) -> Error {
+    pub(crate) fn fail(&mut self, error: io::Error) -> Error {
         if would_block(&error) {
             self.stalled = true;
+            // What was written goes once it is half of the buffer: each byte is moved once or never.
+            if self.written >= self.pending() {
+                self.output.drain(..self.written);
+                self.written = 0;
+            }
         } else {
             self.failed = Some(error.kind());
             #[cfg(feature = "deflate")]

@@ -27,6 +27,9 @@ pub trait Transport {
     /// Notes that nothing more will be read.
     fn note_end(&mut self);
 
+    /// Says whether messages that are written may wait, as more is there to be read and answered.
+    fn hold_back(&mut self, may: bool);
+
     /// Who sent the first Close frame, as far as this end knows.
     fn closed_by(&mut self) -> Option<Side>;
 }
@@ -53,13 +56,17 @@ impl<S: Read + Write> Transport for Writer<S> {
 
     fn settle(&mut self) {
         if self.has_pending_output() {
-            let _ = self.flush();
+            let _ = self.write_all_out();
         }
     }
 
     fn note_pong(&mut self, _payload: &[u8]) {}
 
     fn note_end(&mut self) {}
+
+    fn hold_back(&mut self, may: bool) {
+        self.holds_back = may;
+    }
 
     fn closed_by(&mut self) -> Option<Side> {
         self.closed().map(|closed| closed.by)

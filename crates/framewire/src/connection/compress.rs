@@ -6,15 +6,15 @@ use std::ops::Range;
 
 use super::fragment::Fragment;
 use super::message_writer::Access;
-use super::{MessageWriter, Writer};
+use super::{Buffers, MessageWriter, Rest, Writer};
 use crate::deflate::{EMPTY_BLOCK, Flush, TAIL_LEN};
 use crate::error::{Error, ErrorKind};
-use crate::frame::Opcode;
+use crate::frame::{MAX_HEADER, Opcode};
 use crate::protocol::{SendError, Utf8};
 
 /// What goes into a compressed message.
 #[derive(Debug, Default)]
-pub(super) struct Input {
+pub(crate) struct Input {
     is_text: bool,
     /// What was read and, in `unread`, not yet compressed.
     bytes: Vec<u8>,
@@ -27,7 +27,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn begin(&mut self, opcode: Opcode) {
+    pub(crate) fn begin(&mut self, opcode: Opcode) {
         *self = Self {
             is_text: opcode == Opcode::Text,
             bytes: mem::take(&mut self.bytes),
@@ -35,12 +35,24 @@ impl Input {
         };
     }
 
-    pub(super) fn taken(&self) -> u64 {
+    /// Takes the memory for what is read, unless it was kept.
+    fn take_buffer(&mut self, buffers: &Buffers) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = buffers.take_to_write();
+        }
+    }
+
+    pub(crate) fn give_buffer(&mut self, buffers: &Buffers) {
+        self.bytes.clear();
+        buffers.give_write(&mut self.bytes);
+    }
+
+    pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
     /// Notes what was compressed, which only here can be seen to be text.
-    pub(super) fn take(&mut self, taken: &[u8]) -> Result<(), SendError> {
+    pub(crate) fn take(&mut self, taken: &[u8]) -> Result<(), SendError> {
         self.taken += taken.len() as u64;
         if self.is_text {
             self.is_invalid |= self.utf8.push(taken).is_err();
@@ -68,7 +80,7 @@ impl Input {
 
 impl<A: Access> MessageWriter<A> {
     /// Compresses what comes next; how much of it was taken, which is something of anything.
-    pub(super) fn write_compressed(&mut self, buf: &[u8]) -> Result<usize, Error> {
+    pub(crate) fn write_compressed(&mut self, buf: &[u8]) -> Result<usize, Error> {
         loop {
             let (taken, _) = self.compress(buf, Flush::None)?;
             if taken > 0 || buf.is_empty() {
@@ -78,11 +90,13 @@ impl<A: Access> MessageWriter<A> {
     }
 
     /// Compresses what a reader gives until its end.
-    pub(super) fn compress_all(&mut self, reader: &mut impl Read) -> Result<(), Error> {
+    pub(crate) fn compress_all(&mut self, reader: &mut impl Read) -> Result<(), Error> {
         loop {
             self.compress_unread()?;
             let chunk_size = self.fragment.chunk_size();
             let input = &mut self.fragment.input;
+            self.access
+                .with(|writer| input.take_buffer(&writer.buffers));
             input.bytes.resize(chunk_size, 0);
             match reader.read(&mut input.bytes) {
                 Ok(0) => return Ok(()),
@@ -95,7 +109,7 @@ impl<A: Access> MessageWriter<A> {
 
     /// Puts out all that was written so far but for the bytes that are cut off where the message
     /// ends here: without them a peer can decompress it as well.
-    pub(super) fn flush_compressed(&mut self) -> Result<(), Error> {
+    pub(crate) fn flush_compressed(&mut self) -> Result<(), Error> {
         self.flush_deflater()?;
         self.fragment.hold(TAIL_LEN);
         while !self.fragment.is_empty() {
@@ -107,7 +121,7 @@ impl<A: Access> MessageWriter<A> {
 
     /// Makes of what is there the message's last fragment, with what must not be sent held back.
     /// More may still be written then.
-    pub(super) fn finish_compressed(&mut self) -> Result<(), Error> {
+    pub(crate) fn finish_compressed(&mut self) -> Result<(), Error> {
         self.compress_unread()?;
         self.fragment.input.check_whole()?;
         self.flush_deflater()?;
@@ -152,42 +166,49 @@ impl<A: Access> MessageWriter<A> {
 }
 
 impl<S: Write> Writer<S> {
-    /// Takes a message into the write buffer, compressed, if it is to be: in one frame, or in as
-    /// many as the write buffer has to be emptied for.
-    pub(super) fn take_compressed(
+    /// Begins a message that goes out compressed, if this one is to be: in one frame, or in as many
+    /// as the write buffer has to be emptied for.
+    pub(super) fn begin_compressed<'p>(
         &mut self,
         opcode: Opcode,
-        payload: &[u8],
-    ) -> Result<bool, Error> {
+        payload: &'p [u8],
+    ) -> Result<Option<Rest<'p>>, Error> {
         if !self.sender.compresses(payload.len()) {
-            return Ok(false);
+            return Ok(None);
         }
         self.make_room(payload.len().min(self.chunk_size))?;
         let begun = self.sender.begin_compressed(opcode, payload);
         if !begun.map_err(|error| self.send_error(error))? {
-            return Ok(false);
+            return Ok(None);
         }
-        let mut rest = payload;
-        loop {
-            let bound = if self.stalled {
-                // What the message is turned into is kept: nobody will be asked for it again.
-                usize::MAX
-            } else {
-                self.most_kept()
-            };
-            let output = &mut self.output;
-            let last = self
-                .sender
-                .compressed_frame(opcode, &mut rest, bound, output);
-            if last.map_err(|error| self.send_error(error))? {
-                return Ok(true);
-            }
-            self.write_taken(&[])?;
+        let mut payload = payload;
+        let last = self.append_compressed(opcode, &mut payload, self.most_kept())?;
+        Ok(Some(if last {
+            Rest::Nothing
+        } else {
+            Rest::Compressed { opcode, payload }
+        }))
+    }
+
+    /// Appends the next frame of a compressed message to the write buffer, which may hold `bound`
+    /// bytes or a few more then, and says whether it was the last.
+    pub(super) fn append_compressed(
+        &mut self,
+        opcode: Opcode,
+        payload: &mut &[u8],
+        bound: usize,
+    ) -> Result<bool, Error> {
+        if self.sender.encoder().is_closed() {
+            return Err(self.send_error(SendError::Closed));
         }
+        self.reserve(MAX_HEADER);
+        let output = &mut self.output;
+        let last = self.sender.compressed_frame(opcode, payload, bound, output);
+        last.map_err(|error| self.send_error(error))
     }
 
     /// Compresses into a fragment that is not full.
-    pub(super) fn compress(
+    pub(crate) fn compress(
         &mut self,
         fragment: &mut Fragment,
         input: &[u8],
@@ -203,7 +224,7 @@ impl<S: Write> Writer<S> {
     }
 
     /// The compressed message that was streamed has been sent.
-    pub(super) fn end_compressed(&mut self) {
+    pub(crate) fn end_compressed(&mut self) {
         if let Some(deflater) = self.sender.deflater_mut() {
             deflater.end();
         }

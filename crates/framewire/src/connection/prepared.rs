@@ -71,14 +71,14 @@ impl PreparedMessage {
     }
 
     /// The frame as a server sends it.
-    pub(super) fn frame(&self) -> &[u8] {
+    pub(crate) fn frame(&self) -> &[u8] {
         &self.shared.frame
     }
 
     /// The frame as a server sends it that compresses each message by itself. `None` where it
     /// cannot be compressed now: all of the pool's contexts are in use.
     #[cfg(feature = "deflate")]
-    pub(super) fn compressed(&self, deflater: &mut Deflater) -> Option<&[u8]> {
+    pub(crate) fn compressed(&self, deflater: &mut Deflater) -> Option<&[u8]> {
         let made = &self.shared.compressed[deflater.window_size()];
         if let Some(frame) = made.get() {
             return Some(frame);

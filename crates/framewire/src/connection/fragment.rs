@@ -1,5 +1,6 @@
 //! The fragment of a streamed message that is being filled.
 
+use super::Buffers;
 #[cfg(feature = "deflate")]
 use super::compress::Input;
 #[cfg(feature = "deflate")]
@@ -9,7 +10,7 @@ use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, mask};
 /// One chunk of payload, what comes after it to know that something does, and room for the header
 /// in front: a fragment is read into its place and written from there.
 #[derive(Debug, Default)]
-pub(super) struct Fragment {
+pub(crate) struct Fragment {
     /// The header ends, and the payload begins, at `MAX_HEADER`.
     bytes: Vec<u8>,
     filled: usize,
@@ -26,7 +27,7 @@ pub(super) struct Fragment {
     held: usize,
     /// What goes into a compressed message, while `bytes` is what comes out. Kept for the next.
     #[cfg(feature = "deflate")]
-    pub(super) input: Input,
+    pub(crate) input: Input,
     #[cfg(feature = "deflate")]
     is_compressed: bool,
 }
@@ -34,7 +35,7 @@ pub(super) struct Fragment {
 impl Fragment {
     /// Begins a message. A chunk is sent once `lookahead` bytes more are there, and there is always
     /// room for as many.
-    pub(super) fn open(&mut self, opcode: Opcode, rsv: Rsv, chunk_size: usize, lookahead: usize) {
+    pub(crate) fn open(&mut self, opcode: Opcode, rsv: Rsv, chunk_size: usize, lookahead: usize) {
         self.bytes
             .resize(MAX_HEADER + chunk_size + 2 * lookahead - 1, 0);
         self.filled = 0;
@@ -52,19 +53,36 @@ impl Fragment {
 
     /// Begins a compressed message.
     #[cfg(feature = "deflate")]
-    pub(super) fn open_compressed(&mut self, opcode: Opcode, chunk_size: usize) {
+    pub(crate) fn open_compressed(&mut self, opcode: Opcode, chunk_size: usize) {
         self.open(opcode, Rsv::NONE, chunk_size, MIN_ROOM);
         self.input.begin(opcode);
         self.is_compressed = true;
     }
 
+    /// Takes the memory for a message, unless it was kept.
+    pub(crate) fn take_buffers(&mut self, buffers: &Buffers) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = buffers.take_to_write();
+        }
+    }
+
+    /// Gives the memory back that no message needs, unless it is to be kept.
+    pub(crate) fn give_buffers(&mut self, buffers: &Buffers) {
+        if buffers.are_pooled() {
+            self.bytes.clear();
+            buffers.give_write(&mut self.bytes);
+            #[cfg(feature = "deflate")]
+            self.input.give_buffer(buffers);
+        }
+    }
+
     #[cfg(feature = "deflate")]
-    pub(super) fn is_compressed(&self) -> bool {
+    pub(crate) fn is_compressed(&self) -> bool {
         self.is_compressed
     }
 
     /// Ends the message and gives its length.
-    pub(super) fn close(&mut self) -> u64 {
+    pub(crate) fn close(&mut self) -> u64 {
         self.message = None;
         #[cfg(feature = "deflate")]
         if self.is_compressed {
@@ -74,56 +92,56 @@ impl Fragment {
     }
 
     #[cfg(feature = "deflate")]
-    pub(super) fn chunk_size(&self) -> usize {
+    pub(crate) fn chunk_size(&self) -> usize {
         self.chunk_size
     }
 
-    pub(super) fn message(&self) -> Option<(Opcode, Rsv)> {
+    pub(crate) fn message(&self) -> Option<(Opcode, Rsv)> {
         self.message
     }
 
     /// Whether a whole chunk is there, and what must come after it.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.filled >= self.chunk_size + self.lookahead
     }
 
     /// Whether nothing is there that may be sent.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.filled == self.held
     }
 
     /// Whether all that may be sent goes into one frame.
     #[cfg(feature = "deflate")]
-    pub(super) fn fits(&self) -> bool {
+    pub(crate) fn fits(&self) -> bool {
         self.filled - self.held <= self.chunk_size
     }
 
     /// Whether nothing of a compressed message was ever there.
     #[cfg(feature = "deflate")]
-    pub(super) fn is_untouched(&self) -> bool {
+    pub(crate) fn is_untouched(&self) -> bool {
         self.filled == 0 && self.input.taken() == 0
     }
 
     /// Keeps back the last bytes of what is there, for now.
     #[cfg(feature = "deflate")]
-    pub(super) fn hold(&mut self, len: usize) {
+    pub(crate) fn hold(&mut self, len: usize) {
         self.held = len.min(self.filled);
     }
 
-    pub(super) fn room(&mut self) -> &mut [u8] {
+    pub(crate) fn room(&mut self) -> &mut [u8] {
         &mut self.bytes[MAX_HEADER + self.filled..]
     }
 
-    pub(super) fn fill(&mut self, len: usize) {
+    pub(crate) fn fill(&mut self, len: usize) {
         self.filled += len;
     }
 
-    pub(super) fn payload(&self) -> &[u8] {
+    pub(crate) fn payload(&self) -> &[u8] {
         &self.bytes[MAX_HEADER..MAX_HEADER + self.len()]
     }
 
     /// The opcode and the reserved bits of the next frame: the message's on its first alone.
-    pub(super) fn next_frame(&self) -> (Opcode, Rsv) {
+    pub(crate) fn next_frame(&self) -> (Opcode, Rsv) {
         match self.message {
             #[cfg(feature = "deflate")]
             Some((opcode, rsv)) if !self.started && self.is_compressed => (opcode, rsv | Rsv::RSV1),
@@ -133,7 +151,7 @@ impl Fragment {
     }
 
     /// The frame as it goes on the wire. Masks the payload where it lies.
-    pub(super) fn frame(&mut self, header: &Header) -> &[u8] {
+    pub(crate) fn frame(&mut self, header: &Header) -> &[u8] {
         let end = MAX_HEADER + self.len();
         if let Some(key) = header.mask() {
             mask::apply(&mut self.bytes[MAX_HEADER..end], key, 0);
@@ -146,7 +164,7 @@ impl Fragment {
     }
 
     /// The fragment has been taken: what is there after it, if anything, begins the next.
-    pub(super) fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         let len = self.len();
         self.sent += len as u64;
         self.started = true;

@@ -3,40 +3,42 @@
 use std::io;
 use std::ops::Range;
 
-use super::Config;
-use super::handlers::Handlers;
+use super::handlers::{Handlers, handle};
 #[cfg(feature = "deflate")]
 use super::inflate::CompressedPiece;
 use super::transport::{Reply, Transport};
+use super::{Buffers, Config};
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflater;
 use crate::error::{Closed, Error, ErrorKind, would_block};
-use crate::frame::{MAX_HEADER, Opcode, Rsv, Violation};
+use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, Violation};
 use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
 
 /// The read buffer, the message that is being put together, and whose it is.
 #[derive(Debug)]
-pub(super) struct Reader {
-    pub(super) receiver: Receiver,
-    pub(super) buffer: Vec<u8>,
+pub(crate) struct Reader {
+    pub(crate) receiver: Receiver,
+    pub(crate) buffer: Vec<u8>,
     /// What of the buffer was read and not used up.
-    pub(super) unread: Range<usize>,
-    pub(super) message: MessageBuffer,
+    pub(crate) unread: Range<usize>,
+    pub(crate) message: MessageBuffer,
     /// Which kind of call began what is under way: no other can go on with it.
     owner: Owner,
-    pub(super) ended: Option<Ended>,
-    pub(super) handlers: Handlers,
+    pub(crate) ended: Option<Box<Ended>>,
+    pub(super) handlers: Option<Box<Handlers>>,
+    buffers: Buffers,
     limits: Limits,
     read_buffer: usize,
+    coalesce_writes: bool,
     /// How many events in a row had no use for the memory of `message`.
     unused: u8,
     /// What was read of a compressed message that is streamed, and not yet decompressed.
     #[cfg(feature = "deflate")]
-    pub(super) compressed: Option<CompressedPiece>,
+    pub(crate) compressed: Option<CompressedPiece>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(crate) enum Owner {
     /// `next_message` and `read_message`, which hold what has come of it.
     Assembly,
     /// `message_reader`.
@@ -49,7 +51,7 @@ pub(super) enum Owner {
 
 /// Why nothing more will come.
 #[derive(Debug, Clone)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     Closed(Closed),
     Violation(Violation),
     Lost,
@@ -57,7 +59,7 @@ pub(super) enum Ended {
 
 /// A message, by where it is.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(crate) struct Found {
     opcode: Opcode,
     rsv: Rsv,
     /// Its place in the read buffer; `None` where it was assembled.
@@ -65,7 +67,7 @@ pub(super) struct Found {
 }
 
 impl Reader {
-    pub(super) fn new(role: Role, config: &Config, leftover: &[u8]) -> Self {
+    pub(crate) fn new(role: Role, config: &Config, leftover: &[u8], buffers: Buffers) -> Self {
         let mut receiver = Receiver::new(role, config.limits);
         receiver.decoder_mut().allow_rsv(config.rsv);
         Self {
@@ -75,9 +77,11 @@ impl Reader {
             message: MessageBuffer::new(),
             owner: Owner::Assembly,
             ended: None,
-            handlers: Handlers::default(),
+            handlers: None,
+            buffers,
             limits: config.limits,
             read_buffer: config.read_buffer,
+            coalesce_writes: config.coalesce_writes,
             unused: 0,
             #[cfg(feature = "deflate")]
             compressed: None,
@@ -86,12 +90,12 @@ impl Reader {
 
     /// Has compressed messages decompressed from now on.
     #[cfg(feature = "deflate")]
-    pub(super) fn set_inflater(&mut self, inflater: Inflater) {
+    pub(crate) fn set_inflater(&mut self, inflater: Inflater) {
         self.receiver.set_inflater(inflater);
     }
 
     /// What was read and not used up: a header of whose payload nothing has come, too, whole or not.
-    pub(super) fn leftover(&self) -> Vec<u8> {
+    pub(crate) fn leftover(&self) -> Vec<u8> {
         let decoder = self.receiver.decoder();
         let mut header = [0; MAX_HEADER];
         let len = match decoder.frame() {
@@ -102,15 +106,27 @@ impl Reader {
         [&header[..len], decoder.partial_header(), unread].concat()
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn set_buffers(&mut self, buffers: Buffers) {
+        self.buffers = buffers;
+    }
+
+    /// The application's handlers, to be set.
+    pub(crate) fn handlers_mut(&mut self) -> &mut Handlers {
+        self.handlers.get_or_insert_default()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
         self.ended.is_some()
     }
 
     /// The next whole message. [`lend`](Self::lend) gives its bytes.
-    pub(super) fn next_message(&mut self, transport: &mut impl Transport) -> Result<Found, Error> {
+    pub(crate) fn next_message(&mut self, transport: &mut impl Transport) -> Result<Found, Error> {
         self.own(Owner::Assembly, transport)?;
         loop {
             if let Some(found) = self.decode_buffered(transport)? {
+                if self.coalesce_writes {
+                    transport.hold_back(self.has_whole_frame());
+                }
                 return Ok(found);
             }
             if let Some(found) = self.read_into_message(transport)? {
@@ -119,7 +135,16 @@ impl Reader {
         }
     }
 
-    pub(super) fn lend(&mut self, found: &Found) -> Message<'_> {
+    /// Whether another frame can be decoded without a read.
+    fn has_whole_frame(&self) -> bool {
+        let unread = &self.buffer[self.unread.clone()];
+        match Header::decode(unread) {
+            Ok(Some((header, len))) => header.payload_len() <= (unread.len() - len) as u64,
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    pub(crate) fn lend(&mut self, found: &Found) -> Message<'_> {
         let payload = match &found.place {
             Some(place) => &mut self.buffer[place.clone()],
             None => self.message.message(),
@@ -128,7 +153,7 @@ impl Reader {
     }
 
     /// Appends the message to `output`, or gives it the memory where `output` is empty.
-    pub(super) fn hand_over(&mut self, found: &Found, output: &mut Vec<u8>) -> (Opcode, Rsv) {
+    pub(crate) fn hand_over(&mut self, found: &Found, output: &mut Vec<u8>) -> (Opcode, Rsv) {
         match &found.place {
             Some(place) => output.extend_from_slice(&self.buffer[place.clone()]),
             None if output.is_empty() => self.message.swap(output),
@@ -139,7 +164,7 @@ impl Reader {
 
     /// Begins the next message and says what it is. What is left of one that was streamed before
     /// is skipped.
-    pub(super) fn begin_stream(
+    pub(crate) fn begin_stream(
         &mut self,
         transport: &mut impl Transport,
     ) -> Result<(Opcode, Rsv), Error> {
@@ -163,7 +188,7 @@ impl Reader {
     }
 
     /// The message that was begun as a stream and has not been read to its end.
-    pub(super) fn streamed(&self) -> Option<(Opcode, Rsv)> {
+    pub(crate) fn streamed(&self) -> Option<(Opcode, Rsv)> {
         if self.owner != Owner::Stream || self.ended.is_some() {
             return None;
         }
@@ -186,7 +211,7 @@ impl Reader {
     }
 
     /// Reads bytes of the streamed message; 0 at its end.
-    pub(super) fn read_stream(
+    pub(crate) fn read_stream(
         &mut self,
         output: &mut [u8],
         transport: &mut impl Transport,
@@ -230,7 +255,7 @@ impl Reader {
                     }
                 }
                 Some(PieceEvent::Control(event)) => {
-                    if let Some(closed) = self.handlers.handle(&event, transport) {
+                    if let Some(closed) = handle(&mut self.handlers, &event, transport) {
                         return Err(self.close(closed, transport));
                     }
                 }
@@ -241,7 +266,7 @@ impl Reader {
     }
 
     /// Reads and forgets everything until the connection ends; `Ok` where a Close frame came.
-    pub(super) fn discard(&mut self, transport: &mut impl Transport) -> Result<Closed, Error> {
+    pub(crate) fn discard(&mut self, transport: &mut impl Transport) -> Result<Closed, Error> {
         self.owner = Owner::Nobody;
         self.message.forget();
         *self.receiver.decoder_mut().limits_mut() = Limits::UNLIMITED;
@@ -258,21 +283,35 @@ impl Reader {
 
     /// Reads until the stream ends: after the Close frames, the server closes it
     /// (RFC 6455 7.1.1).
-    pub(super) fn wait_for_end(&mut self, transport: &mut impl Transport) -> io::Result<()> {
+    pub(crate) fn wait_for_end(&mut self, transport: &mut impl Transport) -> io::Result<()> {
         self.unread = 0..0;
-        self.buffer.resize(self.read_buffer, 0);
-        while read_once(&mut self.buffer, transport)? > 0 {}
-        Ok(())
+        self.take_buffer();
+        let waited = loop {
+            match read_once(&mut self.buffer[..self.read_buffer], transport) {
+                Ok(0) => break Ok(()),
+                Ok(_) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.buffers.give_read(&mut self.buffer);
+        waited
+    }
+
+    fn take_buffer(&mut self) {
+        if self.buffer.len() < self.read_buffer {
+            self.buffer = self.buffers.take_to_read(self.read_buffer);
+        }
     }
 
     /// Takes over from another kind of call: skips what that one has left, or refuses where it
     /// holds a part of a message that would be lost.
-    pub(super) fn own(
+    pub(crate) fn own(
         &mut self,
         owner: Owner,
         transport: &mut impl Transport,
     ) -> Result<(), Error> {
         self.check_ended()?;
+        transport.hold_back(false);
         if self.owner == Owner::Assembly {
             self.message.rest();
         }
@@ -342,7 +381,7 @@ impl Reader {
                     return Ok(Some(Found { opcode, rsv, place }));
                 }
                 Some(control) => {
-                    if let Some(closed) = self.handlers.handle(&control, transport) {
+                    if let Some(closed) = handle(&mut self.handlers, &control, transport) {
                         return Err(self.close(closed, transport));
                     }
                 }
@@ -383,7 +422,7 @@ impl Reader {
     }
 
     /// Reads a long payload straight into the caller's buffer, where nothing is in between.
-    pub(super) fn read_payload_into(
+    pub(crate) fn read_payload_into(
         &mut self,
         output: &mut [u8],
         transport: &mut impl Transport,
@@ -401,7 +440,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn decode_header(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    pub(crate) fn decode_header(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
         let input = &self.buffer[self.unread.clone()];
         match self.receiver.decoder_mut().decode_header(input) {
             Ok(used) => {
@@ -424,7 +463,7 @@ impl Reader {
         };
         self.unread.start += used;
         if let Some(PieceEvent::Control(event)) = event
-            && let Some(closed) = self.handlers.handle(&event, transport)
+            && let Some(closed) = handle(&mut self.handlers, &event, transport)
         {
             return Err(self.close(closed, transport));
         }
@@ -444,14 +483,14 @@ impl Reader {
         };
         self.unread.start += used;
         if let Some(event) = event
-            && let Some(closed) = self.handlers.handle(&event, transport)
+            && let Some(closed) = handle(&mut self.handlers, &event, transport)
         {
             return Err(self.close(closed, transport));
         }
         Ok(())
     }
 
-    pub(super) fn fill_if_empty(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    pub(crate) fn fill_if_empty(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
         if self.unread.is_empty() && !self.has_event() {
             self.fill(transport)?;
         }
@@ -464,12 +503,10 @@ impl Reader {
         decoder.frame().is_some() && decoder.remaining() == 0
     }
 
-    pub(super) fn fill(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    pub(crate) fn fill(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
         self.unread = 0..0;
-        if self.buffer.len() < self.read_buffer {
-            self.buffer.resize(self.read_buffer, 0);
-        }
-        let len = read_once(&mut self.buffer, transport);
+        self.take_buffer();
+        let len = read_once(&mut self.buffer[..self.read_buffer], transport);
         let len = self.check_read(len, transport)?;
         self.unread = 0..len;
         Ok(())
@@ -483,7 +520,7 @@ impl Reader {
     ) -> Result<usize, Error> {
         match read {
             Ok(0) => {
-                self.ended = Some(Ended::Lost);
+                self.ended = Some(Box::new(Ended::Lost));
                 #[cfg(feature = "deflate")]
                 self.receiver.end();
                 transport.note_end();
@@ -491,6 +528,9 @@ impl Reader {
             }
             Ok(len) => Ok(len),
             Err(error) => {
+                if self.unread.is_empty() {
+                    self.buffers.give_read(&mut self.buffer);
+                }
                 if would_block(&error) && self.is_at_rest() {
                     self.unused = self.unused.saturating_add(REST / 2);
                     self.note_use(false);
@@ -515,8 +555,8 @@ impl Reader {
         }
     }
 
-    pub(super) fn check_ended(&self) -> Result<(), Error> {
-        match &self.ended {
+    pub(crate) fn check_ended(&self) -> Result<(), Error> {
+        match self.ended.as_deref() {
             None => Ok(()),
             Some(Ended::Closed(closed)) => Err(ErrorKind::Closed(closed.clone()).into()),
             Some(Ended::Violation(violation)) => Err(ErrorKind::Violation(*violation).into()),
@@ -524,19 +564,20 @@ impl Reader {
         }
     }
 
-    pub(super) fn close(&mut self, closed: Closed, transport: &mut impl Transport) -> Error {
+    pub(crate) fn close(&mut self, closed: Closed, transport: &mut impl Transport) -> Error {
         self.end(Ended::Closed(closed.clone()), transport);
         ErrorKind::Closed(closed).into()
     }
 
-    pub(super) fn fail(&mut self, violation: Violation, transport: &mut impl Transport) -> Error {
+    pub(crate) fn fail(&mut self, violation: Violation, transport: &mut impl Transport) -> Error {
         transport.reply(Reply::Violation(violation));
         self.end(Ended::Violation(violation), transport);
         ErrorKind::Violation(violation).into()
     }
 
     fn end(&mut self, ended: Ended, transport: &mut impl Transport) {
-        self.ended = Some(ended);
+        self.ended = Some(Box::new(ended));
+        self.buffers.give_read(&mut self.buffer);
         self.buffer = Vec::new();
         self.unread = 0..0;
         self.message = MessageBuffer::new();

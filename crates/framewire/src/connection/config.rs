@@ -32,6 +32,14 @@ pub struct Config {
     /// The reserved bits that a negotiated extension uses on the first frame of a message.
     /// Default: none.
     pub rsv: Rsv,
+    /// Whether a message that is written waits for those after it while another frame of the peer's,
+    /// which was read with the last message, is there whole. The answers to a burst then leave
+    /// together, however they are written.
+    ///
+    /// What waits leaves with the next write that need not wait, with a flush, or before the next
+    /// read; a program that does anything else meanwhile keeps its peer waiting. No effect on the
+    /// halves of a split connection. Default: false, and each message that is written leaves at once.
+    pub coalesce_writes: bool,
 }
 
 impl Default for Config {
@@ -42,12 +50,13 @@ impl Default for Config {
             read_buffer: 16 << 10,
             write_buffer: 64 << 10,
             rsv: Rsv::NONE,
+            coalesce_writes: false,
         }
     }
 }
 
 impl Config {
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let config = |what| Err(ErrorKind::Config(what).into());
         if self.chunk_size == 0 {
             return config("chunk size of 0 bytes");

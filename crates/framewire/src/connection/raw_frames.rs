@@ -1,6 +1,7 @@
 //! Frames that are read one by one, as they were sent.
 
 use super::Frame;
+use super::handlers::handle;
 use super::reader::{Owner, Reader};
 use super::transport::Transport;
 use crate::error::{Error, ErrorKind};
@@ -9,7 +10,7 @@ use crate::protocol::{Event, PieceEvent};
 
 impl Reader {
     /// The header of the next frame, or of the one whose payload has not been read.
-    pub(super) fn read_header(&mut self, transport: &mut impl Transport) -> Result<Header, Error> {
+    pub(crate) fn read_header(&mut self, transport: &mut impl Transport) -> Result<Header, Error> {
         self.own(Owner::Frames, transport)?;
         loop {
             self.check_ended()?;
@@ -22,7 +23,7 @@ impl Reader {
     }
 
     /// The next whole frame, control frames too.
-    pub(super) fn read_frame<'b>(
+    pub(crate) fn read_frame<'b>(
         &mut self,
         output: &'b mut [u8],
         transport: &mut impl Transport,
@@ -62,7 +63,7 @@ impl Reader {
                 continue;
             };
             copy_payload(&event, output);
-            if let Some(closed) = self.handlers.handle(&event, transport) {
+            if let Some(closed) = handle(&mut self.handlers, &event, transport) {
                 // The frame itself is given; the next call says that the connection is closed.
                 let _ = self.close(closed, transport);
             }

@@ -1,0 +1,205 @@
+//! The writing side of a connection whose directions are used at once.
+//!
+//! Whoever writes has the writer for as long as one frame takes. The reading side never waits for
+//! that: what it has to answer it leaves, where the writer is taken, to the one who has it.
+
+use std::io::Write;
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::heartbeat::Heartbeat;
+use super::{Reply, Writer};
+use crate::error::{Error, Side};
+use crate::frame::{Opcode, Rsv};
+use crate::lock::{lock, try_lock};
+
+#[derive(Debug)]
+pub(crate) struct Exchange<S> {
+    /// Held for each frame.
+    writer: Mutex<Writer<S>>,
+    /// What is to be sent by whoever holds the writer.
+    queued: Mutex<Queued>,
+    /// Whether something waits to be written, as of when the writer was last let go.
+    unflushed: AtomicBool,
+    /// Who sent the first Close frame, in the terms of `closed_by_bits`.
+    closed_by: AtomicU8,
+    pub(crate) heartbeat: Heartbeat,
+}
+
+#[derive(Debug, Default)]
+struct Queued {
+    reply: Option<Reply>,
+    /// The number of a Ping of the heartbeat.
+    ping: Option<u64>,
+    flush: bool,
+}
+
+impl<S> Exchange<S> {
+    pub(crate) fn new(writer: Writer<S>, clock: fn() -> Instant) -> Self {
+        let closed_by = writer
+            .closed()
+            .map_or(NOBODY, |closed| closed_by_bits(closed.by));
+        Self {
+            queued: Mutex::default(),
+            unflushed: AtomicBool::new(writer.has_pending_output()),
+            closed_by: AtomicU8::new(closed_by),
+            heartbeat: Heartbeat::new(clock),
+            writer: Mutex::new(writer),
+        }
+    }
+
+    /// Who sent the first Close frame, as far as this end knows.
+    pub(crate) fn closed_by(&self) -> Option<Side> {
+        match self.closed_by.load(Ordering::Acquire) {
+            LOCAL => Some(Side::Local),
+            PEER => Some(Side::Peer),
+            _ => None,
+        }
+    }
+}
+
+impl<S: Write> Exchange<S> {
+    /// Has the writer for a frame, and sends what was queued meanwhile.
+    pub(crate) fn with<R>(&self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
+        let mut writer = lock(&self.writer);
+        let result = job(&mut writer);
+        self.release(writer);
+        result
+    }
+
+    /// As [`with`](Self::with), for a Close frame: an answer that comes at once has to find out who
+    /// closed first, and one that comes while this waits for the writer that it was the peer.
+    pub(crate) fn with_close<R>(&self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
+        let (release, acquire) = (Ordering::Release, Ordering::Acquire);
+        let mark = |from, to| self.closed_by.compare_exchange(from, to, release, acquire);
+        self.with(|writer| {
+            let marked = mark(NOBODY, LOCAL).is_ok();
+            let result = job(writer);
+            if marked && writer.closed().is_none() {
+                let _ = mark(LOCAL, NOBODY);
+            }
+            result
+        })
+    }
+
+    /// Takes an automatic reply, which goes out when the writer is free.
+    pub(crate) fn reply(&self, reply: Reply) {
+        if let Some(mut writer) = try_lock(&self.writer) {
+            // First what is older, so that the latest Pong is the one that stays.
+            self.settle(&mut writer);
+            writer.reply(reply);
+            self.release(writer);
+        } else {
+            lock(&self.queued).put(reply);
+            self.send_queued();
+        }
+    }
+
+    /// Sends what waits, as far as the stream takes it: by whoever has the writer.
+    pub(crate) fn send_waiting(&self) {
+        if self.unflushed.load(Ordering::Acquire) {
+            lock(&self.queued).flush = true;
+        }
+        self.send_queued();
+    }
+
+    /// Sends a Ping of the heartbeat without waiting for another's write: that one sends it.
+    pub(crate) fn queue_ping(&self, number: u64) -> Result<(), Error> {
+        let Some(mut writer) = try_lock(&self.writer) else {
+            lock(&self.queued).ping = Some(number);
+            self.send_queued();
+            return Ok(());
+        };
+        let result = self.ping(&mut writer, number);
+        self.release(writer);
+        result
+    }
+
+    /// Sends a Ping of the heartbeat, whose Pong is due from now on.
+    fn ping(&self, writer: &mut Writer<S>, number: u64) -> Result<(), Error> {
+        let number_bytes = number.to_be_bytes();
+        let ping = writer.begin_frame(true, Rsv::NONE, Opcode::Ping, &number_bytes)?;
+        writer.send_all(ping)?;
+        writer.flush_taken()?;
+        self.heartbeat.sent(number);
+        Ok(())
+    }
+
+    fn release(&self, mut writer: MutexGuard<'_, Writer<S>>) {
+        self.settle(&mut writer);
+        drop(writer);
+        self.send_queued();
+    }
+
+    /// Sends what was queued, unless somebody else has the writer and will.
+    ///
+    /// To call after queueing and after unlocking the writer. One of the two then sees what was
+    /// queued: the one that queued it, or the one that had the writer meanwhile.
+    fn send_queued(&self) {
+        while !lock(&self.queued).is_empty() {
+            let Some(mut writer) = try_lock(&self.writer) else {
+                return;
+            };
+            self.settle(&mut writer);
+        }
+    }
+
+    fn settle(&self, writer: &mut Writer<S>) {
+        let queued = mem::take(&mut *lock(&self.queued));
+        if !queued.is_empty() {
+            if let Some(reply) = queued.reply {
+                writer.reply(reply);
+            }
+            if let Some(number) = queued.ping
+                && let Err(error) = self.ping(writer, number)
+            {
+                self.heartbeat.fail(error);
+            }
+            // What fails here fails again with the next write, which reports it.
+            let _ = writer.flush_taken();
+        }
+        self.unflushed
+            .store(writer.has_pending_output(), Ordering::Release);
+        if let Some(closed) = writer.closed() {
+            self.closed_by
+                .store(closed_by_bits(closed.by), Ordering::Release);
+        }
+    }
+
+    /// The writer, when nobody else has it any more.
+    pub(crate) fn into_writer(self) -> Writer<S> {
+        let writer = self.writer.into_inner();
+        let mut writer = writer.unwrap_or_else(PoisonError::into_inner);
+        let queued = self.queued.into_inner();
+        if let Some(reply) = queued.unwrap_or_else(PoisonError::into_inner).reply {
+            writer.reply(reply);
+        }
+        writer
+    }
+}
+
+impl Queued {
+    fn is_empty(&self) -> bool {
+        self.reply.is_none() && self.ping.is_none() && !self.flush
+    }
+
+    /// The latest Pong counts, and a Close more than any Pong.
+    fn put(&mut self, reply: Reply) {
+        if matches!(self.reply, None | Some(Reply::Pong(_))) {
+            self.reply = Some(reply);
+        }
+    }
+}
+
+const NOBODY: u8 = 0;
+const LOCAL: u8 = 1;
+const PEER: u8 = 2;
+
+fn closed_by_bits(side: Side) -> u8 {
+    match side {
+        Side::Local => LOCAL,
+        Side::Peer => PEER,
+    }
+}

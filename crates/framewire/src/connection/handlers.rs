@@ -1,0 +1,112 @@
+//! What an application does about control frames.
+
+use std::fmt;
+
+use super::transport::{Reply, Transport};
+use crate::error::{Closed, Side};
+use crate::frame::{CloseCode, ControlPayload};
+use crate::protocol::{CloseFrame, Event, close_echo};
+
+/// What answers a Ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PingReply {
+    /// A Pong with the same payload: what RFC 6455 5.5.2 asks for.
+    Pong,
+    /// A Pong with another payload.
+    Replace(ControlPayload),
+    /// Nothing: the application sends its own.
+    Nothing,
+}
+
+/// What answers the peer's Close frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReply {
+    /// A Close frame with the same code: what RFC 6455 5.5.1 asks for.
+    Echo,
+    /// A Close frame with another payload (see [`ControlPayload::close`]).
+    Replace(ControlPayload),
+    /// Nothing: the application sends its own.
+    Nothing,
+}
+
+type OnPing = Box<dyn FnMut(&[u8]) -> PingReply + Send>;
+type OnPong = Box<dyn FnMut(&[u8]) + Send>;
+type OnClose = Box<dyn FnMut(Option<CloseCode>, &str) -> CloseReply + Send>;
+
+/// The application's handlers; where there is none, the RFC's reply is given.
+#[derive(Default)]
+pub(crate) struct Handlers {
+    pub(crate) ping: Option<OnPing>,
+    pub(crate) pong: Option<OnPong>,
+    pub(crate) close: Option<OnClose>,
+}
+
+/// Answers a control frame, and says how the connection was closed, if it was.
+pub(super) fn handle(
+    handlers: &mut Option<Box<Handlers>>,
+    event: &Event<'_>,
+    transport: &mut impl Transport,
+) -> Option<Closed> {
+    let handlers = handlers.as_deref_mut();
+    match event {
+        Event::Message(_) => None,
+        Event::Ping(payload) => {
+            let handler = handlers.and_then(|handlers| handlers.ping.as_mut());
+            answer_ping(handler, payload, transport);
+            None
+        }
+        Event::Pong(payload) => {
+            transport.note_pong(payload);
+            if let Some(handler) = handlers.and_then(|handlers| handlers.pong.as_mut()) {
+                handler(payload);
+            }
+            None
+        }
+        Event::Close(frame) => {
+            let handler = handlers.and_then(|handlers| handlers.close.as_mut());
+            Some(answer_close(handler, frame, transport))
+        }
+    }
+}
+
+fn answer_ping(handler: Option<&mut OnPing>, payload: &[u8], transport: &mut impl Transport) {
+    let reply = handler.map(|handler| handler(payload));
+    let pong = match reply.unwrap_or(PingReply::Pong) {
+        PingReply::Pong => ControlPayload::new(payload),
+        PingReply::Replace(other) => Some(other),
+        PingReply::Nothing => None,
+    };
+    if let Some(payload) = pong {
+        transport.reply(Reply::Pong(payload));
+    }
+}
+
+fn answer_close(
+    handler: Option<&mut OnClose>,
+    frame: &CloseFrame<'_>,
+    transport: &mut impl Transport,
+) -> Closed {
+    let closed = Closed {
+        code: frame.code.unwrap_or(CloseCode::NO_STATUS),
+        reason: frame.reason.to_owned(),
+        by: transport.closed_by().unwrap_or(Side::Peer),
+    };
+    let reply = handler.map(|handler| handler(frame.code, frame.reason));
+    let payload = match reply.unwrap_or(CloseReply::Echo) {
+        CloseReply::Echo => Some(close_echo(frame.code)),
+        CloseReply::Replace(payload) => Some(payload),
+        CloseReply::Nothing => None,
+    };
+    transport.reply(Reply::Close(payload, Box::new(closed.clone())));
+    closed
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handlers")
+            .field("ping", &self.ping.is_some())
+            .field("pong", &self.pong.is_some())
+            .field("close", &self.close.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,210 @@
+//! What those who send Pings and those who read Pongs tell each other.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::shutdown::after;
+use crate::error::{Error, ErrorKind};
+use crate::lock::lock;
+
+/// Why a keep-alive ended.
+#[derive(Debug)]
+pub enum KeepAliveEnd {
+    /// `stop_keep_alive` was called, or another keep-alive was begun.
+    Stopped,
+    /// A Ping had no Pong within its deadline: the peer is gone, or does not read.
+    NoPong,
+    /// A Ping could not be written, and why. Also where the interval is 0.
+    WriteFailed(Error),
+    /// The reading half saw the connection end, or was dropped.
+    Ended,
+}
+
+#[derive(Debug)]
+pub(crate) struct Heartbeat {
+    clock: fn() -> Instant,
+    beat: Mutex<Beat>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Beat {
+    /// The number of the last Ping, over all calls.
+    number: u64,
+    /// The number of the last Ping that a Pong answered.
+    answered: u64,
+    /// The Pings without a Pong, and when they were sent: the oldest first.
+    unanswered: VecDeque<(u64, Instant)>,
+    calls: u64,
+    stopped: bool,
+    ended: bool,
+    failed: Option<Error>,
+    /// The task that waits for a change.
+    waker: Option<Waker>,
+}
+
+/// What a keep-alive does next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    End(KeepAliveEnd),
+    Ping,
+    Wait(Instant),
+}
+
+/// One keep-alive.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    call: u64,
+    interval: Duration,
+    pong_deadline: Duration,
+    due: Instant,
+}
+
+impl Heartbeat {
+    pub(crate) fn new(clock: fn() -> Instant) -> Self {
+        Self {
+            clock,
+            beat: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Begins a keep-alive, in place of any other.
+    pub(crate) fn begin(
+        &self,
+        interval: Duration,
+        pong_deadline: Duration,
+    ) -> Result<Pulse, KeepAliveEnd> {
+        if interval.is_zero() {
+            let error = ErrorKind::Config("keep-alive interval of 0");
+            return Err(KeepAliveEnd::WriteFailed(error.into()));
+        }
+        let call = self.update(|beat| {
+            beat.calls += 1;
+            beat.unanswered.clear();
+            beat.calls
+        });
+        Ok(Pulse {
+            call,
+            interval,
+            pong_deadline,
+            due: after((self.clock)(), interval),
+        })
+    }
+
+    /// The number of a Ping that is to be sent now.
+    pub(crate) fn next_number(&self, pulse: &mut Pulse) -> u64 {
+        pulse.due = after((self.clock)(), pulse.interval);
+        self.update(|beat| {
+            beat.number += 1;
+            beat.number
+        })
+    }
+
+    /// What comes next; `waker` is woken when that may have changed.
+    pub(crate) fn next(&self, pulse: &Pulse, waker: &Waker) -> Next {
+        let now = (self.clock)();
+        let mut beat = lock(&self.beat);
+        let next = beat.next(pulse, now);
+        if let Next::Wait(_) = next {
+            beat.waker = Some(waker.clone());
+        }
+        next
+    }
+
+    /// Waits until a Ping is due, or for a reason to stop.
+    pub(crate) fn wait(&self, pulse: &Pulse) -> Option<KeepAliveEnd> {
+        let mut beat = lock(&self.beat);
+        loop {
+            let now = (self.clock)();
+            match beat.next(pulse, now) {
+                Next::End(end) => return Some(end),
+                Next::Ping => return None,
+                Next::Wait(until) => {
+                    let waited = self.changed.wait_timeout(beat, until - now);
+                    beat = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
+    }
+
+    /// Notes a Pong; one that answers no Ping of ours changes nothing.
+    pub(crate) fn pong(&self, payload: &[u8]) {
+        let Ok(number) = payload.try_into().map(u64::from_be_bytes) else {
+            return;
+        };
+        self.update(|beat| {
+            if number <= beat.number {
+                beat.unanswered.retain(|&(ping, _)| ping > number);
+                beat.answered = beat.answered.max(number);
+            }
+        });
+    }
+
+    /// Notes that a Ping was sent. Its Pong can have come by then.
+    pub(crate) fn sent(&self, number: u64) {
+        let now = (self.clock)();
+        self.update(|beat| {
+            if number > beat.answered && beat.unanswered.len() < MAX_UNANSWERED {
+                beat.unanswered.push_back((number, now));
+            }
+        });
+    }
+
+    /// Notes that a Ping could not be sent.
+    pub(crate) fn fail(&self, error: Error) {
+        if !error.is_would_block() {
+            self.update(|beat| beat.failed = Some(error));
+        }
+    }
+
+    /// Ends the keep-alive that is under way, and any later one.
+    pub(crate) fn stop(&self) {
+        self.update(|beat| beat.stopped = true);
+    }
+
+    /// Notes that nothing more will be read.
+    pub(crate) fn end(&self) {
+        self.update(|beat| beat.ended = true);
+    }
+
+    fn update<R>(&self, change: impl FnOnce(&mut Beat) -> R) -> R {
+        let mut beat = lock(&self.beat);
+        let result = change(&mut beat);
+        let waker = beat.waker.take();
+        drop(beat);
+        self.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        result
+    }
+}
+
+impl Beat {
+    fn next(&mut self, pulse: &Pulse, now: Instant) -> Next {
+        if self.stopped || self.calls != pulse.call {
+            return Next::End(KeepAliveEnd::Stopped);
+        }
+        if let Some(error) = self.failed.take() {
+            return Next::End(KeepAliveEnd::WriteFailed(error));
+        }
+        if self.ended {
+            return Next::End(KeepAliveEnd::Ended);
+        }
+        let oldest = self.unanswered.front();
+        let deadline = oldest.map(|&(_, sent)| after(sent, pulse.pong_deadline));
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            return Next::End(KeepAliveEnd::NoPong);
+        }
+        if now >= pulse.due {
+            return Next::Ping;
+        }
+        Next::Wait(deadline.map_or(pulse.due, |deadline| deadline.min(pulse.due)))
+    }
+}
+
+/// How many Pings without a Pong have a deadline of their own; those after them have none.
+const MAX_UNANSWERED: usize = 64;

@@ -1,0 +1,110 @@
+//! A stream of bytes over binary messages.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::WebSocket;
+use super::access::poll_job;
+use super::source::poll_read;
+use crate::connection::{Access as _, Writer, read_bytes};
+use crate::error::{Error, ErrorKind};
+use crate::frame::{CloseCode, Opcode, Rsv};
+
+/// Bytes over binary messages, whose bounds mean nothing: a tunnel for any protocol.
+///
+/// Reading waits for the next byte and gives 0 after a Close frame with 1000, 1001 or no code. Text,
+/// which is no bytes, is answered with Close 1003. A write of any size is fed as messages of at most
+/// the connection's chunk size; flushing, or a read that waits, sends them. Shutting down flushes and
+/// sends a Close frame with 1000.
+///
+/// Without a flush nothing is sent until then: `tokio::io::copy_bidirectional` flushes where it
+/// would wait.
+#[derive(Debug)]
+pub struct ByteStream<S> {
+    websocket: WebSocket<S>,
+}
+
+impl<S> ByteStream<S> {
+    pub(super) fn new(websocket: WebSocket<S>) -> Self {
+        Self { websocket }
+    }
+
+    /// The connection, to close it or to go back to messages.
+    pub fn get_mut(&mut self) -> &mut WebSocket<S> {
+        &mut self.websocket
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn into_inner(self) -> WebSocket<S> {
+        self.websocket
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let WebSocket { reader, writer } = &mut self.get_mut().websocket;
+        let read = poll_read(reader, writer, cx, |reader, writer| {
+            read_bytes(reader, writer, buf.initialize_unfilled())
+        });
+        read.map_ok(|len| buf.advance(len)).map_err(Error::into)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
+    fn poll_write_job<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut job: impl FnMut(&mut Writer<super::polled::Polled<S>>) -> Result<R, Error>,
+    ) -> Poll<io::Result<R>> {
+        let mut access = &mut self.websocket.writer;
+        let done = poll_job(
+            &mut access,
+            |access| access,
+            cx,
+            |access| access.with(&mut job),
+        );
+        done.map_err(Error::into)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write_job(cx, |writer| {
+            let len = buf.len().min(writer.chunk_size());
+            if len > 0 {
+                let fed = writer.begin_fed(Opcode::Binary, Rsv::NONE, &buf[..len])?;
+                writer.send_all(fed)?;
+            }
+            Ok(len)
+        })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_write_job(cx, Writer::write_all_out)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_write_job(cx, |writer| {
+            if writer.closed().is_none() {
+                let closed = writer.begin_close(CloseCode::NORMAL, "");
+                match closed.map_err(Error::into_kind) {
+                    Ok(()) | Err(ErrorKind::Closed(_)) => {}
+                    Err(kind) => return Err(kind.into()),
+                }
+            }
+            writer.write_all_out()
+        })
+    }
+}

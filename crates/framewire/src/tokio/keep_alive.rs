@@ -1,0 +1,66 @@
+//! Whether the peer is still there.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+
+use super::WriteHalf;
+use crate::connection::{KeepAliveEnd, Next};
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
+    /// Sends a Ping each `interval`, the first after one, until there is a reason to stop: to be
+    /// awaited in a task of its own, or beside what reads in `select!` or `join!`. The reading half
+    /// has to be read from meanwhile, since it is what sees the Pongs.
+    ///
+    /// A Ping carries a number in eight bytes; a Pong answers it and those before it (RFC 6455
+    /// 5.5.3), and is due `pong_deadline` after the Ping was taken. A Ping that finds the stream
+    /// stalled, or another task in the middle of a frame, is left out: then a Pong that is due tells,
+    /// or the one who writes.
+    ///
+    /// One at a time: a second call stops the first. Cancelled, no Ping is sent any more. To let go
+    /// of a peer that is gone, see [`abort`](Self::abort).
+    ///
+    /// # Panics
+    /// Outside of a runtime with its timer enabled, as `tokio::time` does.
+    #[must_use = "it says whether the peer is still there"]
+    pub async fn keep_alive(&self, interval: Duration, pong_deadline: Duration) -> KeepAliveEnd {
+        let exchange = self.shared().exchange();
+        let heartbeat = &exchange.heartbeat;
+        let mut pulse = match heartbeat.begin(interval, pong_deadline) {
+            Ok(pulse) => pulse,
+            Err(end) => return end,
+        };
+        let mut timer = pin!(sleep_until(Instant::now()));
+        poll_fn(|cx| {
+            loop {
+                match heartbeat.next(&pulse, cx.waker()) {
+                    Next::End(end) => return Poll::Ready(end),
+                    Next::Ping => {
+                        let number = heartbeat.next_number(&mut pulse);
+                        if let Err(error) = exchange.queue_ping(number)
+                            && !error.is_would_block()
+                        {
+                            return Poll::Ready(KeepAliveEnd::WriteFailed(error));
+                        }
+                    }
+                    Next::Wait(until) => {
+                        timer.as_mut().reset(Instant::from_std(until));
+                        if timer.as_mut().poll(cx).is_pending() {
+                            return Poll::Pending;
+                        }
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Ends the [`keep_alive`](Self::keep_alive) that another task is in, and any later one.
+    pub fn stop_keep_alive(&self) {
+        self.shared().exchange().heartbeat.stop();
+    }
+}

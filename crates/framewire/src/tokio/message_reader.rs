@@ -1,0 +1,80 @@
+//! A message that is read in pieces.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::source::{Source, poll_read};
+use crate::connection::Reader;
+use crate::error::Error;
+use crate::frame::{Opcode, Rsv};
+
+/// Reads one message of any size in constant memory; its end is the end of the reader.
+///
+/// Long payloads are read from the stream straight into the caller's buffer. Text is checked as it
+/// comes: bytes that are given are valid so far. Control frames in between are answered.
+///
+/// Dropped before the end, the rest is skipped by the next call on the connection;
+/// [`resume_message_reader`](super::WebSocket::resume_message_reader) goes on with it.
+///
+/// # Errors
+/// Reading fails with the [`Error`] of the connection inside an [`io::Error`].
+#[derive(Debug)]
+pub struct MessageReader<'a, T> {
+    reader: &'a mut Reader,
+    source: &'a mut T,
+    opcode: Opcode,
+    rsv: Rsv,
+}
+
+impl<'a, T: Source> MessageReader<'a, T> {
+    pub(super) async fn begin(reader: &'a mut Reader, source: &'a mut T) -> Result<Self, Error> {
+        let (opcode, rsv) = super::source::read(reader, source, Reader::begin_stream).await?;
+        Ok(Self {
+            reader,
+            source,
+            opcode,
+            rsv,
+        })
+    }
+
+    pub(super) fn resume(reader: &'a mut Reader, source: &'a mut T) -> Option<Self> {
+        let (opcode, rsv) = reader.streamed()?;
+        Some(Self {
+            reader,
+            source,
+            opcode,
+            rsv,
+        })
+    }
+}
+
+impl<T> MessageReader<'_, T> {
+    /// Text or Binary.
+    #[must_use]
+    pub fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    /// The reserved bits of the message's first frame, for the extension that they belong to.
+    #[must_use]
+    pub fn rsv(&self) -> Rsv {
+        self.rsv
+    }
+}
+
+impl<T: Source> AsyncRead for MessageReader<'_, T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { reader, source, .. } = self.get_mut();
+        let read = poll_read(reader, *source, cx, |reader, transport| {
+            reader.read_stream(buf.initialize_unfilled(), transport)
+        });
+        read.map_ok(|len| buf.advance(len)).map_err(Error::into)
+    }
+}

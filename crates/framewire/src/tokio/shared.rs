@@ -1,0 +1,343 @@
+//! What the two halves of a split connection have in common.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice, Write};
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::access::Access;
+use super::polled::{self, Polled};
+use super::source::Source;
+use crate::connection::{self, Exchange, Reply, Transport, Writer};
+use crate::error::Side;
+use crate::lock::lock;
+
+/// What both halves have.
+#[derive(Debug)]
+pub(super) struct Shared<S> {
+    exchange: Exchange<WriteEnd<S>>,
+    stream: Arc<Duplex<S>>,
+    waiting: Arc<Waiting>,
+    /// Whether a task has the right to send a message, which may be many frames.
+    is_sending: AtomicBool,
+}
+
+/// The stream, of which each direction is polled by itself: locked for as long as that takes, and
+/// polling never waits.
+#[derive(Debug)]
+struct Duplex<S> {
+    stream: Mutex<S>,
+    aborted: AtomicBool,
+}
+
+impl<S> Duplex<S> {
+    fn lock(&self) -> io::Result<MutexGuard<'_, S>> {
+        if self.aborted.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(lock(&self.stream))
+    }
+}
+
+/// The tasks that wait for the writing side: for the stream to take more, or for another task's
+/// message to end.
+#[derive(Debug, Default)]
+struct Waiting {
+    tasks: Mutex<Tasks>,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    /// The one that reads: it sends what nobody else does.
+    reader: Option<Waker>,
+    writers: Vec<Waker>,
+}
+
+impl Waiting {
+    fn register_reader(&self, waker: &Waker) {
+        lock(&self.tasks).reader = Some(waker.clone());
+    }
+
+    fn forget_reader(&self) {
+        lock(&self.tasks).reader = None;
+    }
+
+    fn register(&self, waker: &Waker) {
+        let writers = &mut lock(&self.tasks).writers;
+        if !writers.iter().any(|writer| writer.will_wake(waker)) {
+            writers.push(waker.clone());
+        }
+    }
+
+    /// Wakes those that wait. All of them: which one can go on is for them to find out.
+    fn wake_writers(&self) {
+        let writers = mem::take(&mut lock(&self.tasks).writers);
+        writers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The stream takes more.
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let reader = lock(&self.tasks).reader.clone();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        self.wake_writers();
+    }
+}
+
+/// The stream as the writing side has it. It wakes whoever waits, not the task that wrote last.
+#[derive(Debug)]
+pub struct WriteEnd<S> {
+    stream: Arc<Duplex<S>>,
+    waker: Waker,
+}
+
+impl<S: AsyncWrite + Unpin> Write for WriteEnd<S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let mut cx = Context::from_waker(&self.waker);
+        polled::write(&mut *self.stream.lock()?, &mut cx, buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut cx = Context::from_waker(&self.waker);
+        polled::write_vectored(&mut *self.stream.lock()?, &mut cx, bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut cx = Context::from_waker(&self.waker);
+        polled::flush(&mut *self.stream.lock()?, &mut cx)
+    }
+}
+
+impl<S> Shared<S> {
+    pub(super) fn new(writer: Writer<Polled<S>>) -> Self {
+        let waiting = Arc::new(Waiting::default());
+        let waker = Waker::from(Arc::clone(&waiting));
+        let writer = writer.map_stream(|polled| WriteEnd {
+            stream: Arc::new(Duplex {
+                stream: Mutex::new(polled.stream),
+                aborted: AtomicBool::new(false),
+            }),
+            waker,
+        });
+        let stream = Arc::clone(&writer.stream().stream);
+        Self {
+            exchange: Exchange::new(writer, || Instant::now().into_std()),
+            stream,
+            waiting,
+            is_sending: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn exchange(&self) -> &Exchange<WriteEnd<S>> {
+        &self.exchange
+    }
+
+    pub(super) fn with_stream<R>(&self, job: impl FnOnce(&mut S) -> R) -> R {
+        job(&mut lock(&self.stream.stream))
+    }
+
+    /// Fails whatever either half does next, and wakes whoever waits.
+    pub(super) fn abort(&self) {
+        self.stream.aborted.store(true, Ordering::Release);
+        self.waiting.wake_by_ref();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
+    /// The right to send a message, if no other task has it.
+    pub(super) fn try_message(&self) -> Option<SharedWriter<'_, S>> {
+        let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
+        let taken = self
+            .is_sending
+            .compare_exchange(false, true, acquire, relaxed);
+        taken.ok().map(|_| SharedWriter { shared: self })
+    }
+
+    /// The right to send a message: waits for the one that another task is sending.
+    pub(super) async fn message(&self) -> SharedWriter<'_, S> {
+        poll_fn(|cx| {
+            if let Some(message) = self.try_message() {
+                return Poll::Ready(message);
+            }
+            self.waiting.register(cx.waker());
+            // It may have been let go meanwhile.
+            match self.try_message() {
+                Some(message) => Poll::Ready(message),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// The writer, when nobody else has it any more.
+    #[expect(clippy::expect_used, reason = "the lines above prove it")]
+    pub(super) fn into_writer(self) -> Writer<Polled<S>> {
+        let Self {
+            exchange, stream, ..
+        } = self;
+        drop(stream);
+        exchange.into_writer().map_stream(|end| {
+            let duplex = Arc::into_inner(end.stream).expect("of two, one was dropped");
+            let stream = duplex.stream.into_inner();
+            Polled::new(stream.unwrap_or_else(PoisonError::into_inner))
+        })
+    }
+}
+
+/// The right to send a frame from one of many tasks.
+#[derive(Debug)]
+pub(super) struct Frames<'a, S> {
+    shared: &'a Shared<S>,
+    /// Whether it is a Close frame.
+    closes: bool,
+}
+
+impl<'a, S> Frames<'a, S> {
+    pub(super) fn new(shared: &'a Shared<S>) -> Self {
+        Self {
+            shared,
+            closes: false,
+        }
+    }
+
+    pub(super) fn closing(shared: &'a Shared<S>) -> Self {
+        Self {
+            shared,
+            closes: true,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for Frames<'_, S> {
+    type Stream = WriteEnd<S>;
+
+    fn with<R>(&mut self, job: impl FnOnce(&mut Writer<WriteEnd<S>>) -> R) -> R {
+        if self.closes {
+            self.shared.exchange.with_close(job)
+        } else {
+            self.shared.exchange.with(job)
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
+    fn prepare(&mut self, _cx: &mut Context<'_>) -> bool {
+        false
+    }
+
+    fn park(&mut self, cx: &mut Context<'_>) {
+        self.shared.waiting.register(cx.waker());
+    }
+}
+
+/// The right to send a message from one of many tasks.
+#[derive(Debug)]
+pub struct SharedWriter<'a, S> {
+    shared: &'a Shared<S>,
+}
+
+impl<S> Drop for SharedWriter<'_, S> {
+    fn drop(&mut self) {
+        self.shared.is_sending.store(false, Ordering::Release);
+        self.shared.waiting.wake_writers();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for SharedWriter<'_, S> {
+    type Stream = WriteEnd<S>;
+
+    fn with<R>(&mut self, job: impl FnOnce(&mut Writer<WriteEnd<S>>) -> R) -> R {
+        self.shared.exchange.with(job)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Access for SharedWriter<'_, S> {
+    fn prepare(&mut self, _cx: &mut Context<'_>) -> bool {
+        false
+    }
+
+    fn park(&mut self, cx: &mut Context<'_>) {
+        self.shared.waiting.register(cx.waker());
+    }
+}
+
+/// The reading half's way to the stream, and to the writing half.
+#[derive(Debug)]
+pub struct Link<S> {
+    shared: Arc<Shared<S>>,
+    waker: Waker,
+}
+
+impl<S> Link<S> {
+    pub(super) fn new(shared: Arc<Shared<S>>) -> Self {
+        Self {
+            shared,
+            waker: Waker::noop().clone(),
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared<S>> {
+        &self.shared
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Source for Link<S> {
+    type Transport = Self;
+
+    fn prepare(&mut self, cx: &mut Context<'_>) -> &mut Self {
+        if !self.waker.will_wake(cx.waker()) {
+            self.waker.clone_from(cx.waker());
+            self.shared.waiting.register_reader(cx.waker());
+        }
+        self
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Link<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut cx = Context::from_waker(&self.waker);
+        polled::read(&mut *self.shared.stream.lock()?, &mut cx, buf)
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        self.shared.exchange.reply(reply);
+    }
+
+    fn settle(&mut self) {
+        self.shared.exchange.send_waiting();
+    }
+
+    fn note_pong(&mut self, payload: &[u8]) {
+        self.shared.exchange.heartbeat.pong(payload);
+    }
+
+    fn note_end(&mut self) {
+        self.shared.exchange.heartbeat.end();
+    }
+
+    fn hold_back(&mut self, _may: bool) {}
+
+    fn closed_by(&mut self) -> Option<Side> {
+        self.shared.exchange.closed_by()
+    }
+}
+
+/// A reading half that is gone reads no Pong.
+impl<S> Drop for Link<S> {
+    fn drop(&mut self) {
+        self.shared.exchange.heartbeat.end();
+        self.shared.waiting.forget_reader();
+    }
+}

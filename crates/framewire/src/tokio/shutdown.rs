@@ -1,0 +1,105 @@
+//! The closing handshake, with a deadline.
+
+use std::future::{pending, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::sleep;
+
+use super::WebSocket;
+use super::polled::{Polled, is_pending};
+use crate::connection::{self, Closing, Reply, Shutdown, Transport, shut_down};
+use crate::error::{Error, Side};
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one
+    /// was sent, reads and forgets what comes until the peer's is there, and as a client waits for
+    /// the server to end the stream. Takes `deadline` at most; [`Duration::MAX`] is for ever, and
+    /// needs no timer of tokio's. Cancelled, it can be called again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream fails before the peer's Close frame
+    /// is there.
+    ///
+    /// # Panics
+    /// Outside of a runtime with its timer enabled, as `tokio::time` does.
+    pub async fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
+        let mut timer = pin!(async {
+            if deadline == Duration::MAX {
+                pending::<()>().await;
+            } else {
+                sleep(deadline).await;
+            }
+        });
+        let Self { reader, writer } = self;
+        poll_fn(|cx| {
+            writer.core.stream_mut().wake_by(cx);
+            let mut closing = Timed {
+                writer: &mut writer.core,
+                is_over: false,
+            };
+            match shut_down(reader, &mut closing) {
+                Err(error) if is_pending(&error) => {}
+                result => return Poll::Ready(result),
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            closing.is_over = true;
+            Poll::Ready(shut_down(reader, &mut closing))
+        })
+        .await
+    }
+}
+
+/// The writing side, while there is time.
+struct Timed<'a, S> {
+    writer: &'a mut connection::Writer<Polled<S>>,
+    is_over: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Closing for Timed<'_, S> {
+    type Stream = Polled<S>;
+
+    fn writer(&mut self) -> &mut connection::Writer<Polled<S>> {
+        self.writer
+    }
+
+    fn is_time_over(&self) -> bool {
+        self.is_over
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Timed<'_, S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.is_over {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Transport::read(self.writer, buf)
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        self.writer.reply(reply);
+    }
+
+    fn settle(&mut self) {
+        self.writer.settle();
+    }
+
+    fn note_pong(&mut self, payload: &[u8]) {
+        self.writer.note_pong(payload);
+    }
+
+    fn note_end(&mut self) {
+        self.writer.note_end();
+    }
+
+    fn hold_back(&mut self, _may: bool) {}
+
+    fn closed_by(&mut self) -> Option<Side> {
+        self.writer.closed_by()
+    }
+}

@@ -1,0 +1,423 @@
+//! A connection whose two directions are used by different tasks.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::access::{take, with_writer};
+use super::shared::{Frames, Link, Shared, SharedWriter, WriteEnd};
+use super::source::{read, read_frame};
+use super::{MessageReader, MessageWriter, WebSocket, Writer};
+use crate::connection::{
+    self, Access as _, CloseReply, Frame, PingReply, PreparedMessage, Reader, Rest, close_payload,
+};
+use crate::error::{Closed, Error, TryFeedError};
+use crate::frame::{CloseCode, Header, Opcode, Rsv};
+use crate::protocol::Message;
+
+/// The reading half of a [split](WebSocket::split) connection.
+///
+/// It never waits for a task that writes. Its automatic replies go between the frames of others, and
+/// where nobody writes it sends them itself, with what was [fed](WriteHalf::feed_message), before a
+/// read that waits.
+///
+/// Every method is cancel-safe: see [`WebSocket`].
+#[derive(Debug)]
+pub struct ReadHalf<S> {
+    reader: Reader,
+    link: Link<S>,
+}
+
+/// The writing half of a [split](WebSocket::split) connection, to be cloned into as many tasks as
+/// want to write.
+///
+/// Messages never interleave: a message that is being streamed keeps other messages waiting. Its
+/// fragments let control frames through. Tasks that wait are woken all at once, and which of them
+/// goes first is not defined.
+///
+/// Every method is cancel-safe: see [`Writer`].
+#[derive(Debug)]
+pub struct WriteHalf<S> {
+    shared: Arc<Shared<S>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Splits the connection into a half that reads and a half that writes, over any stream. Starts
+    /// nothing, and waits for nothing: the halves share a lock that is held for as long as the
+    /// stream is polled.
+    #[must_use]
+    pub fn split(self) -> (ReadHalf<S>, WriteHalf<S>) {
+        let Self { reader, writer } = self;
+        let shared = Arc::new(Shared::new(writer.core));
+        if reader.has_ended() {
+            shared.exchange().heartbeat.end();
+        }
+        let link = Link::new(Arc::clone(&shared));
+        (ReadHalf { reader, link }, WriteHalf { shared })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
+    /// See [`WebSocket::next_message`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn next_message(&mut self) -> Result<Message<'_>, Error> {
+        let found = read(&mut self.reader, &mut self.link, Reader::next_message).await?;
+        Ok(self.reader.lend(&found))
+    }
+
+    /// See [`WebSocket::read_message`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error> {
+        let (opcode, _) = self.read_message_ext(buf).await?;
+        Ok(opcode)
+    }
+
+    /// See [`WebSocket::read_message_ext`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
+        let found = read(&mut self.reader, &mut self.link, Reader::next_message).await?;
+        Ok(self.reader.hand_over(&found, buf))
+    }
+
+    /// See [`WebSocket::message_reader`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn message_reader(&mut self) -> Result<MessageReader<'_, Link<S>>, Error> {
+        MessageReader::begin(&mut self.reader, &mut self.link).await
+    }
+
+    /// See [`WebSocket::resume_message_reader`].
+    pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, Link<S>>> {
+        MessageReader::resume(&mut self.reader, &mut self.link)
+    }
+
+    /// See [`WebSocket::read_header`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn read_header(&mut self) -> Result<Header, Error> {
+        read(&mut self.reader, &mut self.link, Reader::read_header).await
+    }
+
+    /// See [`WebSocket::read_frame`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
+        read_frame(&mut self.reader, &mut self.link, buf).await
+    }
+
+    /// See [`WebSocket::on_ping`].
+    pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
+        self.reader.handlers_mut().ping = Some(Box::new(handler));
+    }
+
+    /// See [`WebSocket::on_pong`].
+    pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
+        self.reader.handlers_mut().pong = Some(Box::new(handler));
+    }
+
+    /// See [`WebSocket::on_close`].
+    pub fn on_close(
+        &mut self,
+        handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
+    ) {
+        self.reader.handlers_mut().close = Some(Box::new(handler));
+    }
+
+    /// Has the stream, to look at it or to set its options, while neither half polls it.
+    pub fn with_stream<R>(&self, job: impl FnOnce(&mut S) -> R) -> R {
+        self.link.shared().with_stream(job)
+    }
+
+    /// Makes one connection of both halves again: for [`WebSocket::shutdown`], or
+    /// [`WebSocket::into_inner`].
+    ///
+    /// # Errors
+    /// Gives both halves back where they are not of one connection, or where the writing half has
+    /// other clones.
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "the lines above prove it"
+    )]
+    pub fn reunite(
+        self,
+        write_half: WriteHalf<S>,
+    ) -> Result<WebSocket<S>, Box<(Self, WriteHalf<S>)>> {
+        let is_pair = Arc::ptr_eq(self.link.shared(), &write_half.shared);
+        if !is_pair || Arc::strong_count(&write_half.shared) != 2 {
+            return Err(Box::new((self, write_half)));
+        }
+        drop(self.link);
+        let shared = Arc::into_inner(write_half.shared).expect("of two, one was dropped");
+        Ok(WebSocket {
+            reader: self.reader,
+            writer: Writer::new(shared.into_writer()),
+        })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
+    /// See [`Writer::write_message`]. Waits for a message that another task is sending.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_message(&self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+        self.write_message_ext(opcode, Rsv::NONE, payload).await
+    }
+
+    /// See [`Writer::write_message_ext`]. Waits for a message that another task is sending.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_message_ext(
+        &self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.take_message(|writer| writer.begin_message(opcode, rsv, payload))
+            .await?;
+        self.flush().await
+    }
+
+    /// See [`Writer::feed_message`]. Goes out with the next [`flush`](Self::flush), or before the
+    /// reading half waits. Waits for a message that another task is sending.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn feed_message(&self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+        self.feed_message_ext(opcode, Rsv::NONE, payload).await
+    }
+
+    /// See [`Writer::feed_message_ext`], and [`feed_message`](Self::feed_message).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn feed_message_ext(
+        &self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.take_message(|writer| writer.begin_fed(opcode, rsv, payload))
+            .await
+    }
+
+    /// See [`Writer::try_feed_message`]. Gives the message back, too, while another task is sending
+    /// one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_feed_message<P: AsRef<[u8]>>(
+        &self,
+        opcode: Opcode,
+        payload: P,
+    ) -> Result<(), TryFeedError<P>> {
+        match self.shared.try_message() {
+            Some(mut message) => message.with(|writer| writer.try_feed(opcode, payload)),
+            None => Err(TryFeedError::Full(payload)),
+        }
+    }
+
+    /// See [`Writer::set_compression`]. It is for the messages of all clones.
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&self, enabled: bool) {
+        self.frames().with(|writer| writer.set_compression(enabled));
+    }
+
+    /// See [`Writer::has_pending_output`].
+    #[must_use]
+    pub fn has_pending_output(&self) -> bool {
+        self.frames().with(|writer| writer.has_pending_output())
+    }
+
+    /// See [`Writer::buffered`].
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.frames().with(|writer| writer.buffered())
+    }
+
+    /// See [`Writer::closed`].
+    #[must_use]
+    pub fn closed(&self) -> Option<Closed> {
+        self.frames().with(|writer| writer.closed().cloned())
+    }
+
+    /// See [`Writer::flush`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn flush(&self) -> Result<(), Error> {
+        with_writer(&mut self.frames(), connection::Writer::write_all_out).await
+    }
+
+    /// See [`Writer::write_frame`]. A data frame waits for a message that another task is sending;
+    /// one with the fragments of a message is the caller's to send without a gap.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_frame(
+        &self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        let begin =
+            |writer: &mut connection::Writer<_>| writer.begin_frame(fin, rsv, opcode, payload);
+        if opcode == Opcode::Close {
+            take(Frames::closing(&self.shared), begin).await?;
+        } else if opcode.is_control() {
+            take(self.frames(), begin).await?;
+        } else {
+            self.take_message(begin).await?;
+        }
+        self.flush().await
+    }
+
+    /// See [`Writer::write_prepared`]. Waits for a message that another task is sending.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        self.take_message(|writer| writer.begin_prepared(message))
+            .await?;
+        self.flush().await
+    }
+
+    /// See [`Writer::stream_message`]. Waits for a message that another task is sending, and keeps
+    /// other messages waiting, but not control frames, while it reads.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stream_message(
+        &self,
+        opcode: Opcode,
+        chunk_size: usize,
+        reader: impl AsyncRead + Unpin,
+    ) -> Result<u64, Error> {
+        self.stream_message_ext(opcode, Rsv::NONE, chunk_size, reader)
+            .await
+    }
+
+    /// See [`Writer::stream_message_ext`], and [`stream_message`](Self::stream_message).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stream_message_ext(
+        &self,
+        opcode: Opcode,
+        rsv: Rsv,
+        chunk_size: usize,
+        reader: impl AsyncRead + Unpin,
+    ) -> Result<u64, Error> {
+        MessageWriter::open(self.message().await, opcode, rsv, Some(chunk_size))?
+            .finish_from(reader)
+            .await
+    }
+
+    /// See [`Writer::message_writer`]. Waits for a message that another task is sending, and keeps
+    /// other messages waiting, but not control frames, until it is dropped: a task that sends
+    /// another message before that waits for itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn message_writer(
+        &self,
+        opcode: Opcode,
+    ) -> Result<MessageWriter<SharedWriter<'_, S>>, Error> {
+        self.message_writer_ext(opcode, Rsv::NONE).await
+    }
+
+    /// See [`Writer::message_writer_ext`], and [`message_writer`](Self::message_writer).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn message_writer_ext(
+        &self,
+        opcode: Opcode,
+        rsv: Rsv,
+    ) -> Result<MessageWriter<SharedWriter<'_, S>>, Error> {
+        MessageWriter::open(self.message().await, opcode, rsv, None)
+    }
+
+    /// See [`Writer::resume_message_writer`], and [`message_writer`](Self::message_writer).
+    pub async fn resume_message_writer(&self) -> Option<MessageWriter<SharedWriter<'_, S>>> {
+        MessageWriter::resume(self.message().await)
+    }
+
+    /// See [`Writer::ping`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.write_frame(true, Rsv::NONE, Opcode::Ping, payload)
+            .await
+    }
+
+    /// See [`Writer::pong`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn pong(&self, payload: &[u8]) -> Result<(), Error> {
+        self.write_frame(true, Rsv::NONE, Opcode::Pong, payload)
+            .await
+    }
+
+    /// See [`Writer::close`]. Does not wait for a message that another task is sending: that one
+    /// fails, as nothing may follow a Close frame.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let payload = close_payload(code, reason)?;
+        self.write_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())
+            .await
+    }
+
+    /// Ends the connection under whoever waits for it, without a closing handshake: the reading
+    /// half, or a task that writes, fails at once with
+    /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). For a peer that is gone, as
+    /// [`keep_alive`](Self::keep_alive) can tell. The stream is closed when both halves are dropped.
+    pub fn abort(&self) {
+        self.shared.abort();
+    }
+
+    pub(super) fn shared(&self) -> &Shared<S> {
+        &self.shared
+    }
+
+    /// Takes a message whole, or nothing of it.
+    async fn take_message<'p>(
+        &self,
+        begin: impl FnMut(&mut connection::Writer<WriteEnd<S>>) -> Result<Rest<'p>, Error>,
+    ) -> Result<(), Error> {
+        take(self.message().await, begin).await
+    }
+
+    /// The right to send a message.
+    async fn message(&self) -> SharedWriter<'_, S> {
+        self.shared.message().await
+    }
+
+    fn frames(&self) -> Frames<'_, S> {
+        Frames::new(&self.shared)
+    }
+}
+
+impl<S> Clone for WriteHalf<S> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}

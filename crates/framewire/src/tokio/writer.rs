@@ -1,0 +1,330 @@
+//! The writing side of a connection.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use std::task::Context;
+
+use super::MessageWriter;
+use super::access::{Access, take, with_writer};
+use super::polled::Polled;
+use crate::connection::{self, PreparedMessage, Rest, close_payload};
+use crate::error::{Closed, Error, TryFeedError};
+use crate::frame::{CloseCode, Opcode, Rsv};
+use crate::protocol::SendError;
+
+/// The writing side of a connection, with the stream that it writes to.
+///
+/// # Cancellation
+/// Every method is cancel-safe: dropped before it is done, it has taken its message whole or not at
+/// all. What was taken goes out with the next call that writes, or before the next read that waits;
+/// [`has_pending_output`](Self::has_pending_output) tells whether anything is. A future that is
+/// neither awaited to its end nor dropped but forgotten ([`mem::forget`](std::mem::forget)) in the
+/// middle of a long frame leaves a connection that can send nothing more.
+///
+/// # Memory
+/// A write buffer while something waits in it, of at most
+/// [`Config::write_buffer`](crate::Config::write_buffer) bytes and the chunk size. A payload over the
+/// chunk size is not copied into it, but written from where it lies for as long as it is awaited:
+/// where it is cancelled then, what is left of it is copied. Once a message was streamed, one chunk;
+/// two where [`stream_message`](Self::stream_message) compressed it.
+#[derive(Debug)]
+pub struct Writer<S> {
+    pub(super) core: connection::Writer<Polled<S>>,
+}
+
+impl<S> Writer<S> {
+    pub(super) fn new(core: connection::Writer<Polled<S>>) -> Self {
+        Self { core }
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        &self.core.stream().stream
+    }
+
+    /// The stream, to set its options. Reading from it or writing to it breaks the connection.
+    pub fn stream_mut(&mut self) -> &mut S {
+        &mut self.core.stream_mut().stream
+    }
+
+    /// See [`blocking::Writer::set_compression`](crate::blocking::Writer::set_compression).
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&mut self, enabled: bool) {
+        self.core.set_compression(enabled);
+    }
+
+    /// Whether bytes wait that the stream has not taken, or not been made to pass on.
+    #[must_use]
+    pub fn has_pending_output(&self) -> bool {
+        self.core.has_pending_output()
+    }
+
+    /// How many bytes wait that the stream has not taken.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.core.buffered()
+    }
+
+    /// How the connection was closed, once this end has sent its Close frame.
+    #[must_use]
+    pub fn closed(&self) -> Option<&Closed> {
+        self.core.closed()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
+    /// Sends a message in one frame. Waits until the stream took it.
+    ///
+    /// One system call, together with everything that was fed before; a client masks a payload
+    /// over the chunk size in pieces of that size, one call each. A message that is compressed, and
+    /// then still over [`Config::write_buffer`](crate::Config::write_buffer), leaves in fragments of
+    /// about that size, one call each. Allocates nothing once the buffers have their size.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Send`](crate::ErrorKind::Send) and nothing was sent;
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io); [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+    /// Where the compression engine or the source of masking keys fails between two fragments, the
+    /// message cannot be finished: close the connection.
+    pub async fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+        self.write_message_ext(opcode, Rsv::NONE, payload).await
+    }
+
+    /// As [`write_message`](Self::write_message), with the reserved bits of an extension.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_message_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.take(|writer| writer.begin_message(opcode, rsv, payload))
+            .await?;
+        self.flush_message().await
+    }
+
+    /// Queues a message for the next flush, so that many leave with one system call.
+    ///
+    /// Waits only where the write buffer would otherwise grow over its bound, and where the stream
+    /// did not take all that it was given the last time: that has to go first.
+    ///
+    /// # Errors
+    /// As for [`write_message`](Self::write_message).
+    pub async fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+        self.feed_message_ext(opcode, Rsv::NONE, payload).await
+    }
+
+    /// As [`feed_message`](Self::feed_message), with the reserved bits of an extension.
+    ///
+    /// # Errors
+    /// As for [`write_message`](Self::write_message).
+    pub async fn feed_message_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.take(|writer| writer.begin_fed(opcode, rsv, payload))
+            .await
+    }
+
+    /// Queues a message if the write buffer has room for it, and else gives it back. Neither waits
+    /// nor writes.
+    ///
+    /// # Errors
+    /// [`TryFeedError::Full`] with the payload; [`TryFeedError::Failed`] with what
+    /// [`write_message`](Self::write_message) fails with.
+    pub fn try_feed_message<P: AsRef<[u8]>>(
+        &mut self,
+        opcode: Opcode,
+        payload: P,
+    ) -> Result<(), TryFeedError<P>> {
+        self.core.try_feed(opcode, payload)
+    }
+
+    /// Sends one raw frame: past any compression, and within RFC 6455 (no message inside another,
+    /// no control frame over 125 bytes, …).
+    ///
+    /// # Errors
+    /// As for [`write_message`](Self::write_message).
+    pub async fn write_frame(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.take(|writer| writer.begin_frame(fin, rsv, opcode, payload))
+            .await?;
+        self.flush().await
+    }
+
+    /// Sends a message that was framed beforehand. One system call.
+    ///
+    /// A server writes it from where it lies. A client has to mask it, and a connection with
+    /// context takeover to compress it against its own context: they gain nothing over
+    /// [`write_message`](Self::write_message).
+    ///
+    /// # Errors
+    /// As for [`write_message`](Self::write_message).
+    pub async fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.take(|writer| writer.begin_prepared(message)).await?;
+        self.flush_message().await
+    }
+
+    /// Sends what a reader gives until its end as one message, in fragments of `chunk_size`.
+    /// Returns the number of bytes in the message. Waits for the reader and for the stream.
+    ///
+    /// Looks one byte ahead, so that the last fragment carries FIN and no empty frame trails; holds
+    /// one chunk.
+    ///
+    /// # Cancellation
+    /// Dropped before its end, the message is open, and nothing of what was read is lost:
+    /// [`resume_message_writer`](Self::resume_message_writer) and
+    /// [`finish_from`](MessageWriter::finish_from) go on with it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ChunkSize`](crate::ErrorKind::ChunkSize) where `chunk_size` is 0 or over
+    /// [`Config::chunk_size`](crate::Config::chunk_size);
+    /// [`ErrorKind::Source`](crate::ErrorKind::Source) where the reader fails: the message is then
+    /// open as if this was dropped; [`ErrorKind::Io`](crate::ErrorKind::Io).
+    /// Text that turns out not to be UTF-8 ([`ErrorKind::Send`](crate::ErrorKind::Send)) leaves a
+    /// message that cannot be finished: close the connection.
+    pub async fn stream_message(
+        &mut self,
+        opcode: Opcode,
+        chunk_size: usize,
+        reader: impl AsyncRead + Unpin,
+    ) -> Result<u64, Error> {
+        self.stream_message_ext(opcode, Rsv::NONE, chunk_size, reader)
+            .await
+    }
+
+    /// As [`stream_message`](Self::stream_message), with the reserved bits of an extension.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stream_message_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        chunk_size: usize,
+        reader: impl AsyncRead + Unpin,
+    ) -> Result<u64, Error> {
+        MessageWriter::open(self, opcode, rsv, Some(chunk_size))?
+            .finish_from(reader)
+            .await
+    }
+
+    /// Opens a message that is written in pieces of any size. Does not wait.
+    ///
+    /// Dropped without [`finish`](MessageWriter::finish) the message stays open, and other messages
+    /// are refused: [`resume_message_writer`](Self::resume_message_writer) goes on with it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Send`](crate::ErrorKind::Send) where another message is open;
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+    pub fn message_writer(&mut self, opcode: Opcode) -> Result<MessageWriter<&mut Self>, Error> {
+        self.message_writer_ext(opcode, Rsv::NONE)
+    }
+
+    /// As [`message_writer`](Self::message_writer), with the reserved bits of an extension.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn message_writer_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+    ) -> Result<MessageWriter<&mut Self>, Error> {
+        MessageWriter::open(self, opcode, rsv, None)
+    }
+
+    /// The message that [`message_writer`](Self::message_writer) or
+    /// [`stream_message`](Self::stream_message) opened and did not finish, to go on with it; `None`
+    /// where there is none.
+    pub fn resume_message_writer(&mut self) -> Option<MessageWriter<&mut Self>> {
+        MessageWriter::resume(self)
+    }
+
+    /// Sends a Ping.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Send`](crate::ErrorKind::Send) where the payload is over 125 bytes;
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io); [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.write_frame(true, Rsv::NONE, Opcode::Ping, payload)
+            .await
+    }
+
+    /// Sends a Pong that no Ping asked for, or that replaces an automatic one.
+    ///
+    /// # Errors
+    /// As for [`ping`](Self::ping).
+    pub async fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.write_frame(true, Rsv::NONE, Opcode::Pong, payload)
+            .await
+    }
+
+    /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Go on reading until
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or use `shutdown`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Send`](crate::ErrorKind::Send) where the code is never sent or the reason is
+    /// over 123 bytes; [`ErrorKind::Io`](crate::ErrorKind::Io);
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where a Close frame was sent before.
+    pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let payload = close_payload(code, reason)?;
+        self.write_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())
+            .await
+    }
+
+    /// Writes what waits, and flushes the stream. Cancelled, the rest still waits.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        let mut this = self;
+        with_writer(&mut this, connection::Writer::write_all_out).await
+    }
+
+    /// Takes a frame whole, or nothing of it.
+    async fn take<'p>(
+        &mut self,
+        begin: impl FnMut(&mut connection::Writer<Polled<S>>) -> Result<Rest<'p>, Error>,
+    ) -> Result<(), Error> {
+        if let Some(opcode) = self.core.frame_under_way() {
+            // A future was forgotten, and with it the rest of its frame.
+            return Err(SendError::MessageOpen(opcode).into());
+        }
+        take(self, begin).await
+    }
+
+    /// Flushes, unless the message that was taken may wait.
+    async fn flush_message(&mut self) -> Result<(), Error> {
+        if self.core.may_wait() {
+            return Ok(());
+        }
+        self.flush().await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for &mut Writer<S> {
+    type Stream = Polled<S>;
+
+    fn with<R>(&mut self, job: impl FnOnce(&mut connection::Writer<Polled<S>>) -> R) -> R {
+        job(&mut self.core)
+    }
+}
+
+/// The one task that has the connection is the one that the stream wakes.
+impl<S: AsyncRead + AsyncWrite + Unpin> Access for &mut Writer<S> {
+    fn prepare(&mut self, cx: &mut Context<'_>) -> bool {
+        self.core.stream_mut().wake_by(cx);
+        true
+    }
+
+    fn park(&mut self, _cx: &mut Context<'_>) {}
+}
