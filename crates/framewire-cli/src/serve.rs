@@ -10,6 +10,7 @@ mod page;
 mod places;
 mod policy;
 mod poll;
+mod request;
 mod traffic;
 
 use std::fmt;
@@ -128,6 +129,9 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// How long TLS may take, where the server has it, and as long again the request: as the blocking
+/// calls of the library have it by default.
+const TIME: Duration = Duration::from_secs(10);
 /// The reason in the Close frame that ends every connection with the server.
 const GOODBYE: &str = "server is shutting down";
 /// How long the peers have to answer the Close frame when the server ends.

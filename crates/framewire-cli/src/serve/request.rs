@@ -1,28 +1,22 @@
-//! A connection before it is open: bytes of a request in, the answer out.
-
-use std::time::Instant;
+//! A connection before it is open, for engines that read and write themselves: bytes of a request
+//! in, the answer out.
 
 use framewire::deflate::Negotiated;
 use framewire::upgrade::{self, Limits, RequestDecoder, encode_response};
 use http::{Method, Request, Response};
 
+use super::{Server, TIME, page};
 use crate::chain;
-use crate::serve::places::{Place, Places};
-use crate::serve::{Server, page};
 
-/// What has come of a request, and by when all of it has to.
+/// What has come of a request.
 #[derive(Debug)]
-pub(super) struct Handshake {
-    pub(super) place: Place,
+pub(crate) struct Reception {
     decoder: RequestDecoder,
-    /// Whether TLS, where the server has it, is still to be agreed on: by a deadline of its own.
-    securing: bool,
-    pub(super) deadline: Instant,
 }
 
 /// What bytes of a request lead to.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// The head is not whole.
     Unfinished,
     Accepted {
@@ -36,38 +30,27 @@ pub(super) enum Outcome {
 
 /// The connection ends with this.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// For the log.
-    pub(super) why: String,
+    pub(crate) why: String,
     /// For the peer; may be empty.
-    pub(super) answer: Vec<u8>,
+    pub(crate) answer: Vec<u8>,
 }
 
-impl Handshake {
-    pub(super) fn new(place: Place, securing: bool) -> Self {
-        let limits = Limits::default();
+impl Reception {
+    pub(crate) fn new() -> Self {
         Self {
-            place,
-            decoder: RequestDecoder::new(&limits),
-            securing,
-            deadline: Instant::now() + limits.time,
+            decoder: RequestDecoder::new(&Limits::default()),
         }
     }
 
-    /// Takes note of how far TLS is: the time for the request begins after it.
-    pub(super) fn note_securing(&mut self, securing: bool) {
-        if self.securing && !securing {
-            self.securing = false;
-            self.deadline = Instant::now() + Limits::default().time;
-        }
-    }
-
-    /// Takes what has come, and answers the request once it is whole.
-    pub(super) fn receive(
+    /// Takes what has come, and answers the request once it is whole. A connection that gets in has
+    /// a place to `reserve`.
+    pub(crate) fn receive(
         &mut self,
         input: &[u8],
         server: &Server,
-        places: &mut Places<usize>,
+        reserve: impl FnOnce() -> bool,
     ) -> Outcome {
         let (used, request) = match self.decoder.decode(input) {
             Ok((_, None)) => return Outcome::Unfinished,
@@ -77,7 +60,7 @@ impl Handshake {
                 return Outcome::Refused(Refusal::new(why, false, error.response()));
             }
         };
-        let response = match self.answer(&request, server, places) {
+        let response = match answer(&request, server, reserve) {
             Ok(response) => response,
             Err(refusal) => return Outcome::Refused(refusal),
         };
@@ -92,38 +75,31 @@ impl Handshake {
         }
     }
 
-    /// The 101, or what the connection ends with instead.
-    fn answer(
-        &mut self,
-        request: &Request<()>,
-        server: &Server,
-        places: &mut Places<usize>,
-    ) -> Result<Response<()>, Refusal> {
-        let is_head = request.method() == Method::HEAD;
-        let response = server.acceptor.respond(request);
-        let reserve = || places.open(&mut self.place);
-        if let Some(answer) = server.answer(request, response.is_err(), reserve) {
-            let why = format!("{}: {}", answer.to, answer.response.status());
-            return Err(Refusal::new(why, is_head, Some(&answer.response)));
-        }
-        response.map_err(|error| {
-            let why = format!("handshake: {}", chain(&error));
-            Refusal::new(why, is_head, error.response())
-        })
-    }
-
     /// What to do when the time is over.
-    pub(super) fn expire(&self) -> Refusal {
-        let time = Limits::default().time;
-        if self.securing {
-            let why = format!("tls handshake was not done within the limit of {time:?}");
-            return Refusal::new(why, false, None::<&Response<&str>>);
-        }
-        let why = format!("no request: read was not done within the limit of {time:?}");
+    pub(crate) fn expire(&self) -> Refusal {
+        let why = format!("no request: read was not done within the limit of {TIME:?}");
         // A peer that sent nothing asked for nothing.
         let response = self.decoder.is_started().then(page::timed_out);
         Refusal::new(why, false, response.as_ref())
     }
+}
+
+/// The 101, or what the connection ends with instead.
+fn answer(
+    request: &Request<()>,
+    server: &Server,
+    reserve: impl FnOnce() -> bool,
+) -> Result<Response<()>, Refusal> {
+    let is_head = request.method() == Method::HEAD;
+    let response = server.acceptor.respond(request);
+    if let Some(answer) = server.answer(request, response.is_err(), reserve) {
+        let why = format!("{}: {}", answer.to, answer.response.status());
+        return Err(Refusal::new(why, is_head, Some(&answer.response)));
+    }
+    response.map_err(|error| {
+        let why = format!("handshake: {}", chain(&error));
+        Refusal::new(why, is_head, error.response())
+    })
 }
 
 impl Refusal {
@@ -142,6 +118,14 @@ impl Refusal {
         Self { why, answer }
     }
 
+    /// For a request that did not come.
+    pub(crate) fn without_answer(why: &str) -> Self {
+        Self {
+            why: format!("no request: {why}"),
+            answer: Vec::new(),
+        }
+    }
+
     /// For an answer that cannot be sent.
     fn silent(error: &upgrade::Error) -> Self {
         Self {
@@ -157,25 +141,11 @@ mod tests {
 
     #[test]
     fn half_a_request_is_answered_when_its_time_is_over_and_none_is_not() {
-        let mut handshake = Handshake::new(Place::Open, false);
-        assert!(handshake.expire().answer.is_empty());
-        handshake.decoder.decode(b"GET / HT").unwrap();
-        let refusal = handshake.expire();
+        let mut reception = Reception::new();
+        assert!(reception.expire().answer.is_empty());
+        reception.decoder.decode(b"GET / HT").unwrap();
+        let refusal = reception.expire();
         assert!(refusal.answer.starts_with(b"HTTP/1.1 408 "));
         assert!(refusal.why.contains("limit of 10s"), "{}", refusal.why);
-    }
-
-    #[test]
-    fn the_time_for_the_request_begins_after_tls() {
-        let mut handshake = Handshake::new(Place::Open, true);
-        let first = handshake.deadline;
-        handshake.note_securing(true);
-        assert_eq!(handshake.deadline, first);
-        assert!(handshake.expire().why.starts_with("tls handshake"));
-        handshake.note_securing(false);
-        assert!(handshake.deadline > first);
-        let second = handshake.deadline;
-        handshake.note_securing(false);
-        assert_eq!(handshake.deadline, second);
     }
 }

@@ -10,10 +10,11 @@ use framewire::{Error, ErrorKind};
 
 use super::echo::{Echo, Scratch};
 use super::ending::Ending;
-use super::handshake::{Handshake, Outcome, Refusal};
+use super::handshake::Handshake;
 use super::stream::{self, Stream};
 use crate::serve::Server;
 use crate::serve::places::{Place, Places};
+use crate::serve::request::{Outcome, Refusal};
 use crate::serve::traffic::Traffic;
 
 /// An entry in the table of connections. One at rest has nothing beside it.
@@ -162,10 +163,15 @@ impl Connection {
         let read = stream::read(&mut self.stream, &mut shared.input);
         handshake.note_securing(self.stream.is_handshaking());
         let len = match read {
-            Ok(Some(0)) => return self.give_up("stream ended before the request", shared),
+            Ok(Some(0)) => {
+                let refusal = Refusal::without_answer("stream ended before the request");
+                return self.refuse(refusal, shared);
+            }
             Ok(Some(len)) => len,
             Ok(None) => return Turn::Wait,
-            Err(error) => return self.give_up(&error.to_string(), shared),
+            Err(error) => {
+                return self.refuse(Refusal::without_answer(&error.to_string()), shared);
+            }
         };
         let tells = self.stream.tells_by_short_reads() && !self.read_closed;
         let turn = if len < shared.input.len() && tells {
@@ -173,8 +179,11 @@ impl Connection {
         } else {
             Turn::Again
         };
-        let input = &shared.input[..len];
-        match handshake.receive(input, &shared.server, &mut shared.places) {
+        let Handshake {
+            place, reception, ..
+        } = &mut **handshake;
+        let reserve = || shared.places.open(place);
+        match reception.receive(&shared.input[..len], &shared.server, reserve) {
             Outcome::Unfinished => turn,
             Outcome::Refused(refusal) => self.refuse(refusal, shared),
             Outcome::Accepted {
@@ -186,15 +195,6 @@ impl Connection {
                 if opened == Turn::Wait { turn } else { opened }
             }
         }
-    }
-
-    /// Ends a handshake that cannot be answered.
-    fn give_up(&mut self, why: &str, shared: &mut Shared) -> Turn {
-        let refusal = Refusal {
-            why: format!("no request: {why}"),
-            answer: Vec::new(),
-        };
-        self.refuse(refusal, shared)
     }
 
     fn refuse(&mut self, refusal: Refusal, shared: &mut Shared) -> Turn {
