@@ -11,6 +11,7 @@ mod places;
 mod policy;
 mod poll;
 mod request;
+mod tokio;
 mod traffic;
 
 use std::fmt;
@@ -37,6 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     match options.engine {
         Engine::Blocking => blocking::run(server, listener),
         Engine::Poll => poll::run(server, listener),
+        Engine::Tokio => tokio::run(server, listener, options.threads),
     }
 }
 

@@ -17,8 +17,12 @@ pub(crate) struct Options {
     pub(crate) listen: String,
 
     /// How the connections are served; they cannot tell
-    #[arg(long, value_name = "NAME", value_enum, default_value_t = Engine::Blocking)]
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = Engine::Tokio)]
     pub(crate) engine: Engine,
+
+    /// How many threads the engine `tokio` has
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count)]
+    pub(crate) threads: usize,
 
     /// The largest message taken, such as 65536, 64KiB or 1MiB; a larger one is answered with
     /// close code 1009
@@ -87,6 +91,8 @@ pub(crate) struct Options {
 pub(crate) enum Engine {
     /// A thread for each connection
     Blocking,
+    /// A task of tokio's for each connection
+    Tokio,
     /// One thread that waits for all of them (epoll, kqueue): the least memory for each
     Poll,
 }

@@ -13,6 +13,14 @@ macro_rules! with_each_engine {
                 }
             )+
         }
+        mod tokio {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test("tokio");
+                }
+            )+
+        }
         mod poll {
             $(
                 #[test]
