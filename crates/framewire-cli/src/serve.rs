@@ -32,13 +32,16 @@ use crate::is_deceptive;
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
+    if options.threads.is_some() && options.engine != Engine::Tokio {
+        return Err("--threads is for the engine tokio".to_owned());
+    }
     let server = Server::new(options)?;
     let listener = TcpListener::bind(&options.listen)
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     match options.engine {
         Engine::Blocking => blocking::run(server, listener),
         Engine::Poll => poll::run(server, listener),
-        Engine::Tokio => tokio::run(server, listener, options.threads),
+        Engine::Tokio => tokio::run(server, listener, options.threads.unwrap_or(1)),
     }
 }
 

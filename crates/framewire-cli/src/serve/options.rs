@@ -16,13 +16,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001")]
     pub(crate) listen: String,
 
-    /// How the connections are served; they cannot tell
+    /// How the connections are served; their peers cannot tell
     #[arg(long, value_name = "NAME", value_enum, default_value_t = Engine::Tokio)]
     pub(crate) engine: Engine,
 
-    /// How many threads the engine `tokio` has
-    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count)]
-    pub(crate) threads: usize,
+    /// How many threads the engine tokio has [default: 1]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) threads: Option<usize>,
 
     /// The largest message taken, such as 65536, 64KiB or 1MiB; a larger one is answered with
     /// close code 1009

@@ -36,10 +36,10 @@ pub(crate) fn run(
         places: Mutex::new(Places::new(server.max_connections)),
         server,
         is_ending: AtomicBool::new(false),
-        ending: Notify::new(),
+        ending: Arc::new(Notify::new()),
         gone: Notify::new(),
     });
-    let served = runtime.block_on(async {
+    let result = runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
         let ended = async {
             signalled.notified().await;
@@ -53,7 +53,7 @@ pub(crate) fn run(
     });
     // The connections that are left have had their time.
     runtime.shutdown_background();
-    served.map_err(failed)
+    result.map_err(failed)
 }
 
 fn runtime(threads: usize) -> io::Result<Runtime> {
@@ -100,7 +100,7 @@ struct Tasks {
     places: Mutex<Places<oneshot::Sender<()>>>,
     is_ending: AtomicBool,
     /// Notified when the server is ending.
-    ending: Notify,
+    ending: Arc<Notify>,
     /// Notified when a connection is gone.
     gone: Notify,
 }

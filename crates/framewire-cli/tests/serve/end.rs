@@ -33,6 +33,23 @@ fn sigterm_and_sigint_close_every_connection_with_1001_and_end_with_0(engine: En
     }
 }
 
+#[test]
+fn several_threads_end_as_one_does() {
+    let server = Server::start("tokio", &["--threads", "3"]);
+    let mut websockets: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for websocket in &mut websockets {
+        websocket.write_message(Opcode::Text, b"hi").unwrap();
+        assert_eq!(websocket.next_message().unwrap().text(), Some("hi"));
+    }
+    server.signal("TERM");
+    for websocket in &mut websockets {
+        let error = websocket.next_message().unwrap_err();
+        assert_eq!(error.close_code(), Some(CloseCode::GOING_AWAY));
+    }
+    drop(websockets);
+    assert_eq!(server.end().0.code(), Some(0));
+}
+
 fn it_ends_at_once_when_all_have_answered(engine: Engine) {
     let server = Server::start(engine, &[]);
     let mut websocket = server.connect();

@@ -89,6 +89,13 @@ fn what_makes_no_sense_ends_with_2_and_says_why() {
     }
 }
 
+#[test]
+fn threads_are_for_tokio() {
+    let (code, text) = run(&["serve", "--engine", "poll", "--threads", "2"]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("--threads"), "{text}");
+}
+
 fn an_address_in_use_ends_with_1_and_is_named(engine: Engine) {
     let server = Server::start(engine, &[]);
     let address = server.address.to_string();

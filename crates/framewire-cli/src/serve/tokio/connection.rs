@@ -1,13 +1,18 @@
 //! One connection, from the moment it was taken until it is gone.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use framewire::deflate::Negotiated;
 use framewire::protocol::Role;
 use framewire::tokio::WebSocket;
-use framewire::{CloseCode, Error, TryFeedError};
+use framewire::{CloseCode, Error, Opcode, TryFeedError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -39,7 +44,15 @@ pub(super) async fn begin(
     let server = &seat.engine.server;
     server.log(format_args!("{peer} open"));
     match accepted.open(server).await {
-        Ok(websocket) => drop(tokio::spawn(converse(websocket, peer, seat))),
+        Ok(websocket) => {
+            let conversation = Conversation {
+                peer,
+                traffic: Traffic::default(),
+                ending: Box::pin(Arc::clone(&seat.engine.ending).notified_owned()),
+                seat,
+            };
+            tokio::spawn(converse(websocket, Box::new(conversation)));
+        }
         Err(error) => server.log(format_args!("{peer} {}", Traffic::default().until(&error))),
     }
 }
@@ -120,64 +133,119 @@ async fn shake_hands(socket: TcpStream, peer: SocketAddr, seat: &mut Seat) -> Op
 }
 
 /// Echoes until the connection ends.
-async fn converse(mut websocket: WebSocket<Stream>, peer: SocketAddr, seat: Seat) {
-    let engine = &seat.engine;
-    let mut traffic = Traffic::default();
-    let end = {
-        let ending = engine.ending.notified();
-        // From here on nothing can be missed.
-        if engine.is_ending() {
-            None
-        } else {
-            tokio::select! {
-                biased;
-                end = echo(&mut websocket, &mut traffic) => Some(end),
-                () = ending => None,
-            }
-        }
-    };
-    // What comes once in a connection's life is not to make its task larger.
-    let end = match end {
-        Some(end) => end,
-        None => Box::pin(go_away(&mut websocket, &mut traffic)).await,
-    };
-    let line = traffic.until(&end);
-    engine.server.log(format_args!("{peer} {line}"));
-    Box::pin(finish(websocket)).await;
+#[allow(
+    clippy::manual_async_fn,
+    reason = "an async fn would have room for its arguments twice"
+)]
+fn converse(
+    mut websocket: WebSocket<Stream>,
+    mut conversation: Box<Conversation>,
+) -> impl Future<Output = ()> {
+    async move {
+        let end = conversation.echo_until_ending(&mut websocket).await;
+        // What comes once in a connection's life is not to make its task larger.
+        Box::pin(finish(websocket, conversation, end)).await;
+    }
 }
 
-/// Echoes until the connection ends, and says how it did. What was fed leaves in one write, before
-/// the next read that waits.
-async fn echo(websocket: &mut WebSocket<Stream>, traffic: &mut Traffic) -> Error {
-    loop {
-        let (message, writer) = match websocket.next_message_and_writer().await {
-            Ok(lent) => lent,
-            Err(error) => return error,
-        };
-        traffic.count(message.payload());
-        let fed = match writer.try_feed_message(message.opcode(), message.payload()) {
-            Ok(()) => continue,
-            // A long one, or a peer that does not read.
-            Err(TryFeedError::Full(payload)) => {
-                Box::pin(writer.feed_message(message.opcode(), payload)).await
+/// What is known of an open connection. Apart from its task: the runtime rounds that up, and this
+/// fits in between.
+struct Conversation {
+    peer: SocketAddr,
+    traffic: Traffic,
+    seat: Seat,
+    /// Done when the server ends after this was made.
+    ending: Pin<Box<OwnedNotified>>,
+}
+
+/// A message that waits until the peer takes more.
+type Held = (Opcode, Vec<u8>);
+
+impl Conversation {
+    /// Echoes until the connection ends, and says how it did; `None` where the server ends first.
+    async fn echo_until_ending(&mut self, websocket: &mut WebSocket<Stream>) -> Option<Error> {
+        if self.seat.engine.is_ending() {
+            return None;
+        }
+        loop {
+            let echoed = poll_fn(|cx| match self.poll_echo(websocket, cx) {
+                Poll::Ready(echoed) => Poll::Ready(Some(echoed)),
+                Poll::Pending => self.ending.as_mut().poll(cx).map(|()| None),
+            });
+            let held = match echoed.await? {
+                Ok(held) => held,
+                Err(error) => return Some(error),
+            };
+            if let Err(error) = Box::pin(feed(websocket, held)).await {
+                return Some(error);
             }
-            Err(TryFeedError::Failed(error)) => Err(error),
-        };
-        if let Err(error) = fed {
+        }
+    }
+
+    /// Echoes until a message has to wait, a long one or one to a peer that does not read, or until
+    /// the connection ends. What was fed leaves in one write, before the next read that waits.
+    ///
+    /// The futures of a read can be dropped and made again, so that they take no room at rest.
+    fn poll_echo(
+        &mut self,
+        websocket: &mut WebSocket<Stream>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Held, Error>> {
+        loop {
+            let read = pin!(websocket.next_message_and_writer()).poll(cx);
+            let (message, writer) = ready!(read)?;
+            let (opcode, payload) = (message.opcode(), message.payload());
+            self.traffic.count(payload);
+            match writer.try_feed_message(opcode, payload) {
+                Ok(()) => {}
+                Err(TryFeedError::Full(payload)) => {
+                    return Poll::Ready(Ok((opcode, payload.to_vec())));
+                }
+                Err(TryFeedError::Failed(error)) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Closes the connection with 1001, and echoes until the peer has answered.
+    async fn go_away(&mut self, websocket: &mut WebSocket<Stream>) -> Error {
+        if let Err(error) = websocket.close(CloseCode::GOING_AWAY, GOODBYE).await {
             return error;
         }
+        loop {
+            let echoed = poll_fn(|cx| self.poll_echo(websocket, cx)).await;
+            let fed = match echoed {
+                Ok(held) => feed(websocket, held).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = fed {
+                return error;
+            }
+        }
     }
 }
 
-/// Closes the connection with 1001, and echoes until the peer has answered.
-async fn go_away(websocket: &mut WebSocket<Stream>, traffic: &mut Traffic) -> Error {
-    match websocket.close(CloseCode::GOING_AWAY, GOODBYE).await {
-        Ok(()) => echo(websocket, traffic).await,
-        Err(error) => error,
-    }
+async fn feed(websocket: &mut WebSocket<Stream>, (opcode, payload): Held) -> Result<(), Error> {
+    websocket.feed_message(opcode, &payload).await
 }
 
-async fn finish(mut websocket: WebSocket<Stream>) {
+/// Ends a connection, which has ended by itself unless `end` is `None`.
+async fn finish(
+    mut websocket: WebSocket<Stream>,
+    mut conversation: Box<Conversation>,
+    end: Option<Error>,
+) {
+    let end = match end {
+        Some(end) => end,
+        None => conversation.go_away(&mut websocket).await,
+    };
+    let Conversation {
+        peer,
+        traffic,
+        seat,
+        ..
+    } = &*conversation;
+    let line = traffic.until(&end);
+    seat.engine.server.log(format_args!("{peer} {line}"));
     if websocket.flush().await.is_ok() {
         linger(websocket.into_inner().0).await;
     }
@@ -198,3 +266,17 @@ async fn linger(mut stream: Stream) {
 
 /// How much is read with one call before and after the connection is open.
 const READ_AT_ONCE: usize = 4 << 10;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, F>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_an_open_connection_is_little_more_than_its_websocket() {
+        let (task, websocket) = (size_of_future(converse), size_of::<WebSocket<Stream>>());
+        assert!(task <= websocket + 72, "{task} bytes for {websocket}");
+    }
+}
