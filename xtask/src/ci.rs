@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::project::Project;
-use crate::{autobahn, browser, fuzz, interop, no_std, process};
+use crate::{autobahn, browser, fuzz, interop, model, no_std, process};
 
 pub(crate) fn run(project: &Project) -> Result<()> {
     let started = Instant::now();
@@ -24,7 +24,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 13] = [
+const STEPS: [(&str, Step); 14] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -33,6 +33,7 @@ const STEPS: [(&str, Step); 13] = [
     ("dependencies", dependencies),
     ("no unsafe code", no_unsafe_code),
     ("documentation", documentation),
+    ("model", model::run),
     ("fuzzing", |project| {
         fuzz::run(project, &fuzz::Options::default_selection())
     }),
@@ -158,7 +159,7 @@ fn clock(elapsed: Duration) -> String {
 
 /// The crates that are workspaces of their own.
 const OUTSIDE: [&str; 2] = ["conformance/no-std/Cargo.toml", "fuzz/Cargo.toml"];
-const FEATURE_SETS: [&str; 11] = [
+const FEATURE_SETS: [&str; 13] = [
     "",
     "alloc",
     "std",
@@ -167,6 +168,8 @@ const FEATURE_SETS: [&str; 11] = [
     "deflate",
     "miniz_oxide",
     "handshake,deflate",
+    "tokio",
+    "tokio-rustls,deflate",
     "handshake,miniz_oxide",
     "rustls",
     "rustls,deflate",

@@ -10,6 +10,7 @@ mod idle_memory;
 mod interop;
 mod interop_client;
 mod interop_upgrade;
+mod model;
 mod no_std;
 mod process;
 mod project;
@@ -32,6 +33,8 @@ enum Chore {
     Browser,
     /// Link and run a program that has no standard library and no allocator
     NoStd,
+    /// Check what the tasks of a split connection share, in every order in which they can meet
+    Model,
     Fuzz(fuzz::Options),
     IdleMemory(idle_memory::Options),
     /// Everything that must hold before a change lands
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
             Chore::Interop => interop::run(&project),
             Chore::Browser => browser::run(&project),
             Chore::NoStd => no_std::run(&project),
+            Chore::Model => model::run(&project),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
             Chore::Ci => ci::run(&project),

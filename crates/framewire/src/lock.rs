@@ -2,7 +2,13 @@
 //!
 //! For state that is whole at every point where a panic could leave it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{PoisonError, TryLockError};
+
+// What tasks and threads share is model-checked: see `tests` of `tokio::shared`.
+#[cfg(all(test, framewire_model))]
+pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
+#[cfg(not(all(test, framewire_model)))]
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::net;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Writer;
 use crate::Duplicate;
 use crate::connection::{Access, Exchange, Reply, Transport};
 use crate::error::{Error, Side};
-use crate::lock::lock;
+use crate::lock::{Mutex, MutexGuard, lock};
 
 /// What both halves have.
 #[derive(Debug)]

@@ -5,15 +5,15 @@
 
 use std::io::Write;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::heartbeat::Heartbeat;
 use super::{Reply, Writer};
 use crate::error::{Error, Side};
 use crate::frame::{Opcode, Rsv};
-use crate::lock::{lock, try_lock};
+use crate::lock::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 
 #[derive(Debug)]
 pub(crate) struct Exchange<S> {

@@ -1,13 +1,13 @@
 //! What those who send Pings and those who read Pongs tell each other.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::shutdown::after;
 use crate::error::{Error, ErrorKind};
-use crate::lock::lock;
+use crate::lock::{Condvar, Mutex, lock};
 
 /// Why a keep-alive ended.
 #[derive(Debug)]

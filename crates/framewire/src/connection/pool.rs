@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::mem;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use crate::lock::lock;
+use crate::lock::{Mutex, lock};
 
 /// The buffers of connections that own none while they are at rest.
 ///

@@ -14,6 +14,8 @@ mod byte_stream;
 mod keep_alive;
 mod message_reader;
 mod message_writer;
+#[cfg(all(test, framewire_model))]
+mod model;
 mod polled;
 mod shared;
 mod shutdown;

@@ -3,8 +3,7 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -15,7 +14,8 @@ use super::polled::{self, Polled};
 use super::source::Source;
 use crate::connection::{self, Exchange, Reply, Transport, Writer};
 use crate::error::Side;
-use crate::lock::lock;
+use crate::lock::atomic::{AtomicBool, Ordering};
+use crate::lock::{Mutex, MutexGuard, lock};
 
 /// What both halves have.
 #[derive(Debug)]

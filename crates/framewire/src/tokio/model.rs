@@ -1,0 +1,227 @@
+//! Every order in which tasks of a split connection can meet: no reply is lost, no frame cut, and
+//! nobody waits for ever.
+//!
+//! `cargo xtask model` runs these with loom, which reports a task that nobody wakes as a deadlock.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use loom::future::block_on;
+use loom::thread;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{ReadHalf, WebSocket, WriteHalf};
+use crate::lock::{Mutex, lock};
+use crate::{Config, Opcode};
+
+/// A stream whose peer takes nothing until it is told to, and sends one message once it has seen
+/// enough.
+#[derive(Clone, Default)]
+struct Peer(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    takes: bool,
+    taken: Vec<u8>,
+    /// What has to be taken before the message comes.
+    awaited: Vec<u8>,
+    input: Vec<u8>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Peer {
+    fn sending(input: &[u8]) -> Self {
+        let peer = Self::default();
+        lock(&peer.0).input = input.to_vec();
+        peer
+    }
+
+    /// Takes what comes from now on.
+    fn open(&self) {
+        let mut state = lock(&self.0);
+        state.takes = true;
+        let writer = state.writer.take();
+        drop(state);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+    }
+
+    fn connect(&self) -> (ReadHalf<Self>, WriteHalf<Self>) {
+        let websocket = WebSocket::server(self.clone(), Config::default());
+        websocket.expect("no size is 0").split()
+    }
+
+    fn taken(&self) -> Vec<u8> {
+        lock(&self.0).taken.clone()
+    }
+}
+
+impl AsyncRead for Peer {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = lock(&self.0);
+        if state.input.is_empty() {
+            state.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        buf.put_slice(&std::mem::take(&mut state.input));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Peer {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = lock(&self.0);
+        if !state.takes {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        state.taken.extend_from_slice(buf);
+        let is_awaited = !state.awaited.is_empty() && contains(&state.taken, &state.awaited);
+        if is_awaited {
+            state.awaited.clear();
+            state.input = MESSAGE.to_vec();
+            let reader = state.reader.take();
+            drop(state);
+            if let Some(reader) = reader {
+                reader.wake();
+            }
+        }
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A masked Ping without a payload, under the key 0, and the Pong that answers it.
+const PING: &[u8] = b"\x89\x80\0\0\0\0";
+const PONG: &[u8] = b"\x8a\x00";
+/// A masked empty text, under the key 0.
+const MESSAGE: &[u8] = b"\x81\x80\0\0\0\0";
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+fn model(job: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(job);
+}
+
+#[test]
+fn a_reply_leaves_whoever_has_the_writer() {
+    model(|| {
+        let peer = Peer::sending(PING);
+        peer.open();
+        let (mut reader, writer) = peer.connect();
+        let writing = thread::spawn(move || {
+            block_on(writer.write_message(Opcode::Text, b"a")).expect("it is taken");
+        });
+        // Nothing is polled after that: what has to leave leaves now, or with the other's message.
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut read = std::pin::pin!(reader.next_message());
+        assert!(read.as_mut().poll(&mut cx).is_pending());
+        writing.join().expect("no panic");
+        let taken = peer.taken();
+        let message = b"\x81\x01a";
+        assert!(
+            contains(&taken, PONG) && contains(&taken, message),
+            "{taken:x?}"
+        );
+        assert_eq!(taken.len(), PONG.len() + message.len());
+    });
+}
+
+#[test]
+fn writers_that_wait_for_the_stream_are_woken() {
+    model(|| {
+        let peer = Peer::default();
+        let (_reader, writer) = peer.connect();
+        let other = writer.clone();
+        let writing = thread::spawn(move || {
+            block_on(other.write_message(Opcode::Text, b"a")).expect("it is taken");
+        });
+        let opening = thread::spawn({
+            let peer = peer.clone();
+            move || peer.open()
+        });
+        block_on(writer.write_message(Opcode::Text, b"b")).expect("it is taken");
+        writing.join().expect("no panic");
+        opening.join().expect("no panic");
+        let taken = peer.taken();
+        assert!(contains(&taken, b"\x81\x01a") && contains(&taken, b"\x81\x01b"));
+        assert_eq!(taken.len(), 6);
+    });
+}
+
+#[test]
+fn a_reader_sends_a_reply_that_the_stream_did_not_take_at_first() {
+    model(|| {
+        let peer = Peer::sending(PING);
+        lock(&peer.0).awaited = PONG.to_vec();
+        let (mut reader, writer) = peer.connect();
+        let opening = thread::spawn({
+            let peer = peer.clone();
+            move || peer.open()
+        });
+        let feeding = thread::spawn(move || {
+            block_on(writer.feed_message(Opcode::Text, b"a")).expect("it is taken");
+        });
+        let message = block_on(reader.next_message()).map(|message| message.opcode());
+        assert_eq!(message.expect("a message"), Opcode::Text);
+        opening.join().expect("no panic");
+        feeding.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_message_waits_for_the_one_that_is_streamed() {
+    model(|| {
+        let peer = Peer::default();
+        peer.open();
+        let (_reader, writer) = peer.connect();
+        let other = writer.clone();
+        let streaming = thread::spawn(move || {
+            block_on(async {
+                let message = other.message_writer(Opcode::Text).await?;
+                message.finish().await
+            })
+            .expect("it is taken");
+        });
+        block_on(writer.write_message(Opcode::Text, b"b")).expect("it is taken");
+        streaming.join().expect("no panic");
+        let taken = peer.taken();
+        assert!(contains(&taken, b"\x81\x00") && contains(&taken, b"\x81\x01b"));
+        assert_eq!(taken.len(), 5);
+    });
+}
+
+#[test]
+fn a_connection_that_is_aborted_wakes_its_reader() {
+    model(|| {
+        let peer = Peer::default();
+        let (mut reader, writer) = peer.connect();
+        let aborting = thread::spawn(move || writer.abort());
+        let end = block_on(reader.next_message()).map(drop);
+        assert!(end.is_err());
+        aborting.join().expect("no panic");
+    });
+}

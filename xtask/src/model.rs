@@ -1,0 +1,29 @@
+//! What tasks share, in every order in which they can meet.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::process;
+use crate::project::Project;
+
+pub(crate) fn run(project: &Project) -> Result<()> {
+    let mut cargo = project.cargo(&[
+        "test",
+        "--locked",
+        "--package=framewire",
+        "--no-default-features",
+        "--features=tokio",
+        "--lib",
+        "model::",
+    ]);
+    // A model runs hundreds of thousands of times: with optimisation, in seconds.
+    cargo
+        .env("RUSTFLAGS", "--cfg framewire_model")
+        .env("CARGO_TARGET_DIR", project.target("model"))
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0");
+    process::run(&mut cargo, TIME)
+}
+
+const TIME: Duration = Duration::from_secs(900);
