@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
@@ -104,7 +105,7 @@ fn custom_engine_saves_most_of_what_is_said() {
 
 #[test]
 fn event_loop_serves_many_connections_at_once() {
-    let address = serve(|listener| event_loop::run(&listener));
+    let address = serve(event_loop::run);
     let mut websockets: Vec<_> = (0..30).map(|_| connect(address)).collect();
     for round in 0..3_u8 {
         for websocket in &mut websockets {
@@ -119,15 +120,39 @@ fn event_loop_serves_many_connections_at_once() {
 
 #[test]
 fn event_loop_answers_a_violation_and_goes_on_serving() {
-    let address = serve(|listener| event_loop::run(&listener));
+    let address = serve(event_loop::run);
     let websocket = connect(address);
     let (stream, _) = websocket.into_inner();
-    std::io::Write::write_all(&mut &stream, &[0xFF]).unwrap();
+    (&stream).write_all(&[0xFF]).unwrap();
     let mut websocket = WebSocket::client(stream, Config::default()).unwrap();
     let error = websocket.next_message().unwrap_err();
     assert_eq!(error.close_code(), Some(CloseCode::PROTOCOL_ERROR));
     assert!(error.closed().is_some(), "{error}");
     assert_echoes(address);
+}
+
+#[test]
+fn event_loop_waits_for_no_handshake() {
+    let address = serve(event_loop::run);
+    let mut waiting = TcpStream::connect(address).unwrap();
+    waiting.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+                   Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let (head, rest) = request.split_at(30);
+    waiting.write_all(head.as_bytes()).unwrap();
+    assert_echoes(address);
+    // RFC 6455 5.7: a masked text message, "Hello", right behind the request.
+    let message = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+    waiting.write_all(rest.as_bytes()).unwrap();
+    waiting.write_all(message).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n\x81\x05Hello") {
+        let mut byte = [0];
+        waiting.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
 }
 
 #[test]

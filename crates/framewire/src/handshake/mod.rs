@@ -89,5 +89,5 @@ pub use connector::{Connector, check_extended_connect_response, check_response};
 pub use error::{Error, ErrorKind};
 pub use established::Established;
 pub use key::{accept_key, generate_key};
-pub use pending::Pending;
+pub use pending::{Pending, is_websocket};
 pub use subprotocol::offered_subprotocols;

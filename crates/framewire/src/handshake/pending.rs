@@ -7,6 +7,13 @@ use crate::upgrade::{self, Timed, Wire, finish};
 use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderName, HeaderValue, Request, Response};
 
+/// Whether a request names `websocket` in `Upgrade`, so that it is for an
+/// [`Acceptor`](super::Acceptor) to answer.
+pub fn is_websocket<B>(request: &Request<B>) -> bool {
+    upgrade::lists(request.headers(), UPGRADE)
+        .any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+}
+
 /// A request that was read and awaits its answer.
 ///
 /// Holds what the [`Acceptor`](super::Acceptor)'s policy says of it: a 101 that can be changed, or
@@ -69,8 +76,7 @@ impl<S> Pending<S> {
     /// It may still be refused: [`refusal`](Self::refusal) says whether and why. A request that is
     /// none of this library's business is one for which this is false.
     pub fn is_websocket(&self) -> bool {
-        upgrade::lists(self.request().headers(), UPGRADE)
-            .any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+        is_websocket(self.request())
     }
 
     /// Why [`accept`](Self::accept) would refuse the request, if it would.

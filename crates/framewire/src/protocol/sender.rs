@@ -260,6 +260,16 @@ impl Sender {
         self.pending.is_some()
     }
 
+    /// Whether nothing has begun and nothing is pending, and messages are not compressed.
+    pub(super) fn is_at_rest(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.deflater.is_some() {
+            return false;
+        }
+        let encoder = &self.encoder;
+        self.pending.is_none() && encoder.message().is_none() && !encoder.is_closed()
+    }
+
     /// Whether a Close frame was sent or is pending.
     #[must_use]
     #[inline]
