@@ -535,6 +535,8 @@ impl Reader {
             Ok(len) => Ok(len),
             Err(error) => {
                 if self.unread.is_empty() {
+                    // Where it ended is no place in an empty buffer.
+                    self.unread = 0..0;
                     self.buffers.give_read(&mut self.buffer);
                 }
                 if would_block(&error) && self.is_at_rest() {
