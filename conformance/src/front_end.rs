@@ -1,23 +1,27 @@
 //! Every way to receive, behind one trait, so that one suite of behaviour runs over all of them.
 
-mod blocking;
+mod connected;
 mod sans_io;
+mod spawned;
 
-pub use blocking::{MessageReader, NextMessage, ReadFrame, ReadMessage};
+pub use connected::{Connected, Way};
 pub use sans_io::{RawDecoder, WholeSession};
+pub use spawned::Spawned;
 
 use framewire::Opcode;
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
 
+use crate::connection::Kind;
 use crate::event::{End, Event};
 use crate::frames::{self, BINARY, CLOSE, FIN, PING, close_payload};
 use crate::oracle::{self, Answer, Terms};
+use crate::peer::Manner;
 
 /// A way to receive.
 pub trait FrontEnd {
     /// What it is called in a failed test.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> String;
 
     /// Receives all of a script.
     fn run(&self, script: &Script) -> Outcome;
@@ -25,6 +29,11 @@ pub trait FrontEnd {
     /// Whether messages are held, so that the limit on messages binds.
     fn holds_messages(&self) -> bool {
         true
+    }
+
+    /// Whether it takes a while with what is long.
+    fn is_slow(&self) -> bool {
+        false
     }
 
     /// What is given of a message that is not whole.
@@ -70,18 +79,31 @@ pub struct Outcome {
     pub sent: Option<Vec<u8>>,
 }
 
-/// All front ends.
+/// All front ends: every kind of connection by every way to read, and over every kind of stream.
 #[must_use]
 pub fn all() -> Vec<Box<dyn FrontEnd>> {
-    vec![
+    let mut all: Vec<Box<dyn FrontEnd>> = vec![
         Box::new(RawDecoder),
         Box::new(WholeSession),
-        Box::new(NextMessage),
-        Box::new(ReadMessage),
-        Box::new(MessageReader { buffer: 7 }),
-        Box::new(MessageReader { buffer: 1 << 16 }),
-        Box::new(ReadFrame),
-    ]
+        Box::new(Spawned),
+    ];
+    let mut add = |kind, way, manner| all.push(Box::new(Connected { kind, way, manner }));
+    for kind in Kind::ALL {
+        for way in [
+            Way::NextMessage,
+            Way::ReadMessage,
+            Way::MessageReader(7),
+            Way::MessageReader(1 << 16),
+            Way::ReadFrame,
+        ] {
+            add(kind, way, Manner::Smooth);
+        }
+        for manner in [Manner::ByteByByte, Manner::Stalling, Manner::Spurious] {
+            add(kind, Way::NextMessage, manner);
+        }
+        add(kind, Way::MessageReader(7), Manner::Spurious);
+    }
+    all
 }
 
 impl Script {
@@ -157,7 +179,7 @@ pub fn check_one(front_end: &dyn FrontEnd, script: &Script) {
         }
     }
     if let Some(sent) = &outcome.sent {
-        check_sent(name, script.terms.role, &expected, sent);
+        check_sent(&name, script.terms.role, &expected, sent);
     }
 }
 

@@ -8,9 +8,11 @@
 )]
 
 pub mod arbitrary;
+pub mod connection;
 pub mod event;
 pub mod frames;
 pub mod front_end;
 pub mod oracle;
 pub mod peer;
 pub mod rfc3629;
+pub mod wait;

@@ -3,33 +3,32 @@
 
 use std::io::{self, Read, Write};
 
-use framewire::blocking::ByteStream;
+use framewire::Opcode;
 use framewire::protocol::Role;
-use framewire::{Config, Opcode, WebSocket};
+use framewire_conformance::connection::{ByteStream, Kind, ends};
 use framewire_conformance::frames::{
     BINARY, CLOSE, FIN, Frame, PING, TEXT, close_payload, to, wire,
 };
 use framewire_conformance::oracle;
 use framewire_conformance::peer::{Ending, ScriptedPeer};
 
-const BOTH: [Role; 2] = [Role::Server, Role::Client];
-
-fn stream(role: Role, frames: &[Frame]) -> ByteStream<ScriptedPeer> {
+fn stream(kind: Kind, role: Role, frames: &[Frame]) -> (ScriptedPeer, Box<dyn ByteStream>) {
     let peer = ScriptedPeer::saying([wire(frames)]).ending(Ending::Eof);
-    let socket = WebSocket::with_leftover(peer, &[], role, Config::default()).unwrap();
-    socket.into_byte_stream()
+    let socket = kind.with(&peer, role);
+    (peer, socket.into_byte_stream())
 }
 
 #[test]
 fn messages_have_no_bounds_and_a_close_that_is_no_failure_is_the_end() {
-    for role in BOTH {
+    for (kind, role) in ends() {
         for (payload, end) in [
             (vec![], true),
             (close_payload(1000, ""), true),
             (close_payload(1001, ""), true),
             (close_payload(1011, ""), false),
         ] {
-            let mut stream = stream(
+            let (_, mut stream) = stream(
+                kind,
                 role,
                 &[
                     to(role, BINARY, b"ab"),
@@ -49,8 +48,9 @@ fn messages_have_no_bounds_and_a_close_that_is_no_failure_is_the_end() {
 
 #[test]
 fn text_is_refused_and_not_one_byte_of_it_given_however_often_one_asks() {
-    for role in BOTH {
-        let mut stream = stream(
+    for (kind, role) in ends() {
+        let (peer, mut stream) = stream(
+            kind,
             role,
             &[
                 to(role, FIN | BINARY, b"good"),
@@ -64,7 +64,7 @@ fn text_is_refused_and_not_one_byte_of_it_given_however_often_one_asks() {
             let error = stream.read(&mut buffer).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         }
-        let [close] = &oracle::frames(stream.get_mut().stream().written())[..] else {
+        let [close] = &oracle::frames(&peer.written())[..] else {
             panic!("one frame");
         };
         assert_eq!(close.opcode, Opcode::Close);
@@ -74,12 +74,12 @@ fn text_is_refused_and_not_one_byte_of_it_given_however_often_one_asks() {
 
 #[test]
 fn what_is_written_goes_out_in_binary_messages_of_the_chunk_size() {
-    for role in BOTH {
-        let mut stream = stream(role, &[]);
+    for (kind, role) in ends() {
+        let (peer, mut stream) = stream(kind, role, &[]);
         let bytes: Vec<_> = (0..10_000_u32).map(|i| (i % 251) as u8).collect();
         stream.write_all(&bytes).unwrap();
         stream.flush().unwrap();
-        let frames = oracle::frames(stream.get_mut().stream().written());
+        let frames = oracle::frames(&peer.written());
         assert!(
             frames
                 .iter()

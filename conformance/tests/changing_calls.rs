@@ -4,8 +4,9 @@
 use std::io::Read;
 
 use framewire::protocol::Role;
-use framewire::{Config, Error, ErrorKind, WebSocket};
+use framewire::{Config, Error, ErrorKind};
 use framewire_conformance::arbitrary::legal;
+use framewire_conformance::connection::{Connection, Kind};
 use framewire_conformance::event::Event;
 use framewire_conformance::frames::{BINARY, FIN, PING, to, wire};
 use framewire_conformance::oracle::{self, Terms};
@@ -13,8 +14,6 @@ use framewire_conformance::peer::{ScriptedPeer, cut};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-
-type Socket = WebSocket<ScriptedPeer>;
 
 /// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +35,7 @@ const CALLS: [Call; 5] = [
 
 impl Call {
     /// Makes the call, and gives the data it gave.
-    fn make(self, socket: &mut Socket) -> Result<Vec<u8>, Error> {
+    fn make(self, socket: &mut dyn Connection) -> Result<Vec<u8>, Error> {
         match self {
             Self::NextMessage => Ok(socket.next_message()?.payload().to_vec()),
             Self::ReadMessage => {
@@ -63,20 +62,22 @@ impl Call {
 fn a_ping_that_one_call_began_is_finished_by_any_other() {
     let ping = to(Role::Server, FIN | PING, b"abcdef").bytes();
     let message = to(Role::Server, FIN | BINARY, b"data").bytes();
-    for (before, after) in CALLS.map(|a| CALLS.map(|b| (a, b))).concat() {
+    let calls = CALLS.map(|a| CALLS.map(|b| (a, b))).concat();
+    let rows = Kind::ALL.map(|kind| calls.iter().map(move |&(a, b)| (kind, a, b)));
+    for (kind, before, after) in rows.into_iter().flatten() {
         for cut in 1..ping.len() {
             let peer = ScriptedPeer::saying([&ping[..cut]]);
-            let mut socket = WebSocket::server(peer, Config::default()).unwrap();
-            let interrupted = before.make(&mut socket);
+            let mut socket = kind.with(&peer, Role::Server);
+            let interrupted = before.make(socket.as_mut());
             if before == Call::ReadHeader && cut >= 6 {
                 interrupted.unwrap();
             } else {
                 assert!(interrupted.unwrap_err().is_would_block());
             }
-            socket.stream_mut().say(&ping[cut..]);
-            socket.stream_mut().say(&message[..]);
+            peer.say(&ping[cut..]);
+            peer.say(&message[..]);
 
-            let context = format!("{before:?} {after:?} {cut}");
+            let context = format!("{kind:?} {before:?} {after:?} {cut}");
             let data = match after {
                 Call::ReadHeader => {
                     assert_eq!(socket.read_header().unwrap().payload_len(), 6, "{context}");
@@ -85,11 +86,11 @@ fn a_ping_that_one_call_began_is_finished_by_any_other() {
                 call => call,
             };
             if data == Call::ReadFrame {
-                assert_eq!(data.make(&mut socket).unwrap(), b"abcdef", "{context}");
+                assert_eq!(data.make(socket.as_mut()).unwrap(), b"abcdef", "{context}");
             }
-            assert_eq!(data.make(&mut socket).unwrap(), b"data", "{context}");
+            assert_eq!(data.make(socket.as_mut()).unwrap(), b"data", "{context}");
             socket.flush().unwrap();
-            let sent = oracle::judge(Terms::plain(Role::Client), socket.stream().written());
+            let sent = oracle::judge(Terms::plain(Role::Client), &peer.written());
             assert_eq!(sent.events, [Event::Pong(b"abcdef".to_vec())], "{context}");
         }
     }
@@ -99,25 +100,27 @@ fn a_ping_that_one_call_began_is_finished_by_any_other() {
 fn a_message_that_was_skipped_in_part_is_given_to_no_call() {
     let frame = to(Role::Server, FIN | BINARY, b"abcdef").bytes();
     let (head, tail) = frame.split_at(8); // the header and two bytes
-    let begin: [fn(&mut Socket); 2] = [
+    let begins: [fn(&mut dyn Connection); 2] = [
         |socket| {
             let read = socket.read_frame(&mut [0; 16]).map(drop);
             assert!(read.unwrap_err().is_would_block());
         },
         |socket| assert!(socket.message_reader().is_ok()),
     ];
-    for begin in begin {
-        let peer = ScriptedPeer::saying([head]).with_pauses();
-        let mut socket = WebSocket::server(peer, Config::default()).unwrap();
+    for (kind, begin) in Kind::ALL
+        .map(|kind| begins.map(|begin| (kind, begin)))
+        .concat()
+    {
+        let peer = ScriptedPeer::default();
+        let mut socket = kind.with(&peer, Role::Server);
         assert!(socket.read_header().unwrap_err().is_would_block());
-        begin(&mut socket);
+        peer.say(head);
+        begin(socket.as_mut());
         assert!(socket.next_message().unwrap_err().is_would_block());
 
         assert!(socket.resume_message_reader().is_none());
-        socket.stream_mut().say(tail);
-        socket
-            .stream_mut()
-            .say(to(Role::Server, FIN | BINARY, b"next").bytes());
+        peer.say(tail);
+        peer.say(to(Role::Server, FIN | BINARY, b"next").bytes());
         let mut buffer = [0; 16];
         let frame = socket.read_frame(&mut buffer).unwrap();
         assert_eq!(frame.payload(), b"next");
@@ -126,18 +129,20 @@ fn a_message_that_was_skipped_in_part_is_given_to_no_call() {
 
 #[test]
 fn a_reader_that_skips_the_message_before_it_does_not_resume_that_one() {
-    let first = to(Role::Server, BINARY, b"abc").bytes();
-    let peer = ScriptedPeer::saying([first]);
-    let mut socket = WebSocket::server(peer, Config::default()).unwrap();
-    socket.message_reader().unwrap();
-    assert!(socket.message_reader().unwrap_err().is_would_block());
-    assert!(socket.resume_message_reader().is_none());
-    let rest = [
-        to(Role::Server, FIN, b"def"),
-        to(Role::Server, FIN | BINARY, b"next"),
-    ];
-    socket.stream_mut().say(wire(&rest));
-    assert_eq!(Call::MessageReader.make(&mut socket).unwrap(), b"next");
+    for kind in Kind::ALL {
+        let first = to(Role::Server, BINARY, b"abc").bytes();
+        let peer = ScriptedPeer::saying([first]);
+        let mut socket = kind.with(&peer, Role::Server);
+        socket.message_reader().unwrap();
+        assert!(socket.message_reader().unwrap_err().is_would_block());
+        assert!(socket.resume_message_reader().is_none());
+        let rest = [
+            to(Role::Server, FIN, b"def"),
+            to(Role::Server, FIN | BINARY, b"next"),
+        ];
+        peer.say(wire(&rest));
+        assert_eq!(Call::MessageReader.make(socket.as_mut()).unwrap(), b"next");
+    }
 }
 
 /// What one call gives.
@@ -150,7 +155,7 @@ enum Given {
 }
 
 /// Makes a call as an application that changes its mind all the time does.
-fn any_call(call: Call, socket: &mut Socket) -> Result<Given, Error> {
+fn any_call(call: Call, socket: &mut dyn Connection) -> Result<Given, Error> {
     Ok(match call {
         Call::NextMessage | Call::ReadMessage => Given::Message(call.make(socket)?),
         Call::MessageReader => {
@@ -178,13 +183,18 @@ proptest! {
         cuts in vec(any::<Index>(), 0..12),
         calls in vec(select(CALLS.to_vec()), 1..20),
         read_buffer in prop_oneof![1_usize..20, Just(4096)],
+        kind in select(Kind::ALL.to_vec()),
+        silences in any::<bool>(),
     ) {
         let bytes = wire(&frames);
         let all = oracle::judge(Terms::plain(Role::Server), &bytes).events;
         let pieces = cut(&bytes, cuts.iter().map(|at| at.index(bytes.len() + 1)));
         let config = Config { read_buffer, ..Config::default() };
-        let peer = ScriptedPeer::saying(pieces).with_pauses();
-        let mut socket = WebSocket::server(peer, config).unwrap();
+        // A task goes on after a pause by itself, and not after a silence: then it is cancelled.
+        let silences = silences && kind.waits();
+        let mut said = if silences { pieces.clone().into_iter() } else { vec![].into_iter() };
+        let peer = ScriptedPeer::saying(if silences { vec![] } else { pieces }).with_pauses();
+        let mut socket = kind.open(&peer, Role::Server, config).unwrap();
 
         let mut messages = all.iter().filter_map(|event| match event {
             Event::Message(_, payload) => Some(payload),
@@ -193,7 +203,7 @@ proptest! {
         let mut in_order = frames.iter().map(|frame| &frame.payload);
         let mut finished = false;
         for call in calls.iter().cycle() {
-            match any_call(*call, &mut socket) {
+            match any_call(*call, socket.as_mut()) {
                 Ok(Given::Message(message)) => {
                     prop_assert!(messages.any(|sent| *sent == message), "{message:x?}");
                 }
@@ -212,7 +222,11 @@ proptest! {
                     }
                 }
                 Err(error) if error.is_would_block() => {
-                    finished = !socket.stream().has_more();
+                    if let Some(piece) = said.next() {
+                        peer.say(piece);
+                        continue;
+                    }
+                    finished = !peer.has_more();
                     if finished {
                         break;
                     }
@@ -236,7 +250,7 @@ proptest! {
             _ => None,
         });
         let _ = socket.flush();
-        let sent = oracle::judge(Terms::plain(Role::Client), socket.stream().written());
+        let sent = oracle::judge(Terms::plain(Role::Client), &peer.written());
         let answered = sent.events.iter().filter_map(|event| match event {
             Event::Pong(payload) => Some(payload),
             _ => None,

@@ -3,29 +3,26 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::error::Error as _;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use framewire::blocking::PreparedMessage;
 use framewire::frame::{Rsv, Violation, os_key};
 use framewire::handshake::Acceptor;
 use framewire::protocol::{Encoder, Limits, Role, SendError, Session};
-use framewire::{CloseCode, Config, Error, ErrorKind, Fault, Opcode, WebSocket};
+use framewire::{CloseCode, Config, Error, ErrorKind, Fault, Opcode};
+use framewire_conformance::connection::{Connection, Kind};
 use framewire_conformance::frames::{
     BINARY, CLOSE, FIN, Frame, Length, PING, RSV1, RSV3, TEXT, close_payload, to, wire,
 };
 use framewire_conformance::peer::{Ending, ScriptedPeer, Taking};
 
-type Socket = WebSocket<ScriptedPeer>;
-
-fn server(peer: ScriptedPeer) -> Socket {
-    WebSocket::server(peer, Config::default()).unwrap()
-}
-
-type Job = Box<dyn Fn(&mut Socket) -> Result<(), Error>>;
+type Job = Box<dyn Fn(&mut dyn Connection) -> Result<(), Error>>;
 
 /// A server to which nobody speaks.
-fn quiet() -> Socket {
-    server(ScriptedPeer::default())
+fn quiet(kind: Kind) -> (ScriptedPeer, Box<dyn Connection>) {
+    let peer = ScriptedPeer::default();
+    let socket = kind.with(&peer, Role::Server);
+    (peer, socket)
 }
 
 /// A reader that fails.
@@ -173,21 +170,23 @@ fn every_violation_has_its_words_its_code_and_the_peer_to_blame() {
         },
         ..Config::default()
     };
-    for (frames, violation, text, code) in table {
-        let peer = ScriptedPeer::saying([wire(&frames)]);
-        let mut socket = WebSocket::server(peer, config).unwrap();
-        assert_violation(&socket.next_message().unwrap_err(), violation, text, code);
+    for kind in Kind::ALL {
+        for (frames, violation, text, code) in &table {
+            let peer = ScriptedPeer::saying([wire(frames)]);
+            let mut socket = kind.open(&peer, Role::Server, config).unwrap();
+            assert_violation(&socket.next_message().unwrap_err(), *violation, text, *code);
+        }
+        let masked = to(Role::Server, FIN | TEXT, b"").bytes();
+        let peer = ScriptedPeer::saying([masked]);
+        let mut socket = kind.with(&peer, Role::Client);
+        let text = "masked frame from a server";
+        assert_violation(
+            &socket.next_message().unwrap_err(),
+            Violation::Masked,
+            text,
+            1002,
+        );
     }
-    let masked = to(Role::Server, FIN | TEXT, b"").bytes();
-    let peer = ScriptedPeer::saying([masked]);
-    let mut socket = WebSocket::client(peer, Config::default()).unwrap();
-    let text = "masked frame from a server";
-    assert_violation(
-        &socket.next_message().unwrap_err(),
-        Violation::Masked,
-        text,
-        1002,
-    );
 }
 
 #[track_caller]
@@ -203,7 +202,7 @@ fn assert_violation(error: &Error, violation: Violation, text: &str, code: u16) 
 #[test]
 fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_written() {
     let frame = |fin, rsv, opcode, payload: &'static [u8]| {
-        move |socket: &mut Socket| socket.write_frame(fin, rsv, opcode, payload)
+        move |socket: &mut dyn Connection| socket.write_frame(fin, rsv, opcode, payload)
     };
     let table: Vec<(Job, SendError, &str)> = vec![
         (
@@ -263,39 +262,43 @@ fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_wri
         ),
     ];
     for (job, expected, text) in table {
-        let mut socket = quiet();
-        assert_send_error(&job(&mut socket).unwrap_err(), expected, text);
-        assert_eq!(socket.stream().written(), b"", "{text}");
-        socket.write_message(Opcode::Text, b"still").unwrap();
-        assert_eq!(socket.stream().written(), b"\x81\x05still");
+        for kind in Kind::ALL {
+            let (peer, mut socket) = quiet(kind);
+            assert_send_error(&job(socket.as_mut()).unwrap_err(), expected, text);
+            assert_eq!(peer.written(), b"", "{text}");
+            socket.write_message(Opcode::Text, b"still").unwrap();
+            assert_eq!(peer.written(), b"\x81\x05still");
+        }
     }
 }
 
 #[test]
 fn a_message_inside_a_message_is_refused_by_every_method() {
     let prepared = PreparedMessage::new(Opcode::Text, b"").unwrap();
-    let mut socket = quiet();
-    socket
-        .write_frame(false, Rsv::NONE, Opcode::Binary, b"")
-        .unwrap();
-    socket.stream_mut().take_written();
-    let errors = [
-        socket.write_message(Opcode::Text, b"").unwrap_err(),
-        socket.feed_message(Opcode::Text, b"").unwrap_err(),
+    for kind in Kind::ALL {
+        let (peer, mut socket) = quiet(kind);
         socket
-            .write_frame(true, Rsv::NONE, Opcode::Text, b"")
-            .unwrap_err(),
-        socket.write_prepared(&prepared).unwrap_err(),
-        socket
-            .stream_message(Opcode::Text, 1, io::empty())
-            .unwrap_err(),
-        socket.message_writer(Opcode::Text).map(drop).unwrap_err(),
-    ];
-    for error in &errors {
-        let expected = SendError::MessageOpen(Opcode::Binary);
-        assert_send_error(error, expected, "a binary message is open: finish it first");
+            .write_frame(false, Rsv::NONE, Opcode::Binary, b"")
+            .unwrap();
+        peer.forget_written();
+        let errors = [
+            socket.write_message(Opcode::Text, b"").unwrap_err(),
+            socket.feed_message(Opcode::Text, b"").unwrap_err(),
+            socket
+                .write_frame(true, Rsv::NONE, Opcode::Text, b"")
+                .unwrap_err(),
+            socket.write_prepared(&prepared).unwrap_err(),
+            socket
+                .stream_message(Opcode::Text, 1, &mut io::empty())
+                .unwrap_err(),
+            socket.message_writer(Opcode::Text).map(drop).unwrap_err(),
+        ];
+        for error in &errors {
+            let expected = SendError::MessageOpen(Opcode::Binary);
+            assert_send_error(error, expected, "a binary message is open: finish it first");
+        }
+        assert_eq!(peer.written(), b"");
     }
-    assert_eq!(socket.stream().written(), b"");
 }
 
 #[test]
@@ -330,7 +333,7 @@ fn without_entropy_a_reply_stays_pending() {
     session.receive(&mut input, &mut message).unwrap();
     let mut output = vec![];
     assert_eq!(session.write_reply(&mut output), Err(SendError::NoEntropy));
-    assert!(session.sender_mut().has_reply());
+    assert!(session.has_reply());
     assert!(output.is_empty());
     assert!(os_key().is_some());
 }
@@ -347,9 +350,10 @@ fn assert_send_error(error: &Error, expected: SendError, text: &str) {
 #[test]
 fn a_lost_connection() {
     let cut_off = to(Role::Server, FIN | TEXT, b"Hello").bytes();
-    for len in 0..cut_off.len() {
+    for (len, kind) in (0..cut_off.len()).flat_map(|len| Kind::ALL.map(|kind| (len, kind))) {
         let peer = ScriptedPeer::saying([&cut_off[..len]]).ending(Ending::Eof);
-        let error = server(peer).next_message().unwrap_err();
+        let mut socket = kind.with(&peer, Role::Server);
+        let error = socket.next_message().unwrap_err();
         assert!(
             matches!(error.kind(), ErrorKind::ConnectionLost),
             "{error:?}"
@@ -362,54 +366,66 @@ fn a_lost_connection() {
 
 #[test]
 fn a_stream_that_would_block_leaves_the_connection_standing() {
-    let error = quiet().next_message().unwrap_err();
-    assert!(error.is_would_block());
-    assert_error(&error, "stream failed", None, Fault::Transport);
-    assert!(error.source().is_some());
-    assert_eq!(io::Error::from(error).kind(), io::ErrorKind::WouldBlock);
+    for kind in Kind::ALL {
+        let (peer, mut socket) = quiet(kind);
+        let error = socket.next_message().unwrap_err();
+        assert!(error.is_would_block());
+        assert_error(&error, "stream failed", None, Fault::Transport);
+        assert!(error.source().is_some());
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::WouldBlock);
+        peer.say(to(Role::Server, FIN | TEXT, b"now").bytes());
+        assert_eq!(socket.next_message().unwrap().text(), Some("now"));
+    }
 }
 
 #[test]
 fn a_stream_that_takes_nothing_has_failed() {
-    let peer = ScriptedPeer::default().taking(Taking::AtMost(0));
-    let mut socket = server(peer);
-    for _ in 0..2 {
-        let error = socket.write_message(Opcode::Text, b"").unwrap_err();
-        assert_error(&error, "stream failed", Some(1006), Fault::Transport);
-        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::WriteZero);
+    for kind in Kind::ALL {
+        let peer = ScriptedPeer::default().taking(Taking::AtMost(0));
+        let mut socket = kind.with(&peer, Role::Server);
+        for _ in 0..2 {
+            let error = socket.write_message(Opcode::Text, b"").unwrap_err();
+            assert_error(&error, "stream failed", Some(1006), Fault::Transport);
+            assert_eq!(io::Error::from(error).kind(), io::ErrorKind::WriteZero);
+        }
     }
 }
 
 #[test]
 fn a_reader_that_fails_is_the_callers() {
-    let error = quiet()
-        .stream_message(Opcode::Binary, 16, Broken)
-        .unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Source(_)), "{error:?}");
-    assert_error(&error, "reader of the message failed", None, Fault::Caller);
-    assert!(error.source().is_some());
-    assert_eq!(
-        io::Error::from(error).kind(),
-        io::ErrorKind::PermissionDenied
-    );
+    for kind in Kind::ALL {
+        let (_, mut socket) = quiet(kind);
+        let error = socket
+            .stream_message(Opcode::Binary, 16, &mut Broken)
+            .unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Source(_)), "{error:?}");
+        assert_error(&error, "reader of the message failed", None, Fault::Caller);
+        assert!(error.source().is_some());
+        assert_eq!(
+            io::Error::from(error).kind(),
+            io::ErrorKind::PermissionDenied
+        );
+    }
 }
 
 #[test]
 fn a_frame_buffer_that_is_too_small_consumes_nothing_and_says_how_much_is_needed() {
     let frame = to(Role::Server, FIN | TEXT, b"Hello").bytes();
-    let mut socket = server(ScriptedPeer::saying([frame]));
-    for len in [0, 1, 4] {
-        let mut buffer = vec![0; len];
-        let error = socket.read_frame(&mut buffer).unwrap_err();
-        assert!(
-            matches!(error.kind(), ErrorKind::FrameBufferTooSmall { needed: 5 }),
-            "{error:?}"
-        );
-        let text = "frame of 5 bytes does not fit into the buffer";
-        assert_error(&error, text, None, Fault::Caller);
+    for kind in Kind::ALL {
+        let mut socket = kind.with(&ScriptedPeer::saying([&frame[..]]), Role::Server);
+        for len in [0, 1, 4] {
+            let mut buffer = vec![0; len];
+            let error = socket.read_frame(&mut buffer).unwrap_err();
+            assert!(
+                matches!(error.kind(), ErrorKind::FrameBufferTooSmall { needed: 5 }),
+                "{error:?}"
+            );
+            let text = "frame of 5 bytes does not fit into the buffer";
+            assert_error(&error, text, None, Fault::Caller);
+        }
+        let mut buffer = [0; 5];
+        assert_eq!(socket.read_frame(&mut buffer).unwrap().payload(), b"Hello");
     }
-    let mut buffer = [0; 5];
-    assert_eq!(socket.read_frame(&mut buffer).unwrap().payload(), b"Hello");
 }
 
 #[test]
@@ -422,40 +438,42 @@ fn a_chunk_size_of_zero_or_over_the_connections() {
             "chunk size of 4097 bytes exceeds the connection's 4096".to_owned(),
         ),
     ] {
-        let mut socket = quiet();
-        let error = socket.stream_message(Opcode::Text, requested, io::empty());
-        let error = error.unwrap_err();
-        assert!(
-            matches!(error.kind(), ErrorKind::ChunkSize { requested: r, limit: l }
+        for kind in Kind::ALL {
+            let (_, mut socket) = quiet(kind);
+            let error = socket.stream_message(Opcode::Text, requested, &mut io::empty());
+            let error = error.unwrap_err();
+            assert!(
+                matches!(error.kind(), ErrorKind::ChunkSize { requested: r, limit: l }
                 if *r == requested && *l == limit),
-            "{error:?}"
-        );
-        assert_error(&error, &text, None, Fault::Caller);
-        let exact = socket.stream_message(Opcode::Text, limit, io::empty());
-        assert_eq!(exact.unwrap(), 0);
+                "{error:?}"
+            );
+            assert_error(&error, &text, None, Fault::Caller);
+            let exact = socket.stream_message(Opcode::Text, limit, &mut io::empty());
+            assert_eq!(exact.unwrap(), 0);
+        }
     }
 }
 
 #[test]
 fn a_message_that_another_call_is_assembling() {
-    let begun = to(Role::Server, TEXT, b"Hel").bytes();
-    let mut socket = server(ScriptedPeer::saying([begun]));
-    assert!(socket.next_message().unwrap_err().is_would_block());
-    let error = socket.message_reader().map(drop).unwrap_err();
-    assert!(
-        matches!(error.kind(), ErrorKind::MessageInProgress),
-        "{error:?}"
-    );
-    let text = "a message is being assembled: finish it with the call that began it";
-    assert_error(&error, text, None, Fault::Caller);
-    assert!(matches!(
-        socket.read_header().unwrap_err().kind(),
-        ErrorKind::MessageInProgress
-    ));
-    socket
-        .stream_mut()
-        .say(to(Role::Server, FIN, b"lo").bytes());
-    assert_eq!(socket.next_message().unwrap().text(), Some("Hello"));
+    for kind in Kind::ALL {
+        let peer = ScriptedPeer::saying([to(Role::Server, TEXT, b"Hel").bytes()]);
+        let mut socket = kind.with(&peer, Role::Server);
+        assert!(socket.next_message().unwrap_err().is_would_block());
+        let error = socket.message_reader().map(drop).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::MessageInProgress),
+            "{error:?}"
+        );
+        let text = "a message is being assembled: finish it with the call that began it";
+        assert_error(&error, text, None, Fault::Caller);
+        assert!(matches!(
+            socket.read_header().unwrap_err().kind(),
+            ErrorKind::MessageInProgress
+        ));
+        peer.say(to(Role::Server, FIN, b"lo").bytes());
+        assert_eq!(socket.next_message().unwrap().text(), Some("Hello"));
+    }
 }
 
 #[test]
@@ -484,10 +502,12 @@ fn a_configuration_with_a_size_of_zero() {
             "write buffer of 0 bytes",
         ),
     ] {
-        let error = WebSocket::server(ScriptedPeer::default(), config).map(drop);
-        let error = error.unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Config(what) if *what == text));
-        assert_error(&error, text, None, Fault::Caller);
+        for kind in Kind::ALL {
+            let error = kind.open(&ScriptedPeer::default(), Role::Server, config);
+            let error = error.map(drop).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Config(what) if *what == text));
+            assert_error(&error, text, None, Fault::Caller);
+        }
     }
 }
 
@@ -507,9 +527,11 @@ fn a_handshake_that_fails() {
 
 #[test]
 fn a_writer_in_pieces_gives_the_connections_errors() {
-    let mut socket = quiet();
-    let mut writer = socket.message_writer(Opcode::Text).unwrap();
-    writer.write_all(b"\xE2\x82").unwrap();
-    let error = writer.finish().unwrap_err();
-    assert_send_error(&error, SendError::InvalidUtf8, "text that is not UTF-8");
+    for kind in Kind::ALL {
+        let (_, mut socket) = quiet(kind);
+        let mut writer = socket.message_writer(Opcode::Text).unwrap();
+        writer.write_all(b"\xE2\x82").unwrap();
+        let error = writer.finish().unwrap_err();
+        assert_send_error(&error, SendError::InvalidUtf8, "text that is not UTF-8");
+    }
 }

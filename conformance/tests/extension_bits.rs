@@ -6,30 +6,29 @@ use std::io::{Read, Write};
 
 use framewire::frame::Rsv;
 use framewire::protocol::Role;
-use framewire::{Config, Opcode, WebSocket};
+use framewire::{Config, Opcode};
+use framewire_conformance::connection::{Connection, Kind, ends};
 use framewire_conformance::frames::{CONTINUATION, FIN, RSV1, RSV3, TEXT, to, wire};
 use framewire_conformance::oracle;
 use framewire_conformance::peer::ScriptedPeer;
 
-type Socket = WebSocket<ScriptedPeer>;
-
-const BOTH: [Role; 2] = [Role::Server, Role::Client];
 /// Not UTF-8: what an extension makes of text need not be.
 const PAYLOAD: &[u8] = b"\xFF\xFE\xFD";
 
-fn socket(role: Role, bytes: &[u8]) -> Socket {
+fn socket(kind: Kind, role: Role, bytes: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
     let config = Config {
         rsv: Rsv::RSV1 | Rsv::RSV3,
         ..Config::default()
     };
     let peer = ScriptedPeer::saying([bytes]);
-    WebSocket::with_leftover(peer, &[], role, config).unwrap()
+    let socket = kind.open(&peer, role, config).unwrap();
+    (peer, socket)
 }
 
 #[test]
 fn every_sending_call_puts_them_on_the_first_frame_alone() {
     let bits = Rsv::RSV1 | Rsv::RSV3;
-    let calls: [fn(&mut Socket, Rsv); 5] = [
+    let calls: [fn(&mut dyn Connection, Rsv); 5] = [
         |socket, rsv| {
             let sent = socket.write_message_ext(Opcode::Text, rsv, PAYLOAD);
             sent.unwrap();
@@ -39,7 +38,7 @@ fn every_sending_call_puts_them_on_the_first_frame_alone() {
             fed.and_then(|()| socket.flush()).unwrap();
         },
         |socket, rsv| {
-            let sent = socket.stream_message_ext(Opcode::Text, rsv, 1, PAYLOAD);
+            let sent = socket.stream_message_ext(Opcode::Text, rsv, 1, &mut { PAYLOAD });
             assert_eq!(sent.unwrap(), 3);
         },
         |socket, rsv| {
@@ -57,11 +56,11 @@ fn every_sending_call_puts_them_on_the_first_frame_alone() {
             last.unwrap();
         },
     ];
-    for role in BOTH {
+    for (kind, role) in ends() {
         for call in calls {
-            let mut socket = socket(role, b"");
-            call(&mut socket, bits);
-            let frames = oracle::frames(socket.stream().written());
+            let (peer, mut socket) = socket(kind, role, b"");
+            call(socket.as_mut(), bits);
+            let frames = oracle::frames(&peer.written());
             let (first, others) = frames.split_first().unwrap();
             assert_eq!(first.rsv, RSV1 | RSV3);
             assert!(others.iter().all(|frame| frame.rsv == 0));
@@ -73,11 +72,11 @@ fn every_sending_call_puts_them_on_the_first_frame_alone() {
 
 #[test]
 fn they_are_refused_on_continuations_control_frames_and_where_they_were_not_allowed() {
-    for role in BOTH {
-        let mut socket = socket(role, b"");
+    for (kind, role) in ends() {
+        let (peer, mut socket) = socket(kind, role, b"");
         let begun = socket.write_frame(false, Rsv::RSV1, Opcode::Text, b"");
         begun.unwrap();
-        socket.stream_mut().take_written();
+        peer.forget_written();
         for (rsv, opcode) in [
             (Rsv::RSV1, Opcode::Continuation),
             (Rsv::RSV1, Opcode::Ping),
@@ -86,38 +85,39 @@ fn they_are_refused_on_continuations_control_frames_and_where_they_were_not_allo
         ] {
             assert!(socket.write_frame(true, rsv, opcode, b"").is_err());
         }
-        assert!(socket.stream().written().is_empty());
+        assert!(peer.written().is_empty());
     }
 }
 
 #[test]
 fn every_reading_call_gives_them_back() {
     let expected = Rsv::RSV1 | Rsv::RSV3;
-    for role in BOTH {
+    for (kind, role) in ends() {
         let whole = to(role, FIN | RSV1 | RSV3 | TEXT, PAYLOAD).bytes();
         let fragments = wire(&[
             to(role, RSV1 | RSV3 | TEXT, PAYLOAD),
             to(role, FIN | CONTINUATION, b""),
         ]);
         for bytes in [whole, fragments] {
-            let mut next = socket(role, &bytes);
+            let (_, mut next) = socket(kind, role, &bytes);
             let message = next.next_message().unwrap();
             assert_eq!((message.rsv(), message.payload()), (expected, PAYLOAD));
             assert_eq!(message.text(), None);
 
             let mut buffer = vec![];
-            let read = socket(role, &bytes).read_message_ext(&mut buffer);
+            let (_, mut appended) = socket(kind, role, &bytes);
+            let read = appended.read_message_ext(&mut buffer);
             assert_eq!(read.unwrap(), (Opcode::Text, expected));
             assert_eq!(buffer, PAYLOAD);
 
-            let mut streamed = socket(role, &bytes);
+            let (_, mut streamed) = socket(kind, role, &bytes);
             let mut reader = streamed.message_reader().unwrap();
             assert_eq!(reader.rsv(), expected);
             let mut bytes_read = vec![];
             reader.read_to_end(&mut bytes_read).unwrap();
             assert_eq!(bytes_read, PAYLOAD);
 
-            let mut raw = socket(role, &bytes);
+            let (_, mut raw) = socket(kind, role, &bytes);
             assert_eq!(raw.read_header().unwrap().rsv(), expected);
         }
     }

@@ -25,7 +25,8 @@
 
 use framewire::frame::{CloseCode, Rsv, Violation, os_key};
 use framewire::protocol::{Limits, MessageBuffer, Role, SendError, Session};
-use framewire::{Config, ErrorKind, Opcode, WebSocket};
+use framewire::{ErrorKind, Opcode};
+use framewire_conformance::connection::{Connection, Kind, ends};
 use framewire_conformance::event::{End, Event};
 use framewire_conformance::frames::{
     BINARY, CLOSE, FIN, PING, PONG, TEXT, close_payload, to, wire,
@@ -41,9 +42,10 @@ const CONTROL: [(u8, Opcode); 3] = [
     (PONG, Opcode::Pong),
 ];
 
-fn socket(role: Role) -> WebSocket<ScriptedPeer> {
+fn socket(kind: Kind, role: Role) -> (ScriptedPeer, Box<dyn Connection>) {
     let peer = ScriptedPeer::default();
-    WebSocket::with_leftover(peer, &[], role, Config::default()).unwrap()
+    let socket = kind.with(&peer, role);
+    (peer, socket)
 }
 
 fn session(role: Role) -> Session {
@@ -97,8 +99,8 @@ fn rfc6455_5_5_control_frame_over_125_bytes() {
 
 #[test]
 fn rfc6455_5_5_longer_control_frame_is_not_sent() {
-    for role in BOTH {
-        let mut socket = socket(role);
+    for (kind, role) in ends() {
+        let (peer, mut socket) = socket(kind, role);
         for (_, opcode) in CONTROL {
             let payload = close_payload(1000, [b'x'; 124]);
             let error = socket
@@ -108,7 +110,7 @@ fn rfc6455_5_5_longer_control_frame_is_not_sent() {
             assert!(matches!(error.kind(), ErrorKind::Send(found) if *found == expected));
         }
         socket.ping(&[0; 125]).unwrap();
-        assert_eq!(oracle::frames(socket.stream().written())[0].declared, 125);
+        assert_eq!(oracle::frames(&peer.written())[0].declared, 125);
     }
 }
 
@@ -124,15 +126,15 @@ fn rfc6455_5_5_fragmented_control_frame() {
 
 #[test]
 fn rfc6455_5_5_fragmented_control_frame_is_not_sent() {
-    for role in BOTH {
+    for (kind, role) in ends() {
         for (_, opcode) in CONTROL {
-            let mut socket = socket(role);
+            let (peer, mut socket) = socket(kind, role);
             let error = socket
                 .write_frame(false, Rsv::NONE, opcode, b"")
                 .unwrap_err();
             let expected = SendError::FragmentedControl(opcode);
             assert!(matches!(error.kind(), ErrorKind::Send(found) if *found == expected));
-            assert!(socket.stream().written().is_empty());
+            assert!(peer.written().is_empty());
         }
     }
 }
@@ -154,8 +156,8 @@ fn rfc6455_5_5_1_close_body_begins_with_a_code() {
 
 #[test]
 fn rfc6455_5_5_1_close_body_without_a_code_is_not_sent() {
-    for role in BOTH {
-        let mut socket = socket(role);
+    for (kind, role) in ends() {
+        let (peer, mut socket) = socket(kind, role);
         let error = socket
             .write_frame(true, Rsv::NONE, Opcode::Close, b"x")
             .unwrap_err();
@@ -163,13 +165,13 @@ fn rfc6455_5_5_1_close_body_without_a_code_is_not_sent() {
             error.kind(),
             ErrorKind::Send(SendError::CloseCodeTruncated)
         ));
-        assert!(socket.stream().written().is_empty());
+        assert!(peer.written().is_empty());
     }
 }
 
 #[test]
 fn rfc6455_5_5_1_reason_is_utf8() {
-    for role in BOTH {
+    for (kind, role) in ends() {
         let frame = to(role, FIN | CLOSE, close_payload(1000, b"\xC3")).bytes();
         assert_refused(
             role,
@@ -178,7 +180,7 @@ fn rfc6455_5_5_1_reason_is_utf8() {
             Violation::InvalidReason,
             1007,
         );
-        let mut socket = socket(role);
+        let (_, mut socket) = socket(kind, role);
         let payload = close_payload(1000, b"\xC3");
         let error = socket
             .write_frame(true, Rsv::NONE, Opcode::Close, &payload)
@@ -192,26 +194,28 @@ fn rfc6455_5_5_1_reason_is_utf8() {
 
 #[test]
 fn rfc6455_5_5_1_clients_close_is_masked() {
-    let mut socket = socket(Role::Client);
-    socket.close(CloseCode::NORMAL, "bye").unwrap();
-    let [close] = &oracle::frames(socket.stream().written())[..] else {
-        panic!("one frame");
-    };
-    assert!(close.key.is_some());
-    assert_eq!(close.payload, close_payload(1000, "bye"));
+    for kind in Kind::ALL {
+        let (peer, mut socket) = socket(kind, Role::Client);
+        socket.close(CloseCode::NORMAL, "bye").unwrap();
+        let [close] = &oracle::frames(&peer.written())[..] else {
+            panic!("one frame");
+        };
+        assert!(close.key.is_some());
+        assert_eq!(close.payload, close_payload(1000, "bye"));
+    }
 }
 
 #[test]
 fn rfc6455_5_5_1_nothing_is_sent_after_a_close() {
-    for role in BOTH {
-        let mut socket = socket(role);
+    for (kind, role) in ends() {
+        let (peer, mut socket) = socket(kind, role);
         socket.close(CloseCode::NORMAL, "").unwrap();
-        socket.stream_mut().take_written();
+        peer.forget_written();
         let errors = [
             socket.write_message(Opcode::Text, b"").unwrap_err(),
             socket.feed_message(Opcode::Binary, b"").unwrap_err(),
             socket
-                .stream_message(Opcode::Text, 1, &b"x"[..])
+                .stream_message(Opcode::Text, 1, &mut &b"x"[..])
                 .unwrap_err(),
             socket.message_writer(Opcode::Text).map(drop).unwrap_err(),
             socket
@@ -226,12 +230,10 @@ fn rfc6455_5_5_1_nothing_is_sent_after_a_close() {
             "{errors:?}"
         );
         // Nor the answer to a Ping that comes later.
-        socket
-            .stream_mut()
-            .say(to(role, FIN | PING, b"late").bytes());
+        peer.say(to(role, FIN | PING, b"late").bytes());
         assert!(socket.next_message().unwrap_err().is_would_block());
         socket.flush().unwrap();
-        assert!(socket.stream().written().is_empty());
+        assert!(peer.written().is_empty());
 
         let mut session = session(role);
         let mut output = vec![];
@@ -244,15 +246,15 @@ fn rfc6455_5_5_1_nothing_is_sent_after_a_close() {
 
 #[test]
 fn rfc6455_5_5_1_a_message_that_is_open_is_not_finished_after_a_close() {
-    for role in BOTH {
-        let mut socket = socket(role);
+    for (kind, role) in ends() {
+        let (peer, mut socket) = socket(kind, role);
         socket
             .write_frame(false, Rsv::NONE, Opcode::Binary, b"be")
             .unwrap();
         socket.close(CloseCode::NORMAL, "").unwrap();
         let error = socket.write_frame(true, Rsv::NONE, Opcode::Continuation, b"gun");
         assert!(error.unwrap_err().closed().is_some());
-        assert_eq!(oracle::frames(socket.stream().written()).len(), 2);
+        assert_eq!(oracle::frames(&peer.written()).len(), 2);
     }
 }
 
@@ -275,18 +277,18 @@ fn rfc6455_5_5_1_close_is_answered() {
 
 #[test]
 fn rfc6455_5_5_1_our_close_is_not_answered_twice() {
-    for role in BOTH {
-        let mut socket = socket(role);
+    for (kind, role) in ends() {
+        let (peer, mut socket) = socket(kind, role);
         socket.close(CloseCode::GOING_AWAY, "").unwrap();
         // Messages that were on their way are still given.
         let rest = [
             to(role, FIN | BINARY, b"late"),
             to(role, FIN | CLOSE, close_payload(1000, "")),
         ];
-        socket.stream_mut().say(wire(&rest));
+        peer.say(wire(&rest));
         assert_eq!(socket.next_message().unwrap().payload(), b"late");
         assert!(socket.next_message().unwrap_err().closed().is_some());
-        let [close] = &oracle::frames(socket.stream().written())[..] else {
+        let [close] = &oracle::frames(&peer.written())[..] else {
             panic!("one frame");
         };
         assert_eq!(close.payload, close_payload(1001, ""));
@@ -313,13 +315,14 @@ fn rfc6455_5_5_1_connection_is_over_after_both() {
         assert!(session.is_closed());
     }
     // A client waits for the server to end the stream (7.1.1), a server ends it itself.
-    for (role, reads) in [(Role::Client, 2), (Role::Server, 1)] {
+    for (kind, role) in ends() {
+        let reads = if role == Role::Client { 2 } else { 1 };
         let close = to(role, FIN | CLOSE, close_payload(1000, "")).bytes();
         let peer = ScriptedPeer::saying([close]).ending(Ending::Eof);
-        let mut socket = WebSocket::with_leftover(peer, &[], role, Config::default()).unwrap();
+        let socket = kind.with(&peer, role);
         let done = socket.shutdown(std::time::Duration::from_secs(60)).unwrap();
         assert!(done.clean);
-        assert_eq!(socket.stream().reads(), reads);
+        assert_eq!(peer.reads(), reads);
     }
 }
 

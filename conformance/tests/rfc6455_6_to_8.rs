@@ -33,7 +33,8 @@ use std::time::Duration;
 
 use framewire::frame::{Rsv, Violation};
 use framewire::protocol::{Limits, Role, SendError, Utf8};
-use framewire::{CloseCode, Config, ErrorKind, Opcode, Side, WebSocket};
+use framewire::{CloseCode, ErrorKind, Opcode, Side};
+use framewire_conformance::connection::{Connection, Kind, ends};
 use framewire_conformance::event::{End, Event};
 use framewire_conformance::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, close_payload, to, wire,
@@ -42,8 +43,6 @@ use framewire_conformance::front_end::{assert_given, assert_refused};
 use framewire_conformance::oracle::{self, Terms};
 use framewire_conformance::peer::{Ending, ScriptedPeer};
 use framewire_conformance::rfc3629::{self, Text};
-
-type Socket = WebSocket<ScriptedPeer>;
 
 const BOTH: [Role; 2] = [Role::Server, Role::Client];
 
@@ -55,9 +54,10 @@ fn peer_of(role: Role) -> Role {
 }
 
 /// A socket to which the peer says this, and then ends the stream.
-fn hearing(role: Role, bytes: impl AsRef<[u8]>) -> Socket {
+fn hearing(kind: Kind, role: Role, bytes: impl AsRef<[u8]>) -> (ScriptedPeer, Box<dyn Connection>) {
     let peer = ScriptedPeer::saying([bytes.as_ref()]).ending(Ending::Eof);
-    WebSocket::with_leftover(peer, &[], role, Config::default()).unwrap()
+    let socket = kind.with(&peer, role);
+    (peer, socket)
 }
 
 fn close(role: Role, payload: impl AsRef<[u8]>) -> Vec<u8> {
@@ -66,23 +66,23 @@ fn close(role: Role, payload: impl AsRef<[u8]>) -> Vec<u8> {
 
 #[test]
 fn rfc6455_6_1_only_an_open_connection_sends() {
-    for role in BOTH {
+    for (kind, role) in ends() {
         for bytes in [close(role, b""), to(role, FIN | 0xB, b"").bytes()] {
-            let mut socket = hearing(role, bytes);
+            let (peer, mut socket) = hearing(kind, role, bytes);
             assert!(socket.next_message().is_err());
-            socket.stream_mut().take_written();
+            peer.forget_written();
             assert!(socket.write_message(Opcode::Text, b"late").is_err());
             assert!(socket.feed_message(Opcode::Text, b"late").is_err());
             socket.flush().unwrap();
-            assert!(socket.stream().written().is_empty());
+            assert!(peer.written().is_empty());
         }
     }
 }
 
 #[test]
 fn rfc6455_6_1_a_stream_is_aborted_when_the_connection_closes() {
-    for role in BOTH {
-        let mut socket = hearing(role, close(role, close_payload(1000, "")));
+    for (kind, role) in ends() {
+        let (peer, mut socket) = hearing(kind, role, close(role, close_payload(1000, "")));
         let mut writer = socket.message_writer(Opcode::Binary).unwrap();
         writer.write_all(&[0; 5000]).unwrap();
         drop(writer);
@@ -92,7 +92,7 @@ fn rfc6455_6_1_a_stream_is_aborted_when_the_connection_closes() {
         let error = writer.write_all(&[0; 5000]).and_then(|()| writer.flush());
         assert!(error.is_err());
         drop(writer);
-        let frames = oracle::frames(socket.stream().written());
+        let frames = oracle::frames(&peer.written());
         let opcodes: Vec<_> = frames.iter().map(|frame| frame.opcode).collect();
         assert_eq!(opcodes, [Opcode::Binary, Opcode::Close]);
     }
@@ -100,13 +100,15 @@ fn rfc6455_6_1_a_stream_is_aborted_when_the_connection_closes() {
 
 #[test]
 fn rfc6455_6_1_first_frame_has_the_type_and_the_last_fin() {
-    for role in BOTH {
+    for (kind, role) in ends() {
         for opcode in [Opcode::Text, Opcode::Binary] {
             for len in [0, 1, 10, 11, 20, 25] {
-                let mut socket = hearing(role, b"");
+                let (peer, mut socket) = hearing(kind, role, b"");
                 let payload = vec![b'x'; len];
-                socket.stream_message(opcode, 10, &payload[..]).unwrap();
-                let frames = oracle::frames(socket.stream().written());
+                socket
+                    .stream_message(opcode, 10, &mut &payload[..])
+                    .unwrap();
+                let frames = oracle::frames(&peer.written());
                 assert_eq!(frames.len(), len.div_ceil(10).max(1));
                 for (i, frame) in frames.iter().enumerate() {
                     let expected = if i == 0 { opcode } else { Opcode::Continuation };
@@ -120,20 +122,15 @@ fn rfc6455_6_1_first_frame_has_the_type_and_the_last_fin() {
 
 #[test]
 fn rfc6455_6_1_what_is_sent_is_transmitted() {
-    for role in BOTH {
-        let mut socket = hearing(role, b"");
+    for (kind, role) in ends() {
+        let (peer, mut socket) = hearing(kind, role, b"");
         socket.write_message(Opcode::Text, b"at once").unwrap();
-        let sent = |socket: &Socket| {
-            oracle::judge(Terms::plain(peer_of(role)), socket.stream().written()).events
-        };
-        assert_eq!(
-            sent(&socket),
-            [Event::Message(Opcode::Text, b"at once".to_vec())]
-        );
+        let sent = || oracle::judge(Terms::plain(peer_of(role)), &peer.written()).events;
+        assert_eq!(sent(), [Event::Message(Opcode::Text, b"at once".to_vec())]);
         socket.feed_message(Opcode::Text, b"later").unwrap();
-        assert_eq!(sent(&socket).len(), 1);
+        assert_eq!(sent().len(), 1);
         socket.flush().unwrap();
-        assert_eq!(sent(&socket).len(), 2);
+        assert_eq!(sent().len(), 2);
     }
 }
 
@@ -196,11 +193,11 @@ fn rfc6455_6_2_server_removes_the_mask() {
 
 #[test]
 fn rfc6455_7_1_2_closing_sends_a_close_frame() {
-    for role in BOTH {
-        let mut socket = hearing(role, close(role, close_payload(1000, "")));
+    for (kind, role) in ends() {
+        let (peer, socket) = hearing(kind, role, close(role, close_payload(1000, "")));
         let done = socket.shutdown(Duration::from_secs(60)).unwrap();
         assert_eq!((done.by, done.clean), (Side::Local, true));
-        let [close] = &oracle::frames(socket.stream().written())[..] else {
+        let [close] = &oracle::frames(&peer.written())[..] else {
             panic!("one frame");
         };
         assert_eq!(
@@ -212,16 +209,14 @@ fn rfc6455_7_1_2_closing_sends_a_close_frame() {
 
 #[test]
 fn rfc6455_7_1_4_clean_only_after_both() {
-    for role in BOTH {
-        let done = hearing(role, b"")
-            .shutdown(Duration::from_secs(60))
-            .unwrap();
+    for (kind, role) in ends() {
+        let (_, quiet) = hearing(kind, role, b"");
+        let done = quiet.shutdown(Duration::from_secs(60)).unwrap();
         assert!(!done.clean);
         assert_eq!(done.code, CloseCode::ABNORMAL);
         let peers = close(role, close_payload(1001, "gone"));
-        let done = hearing(role, peers)
-            .shutdown(Duration::from_secs(60))
-            .unwrap();
+        let (_, closing) = hearing(kind, role, peers);
+        let done = closing.shutdown(Duration::from_secs(60)).unwrap();
         assert!(done.clean);
         assert_eq!((done.code.get(), &done.reason[..]), (1001, "gone"));
     }
@@ -229,7 +224,7 @@ fn rfc6455_7_1_4_clean_only_after_both() {
 
 #[test]
 fn rfc6455_7_1_5_close_code() {
-    for role in BOTH {
+    for (kind, role) in ends() {
         for (bytes, code) in [
             (close(role, close_payload(3000, "")), 3000),
             (close(role, b""), 1005),
@@ -237,7 +232,8 @@ fn rfc6455_7_1_5_close_code() {
             (to(role, FIN | TEXT, b"\xFF").bytes(), 1007),
             (to(role, FIN | 0xB, b"").bytes(), 1002),
         ] {
-            let error = hearing(role, bytes).next_message().unwrap_err();
+            let (_, mut socket) = hearing(kind, role, bytes);
+            let error = socket.next_message().unwrap_err();
             assert_eq!(error.close_code().unwrap().get(), code);
         }
     }
@@ -245,15 +241,14 @@ fn rfc6455_7_1_5_close_code() {
 
 #[test]
 fn rfc6455_7_1_6_close_reason() {
-    for role in BOTH {
+    for (kind, role) in ends() {
         for (payload, reason) in [
             (vec![], ""),
             (close_payload(1000, ""), ""),
             (close_payload(1000, "né"), "né"),
         ] {
-            let error = hearing(role, close(role, payload))
-                .next_message()
-                .unwrap_err();
+            let (_, mut socket) = hearing(kind, role, close(role, payload));
+            let error = socket.next_message().unwrap_err();
             assert_eq!(error.closed().unwrap().reason, reason);
         }
     }
@@ -296,9 +291,9 @@ fn rfc6455_7_1_7_failure_sends_its_code() {
 
 #[test]
 fn rfc6455_7_4_1_reported_codes_are_not_sent() {
-    for role in BOTH {
+    for (kind, role) in ends() {
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
-            let mut socket = hearing(role, b"");
+            let (peer, mut socket) = hearing(kind, role, b"");
             let number = code;
             let code = CloseCode::new(code);
             let payload = close_payload(number, "");
@@ -311,7 +306,7 @@ fn rfc6455_7_4_1_reported_codes_are_not_sent() {
                 let expected = SendError::CloseCodeUnsendable(code);
                 assert!(matches!(error.kind(), ErrorKind::Send(found) if *found == expected));
             }
-            assert!(socket.stream().written().is_empty());
+            assert!(peer.written().is_empty());
         }
     }
 }
@@ -319,9 +314,9 @@ fn rfc6455_7_4_1_reported_codes_are_not_sent() {
 #[test]
 fn rfc6455_7_4_codes_that_are_accepted() {
     let defined = [1000..=1003, 1007..=1014, 3000..=4999];
-    for role in BOTH {
+    for (kind, role) in ends() {
         for code in (0..6000).chain([65535]) {
-            let mut socket = hearing(role, close(role, close_payload(code, "")));
+            let (_, mut socket) = hearing(kind, role, close(role, close_payload(code, "")));
             let error = socket.next_message().unwrap_err();
             if defined.iter().any(|codes| codes.contains(&code)) {
                 assert_eq!(error.closed().unwrap().code.get(), code);

@@ -2,22 +2,23 @@
 //! other end gives the messages back.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read};
 
 use framewire::blocking::PreparedMessage;
 use framewire::frame::{Rsv, os_key};
 use framewire::protocol::{Limits, Role, Session};
-use framewire::{Config, Opcode, WebSocket};
+use framewire::{Config, Opcode};
 use framewire_conformance::arbitrary::{Message, message, ping_or_pong, role};
+use framewire_conformance::connection::{Connection, Kind, ends};
 use framewire_conformance::event::{End, Event};
 use framewire_conformance::frames::PING;
 use framewire_conformance::front_end::{self, Script};
 use framewire_conformance::oracle::{self, Parsed, Terms};
-use framewire_conformance::peer::{ScriptedPeer, Taking, cut};
+use framewire_conformance::peer::{Manner, ScriptedPeer, Taking, cut};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, select};
 
 type Control = Option<(u8, Vec<u8>)>;
 
@@ -53,6 +54,24 @@ impl Read for Steps {
         let len = buf.len().min(self.1);
         self.0.read(&mut buf[..len])
     }
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    select(Kind::ALL.to_vec())
+}
+
+/// A kind of connection, and a stream's manners that need no second try of its calls.
+fn kind_and_manner() -> impl Strategy<Value = (Kind, Manner)> {
+    let all = [
+        Manner::Smooth,
+        Manner::ByteByByte,
+        Manner::Stalling,
+        Manner::Spurious,
+    ];
+    kind().prop_flat_map(move |kind| {
+        let manners = if kind.waits() { &all[..] } else { &all[..2] };
+        (Just(kind), select(manners.to_vec()))
+    })
 }
 
 fn opcode(text: bool) -> Opcode {
@@ -99,7 +118,7 @@ fn fragments<'a>(
 }
 
 fn send(
-    socket: &mut WebSocket<ScriptedPeer>,
+    socket: &mut dyn Connection,
     message: &Message,
     method: &Method,
     chunk_size: usize,
@@ -112,8 +131,8 @@ fn send(
         Method::Feed => socket.feed_message(opcode, bytes).unwrap(),
         Method::Stream { chunk, step } => {
             let chunk = 1 + chunk % chunk_size;
-            let reader = Steps(Cursor::new(bytes.clone()), *step);
-            let sent = socket.stream_message(opcode, chunk, reader).unwrap();
+            let mut reader = Steps(Cursor::new(bytes.clone()), *step);
+            let sent = socket.stream_message(opcode, chunk, &mut reader).unwrap();
             assert_eq!(sent, bytes.len() as u64);
         }
         Method::Push { pieces, flush } => {
@@ -182,6 +201,7 @@ proptest! {
     #[test]
     fn every_method_of_a_websocket_in_any_order(
         role in role(),
+        (kind, manner) in kind_and_manner(),
         messages in vec((message(), method()), 1..6),
         chunk_size in prop_oneof![1_usize..40, Just(4096)],
         write_buffer in prop_oneof![1_usize..200, Just(1 << 16)],
@@ -189,32 +209,34 @@ proptest! {
         cuts in vec(any::<Index>(), 0..6),
     ) {
         let peer = ScriptedPeer::default()
+            .behaving(manner)
             .taking(at_most.map_or(Taking::All, Taking::AtMost));
         let config = Config { chunk_size, write_buffer, ..Config::default() };
-        let mut socket = WebSocket::with_leftover(peer, &[], role, config).unwrap();
+        let mut socket = kind.open(&peer, role, config).unwrap();
         let mut events = vec![];
         for (message, method) in &messages {
-            events.extend(send(&mut socket, message, method, chunk_size));
+            events.extend(send(socket.as_mut(), message, method, chunk_size));
         }
         socket.flush().unwrap();
         prop_assert!(!socket.has_pending_output());
-        check_sent(role, socket.stream().written(), &events, &cuts);
+        check_sent(role, &peer.written(), &events, &cuts);
     }
 
     #[test]
     fn a_streamed_message_has_full_fragments_and_fin_on_the_last_which_is_not_empty(
         role in role(),
+        kind in kind(),
         (text, bytes) in message(),
         chunk_size in 1_usize..40,
         step in 1_usize..50,
     ) {
         let config = Config { chunk_size, ..Config::default() };
         let peer = ScriptedPeer::default();
-        let mut socket = WebSocket::with_leftover(peer, &[], role, config).unwrap();
-        let reader = Steps(Cursor::new(bytes.clone()), step);
-        socket.stream_message(opcode(text), chunk_size, reader).unwrap();
+        let mut socket = kind.open(&peer, role, config).unwrap();
+        let mut reader = Steps(Cursor::new(bytes.clone()), step);
+        socket.stream_message(opcode(text), chunk_size, &mut reader).unwrap();
         let event = Event::Message(opcode(text), bytes.clone());
-        let frames = check_sent(role, socket.stream().written(), &[event], &[]);
+        let frames = check_sent(role, &peer.written(), &[event], &[]);
         let (last, others) = frames.split_last().unwrap();
         prop_assert!(last.fin && (last.declared > 0 || bytes.is_empty()));
         prop_assert!(others.iter().all(|frame| frame.declared == chunk_size as u64));
@@ -266,18 +288,18 @@ fn a_message_of_every_way_to_write_its_length_by_every_method() {
         Method::Prepared,
         Method::Frames { cuts: vec![] },
     ];
-    for role in [Role::Server, Role::Client] {
+    for (kind, role) in ends() {
         for len in [0, 1, 125, 126, 127, 4096, 4097, 65535, 65536, 300_000] {
             let payload: Vec<_> = (0..len).map(|i: u32| (i % 251) as u8).collect();
             let peer = ScriptedPeer::default();
-            let mut socket = WebSocket::with_leftover(peer, &[], role, Config::default()).unwrap();
+            let mut socket = kind.with(&peer, role);
             let mut events = vec![];
             for method in &methods {
                 let message = (false, payload.clone());
-                events.extend(send(&mut socket, &message, method, 4096));
+                events.extend(send(socket.as_mut(), &message, method, 4096));
             }
             socket.flush().unwrap();
-            let verdict = oracle::judge(Terms::plain(peer_of(role)), socket.stream().written());
+            let verdict = oracle::judge(Terms::plain(peer_of(role)), &peer.written());
             assert_eq!((verdict.events, verdict.end), (events, End::Open), "{len}");
         }
     }

@@ -17,7 +17,7 @@ fn pinged() -> Session {
     let mut message = MessageBuffer::new();
     let (_, event) = session.receive(&mut ping, &mut message).unwrap();
     assert_eq!(event, Some(Event::Ping(b"?")));
-    assert!(session.sender_mut().has_reply());
+    assert!(session.has_reply());
     session
 }
 
@@ -44,7 +44,7 @@ fn a_close_takes_the_place_of_a_pong_that_waits() {
         let mut output = vec![];
         close(&mut session, &mut output);
         assert_eq!(session.write_reply(&mut output), Ok(false));
-        assert!(!session.sender_mut().has_reply());
+        assert!(!session.has_reply());
         assert_eq!(output, b"\x88\x02\x03\xE8");
     }
 }

@@ -21,6 +21,11 @@ pub(crate) struct Options {
     #[arg(long)]
     role: Role,
 
+    /// The engine of the server that is under test, as `framewire serve --engine` names it
+    /// [default: that of `serve`]
+    #[arg(long, value_name = "NAME")]
+    engine: Option<String>,
+
     /// Where the reports go: index.html with a wire log for each case
     /// [default: target/autobahn/ROLE]
     #[arg(long, value_name = "DIR")]
@@ -45,6 +50,7 @@ impl Options {
     pub(crate) fn default_selection(role: Role) -> Self {
         Self {
             role,
+            engine: None,
             full_output: None,
             cases: vec![WITHOUT_LARGE_COMPRESSION.to_owned()],
         }
@@ -79,7 +85,11 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     };
     match options.role {
         Role::Server => {
-            let server = Server::start(project, &["--deflate"])?;
+            let mut arguments = vec!["--deflate"];
+            if let Some(engine) = &options.engine {
+                arguments.extend(["--engine", engine]);
+            }
+            let server = Server::start(project, &arguments)?;
             process::run(&mut suite(&server.url("ws")), SUITE)?;
             server.stop()?;
         }

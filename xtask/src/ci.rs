@@ -159,7 +159,7 @@ fn clock(elapsed: Duration) -> String {
 
 /// The crates that are workspaces of their own.
 const OUTSIDE: [&str; 2] = ["conformance/no-std/Cargo.toml", "fuzz/Cargo.toml"];
-const FEATURE_SETS: [&str; 13] = [
+const FEATURE_SETS: [&str; 16] = [
     "",
     "alloc",
     "std",
@@ -173,6 +173,9 @@ const FEATURE_SETS: [&str; 13] = [
     "handshake,miniz_oxide",
     "rustls",
     "rustls,deflate",
+    "futures",
+    "hyper",
+    "axum,http2,deflate",
 ];
 const MAX_DEPENDENCIES: usize = 10;
 const CARGO: Duration = Duration::from_secs(900);

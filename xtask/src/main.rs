@@ -6,6 +6,7 @@ mod browser;
 mod certificate;
 mod ci;
 mod fuzz;
+mod idle_memory;
 mod interop;
 mod interop_client;
 mod interop_upgrade;
@@ -35,6 +36,7 @@ enum Chore {
     /// Check what the tasks of a split connection share, in every order in which they can meet
     Model,
     Fuzz(fuzz::Options),
+    IdleMemory(idle_memory::Options),
     /// Everything that must hold before a change lands
     Ci,
 }
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
             Chore::NoStd => no_std::run(&project),
             Chore::Model => model::run(&project),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
+            Chore::IdleMemory(options) => idle_memory::run(&project, &options),
             Chore::Ci => ci::run(&project),
         });
     match result {

@@ -61,6 +61,15 @@ impl Server {
         })
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.child().id()
+    }
+
     /// The address with a scheme: `ws://HOST:PORT/`.
     pub(crate) fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}/", self.address)

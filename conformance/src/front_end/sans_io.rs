@@ -12,8 +12,8 @@ use crate::event::{End, Event};
 pub struct RawDecoder;
 
 impl FrontEnd for RawDecoder {
-    fn name(&self) -> &'static str {
-        "Decoder"
+    fn name(&self) -> String {
+        format!("{self:?}")
     }
 
     fn gives(&self) -> Gives {
@@ -81,8 +81,8 @@ impl FrontEnd for RawDecoder {
 pub struct WholeSession;
 
 impl FrontEnd for WholeSession {
-    fn name(&self) -> &'static str {
-        "Session"
+    fn name(&self) -> String {
+        format!("{self:?}")
     }
 
     fn run(&self, script: &Script) -> Outcome {

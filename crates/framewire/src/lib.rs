@@ -58,6 +58,7 @@
 //! | the wire format alone | [`frame`] |
 //! | the opening handshake | [`handshake`]; for other protocols than WebSocket, [`upgrade`] |
 //! | TLS, proxies, redirects | [`upgrade::Dialer`] and [`handshake::Connector`], for [`connect_with`] |
+//! | a server by hyper or axum, HTTP/2 too | `hyper` and `axum`, with the features of those names |
 //! | a stream of your own | [`client`] and [`accept`], or [`WebSocket`] without a handshake |
 //!
 //! # Features
@@ -71,6 +72,10 @@
 //! | `deflate` | | `deflate`: permessage-deflate | `zlib-rs` |
 //! | `miniz_oxide` | | `deflate`, and `deflate::Miniz`: a second engine for it | `miniz_oxide`, `adler2` |
 //! | `rustls` | | TLS: `wss`, `upgrade::TlsStream` | `rustls`, `rustls-native-certs` |
+//! | `futures` | | `Stream` and `Sink` of owned messages, with `tokio` | `futures-core`, `futures-sink`, `bytes` |
+//! | `hyper` | | `hyper`: connections of its servers, with `tokio` | `hyper`, `hyper-util` |
+//! | `http2` | | `hyper`, and RFC 8441: the same over HTTP/2 | `h2`, through `hyper` |
+//! | `axum` | | `hyper`, and `axum`: an extractor | `axum-core` |
 //! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
 //!
 //! tokio is not there yet.
@@ -80,6 +85,8 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "std")]
 pub mod blocking;
 #[cfg(feature = "std")]
@@ -93,6 +100,8 @@ mod fault;
 pub mod frame;
 #[cfg(feature = "handshake")]
 pub mod handshake;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 #[cfg(feature = "std")]
 mod lock;
 pub mod protocol;

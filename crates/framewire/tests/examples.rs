@@ -4,12 +4,15 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 use framewire::frame::Rsv;
 use framewire::handshake::Connector;
 use framewire::{CloseCode, Config, Opcode, Side, WebSocket};
+#[cfg(feature = "axum")]
+use framewire::{Error, ErrorKind};
 use support::loopback::PATIENCE;
 use support::wire::pattern;
 
@@ -20,6 +23,8 @@ macro_rules! example {
         mod $name;
     };
 }
+#[cfg(feature = "axum")]
+example!(axum, "../examples/axum.rs");
 example!(broadcast, "../examples/broadcast.rs");
 example!(client, "../examples/client.rs");
 #[cfg(feature = "deflate")]
@@ -100,7 +105,7 @@ fn custom_engine_saves_most_of_what_is_said() {
 
 #[test]
 fn event_loop_serves_many_connections_at_once() {
-    let address = serve(|listener| event_loop::run(&listener));
+    let address = serve(event_loop::run);
     let mut websockets: Vec<_> = (0..30).map(|_| connect(address)).collect();
     for round in 0..3_u8 {
         for websocket in &mut websockets {
@@ -115,15 +120,39 @@ fn event_loop_serves_many_connections_at_once() {
 
 #[test]
 fn event_loop_answers_a_violation_and_goes_on_serving() {
-    let address = serve(|listener| event_loop::run(&listener));
+    let address = serve(event_loop::run);
     let websocket = connect(address);
     let (stream, _) = websocket.into_inner();
-    std::io::Write::write_all(&mut &stream, &[0xFF]).unwrap();
+    (&stream).write_all(&[0xFF]).unwrap();
     let mut websocket = WebSocket::client(stream, Config::default()).unwrap();
     let error = websocket.next_message().unwrap_err();
     assert_eq!(error.close_code(), Some(CloseCode::PROTOCOL_ERROR));
     assert!(error.closed().is_some(), "{error}");
     assert_echoes(address);
+}
+
+#[test]
+fn event_loop_waits_for_no_handshake() {
+    let address = serve(event_loop::run);
+    let mut waiting = TcpStream::connect(address).unwrap();
+    waiting.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+                   Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let (head, rest) = request.split_at(30);
+    waiting.write_all(head.as_bytes()).unwrap();
+    assert_echoes(address);
+    // RFC 6455 5.7: a masked text message, "Hello", right behind the request.
+    let message = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+    waiting.write_all(rest.as_bytes()).unwrap();
+    waiting.write_all(message).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n\x81\x05Hello") {
+        let mut byte = [0];
+        waiting.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
 }
 
 #[test]
@@ -149,4 +178,54 @@ fn broadcast_gives_what_anyone_says_to_everyone() {
     for member in &mut members {
         while member.next_message().unwrap().text() != Some("to all") {}
     }
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn axum_application_has_a_page_and_a_chat() {
+    use std::io::{Read as _, Write as _};
+
+    let address = serve(|listener| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async move {
+            listener.set_nonblocking(true).unwrap();
+            axum::run(tokio::net::TcpListener::from_std(listener).unwrap()).await
+        })
+    });
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(
+        page.starts_with("HTTP/1.1 200 ") && page.contains("new WebSocket("),
+        "{page}"
+    );
+
+    let page = Connector::new().origin(format!("http://{address}").parse().unwrap());
+    let mut members: Vec<_> = (0..3).map(|_| join(address, &page).unwrap()).collect();
+    for (number, member) in members.iter_mut().enumerate() {
+        let text = format!("{number} is here");
+        member.write_message(Opcode::Text, text.as_bytes()).unwrap();
+        while member.next_message().unwrap().text() != Some(&text) {}
+    }
+    members[0].write_message(Opcode::Text, b"to all").unwrap();
+    for member in &mut members {
+        while member.next_message().unwrap().text() != Some("to all") {}
+    }
+    let other = Connector::new().origin("https://a.example".parse().unwrap());
+    let Err(ErrorKind::Handshake(refused)) = join(address, &other).map_err(Error::into_kind) else {
+        panic!("a page of another origin was let in");
+    };
+    assert_eq!(refused.status().unwrap(), 403);
+}
+
+#[cfg(feature = "axum")]
+fn join(address: SocketAddr, connector: &Connector) -> Result<WebSocket<TcpStream>, Error> {
+    let stream = TcpStream::connect(address).unwrap();
+    let uri = format!("ws://{address}/chat");
+    let websocket = framewire::client(stream, &uri, connector, Config::default())?;
+    websocket.stream().set_read_timeout(Some(PATIENCE)).unwrap();
+    Ok(websocket)
 }

@@ -45,7 +45,11 @@ async fn a_reader_answers_pings_while_a_writer_is_stuck() {
         WebSocket::client(near, Config::default()).unwrap().split();
     let stuck = tokio::spawn({
         let writer = writer.clone();
-        async move { writer.write_message(Opcode::Binary, &[0; 100_000]).await }
+        async move {
+            writer
+                .write_message(Opcode::Binary, &vec![0; 100_000])
+                .await
+        }
     });
     let reading = tokio::spawn(async move {
         let message = reader.next_message().await.unwrap().payload().to_vec();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::size::parse_bytes;
 
@@ -15,6 +15,14 @@ pub(crate) struct Options {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001")]
     pub(crate) listen: String,
+
+    /// How the connections are served; their peers cannot tell
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = Engine::Tokio)]
+    pub(crate) engine: Engine,
+
+    /// How many threads the engine tokio has [default: 1]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) threads: Option<usize>,
 
     /// The largest message taken, such as 65536, 64KiB or 1MiB; a larger one is answered with
     /// close code 1009
@@ -76,6 +84,17 @@ pub(crate) struct Options {
     /// Log nothing for each connection
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+/// What moves the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// A thread for each connection
+    Blocking,
+    /// A task of tokio's for each connection
+    Tokio,
+    /// One thread that waits for all of them (epoll, kqueue): the least memory for each
+    Poll,
 }
 
 /// One value of `--origin`.

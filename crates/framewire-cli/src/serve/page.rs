@@ -34,6 +34,14 @@ pub(crate) fn full() -> Response<&'static str> {
     response
 }
 
+/// The answer to half a request when its time is over.
+pub(crate) fn timed_out() -> Response<&'static str> {
+    text(
+        StatusCode::REQUEST_TIMEOUT,
+        "the request did not come in time\n",
+    )
+}
+
 fn text(status: StatusCode, body: &str) -> Response<&str> {
     let mut response = Response::new(body);
     *response.status_mut() = status;

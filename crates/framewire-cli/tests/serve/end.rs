@@ -2,12 +2,18 @@ use std::time::{Duration, Instant};
 
 use framewire::{CloseCode, Opcode, Side};
 
-use crate::server::{Server, eventually, is_ended};
+use crate::server::{Engine, Server, eventually, is_ended};
 
-#[test]
-fn sigterm_and_sigint_close_every_connection_with_1001_and_end_with_0() {
+with_each_engine! {
+    sigterm_and_sigint_close_every_connection_with_1001_and_end_with_0,
+    it_ends_at_once_when_all_have_answered,
+    peers_that_do_not_answer_hold_it_up_for_two_seconds,
+    nothing_is_taken_any_more_while_it_ends,
+}
+
+fn sigterm_and_sigint_close_every_connection_with_1001_and_end_with_0(engine: Engine) {
     for signal in ["TERM", "INT"] {
-        let server = Server::start(&[]);
+        let server = Server::start(engine, &[]);
         let mut websockets: Vec<_> = (0..20).map(|_| server.connect()).collect();
         for websocket in &mut websockets {
             websocket.write_message(Opcode::Text, b"hi").unwrap();
@@ -28,8 +34,24 @@ fn sigterm_and_sigint_close_every_connection_with_1001_and_end_with_0() {
 }
 
 #[test]
-fn it_ends_at_once_when_all_have_answered() {
-    let server = Server::start(&[]);
+fn several_threads_end_as_one_does() {
+    let server = Server::start("tokio", &["--threads", "3"]);
+    let mut websockets: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for websocket in &mut websockets {
+        websocket.write_message(Opcode::Text, b"hi").unwrap();
+        assert_eq!(websocket.next_message().unwrap().text(), Some("hi"));
+    }
+    server.signal("TERM");
+    for websocket in &mut websockets {
+        let error = websocket.next_message().unwrap_err();
+        assert_eq!(error.close_code(), Some(CloseCode::GOING_AWAY));
+    }
+    drop(websockets);
+    assert_eq!(server.end().0.code(), Some(0));
+}
+
+fn it_ends_at_once_when_all_have_answered(engine: Engine) {
+    let server = Server::start(engine, &[]);
     let mut websocket = server.connect();
     let started = Instant::now();
     server.signal("TERM");
@@ -43,9 +65,8 @@ fn it_ends_at_once_when_all_have_answered() {
     );
 }
 
-#[test]
-fn peers_that_do_not_answer_hold_it_up_for_two_seconds() {
-    let server = Server::start(&[]);
+fn peers_that_do_not_answer_hold_it_up_for_two_seconds(engine: Engine) {
+    let server = Server::start(engine, &[]);
     let silent = server.connect();
     let half_a_handshake = server.tcp();
     let mut answering = server.connect();
@@ -60,9 +81,8 @@ fn peers_that_do_not_answer_hold_it_up_for_two_seconds() {
     drop((silent, half_a_handshake));
 }
 
-#[test]
-fn nothing_is_taken_any_more_while_it_ends() {
-    let server = Server::start(&[]);
+fn nothing_is_taken_any_more_while_it_ends(engine: Engine) {
+    let server = Server::start(engine, &[]);
     let silent = server.connect();
     server.signal("TERM");
     eventually("a refused connection", || {

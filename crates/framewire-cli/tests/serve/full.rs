@@ -6,11 +6,17 @@ use std::time::{Duration, Instant};
 use framewire::ErrorKind;
 use framewire::handshake::Connector;
 
-use crate::server::{Server, eventually, is_ended};
+use crate::server::{Engine, Server, eventually, is_ended};
 
-#[test]
-fn a_full_server_answers_503_until_a_connection_ends() {
-    let server = Server::start(&["--max-connections", "2"]);
+with_each_engine! {
+    a_full_server_answers_503_until_a_connection_ends,
+    a_full_server_still_has_its_page,
+    half_sent_handshakes_keep_nobody_out,
+    without_file_descriptors_it_waits_and_goes_on,
+}
+
+fn a_full_server_answers_503_until_a_connection_ends(engine: Engine) {
+    let server = Server::start(engine, &["--max-connections", "2"]);
     let first = server.connect();
     let _second = server.connect();
     let error = server.try_connect(&Connector::new()).unwrap_err();
@@ -24,17 +30,15 @@ fn a_full_server_answers_503_until_a_connection_ends() {
     });
 }
 
-#[test]
-fn a_full_server_still_has_its_page() {
-    let server = Server::start(&["--max-connections", "1"]);
+fn a_full_server_still_has_its_page(engine: Engine) {
+    let server = Server::start(engine, &["--max-connections", "1"]);
     let _only = server.connect();
     let answer = server.answer("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 "));
 }
 
-#[test]
-fn half_sent_handshakes_keep_nobody_out() {
-    let server = Server::start(&["--max-connections", "1"]);
+fn half_sent_handshakes_keep_nobody_out(engine: Engine) {
+    let server = Server::start(engine, &["--max-connections", "1"]);
     let mut waiting: Vec<TcpStream> = (0..400).map(|_| server.tcp()).collect();
     for stream in &mut waiting {
         // The server has ended the oldest of them already.
@@ -50,9 +54,8 @@ fn half_sent_handshakes_keep_nobody_out() {
     assert!(is_ended(&mut waiting[0]));
 }
 
-#[test]
-fn without_file_descriptors_it_waits_and_goes_on() {
-    let server = Server::start_with_few_files(48, &[]);
+fn without_file_descriptors_it_waits_and_goes_on(engine: Engine) {
+    let server = Server::start_with_few_files(engine, 48, &[]);
     let mut open = Vec::new();
     // Connections beyond the limit wait in the listener's queue, and nobody answers them.
     let queued: Vec<TcpStream> = (0..80)

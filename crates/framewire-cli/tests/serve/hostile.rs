@@ -5,14 +5,23 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::server::Server;
+use crate::server::{Engine, Server};
+
+with_each_engine! {
+    a_peer_that_pings_and_never_reads,
+    a_peer_that_sends_messages_and_never_reads,
+    a_peer_that_announces_more_than_anybody_has,
+    a_peer_that_announces_the_limit_and_sends_ten_bytes,
+    a_hundred_and_thirty_thousand_fragments_of_one_byte,
+    three_hundred_thousand_empty_fragments,
+}
 
 const GROWTH: usize = 1 << 20;
 const MASK: [u8; 4] = [0; 4];
 
 /// Warms a server up, has `attack` on a new connection, and checks how much the server grew.
-fn memory_stays(attack: impl FnOnce(&mut TcpStream)) {
-    let server = Server::start(&[]);
+fn memory_stays(engine: Engine, attack: impl FnOnce(&mut TcpStream)) {
+    let server = Server::start(engine, &[]);
     server.connect();
     let mut stream = server.connect_raw();
     let before = server.resident();
@@ -61,19 +70,20 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-#[test]
-fn a_peer_that_pings_and_never_reads() {
-    memory_stays(|stream| send_without_reading(stream, &frame(0x89, &[b'p'; 125])));
+fn a_peer_that_pings_and_never_reads(engine: Engine) {
+    memory_stays(engine, |stream| {
+        send_without_reading(stream, &frame(0x89, &[b'p'; 125]));
+    });
 }
 
-#[test]
-fn a_peer_that_sends_messages_and_never_reads() {
-    memory_stays(|stream| send_without_reading(stream, &frame(0x82, &[b'm'; 8192])));
+fn a_peer_that_sends_messages_and_never_reads(engine: Engine) {
+    memory_stays(engine, |stream| {
+        send_without_reading(stream, &frame(0x82, &[b'm'; 8192]));
+    });
 }
 
-#[test]
-fn a_peer_that_announces_more_than_anybody_has() {
-    memory_stays(|stream| {
+fn a_peer_that_announces_more_than_anybody_has(engine: Engine) {
+    memory_stays(engine, |stream| {
         let mut head = vec![0x82, 0xff];
         head.extend((1_u64 << 62).to_be_bytes());
         head.extend(MASK);
@@ -87,9 +97,8 @@ fn a_peer_that_announces_more_than_anybody_has() {
     });
 }
 
-#[test]
-fn a_peer_that_announces_the_limit_and_sends_ten_bytes() {
-    memory_stays(|stream| {
+fn a_peer_that_announces_the_limit_and_sends_ten_bytes(engine: Engine) {
+    memory_stays(engine, |stream| {
         let mut head = vec![0x82, 0xff];
         head.extend((16_u64 << 20).to_be_bytes());
         head.extend(MASK);
@@ -103,14 +112,12 @@ fn a_peer_that_announces_the_limit_and_sends_ten_bytes() {
     });
 }
 
-#[test]
-fn a_hundred_and_thirty_thousand_fragments_of_one_byte() {
-    memory_stays(|stream| fragments(stream, 130_000, b"x"));
+fn a_hundred_and_thirty_thousand_fragments_of_one_byte(engine: Engine) {
+    memory_stays(engine, |stream| fragments(stream, 130_000, b"x"));
 }
 
-#[test]
-fn three_hundred_thousand_empty_fragments() {
-    memory_stays(|stream| fragments(stream, 300_000, b""));
+fn three_hundred_thousand_empty_fragments(engine: Engine) {
+    memory_stays(engine, |stream| fragments(stream, 300_000, b""));
 }
 
 /// One message in so many fragments; its echo is read.

@@ -1,8 +1,14 @@
-use crate::server::Server;
+use crate::server::{Engine, Server};
 
-#[test]
-fn get_of_the_root_is_the_page_with_its_limit() {
-    let server = Server::start(&["--max-message", "1MiB"]);
+with_each_engine! {
+    get_of_the_root_is_the_page_with_its_limit,
+    head_of_the_root_is_the_same_without_the_page,
+    other_paths_and_methods_are_refused,
+    an_upgrade_without_a_key_is_refused,
+}
+
+fn get_of_the_root_is_the_page_with_its_limit(engine: Engine) {
+    let server = Server::start(engine, &["--max-message", "1MiB"]);
     let answer = server.answer("GET /?from=here HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let head = head.to_ascii_lowercase();
@@ -22,17 +28,15 @@ fn get_of_the_root_is_the_page_with_its_limit() {
     assert!(body.contains("name=\"framewire-max-message\" content=\"1048576\""));
 }
 
-#[test]
-fn head_of_the_root_is_the_same_without_the_page() {
-    let server = Server::start(&[]);
+fn head_of_the_root_is_the_same_without_the_page(engine: Engine) {
+    let server = Server::start(engine, &[]);
     let get = server.answer("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let head = server.answer("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(head, get[..get.find("\r\n\r\n").unwrap() + 4]);
 }
 
-#[test]
-fn other_paths_and_methods_are_refused() {
-    let server = Server::start(&[]);
+fn other_paths_and_methods_are_refused(engine: Engine) {
+    let server = Server::start(engine, &[]);
     let status = |request: &str| server.answer(request)[..12].to_owned();
     assert_eq!(
         status("GET /favicon.ico HTTP/1.1\r\nHost: localhost\r\n\r\n"),
@@ -47,9 +51,8 @@ fn other_paths_and_methods_are_refused() {
     assert_eq!(status("nonsense\r\n\r\n"), "HTTP/1.1 400");
 }
 
-#[test]
-fn an_upgrade_without_a_key_is_refused() {
-    let server = Server::start(&[]);
+fn an_upgrade_without_a_key_is_refused(engine: Engine) {
+    let server = Server::start(engine, &[]);
     let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                    Sec-WebSocket-Version: 13\r\n\r\n";
     assert!(server.answer(request).starts_with("HTTP/1.1 400 "));

@@ -1,11 +1,18 @@
 use framewire::handshake::Connector;
 use framewire::{CloseCode, Opcode};
 
-use crate::server::{Server, run};
+use crate::server::{Engine, Server, run};
 
-#[test]
-fn messages_come_back_with_their_type() {
-    let server = Server::start(&[]);
+with_each_engine! {
+    messages_come_back_with_their_type,
+    a_message_of_the_limit_comes_back_and_one_more_byte_is_1009,
+    a_page_of_another_origin_is_refused_unless_it_is_listed_or_any_is_let_in,
+    a_page_of_this_server_may_connect,
+    an_address_in_use_ends_with_1_and_is_named,
+}
+
+fn messages_come_back_with_their_type(engine: Engine) {
+    let server = Server::start(engine, &[]);
     let mut websocket = server.connect();
     for (opcode, payload) in [
         (Opcode::Text, "grüße"),
@@ -21,9 +28,8 @@ fn messages_come_back_with_their_type() {
     }
 }
 
-#[test]
-fn a_message_of_the_limit_comes_back_and_one_more_byte_is_1009() {
-    let server = Server::start(&["--max-message", "64KiB"]);
+fn a_message_of_the_limit_comes_back_and_one_more_byte_is_1009(engine: Engine) {
+    let server = Server::start(engine, &["--max-message", "64KiB"]);
     let mut websocket = server.connect();
     websocket
         .write_message(Opcode::Binary, &vec![7; 65_536])
@@ -36,12 +42,14 @@ fn a_message_of_the_limit_comes_back_and_one_more_byte_is_1009() {
     assert_eq!(error.closed().unwrap().code, CloseCode::MESSAGE_TOO_BIG);
 }
 
-#[test]
-fn a_page_of_another_origin_is_refused_unless_it_is_listed_or_any_is_let_in() {
+fn a_page_of_another_origin_is_refused_unless_it_is_listed_or_any_is_let_in(engine: Engine) {
     let origin = Connector::new().origin("https://app.example".parse().unwrap());
     let other = Connector::new().origin("https://other.example".parse().unwrap());
-    let is_open =
-        |options: &[&str], connector| Server::start(options).try_connect(connector).is_ok();
+    let is_open = |options: &[&str], connector| {
+        Server::start(engine, options)
+            .try_connect(connector)
+            .is_ok()
+    };
 
     assert!(!is_open(&[], &origin));
     assert!(is_open(&["--origin", "any"], &origin));
@@ -59,9 +67,8 @@ fn a_page_of_another_origin_is_refused_unless_it_is_listed_or_any_is_let_in() {
     ));
 }
 
-#[test]
-fn a_page_of_this_server_may_connect() {
-    let server = Server::start(&[]);
+fn a_page_of_this_server_may_connect(engine: Engine) {
+    let server = Server::start(engine, &[]);
     let same = format!("http://{}", server.address).parse().unwrap();
     server.try_connect(&Connector::new().origin(same)).unwrap();
 }
@@ -83,8 +90,14 @@ fn what_makes_no_sense_ends_with_2_and_says_why() {
 }
 
 #[test]
-fn an_address_in_use_ends_with_1_and_is_named() {
-    let server = Server::start(&[]);
+fn threads_are_for_tokio() {
+    let (code, text) = run(&["serve", "--engine", "poll", "--threads", "2"]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("--threads"), "{text}");
+}
+
+fn an_address_in_use_ends_with_1_and_is_named(engine: Engine) {
+    let server = Server::start(engine, &[]);
     let address = server.address.to_string();
     let (code, text) = run(&["serve", "--listen", &address]);
     assert_eq!(code, Some(1));

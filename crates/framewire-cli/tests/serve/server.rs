@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ use framewire::{Config, WebSocket};
 /// How long anything here may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
+/// What `--engine` takes.
+pub(crate) type Engine = &'static str;
+
 /// A server on a free port, killed when this is dropped.
 pub(crate) struct Server {
     child: Child,
@@ -21,16 +25,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(engine: Engine, options: &[&str]) -> Self {
         let mut command = program();
         command
             .args(["serve", "--quiet", "--listen", "127.0.0.1:0"])
+            .args(["--engine", engine])
             .args(options);
         Self::started(command)
     }
 
     /// One that may have this many open files.
-    pub(crate) fn start_with_few_files(files: u32, options: &[&str]) -> Self {
+    pub(crate) fn start_with_few_files(engine: Engine, files: u32, options: &[&str]) -> Self {
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")])
@@ -41,6 +46,7 @@ impl Server {
                 "--listen",
                 "127.0.0.1:0",
             ])
+            .args(["--engine", engine])
             .args(options);
         Self::started(command)
     }
@@ -198,6 +204,15 @@ pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) 
         thread::sleep(Duration::from_millis(10));
     }
     panic!("{what} did not happen");
+}
+
+/// Waits until a count does not grow any more.
+pub(crate) fn until_it_rests(count: &AtomicUsize) {
+    let mut last = usize::MAX;
+    while last != count.load(Ordering::Relaxed) {
+        last = count.load(Ordering::Relaxed);
+        thread::sleep(Duration::from_millis(300));
+    }
 }
 
 /// Whether the peer has ended the connection, with or without a reset.

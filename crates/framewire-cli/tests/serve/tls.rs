@@ -5,16 +5,32 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
+use framewire::handshake::Connector;
 use framewire::rustls::crypto::ring;
 use framewire::rustls::pki_types::CertificateDer;
 use framewire::rustls::pki_types::pem::PemObject as _;
 use framewire::rustls::{ClientConfig, RootCertStore};
 use framewire::upgrade::TlsStream;
+use framewire::{Config, Opcode, Socket as _};
 use rcgen::{CertificateParams, KeyPair};
 
-use crate::server::{DEADLINE, Server, program, run, wait};
+use crate::server::{DEADLINE, Engine, Server, program, run, until_it_rests, wait};
+
+with_each_engine! {
+    connect_echoes_through_serve_over_tls,
+    the_roots_of_the_system_are_trusted,
+    the_end_of_the_server_closes_with_1001,
+    a_page_ends_as_tls_wants_it,
+    large_messages_come_back_to_a_peer_that_reads_late,
+    a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for,
+    a_certificate_for_another_host_is_refused,
+    pages_without_tls_are_of_another_origin,
+    a_client_without_tls_is_turned_away,
+}
 
 /// A certificate for `localhost` that signs itself, and its key, in files.
 struct Files {
@@ -22,11 +38,15 @@ struct Files {
     key: PathBuf,
 }
 
+/// The same test runs for several engines at once, each with files of its own.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
 impl Files {
     fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         let cert = params.self_signed(&key).unwrap();
+        let name = format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&directory).unwrap();
         let files = Self {
@@ -46,8 +66,25 @@ impl Files {
         self.key.to_str().unwrap()
     }
 
-    fn serve(&self) -> Server {
-        Server::start(&["--tls-cert", self.cert(), "--tls-key", self.key()])
+    /// A client that trusts the certificate.
+    fn trusting(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(&self.cert).unwrap())
+            .unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
+    }
+
+    fn serve(&self, engine: Engine) -> Server {
+        Server::start(
+            engine,
+            &["--tls-cert", self.cert(), "--tls-key", self.key()],
+        )
     }
 }
 
@@ -78,10 +115,9 @@ fn url(server: &Server) -> String {
     format!("wss://localhost:{}/", server.address.port())
 }
 
-#[test]
-fn connect_echoes_through_serve_over_tls() {
+fn connect_echoes_through_serve_over_tls(engine: Engine) {
     let files = Files::new("echo");
-    let server = files.serve();
+    let server = files.serve(engine);
     let options = ["--tls-ca", files.cert(), "--deflate"];
     let (code, output, notes) = connect(&url(&server), &options, "hello\nzwölf\n");
     assert_eq!((code, &output[..]), (Some(0), "hello\nzwölf\n"), "{notes}");
@@ -89,10 +125,9 @@ fn connect_echoes_through_serve_over_tls() {
     assert_eq!(server.end().0.code(), Some(0));
 }
 
-#[test]
-fn the_roots_of_the_system_are_trusted() {
+fn the_roots_of_the_system_are_trusted(engine: Engine) {
     let files = Files::new("system");
-    let server = files.serve();
+    let server = files.serve(engine);
     // Where OpenSSL's programs look for them instead of the system's own place.
     let mut program = program();
     program.env("SSL_CERT_FILE", files.cert());
@@ -100,10 +135,9 @@ fn the_roots_of_the_system_are_trusted() {
     assert_eq!((code, &output[..]), (Some(0), "hello\n"), "{notes}");
 }
 
-#[test]
-fn the_end_of_the_server_closes_with_1001() {
+fn the_end_of_the_server_closes_with_1001(engine: Engine) {
     let files = Files::new("end");
-    let server = files.serve();
+    let server = files.serve(engine);
     let mut child = program()
         .args(["connect", &url(&server), "--insecure"])
         .stdin(Stdio::piped())
@@ -121,22 +155,10 @@ fn the_end_of_the_server_closes_with_1001() {
     assert_eq!(server.end().0.code(), Some(0));
 }
 
-#[test]
-fn a_page_ends_as_tls_wants_it() {
+fn a_page_ends_as_tls_wants_it(engine: Engine) {
     let files = Files::new("page");
-    let server = files.serve();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates({
-            let mut roots = RootCertStore::empty();
-            roots
-                .add(CertificateDer::from_pem_file(&files.cert).unwrap())
-                .unwrap();
-            roots
-        })
-        .with_no_client_auth();
-    let config = Arc::new(config);
+    let server = files.serve(engine);
+    let config = files.trusting();
     let mut stream = TlsStream::connect(server.tcp(), "localhost", config, DEADLINE).unwrap();
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -147,10 +169,37 @@ fn a_page_ends_as_tls_wants_it() {
     assert!(page.starts_with(b"HTTP/1.1 200 OK"));
 }
 
-#[test]
-fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for() {
+fn large_messages_come_back_to_a_peer_that_reads_late(engine: Engine) {
+    const MESSAGES: usize = 60;
+    let files = Files::new("large");
+    let server = files.serve(engine);
+    let config = files.trusting();
+    let stream = TlsStream::connect(server.tcp(), "localhost", config, DEADLINE).unwrap();
+    let uri = url(&server);
+    let websocket = framewire::client(stream, &uri, &Connector::new(), Config::default()).unwrap();
+    let socket = websocket.stream();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_write_timeout(Some(DEADLINE)).unwrap();
+    let (mut reader, writer) = websocket.split().unwrap();
+    let payload: Vec<u8> = (0..500_000_u32).map(|i| (i / 3) as u8).collect();
+    let sent = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..MESSAGES {
+                writer.write_message(Opcode::Binary, &payload).unwrap();
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        until_it_rests(&sent);
+        for _ in 0..MESSAGES {
+            assert!(reader.next_message().unwrap().payload() == payload);
+        }
+    });
+}
+
+fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for(engine: Engine) {
     let files = Files::new("unknown");
-    let server = files.serve();
+    let server = files.serve(engine);
     let other = Files::new("other");
     for options in [&[][..], &["--tls-ca", other.cert()]] {
         let (code, output, notes) = connect(&url(&server), options, "hello\n");
@@ -164,20 +213,18 @@ fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for() {
     assert_eq!((code, &output[..]), (Some(0), "hello\n"), "{notes}");
 }
 
-#[test]
-fn a_certificate_for_another_host_is_refused() {
+fn a_certificate_for_another_host_is_refused(engine: Engine) {
     let files = Files::new("host");
-    let server = files.serve();
+    let server = files.serve(engine);
     let url = format!("wss://{}/", server.address);
     let (code, _, notes) = connect(&url, &["--tls-ca", files.cert()], "hello\n");
     assert_eq!(code, Some(1));
     assert!(notes.contains("not for 127.0.0.1"), "{notes}");
 }
 
-#[test]
-fn pages_without_tls_are_of_another_origin() {
+fn pages_without_tls_are_of_another_origin(engine: Engine) {
     let files = Files::new("origin");
-    let server = files.serve();
+    let server = files.serve(engine);
     let port = server.address.port();
     for (scheme, code) in [("https", 0), ("http", 1)] {
         let origin = format!("{scheme}://localhost:{port}");
@@ -187,10 +234,9 @@ fn pages_without_tls_are_of_another_origin() {
     }
 }
 
-#[test]
-fn a_client_without_tls_is_turned_away() {
+fn a_client_without_tls_is_turned_away(engine: Engine) {
     let files = Files::new("plain");
-    let server = files.serve();
+    let server = files.serve(engine);
     let started = Instant::now();
     let mut stream = server.tcp();
     stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();

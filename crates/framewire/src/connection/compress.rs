@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::fragment::Fragment;
 use super::message_writer::Access;
-use super::{Buffers, MessageWriter, Rest, Writer};
+use super::send::Rest;
+use super::{Buffers, MessageWriter, Writer};
 use crate::deflate::{EMPTY_BLOCK, Flush, TAIL_LEN};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{MAX_HEADER, Opcode};

@@ -104,6 +104,7 @@ impl Heartbeat {
     }
 
     /// What comes next; `waker` is woken when that may have changed.
+    #[cfg(feature = "tokio")]
     pub(crate) fn next(&self, pulse: &Pulse, waker: &Waker) -> Next {
         let now = (self.clock)();
         let mut beat = lock(&self.beat);

@@ -40,7 +40,9 @@ pub use pool::BufferPool;
 pub(crate) use pool::Buffers;
 pub use prepared::PreparedMessage;
 pub(crate) use reader::Reader;
-pub(crate) use send::{Rest, close_payload};
+#[cfg(feature = "tokio")]
+pub(crate) use send::Rest;
+pub(crate) use send::close_payload;
 pub use shutdown::Shutdown;
 pub(crate) use shutdown::{Closing, after, shut_down};
 pub(crate) use transport::{Reply, Transport};

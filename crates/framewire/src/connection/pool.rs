@@ -145,8 +145,8 @@ mod tests {
         buffers.give_read(&mut first);
         buffers.give_read(&mut second);
         assert_eq!((first.capacity(), second.capacity()), (0, 0));
-        let third = buffers.take_to_read(50);
-        assert_eq!(third.as_ptr(), memory);
+        let again = buffers.take_to_read(50);
+        assert_eq!(again.as_ptr(), memory);
         // The second was one too many.
         let Buffers::Pooled(pool) = &buffers else {
             unreachable!()

@@ -115,6 +115,12 @@ impl Reader {
         self.handlers.get_or_insert_default()
     }
 
+    /// Has nothing more come, after an error of the stream that need not be the last.
+    #[cfg(feature = "futures")]
+    pub(crate) fn give_up(&mut self) {
+        self.ended.get_or_insert_with(|| Box::new(Ended::Lost));
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.is_some()
     }
@@ -529,6 +535,7 @@ impl Reader {
             Ok(len) => Ok(len),
             Err(error) => {
                 if self.unread.is_empty() {
+                    // Where it ended is no place in an empty buffer.
                     self.unread = 0..0;
                     self.buffers.give_read(&mut self.buffer);
                 }

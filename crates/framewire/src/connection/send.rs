@@ -98,6 +98,30 @@ impl<S: Write> Writer<S> {
         Ok(())
     }
 
+    /// Makes sure that the next message can be taken whole.
+    #[cfg(feature = "futures")]
+    pub(crate) fn make_ready(&mut self) -> Result<(), Error> {
+        self.check_no_stream()?;
+        self.make_room(self.chunk_size)
+    }
+
+    /// Takes a message whole, of any length: what the stream does not take now is kept, over the bound
+    /// of the write buffer where it has to be. `WouldBlock` only where it was not
+    /// [made ready](Self::make_ready).
+    #[cfg(feature = "futures")]
+    pub(crate) fn take_whole(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+        self.check_message(opcode)?;
+        #[cfg(feature = "deflate")]
+        if let Some(rest) = self.begin_compressed(opcode, payload)? {
+            return self.send_all(rest);
+        }
+        if self.pending() + MAX_HEADER + payload.len() <= self.write_buffer {
+            return self.append(true, Rsv::NONE, opcode, payload);
+        }
+        let rest = self.begin_checked(true, Rsv::NONE, opcode, payload)?;
+        self.send_all(rest)
+    }
+
     pub(crate) fn begin_frame<'p>(
         &mut self,
         fin: bool,

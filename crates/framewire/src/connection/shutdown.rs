@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Reader, Transport, Writer};
 use crate::error::{Closed, Error, ErrorKind, Side, would_block};
-use crate::frame::{CloseCode, ControlPayload};
+use crate::frame::CloseCode;
 use crate::protocol::Role;
 
 /// How a connection was shut down.
@@ -37,15 +37,7 @@ pub(crate) fn shut_down(
     reader: &mut Reader,
     closing: &mut impl Closing,
 ) -> Result<Shutdown, Error> {
-    let payload = ControlPayload::close(CloseCode::NORMAL, "");
-    closing.writer().queue_close(
-        payload.unwrap_or(ControlPayload::EMPTY),
-        Box::new(Closed {
-            code: CloseCode::NORMAL,
-            reason: String::new(),
-            by: Side::Local,
-        }),
-    );
+    closing.writer().queue_normal_close();
     let by = closing.closed_by().unwrap_or(Side::Local);
     let mut closed = reader.discard(closing);
     closing.settle();

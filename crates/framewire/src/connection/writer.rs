@@ -9,7 +9,9 @@ use super::{Buffers, Config};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflater;
 use crate::error::{Closed, Error, ErrorKind, Side};
-use crate::frame::{ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv};
+use crate::frame::{
+    CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
+};
 use crate::protocol::{Encoder, Role, SendError, Sender};
 
 /// The writing side of a connection, with the stream that it writes to.
@@ -137,11 +139,13 @@ impl<S> Writer<S> {
     }
 
     /// The frame of which the caller that began it still has payload.
+    #[cfg(feature = "tokio")]
     pub(crate) fn frame_under_way(&self) -> Option<Opcode> {
         self.in_frame
     }
 
     /// The same over another stream.
+    #[cfg(feature = "tokio")]
     pub(crate) fn map_stream<T>(self, map: impl FnOnce(S) -> T) -> Writer<T> {
         Writer {
             stream: map(self.stream),
@@ -181,7 +185,7 @@ impl<S: Write> Writer<S> {
     /// burst is answered; else it is pending, and the latest counts.
     pub(crate) fn reply(&mut self, reply: Reply) {
         match reply {
-            Reply::Pong(payload) => self.sender.queue_pong(payload),
+            Reply::Pong(payload) => self.reply_pong(payload),
             Reply::Close(payload, closed) => {
                 self.peer_closed |= !self.sender.is_closing();
                 if let Some(payload) = payload {
@@ -209,6 +213,23 @@ impl<S: Write> Writer<S> {
         self.sender.has_reply() && self.in_frame.is_none() && !self.stalled && self.failed.is_none()
     }
 
+    fn reply_pong(&mut self, payload: ControlPayload) {
+        let has_room = self.in_frame.is_none() && self.pending() < self.write_buffer;
+        if has_room && self.failed.is_none() && !self.sender.has_reply() {
+            if self.sender.is_closing() {
+                return;
+            }
+            self.reserve(MAX_HEADER + MAX_CONTROL_PAYLOAD);
+            let (sender, output) = (&mut self.sender, &mut self.output);
+            let pong = sender.frame(true, Rsv::NONE, Opcode::Pong, payload.as_slice(), output);
+            if pong.is_ok() {
+                return;
+            }
+        }
+        // It waits, and the latest counts.
+        self.sender.queue_pong(payload);
+    }
+
     /// Lets a Close frame be the last thing sent, unless one is already.
     pub(crate) fn queue_close(&mut self, payload: ControlPayload, mut closed: Box<Closed>) {
         if !self.sender.is_closing() {
@@ -218,6 +239,19 @@ impl<S: Write> Writer<S> {
             self.closed = Some(closed);
             self.sender.queue_close(payload);
         }
+    }
+
+    /// Lets a Close frame with 1000 be the last thing sent, unless one is already.
+    pub(crate) fn queue_normal_close(&mut self) {
+        let payload = ControlPayload::close(CloseCode::NORMAL, "");
+        self.queue_close(
+            payload.unwrap_or(ControlPayload::EMPTY),
+            Box::new(Closed {
+                code: CloseCode::NORMAL,
+                reason: String::new(),
+                by: Side::Local,
+            }),
+        );
     }
 
     /// Moves the pending reply, if any, into the write buffer where that has room.

@@ -5,10 +5,11 @@ use super::key::{accept_key, is_valid_key};
 use super::origin::{Origin, Policy};
 use super::{Error, ErrorKind, Established, Pending, subprotocol};
 use crate::Socket;
-use crate::upgrade::{self, Limits};
+use crate::upgrade::{self, Limits, Timed, Wire, finish, receive_over};
 use http::header::{
-    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
 };
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 
 /// A server's side of the handshake: who is let in, and what is agreed on.
@@ -92,7 +93,7 @@ impl Acceptor {
         self
     }
 
-    /// Adds a header to every 101.
+    /// Adds a header to every 101, and to the 200 of HTTP/2.
     ///
     /// Fails with [`ErrorKind::InvalidArgument`] for one that the handshake sets or that has no
     /// place in it: `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`,
@@ -130,7 +131,16 @@ impl Acceptor {
     /// Gives any sound HTTP/1.1 request, whether it asks for a WebSocket or not. Blocks, sets
     /// time-outs, answers what is not sound, and fails as [`upgrade::receive`] does.
     pub fn receive<S: Socket>(&self, stream: S) -> Result<Pending<S>, Error> {
-        let pending = upgrade::receive(stream, &self.limits)?;
+        finish(self.receive_on::<Timed<S>>(stream))
+    }
+
+    /// As [`receive`](Self::receive), over any wire.
+    pub(crate) async fn receive_on<W: Wire>(
+        &self,
+        stream: W::Stream,
+    ) -> Result<Pending<W::Stream>, Error> {
+        let wire = W::within(stream, self.limits.time);
+        let pending = receive_over(wire, &self.limits).await?;
         let answer = self.respond(pending.request());
         Ok(Pending::new(pending, answer))
     }
@@ -174,14 +184,69 @@ impl Acceptor {
         let mut response = upgrade::respond(request, &["websocket"], self.headers.clone())
             .map_err(with_version_if_upgrade_required)?;
         let headers = request.headers();
-        check_version(headers)?;
+        check_version(headers, StatusCode::UPGRADE_REQUIRED)?;
         let accept = accept_for(headers)?;
-        subprotocol::check_offer(headers)?;
-        self.origin.check(headers, self.secure)?;
-
         response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, accept);
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        self.agree(headers, host, self.secure, response)
+    }
+
+    /// The 200 for an extended CONNECT, with which HTTP/2 opens a WebSocket connection on one of its
+    /// streams (RFC 8441 5), by this policy; for HTTP/3 too, where it is the same (RFC 9220 3).
+    ///
+    /// `protocol` is the request's `:protocol`, empty where it had none: servers that use the `http`
+    /// crate have it in the request's [`extensions`](http::Request::extensions), as a type of their
+    /// own. The URI is to have `:scheme`, `:authority` and `:path`. `Sec-WebSocket-Key` is not looked
+    /// at, and there is no `Sec-WebSocket-Accept`: RFC 8441 5 does without them.
+    ///
+    /// Same origin is here of one scheme, the URI's, unless [`secure`](Self::secure) says which.
+    /// Subprotocols, compression and headers are as for [`respond`](Self::respond). Allocates the
+    /// response. Does no I/O.
+    ///
+    /// Fails, with the refusal as [`Error::response`], where
+    ///
+    /// | status | kind | request |
+    /// |---|---|---|
+    /// | 505 | [`upgrade::ErrorKind::Version`] | is neither HTTP/2 nor HTTP/3 |
+    /// | 405 | [`upgrade::ErrorKind::Method`] | is not a `CONNECT` |
+    /// | 501 | [`upgrade::ErrorKind::NotUpgrade`] | is for another protocol than `websocket`, or for none |
+    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has `Connection`, `Upgrade`, `Transfer-Encoding` or `Content-Length`, no valid `:authority`, a `:scheme` that is not `http` or `https`, or a `Host` that is not the authority |
+    /// | 400 | [`ErrorKind::Version`] | has no `Sec-WebSocket-Version`, two, or another than 13 |
+    /// | 400 | [`ErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is no list of tokens |
+    /// | 403 | [`ErrorKind::Origin`] | has an `Origin` that the policy does not let in |
+    pub fn respond_extended_connect<B>(
+        &self,
+        request: &Request<B>,
+        protocol: &str,
+    ) -> Result<Response<()>, Error> {
+        let headers = self.headers.clone();
+        let response = upgrade::respond_extended_connect(request, protocol, "websocket", headers)?;
+        let uri = request.uri();
+        let host = uri.authority().map(http::uri::Authority::as_str);
+        let secure = self.secure.or(Some(uri.scheme() == Some(&Scheme::HTTPS)));
+        // RFC 9110 15.5.22: a 426 comes with Upgrade, which HTTP/2 does not have.
+        check_version(request.headers(), StatusCode::BAD_REQUEST)
+            .and_then(|()| self.agree(request.headers(), host, secure, response))
+            .map_err(|error| error.map_inner(upgrade::Error::without_connection_headers))
+    }
+
+    /// The subprotocol that is agreed on with a client that sends these headers.
+    pub(crate) fn choose_subprotocol(&self, headers: &HeaderMap) -> Option<&str> {
+        subprotocol::choose(&self.subprotocols, headers).map(String::as_str)
+    }
+
+    /// Checks and answers what is the same for every version of HTTP.
+    fn agree(
+        &self,
+        headers: &HeaderMap,
+        host: Option<&str>,
+        secure: Option<bool>,
+        mut response: Response<()>,
+    ) -> Result<Response<()>, Error> {
+        subprotocol::check_offer(headers)?;
+        self.origin.check(headers, host, secure)?;
         // RFC 6455 4.2.2: without agreement there is no Sec-WebSocket-Protocol, not an empty one.
-        if let Some(chosen) = subprotocol::choose(&self.subprotocols, headers) {
+        if let Some(chosen) = self.choose_subprotocol(headers) {
             response
                 .headers_mut()
                 .insert(SEC_WEBSOCKET_PROTOCOL, subprotocol::value(chosen)?);
@@ -199,12 +264,12 @@ impl Acceptor {
 }
 
 /// RFC 6455 4.2.1: the version is 13; 4.4: if it is not, say which one is spoken.
-fn check_version(headers: &HeaderMap) -> Result<(), Error> {
+fn check_version(headers: &HeaderMap, status: StatusCode) -> Result<(), Error> {
     match single(headers, SEC_WEBSOCKET_VERSION) {
         Single::One(version) if version == "13" => Ok(()),
         Single::One(_) | Single::Missing => Err(with_version(Error::refusing(
             ErrorKind::Version,
-            StatusCode::UPGRADE_REQUIRED,
+            status,
             "sec-websocket-version is not 13",
         ))
         .with_header(http::header::UPGRADE, HeaderValue::from_static("websocket"))

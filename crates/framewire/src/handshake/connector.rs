@@ -5,13 +5,16 @@ use super::key::{accept_key, generate_key};
 use super::{Error, ErrorKind, Established, offered_subprotocols, redirect, subprotocol};
 use crate::Socket;
 use crate::upgrade::{
-    self, Deadline, Dialer, Limits, Stream, Target, is_token, lists, request_by, split_host,
+    self, Deadline, Dialer, Limits, Stream, Target, Timed, Wire, finish, is_token, lists,
+    request_over, split_host,
 };
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
+use std::future::ready;
 use std::io;
 
 /// A client's side of the handshake: what is asked for.
@@ -125,9 +128,11 @@ impl Connector {
     /// [`ErrorKind::TooManyRedirects`].
     pub fn connect(&self, uri: &str) -> Result<Established<Stream>, Error> {
         let deadline = Deadline::after(self.limits.time);
-        self.connect_by(uri, deadline, |uri| {
-            Ok(self.dialer.dial_by(&target(uri)?, deadline)?)
-        })
+        let dial = |uri: Uri| {
+            let stream = self.dialer.dial_by(&target(&uri)?, deadline)?;
+            Ok(Timed::new(stream, deadline))
+        };
+        finish(self.connect_by(uri, |uri| ready(dial(uri))))
     }
 
     /// As [`connect`](Self::connect), over streams that `dial` connects to the host of a `ws` or
@@ -143,22 +148,29 @@ impl Connector {
         mut dial: impl FnMut(&Uri) -> io::Result<S>,
     ) -> Result<Established<S>, Error> {
         let deadline = Deadline::after(self.limits.time);
-        self.connect_by(uri, deadline, |uri| {
-            dial(uri).map_err(|error| {
-                let message = format!("connection for {uri} failed");
-                upgrade::Error::new(upgrade::ErrorKind::Dial, message)
-                    .with_source(error)
-                    .into()
-            })
-        })
+        finish(self.connect_by(uri, |uri| {
+            let stream = dial(&uri).map_err(|error| not_dialled(&uri, error));
+            ready(stream.map(|stream| Timed::new(stream, deadline)))
+        }))
     }
 
-    fn connect_by<S: Socket>(
+    /// The time for all of a connection.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn time(&self) -> std::time::Duration {
+        self.limits.time
+    }
+
+    #[cfg(feature = "tokio-net")]
+    pub(crate) fn its_dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    /// Connects over what `dial` gives, and goes where redirects lead.
+    pub(crate) async fn connect_by<W: Wire, F: Future<Output = Result<W, Error>>>(
         &self,
         uri: &str,
-        deadline: Deadline,
-        mut dial: impl FnMut(&Uri) -> Result<S, Error>,
-    ) -> Result<Established<S>, Error> {
+        mut dial: impl FnMut(Uri) -> F,
+    ) -> Result<Established<W::Stream>, Error> {
         let mut request = self.request(uri)?;
         let mut is_same_origin = true;
         let mut followed = 0;
@@ -166,8 +178,10 @@ impl Connector {
         loop {
             let asked = request.uri().clone();
             let follows = |target: &Uri| self.obstacle(&asked, target, followed).is_none();
-            let connected = dial(&asked)
-                .and_then(|stream| self.handshake_by(stream, request, deadline, follows));
+            let connected = match dial(asked.clone()).await {
+                Ok(wire) => self.handshake_over(wire, request, follows).await,
+                Err(error) => Err(error),
+            };
             let error = match (connected, led_here) {
                 // Of no use, but not for anything that the caller said.
                 (Err(error), Some(redirect)) if error.kind() == ErrorKind::InvalidArgument => {
@@ -217,27 +231,36 @@ impl Connector {
     /// `upgrade::request` and [`check_response`] do, and with [`ErrorKind::Redirect`]; a refusal's
     /// status, headers and body are in the error.
     pub fn handshake<S: Socket>(&self, stream: S, uri: &str) -> Result<Established<S>, Error> {
-        let deadline = Deadline::after(self.limits.time);
-        self.handshake_by(stream, self.request(uri)?, deadline, |_| false)
+        finish(self.handshake_on::<Timed<S>>(stream, uri))
     }
 
-    fn handshake_by<S: Socket>(
+    /// As [`handshake`](Self::handshake), over any wire.
+    pub(crate) async fn handshake_on<W: Wire>(
         &self,
-        stream: S,
+        stream: W::Stream,
+        uri: &str,
+    ) -> Result<Established<W::Stream>, Error> {
+        let wire = W::within(stream, self.limits.time);
+        let request = self.request(uri)?;
+        self.handshake_over(wire, request, |_| false).await
+    }
+
+    async fn handshake_over<W: Wire>(
+        &self,
+        wire: W,
         request: Request<()>,
-        deadline: Deadline,
         follows: impl Fn(&Uri) -> bool,
-    ) -> Result<Established<S>, Error> {
-        // `request_by` keeps the request; the check needs only its headers.
+    ) -> Result<Established<W::Stream>, Error> {
+        // `request_over` keeps the request; the check needs only its headers.
         let (uri, asked) = (request.uri().clone(), request.headers().clone());
-        let upgraded = request_by(
-            stream,
+        let upgraded = request_over(
+            wire,
             request,
             &self.limits,
-            deadline,
             |response| !redirect::target(&uri, response).is_some_and(|target| follows(&target)),
             |response| check_websocket_headers(&asked, response.headers()),
-        );
+        )
+        .await;
         let upgraded = upgraded.map_err(|error| as_redirect(error, &uri))?;
         #[cfg(feature = "deflate")]
         {
@@ -257,12 +280,44 @@ impl Connector {
         let (uri, host) = parse_uri(uri)?;
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.uri = uri;
-        parts.headers = self.headers.clone();
+        parts.headers = self.offer()?;
         let headers = &mut parts.headers;
         headers.insert(HOST, host);
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(SEC_WEBSOCKET_KEY, value(&generate_key()?)?);
+        Ok(Request::from_parts(parts, ()))
+    }
+
+    /// An extended CONNECT for a `ws` or `wss` URI, with which HTTP/2 opens a WebSocket connection on
+    /// one of its streams (RFC 8441 5): version HTTP/2, and an `http` or `https` URI.
+    ///
+    /// What sends it has to add `:protocol` with the value `websocket`: hyper and h2 each have a type
+    /// for that in the request's [`extensions`](http::Request::extensions). The answer goes to
+    /// [`check_extended_connect_response`] and `negotiated`, and the upgraded
+    /// stream to [`WebSocket::client`](crate::WebSocket::client) of a front end. A server has to have said
+    /// in its settings that it takes such requests (RFC 8441 3).
+    ///
+    /// Does no I/O. Fails with [`ErrorKind::InvalidArgument`] as [`request`](Self::request) does.
+    pub fn extended_connect_request(&self, uri: &str) -> Result<Request<()>, Error> {
+        let (uri, _) = parse_uri(uri)?;
+        let scheme = match is_secure(&uri) {
+            Some(true) => Scheme::HTTPS,
+            _ => Scheme::HTTP,
+        };
+        let mut target = uri.into_parts();
+        target.scheme = Some(scheme);
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = Method::CONNECT;
+        parts.version = Version::HTTP_2;
+        parts.uri = Uri::from_parts(target).map_err(|_| Error::invalid("invalid uri"))?;
+        parts.headers = self.offer()?;
+        Ok(Request::from_parts(parts, ()))
+    }
+
+    /// The headers of a request that are the same for every version of HTTP.
+    fn offer(&self) -> Result<HeaderMap, Error> {
+        let mut headers = self.headers.clone();
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         if !self.subprotocols.is_empty() {
             headers.insert(
@@ -277,7 +332,7 @@ impl Connector {
         if let Some(offer) = self.deflate.as_ref().and_then(super::extensions::offer) {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
         }
-        Ok(Request::from_parts(parts, ()))
+        Ok(headers)
     }
 }
 
@@ -295,6 +350,21 @@ impl Connector {
 pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
     upgrade::check_response(request, response)?;
     check_websocket_headers(request.headers(), response.headers())
+}
+
+/// Checks that a response establishes the connection that an extended CONNECT asked for
+/// (RFC 8441 5).
+///
+/// Does no I/O. Fails with [`upgrade::ErrorKind::Refused`] where the status is not 2xx, and with
+/// [`ErrorKind::Extension`] and [`ErrorKind::Subprotocol`] as [`check_response`] does. The stream is
+/// then to be reset; the server is at fault.
+pub fn check_extended_connect_response<B, C>(
+    request: &Request<B>,
+    response: &Response<C>,
+) -> Result<(), Error> {
+    upgrade::check_extended_connect_response(response)?;
+    check_extensions(request.headers(), response.headers())?;
+    check_subprotocol(request.headers(), response.headers())
 }
 
 fn check_websocket_headers(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
@@ -369,8 +439,16 @@ fn as_redirect(error: Error, asked: &Uri) -> Error {
     }
 }
 
+/// The error for a stream that the program's own dialling did not give.
+pub(crate) fn not_dialled(uri: &Uri, error: io::Error) -> Error {
+    let message = format!("connection for {uri} failed");
+    upgrade::Error::new(upgrade::ErrorKind::Dial, message)
+        .with_source(error)
+        .into()
+}
+
 /// What the URI of a request says about the connection.
-fn target(uri: &Uri) -> Result<Target, Error> {
+pub(crate) fn target(uri: &Uri) -> Result<Target, Error> {
     let secure = is_secure(uri).unwrap_or_default();
     let authority = uri.authority().map_or("", http::uri::Authority::as_str);
     Ok(Target::new(secure, authority)?)

@@ -20,7 +20,7 @@ pub enum ErrorKind {
     /// The HTTP beneath failed: never `InvalidArgument`, which is the kind of that name here.
     Upgrade(upgrade::ErrorKind),
     /// `Sec-WebSocket-Version` is not 13: a server answers 426 with `Sec-WebSocket-Version: 13`
-    /// (RFC 6455 4.4), or 400 where there are two.
+    /// (RFC 6455 4.4), or 400 where there are two, or over HTTP/2.
     Version,
     /// `Sec-WebSocket-Key` is missing, doubled or not 16 bytes in base64: a server answers 400.
     Key,
@@ -69,7 +69,7 @@ impl Error {
         }
     }
 
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
         upgrade::Error::new(upgrade::ErrorKind::InvalidArgument, message).into()
     }
 
@@ -90,10 +90,30 @@ impl Error {
         }
     }
 
-    /// Lets something be done with the error beneath.
+    /// Adds where it comes from.
+    #[cfg(feature = "deflate")]
+    pub(super) fn with_source(self, source: crate::deflate::AnswerError) -> Self {
+        Self {
+            inner: self.inner.with_source(source),
+            ..self
+        }
+    }
+
+    /// Changes the error beneath.
     pub(super) fn map_inner(self, f: impl FnOnce(upgrade::Error) -> upgrade::Error) -> Self {
         Self {
             inner: f(self.inner),
+            ..self
+        }
+    }
+
+    /// Lets something be done with the error beneath.
+    pub(super) async fn then_inner<F: Future<Output = upgrade::Error>>(
+        self,
+        f: impl FnOnce(upgrade::Error) -> F,
+    ) -> Self {
+        Self {
+            inner: f(self.inner).await,
             ..self
         }
     }

@@ -5,6 +5,9 @@
 //! types ([`Acceptor::respond`], [`Connector::request`], [`check_response`]), so that an HTTP
 //! server or an event loop can use the same rules; the methods that take a stream only move bytes.
 //!
+//! Over HTTP/2 an extended CONNECT takes the place of the upgrade (RFC 8441):
+//! [`Acceptor::respond_extended_connect`] and [`Connector::extended_connect_request`].
+//!
 //! # In one call
 //!
 //! ```no_run
@@ -78,9 +81,13 @@ mod redirect;
 mod subprotocol;
 
 pub use acceptor::Acceptor;
-pub use connector::{Connector, check_response};
+#[cfg(feature = "tokio")]
+pub(crate) use connector::not_dialled;
+#[cfg(feature = "tokio-net")]
+pub(crate) use connector::target;
+pub use connector::{Connector, check_extended_connect_response, check_response};
 pub use error::{Error, ErrorKind};
 pub use established::Established;
 pub use key::{accept_key, generate_key};
-pub use pending::Pending;
+pub use pending::{Pending, is_websocket};
 pub use subprotocol::offered_subprotocols;

@@ -3,7 +3,7 @@
 use super::fields::{Single, single};
 use super::{Error, ErrorKind};
 use crate::upgrade::split_host;
-use http::header::{HOST, ORIGIN};
+use http::header::ORIGIN;
 use http::{HeaderMap, StatusCode};
 
 /// Who is let in, by `Origin`.
@@ -27,8 +27,14 @@ impl Policy {
     /// Fails with 403 where a page is not let in. A client that is no browser sends no `Origin`,
     /// or any it likes: a policy protects users from pages, not servers from programs.
     ///
-    /// `secure` is whether clients come over TLS, where that is known.
-    pub(super) fn check(&self, headers: &HeaderMap, secure: Option<bool>) -> Result<(), Error> {
+    /// `host` is whom the request was sent to, and `secure` whether that was over TLS, where it is
+    /// known.
+    pub(super) fn check(
+        &self,
+        headers: &HeaderMap,
+        host: Option<&str>,
+        secure: Option<bool>,
+    ) -> Result<(), Error> {
         if matches!(self, Self::Any) {
             return Ok(());
         }
@@ -39,7 +45,7 @@ impl Policy {
             Single::Several => None,
         };
         let allowed = origin.is_some_and(|origin| match self {
-            Self::Same => origin.is_of_host(headers, secure),
+            Self::Same => origin.is_of_host(host, secure),
             Self::Any => true,
             Self::These(origins) => origins.contains(&origin),
         });
@@ -74,9 +80,9 @@ impl Origin {
 
     /// Whether the request was sent to the host that the page came from.
     ///
-    /// A server behind a proxy may not know whether the client spoke TLS, so a `Host` without a
+    /// A server behind a proxy may not know whether the client spoke TLS, so a host without a
     /// port has the default port of the origin's scheme.
-    fn is_of_host(&self, headers: &HeaderMap, secure: Option<bool>) -> bool {
+    fn is_of_host(&self, host: Option<&str>, secure: Option<bool>) -> bool {
         let is_secure = match &*self.scheme {
             "http" => false,
             "https" => true,
@@ -86,11 +92,7 @@ impl Origin {
         if secure.is_some_and(|secure| secure != is_secure) {
             return false;
         }
-        let host = headers
-            .get(HOST)
-            .and_then(|host| host.to_str().ok())
-            .and_then(split_authority);
-        host.is_some_and(|(host, port)| {
+        host.and_then(split_authority).is_some_and(|(host, port)| {
             host == self.host && port.or_else(|| default_port(&self.scheme)) == self.port
         })
     }

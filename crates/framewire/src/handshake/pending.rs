@@ -3,9 +3,16 @@
 use super::fields::{append, check_not_reserved, subprotocol};
 use super::{Error, Established, offered_subprotocols, subprotocol as names};
 use crate::Socket;
-use crate::upgrade;
+use crate::upgrade::{self, Timed, Wire, finish};
 use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderName, HeaderValue, Request, Response};
+
+/// Whether a request names `websocket` in `Upgrade`, so that it is for an
+/// [`Acceptor`](super::Acceptor) to answer.
+pub fn is_websocket<B>(request: &Request<B>) -> bool {
+    upgrade::lists(request.headers(), UPGRADE)
+        .any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+}
 
 /// A request that was read and awaits its answer.
 ///
@@ -69,8 +76,7 @@ impl<S> Pending<S> {
     /// It may still be refused: [`refusal`](Self::refusal) says whether and why. A request that is
     /// none of this library's business is one for which this is false.
     pub fn is_websocket(&self) -> bool {
-        upgrade::lists(self.request().headers(), UPGRADE)
-            .any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+        is_websocket(self.request())
     }
 
     /// Why [`accept`](Self::accept) would refuse the request, if it would.
@@ -102,10 +108,7 @@ impl<S: Socket> Pending<S> {
     /// head, reading that away for at most half a second); else with
     /// [`Write`](upgrade::ErrorKind::Write) or [`TimedOut`](upgrade::ErrorKind::TimedOut).
     pub fn accept(self) -> Result<Established<S>, Error> {
-        match self.answer {
-            Ok(response) => Ok(Established::new(self.upgrade.switch(response)?)),
-            Err(error) => Err(error.map_inner(|inner| self.upgrade.refuse_with(inner))),
-        }
+        finish(self.accept_over::<Timed<S>>())
     }
 
     /// Answers with a response of the program's own, whatever the policy says: a 401, a redirect,
@@ -113,6 +116,29 @@ impl<S: Socket> Pending<S> {
     ///
     /// Returns the stream, to be closed. Blocks and fails as [`upgrade::Pending::refuse`] does.
     pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
-        Ok(self.upgrade.refuse(response)?)
+        finish(self.refuse_over::<Timed<S>, B>(response))
+    }
+}
+
+/// The same over any wire.
+impl<S> Pending<S> {
+    pub(crate) async fn accept_over<W: Wire<Stream = S>>(self) -> Result<Established<S>, Error> {
+        match self.answer {
+            Ok(response) => {
+                let upgraded = self.upgrade.switch_over::<W>(response).await?;
+                Ok(Established::new(upgraded))
+            }
+            Err(error) => {
+                let sent = error.then_inner(|inner| self.upgrade.refuse_with_over::<W>(inner));
+                Err(sent.await)
+            }
+        }
+    }
+
+    pub(crate) async fn refuse_over<W: Wire<Stream = S>, B: AsRef<[u8]>>(
+        self,
+        response: &Response<B>,
+    ) -> Result<S, Error> {
+        Ok(self.upgrade.refuse_over::<W, B>(response).await?)
     }
 }

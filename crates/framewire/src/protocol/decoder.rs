@@ -238,6 +238,12 @@ impl Decoder {
         self.message
     }
 
+    /// Whether no header, frame or message has begun, and more may come.
+    #[cfg(feature = "alloc")]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.state == State::Header && self.partial_len == 0 && self.message.is_none()
+    }
+
     /// What has come of a header that is not whole.
     #[cfg(feature = "std")]
     pub(crate) fn partial_header(&self) -> &[u8] {

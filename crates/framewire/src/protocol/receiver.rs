@@ -274,6 +274,15 @@ impl Receiver {
         self.decoder.also_allow_rsv(Rsv::RSV1);
     }
 
+    /// Whether nothing has begun, and messages are not decompressed.
+    pub(super) fn is_at_rest(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.inflate.is_some() {
+            return false;
+        }
+        self.decoder.is_at_rest()
+    }
+
     /// Whether a message with these bits is compressed, so that its pieces, as
     /// [`receive_piece`](Self::receive_piece) gives them, are to be decompressed. Never without
     /// the feature `deflate`.

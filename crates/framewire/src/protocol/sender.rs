@@ -1,5 +1,6 @@
 //! Messages in, bytes out.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
@@ -14,21 +15,21 @@ use crate::frame::{
 /// reply that may be pending.
 ///
 /// At most one reply waits: a Pong replaces the one before it (RFC 6455 5.5.3 lets an endpoint
-/// answer only the latest Ping), and a Close replaces a Pong and is replaced by nothing. A peer
-/// that pings and never reads thus costs 125 bytes.
+/// answer only the latest Ping), and a Close replaces a Pong and is replaced by nothing. It is on
+/// the heap while it waits: a peer that pings and never reads costs 126 bytes.
 #[derive(Debug)]
 pub struct Sender {
     encoder: Encoder,
     #[cfg(feature = "deflate")]
     deflater: Option<Box<Deflater>>,
-    pending: Option<Pending>,
-    reply: ControlPayload,
+    reply: Option<Box<Pending>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pending {
-    Pong,
-    Close,
+/// A Pong or a Close that is pending.
+#[derive(Debug)]
+struct Pending {
+    opcode: Opcode,
+    payload: ControlPayload,
 }
 
 impl Sender {
@@ -39,8 +40,7 @@ impl Sender {
             encoder,
             #[cfg(feature = "deflate")]
             deflater: None,
-            pending: None,
-            reply: ControlPayload::EMPTY,
+            reply: None,
         }
     }
 
@@ -189,7 +189,7 @@ impl Sender {
     ) -> Result<Header, SendError> {
         let header = self.encoder.frame(fin, rsv, opcode, payload)?;
         if opcode == Opcode::Close {
-            self.pending = None;
+            self.reply = None;
             #[cfg(feature = "deflate")]
             self.end_compression();
         }
@@ -200,9 +200,8 @@ impl Sender {
     ///
     /// No effect once a Close frame is pending or was sent.
     pub fn queue_pong(&mut self, payload: ControlPayload) {
-        if self.pending != Some(Pending::Close) && !self.encoder.is_closed() {
-            self.pending = Some(Pending::Pong);
-            self.reply = payload;
+        if !self.is_closing() {
+            self.put(Opcode::Pong, payload);
         }
     }
 
@@ -210,9 +209,8 @@ impl Sender {
     ///
     /// No effect once a Close frame is pending or was sent: it is sent once (RFC 6455 5.5.1).
     pub fn queue_close(&mut self, payload: ControlPayload) {
-        if self.pending != Some(Pending::Close) && !self.encoder.is_closed() {
-            self.pending = Some(Pending::Close);
-            self.reply = payload;
+        if !self.is_closing() {
+            self.put(Opcode::Close, payload);
         }
     }
 
@@ -234,18 +232,15 @@ impl Sender {
     pub fn write_reply(&mut self, output: &mut Vec<u8>) -> Result<bool, SendError> {
         if self.encoder.is_closed() {
             // RFC 6455 5.5.1: nothing follows a Close frame.
-            self.pending = None;
+            self.reply = None;
         }
-        let opcode = match self.pending {
-            None => return Ok(false),
-            Some(Pending::Pong) => Opcode::Pong,
-            Some(Pending::Close) => Opcode::Close,
+        let Some(reply) = &self.reply else {
+            return Ok(false);
         };
-        let header = self
-            .encoder
-            .frame(true, Rsv::NONE, opcode, self.reply.as_slice())?;
-        append_frame(&header, self.reply.as_slice(), output);
-        self.pending = None;
+        let (opcode, payload) = (reply.opcode, reply.payload.as_slice());
+        let header = self.encoder.frame(true, Rsv::NONE, opcode, payload)?;
+        append_frame(&header, payload, output);
+        self.reply = None;
         #[cfg(feature = "deflate")]
         if opcode == Opcode::Close {
             self.end_compression();
@@ -253,18 +248,37 @@ impl Sender {
         Ok(true)
     }
 
+    fn put(&mut self, opcode: Opcode, payload: ControlPayload) {
+        let pending = Pending { opcode, payload };
+        match &mut self.reply {
+            Some(reply) => **reply = pending,
+            None => self.reply = Some(Box::new(pending)),
+        }
+    }
+
     /// Whether a reply is pending.
     #[must_use]
     #[inline]
     pub fn has_reply(&self) -> bool {
-        self.pending.is_some()
+        self.reply.is_some()
+    }
+
+    /// Whether nothing has begun and nothing is pending, and messages are not compressed.
+    pub(super) fn is_at_rest(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.deflater.is_some() {
+            return false;
+        }
+        let encoder = &self.encoder;
+        self.reply.is_none() && encoder.message().is_none() && !encoder.is_closed()
     }
 
     /// Whether a Close frame was sent or is pending.
     #[must_use]
     #[inline]
     pub fn is_closing(&self) -> bool {
-        self.encoder.is_closed() || self.pending == Some(Pending::Close)
+        let reply = self.reply.as_ref();
+        self.encoder.is_closed() || reply.is_some_and(|reply| reply.opcode == Opcode::Close)
     }
 
     /// The frames' own state.

@@ -39,6 +39,9 @@ pub struct Session {
     receiver: Receiver,
     sender: Sender,
     auto_pong: bool,
+    /// Whether `pong` is pending: it is kept here, so that a Ping costs no allocation.
+    has_pong: bool,
+    pong: ControlPayload,
 }
 
 impl Session {
@@ -60,6 +63,8 @@ impl Session {
             receiver,
             sender: Sender::new(encoder),
             auto_pong: true,
+            has_pong: false,
+            pong: ControlPayload::EMPTY,
         }
     }
 
@@ -165,11 +170,21 @@ impl Session {
                 if self.auto_pong
                     && let Some(payload) = ControlPayload::new(payload)
                 {
-                    self.sender.queue_pong(payload);
+                    self.queue_pong(payload);
                 }
             }
             // RFC 6455 5.5.1: a Close frame is answered with one.
             Event::Close(frame) => self.sender.queue_close(close_echo(frame.code)),
+        }
+    }
+
+    /// The latest Pong counts, and a Close more than any.
+    fn queue_pong(&mut self, payload: ControlPayload) {
+        if self.sender.has_reply() {
+            self.sender.queue_pong(payload);
+        } else if !self.sender.is_closing() {
+            self.has_pong = true;
+            self.pong = payload;
         }
     }
 
@@ -229,7 +244,21 @@ impl Session {
     /// [`SendError::NoEntropy`] alone; the reply is still pending.
     #[inline]
     pub fn write_reply(&mut self, output: &mut Vec<u8>) -> Result<bool, SendError> {
+        if self.has_pong && !self.sender.has_reply() && !self.sender.is_closing() {
+            let pong = self.pong.as_slice();
+            self.sender
+                .frame(true, Rsv::NONE, Opcode::Pong, pong, output)?;
+            self.has_pong = false;
+            return Ok(true);
+        }
+        self.has_pong = false;
         self.sender.write_reply(output)
+    }
+
+    /// Whether a reply is pending.
+    #[must_use]
+    pub fn has_reply(&self) -> bool {
+        self.sender.has_reply() || self.has_pong && !self.sender.is_closing()
     }
 
     /// Whether Close frames went both ways, or a violation ended the connection, and nothing is
@@ -238,6 +267,17 @@ impl Session {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.receiver.decoder().is_done() && self.sender.encoder().is_closed()
+    }
+
+    /// Whether it is as it was made, but for what was set: nothing has begun in either direction and
+    /// nothing is pending. Any other session with the same settings can then go on in its place, so
+    /// that an event loop needs sessions for those of its connections alone that are in the middle
+    /// of something, and none for those at rest.
+    ///
+    /// Never where compression was agreed on, or a Close frame was sent or came.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.receiver.is_at_rest() && self.sender.is_at_rest() && !self.has_pong
     }
 
     /// The receiving end, to change its limits. What it is given to receive is not answered.
@@ -270,5 +310,72 @@ mod tests {
     fn an_idle_session_fits_in_256_bytes() {
         let size = size_of::<Session>();
         assert!(size <= 256, "{size}");
+    }
+
+    /// Feeds a server's session, and says whether it is at rest then.
+    fn rests_after(session: &mut Session, input: &[u8]) -> bool {
+        let mut input = input.to_vec();
+        let (used, _) = session
+            .receive(&mut input, &mut MessageBuffer::new())
+            .unwrap();
+        assert_eq!(used, input.len());
+        session.is_at_rest()
+    }
+
+    #[test]
+    fn it_is_at_rest_between_messages_alone() {
+        let mut session = Session::server(Limits::default());
+        assert!(session.is_at_rest());
+        // RFC 6455 5.2: the first byte of a header, the rest of it, and a payload of two bytes.
+        assert!(!rests_after(&mut session, &[0x02]));
+        assert!(!rests_after(&mut session, &[0x82, 0, 0, 0, 0]));
+        assert!(!rests_after(&mut session, b"a"));
+        assert!(!rests_after(&mut session, b"b"));
+        // A Ping between two fragments, and the last one.
+        assert!(!rests_after(&mut session, &[0x89, 0x80, 0, 0, 0, 0]));
+        assert!(session.write_reply(&mut Vec::new()).unwrap());
+        assert!(!session.is_at_rest());
+        assert!(rests_after(&mut session, &[0x80, 0x80, 0, 0, 0, 0]));
+    }
+
+    #[test]
+    fn it_is_not_at_rest_while_a_reply_is_pending_or_a_message_is_open() {
+        let mut session = Session::server(Limits::default());
+        assert!(!rests_after(&mut session, &[0x89, 0x80, 0, 0, 0, 0]));
+        let output = &mut Vec::new();
+        assert!(session.write_reply(output).unwrap());
+        assert!(session.is_at_rest());
+        for (fin, opcode) in [(false, Opcode::Text), (true, Opcode::Continuation)] {
+            session
+                .send_frame(fin, Rsv::NONE, opcode, b"", output)
+                .unwrap();
+            assert_eq!(session.is_at_rest(), fin);
+        }
+    }
+
+    #[test]
+    fn it_is_not_at_rest_after_a_close_frame_of_either_end() {
+        let mut session = Session::server(Limits::default());
+        assert!(!rests_after(&mut session, &[0x88, 0x80, 0, 0, 0, 0]));
+        let mut session = Session::server(Limits::default());
+        session
+            .close(CloseCode::NORMAL, "", &mut Vec::new())
+            .unwrap();
+        assert!(!session.is_at_rest());
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn it_is_never_at_rest_with_compression() {
+        use crate::deflate::{Deflate, DeflateConfig, Parameters};
+        let deflate = Deflate::new(DeflateConfig::default()).unwrap();
+        let mut session = Session::server(Limits::default());
+        session.set_deflate(&deflate.negotiated(Parameters {
+            server_no_context_takeover: true,
+            client_no_context_takeover: true,
+            server_max_window_bits: 15,
+            client_max_window_bits: 15,
+        }));
+        assert!(!session.is_at_rest());
     }
 }

@@ -18,7 +18,8 @@ use crate::frame::{CloseCode, Opcode, Rsv};
 /// Reading waits for the next byte and gives 0 after a Close frame with 1000, 1001 or no code. Text,
 /// which is no bytes, is answered with Close 1003. A write of any size is fed as messages of at most
 /// the connection's chunk size; flushing, or a read that waits, sends them. Shutting down flushes and
-/// sends a Close frame with 1000.
+/// sends a Close frame with 1000, which ends both directions: a WebSocket connection has no half-close
+/// (RFC 6455 1.4), so that what the peer has still to say then is lost.
 ///
 /// Without a flush nothing is sent until then: `tokio::io::copy_bidirectional` flushes where it
 /// would wait.

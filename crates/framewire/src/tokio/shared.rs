@@ -256,23 +256,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// The right to send a message: waits for the one that another task is sending.
     pub(super) async fn message(&self) -> Result<SharedWriter<'_, S>, Error> {
         let mut place = Place::new(&self.waiting);
-        let mut message = poll_fn(|cx| {
-            if let Some(message) = self.try_message() {
-                return Poll::Ready(Ok(message));
-            }
-            place.wait(cx.waker());
-            // It may have been let go meanwhile.
-            if let Some(message) = self.try_message() {
-                return Poll::Ready(Ok(message));
-            }
-            match self.stream.check() {
-                Ok(()) => Poll::Pending,
-                Err(error) => Poll::Ready(Err(Error::from(error))),
-            }
-        })
-        .await?;
+        let message = poll_fn(|cx| self.poll_message_or(|| place.wait(cx.waker())));
+        let mut message = message.await?;
         message.place = Some(place);
         Ok(message)
+    }
+
+    #[cfg(feature = "futures")]
+    pub(super) fn poll_message(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<SharedWriter<'_, S>, Error>> {
+        self.poll_message_or(|| self.waiting.register(cx.waker()))
+    }
+
+    fn poll_message_or(&self, wait: impl FnOnce()) -> Poll<Result<SharedWriter<'_, S>, Error>> {
+        if let Some(message) = self.try_message() {
+            return Poll::Ready(Ok(message));
+        }
+        wait();
+        // It may have been let go meanwhile.
+        if let Some(message) = self.try_message() {
+            return Poll::Ready(Ok(message));
+        }
+        match self.stream.check() {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
     }
 
     /// The writer, when nobody else has it any more.
@@ -357,6 +367,16 @@ pub struct SharedWriter<'a, S> {
     shared: &'a Shared<S>,
     /// That of the future that has this, if one has.
     place: Option<Place<'a>>,
+}
+
+#[cfg(feature = "futures")]
+impl<S> SharedWriter<'_, S> {
+    /// Lets it go without waking those that wait: for one that found the stream stuck, which wakes them
+    /// all, this one among them, when it takes more.
+    pub(super) fn let_go_quietly(self) {
+        self.shared.is_sending.store(false, Ordering::Release);
+        mem::forget(self);
+    }
 }
 
 impl<S> Drop for SharedWriter<'_, S> {

@@ -24,8 +24,8 @@ use crate::protocol::Message;
 /// Every method is cancel-safe: see [`WebSocket`].
 #[derive(Debug)]
 pub struct ReadHalf<S> {
-    reader: Reader,
-    link: Link<S>,
+    pub(super) reader: Reader,
+    pub(super) link: Link<S>,
 }
 
 /// The writing half of a [split](WebSocket::split) connection, to be cloned into as many tasks as
@@ -39,6 +39,8 @@ pub struct ReadHalf<S> {
 #[derive(Debug)]
 pub struct WriteHalf<S> {
     shared: Arc<Shared<S>>,
+    #[cfg(feature = "futures")]
+    pub(super) held: Option<super::Message>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -53,7 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             shared.exchange().heartbeat.end();
         }
         let link = Link::new(Arc::clone(&shared));
-        (ReadHalf { reader, link }, WriteHalf { shared })
+        (ReadHalf { reader, link }, WriteHalf::new(shared))
     }
 }
 
@@ -142,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     ///
     /// # Errors
     /// Gives both halves back where they are not of one connection, or where the writing half has
-    /// other clones.
+    /// other clones, or as a `Sink` still holds a message: flush it first.
     #[expect(
         clippy::expect_used,
         clippy::missing_panics_doc,
@@ -153,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
         write_half: WriteHalf<S>,
     ) -> Result<WebSocket<S>, Box<(Self, WriteHalf<S>)>> {
         let is_pair = Arc::ptr_eq(self.link.shared(), &write_half.shared);
-        if !is_pair || Arc::strong_count(&write_half.shared) != 2 {
+        if !is_pair || !write_half.is_last_of_two() {
             return Err(Box::new((self, write_half)));
         }
         drop(self.link);
@@ -419,10 +421,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     }
 }
 
+impl<S> WriteHalf<S> {
+    fn new(shared: Arc<Shared<S>>) -> Self {
+        Self {
+            shared,
+            #[cfg(feature = "futures")]
+            held: None,
+        }
+    }
+
+    /// Whether it is the only one, with nothing that the others would not know of.
+    fn is_last_of_two(&self) -> bool {
+        #[cfg(feature = "futures")]
+        if self.held.is_some() {
+            return false;
+        }
+        Arc::strong_count(&self.shared) == 2
+    }
+}
+
 impl<S> Clone for WriteHalf<S> {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-        }
+        Self::new(Arc::clone(&self.shared))
     }
 }

@@ -1,9 +1,11 @@
 //! The client's end over a stream that is already connected.
 
 use super::body::Body;
-use super::deadline::{Deadline, PIECE};
+use super::deadline::Deadline;
 use super::encode::encode_request;
 use super::negotiate::check_response;
+use super::timed::Timed;
+use super::wire::{Wire, finish, read, write_all};
 use super::{Error, ErrorKind, Limits, ResponseDecoder, Upgraded};
 use crate::Socket;
 use http::{Request, Response, StatusCode};
@@ -48,26 +50,24 @@ pub fn request<S: Socket, E: From<Error>>(
     limits: &Limits,
     validate: impl FnOnce(&Response<()>) -> Result<(), E>,
 ) -> Result<Upgraded<S>, E> {
-    let deadline = Deadline::after(limits.time);
-    request_by(stream, request, limits, deadline, |_| true, validate)
+    let wire = Timed::within(stream, limits.time);
+    finish(request_over(wire, request, limits, |_| true, validate))
 }
 
-/// As [`request`], by a deadline that other steps share; its limit of time is not looked at. Of a
-/// refusal that is not `worth_reading` the body is left out.
-pub(crate) fn request_by<S: Socket, E: From<Error>>(
-    mut stream: S,
+/// As [`request`], over any wire and by its deadline. Of a refusal that is not `worth_reading` the
+/// body is left out.
+pub(crate) async fn request_over<W: Wire, E: From<Error>>(
+    mut wire: W,
     request: Request<()>,
     limits: &Limits,
-    deadline: Deadline,
     worth_reading: impl FnOnce(&Response<()>) -> bool,
     validate: impl FnOnce(&Response<()>) -> Result<(), E>,
-) -> Result<Upgraded<S>, E> {
-    let head = encode_request(&request)?;
-    deadline.write_all(&mut stream, &head)?;
-    let (response, leftover) = read_response(&mut stream, limits, deadline)?;
+) -> Result<Upgraded<W::Stream>, E> {
+    write_all(&mut wire, &encode_request(&request)?).await?;
+    let (response, leftover) = read_response(&mut wire, limits).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let response = if worth_reading(&response) {
-            read_body(&mut stream, response, &leftover, deadline)
+            read_body(&mut wire, response, &leftover).await
         } else {
             response.map(|()| Vec::new())
         };
@@ -75,49 +75,49 @@ pub(crate) fn request_by<S: Socket, E: From<Error>>(
     }
     check_response(&request, &response)?;
     validate(&response)?;
-    deadline.clear(&stream)?;
+    wire.release()?;
+    let stream = wire.into_stream();
     Ok(Upgraded::new(stream, leftover, request, response))
 }
 
-fn read_response<S: Socket>(
-    stream: &mut S,
+async fn read_response<W: Wire>(
+    wire: &mut W,
     limits: &Limits,
-    deadline: Deadline,
 ) -> Result<(Response<()>, Vec<u8>), Error> {
     let mut decoder = ResponseDecoder::new(limits);
-    let mut piece = [0; PIECE];
     loop {
-        let count = deadline.read(stream, &mut piece)?;
-        if count == 0 {
-            return Err(Error::new(
-                ErrorKind::Closed,
-                "stream ended before the response",
-            ));
-        }
-        if let (used, Some(response)) = decoder.decode(&piece[..count])? {
-            return Ok((response, piece[used..count].to_vec()));
+        let next = read(wire, |piece| {
+            if piece.is_empty() {
+                let message = "stream ended before the response";
+                return Err(Error::new(ErrorKind::Closed, message));
+            }
+            let (used, response) = decoder.decode(piece)?;
+            Ok(response.map(|response| (response, piece[used..].to_vec())))
+        });
+        if let Some(read) = next.await? {
+            return Ok(read);
         }
     }
 }
 
 /// The beginning of a refusal's body, of which `leftover` came with the head. What does not come soon
 /// is not waited for: the refusal is what the caller has to know.
-pub(super) fn read_body<S: Socket>(
-    stream: &mut S,
+pub(super) async fn read_body<W: Wire>(
+    wire: &mut W,
     response: Response<()>,
     leftover: &[u8],
-    deadline: Deadline,
 ) -> Response<Vec<u8>> {
-    let deadline = deadline.within(BODY_TIME);
+    let soon = Deadline::starting(W::now(), BODY_TIME);
+    wire.set_deadline(wire.deadline().or_sooner(soon));
     let mut body = Body::new(response.status(), response.headers());
-    let mut piece = [0; PIECE];
     let mut done = body.feed(leftover);
     while !done {
+        let fed = read(wire, |piece| {
+            let is_end = piece.is_empty();
+            Ok(body.feed(piece) || is_end)
+        });
         // A body that breaks off is still worth reading.
-        let Ok(count @ 1..) = deadline.read(stream, &mut piece) else {
-            break;
-        };
-        done = body.feed(&piece[..count]);
+        done = fed.await.unwrap_or(true);
     }
     response.map(|()| body.into_bytes())
 }

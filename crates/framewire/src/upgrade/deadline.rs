@@ -16,36 +16,34 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn after(time: Duration) -> Self {
+        Self::starting(Instant::now(), time)
+    }
+
+    /// So long from a point in time, which a front end may take from another clock.
+    pub(crate) fn starting(now: Instant, time: Duration) -> Self {
         Self {
-            end: Instant::now().checked_add(time),
+            end: now.checked_add(time),
             time,
         }
     }
 
-    /// The same, or so long from now where that is sooner.
-    pub(super) fn within(self, time: Duration) -> Self {
-        let sooner = Self::after(time);
-        match (self.end, sooner.end) {
+    /// `None` is never.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn end(self) -> Option<Instant> {
+        self.end
+    }
+
+    /// The sooner of the two.
+    pub(super) fn or_sooner(self, other: Self) -> Self {
+        match (self.end, other.end) {
             (Some(end), Some(other)) if end <= other => self,
-            _ => sooner,
+            _ => other,
         }
     }
 
     /// Reads once. Past the deadline, fails with [`ErrorKind::TimedOut`].
     pub(super) fn read<S: Socket>(self, stream: &mut S, buf: &mut [u8]) -> Result<usize, Error> {
         self.read_by(stream, |stream| stream.read(buf))
-    }
-
-    /// Fills all of `buf`; the end of the stream before that is [`ErrorKind::Closed`].
-    pub(super) fn read_exact<S: Socket>(self, stream: &mut S, buf: &mut [u8]) -> Result<(), Error> {
-        let mut filled = 0;
-        while filled < buf.len() {
-            match self.read(stream, &mut buf[filled..])? {
-                0 => return Err(Error::new(ErrorKind::Closed, "stream ended")),
-                count => filled += count,
-            }
-        }
-        Ok(())
     }
 
     /// Reads without taking what is read.
@@ -117,7 +115,7 @@ impl Deadline {
     }
 
     /// The error for something that the time was too short for.
-    pub(super) fn error_for(self, what: &str) -> Error {
+    pub(crate) fn error_for(self, what: &str) -> Error {
         let message = format!("{what} was not done within the limit of {:?}", self.time);
         Error::new(ErrorKind::TimedOut, message)
     }
@@ -132,7 +130,8 @@ impl Deadline {
         }
     }
 
-    fn error(self, error: io::Error, kind: ErrorKind, doing: &str) -> Error {
+    /// The error for something that the stream failed at.
+    pub(crate) fn error(self, error: io::Error, kind: ErrorKind, doing: &str) -> Error {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             // How a TLS stream says that it was cut.
             return Error::new(ErrorKind::Closed, "stream ended").with_source(error);
@@ -155,6 +154,6 @@ impl Deadline {
 }
 
 /// How much is read at once, and so the most that can be left over after a head.
-pub(super) const PIECE: usize = 4096;
+pub(crate) const PIECE: usize = 4096;
 /// A kernel that counts time-outs in ticks may end one this much early.
 const TICK: Duration = Duration::from_millis(10);

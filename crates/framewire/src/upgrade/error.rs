@@ -2,6 +2,7 @@
 
 use super::encode::plain_response;
 use crate::Fault;
+use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::error::Error as StdError;
 use std::{fmt, io};
@@ -34,10 +35,12 @@ pub enum ErrorKind {
     /// Not HTTP/1.1. A server answers 505 (RFC 9110 15.6.6), to HTTP/1.0 as well, in which an
     /// upgrade cannot be asked for (RFC 9110 7.8). The peer's fault.
     Version,
-    /// The method is not `GET`. A server answers 405 with `Allow: GET`. The peer's fault.
+    /// The method is not `GET`, or of an extended CONNECT (RFC 8441) not `CONNECT`. A server answers
+    /// 405 with what is in `Allow`. The peer's fault.
     Method,
     /// A sound request that asks for no upgrade: a server answers 400; or for none that is
-    /// accepted: it answers 426 with what is, in `Upgrade`. The peer's fault.
+    /// accepted: it answers 426 with what is, in `Upgrade`, and an extended CONNECT with 501. The
+    /// peer's fault.
     NotUpgrade,
     /// The time of [`Limits::time`](super::Limits::time) was over. A server answers 408 if part
     /// of a head had come, and nothing if none had. The peer's fault.
@@ -108,6 +111,15 @@ impl Error {
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         if let Some(response) = &mut self.0.response {
             response.headers_mut().append(name, value);
+        }
+        self
+    }
+
+    /// Leaves out of the answer what HTTP/2 has no place for (RFC 9113 8.2.2).
+    pub(crate) fn without_connection_headers(mut self) -> Self {
+        if let Some(response) = &mut self.0.response {
+            response.headers_mut().remove(CONNECTION);
+            response.headers_mut().remove(UPGRADE);
         }
         self
     }

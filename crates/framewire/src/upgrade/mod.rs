@@ -62,6 +62,7 @@ mod deadline;
 mod dial;
 mod encode;
 mod error;
+mod extended_connect;
 mod head;
 mod host;
 mod limits;
@@ -71,17 +72,24 @@ mod request;
 mod response;
 mod rewind;
 mod server;
+mod timed;
 #[cfg(feature = "rustls")]
 mod tls;
 mod upgraded;
+mod wire;
 
 pub use client::request;
-pub(crate) use client::request_by;
+pub(crate) use client::request_over;
 pub(crate) use deadline::Deadline;
 pub(crate) use dial::Target;
+#[cfg(feature = "tokio-rustls")]
+pub(crate) use dial::check_alpn;
 pub use dial::{Dialer, Proxies, Proxy, Stream};
+#[cfg(feature = "tokio-net")]
+pub(crate) use dial::{Endpoint, Network, no_connection, nodelay_failed, not_resolved};
 pub use encode::{encode_request, encode_response};
 pub use error::{Error, ErrorKind};
+pub(crate) use extended_connect::{check_extended_connect_response, respond_extended_connect};
 pub(crate) use host::split_host;
 pub use limits::Limits;
 pub(crate) use list::{is_token, lists};
@@ -90,7 +98,14 @@ pub use request::RequestDecoder;
 pub(crate) use request::hide_credentials;
 pub use response::ResponseDecoder;
 pub use rewind::Rewind;
+pub(crate) use server::receive_over;
 pub use server::{Pending, receive};
+pub(crate) use timed::Timed;
 #[cfg(feature = "rustls")]
 pub use tls::TlsStream;
+#[cfg(feature = "tokio-rustls")]
+pub(crate) use tls::{broken, refused, server_name, unusable};
 pub use upgraded::Upgraded;
+#[cfg(feature = "tokio-net")]
+pub(crate) use wire::Peek;
+pub(crate) use wire::{Wire, finish};

@@ -167,7 +167,8 @@ fn upgrade_required(accepted: &[&str], listed: HeaderValue) -> Error {
     .with_header(CONNECTION, HeaderValue::from_static("Upgrade"))
 }
 
-fn without_body<C>(response: &Response<C>) -> Response<Vec<u8>> {
+/// A refusal to keep, of a response whose body is not here.
+pub(super) fn without_body<C>(response: &Response<C>) -> Response<Vec<u8>> {
     let mut copy = Response::new(Vec::new());
     *copy.status_mut() = response.status();
     *copy.version_mut() = response.version();

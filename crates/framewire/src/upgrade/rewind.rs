@@ -42,7 +42,12 @@ impl<S> Rewind<S> {
         &self.stream
     }
 
-    fn advance(&mut self, count: usize) {
+    #[cfg(feature = "tokio")]
+    pub(crate) fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    pub(crate) fn advance(&mut self, count: usize) {
         self.read += count;
         if self.read == self.leftover.len() {
             self.leftover = Vec::new();

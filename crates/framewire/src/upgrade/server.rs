@@ -1,8 +1,9 @@
-//! The server's end over a blocking stream: read a request, then accept or refuse.
+//! The server's end: read a request, then accept or refuse.
 
-use super::deadline::{Deadline, PIECE};
 use super::encode::{encode_head, encode_response, invalid};
 use super::negotiate::{announces_body, check_request, check_response, respond};
+use super::timed::Timed;
+use super::wire::{Wire, finish, read, write_all};
 use super::{Error, ErrorKind, Limits, RequestDecoder, Upgraded};
 use crate::Socket;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -21,13 +22,20 @@ use std::time::Duration;
 /// stream that returns `WouldBlock` before the time is over (a non-blocking one) ends in
 /// [`ErrorKind::Read`] and its bytes are lost: [`RequestDecoder`] is for those. `TimedOut` from the
 /// stream itself is [`ErrorKind::TimedOut`] at any time.
-pub fn receive<S: Socket>(mut stream: S, limits: &Limits) -> Result<Pending<S>, Error> {
-    let deadline = Deadline::after(limits.time);
-    match read_request(&mut stream, limits, deadline) {
+pub fn receive<S: Socket>(stream: S, limits: &Limits) -> Result<Pending<S>, Error> {
+    finish(receive_over(Timed::within(stream, limits.time), limits))
+}
+
+/// As [`receive`], over any wire.
+pub(crate) async fn receive_over<W: Wire>(
+    mut wire: W,
+    limits: &Limits,
+) -> Result<Pending<W::Stream>, Error> {
+    match read_request(&mut wire, limits).await {
         Ok((request, leftover)) => {
-            deadline.clear(&stream)?;
+            wire.release()?;
             Ok(Pending {
-                stream,
+                stream: wire.into_stream(),
                 request,
                 leftover,
                 time: limits.time,
@@ -36,7 +44,7 @@ pub fn receive<S: Socket>(mut stream: S, limits: &Limits) -> Result<Pending<S>, 
         Err(error) => {
             // More of a request that was not understood may be on its way.
             let unread = error.kind() != ErrorKind::TimedOut;
-            Err(answer_error(&mut stream, error, false, unread, limits.time))
+            Err(answer_error(&mut wire, error, false, unread, limits.time).await)
         }
     }
 }
@@ -91,10 +99,7 @@ impl<S: Socket> Pending<S> {
     /// Blocks while writing, at most [`Limits::time`]. A request that [`respond`] refuses is
     /// refused with its status, as by [`refuse_with`](Self::refuse_with).
     pub fn accept(self, accepted: &[&str], headers: HeaderMap) -> Result<Upgraded<S>, Error> {
-        match respond(&self.request, accepted, headers) {
-            Ok(response) => self.switch(response),
-            Err(error) => Err(self.refuse_with(error)),
-        }
+        finish(self.accept_over::<Timed<S>>(accepted, headers))
     }
 
     /// Sends a 101 that [`respond`] or a layer above it made.
@@ -103,24 +108,8 @@ impl<S: Socket> Pending<S> {
     /// where the response is not one that [`check_response`] lets a client accept, or the request is
     /// not one of HTTP/1.1 with `GET`, a host and no body; with [`ErrorKind::Io`] or
     /// [`ErrorKind::TimedOut`].
-    pub fn switch(mut self, response: Response<()>) -> Result<Upgraded<S>, Error> {
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(invalid(format!(
-                "status {} does not switch protocols",
-                response.status()
-            )));
-        }
-        check_request(&self.request)
-            .and_then(|()| check_response(&self.request, &response))
-            .map_err(|error| invalid(error.to_string()))?;
-        let head = encode_head(response.status(), response.headers(), 0)?;
-        write(&mut self.stream, &head, Deadline::after(self.time))?;
-        Ok(Upgraded::new(
-            self.stream,
-            self.leftover,
-            self.request,
-            response,
-        ))
+    pub fn switch(self, response: Response<()>) -> Result<Upgraded<S>, Error> {
+        finish(self.switch_over::<Timed<S>>(response))
     }
 
     /// Answers with a response of the caller's: any status but 1xx, any headers, any body.
@@ -133,7 +122,60 @@ impl<S: Socket> Pending<S> {
     /// the peer sent more than the head or announced it, until it closes or for half a second.
     /// Fails with [`ErrorKind::InvalidArgument`] where the response cannot be sent, with
     /// [`ErrorKind::Write`] or [`ErrorKind::TimedOut`].
-    pub fn refuse<B: AsRef<[u8]>>(mut self, response: &Response<B>) -> Result<S, Error> {
+    pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+        finish(self.refuse_over::<Timed<S>, B>(response))
+    }
+
+    /// Answers with [`Error::response`], if the error has one, and gives the error back.
+    ///
+    /// Blocks as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
+    /// [`source`](std::error::Error::source) says why.
+    pub fn refuse_with(self, error: Error) -> Error {
+        finish(self.refuse_with_over::<Timed<S>>(error))
+    }
+}
+
+/// The same over any wire.
+impl<S> Pending<S> {
+    pub(crate) async fn accept_over<W: Wire<Stream = S>>(
+        self,
+        accepted: &[&str],
+        headers: HeaderMap,
+    ) -> Result<Upgraded<S>, Error> {
+        match respond(&self.request, accepted, headers) {
+            Ok(response) => self.switch_over::<W>(response).await,
+            Err(error) => Err(self.refuse_with_over::<W>(error).await),
+        }
+    }
+
+    pub(crate) async fn switch_over<W: Wire<Stream = S>>(
+        self,
+        response: Response<()>,
+    ) -> Result<Upgraded<S>, Error> {
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(invalid(format!(
+                "status {} does not switch protocols",
+                response.status()
+            )));
+        }
+        check_request(&self.request)
+            .and_then(|()| check_response(&self.request, &response))
+            .map_err(|error| invalid(error.to_string()))?;
+        let head = encode_head(response.status(), response.headers(), 0)?;
+        let mut wire = W::within(self.stream, self.time);
+        write(&mut wire, &head).await?;
+        Ok(Upgraded::new(
+            wire.into_stream(),
+            self.leftover,
+            self.request,
+            response,
+        ))
+    }
+
+    pub(crate) async fn refuse_over<W: Wire<Stream = S>, B: AsRef<[u8]>>(
+        self,
+        response: &Response<B>,
+    ) -> Result<S, Error> {
         if response.status().is_informational() {
             return Err(invalid(format!(
                 "status {} is not a refusal",
@@ -141,20 +183,19 @@ impl<S: Socket> Pending<S> {
             )));
         }
         let bytes = encode_answer(response, self.is_head())?;
-        write(&mut self.stream, &bytes, Deadline::after(self.time))?;
-        if self.has_unread() {
-            drain(&mut self.stream, self.time)?;
+        let unread = self.has_unread();
+        let mut wire = W::within(self.stream, self.time);
+        write(&mut wire, &bytes).await?;
+        if unread {
+            drain(&mut wire, self.time).await?;
         }
-        Ok(self.stream)
+        Ok(wire.into_stream())
     }
 
-    /// Answers with [`Error::response`], if the error has one, and gives the error back.
-    ///
-    /// Blocks as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
-    /// [`source`](std::error::Error::source) says why.
-    pub fn refuse_with(mut self, error: Error) -> Error {
+    pub(crate) async fn refuse_with_over<W: Wire<Stream = S>>(self, error: Error) -> Error {
         let (is_head, unread) = (self.is_head(), self.has_unread());
-        answer_error(&mut self.stream, error, is_head, unread, self.time)
+        let mut wire = W::within(self.stream, self.time);
+        answer_error(&mut wire, error, is_head, unread, self.time).await
     }
 
     fn is_head(&self) -> bool {
@@ -166,26 +207,24 @@ impl<S: Socket> Pending<S> {
     }
 }
 
-fn read_request<S: Socket>(
-    stream: &mut S,
+async fn read_request<W: Wire>(
+    wire: &mut W,
     limits: &Limits,
-    deadline: Deadline,
 ) -> Result<(Request<()>, Vec<u8>), Error> {
     let mut decoder = RequestDecoder::new(limits);
-    let mut piece = [0; PIECE];
     loop {
-        let count = match deadline.read(stream, &mut piece) {
-            Ok(0) => {
-                return Err(Error::new(
-                    ErrorKind::Closed,
-                    "stream ended before the request",
-                ));
+        let next = read(wire, |piece| {
+            if piece.is_empty() {
+                let message = "stream ended before the request";
+                return Err(Error::new(ErrorKind::Closed, message));
             }
-            Ok(count) => count,
+            let (used, request) = decoder.decode(piece)?;
+            Ok(request.map(|request| (request, piece[used..].to_vec())))
+        });
+        match next.await {
+            Ok(Some(read)) => return Ok(read),
+            Ok(None) => {}
             Err(error) => return Err(read_failed(error, &decoder)),
-        };
-        if let (used, Some(request)) = decoder.decode(&piece[..count])? {
-            return Ok((request, piece[used..count].to_vec()));
         }
     }
 }
@@ -199,9 +238,10 @@ fn read_failed(error: Error, decoder: &RequestDecoder) -> Error {
     error
 }
 
-/// Sends the answer that an error carries, and gives the error back, with why it could not be sent.
-fn answer_error<S: Socket>(
-    stream: &mut S,
+/// Sends the answer that an error carries, within `time`, and gives the error back, with why it could
+/// not be sent.
+async fn answer_error<W: Wire>(
+    wire: &mut W,
     error: Error,
     is_head: bool,
     unread: bool,
@@ -210,12 +250,17 @@ fn answer_error<S: Socket>(
     let Some(response) = error.response() else {
         return error;
     };
-    let written = encode_answer(response, is_head)
-        .and_then(|bytes| write(stream, &bytes, Deadline::after(time)));
+    let written = match encode_answer(response, is_head) {
+        Ok(bytes) => {
+            wire.set_time(time);
+            write(wire, &bytes).await
+        }
+        Err(error) => Err(error),
+    };
     match written {
         Ok(()) => {
             if unread {
-                let _ = drain(stream, time);
+                let _ = drain(wire, time).await;
             }
             error
         }
@@ -242,26 +287,25 @@ fn encode_answer<B: AsRef<[u8]>>(response: &Response<B>, is_head: bool) -> Resul
     encode_response(response)
 }
 
-fn write<S: Socket>(stream: &mut S, bytes: &[u8], deadline: Deadline) -> Result<(), Error> {
-    deadline.write_all(stream, bytes)?;
-    deadline.clear(stream)
+async fn write<W: Wire>(wire: &mut W, bytes: &[u8]) -> Result<(), Error> {
+    write_all(wire, bytes).await?;
+    wire.release()
 }
 
 /// Reads away what a refused peer still sends.
 ///
 /// RFC 9112 9.6: closing a TCP connection with unread input resets it, and a reset can take the
 /// answer from the client before it was read.
-fn drain<S: Socket>(stream: &mut S, time: Duration) -> Result<(), Error> {
-    let deadline = Deadline::after(time.min(LINGER));
-    let mut piece = [0; PIECE];
+async fn drain<W: Wire>(wire: &mut W, time: Duration) -> Result<(), Error> {
+    wire.set_time(time.min(LINGER));
     let mut left = LINGER_BYTES;
-    while let Ok(count @ 1..) = deadline.read(stream, &mut piece) {
+    while let Ok(count @ 1..) = read(wire, |piece| Ok(piece.len())).await {
         if count >= left {
             break;
         }
         left -= count;
     }
-    deadline.clear(stream)
+    wire.release()
 }
 
 const LINGER: Duration = Duration::from_millis(500);

@@ -1,6 +1,7 @@
 //! From a name to a TCP connection: its addresses, their order, and a share of the time for each.
 
 use super::endpoint::{Endpoint, Host};
+use super::network::Network;
 use crate::upgrade::deadline::Deadline;
 use crate::upgrade::{Error, ErrorKind};
 use std::io;
@@ -8,19 +9,25 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// The addresses of an endpoint, in the order in which they are tried.
-pub(super) fn ordered(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
-    Ok(interleave(resolve(endpoint)?))
+pub(super) async fn ordered<N: Network>(
+    network: &N,
+    endpoint: &Endpoint,
+) -> Result<Vec<SocketAddr>, Error> {
+    let name = match &endpoint.host {
+        Host::Address(address) => return Ok(vec![SocketAddr::new(*address, endpoint.port)]),
+        Host::Name(name) => name,
+    };
+    let addresses = network.resolve(name, endpoint.port).await?;
+    if addresses.is_empty() {
+        return Err(not_resolved(name));
+    }
+    Ok(interleave(addresses))
 }
 
-/// Connects to the first address of an endpoint that takes the connection, with `TCP_NODELAY`.
+/// Connects to the first of these addresses that takes the connection, with `TCP_NODELAY`.
 ///
-/// Each address has an equal share of what is left of the time. Resolving a name blocks for as long
-/// as the operating system takes, whatever the deadline.
-pub(super) fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<TcpStream, Error> {
-    connect_to_any(&ordered(endpoint)?, endpoint, deadline)
-}
-
-fn connect_to_any(
+/// Each has an equal share of what is left of the time.
+pub(super) fn connect_to_any(
     addresses: &[SocketAddr],
     endpoint: &Endpoint,
     deadline: Deadline,
@@ -35,9 +42,7 @@ fn connect_to_any(
         match result {
             Ok(stream) => {
                 // Without it, a small message would wait for the acknowledgement of the one before.
-                stream.set_nodelay(true).map_err(|error| {
-                    Error::new(ErrorKind::Io, "setting tcp_nodelay failed").with_source(error)
-                })?;
+                stream.set_nodelay(true).map_err(nodelay_failed)?;
                 return Ok(stream);
             }
             Err(error) => failures.push((address, error)),
@@ -49,24 +54,18 @@ fn connect_to_any(
     Err(no_connection(endpoint, failures))
 }
 
-/// The addresses of an endpoint, in the resolver's order (RFC 6724).
-fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
-    let name = match &endpoint.host {
-        Host::Address(address) => return Ok(vec![SocketAddr::new(*address, endpoint.port)]),
-        Host::Name(name) => name,
-    };
-    let failed = || {
-        let message = format!("host {name} could not be resolved");
-        Error::new(ErrorKind::Resolve, message)
-    };
-    let addresses = (name.as_str(), endpoint.port).to_socket_addrs();
-    let addresses: Vec<_> = addresses
-        .map_err(|error| failed().with_source(error))?
-        .collect();
-    if addresses.is_empty() {
-        return Err(failed());
-    }
-    Ok(addresses)
+/// All addresses of a name, in the resolver's order (RFC 6724).
+///
+/// Blocks for as long as the operating system takes, whatever the deadline.
+pub(super) fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+    let addresses = (name, port).to_socket_addrs();
+    let addresses = addresses.map_err(|error| not_resolved(name).with_source(error))?;
+    Ok(addresses.collect())
+}
+
+pub(crate) fn not_resolved(name: &str) -> Error {
+    let message = format!("host {name} could not be resolved");
+    Error::new(ErrorKind::Resolve, message)
 }
 
 /// RFC 8305 4: the family of the resolver's first address first, and then the families in turn.
@@ -88,7 +87,15 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     ordered
 }
 
-fn no_connection(endpoint: &Endpoint, mut failures: Vec<(SocketAddr, io::Error)>) -> Error {
+pub(crate) fn nodelay_failed(error: io::Error) -> Error {
+    Error::new(ErrorKind::Io, "setting tcp_nodelay failed").with_source(error)
+}
+
+/// The error for an endpoint none of whose addresses took the connection.
+pub(crate) fn no_connection(
+    endpoint: &Endpoint,
+    mut failures: Vec<(SocketAddr, io::Error)>,
+) -> Error {
     let message = match &failures[..] {
         [(address, error)] if address.to_string() == endpoint.to_string() => {
             format!("connection to {endpoint} {}", outcome(error))
@@ -111,7 +118,7 @@ fn no_connection(endpoint: &Endpoint, mut failures: Vec<(SocketAddr, io::Error)>
 fn outcome(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused".to_owned(),
-        io::ErrorKind::TimedOut => "not answered in its share of the time".to_owned(),
+        io::ErrorKind::TimedOut => "not answered in time".to_owned(),
         _ => format!("failed: {error}"),
     }
 }
@@ -205,7 +212,7 @@ mod tests {
         let error = no_connection(&endpoint(), failures);
         assert_eq!(
             error.to_string(),
-            "no connection to a.example:80: [2001:db8::1]:80 not answered in its share of the time, \
+            "no connection to a.example:80: [2001:db8::1]:80 not answered in time, \
              192.0.2.1:80 refused"
         );
     }

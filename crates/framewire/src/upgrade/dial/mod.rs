@@ -2,27 +2,37 @@
 
 mod addresses;
 mod endpoint;
+mod network;
 mod proxies;
 mod proxy;
+mod route;
 mod socks;
 mod stream;
 mod tunnel;
 
-use super::client::request_by;
+use super::client::request_over;
 use super::deadline::Deadline;
+use super::timed::Timed;
 #[cfg(feature = "rustls")]
 use super::tls::{TlsStream, default_config};
+use super::wire::{Wire as _, finish};
 use super::{Error, ErrorKind, Limits, Upgraded};
-use endpoint::{Endpoint, Host};
+#[cfg(feature = "rustls")]
+use endpoint::Host;
 use http::uri::{Authority, Scheme, Uri};
 use http::{Request, Response};
-use std::net::{SocketAddr, TcpStream};
+use network::Blocking;
+#[cfg(feature = "rustls")]
+use std::net::TcpStream;
 #[cfg(feature = "rustls")]
 use std::sync::Arc;
 use std::time::Duration;
 
-use proxy::Protocol;
-
+#[cfg(feature = "tokio-net")]
+pub(crate) use addresses::{no_connection, nodelay_failed, not_resolved};
+pub(crate) use endpoint::Endpoint;
+#[cfg(feature = "tokio-net")]
+pub(crate) use network::Network;
 pub use proxies::Proxies;
 pub use proxy::Proxy;
 pub use stream::Stream;
@@ -39,6 +49,9 @@ pub use stream::Stream;
 /// addresses are tried one after the other, in the order of RFC 8305 section 4 (IPv6 and IPv4 in
 /// turn), each with an equal share of the time that is left; nothing is tried in parallel, as that
 /// would take a thread. `TCP_NODELAY` is set. With a proxy that is how the proxy is connected to.
+///
+/// Over tokio, `framewire::tokio::upgrade::dial` takes the same dialer, waits for the resolver no longer
+/// than the limit, and races the addresses.
 #[derive(Debug, Clone, Default)]
 pub struct Dialer {
     proxies: Proxies,
@@ -108,24 +121,21 @@ impl Dialer {
     ) -> Result<Upgraded<Stream>, E> {
         let deadline = Deadline::after(limits.time);
         let stream = self.dial_by(&Target::of(request.uri())?, deadline)?;
-        request_by(stream, request, limits, deadline, |_| true, validate)
+        let wire = Timed::new(stream, deadline);
+        finish(request_over(wire, request, limits, |_| true, validate))
     }
 
     /// Connects; the time-outs that the deadline needs are left set.
     pub(crate) fn dial_by(&self, target: &Target, deadline: Deadline) -> Result<Stream, Error> {
         if cfg!(not(feature = "rustls")) && target.secure {
-            let message = format!(
-                "{} is to be reached over tls, which needs the feature `rustls` of framewire",
-                target.endpoint
-            );
-            return Err(Error::new(ErrorKind::Unsupported, message));
+            return Err(target.needs_feature("rustls"));
         }
-        let stream = self.connect(target, deadline)?;
+        let wire = finish(route::connect(&Blocking(deadline), &self.proxies, target))?;
         #[cfg(feature = "rustls")]
         if target.secure {
-            return self.secure(stream, target, deadline);
+            return self.secure(wire.into_stream(), target, deadline);
         }
-        Ok(Stream::Plain(stream))
+        Ok(Stream::Plain(wire.into_stream()))
     }
 
     #[cfg(feature = "rustls")]
@@ -135,112 +145,30 @@ impl Dialer {
         target: &Target,
         deadline: Deadline,
     ) -> Result<Stream, Error> {
-        let config = match &self.tls {
-            Some(config) => Arc::clone(config),
-            None => default_config()?,
-        };
-        let host = match &target.endpoint.host {
-            Host::Name(name) => name.clone(),
-            Host::Address(address) => address.to_string(),
-        };
-        let stream = TlsStream::connect_by(stream, &host, config, deadline)?;
-        // RFC 7301 3.2: nothing but what was agreed on may be spoken.
-        let alpn = stream.inspect(|session| session.alpn_protocol().map(<[u8]>::to_vec));
-        if let Some(protocol) = alpn.filter(|protocol| protocol != b"http/1.1") {
-            let message = format!(
-                "{host} and the tls configuration agreed on {}, which is not http/1.1",
-                protocol.escape_ascii()
-            );
-            return Err(Error::new(ErrorKind::Tls, message));
-        }
+        let host = target.certificate_host();
+        let stream = TlsStream::connect_by(stream, &host, self.tls_config()?, deadline)?;
+        stream.inspect(|session| check_alpn(&host, session.alpn_protocol()))?;
         Ok(Stream::Tls(stream))
     }
 
-    fn connect(&self, target: &Target, deadline: Deadline) -> Result<TcpStream, Error> {
-        match self.proxies.choose(target) {
-            Some(proxy) => connect_through(proxy, &target.endpoint, deadline),
-            None => addresses::connect(&target.endpoint, deadline),
+    /// The configuration for TLS: the one that was set, or the default.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn tls_config(&self) -> Result<Arc<rustls::ClientConfig>, Error> {
+        match &self.tls {
+            Some(config) => Ok(Arc::clone(config)),
+            None => default_config(),
         }
     }
-}
 
-fn connect_through(
-    proxy: &Proxy,
-    target: &Endpoint,
-    deadline: Deadline,
-) -> Result<TcpStream, Error> {
-    match proxy.protocol {
-        Protocol::Socks5 => open_to_any(proxy, &addresses::ordered(target)?, deadline),
-        Protocol::Http | Protocol::Socks5h => {
-            open_through(proxy, target, deadline).map_err(|failure| failure.error)
-        }
+    /// As [`dial`](Self::dial) over TCP alone, with the ways of another front end.
+    #[cfg(feature = "tokio-net")]
+    pub(crate) async fn connect_over<N: Network>(
+        &self,
+        network: &N,
+        target: &Target,
+    ) -> Result<N::Wire, Error> {
+        route::connect(network, &self.proxies, target).await
     }
-}
-
-fn open_to_any(
-    proxy: &Proxy,
-    addresses: &[SocketAddr],
-    deadline: Deadline,
-) -> Result<TcpStream, Error> {
-    let mut unreachable = Error::new(ErrorKind::Resolve, "host has no address");
-    for address in addresses {
-        let target = Endpoint {
-            host: Host::Address(address.ip()),
-            port: address.port(),
-        };
-        match open_through(proxy, &target, deadline) {
-            Ok(stream) => return Ok(stream),
-            Err(failure) if failure.of_address => unreachable = failure.error,
-            Err(failure) => return Err(failure.error),
-        }
-    }
-    Err(unreachable)
-}
-
-/// Why a proxy made no connection.
-#[derive(Debug)]
-struct Failure {
-    error: Error,
-    /// Whether another address of the target may do.
-    of_address: bool,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self {
-            error,
-            of_address: false,
-        }
-    }
-}
-
-fn open_through(
-    proxy: &Proxy,
-    target: &Endpoint,
-    deadline: Deadline,
-) -> Result<TcpStream, Failure> {
-    let unreachable = |error: Error| {
-        let message = format!("proxy {} cannot be reached", proxy.endpoint);
-        error.of_step(ErrorKind::Proxy, &message)
-    };
-    let mut stream = addresses::connect(&proxy.endpoint, deadline).map_err(unreachable)?;
-    let credentials = proxy.credentials.as_ref();
-    let opened = match proxy.protocol {
-        Protocol::Http => {
-            tunnel::open(&mut stream, target, credentials, deadline).map_err(Failure::from)
-        }
-        Protocol::Socks5 | Protocol::Socks5h => {
-            socks::open(&mut stream, target, credentials, deadline)
-        }
-    };
-    opened.map_err(|failure| {
-        let message = format!("proxy {} made no connection to {target}", proxy.endpoint);
-        Failure {
-            error: failure.error.of_step(ErrorKind::Proxy, &message),
-            ..failure
-        }
-    })?;
-    Ok(stream)
 }
 
 /// What a URI says about the connection to its host.
@@ -252,7 +180,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// Of an `http` or `https` URI.
-    pub(super) fn of(uri: &Uri) -> Result<Self, Error> {
+    pub(crate) fn of(uri: &Uri) -> Result<Self, Error> {
         let secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
             Some(scheme) if *scheme == Scheme::HTTPS => true,
@@ -270,76 +198,39 @@ impl Target {
         };
         Ok(Self { secure, endpoint })
     }
+
+    /// Whom the certificate has to be for.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn certificate_host(&self) -> String {
+        match &self.endpoint.host {
+            Host::Name(name) => name.clone(),
+            Host::Address(address) => address.to_string(),
+        }
+    }
+
+    /// The error for a feature without which there is no TLS.
+    pub(crate) fn needs_feature(&self, feature: &str) -> Error {
+        let message = format!(
+            "{} is to be reached over tls, which needs the feature `{feature}` of framewire",
+            self.endpoint
+        );
+        Error::new(ErrorKind::Unsupported, message)
+    }
+}
+
+/// RFC 7301 3.2: nothing but what was agreed on may be spoken.
+#[cfg(feature = "rustls")]
+pub(crate) fn check_alpn(host: &str, agreed: Option<&[u8]>) -> Result<(), Error> {
+    let Some(protocol) = agreed.filter(|protocol| *protocol != b"http/1.1") else {
+        return Ok(());
+    };
+    let message = format!(
+        "{host} and the tls configuration agreed on {}, which is not http/1.1",
+        protocol.escape_ascii()
+    );
+    Err(Error::new(ErrorKind::Tls, message))
 }
 
 fn invalid(message: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
-
-    #[test]
-    fn address_that_a_socks_proxy_does_not_reach_is_followed_by_the_next() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = format!("socks5://{}", listener.local_addr().unwrap());
-        let server = std::thread::spawn(move || {
-            // Host unreachable, then success, each to a greeting and a request.
-            [4, 0].map(|reply| {
-                let (mut stream, _) = listener.accept().unwrap();
-                stream.read_exact(&mut [0; 3]).unwrap();
-                stream.write_all(&[5, 0]).unwrap();
-                let mut request = [0; 10];
-                stream.read_exact(&mut request).unwrap();
-                let answer = [5, reply, 0, 1, 0, 0, 0, 0, 0, 0];
-                stream.write_all(&answer).unwrap();
-                request[7]
-            })
-        });
-        let addresses = ["192.0.2.1:80", "192.0.2.2:80"].map(|text| text.parse().unwrap());
-        let deadline = Deadline::after(Duration::from_secs(30));
-        open_to_any(&Proxy::parse(&proxy).unwrap(), &addresses, deadline).unwrap();
-        assert_eq!(server.join().unwrap(), [1, 2]);
-    }
-
-    /// How many of two addresses are tried through a proxy that answers all of these, in turn.
-    fn tried(user: &str, answers: &'static [&'static [u8]]) -> usize {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = format!("socks5://{user}{}", listener.local_addr().unwrap());
-        let (note, notes) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let _ = note.send(());
-                for answer in answers {
-                    let _ = stream.read(&mut [0; 100]).unwrap();
-                    stream.write_all(answer).unwrap();
-                }
-            }
-        });
-        let addresses = ["192.0.2.1:80", "192.0.2.2:80"].map(|text| text.parse().unwrap());
-        let deadline = Deadline::after(Duration::from_secs(30));
-        open_to_any(&Proxy::parse(&proxy).unwrap(), &addresses, deadline).unwrap_err();
-        notes.try_iter().count()
-    }
-
-    #[test]
-    fn rfc1928_6_another_address_is_tried_only_where_the_reply_is_about_the_address() {
-        assert_eq!(tried("", &[&[5, 0], &[5, 1, 0, 1]]), 1);
-        assert_eq!(tried("", &[&[5, 0], &[5, 2, 0, 1]]), 1);
-        assert_eq!(tried("", &[&[5, 0], &[5, 3, 0, 1]]), 2);
-        assert_eq!(tried("", &[&[5, 0], &[5, 4, 0, 1]]), 2);
-        assert_eq!(tried("", &[&[5, 0], &[5, 5, 0, 1]]), 2);
-        assert_eq!(tried("", &[&[5, 0], &[5, 6, 0, 1]]), 2);
-        assert_eq!(tried("", &[&[5, 0], &[5, 7, 0, 1]]), 1);
-        assert_eq!(tried("", &[&[5, 0], &[5, 8, 0, 1]]), 2);
-        assert_eq!(tried("", &[&[5, 0], &[5, 9, 0, 1]]), 1);
-        assert_eq!(tried("", &[&[5, 0xFF]]), 1);
-        // RFC 1929: a password that is wrong is wrong for all of them.
-        assert_eq!(tried("u:p@", &[&[5, 2], &[1, 1]]), 1);
-    }
 }

@@ -1,27 +1,23 @@
 //! SOCKS version 5: a client that connects (RFC 1928), with a password if need be (RFC 1929).
 
-use super::Failure;
 use super::endpoint::{Endpoint, Host};
 use super::proxy::Credentials;
-use crate::Socket;
-use crate::upgrade::deadline::Deadline;
+use super::route::Failure;
+use crate::upgrade::wire::{Wire, read_exact, write_all};
 use crate::upgrade::{Error, ErrorKind};
 use std::net::IpAddr;
 
 /// Asks the proxy at the other end of a stream for a connection, and takes no more from the stream
 /// than its answers.
-pub(super) fn open<S: Socket>(
-    stream: &mut S,
+pub(super) async fn open<W: Wire>(
+    wire: &mut W,
     target: &Endpoint,
     credentials: Option<&Credentials>,
-    deadline: Deadline,
 ) -> Result<(), Failure> {
     let (mut client, mut next) = Client::new(target, credentials)?;
-    let mut heard = [0; LONGEST];
     while let Next::Exchange { say, hear } = next {
-        deadline.write_all(stream, &say)?;
-        deadline.read_exact(stream, &mut heard[..hear])?;
-        next = client.hear(&heard[..hear])?;
+        write_all(wire, &say).await?;
+        next = client.hear(&read_exact(wire, hear).await?)?;
     }
     Ok(())
 }
@@ -185,13 +181,14 @@ const NAME: u8 = 3;
 const IPV6: u8 = 4;
 /// Bytes of a port.
 const PORT: usize = 2;
-/// The longest that is heard at once: a name and a port.
-const LONGEST: usize = 255 + PORT;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    /// The longest that is heard at once: a name and a port.
+    const LONGEST: usize = 255 + PORT;
 
     fn client(target: &str, credentials: Option<(&str, &str)>) -> (Client, Next) {
         let credentials = credentials.map(|(user, password)| Credentials {

@@ -3,29 +3,27 @@
 use super::endpoint::Endpoint;
 use super::proxy::Credentials;
 use crate::upgrade::client::read_body;
-use crate::upgrade::deadline::{Deadline, PIECE};
+use crate::upgrade::wire::{Peek, peek, read_exact, write_all};
 use crate::upgrade::{Error, ErrorKind, Limits, ResponseDecoder};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Response;
-use std::net::TcpStream;
 
 /// Asks the proxy at the other end of a stream for a tunnel, and takes no more from the stream than
 /// the head of its answer: what follows is the target's.
-pub(super) fn open(
-    stream: &mut TcpStream,
+pub(super) async fn open<W: Peek>(
+    wire: &mut W,
     target: &Endpoint,
     credentials: Option<&Credentials>,
-    deadline: Deadline,
 ) -> Result<(), Error> {
-    deadline.write_all(stream, &encode(target, credentials))?;
-    let response = read_head(stream, deadline)?;
+    write_all(wire, &encode(target, credentials)).await?;
+    let response = read_head(wire).await?;
     // Any 2xx is a tunnel, whatever its length fields say.
     if response.status().is_success() {
         return Ok(());
     }
     let message = format!("it refused the tunnel with status {}", response.status());
-    let response = read_body(stream, response, &[], deadline);
+    let response = read_body(wire, response, &[]).await;
     Err(Error::new(ErrorKind::Proxy, message).with_received(response))
 }
 
@@ -42,17 +40,18 @@ fn encode(target: &Endpoint, credentials: Option<&Credentials>) -> Vec<u8> {
     request.into_bytes()
 }
 
-fn read_head(stream: &mut TcpStream, deadline: Deadline) -> Result<Response<()>, Error> {
+async fn read_head<W: Peek>(wire: &mut W) -> Result<Response<()>, Error> {
     let mut decoder = ResponseDecoder::new(&Limits::default());
-    let mut piece = [0; PIECE];
     loop {
-        let count = deadline.peek(stream, &mut piece)?;
-        if count == 0 {
-            return Err(Error::new(ErrorKind::Closed, "it ended the connection"));
-        }
-        let (used, response) = decoder.decode(&piece[..count])?;
+        let next = peek(wire, |piece| {
+            if piece.is_empty() {
+                return Err(Error::new(ErrorKind::Closed, "it ended the connection"));
+            }
+            decoder.decode(piece)
+        });
+        let (used, response) = next.await?;
         // It is there already.
-        deadline.read_exact(stream, &mut piece[..used])?;
+        read_exact(wire, used).await?;
         if let Some(response) = response {
             return Ok(response);
         }

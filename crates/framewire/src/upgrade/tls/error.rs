@@ -5,7 +5,7 @@ use crate::upgrade::{Error, ErrorKind};
 use rustls::CertificateError;
 
 /// The error for a handshake with `peer` that rustls ended.
-pub(super) fn refused(peer: &str, error: rustls::Error) -> Error {
+pub(crate) fn refused(peer: &str, error: rustls::Error) -> Error {
     let message = match &error {
         rustls::Error::InvalidCertificate(reason) => certificate(peer, reason),
         rustls::Error::InvalidMessage(_) => {
@@ -20,7 +20,7 @@ pub(super) fn refused(peer: &str, error: rustls::Error) -> Error {
 }
 
 /// The error for a configuration that rustls does not take.
-pub(super) fn unusable(error: rustls::Error) -> Error {
+pub(crate) fn unusable(error: rustls::Error) -> Error {
     Error::new(
         ErrorKind::InvalidArgument,
         format!("tls configuration cannot be used: {error}"),
@@ -51,7 +51,7 @@ fn certificate(peer: &str, reason: &CertificateError) -> String {
 }
 
 /// The error for a handshake with `peer` that the stream ended.
-pub(super) fn broken(peer: &str, error: Error, deadline: Deadline) -> Error {
+pub(crate) fn broken(peer: &str, error: Error, deadline: Deadline) -> Error {
     match error.kind() {
         ErrorKind::TimedOut => deadline.error_for(&format!("tls handshake with {peer}")),
         ErrorKind::Closed => Error::new(

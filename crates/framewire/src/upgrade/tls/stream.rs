@@ -114,11 +114,7 @@ impl<S: Socket> TlsStream<S> {
         config: Arc<ClientConfig>,
         deadline: Deadline,
     ) -> Result<Self, Error> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| {
-            let message = format!("{host:?} is no name that a certificate could be for");
-            Error::new(ErrorKind::InvalidArgument, message).with_source(error)
-        })?;
-        let session = ClientConnection::new(config, name).map_err(unusable)?;
+        let session = ClientConnection::new(config, server_name(host)?).map_err(unusable)?;
         Self::established(socket, session.into(), host, deadline)
     }
 
@@ -140,6 +136,14 @@ impl<S: Socket> TlsStream<S> {
             shared: Arc::new(shared),
         })
     }
+}
+
+/// A host, as TLS has it.
+pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
+    ServerName::try_from(host.to_owned()).map_err(|error| {
+        let message = format!("{host:?} is no name that a certificate could be for");
+        Error::new(ErrorKind::InvalidArgument, message).with_source(error)
+    })
 }
 
 impl<S> TlsStream<S> {

@@ -1,6 +1,5 @@
 //! Every connection of the server, from the moment it was taken until it is gone.
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::Shutdown;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -9,38 +8,37 @@ use std::time::{Duration, Instant};
 use framewire::Duplicate as _;
 use framewire::blocking::WriteHalf;
 use framewire::frame::CloseCode;
+use slab::Slab;
 
 use super::Stream;
 use super::socket::SharedSocket;
-
-/// How many connections may be before their handshake's end. One more ends the oldest of them, so
-/// that those who send half a request and wait keep nobody out.
-const MAX_HANDSHAKES: usize = 128;
+use crate::serve::GOODBYE;
+use crate::serve::places::{Place, Places};
 
 /// The connections of one server, and how many may be open.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    max_open: usize,
     state: Mutex<State>,
     /// Notified when one is gone.
     gone: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    next_id: u64,
-    /// By age: ids only grow.
-    handshakes: BTreeMap<u64, SharedSocket>,
-    /// `None` while the answer to the handshake is being sent.
-    open: HashMap<u64, Option<WriteHalf<Stream>>>,
+    places: Places<SharedSocket>,
+    /// Of the open ones, once the answer to the handshake is sent.
+    writers: Slab<WriteHalf<Stream>>,
     ending: bool,
 }
 
 impl Connections {
     pub(crate) fn new(max_open: usize) -> Arc<Self> {
         Arc::new(Self {
-            max_open,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                places: Places::new(max_open),
+                writers: Slab::new(),
+                ending: false,
+            }),
             gone: Condvar::new(),
         })
     }
@@ -51,21 +49,18 @@ impl Connections {
         if state.ending {
             return None;
         }
-        if state.handshakes.len() == MAX_HANDSHAKES {
-            state.end_oldest_handshake();
-        }
-        let id = state.next_id;
-        state.next_id += 1;
-        state.handshakes.insert(id, socket);
+        let (place, oldest) = state.places.begin(socket);
+        end_handshake(oldest);
         Some(Connection {
-            id,
+            place,
+            writer: None,
             connections: Arc::clone(self),
         })
     }
 
     /// Ends the handshake that has taken the longest, if there is one.
     pub(crate) fn end_oldest_handshake(&self) {
-        self.state().end_oldest_handshake();
+        end_handshake(self.state().places.take_oldest_handshake());
     }
 
     /// Closes every connection with 1001 and gives the peers this long to answer.
@@ -73,14 +68,15 @@ impl Connections {
         let deadline = Instant::now() + grace;
         let mut state = self.state();
         state.ending = true;
-        while !state.handshakes.is_empty() {
-            state.end_oldest_handshake();
+        while let Some(oldest) = state.places.take_oldest_handshake() {
+            end_handshake(Some(oldest));
         }
-        for writer in state.open.values_mut().filter_map(Option::take) {
+        for (_, writer) in &state.writers {
+            let writer = writer.clone();
             // One that does not read would hold up all the others.
             let _ = thread::Builder::new().spawn(move || going_away(&writer));
         }
-        while !state.open.is_empty() {
+        while !state.places.none_is_open() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -95,42 +91,36 @@ impl Connections {
     }
 }
 
-impl State {
-    fn end_oldest_handshake(&mut self) {
-        if let Some((_, socket)) = self.handshakes.pop_first() {
-            // Its thread wakes up to the end of the stream. A socket that is gone already is well.
-            let _ = socket.shutdown(Shutdown::Both);
-        }
+fn end_handshake(socket: Option<SharedSocket>) {
+    if let Some(socket) = socket {
+        // Its thread wakes up to the end of the stream. A socket that is gone already is well.
+        let _ = socket.shutdown(Shutdown::Both);
     }
 }
 
 /// One connection's place among the others, left when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    id: u64,
+    place: Place,
+    /// Which of the writers is its own.
+    writer: Option<usize>,
     connections: Arc<Connections>,
 }
 
 impl Connection {
     /// Takes one of the places for open connections, if one is free.
-    pub(crate) fn reserve(&self) -> bool {
-        let mut state = self.connections.state();
-        if state.open.len() == self.connections.max_open {
-            return false;
-        }
-        state.handshakes.remove(&self.id);
-        state.open.insert(self.id, None);
-        true
+    pub(crate) fn reserve(&mut self) -> bool {
+        self.connections.state().places.open(&mut self.place)
     }
 
     /// Hands over what the server closes the connection with when it ends.
-    pub(crate) fn opened(&self, writer: WriteHalf<Stream>) {
+    pub(crate) fn opened(&mut self, writer: WriteHalf<Stream>) {
         let mut state = self.connections.state();
         if state.ending {
             drop(state);
             going_away(&writer);
         } else {
-            state.open.insert(self.id, Some(writer));
+            self.writer = Some(state.writers.insert(writer));
         }
     }
 }
@@ -138,13 +128,15 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let mut state = self.connections.state();
-        state.handshakes.remove(&self.id);
-        state.open.remove(&self.id);
+        state.places.leave(&self.place);
+        if let Some(writer) = self.writer {
+            state.writers.remove(writer);
+        }
         self.connections.gone.notify_all();
     }
 }
 
 fn going_away(writer: &WriteHalf<Stream>) {
     // A connection that cannot be written to is gone, or is when the program is.
-    let _ = writer.close(CloseCode::GOING_AWAY, "server is shutting down");
+    let _ = writer.close(CloseCode::GOING_AWAY, GOODBYE);
 }

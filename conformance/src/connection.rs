@@ -1,0 +1,231 @@
+//! A connection by each of the ways to have one, behind one trait with the names of their methods:
+//! so that one test of what a call does runs over all of them.
+
+mod kinds;
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use ::tokio::io::{AsyncRead, AsyncWrite};
+
+use framewire::blocking::{CloseReply, Frame, PingReply, PreparedMessage, Shutdown};
+use framewire::frame::{Header, Rsv};
+use framewire::protocol::{Message, Role};
+use framewire::{
+    CloseCode, Closed, Config, Duplicate, Error, Opcode, TryFeedError, blocking, tokio,
+};
+
+use self::kinds::{Blocking, BlockingHalves, Tokio, TokioHalves};
+
+/// A stream for any kind of connection.
+pub trait Stream: Duplicate + AsyncRead + AsyncWrite + Clone + Unpin + Send + 'static {}
+
+impl<S: Duplicate + AsyncRead + AsyncWrite + Clone + Unpin + Send + 'static> Stream for S {}
+
+/// A way to have a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `blocking::WebSocket`.
+    Blocking,
+    /// The halves of one.
+    BlockingHalves,
+    /// `tokio::WebSocket`, on a current-thread runtime.
+    Tokio,
+    /// The halves of one.
+    TokioHalves,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Blocking,
+        Self::BlockingHalves,
+        Self::Tokio,
+        Self::TokioHalves,
+    ];
+
+    /// One end of a connection on which the handshake is done.
+    ///
+    /// # Errors
+    /// Where the configuration is not sound.
+    pub fn open(
+        self,
+        stream: &impl Stream,
+        role: Role,
+        config: Config,
+    ) -> Result<Box<dyn Connection>, Error> {
+        let stream = stream.clone();
+        Ok(match self {
+            Self::Blocking => {
+                let socket = blocking::WebSocket::with_leftover(stream, &[], role, config)?;
+                Box::new(Blocking { socket })
+            }
+            Self::BlockingHalves => {
+                let socket = blocking::WebSocket::with_leftover(stream, &[], role, config)?;
+                let (reading, writing) = socket.split()?;
+                Box::new(BlockingHalves { reading, writing })
+            }
+            Self::Tokio => {
+                let socket = tokio::WebSocket::with_leftover(stream, &[], role, config)?;
+                Box::new(Tokio { socket })
+            }
+            Self::TokioHalves => {
+                let socket = tokio::WebSocket::with_leftover(stream, &[], role, config)?;
+                let (reading, writing) = socket.split();
+                Box::new(TokioHalves { reading, writing })
+            }
+        })
+    }
+
+    /// The end of this role of a connection with the default configuration.
+    #[must_use]
+    pub fn with(self, stream: &impl Stream, role: Role) -> Box<dyn Connection> {
+        let connection = self.open(stream, role, Config::default());
+        connection.expect("no size is zero")
+    }
+
+    /// Whether its calls wait where the stream finds nothing yet: then `WouldBlock` means that they
+    /// would wait for ever, and that they were cancelled.
+    #[must_use]
+    pub fn waits(self) -> bool {
+        matches!(self, Self::Tokio | Self::TokioHalves)
+    }
+}
+
+/// Either end of a connection of every kind. The last one is the one at which a test failed.
+pub fn ends() -> impl Iterator<Item = (Kind, Role)> {
+    let roles = [Role::Server, Role::Client].into_iter();
+    let ends = roles.flat_map(|role| Kind::ALL.map(|kind| (kind, role)));
+    ends.inspect(|(kind, role)| println!("{kind:?}, {role:?}"))
+}
+
+/// What a connection can do, by the names and with the meaning of `blocking::WebSocket`.
+#[expect(missing_docs, reason = "they are those of `blocking::WebSocket`")]
+pub trait Connection {
+    fn next_message(&mut self) -> Result<Message<'_>, Error>;
+    fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error>;
+    fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error>;
+    fn message_reader(&mut self) -> Result<MessageReader<'_>, Error>;
+    fn resume_message_reader(&mut self) -> Option<MessageReader<'_>>;
+    fn read_header(&mut self) -> Result<Header, Error>;
+    fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error>;
+
+    fn on_ping(&mut self, handler: OnPing);
+    fn on_pong(&mut self, handler: OnPong);
+    fn on_close(&mut self, handler: OnClose);
+
+    fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error>;
+    fn write_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error>;
+    fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error>;
+    fn feed_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error>;
+    fn try_feed_message<'p>(
+        &mut self,
+        opcode: Opcode,
+        payload: &'p [u8],
+    ) -> Result<(), TryFeedError<&'p [u8]>>;
+    fn flush(&mut self) -> Result<(), Error>;
+    fn write_frame(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<(), Error>;
+    fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error>;
+    fn stream_message(
+        &mut self,
+        opcode: Opcode,
+        chunk_size: usize,
+        reader: &mut dyn Read,
+    ) -> Result<u64, Error>;
+    fn stream_message_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        chunk_size: usize,
+        reader: &mut dyn Read,
+    ) -> Result<u64, Error>;
+    fn message_writer(&mut self, opcode: Opcode) -> Result<Box<dyn MessageWriter + '_>, Error>;
+    fn message_writer_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+    ) -> Result<Box<dyn MessageWriter + '_>, Error>;
+    fn resume_message_writer(&mut self) -> Option<Box<dyn MessageWriter + '_>>;
+    fn ping(&mut self, payload: &[u8]) -> Result<(), Error>;
+    fn pong(&mut self, payload: &[u8]) -> Result<(), Error>;
+    fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error>;
+
+    fn has_pending_output(&mut self) -> bool;
+    fn buffered(&mut self) -> usize;
+    /// `closed` of the writing side.
+    fn sent_close(&mut self) -> Option<Closed>;
+    /// Of the halves, once they are one connection again.
+    fn shutdown(self: Box<Self>, deadline: Duration) -> Result<Shutdown, Error>;
+    /// Of the halves, once they are one connection again.
+    fn into_byte_stream(self: Box<Self>) -> Box<dyn ByteStream>;
+}
+
+/// A handler of Pings.
+pub type OnPing = Box<dyn FnMut(&[u8]) -> PingReply + Send>;
+/// A handler of Pongs.
+pub type OnPong = Box<dyn FnMut(&[u8]) + Send>;
+/// A handler of Close frames.
+pub type OnClose = Box<dyn FnMut(Option<CloseCode>, &str) -> CloseReply + Send>;
+
+/// `blocking::MessageReader`.
+pub struct MessageReader<'a> {
+    reader: Box<dyn Read + 'a>,
+    opcode: Opcode,
+    rsv: Rsv,
+}
+
+impl MessageReader<'_> {
+    /// Text or Binary.
+    #[must_use]
+    pub fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    /// The reserved bits of the first frame.
+    #[must_use]
+    pub fn rsv(&self) -> Rsv {
+        self.rsv
+    }
+}
+
+impl fmt::Debug for MessageReader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageReader")
+            .field("opcode", &self.opcode)
+            .field("rsv", &self.rsv)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Read for MessageReader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        self.reader.read(buf)
+    }
+}
+
+/// `blocking::MessageWriter`.
+pub trait MessageWriter: Write {
+    /// Ends the message.
+    ///
+    /// # Errors
+    /// As `blocking::MessageWriter::finish`.
+    fn finish(self: Box<Self>) -> Result<u64, Error>;
+
+    /// Ends the message with what a reader gives.
+    ///
+    /// # Errors
+    /// As `blocking::MessageWriter::finish_from`.
+    fn finish_from(self: Box<Self>, reader: &mut dyn Read) -> Result<u64, Error>;
+}
+
+/// `blocking::ByteStream`.
+pub trait ByteStream: Read + Write {}
+
+impl<T: Read + Write> ByteStream for T {}

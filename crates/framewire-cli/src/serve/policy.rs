@@ -1,0 +1,53 @@
+//! What the options say of who is let in and what is agreed on.
+
+use std::sync::Arc;
+
+use framewire::deflate::{Deflate, DeflateConfig, ZlibRs};
+use framewire::handshake::Acceptor;
+use framewire::rustls::ServerConfig;
+
+use super::options::{Options, Origin};
+use crate::{chain, tls};
+
+/// What the server shows of itself, where it takes TLS connections.
+pub(crate) fn tls(options: &Options) -> Result<Option<Arc<ServerConfig>>, String> {
+    match (&options.tls_cert, &options.tls_key) {
+        (Some(cert), Some(key)) => tls::server_config(cert, key).map(Some),
+        _ => Ok(None),
+    }
+}
+
+pub(crate) fn acceptor(options: &Options) -> Result<Acceptor, String> {
+    let acceptor = match options.deflate {
+        Some(level) => Acceptor::new().deflate(deflate(options, level)?),
+        None => Acceptor::new(),
+    };
+    // Without a certificate there may be a proxy in front that has one.
+    let acceptor = match options.tls_cert {
+        Some(_) => acceptor.secure(true),
+        None => acceptor,
+    };
+    match &options.origin[..] {
+        [Origin::Same] => Ok(acceptor),
+        [Origin::Any] => Ok(acceptor.allow_any_origin()),
+        _ => {
+            let urls: Option<Vec<&str>> = options.origin.iter().map(Origin::url).collect();
+            let urls = urls.ok_or("--origin takes any, same, or a list of URLs")?;
+            acceptor.allow_origins(urls).map_err(|error| chain(&error))
+        }
+    }
+}
+
+fn deflate(options: &Options, level: u8) -> Result<Deflate, String> {
+    let config = DeflateConfig {
+        server_no_context_takeover: options.no_context_takeover,
+        client_no_context_takeover: options.no_context_takeover,
+        server_max_window_bits: options.window_bits,
+        client_max_window_bits: options.window_bits,
+        level,
+        ..DeflateConfig::default()
+    };
+    // A connection holds one of each at most.
+    let contexts = options.max_connections;
+    Deflate::with_engine(config, ZlibRs, contexts).map_err(|error| chain(&error))
+}

@@ -1,0 +1,229 @@
+//! The engine with one thread, which waits for all connections at once.
+//!
+//! A connection at rest is an entry in a table and nothing else: the buffers belong to the loop,
+//! and a session is lent to the connections that are in the middle of something. Sockets are
+//! registered once, for both directions and edge-triggered, so that an echo is a read, a write and
+//! a share of the call that waits.
+
+mod connection;
+mod echo;
+mod ending;
+mod handshake;
+mod intake;
+mod stream;
+mod timers;
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+
+use self::connection::{Connection, Shared, Turn};
+use self::intake::Intake;
+use self::stream::Stream;
+use self::timers::Timers;
+use super::{GRACE, Server, on_signal};
+
+/// Serves until a signal comes.
+pub(crate) fn run(server: Server, listener: TcpListener) -> Result<(), String> {
+    let failed = |error: io::Error| format!("cannot wait for connections: {error}");
+    let poll = Poll::new().map_err(failed)?;
+    let waker = Waker::new(poll.registry(), SIGNAL).map_err(failed)?;
+    on_signal(move || {
+        // It fails where nobody waits any more.
+        let _ = waker.wake();
+    })?;
+    server.announce(&listener)?;
+    let intake = Intake::new(listener, poll.registry(), LISTENER).map_err(failed)?;
+    let mut engine = Engine {
+        poll,
+        intake,
+        connections: Slab::new(),
+        timers: Timers::default(),
+        eager: VecDeque::new(),
+        shared: Shared::new(server),
+        end: None,
+    };
+    engine.run().map_err(failed)
+}
+
+#[derive(Debug)]
+struct Engine {
+    poll: Poll,
+    intake: Intake,
+    connections: Slab<Connection>,
+    timers: Timers,
+    /// The connections that have more to do at once, each once: a turn is a piece of bounded size,
+    /// so that nobody waits for long behind one that floods.
+    eager: VecDeque<usize>,
+    shared: Shared,
+    /// When the server ends whatever its peers do, once a signal has come.
+    end: Option<Instant>,
+}
+
+impl Engine {
+    fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.is_over() {
+            match self.poll.poll(&mut events, self.time_to_wait()) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            for _ in 0..self.eager.len() {
+                if let Some(key) = self.eager.pop_front() {
+                    self.resume(key);
+                }
+            }
+            for event in &events {
+                match event.token() {
+                    SIGNAL => self.begin_end(),
+                    LISTENER => self.intake.note_event(),
+                    Token(key) => self.wake(key, event.is_read_closed()),
+                }
+            }
+            self.take_connections();
+            while let Some(key) = self.timers.next_due() {
+                self.expire(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        let Some(end) = self.end else {
+            return false;
+        };
+        self.shared.places.none_is_open() || Instant::now() >= end
+    }
+
+    /// `None` is until something happens.
+    fn time_to_wait(&self) -> Option<Duration> {
+        if !self.eager.is_empty() || self.intake.is_ready() {
+            return Some(Duration::ZERO);
+        }
+        let times = [self.timers.next(), self.intake.resumes(), self.end];
+        let next = times.into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Takes the connections that wait to be taken, a few at a time.
+    fn take_connections(&mut self) {
+        for _ in 0..TAKEN_AT_ONCE {
+            match self.intake.accept() {
+                Ok(Some((socket, peer))) if self.end.is_none() => self.begin(socket, peer),
+                // The server is ending: nobody is let in.
+                Ok(Some(_)) => {}
+                Ok(None) => return,
+                Err(error) => {
+                    if let Some(error) = error {
+                        let server = &self.shared.server;
+                        server.log(format_args!("cannot take connections: {error}"));
+                    }
+                    // Its descriptor and its memory may be what is missing.
+                    if let Some(oldest) = self.shared.places.take_oldest_handshake() {
+                        self.remove(oldest);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, mut socket: TcpStream, peer: SocketAddr) {
+        let server = &self.shared.server;
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let registered = self.poll.registry().register(&mut socket, Token(key), both);
+        let secured = Stream::new(socket, server.tls.as_ref()).map_err(io::Error::other);
+        let stream = match registered.and(secured) {
+            Ok(stream) => stream,
+            Err(error) => {
+                server.log(format_args!("{peer} cannot be served: {error}"));
+                return;
+            }
+        };
+        let (place, oldest) = self.shared.places.begin(key);
+        let connection = Connection::new(stream, peer, place);
+        self.timers.change(key, None, connection.deadline());
+        entry.insert(connection);
+        if let Some(oldest) = oldest {
+            self.remove(oldest);
+        }
+    }
+
+    /// An event: something can be read or written now, or the peer has sent its last byte.
+    fn wake(&mut self, key: usize, read_closed: bool) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.note_event(read_closed);
+            if !connection.is_eager() {
+                self.turn(key);
+            }
+        }
+    }
+
+    /// Goes on with one that had more to do.
+    fn resume(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.set_eager(false);
+            self.turn(key);
+        }
+    }
+
+    fn turn(&mut self, key: usize) {
+        self.change(key, Connection::turn);
+    }
+
+    fn expire(&mut self, key: usize) {
+        self.change(key, Connection::expire);
+    }
+
+    /// Does something with a connection, and sees to what it needs after that.
+    fn change(&mut self, key: usize, job: impl FnOnce(&mut Connection, &mut Shared) -> Turn) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        let deadline = connection.deadline();
+        let turn = job(connection, &mut self.shared);
+        self.timers.change(key, deadline, connection.deadline());
+        match turn {
+            Turn::Wait => {}
+            Turn::Again => {
+                connection.set_eager(true);
+                self.eager.push_back(key);
+            }
+            Turn::Gone => self.remove(key),
+        }
+    }
+
+    /// Closes a connection's socket and forgets it.
+    fn remove(&mut self, key: usize) {
+        if let Some(connection) = self.connections.try_remove(key) {
+            self.timers.change(key, connection.deadline(), None);
+            self.shared.places.leave(connection.place());
+        }
+    }
+
+    /// Closes every connection with 1001 and gives the peers a while to answer.
+    fn begin_end(&mut self) {
+        self.end.get_or_insert_with(|| Instant::now() + GRACE);
+        while let Some(oldest) = self.shared.places.take_oldest_handshake() {
+            self.remove(oldest);
+        }
+        let open: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in open {
+            self.change(key, Connection::close);
+        }
+    }
+}
+
+const SIGNAL: Token = Token(usize::MAX);
+const LISTENER: Token = Token(usize::MAX - 1);
+/// How many events are taken with one call.
+const EVENTS: usize = 1024;
+/// How many connections are taken before those that are there have their turn.
+const TAKEN_AT_ONCE: usize = 64;

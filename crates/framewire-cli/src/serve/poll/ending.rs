@@ -1,0 +1,61 @@
+//! The end of a connection, so that the peer gets what was sent last.
+
+use std::time::Instant;
+
+use super::connection::Turn;
+use super::stream::{self, Stream};
+use crate::serve::places::Place;
+use crate::serve::{LINGER, STALL};
+
+/// The last bytes go out, then what still comes is read away.
+///
+/// A socket that is closed with unread input resets the connection, which can take the last bytes
+/// from the peer.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) place: Place,
+    output: Vec<u8>,
+    written: usize,
+    is_shut: bool,
+    pub(super) deadline: Instant,
+}
+
+impl Ending {
+    pub(super) fn new(place: Place, output: Vec<u8>) -> Self {
+        Self {
+            place,
+            output,
+            written: 0,
+            is_shut: false,
+            deadline: Instant::now() + STALL,
+        }
+    }
+
+    /// Writes or reads what can be now.
+    pub(super) fn turn(&mut self, stream: &mut Stream, input: &mut [u8]) -> Turn {
+        if !self.is_shut {
+            let before = self.written;
+            match stream::write(stream, &self.output, &mut self.written) {
+                Ok(true) => {}
+                Ok(false) => {
+                    if self.written > before {
+                        self.deadline = Instant::now() + STALL;
+                    }
+                    return Turn::Wait;
+                }
+                Err(_) => return Turn::Gone,
+            }
+            if stream.shutdown().is_err() {
+                return Turn::Gone;
+            }
+            self.is_shut = true;
+            self.output = Vec::new();
+            self.deadline = Instant::now() + LINGER;
+        }
+        match stream::read(stream, input) {
+            Ok(Some(1..)) => Turn::Again,
+            Ok(None) => Turn::Wait,
+            Ok(Some(0)) | Err(_) => Turn::Gone,
+        }
+    }
+}

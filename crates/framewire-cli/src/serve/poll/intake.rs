@@ -1,0 +1,98 @@
+//! Connections that wait to be taken.
+
+use std::io::{self, ErrorKind};
+use std::net::{self, SocketAddr};
+use std::time::Instant;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+
+use crate::serve::{PAUSE, is_of_one_connection};
+
+/// The listener, and whether it has something to give.
+#[derive(Debug)]
+pub(super) struct Intake {
+    listener: TcpListener,
+    state: State,
+    /// Whether the last attempt failed, which is told once.
+    failing: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// It said that there was nothing.
+    Empty,
+    Ready,
+    /// It failed: not before this time again.
+    Paused(Instant),
+}
+
+impl Intake {
+    pub(super) fn new(
+        listener: net::TcpListener,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        registry.register(&mut listener, token, Interest::READABLE)?;
+        Ok(Self {
+            listener,
+            state: State::Ready,
+            failing: false,
+        })
+    }
+
+    /// Takes note of an event of the listener's.
+    pub(super) fn note_event(&mut self) {
+        if let State::Empty = self.state {
+            self.state = State::Ready;
+        }
+    }
+
+    /// Whether there may be a connection to take now.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready)
+    }
+
+    /// When to try again.
+    pub(super) fn resumes(&self) -> Option<Instant> {
+        match self.state {
+            State::Paused(time) => Some(time),
+            State::Empty | State::Ready => None,
+        }
+    }
+
+    /// Takes a connection, if one waits and it is time.
+    ///
+    /// # Errors
+    /// No more descriptors or memory: the next attempt is later. The first time of several in a
+    /// row, why.
+    pub(super) fn accept(&mut self) -> Result<Option<(TcpStream, SocketAddr)>, Option<io::Error>> {
+        match self.state {
+            State::Empty => return Ok(None),
+            State::Paused(time) if time > Instant::now() => return Ok(None),
+            State::Paused(_) | State::Ready => {}
+        }
+        loop {
+            match self.listener.accept() {
+                Ok(taken) => {
+                    self.state = State::Ready;
+                    self.failing = false;
+                    return Ok(Some(taken));
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.state = State::Empty;
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.state = State::Paused(Instant::now() + PAUSE);
+                    let is_first = !self.failing;
+                    self.failing = true;
+                    return Err(is_first.then_some(error));
+                }
+            }
+        }
+    }
+}

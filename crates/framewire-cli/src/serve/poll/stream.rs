@@ -1,0 +1,133 @@
+//! A connection's socket, with TLS or without.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use framewire::rustls::{self, ServerConfig, ServerConnection, StreamOwned};
+use mio::net::TcpStream;
+
+/// What is read and written, and never blocks.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(TcpStream),
+    /// The handshake is done by the first reads.
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Stream {
+    pub(super) fn new(
+        socket: TcpStream,
+        tls: Option<&Arc<ServerConfig>>,
+    ) -> Result<Self, rustls::Error> {
+        Ok(match tls {
+            Some(config) => {
+                let session = ServerConnection::new(Arc::clone(config))?;
+                Self::Tls(Box::new(StreamOwned::new(session, socket)))
+            }
+            None => Self::Plain(socket),
+        })
+    }
+
+    /// Small messages leave at once.
+    pub(super) fn set_nodelay(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.set_nodelay(true),
+            Self::Tls(tls) => tls.sock.set_nodelay(true),
+        }
+    }
+
+    /// Whether the TLS handshake is still under way.
+    pub(super) fn is_handshaking(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.conn.is_handshaking(),
+        }
+    }
+
+    /// Whether a read that did not fill its buffer has taken all that there was, so that an event
+    /// will tell of more. TLS holds what it has decrypted.
+    pub(super) fn tells_by_short_reads(&self) -> bool {
+        // Elsewhere an event comes only after a read that would block.
+        cfg!(unix) && matches!(self, Self::Plain(_))
+    }
+
+    /// Says that nothing more will be written.
+    pub(super) fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.shutdown(Shutdown::Write),
+            Self::Tls(tls) => {
+                // One whose handshake has failed was told so by an alert.
+                if !tls.conn.is_handshaking() {
+                    tls.conn.send_close_notify();
+                    // A peer that takes nothing goes without.
+                    let _ = tls.flush();
+                }
+                tls.sock.shutdown(Shutdown::Write)
+            }
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buf),
+            Self::Tls(tls) => tls.read(buf),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(buf),
+            Self::Tls(tls) => tls.write(buf),
+        }
+    }
+
+    /// `WouldBlock` while the socket has not taken all that was written.
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
+}
+
+/// Reads once: how many bytes, or `None` where there are none now. 0 is the end.
+pub(super) fn read(stream: &mut impl Read, buf: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        match stream.read(buf) {
+            Ok(len) => return Ok(Some(len)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Writes what is left of `bytes` as far as the stream takes it, and says whether that was all.
+pub(super) fn write(
+    stream: &mut impl Write,
+    bytes: &[u8],
+    written: &mut usize,
+) -> io::Result<bool> {
+    loop {
+        let result = if *written < bytes.len() {
+            stream.write(&bytes[*written..])
+        } else {
+            match stream.flush() {
+                Ok(()) => return Ok(true),
+                Err(error) => Err(error),
+            }
+        };
+        match result {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(len) => *written += len,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What a connection has said, for the log.
+
+use crate::chain;
+
+/// The messages of one connection, each of which was echoed.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Traffic {
+    pub(crate) fn count(&mut self, payload: &[u8]) {
+        self.messages += 1;
+        self.bytes += payload.len() as u64;
+    }
+
+    /// How the connection ended, and what came before.
+    pub(crate) fn until(&self, end: &framewire::Error) -> String {
+        let Self { messages, bytes } = self;
+        format!("{}; {messages} messages, {bytes} bytes", chain(end))
+    }
+}

@@ -1,0 +1,60 @@
+//! A chat room: what anyone says goes to everyone, framed (and, where that was agreed on, compressed)
+//! once for all of them.
+//!
+//! One task for each member does both directions: reading and writing can be cancelled, so that
+//! `select!` does no harm. One who does not keep up misses messages, and holds nobody up.
+//!
+//! `cargo run --example tokio_chat --features tokio -- 127.0.0.1:9001`
+
+use std::{env, io};
+
+use framewire::handshake::Acceptor;
+use framewire::tokio::PreparedMessage;
+use framewire::{Config, Error};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::select;
+use tokio::sync::broadcast::{self, Sender, error::RecvError};
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let address = env::args().nth(1);
+    let address = address.as_deref().unwrap_or("127.0.0.1:9001");
+    run(TcpListener::bind(address).await?).await
+}
+
+pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
+    let (room, _) = broadcast::channel(BACKLOG);
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let room = room.clone();
+        tokio::spawn(async move {
+            if let Err(error) = join(stream, &room).await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+async fn join(stream: TcpStream, room: &Sender<PreparedMessage>) -> Result<(), Error> {
+    let mut websocket =
+        framewire::tokio::accept(stream, &Acceptor::new(), Config::default()).await?;
+    let mut said = room.subscribe();
+    loop {
+        select! {
+            message = websocket.next_message() => {
+                let message = message?;
+                let prepared = PreparedMessage::new(message.opcode(), message.payload())?;
+                // Nobody hears it where nobody is left.
+                let _ = room.send(prepared);
+            }
+            heard = said.recv() => match heard {
+                Ok(message) => websocket.write_prepared(&message).await?,
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+}
+
+/// How many messages a member may be behind.
+const BACKLOG: usize = 256;

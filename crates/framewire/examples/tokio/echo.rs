@@ -1,0 +1,43 @@
+//! An echo server: a task for each connection, and one read and one write for each burst of messages.
+//!
+//! `cargo run --example tokio_echo --features tokio -- 127.0.0.1:9001`
+
+use std::{env, io};
+
+use framewire::handshake::Acceptor;
+use framewire::{Config, Error, ErrorKind};
+use tokio::net::{TcpListener, TcpStream};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let address = env::args().nth(1);
+    let address = address.as_deref().unwrap_or("127.0.0.1:9001");
+    run(TcpListener::bind(address).await?).await
+}
+
+pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        tokio::spawn(async move {
+            match echo(stream).await {
+                Err(error) if !matches!(error.kind(), ErrorKind::Closed(_)) => {
+                    eprintln!("{peer}: {error}");
+                }
+                _ => {}
+            }
+        });
+    }
+}
+
+async fn echo(stream: TcpStream) -> Result<(), Error> {
+    stream.set_nodelay(true)?;
+    let mut websocket =
+        framewire::tokio::accept(stream, &Acceptor::new(), Config::default()).await?;
+    loop {
+        // The payload is lent, and copied once. What is fed leaves before the next read that waits.
+        let (message, writer) = websocket.next_message_and_writer().await?;
+        writer
+            .feed_message(message.opcode(), message.payload())
+            .await?;
+    }
+}

@@ -1,0 +1,66 @@
+//! A server that ends well: it takes no more connections, closes those that it has with 1001 (going
+//! away), and ends when all of them are gone, or after a grace period.
+//!
+//! `cargo run --example tokio_graceful_shutdown --features tokio -- 127.0.0.1:9001`, then Ctrl-C.
+
+use std::time::Duration;
+use std::{env, io};
+
+use framewire::handshake::Acceptor;
+use framewire::{CloseCode, Config, Error};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::select;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let address = env::args().nth(1);
+    let address = address.as_deref().unwrap_or("127.0.0.1:9001");
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(run(TcpListener::bind(address).await?, stop.clone()));
+    tokio::signal::ctrl_c().await?;
+    stop.cancel();
+    server.await?
+}
+
+/// Serves until it is told to stop.
+pub(crate) async fn run(listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+    let connections = TaskTracker::new();
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let (stream, peer) = accepted?;
+        let stop = stop.clone();
+        connections.spawn(async move {
+            if let Err(error) = echo(stream, &stop).await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+    Ok(())
+}
+
+async fn echo(stream: TcpStream, stop: &CancellationToken) -> Result<(), Error> {
+    let mut websocket =
+        framewire::tokio::accept(stream, &Acceptor::new(), Config::default()).await?;
+    loop {
+        select! {
+            // A read that is dropped has lost nothing, nor has a write: there is no bad moment.
+            echoed = async {
+                let (message, writer) = websocket.next_message_and_writer().await?;
+                writer.feed_message(message.opcode(), message.payload()).await
+            } => echoed?,
+            () = stop.cancelled() => {
+                websocket.close(CloseCode::GOING_AWAY, "server is ending").await?;
+                let end = websocket.shutdown(GRACE).await?;
+                eprintln!("closed{}", if end.clean { "" } else { ", without an answer" });
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// How long a peer has to answer the Close frame.
+const GRACE: Duration = Duration::from_secs(5);

@@ -1,0 +1,75 @@
+//! A TCP port, through a WebSocket connection: for what is behind a proxy that lets nothing else
+//! through.
+//!
+//! Where the service is: `cargo run --example tokio_tunnel --features tokio-net -- serve
+//! 127.0.0.1:9001 127.0.0.1:5432`, and where it is wanted: `… -- listen 127.0.0.1:5433
+//! ws://127.0.0.1:9001/`.
+
+use std::error::Error;
+use std::{env, io};
+
+use framewire::handshake::Acceptor;
+use framewire::{CHUNK_SIZE_STREAMING, Config, handshake::Connector};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["serve", address, target] => serve(TcpListener::bind(address).await?, target).await?,
+        ["listen", address, uri] => listen(TcpListener::bind(address).await?, uri).await?,
+        _ => return Err("serve ADDRESS TARGET, or listen ADDRESS URI".into()),
+    }
+    Ok(())
+}
+
+/// Connects each WebSocket connection to `target`.
+pub(crate) async fn serve(listener: TcpListener, target: &str) -> io::Result<()> {
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let target = target.to_owned();
+        tokio::spawn(async move {
+            let tunnel = async {
+                let websocket =
+                    framewire::tokio::accept(stream, &Acceptor::new(), config()).await?;
+                let mut target = TcpStream::connect(target).await?;
+                // The bounds of messages mean nothing here: these are bytes, in both directions.
+                copy_bidirectional(&mut websocket.into_byte_stream(), &mut target).await?;
+                Result::Ok(())
+            };
+            if let Err(error) = tunnel.await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+/// Takes TCP connections, each of which gets a WebSocket connection of its own to `uri`.
+pub(crate) async fn listen(listener: TcpListener, uri: &str) -> io::Result<()> {
+    loop {
+        let (mut stream, peer) = listener.accept().await?;
+        let uri = uri.to_owned();
+        tokio::spawn(async move {
+            let tunnel = async {
+                let websocket =
+                    framewire::tokio::connect_with(&uri, &Connector::new(), config()).await?;
+                copy_bidirectional(&mut stream, &mut websocket.into_byte_stream()).await?;
+                Result::Ok(())
+            };
+            if let Err(error) = tunnel.await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+fn config() -> Config {
+    Config {
+        chunk_size: CHUNK_SIZE_STREAMING,
+        ..Config::default()
+    }
+}

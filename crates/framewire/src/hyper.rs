@@ -1,0 +1,238 @@
+//! WebSocket connections of [hyper](https://docs.rs/hyper/1)'s servers, over HTTP/1.1 and HTTP/2.
+//!
+//! A service that is asked for a WebSocket calls [`upgrade`], returns the response, and awaits
+//! [`OnUpgrade`] in a task of its own: hyper gives up the stream only after the response is sent. What
+//! frameworks on hyper pass on as an [`http::Request`] with its extensions works as well; for axum
+//! there is an extractor, with the feature `axum`.
+//!
+//! ```no_run
+//! use framewire::hyper::{Socket, refusal, upgrade_with};
+//! use framewire::{Config, Error, handshake::Acceptor};
+//! use http_body_util::Full;
+//! use hyper::body::{Bytes, Incoming};
+//! use hyper::{Request, Response, server::conn::http1, service::service_fn};
+//! use hyper_util::rt::TokioIo;
+//! use std::convert::Infallible;
+//!
+//! async fn respond(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+//!     let acceptor = Acceptor::new();
+//!     Ok(match upgrade_with(&mut request, &acceptor, Config::default()) {
+//!         Ok((response, on_upgrade)) => {
+//!             tokio::spawn(async move { echo(on_upgrade.await?).await });
+//!             response
+//!         }
+//!         // 400, 403, 426, …, and why, in a line of text.
+//!         Err(error) => refusal(&error),
+//!     })
+//! }
+//!
+//! async fn echo(mut websocket: Socket) -> Result<(), Error> {
+//!     loop {
+//!         let (message, writer) = websocket.next_message_and_writer().await?;
+//!         writer.feed_message(message.opcode(), message.payload()).await?;
+//!     }
+//! }
+//!
+//! async fn serve(stream: tokio::net::TcpStream) -> Result<(), hyper::Error> {
+//!     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(respond));
+//!     // Without this the stream never leaves hyper.
+//!     connection.with_upgrades().await
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! # What hyper has to be told
+//!
+//! * HTTP/1.1: `with_upgrades()` on the connection, or `serve_connection_with_upgrades` of hyper-util's
+//!   `auto::Builder`. Without, [`OnUpgrade`] fails.
+//! * HTTP/2: `enable_connect_protocol()` on the `http2::Builder`, and the feature `http2` of this
+//!   crate. Without the first hyper refuses such streams itself (RFC 8441 3), without the second they
+//!   are answered 505. A stream ends with the connection's task, so drive that to its end.
+//!
+//! # A client
+//!
+//! needs nothing of this module: what hyper's client makes of a
+//! [`Connector::request`](crate::handshake::Connector::request), or over HTTP/2 an
+//! [`extended_connect_request`](crate::handshake::Connector::extended_connect_request), is checked by the
+//! function of [`handshake`] for that, and `hyper::upgrade::on` the response gives the stream for
+//! [`WebSocket::client`].
+//!
+//! # What it costs
+//!
+//! hyper boxes the stream and allocates to hand it over, once for each connection; over HTTP/2 it
+//! copies and allocates for each write. Bytes that came with the request's head are not lost.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::hyper::upgrade::{OnUpgrade as Upgrade, Upgraded};
+use http::header::SEC_WEBSOCKET_PROTOCOL;
+use http::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+
+use crate::handshake::{self, Acceptor};
+use crate::protocol::Role;
+use crate::tokio::WebSocket;
+use crate::upgrade::{Error as UpgradeError, ErrorKind as UpgradeErrorKind};
+use crate::{Config, Error};
+
+/// A connection over the stream of a hyper server: of HTTP/1.1 the whole of it, of HTTP/2 one stream.
+pub type Socket = WebSocket<TokioIo<Upgraded>>;
+
+/// Accepts a WebSocket connection, with the defaults of [`Acceptor`] and [`Config`]: of pages of the
+/// same origin, and of clients that are no browsers.
+///
+/// As [`upgrade_with`].
+///
+/// # Errors
+/// As there.
+pub fn upgrade<R, B: Default>(
+    request: &mut Request<R>,
+) -> Result<(Response<B>, OnUpgrade), handshake::Error> {
+    upgrade_with(request, &Acceptor::new(), Config::default())
+}
+
+/// Accepts a WebSocket connection: gives the response to return from the service (101, over HTTP/2
+/// 200), and the future of the connection.
+///
+/// The response has an empty body of whatever type the service's responses have. Of the acceptor
+/// all but its limits count, which are hyper's to keep. Takes hyper's upgrade out of the request's
+/// extensions. Does no I/O.
+///
+/// # Errors
+/// Those of [`Acceptor::respond`], and of [`Acceptor::respond_extended_connect`] for HTTP/2: the
+/// client is at fault, and [`refusal`] makes the response. With
+/// [`InvalidArgument`](handshake::ErrorKind::InvalidArgument), the program being at fault, where the
+/// request does not come from hyper or its upgrade was taken out before, and where a size of the
+/// `config` is 0. The request is then as it was.
+pub fn upgrade_with<R, B: Default>(
+    request: &mut Request<R>,
+    acceptor: &Acceptor,
+    config: Config,
+) -> Result<(Response<B>, OnUpgrade), handshake::Error> {
+    let response = respond(acceptor, request)?;
+    let on_upgrade = on_upgrade(request.extensions_mut(), &response, config)?;
+    Ok((response.map(|()| B::default()), on_upgrade))
+}
+
+/// What to answer a request that [`upgrade`] refuses: the [`Error::response`](handshake::Error::response),
+/// with its line of text as a body of the type that the service's responses have; 500 where the program is
+/// at fault.
+#[must_use]
+pub fn refusal<B: From<Vec<u8>>>(error: &handshake::Error) -> Response<B> {
+    let response = error.response().cloned().unwrap_or_else(|| {
+        let mut response = Response::new(Vec::new());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    });
+    response.map(B::from)
+}
+
+/// The answer to a request, by the version of HTTP that it came with.
+pub(crate) fn respond<R>(
+    acceptor: &Acceptor,
+    request: &Request<R>,
+) -> Result<Response<()>, handshake::Error> {
+    #[cfg(feature = "http2")]
+    if request.version() > http::Version::HTTP_11 {
+        let protocol = request.extensions().get::<::hyper::ext::Protocol>();
+        let protocol = protocol.map_or("", ::hyper::ext::Protocol::as_str);
+        return acceptor.respond_extended_connect(request, protocol);
+    }
+    acceptor.respond(request)
+}
+
+/// Whoever serves has given no way to the stream.
+pub(crate) fn no_upgrade() -> handshake::Error {
+    let message = "request does not come from hyper, or its upgrade was taken before";
+    handshake::Error::invalid(message)
+}
+
+/// The future of the connection that a response establishes.
+fn on_upgrade(
+    extensions: &mut http::Extensions,
+    response: &Response<()>,
+    config: Config,
+) -> Result<OnUpgrade, handshake::Error> {
+    config
+        .check()
+        .map_err(|error| handshake::Error::invalid(error.to_string()))?;
+    let Some(inner) = extensions.remove::<Upgrade>() else {
+        return Err(no_upgrade());
+    };
+    let subprotocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
+    Ok(OnUpgrade {
+        inner,
+        config,
+        subprotocol: subprotocol
+            .and_then(|name| name.to_str().ok())
+            .map(Box::from),
+        #[cfg(feature = "deflate")]
+        deflate: response.extensions().get().cloned(),
+    })
+}
+
+/// The connection, once hyper has sent the response.
+///
+/// To be awaited in another task than the one that the response is waited for in; dropped, it closes
+/// the connection after the response. A service that returns another response than the one that it was given has
+/// to drop it: hyper may hand over the stream nevertheless, once it is done with it.
+///
+/// # Errors
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): with
+/// [`Write`](UpgradeErrorKind::Write) where the connection ended before the response was sent; with
+/// [`InvalidArgument`](handshake::ErrorKind::InvalidArgument), the program being at fault, where hyper was
+/// not [told](self#what-hyper-has-to-be-told) of upgrades. hyper's own error is the source.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct OnUpgrade {
+    inner: Upgrade,
+    config: Config,
+    subprotocol: Option<Box<str>>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<crate::deflate::Negotiated>,
+}
+
+impl OnUpgrade {
+    /// The subprotocol agreed on.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    fn establish(&self, stream: Upgraded) -> Result<Socket, Error> {
+        let stream = TokioIo::new(stream);
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
+        let mut websocket = WebSocket::with_leftover(stream, &[], Role::Server, self.config)?;
+        #[cfg(feature = "deflate")]
+        if let Some(negotiated) = &self.deflate {
+            websocket.set_deflate(negotiated);
+        }
+        Ok(websocket)
+    }
+}
+
+impl Future for OnUpgrade {
+    type Output = Result<Socket, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let upgraded = ready!(Pin::new(&mut self.inner).poll(cx));
+        Poll::Ready(match upgraded {
+            Ok(stream) => self.establish(stream),
+            Err(error) => Err(failed(error).into()),
+        })
+    }
+}
+
+fn failed(error: ::hyper::Error) -> handshake::Error {
+    let error = if error.is_user() {
+        let message = "hyper was not told to give the stream up";
+        UpgradeError::new(UpgradeErrorKind::InvalidArgument, message).with_source(error)
+    } else {
+        let message = "connection ended before the upgrade";
+        UpgradeError::new(UpgradeErrorKind::Write, message).with_source(io::Error::other(error))
+    };
+    error.into()
+}

@@ -1,0 +1,89 @@
+//! From a stream to a connection: the handshake and what it leaves behind.
+
+#[cfg(feature = "tokio-net")]
+use super::Stream;
+use super::{Config, WebSocket, handshake};
+use crate::error::Error;
+use crate::handshake::{Acceptor, Connector};
+use crate::protocol::Role;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream.
+///
+/// Waits for the time that the acceptor's limits allow, 10 seconds by default. To look at the request
+/// first, use [`handshake::receive`] and [`WebSocket::from_established`]. Dropped before it is ready,
+/// it drops the stream: see [`handshake`](handshake#cancellation).
+///
+/// # Errors
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), after the refusal was sent, and
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    acceptor: &Acceptor,
+    config: Config,
+) -> Result<WebSocket<S>, Error> {
+    config.check()?;
+    let established = handshake::accept(stream, acceptor).await?;
+    WebSocket::from_established(established, Role::Server, config)
+}
+
+/// Connects to a `ws` or `wss` URI, with the defaults of [`Connector`] and [`Config`].
+///
+/// Waits for 10 seconds at most, for names, addresses, TLS and the handshake together; how it connects
+/// is told at [`dial`](super::upgrade::dial). Dropped before it is ready, it closes what it has.
+///
+/// ```no_run
+/// use framewire::Opcode;
+///
+/// # async fn run() -> Result<(), framewire::Error> {
+/// let mut websocket = framewire::tokio::connect("ws://127.0.0.1:9001/").await?;
+/// websocket.write_message(Opcode::Text, b"hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): what failed, and a server's refusal, are in
+/// it.
+#[cfg(feature = "tokio-net")]
+pub async fn connect(uri: &str) -> Result<WebSocket<Stream>, Error> {
+    connect_with(uri, &Connector::new(), Config::default()).await
+}
+
+/// Connects to a `ws` or `wss` URI.
+///
+/// Waits for the time that the connector's limits allow, as [`handshake::connect`] does. Dropped
+/// before it is ready, it closes what it has.
+///
+/// # Errors
+/// As [`connect`], and [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+#[cfg(feature = "tokio-net")]
+pub async fn connect_with(
+    uri: &str,
+    connector: &Connector,
+    config: Config,
+) -> Result<WebSocket<Stream>, Error> {
+    config.check()?;
+    let established = handshake::connect(uri, connector).await?;
+    WebSocket::from_established(established, Role::Client, config)
+}
+
+/// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that is connected to
+/// the server already: by the program, in any way it likes.
+///
+/// Waits for the time that the connector's limits allow, 10 seconds by default. Dropped before it is
+/// ready, it drops the stream: see [`handshake`](handshake#cancellation).
+///
+/// # Errors
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): the server's refusal is in it; and
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    uri: &str,
+    connector: &Connector,
+    config: Config,
+) -> Result<WebSocket<S>, Error> {
+    config.check()?;
+    let established = handshake::client(stream, uri, connector).await?;
+    WebSocket::from_established(established, Role::Client, config)
+}

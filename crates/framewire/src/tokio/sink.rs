@@ -1,0 +1,172 @@
+//! Connections as a `Sink` for owned messages.
+
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_sink::Sink;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::access::{Access, poll_job};
+use super::polled::is_pending;
+use super::shared::{Frames, WriteEnd};
+use super::{Message, WebSocket, WriteHalf, Writer};
+use crate::connection::{self, Access as _};
+use crate::error::{Error, ErrorKind};
+use crate::protocol::SendError;
+
+/// As the [`Sink`] of its [`writer`](WebSocket::writer).
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.get_mut().writer).poll_ready(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        Pin::new(&mut self.get_mut().writer).start_send(message)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.get_mut().writer).poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.get_mut().writer).poll_close(cx)
+    }
+}
+
+/// Feeding queues a message, as [`feed_message`](Self::feed_message) does, and waits while the write
+/// buffer has no room for one of the chunk size; flushing sends what waits.
+///
+/// A message that is longer than the room there is, is taken nevertheless, since a sink that was ready
+/// has to: what the stream does not take of it at once is copied, where
+/// [`write_message`](Self::write_message) would wait. So what waits is bound by
+/// [`Config::write_buffer`](crate::Config::write_buffer) and one message.
+///
+/// Closing sends a Close frame with 1000 unless one was sent, and waits until the stream has taken it;
+/// the peer's is for whoever reads. Every method may be polled by any task, one at a time.
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if let Some(opcode) = self.core.frame_under_way() {
+            // A future was forgotten, and with it the rest of its frame.
+            return Poll::Ready(Err(SendError::MessageOpen(opcode).into()));
+        }
+        poll(self.get_mut(), cx, connection::Writer::make_ready)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        let core = &mut self.get_mut().core;
+        core.take_whole(message.opcode(), message.payload())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        poll(self.get_mut(), cx, connection::Writer::write_all_out)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        poll(self.get_mut(), cx, close_normally)
+    }
+}
+
+/// As for a [`Writer`], and waits for a message that another task is sending.
+///
+/// Where another task begins one between this half's being ready and its message, that is held until it can
+/// go: by the half it was given to, which is to be flushed before it is dropped.
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let this = self.get_mut();
+        ready!(this.poll_held(cx))?;
+        this.poll_right(cx, connection::Writer::make_ready)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        let this = self.get_mut();
+        if this.held.is_some() {
+            // It was not ready.
+            return Err(ErrorKind::MessageInProgress.into());
+        }
+        let taken = match this.shared().try_message() {
+            Some(mut right) => right.with(|writer| take_if_ready(writer, &message)),
+            None => Err(io::Error::from(io::ErrorKind::WouldBlock).into()),
+        };
+        match taken {
+            Err(error) if is_pending(&error) => this.held = Some(message),
+            taken => taken?,
+        }
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let this = self.get_mut();
+        ready!(this.poll_held(cx))?;
+        let frames = Frames::new(this.shared());
+        poll(frames, cx, connection::Writer::write_all_out)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let this = self.get_mut();
+        ready!(this.poll_held(cx))?;
+        let frames = Frames::closing(this.shared());
+        poll(frames, cx, close_normally)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
+    /// Gets rid of the message that is held.
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Some(message) = self.held.take() else {
+            return Poll::Ready(Ok(()));
+        };
+        let taken = self.poll_right(cx, |writer| take_if_ready(writer, &message));
+        if taken.is_pending() {
+            self.held = Some(message);
+        }
+        taken
+    }
+
+    /// Does a job with the right to send a message.
+    fn poll_right(
+        &self,
+        cx: &mut Context<'_>,
+        mut job: impl FnMut(&mut connection::Writer<WriteEnd<S>>) -> Result<(), Error>,
+    ) -> Poll<Result<(), Error>> {
+        let mut right = ready!(self.shared().poll_message(cx))?;
+        let done = poll_job(&mut right, |right| right, cx, |right| right.with(&mut job));
+        if done.is_pending() {
+            right.let_go_quietly();
+        }
+        done
+    }
+}
+
+/// Takes a message whole, or says `WouldBlock`.
+fn take_if_ready<S: Write>(
+    writer: &mut connection::Writer<S>,
+    message: &Message,
+) -> Result<(), Error> {
+    writer.make_ready()?;
+    writer.take_whole(message.opcode(), message.payload())
+}
+
+fn close_normally<S: Write>(writer: &mut connection::Writer<S>) -> Result<(), Error> {
+    writer.queue_normal_close();
+    writer.write_all_out()
+}
+
+fn poll<A: Access>(
+    mut access: A,
+    cx: &mut Context<'_>,
+    mut job: impl FnMut(&mut connection::Writer<A::Stream>) -> Result<(), Error>,
+) -> Poll<Result<(), Error>> {
+    poll_job(
+        &mut access,
+        |access| access,
+        cx,
+        |access| access.with(&mut job),
+    )
+}

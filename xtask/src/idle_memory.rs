@@ -1,0 +1,118 @@
+//! What a connection at rest costs `framewire serve`.
+
+use std::fs;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+use framewire::handshake::Connector;
+use framewire::{Config, Opcode};
+
+use crate::project::Project;
+use crate::server::Server;
+
+/// Measure the resident memory of a connection at rest
+///
+/// Builds and starts `framewire serve`, opens the connections over loopback, has one small message
+/// echoed on each, and waits until the server's memory does not change any more. What is counted is
+/// its private memory that is resident (`Anonymous` in `/proc/PID/smaps_rollup`): heap and stacks, so
+/// buffers, tasks and threads, each page as a whole; not what the kernel holds for a socket. What the server
+/// needs before the first of these connections is taken off: it is measured after a few others came
+/// and went. Linux only.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The engine to measure, as `framewire serve --engine` names it [default: that of `serve`]
+    #[arg(long, value_name = "NAME")]
+    engine: Option<String>,
+
+    /// How many connections; both ends of one need a file descriptor each (`ulimit -n`)
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
+}
+
+pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let count = usize::try_from(options.connections)?;
+    // Those of the warm-up may not be gone yet when the others come.
+    let places = (count + WARM_UP).to_string();
+    let mut arguments = vec!["--max-connections", &places];
+    if let Some(engine) = &options.engine {
+        arguments.extend(["--engine", engine]);
+    }
+    let server = Server::start(project, &arguments)?;
+    drop(open(&server, WARM_UP)?);
+    let before = resident_at_rest(&server)?;
+    let connections = open(&server, count)?;
+    let after = resident_at_rest(&server)?;
+    drop(connections);
+    server.stop()?;
+
+    let bytes = after.saturating_sub(before);
+    println!(
+        "{} bytes for each of {count} connections at rest ({} KiB, beside {} KiB without them)",
+        bytes / count,
+        bytes / 1024,
+        before / 1024
+    );
+    Ok(())
+}
+
+/// Opens connections and has a message echoed on each.
+fn open(server: &Server, count: usize) -> Result<Vec<TcpStream>> {
+    let connector = Connector::new();
+    let url = server.url("ws");
+    let mut streams = Vec::with_capacity(count);
+    for number in 0..count {
+        let open = || format!("connection {number} of {count}");
+        let stream = TcpStream::connect(server.address()).with_context(open)?;
+        stream.set_nodelay(true)?;
+        let websocket = framewire::client(stream, &url, &connector, Config::default());
+        let mut websocket = websocket.with_context(open)?;
+        websocket.stream().set_read_timeout(Some(ECHO))?;
+        websocket.write_message(Opcode::Text, MESSAGE)?;
+        let echo = websocket.next_message().with_context(open)?;
+        ensure!(echo.payload() == MESSAGE, "the echo was {echo:?}");
+        // The socket stays open; what this end holds for it does not.
+        streams.push(websocket.into_inner().0);
+    }
+    Ok(streams)
+}
+
+/// The server's resident memory in bytes, once it has stayed the same for a while.
+fn resident_at_rest(server: &Server) -> Result<usize> {
+    let started = Instant::now();
+    let mut last = 0;
+    let mut since = started;
+    while started.elapsed() < REST_DEADLINE {
+        let resident = resident(server.id())?;
+        if resident != last {
+            (last, since) = (resident, Instant::now());
+        } else if since.elapsed() >= REST {
+            return Ok(resident);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    bail!(
+        "the server's memory still changed after {} s",
+        REST_DEADLINE.as_secs()
+    )
+}
+
+/// The private resident memory of a process, in bytes.
+fn resident(id: u32) -> Result<usize> {
+    let path = format!("/proc/{id}/smaps_rollup");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let kib = text.lines().find_map(|line| {
+        let value = line.strip_prefix("Anonymous:")?.strip_suffix(" kB")?;
+        value.trim().parse::<usize>().ok()
+    });
+    Ok(kib.with_context(|| format!("no Anonymous in {path}"))? * 1024)
+}
+
+const MESSAGE: &[u8] = b"hello";
+/// How many connections come and go before the measurement.
+const WARM_UP: usize = 64;
+const ECHO: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_secs(1);
+const REST_DEADLINE: Duration = Duration::from_secs(60);
