@@ -82,6 +82,7 @@ impl Input {
 impl<A: Access> MessageWriter<A> {
     /// Compresses what comes next; how much of it was taken, which is something of anything.
     pub(crate) fn write_compressed(&mut self, buf: &[u8]) -> Result<usize, Error> {
+        self.compress_unread()?;
         loop {
             let (taken, _) = self.compress(buf, Flush::None)?;
             if taken > 0 || buf.is_empty() {
@@ -111,6 +112,7 @@ impl<A: Access> MessageWriter<A> {
     /// Puts out all that was written so far but for the bytes that are cut off where the message
     /// ends here: without them a peer can decompress it as well.
     pub(crate) fn flush_compressed(&mut self) -> Result<(), Error> {
+        self.compress_unread()?;
         self.flush_deflater()?;
         self.fragment.hold(TAIL_LEN);
         while !self.fragment.is_empty() {
@@ -143,6 +145,7 @@ impl<A: Access> MessageWriter<A> {
         Ok(())
     }
 
+    /// Compresses what a reader gave before it was interrupted: it comes before what is written now.
     fn compress_unread(&mut self) -> Result<(), Error> {
         while !self.fragment.input.unread.is_empty() {
             let bytes = mem::take(&mut self.fragment.input.bytes);

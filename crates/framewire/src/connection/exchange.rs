@@ -65,6 +65,10 @@ impl<S: Write> Exchange<S> {
     pub(crate) fn with<R>(&self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
         let mut writer = lock(&self.writer);
         let result = job(&mut writer);
+        if writer.owes_reply() {
+            // What fails here fails again with the next write, which reports it.
+            let _ = writer.flush_taken();
+        }
         self.release(writer);
         result
     }

@@ -125,6 +125,7 @@ impl<S: Write> Writer<S> {
             }
         } else {
             self.failed = Some(error.kind());
+            self.in_frame = None;
             #[cfg(feature = "deflate")]
             self.sender.end_compression();
             self.output = Vec::new();

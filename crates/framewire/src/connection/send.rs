@@ -185,6 +185,7 @@ impl<S: Write> Writer<S> {
 
     /// Writes what is left of a frame. After `WouldBlock` less may be left.
     pub(crate) fn send_rest(&mut self, rest: &mut Rest<'_>) -> Result<(), Error> {
+        self.check_failed()?;
         match rest {
             Rest::Nothing => return Ok(()),
             Rest::Plain(payload) => self.write_out(payload)?,
@@ -273,6 +274,11 @@ impl<S: Write> Writer<S> {
     fn begin_made<'p>(&mut self, opcode: Opcode, frame: &'p [u8]) -> Result<Rest<'p>, Error> {
         let made = self.sender.encoder_mut().made_message(opcode);
         made.map_err(|error| self.send_error(error))?;
+        if self.may_wait() && self.pending() + frame.len() <= self.write_buffer {
+            self.reserve(frame.len());
+            self.output.extend_from_slice(frame);
+            return Ok(Rest::Nothing);
+        }
         self.in_frame = Some(opcode);
         Ok(Rest::Plain(frame))
     }

@@ -41,9 +41,7 @@ pub(crate) fn shut_down(
     let by = closing.closed_by().unwrap_or(Side::Local);
     let mut closed = reader.discard(closing);
     closing.settle();
-    let writer = closing.writer();
-    let sent = !writer.has_pending_output() && writer.failure().is_none();
-    if must_wait_for_end(&closed, writer.role())
+    if must_wait_for_end(&closed, closing.writer().role())
         && let Err(error) = reader.wait_for_end(closing)
         && would_block(&error)
         && !closing.is_time_over()
@@ -51,7 +49,10 @@ pub(crate) fn shut_down(
         closed = Err(error.into());
     }
     let expired = closing.is_time_over();
-    let failure = closing.writer().failure();
+    let writer = closing.writer();
+    let failure = writer.failure();
+    // Only here: what waits for the end sends, too.
+    let sent = !writer.has_pending_output() && failure.is_none();
     match closed {
         Ok(_) if !sent && !expired && failure.is_none() => {
             Err(io::Error::from(io::ErrorKind::WouldBlock).into())

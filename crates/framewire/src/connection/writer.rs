@@ -225,6 +225,11 @@ impl<S: Write> Writer<S> {
         self.sender.queue_pong(payload);
     }
 
+    /// Whether a reply that had to wait for a frame, or for room, need not do so any more.
+    pub(crate) fn owes_reply(&self) -> bool {
+        self.sender.has_reply() && self.in_frame.is_none() && !self.stalled && self.failed.is_none()
+    }
+
     /// Lets a Close frame be the last thing sent, unless one is already.
     pub(crate) fn queue_close(&mut self, payload: ControlPayload, mut closed: Box<Closed>) {
         if !self.sender.is_closing() {

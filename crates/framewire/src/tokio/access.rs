@@ -14,6 +14,9 @@ pub trait Access: connection::Access {
 
     /// Has the task woken when what has blocked may not do so any more.
     fn park(&mut self, cx: &mut Context<'_>);
+
+    /// Leaves what was taken to others to be sent.
+    fn leave(&mut self);
 }
 
 /// Does a job that may block.
@@ -86,6 +89,7 @@ impl<A: Access> Drop for Begun<'_, A> {
         if !self.rest.is_nothing() {
             // What cannot be made of it now fails whatever comes next.
             let _ = self.access.with(|writer| writer.keep_rest(&mut self.rest));
+            self.access.leave();
         }
     }
 }

@@ -2,17 +2,55 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, would_block};
 
 /// A stream, and the task that it wakes when it would not block any more.
+///
+/// What reads and what writes may be two tasks, which have the connection by turns: as
+/// `tokio::io::split` has it. The one that reads also writes, and must not leave the other waiting.
 #[derive(Debug)]
 pub struct Polled<S> {
     pub(super) stream: S,
     waker: Waker,
+    job: Job,
+    /// The tasks that wait for the stream to take more, once one had to.
+    blocked: Option<Box<Blocked>>,
+}
+
+/// What a task does with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Job {
+    Reading,
+    Writing,
+}
+
+#[derive(Debug, Default)]
+struct Blocked {
+    reading: Option<Waker>,
+    writing: Option<Waker>,
+}
+
+impl Blocked {
+    fn of(&mut self, job: Job) -> &mut Option<Waker> {
+        match job {
+            Job::Reading => &mut self.reading,
+            Job::Writing => &mut self.writing,
+        }
+    }
+
+    /// The task that does the other, if it waits and is another than this.
+    fn other(&self, job: Job, task: &Waker) -> Option<&Waker> {
+        let other = match job {
+            Job::Reading => &self.writing,
+            Job::Writing => &self.reading,
+        };
+        other.as_ref().filter(|other| !other.will_wake(task))
+    }
 }
 
 impl<S> Polled<S> {
@@ -20,11 +58,41 @@ impl<S> Polled<S> {
         Self {
             stream,
             waker: Waker::noop().clone(),
+            job: Job::Reading,
+            blocked: None,
         }
     }
 
-    pub(super) fn wake_by(&mut self, cx: &Context<'_>) {
+    pub(super) fn wake_by(&mut self, cx: &Context<'_>, job: Job) {
         self.waker.clone_from(cx.waker());
+        self.job = job;
+    }
+
+    /// Writes or flushes.
+    fn poll<R>(
+        &mut self,
+        poll: impl FnOnce(&mut S, &mut Context<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let blocked = self.blocked.as_deref();
+        let other = blocked.and_then(|blocked| blocked.other(self.job, &self.waker));
+        let result = if let Some(other) = other {
+            let both = Waker::from(Arc::new(Both([other.clone(), self.waker.clone()])));
+            poll(&mut self.stream, &mut Context::from_waker(&both))
+        } else {
+            poll(&mut self.stream, &mut Context::from_waker(&self.waker))
+        };
+        if matches!(&result, Err(error) if would_block(error)) {
+            let blocked = self.blocked.get_or_insert_default();
+            *blocked.of(self.job) = Some(self.waker.clone());
+        } else if let Some(blocked) = &mut self.blocked {
+            // The stream owes no wake-up to one that waited before.
+            for task in [blocked.reading.take(), blocked.writing.take()] {
+                if let Some(task) = task.filter(|task| !task.will_wake(&self.waker)) {
+                    task.wake();
+                }
+            }
+        }
+        result
     }
 }
 
@@ -37,18 +105,24 @@ impl<S: AsyncRead + Unpin> Read for Polled<S> {
 
 impl<S: AsyncWrite + Unpin> Write for Polled<S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let mut cx = Context::from_waker(&self.waker);
-        write(&mut self.stream, &mut cx, buf)
+        self.poll(|stream, cx| write(stream, cx, buf))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut cx = Context::from_waker(&self.waker);
-        write_vectored(&mut self.stream, &mut cx, bufs)
+        self.poll(|stream, cx| write_vectored(stream, cx, bufs))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut cx = Context::from_waker(&self.waker);
-        flush(&mut self.stream, &mut cx)
+        self.poll(flush)
+    }
+}
+
+/// Two tasks as one.
+struct Both([Waker; 2]);
+
+impl Wake for Both {
+    fn wake(self: Arc<Self>) {
+        self.0.iter().for_each(Waker::wake_by_ref);
     }
 }
 
@@ -86,13 +160,12 @@ pub(super) fn flush(
 }
 
 /// `WouldBlock` means that the task will be woken, and nothing else: a stream that is broken enough
-/// to fail with it would never be asked again.
+/// to fail with it would never be asked again. `TimedOut` means to what is beneath that the same call
+/// will go on; the stream of a task has failed with it, as TCP does where nothing is acknowledged.
 fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     match poll {
         Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-            Err(io::Error::other(error))
-        }
+        Poll::Ready(Err(error)) if would_block(&error) => Err(io::Error::other(error)),
         Poll::Ready(result) => result,
     }
 }

@@ -13,7 +13,7 @@ use super::access::Access;
 use super::polled::{self, Polled};
 use super::source::Source;
 use crate::connection::{self, Exchange, Reply, Transport, Writer};
-use crate::error::Side;
+use crate::error::{Error, Side, would_block};
 use crate::lock::atomic::{AtomicBool, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock};
 
@@ -37,10 +37,15 @@ struct Duplex<S> {
 
 impl<S> Duplex<S> {
     fn lock(&self) -> io::Result<MutexGuard<'_, S>> {
+        self.check()?;
+        Ok(lock(&self.stream))
+    }
+
+    fn check(&self) -> io::Result<()> {
         if self.aborted.load(Ordering::Acquire) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        Ok(lock(&self.stream))
+        Ok(())
     }
 }
 
@@ -55,7 +60,10 @@ struct Waiting {
 struct Tasks {
     /// The one that reads: it sends what nobody else does.
     reader: Option<Waker>,
-    writers: Vec<Waker>,
+    /// Those that write, by the number of their place; 0 is that of all who have none.
+    writers: Vec<(u64, Waker)>,
+    /// How many places there were.
+    places: u64,
 }
 
 impl Waiting {
@@ -67,17 +75,64 @@ impl Waiting {
         lock(&self.tasks).reader = None;
     }
 
-    fn register(&self, waker: &Waker) {
-        let writers = &mut lock(&self.tasks).writers;
-        if !writers.iter().any(|writer| writer.will_wake(waker)) {
-            writers.push(waker.clone());
+    fn wake_reader(&self) {
+        let reader = lock(&self.tasks).reader.clone();
+        if let Some(reader) = reader {
+            reader.wake();
         }
     }
 
-    /// Wakes those that wait. All of them: which one can go on is for them to find out.
+    /// Has a task woken that has no place to give up: once, whenever that is.
+    fn register(&self, waker: &Waker) {
+        let writers = &mut lock(&self.tasks).writers;
+        let is_same = |(number, writer): &(u64, Waker)| *number == 0 && writer.will_wake(waker);
+        if !writers.iter().any(is_same) {
+            writers.push((0, waker.clone()));
+        }
+    }
+
+    /// Wakes those that wait to write. All of them: which one can go on is for them to find out.
     fn wake_writers(&self) {
         let writers = mem::take(&mut lock(&self.tasks).writers);
-        writers.into_iter().for_each(Waker::wake);
+        for (_, writer) in writers {
+            writer.wake();
+        }
+    }
+}
+
+/// A future that may wait for the writing side, and does so no more when it is dropped.
+#[derive(Debug)]
+struct Place<'a> {
+    waiting: &'a Waiting,
+    /// 0 before it has waited.
+    number: u64,
+}
+
+impl<'a> Place<'a> {
+    fn new(waiting: &'a Waiting) -> Self {
+        Self { waiting, number: 0 }
+    }
+
+    fn wait(&mut self, waker: &Waker) {
+        let tasks = &mut *lock(&self.waiting.tasks);
+        if self.number == 0 {
+            tasks.places += 1;
+            self.number = tasks.places;
+        }
+        let mut writers = tasks.writers.iter_mut();
+        match writers.find(|(number, _)| *number == self.number) {
+            Some((_, waiting)) => waiting.clone_from(waker),
+            None => tasks.writers.push((self.number, waker.clone())),
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.number > 0 {
+            let writers = &mut lock(&self.waiting.tasks).writers;
+            writers.retain(|(number, _)| *number != self.number);
+        }
     }
 }
 
@@ -88,10 +143,7 @@ impl Wake for Waiting {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let reader = lock(&self.tasks).reader.clone();
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        self.wake_reader();
         self.wake_writers();
     }
 }
@@ -101,24 +153,49 @@ impl Wake for Waiting {
 pub struct WriteEnd<S> {
     stream: Arc<Duplex<S>>,
     waker: Waker,
+    /// Whether writing has blocked, and flushing, so that tasks may wait for it.
+    has_blocked: [bool; 2],
+}
+
+impl<S: AsyncWrite + Unpin> WriteEnd<S> {
+    fn poll<R>(
+        &mut self,
+        kind: usize,
+        job: impl FnOnce(&mut S, &mut Context<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let mut cx = Context::from_waker(&self.waker);
+        let result = self
+            .stream
+            .lock()
+            .and_then(|mut stream| job(&mut stream, &mut cx));
+        if matches!(&result, Err(error) if would_block(error)) {
+            self.has_blocked[kind] = true;
+        } else if mem::take(&mut self.has_blocked[kind]) {
+            // The stream owes a wake-up to the last that asked: it did not wait, and others may.
+            self.waker.wake_by_ref();
+        }
+        result
+    }
 }
 
 impl<S: AsyncWrite + Unpin> Write for WriteEnd<S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let mut cx = Context::from_waker(&self.waker);
-        polled::write(&mut *self.stream.lock()?, &mut cx, buf)
+        self.poll(WRITING, |stream, cx| polled::write(stream, cx, buf))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut cx = Context::from_waker(&self.waker);
-        polled::write_vectored(&mut *self.stream.lock()?, &mut cx, bufs)
+        self.poll(WRITING, |stream, cx| {
+            polled::write_vectored(stream, cx, bufs)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut cx = Context::from_waker(&self.waker);
-        polled::flush(&mut *self.stream.lock()?, &mut cx)
+        self.poll(FLUSHING, polled::flush)
     }
 }
+
+const WRITING: usize = 0;
+const FLUSHING: usize = 1;
 
 impl<S> Shared<S> {
     pub(super) fn new(writer: Writer<Polled<S>>) -> Self {
@@ -130,6 +207,7 @@ impl<S> Shared<S> {
                 aborted: AtomicBool::new(false),
             }),
             waker,
+            has_blocked: [false; 2],
         });
         let stream = Arc::clone(&writer.stream().stream);
         Self {
@@ -148,6 +226,13 @@ impl<S> Shared<S> {
         job(&mut lock(&self.stream.stream))
     }
 
+    fn park(&self, place: Option<&mut Place<'_>>, cx: &Context<'_>) {
+        match place {
+            Some(place) => place.wait(cx.waker()),
+            None => self.waiting.register(cx.waker()),
+        }
+    }
+
     /// Fails whatever either half does next, and wakes whoever waits.
     pub(super) fn abort(&self) {
         self.stream.aborted.store(true, Ordering::Release);
@@ -162,23 +247,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         let taken = self
             .is_sending
             .compare_exchange(false, true, acquire, relaxed);
-        taken.ok().map(|_| SharedWriter { shared: self })
+        taken.ok().map(|_| SharedWriter {
+            shared: self,
+            place: None,
+        })
     }
 
     /// The right to send a message: waits for the one that another task is sending.
-    pub(super) async fn message(&self) -> SharedWriter<'_, S> {
-        poll_fn(|cx| self.poll_message(cx)).await
+    pub(super) async fn message(&self) -> Result<SharedWriter<'_, S>, Error> {
+        let mut place = Place::new(&self.waiting);
+        let mut message = poll_fn(|cx| self.poll_message_with(|| place.wait(cx.waker()))).await?;
+        message.place = Some(place);
+        Ok(message)
     }
 
-    pub(super) fn poll_message(&self, cx: &mut Context<'_>) -> Poll<SharedWriter<'_, S>> {
+    /// As [`message`](Self::message), without a place to give up.
+    #[cfg(feature = "futures")]
+    pub(super) fn poll_message(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<SharedWriter<'_, S>, Error>> {
+        self.poll_message_with(|| self.waiting.register(cx.waker()))
+    }
+
+    fn poll_message_with(&self, wait: impl FnOnce()) -> Poll<Result<SharedWriter<'_, S>, Error>> {
         if let Some(message) = self.try_message() {
-            return Poll::Ready(message);
+            return Poll::Ready(Ok(message));
         }
-        self.waiting.register(cx.waker());
+        wait();
         // It may have been let go meanwhile.
-        match self.try_message() {
-            Some(message) => Poll::Ready(message),
-            None => Poll::Pending,
+        if let Some(message) = self.try_message() {
+            return Poll::Ready(Ok(message));
+        }
+        match self.stream.check() {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(Error::from(error))),
         }
     }
 
@@ -201,6 +304,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 #[derive(Debug)]
 pub(super) struct Frames<'a, S> {
     shared: &'a Shared<S>,
+    /// That of the future that has this, if one has.
+    place: Option<Place<'a>>,
     /// Whether it is a Close frame.
     closes: bool,
 }
@@ -209,14 +314,23 @@ impl<'a, S> Frames<'a, S> {
     pub(super) fn new(shared: &'a Shared<S>) -> Self {
         Self {
             shared,
+            place: None,
             closes: false,
+        }
+    }
+
+    /// For a future, which waits no more when it is dropped.
+    pub(super) fn awaited(self) -> Self {
+        Self {
+            place: Some(Place::new(&self.shared.waiting)),
+            ..self
         }
     }
 
     pub(super) fn closing(shared: &'a Shared<S>) -> Self {
         Self {
-            shared,
             closes: true,
+            ..Self::new(shared)
         }
     }
 }
@@ -239,7 +353,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
     }
 
     fn park(&mut self, cx: &mut Context<'_>) {
-        self.shared.waiting.register(cx.waker());
+        self.shared.park(self.place.as_mut(), cx);
+    }
+
+    fn leave(&mut self) {
+        self.shared.waiting.wake_reader();
     }
 }
 
@@ -247,6 +365,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
 #[derive(Debug)]
 pub struct SharedWriter<'a, S> {
     shared: &'a Shared<S>,
+    /// That of the future that has this, if one has.
+    place: Option<Place<'a>>,
 }
 
 #[cfg(feature = "futures")]
@@ -280,7 +400,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for SharedWriter<'_, S> {
     }
 
     fn park(&mut self, cx: &mut Context<'_>) {
-        self.shared.waiting.register(cx.waker());
+        self.shared.park(self.place.as_mut(), cx);
+    }
+
+    fn leave(&mut self) {
+        self.shared.waiting.wake_reader();
     }
 }
 

@@ -135,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         cx: &mut Context<'_>,
         mut job: impl FnMut(&mut connection::Writer<WriteEnd<S>>) -> Result<(), Error>,
     ) -> Poll<Result<(), Error>> {
-        let mut right = ready!(self.shared().poll_message(cx));
+        let mut right = ready!(self.shared().poll_message(cx))?;
         let done = poll_job(&mut right, |right| right, cx, |right| right.with(&mut job));
         if done.is_pending() {
             right.let_go_quietly();

@@ -259,7 +259,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub async fn flush(&self) -> Result<(), Error> {
-        with_writer(&mut self.frames(), connection::Writer::write_all_out).await
+        with_writer(
+            &mut self.frames().awaited(),
+            connection::Writer::write_all_out,
+        )
+        .await
     }
 
     /// See [`Writer::write_frame`]. A data frame waits for a message that another task is sending;
@@ -277,9 +281,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         let begin =
             |writer: &mut connection::Writer<_>| writer.begin_frame(fin, rsv, opcode, payload);
         if opcode == Opcode::Close {
-            take(Frames::closing(&self.shared), begin).await?;
+            take(Frames::closing(&self.shared).awaited(), begin).await?;
         } else if opcode.is_control() {
-            take(self.frames(), begin).await?;
+            take(self.frames().awaited(), begin).await?;
         } else {
             self.take_message(begin).await?;
         }
@@ -322,7 +326,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         chunk_size: usize,
         reader: impl AsyncRead + Unpin,
     ) -> Result<u64, Error> {
-        MessageWriter::open(self.message().await, opcode, rsv, Some(chunk_size))?
+        MessageWriter::open(self.message().await?, opcode, rsv, Some(chunk_size))?
             .finish_from(reader)
             .await
     }
@@ -349,12 +353,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         opcode: Opcode,
         rsv: Rsv,
     ) -> Result<MessageWriter<SharedWriter<'_, S>>, Error> {
-        MessageWriter::open(self.message().await, opcode, rsv, None)
+        MessageWriter::open(self.message().await?, opcode, rsv, None)
     }
 
-    /// See [`Writer::resume_message_writer`], and [`message_writer`](Self::message_writer).
+    /// See [`Writer::resume_message_writer`], and [`message_writer`](Self::message_writer). `None`
+    /// also where the connection is [aborted](Self::abort) while this waits.
     pub async fn resume_message_writer(&self) -> Option<MessageWriter<SharedWriter<'_, S>>> {
-        MessageWriter::resume(self.message().await)
+        MessageWriter::resume(self.message().await.ok()?)
     }
 
     /// See [`Writer::ping`].
@@ -403,11 +408,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         &self,
         begin: impl FnMut(&mut connection::Writer<WriteEnd<S>>) -> Result<Rest<'p>, Error>,
     ) -> Result<(), Error> {
-        take(self.message().await, begin).await
+        take(self.message().await?, begin).await
     }
 
     /// The right to send a message.
-    async fn message(&self) -> SharedWriter<'_, S> {
+    async fn message(&self) -> Result<SharedWriter<'_, S>, Error> {
         self.shared.message().await
     }
 

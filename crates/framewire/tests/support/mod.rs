@@ -7,11 +7,20 @@
     reason = "part of tests"
 )]
 
+#[cfg(feature = "tokio")]
+pub(crate) mod calls;
 pub(crate) mod hooked;
 pub(crate) mod loopback;
 pub(crate) mod meter;
 pub(crate) mod operations;
+#[cfg(feature = "tokio")]
+pub(crate) mod polled;
+#[cfg(feature = "tokio")]
+pub(crate) mod polled_operations;
 pub(crate) mod script;
+#[cfg(feature = "tokio")]
+pub(crate) mod tasks;
+pub(crate) mod view;
 pub(crate) mod wire;
 
 use framewire::{Config, Error, WebSocket, protocol::Role};

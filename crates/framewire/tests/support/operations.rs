@@ -135,7 +135,7 @@ fn resume(websocket: &mut WebSocket<Script>) -> MessageWriter<&mut Writer<Script
 }
 
 /// What the peer says to those who read: a bit of everything, and Close.
-fn conversation(sender: Role) -> Vec<u8> {
+pub(crate) fn conversation(sender: Role) -> Vec<u8> {
     let long = pattern(300);
     let frames: &[(u8, &[u8])] = &[
         (PING, b"a"),

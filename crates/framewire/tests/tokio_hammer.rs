@@ -1,0 +1,132 @@
+//! Many tasks on many threads over one connection: the peer sees each message whole.
+#![cfg(feature = "tokio")]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use framewire::tokio::{ReadHalf, WebSocket, WriteHalf};
+use framewire::{CloseCode, Config, Opcode};
+use support::wire::pattern;
+use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+const TASKS: u32 = 8;
+const MESSAGES: u32 = 40;
+const SIZES: [usize; 7] = [0, 1, 125, 126, 4_000, 5_000, 70_000];
+
+/// Whose message it is, which one of his, and what tells whether it is whole.
+fn message(task: u32, number: u32) -> Vec<u8> {
+    let len = SIZES[(task + number) as usize % SIZES.len()];
+    let head = [task.to_be_bytes(), number.to_be_bytes()].concat();
+    [head, pattern(len)].concat()
+}
+
+async fn send(writer: &WriteHalf<DuplexStream>, task: u32, number: u32) {
+    let message = message(task, number);
+    let binary = Opcode::Binary;
+    match number % 6 {
+        0 => writer.write_message(binary, &message).await.unwrap(),
+        1 => {
+            writer.feed_message(binary, &message).await.unwrap();
+            writer.flush().await.unwrap();
+        }
+        2 => {
+            let streamed = writer.stream_message(binary, 1000, &message[..]);
+            assert_eq!(streamed.await.unwrap(), message.len() as u64);
+        }
+        3 => {
+            let mut streamed = writer.message_writer(binary).await.unwrap();
+            for piece in message.chunks(3000) {
+                streamed.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            streamed.finish().await.unwrap();
+        }
+        4 => {
+            writer.ping(b"between").await.unwrap();
+            let prepared = framewire::tokio::PreparedMessage::new(binary, &message).unwrap();
+            writer.write_prepared(&prepared).await.unwrap();
+        }
+        _ => {
+            // One that gives up at once: it is there whole, or not at all.
+            let extra = [&u32::MAX.to_be_bytes()[..], &message[4..]].concat();
+            let _ = timeout(Duration::ZERO, writer.write_message(binary, &extra)).await;
+            writer.write_message(binary, &message).await.unwrap();
+        }
+    }
+}
+
+/// Reads everything, and gives how many messages there were of each.
+async fn check(mut reader: ReadHalf<DuplexStream>) -> HashMap<u32, u32> {
+    let mut seen = HashMap::new();
+    loop {
+        let read = match reader.next_message().await {
+            Ok(message) => message,
+            Err(error) => {
+                assert!(error.closed().is_some(), "{error:?}");
+                return seen;
+            }
+        };
+        let (task, rest) = read.payload().split_first_chunk().unwrap();
+        let (number, rest) = rest.split_first_chunk().unwrap();
+        let (task, number) = (u32::from_be_bytes(*task), u32::from_be_bytes(*number));
+        assert!(
+            SIZES.contains(&rest.len()) && rest == pattern(rest.len()),
+            "{task} {number}"
+        );
+        if task < TASKS {
+            assert_eq!(
+                seen.insert(task, number),
+                number.checked_sub(1),
+                "of {task}"
+            );
+            assert_eq!(read.payload().len(), message(task, number).len());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn each_message_of_many_tasks_arrives_whole_and_in_order() {
+    let (near, far) = tokio::io::duplex(10_000);
+    let near = WebSocket::server(near, Config::default()).unwrap().split();
+    let far = WebSocket::client(far, Config::default()).unwrap().split();
+    let mut readers = JoinSet::new();
+    let mut writers = JoinSet::new();
+    let closers = [near.1.clone(), far.1.clone()];
+    for (reader, writer) in [near, far] {
+        readers.spawn(check(reader));
+        for task in 0..TASKS {
+            let writer = writer.clone();
+            writers.spawn(async move {
+                for number in 0..MESSAGES {
+                    send(&writer, task, number).await;
+                }
+            });
+        }
+    }
+    timeout(PATIENCE, async {
+        while let Some(done) = writers.join_next().await {
+            done.unwrap();
+        }
+        // Both at once: the one whose Close frame comes second finds the connection closed.
+        let [near, far] = &closers;
+        let _ = tokio::join!(
+            near.close(CloseCode::NORMAL, ""),
+            far.close(CloseCode::NORMAL, "")
+        );
+        while let Some(seen) = readers.join_next().await {
+            let seen = seen.unwrap();
+            let all = (0..TASKS).all(|task| seen.get(&task) == Some(&(MESSAGES - 1)));
+            assert!(all, "{seen:?}");
+        }
+    })
+    .await
+    .expect("somebody waits for ever");
+}
+
+/// Far longer than it takes.
+const PATIENCE: Duration = Duration::from_secs(60);
