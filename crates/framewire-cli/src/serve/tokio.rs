@@ -6,11 +6,13 @@
 mod connection;
 mod stream;
 
-use std::io;
 use std::net::{self, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::{io, mem};
 
+use slab::Slab;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, oneshot};
@@ -36,7 +38,7 @@ pub(crate) fn run(
         places: Mutex::new(Places::new(server.max_connections)),
         server,
         is_ending: AtomicBool::new(false),
-        ending: Arc::new(Notify::new()),
+        waiting: Mutex::default(),
         gone: Notify::new(),
     });
     let result = runtime.block_on(async {
@@ -99,8 +101,9 @@ struct Tasks {
     /// A handshake ends when its sender is dropped.
     places: Mutex<Places<oneshot::Sender<()>>>,
     is_ending: AtomicBool,
-    /// Notified when the server is ending.
-    ending: Arc<Notify>,
+    /// The tasks of open connections, to be woken when the server is ending. A `Notify` would cost each of
+    /// them more.
+    waiting: Mutex<Slab<Waker>>,
     /// Notified when a connection is gone.
     gone: Notify,
 }
@@ -116,6 +119,7 @@ impl Tasks {
         drop(oldest);
         let seat = Seat {
             place,
+            waiting: None,
             engine: Arc::clone(this),
         };
         tokio::spawn(connection::begin(socket, peer, seat, displaced));
@@ -127,7 +131,9 @@ impl Tasks {
         while let Some(oldest) = self.places().take_oldest_handshake() {
             drop(oldest);
         }
-        self.ending.notify_waiters();
+        for (_, waker) in mem::take(&mut *lock(&self.waiting)) {
+            waker.wake();
+        }
         let all_gone = async {
             while !self.places().none_is_open() {
                 self.gone.notified().await;
@@ -142,7 +148,7 @@ impl Tasks {
     }
 
     fn places(&self) -> MutexGuard<'_, Places<oneshot::Sender<()>>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.places)
     }
 }
 
@@ -150,6 +156,8 @@ impl Tasks {
 #[derive(Debug)]
 struct Seat {
     place: Place,
+    /// Of its task among those that wait.
+    waiting: Option<usize>,
     engine: Arc<Tasks>,
 }
 
@@ -158,12 +166,32 @@ impl Seat {
     fn open(&mut self) -> bool {
         self.engine.places().open(&mut self.place)
     }
+
+    /// Whether the server is ending. Else the task, which is always the same, is woken when it is.
+    fn poll_ending(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.waiting.is_none() {
+            let task = lock(&self.engine.waiting).insert(cx.waker().clone());
+            self.waiting = Some(task);
+        }
+        // One that came too late to be woken sees this.
+        if self.engine.is_ending() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         self.engine.places().leave(&self.place);
+        if let Some(task) = self.waiting {
+            lock(&self.engine.waiting).try_remove(task);
+        }
         // What is told is kept until somebody listens.
         self.engine.gone.notify_one();
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -208,11 +208,6 @@ impl<S: Write> Writer<S> {
         }
     }
 
-    /// Whether a reply that had to wait for a frame, or for room, need not do so any more.
-    pub(crate) fn owes_reply(&self) -> bool {
-        self.sender.has_reply() && self.in_frame.is_none() && !self.stalled && self.failed.is_none()
-    }
-
     fn reply_pong(&mut self, payload: ControlPayload) {
         let has_room = self.in_frame.is_none() && self.pending() < self.write_buffer;
         if has_room && self.failed.is_none() && !self.sender.has_reply() {
@@ -228,6 +223,11 @@ impl<S: Write> Writer<S> {
         }
         // It waits, and the latest counts.
         self.sender.queue_pong(payload);
+    }
+
+    /// Whether a reply that had to wait for a frame, or for room, need not do so any more.
+    pub(crate) fn owes_reply(&self) -> bool {
+        self.sender.has_reply() && self.in_frame.is_none() && !self.stalled && self.failed.is_none()
     }
 
     /// Lets a Close frame be the last thing sent, unless one is already.

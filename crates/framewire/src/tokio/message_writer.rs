@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::access::{Access, poll_job, with_writer};
-use super::polled::{Polled, READING};
+use super::polled::{Job, Polled};
 use crate::connection::{self, Writer};
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
@@ -71,7 +71,7 @@ impl<A: Access> MessageWriter<A> {
     pub async fn finish_from(mut self, reader: impl AsyncRead + Unpin) -> Result<u64, Error> {
         let mut reader = Polled::new(reader);
         poll_fn(|cx| {
-            reader.wake_by(cx, READING);
+            reader.wake_by(cx, Job::Reading);
             self.poll(cx, |message| message.pull(&mut reader))
         })
         .await?;

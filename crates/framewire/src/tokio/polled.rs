@@ -17,26 +17,53 @@ use crate::error::{Error, ErrorKind, would_block};
 pub struct Polled<S> {
     pub(super) stream: S,
     waker: Waker,
-    /// What it does: `READING` or `WRITING`.
-    job: usize,
-    /// The tasks that wait for the stream to take more, by what they do.
-    blocked: [Option<Waker>; 2],
+    job: Job,
+    /// The tasks that wait for the stream to take more, once one had to.
+    blocked: Option<Box<Blocked>>,
 }
 
-pub(super) const READING: usize = 0;
-pub(super) const WRITING: usize = 1;
+/// What a task does with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Job {
+    Reading,
+    Writing,
+}
+
+#[derive(Debug, Default)]
+struct Blocked {
+    reading: Option<Waker>,
+    writing: Option<Waker>,
+}
+
+impl Blocked {
+    fn of(&mut self, job: Job) -> &mut Option<Waker> {
+        match job {
+            Job::Reading => &mut self.reading,
+            Job::Writing => &mut self.writing,
+        }
+    }
+
+    /// The task that does the other, if it waits and is another than this.
+    fn other(&self, job: Job, task: &Waker) -> Option<&Waker> {
+        let other = match job {
+            Job::Reading => &self.writing,
+            Job::Writing => &self.reading,
+        };
+        other.as_ref().filter(|other| !other.will_wake(task))
+    }
+}
 
 impl<S> Polled<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
             waker: Waker::noop().clone(),
-            job: READING,
-            blocked: [None, None],
+            job: Job::Reading,
+            blocked: None,
         }
     }
 
-    pub(super) fn wake_by(&mut self, cx: &Context<'_>, job: usize) {
+    pub(super) fn wake_by(&mut self, cx: &Context<'_>, job: Job) {
         self.waker.clone_from(cx.waker());
         self.job = job;
     }
@@ -46,8 +73,8 @@ impl<S> Polled<S> {
         &mut self,
         poll: impl FnOnce(&mut S, &mut Context<'_>) -> io::Result<R>,
     ) -> io::Result<R> {
-        let is_other = |waker: &&Waker| !waker.will_wake(&self.waker);
-        let other = self.blocked[1 - self.job].as_ref().filter(is_other);
+        let blocked = self.blocked.as_deref();
+        let other = blocked.and_then(|blocked| blocked.other(self.job, &self.waker));
         let result = if let Some(other) = other {
             let both = Waker::from(Arc::new(Both([other.clone(), self.waker.clone()])));
             poll(&mut self.stream, &mut Context::from_waker(&both))
@@ -55,12 +82,13 @@ impl<S> Polled<S> {
             poll(&mut self.stream, &mut Context::from_waker(&self.waker))
         };
         if matches!(&result, Err(error) if would_block(error)) {
-            self.blocked[self.job] = Some(self.waker.clone());
-        } else {
+            let blocked = self.blocked.get_or_insert_default();
+            *blocked.of(self.job) = Some(self.waker.clone());
+        } else if let Some(blocked) = &mut self.blocked {
             // The stream owes no wake-up to one that waited before.
-            for blocked in self.blocked.iter_mut().filter_map(Option::take) {
-                if !blocked.will_wake(&self.waker) {
-                    blocked.wake();
+            for task in [blocked.reading.take(), blocked.writing.take()] {
+                if let Some(task) = task.filter(|task| !task.will_wake(&self.waker)) {
+                    task.wake();
                 }
             }
         }

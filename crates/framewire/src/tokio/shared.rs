@@ -256,21 +256,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// The right to send a message: waits for the one that another task is sending.
     pub(super) async fn message(&self) -> Result<SharedWriter<'_, S>, Error> {
         let mut place = Place::new(&self.waiting);
-        let message = poll_fn(|cx| self.poll_message_or(|| place.wait(cx.waker())));
-        let mut message = message.await?;
+        let mut message = poll_fn(|cx| self.poll_message_with(|| place.wait(cx.waker()))).await?;
         message.place = Some(place);
         Ok(message)
     }
 
+    /// As [`message`](Self::message), without a place to give up.
     #[cfg(feature = "futures")]
     pub(super) fn poll_message(
         &self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<SharedWriter<'_, S>, Error>> {
-        self.poll_message_or(|| self.waiting.register(cx.waker()))
+        self.poll_message_with(|| self.waiting.register(cx.waker()))
     }
 
-    fn poll_message_or(&self, wait: impl FnOnce()) -> Poll<Result<SharedWriter<'_, S>, Error>> {
+    fn poll_message_with(&self, wait: impl FnOnce()) -> Poll<Result<SharedWriter<'_, S>, Error>> {
         if let Some(message) = self.try_message() {
             return Poll::Ready(Ok(message));
         }
@@ -281,7 +281,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         }
         match self.stream.check() {
             Ok(()) => Poll::Pending,
-            Err(error) => Poll::Ready(Err(error.into())),
+            Err(error) => Poll::Ready(Err(Error::from(error))),
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
 
 use super::WebSocket;
-use super::polled::{Polled, READING, is_pending};
+use super::polled::{Job, Polled, is_pending};
 use crate::connection::{self, Closing, Reply, Shutdown, Transport, shut_down};
 use crate::error::{Error, Side};
 
@@ -36,7 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         });
         let Self { reader, writer } = self;
         poll_fn(|cx| {
-            writer.core.stream_mut().wake_by(cx, READING);
+            writer.core.stream_mut().wake_by(cx, Job::Reading);
             let mut closing = Timed {
                 writer: &mut writer.core,
                 is_over: false,

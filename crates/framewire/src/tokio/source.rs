@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Writer;
-use super::polled::{Polled, READING, is_pending};
+use super::polled::{Job, Polled, is_pending};
 use crate::connection::{self, Frame, Reader, Transport};
 use crate::error::Error;
 
@@ -23,7 +23,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Source for Writer<S> {
     type Transport = connection::Writer<Polled<S>>;
 
     fn prepare(&mut self, cx: &mut Context<'_>) -> &mut Self::Transport {
-        self.core.stream_mut().wake_by(cx, READING);
+        self.core.stream_mut().wake_by(cx, Job::Reading);
         &mut self.core
     }
 }

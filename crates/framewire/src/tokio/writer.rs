@@ -6,7 +6,7 @@ use std::task::Context;
 
 use super::MessageWriter;
 use super::access::{Access, take, with_writer};
-use super::polled::{Polled, WRITING};
+use super::polled::{Job, Polled};
 use crate::connection::{self, PreparedMessage, Rest, close_payload};
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
@@ -322,7 +322,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for &mut Writer<S> {
 /// The one task that has the connection is the one that the stream wakes.
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for &mut Writer<S> {
     fn prepare(&mut self, cx: &mut Context<'_>) -> bool {
-        self.core.stream_mut().wake_by(cx, WRITING);
+        self.core.stream_mut().wake_by(cx, Job::Writing);
         true
     }
 

@@ -2,8 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use framewire::deflate::Negotiated;
@@ -12,7 +11,6 @@ use framewire::tokio::WebSocket;
 use framewire::{CloseCode, Error, Opcode, TryFeedError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::futures::OwnedNotified;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -48,7 +46,6 @@ pub(super) async fn begin(
             let conversation = Conversation {
                 peer,
                 traffic: Traffic::default(),
-                ending: Box::pin(Arc::clone(&seat.engine.ending).notified_owned()),
                 seat,
             };
             tokio::spawn(converse(websocket, Box::new(conversation)));
@@ -154,8 +151,6 @@ struct Conversation {
     peer: SocketAddr,
     traffic: Traffic,
     seat: Seat,
-    /// Done when the server ends after this was made.
-    ending: Pin<Box<OwnedNotified>>,
 }
 
 /// A message that waits until the peer takes more.
@@ -164,13 +159,10 @@ type Held = (Opcode, Vec<u8>);
 impl Conversation {
     /// Echoes until the connection ends, and says how it did; `None` where the server ends first.
     async fn echo_until_ending(&mut self, websocket: &mut WebSocket<Stream>) -> Option<Error> {
-        if self.seat.engine.is_ending() {
-            return None;
-        }
         loop {
             let echoed = poll_fn(|cx| match self.poll_echo(websocket, cx) {
                 Poll::Ready(echoed) => Poll::Ready(Some(echoed)),
-                Poll::Pending => self.ending.as_mut().poll(cx).map(|()| None),
+                Poll::Pending => self.seat.poll_ending(cx).map(|()| None),
             });
             let held = match echoed.await? {
                 Ok(held) => held,
