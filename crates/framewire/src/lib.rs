@@ -53,6 +53,7 @@
 //! | for | look at |
 //! |---|---|
 //! | threads, or non-blocking streams | [`WebSocket`], and [`blocking`] for how it treats time-outs |
+//! | tasks of tokio's | `tokio::WebSocket`, with the feature `tokio` |
 //! | an event loop, a front end of your own | [`protocol::Session`] |
 //! | bare metal | [`protocol::Decoder`] and [`protocol::Encoder`]: no allocator, no `std` |
 //! | the wire format alone | [`frame`] |
@@ -72,13 +73,15 @@
 //! | `deflate` | | `deflate`: permessage-deflate | `zlib-rs` |
 //! | `miniz_oxide` | | `deflate`, and `deflate::Miniz`: a second engine for it | `miniz_oxide`, `adler2` |
 //! | `rustls` | | TLS: `wss`, `upgrade::TlsStream` | `rustls`, `rustls-native-certs` |
+//! | `tokio` | | `tokio`: the same over `AsyncRead + AsyncWrite` | `tokio` (I/O traits, time) |
+//! | `tokio-net` | | `tokio::connect` | tokio's `net` and `rt` |
+//! | `tokio-rustls` | | TLS for it | `tokio-rustls` |
 //! | `futures` | | `Stream` and `Sink` of owned messages, with `tokio` | `futures-core`, `futures-sink`, `bytes` |
 //! | `hyper` | | `hyper`: connections of its servers, with `tokio` | `hyper`, `hyper-util` |
 //! | `http2` | | `hyper`, and RFC 8441: the same over HTTP/2 | `h2`, through `hyper` |
 //! | `axum` | | `hyper`, and `axum`: an extractor | `axum-core` |
 //! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
 //!
-//! tokio is not there yet.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 
@@ -131,6 +134,6 @@ pub use rustls;
 pub use socket::{Duplicate, Socket, Untimed};
 
 /// The examples of the README, which are compiled with the tests.
-#[cfg(all(doctest, feature = "handshake"))]
+#[cfg(all(doctest, feature = "tokio-net"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

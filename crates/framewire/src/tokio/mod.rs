@@ -9,6 +9,31 @@
 //! next one goes on where it stopped. A write has taken its message whole or not at all, and what
 //! was taken goes out with the next call that writes, or before the next read that waits. Before
 //! there is a connection it is all or nothing: a handshake that is dropped takes its stream along.
+//!
+//! # The fast loop
+//! Messages that arrive together are answered together: a read fills a buffer, every message in it
+//! is taken from there, and what was [fed](Writer::feed_message) meanwhile leaves in one write before
+//! the next read that waits. 64 messages that came at once cost one read and one write.
+//!
+//! ```no_run
+//! # async fn echo<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+//! #     mut websocket: framewire::tokio::WebSocket<S>,
+//! # ) -> Result<(), framewire::Error> {
+//! loop {
+//!     let (message, writer) = websocket.next_message_and_writer().await?;
+//!     writer.feed_message(message.opcode(), message.payload()).await?;
+//! }
+//! # }
+//! ```
+//!
+//! [`write_message`](WebSocket::write_message) flushes each time, and costs a write for each message;
+//! with [`Config::coalesce_writes`] it waits for those after it while another frame is there whole. A loop
+//! that does something else than to read next, such as to wait for another task, flushes before.
+//!
+//! # Two tasks and more
+//! [`split`](WebSocket::split) makes halves that share the connection, over any stream, TLS included. In
+//! one task, `select!` over a read and whatever else there is does as well, since a read that is
+//! dropped has lost nothing.
 
 mod access;
 mod byte_stream;
