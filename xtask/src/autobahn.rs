@@ -41,7 +41,7 @@ pub(crate) struct Options {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Role {
+enum Role {
     /// `framewire serve` is under test
     Server,
     /// A client of the library is under test
@@ -74,9 +74,30 @@ impl Options {
             cases: cases.iter().copied().map(str::to_owned).collect(),
         }
     }
+
+    fn tested(&self) -> Result<Tested<'_>> {
+        match (self.role, self.engine.as_deref(), self.front_end) {
+            (Role::Server, engine, None) => Ok(Tested::Server(engine.unwrap_or(ENGINES[0]))),
+            (Role::Server, ..) => bail!("--front-end is for the role client"),
+            (Role::Client, None, front_end) => {
+                Ok(Tested::Client(front_end.unwrap_or(FrontEnd::ALL[0])))
+            }
+            (Role::Client, ..) => bail!("--engine is for the role server"),
+        }
+    }
+}
+
+/// What is under test.
+#[derive(Clone, Copy)]
+enum Tested<'a> {
+    /// `framewire serve` with an engine.
+    Server(&'a str),
+    /// The client by a front end.
+    Client(FrontEnd),
 }
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let tested = options.tested()?;
     let scripts = project.path("conformance/autobahn");
     let venv = project.target("autobahn-venv");
     process::run(
@@ -86,49 +107,40 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         INSTALLATION,
     )?;
 
-    let suite = |role: &str, target: &str, output: &Path| {
+    let (role, name) = match tested {
+        Tested::Server(engine) => ("server", format!("server-{engine}")),
+        Tested::Client(front_end) => ("client", format!("client-{front_end}")),
+    };
+    let default = || project.target("autobahn").join(name);
+    let output = options.full_output.clone().unwrap_or_else(default);
+    let suite = |target: &str| {
         let mut command = Command::new("bash");
         command
             .arg(scripts.join("run.sh"))
             .arg(&venv)
             .args([role, target])
-            .arg(output)
+            .arg(&output)
             .env("AGENT", AGENT);
         command.args(&options.cases);
         command
     };
-    let output = |name: String| {
-        let default = || project.target("autobahn").join(name);
-        options.full_output.clone().unwrap_or_else(default)
-    };
-    let output = match options.role {
-        Role::Server => {
-            ensure!(
-                options.front_end.is_none(),
-                "--front-end is for the role client"
-            );
-            let engine = options.engine.as_deref().unwrap_or(ENGINES[0]);
-            let output = output(format!("server-{engine}"));
+    match tested {
+        Tested::Server(engine) => {
             let program = Program::build(project)?;
             let server = Server::start(&program, &["--deflate", "--engine", engine])?;
-            process::run(&mut suite("server", &server.url("ws"), &output), SUITE)?;
+            process::run(&mut suite(&server.url("ws")), SUITE)?;
             server.stop()?;
-            output
         }
-        Role::Client => {
-            ensure!(options.engine.is_none(), "--engine is for the role server");
-            let front_end = options.front_end.unwrap_or(FrontEnd::ALL[0]);
-            let output = output(format!("client-{front_end}"));
+        Tested::Client(front_end) => {
             let port = free_port()?;
-            let suite = Running::spawn(&mut suite("client", &port.to_string(), &output))?;
+            let suite = Running::spawn(&mut suite(&port.to_string()))?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             wait_until_ready(&suite, address)?;
             autobahn_client::run_all_cases(front_end, address, AGENT, Instant::now() + SUITE)?;
             let status = suite.wait(REPORTS)?;
             ensure!(status.success(), "the suite ended with {status}");
-            output
         }
-    };
+    }
     summarize(&scripts, &output)
 }
 
