@@ -313,4 +313,4 @@ fn not_open() -> Error {
 }
 
 /// How long the server may take to go on.
-pub(crate) const SILENCE: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(20);
