@@ -10,9 +10,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::autobahn_client;
+use crate::front_end::FrontEnd;
 use crate::process::{self, Running};
 use crate::project::Project;
-use crate::server::Server;
+use crate::server::{ENGINES, Program, Server};
 
 /// Run Autobahn|Testsuite
 #[derive(Debug, Args)]
@@ -21,13 +22,16 @@ pub(crate) struct Options {
     #[arg(long)]
     role: Role,
 
-    /// The engine of the server that is under test, as `framewire serve --engine` names it
-    /// [default: that of `serve`]
+    /// The engine of the server, as `framewire serve --engine` names it [default: that of `serve`]
     #[arg(long, value_name = "NAME")]
     engine: Option<String>,
 
+    /// The front end of the client [default: tokio]
+    #[arg(long, value_name = "NAME")]
+    front_end: Option<FrontEnd>,
+
     /// Where the reports go: index.html with a wire log for each case
-    /// [default: target/autobahn/ROLE]
+    /// [default: target/autobahn/ROLE-NAME, with the name of the engine or of the front end]
     #[arg(long, value_name = "DIR")]
     full_output: Option<PathBuf>,
 
@@ -37,7 +41,7 @@ pub(crate) struct Options {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Role {
+enum Role {
     /// `framewire serve` is under test
     Server,
     /// A client of the library is under test
@@ -45,19 +49,55 @@ pub(crate) enum Role {
 }
 
 impl Options {
-    /// What CI runs for one role: all but the compression cases of the largest messages, which
-    /// take ten minutes.
-    pub(crate) fn default_selection(role: Role) -> Self {
+    /// These cases, for the server with an engine.
+    pub(crate) fn server(engine: &str, cases: &[&str]) -> Self {
+        Self {
+            engine: Some(engine.to_owned()),
+            ..Self::new(Role::Server, cases)
+        }
+    }
+
+    /// These cases, for the client by a front end.
+    pub(crate) fn client(front_end: FrontEnd, cases: &[&str]) -> Self {
+        Self {
+            front_end: Some(front_end),
+            ..Self::new(Role::Client, cases)
+        }
+    }
+
+    fn new(role: Role, cases: &[&str]) -> Self {
         Self {
             role,
             engine: None,
+            front_end: None,
             full_output: None,
-            cases: vec![WITHOUT_LARGE_COMPRESSION.to_owned()],
+            cases: cases.iter().copied().map(str::to_owned).collect(),
+        }
+    }
+
+    fn tested(&self) -> Result<Tested<'_>> {
+        match (self.role, self.engine.as_deref(), self.front_end) {
+            (Role::Server, engine, None) => Ok(Tested::Server(engine.unwrap_or(ENGINES[0]))),
+            (Role::Server, ..) => bail!("--front-end is for the role client"),
+            (Role::Client, None, front_end) => {
+                Ok(Tested::Client(front_end.unwrap_or(FrontEnd::ALL[0])))
+            }
+            (Role::Client, ..) => bail!("--engine is for the role server"),
         }
     }
 }
 
+/// What is under test.
+#[derive(Clone, Copy)]
+enum Tested<'a> {
+    /// `framewire serve` with an engine.
+    Server(&'a str),
+    /// The client by a front end.
+    Client(FrontEnd),
+}
+
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let tested = options.tested()?;
     let scripts = project.path("conformance/autobahn");
     let venv = project.target("autobahn-venv");
     process::run(
@@ -67,38 +107,36 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         INSTALLATION,
     )?;
 
-    let (name, output) = match options.role {
-        Role::Server => ("server", project.target("autobahn/server")),
-        Role::Client => ("client", project.target("autobahn/client")),
+    let (role, name) = match tested {
+        Tested::Server(engine) => ("server", format!("server-{engine}")),
+        Tested::Client(front_end) => ("client", format!("client-{front_end}")),
     };
-    let output = options.full_output.clone().unwrap_or(output);
+    let default = || project.target("autobahn").join(name);
+    let output = options.full_output.clone().unwrap_or_else(default);
     let suite = |target: &str| {
         let mut command = Command::new("bash");
         command
             .arg(scripts.join("run.sh"))
             .arg(&venv)
-            .args([name, target])
+            .args([role, target])
             .arg(&output)
             .env("AGENT", AGENT);
         command.args(&options.cases);
         command
     };
-    match options.role {
-        Role::Server => {
-            let mut arguments = vec!["--deflate"];
-            if let Some(engine) = &options.engine {
-                arguments.extend(["--engine", engine]);
-            }
-            let server = Server::start(project, &arguments)?;
+    match tested {
+        Tested::Server(engine) => {
+            let program = Program::build(project)?;
+            let server = Server::start(&program, &["--deflate", "--engine", engine])?;
             process::run(&mut suite(&server.url("ws")), SUITE)?;
             server.stop()?;
         }
-        Role::Client => {
+        Tested::Client(front_end) => {
             let port = free_port()?;
             let suite = Running::spawn(&mut suite(&port.to_string()))?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             wait_until_ready(&suite, address)?;
-            autobahn_client::run_all_cases(address, AGENT, Instant::now() + SUITE)?;
+            autobahn_client::run_all_cases(front_end, address, AGENT, Instant::now() + SUITE)?;
             let status = suite.wait(REPORTS)?;
             ensure!(status.success(), "the suite ended with {status}");
         }
@@ -142,7 +180,9 @@ fn wait_until_ready(suite: &Running, address: SocketAddr) -> Result<()> {
 
 const AGENT: &str = "framewire";
 
-const WITHOUT_LARGE_COMPRESSION: &str = "!1[23].*.([89]|1[03-8])";
+/// All but the compression cases of the largest messages, which take ten minutes.
+pub(crate) const WITHOUT_LARGE_COMPRESSION: &[&str] = &["!1[23].*.([89]|1[03-8])"];
+pub(crate) const WITHOUT_COMPRESSION: &[&str] = &["!12.*", "!13.*"];
 
 const INSTALLATION: Duration = Duration::from_secs(300);
 const START: Duration = Duration::from_secs(30);

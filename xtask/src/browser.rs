@@ -10,10 +10,11 @@ use anyhow::{Context as _, Result};
 
 use crate::process;
 use crate::project::Project;
-use crate::server::Server;
+use crate::server::{Program, Server};
 
 pub(crate) fn run(project: &Project) -> Result<()> {
     let chromium = chromium()?;
+    let program = Program::build(project)?;
     let script = project
         .node("browser", "conformance/browser")?
         .join("echo.mjs");
@@ -27,7 +28,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
         if profile.exists() {
             fs::remove_dir_all(&profile).context("the profile of the last run")?;
         }
-        let server = Server::start(project, options)?;
+        let server = Server::start(&program, options)?;
         let mut command = Command::new("node");
         command
             .arg(&script)

@@ -1,4 +1,4 @@
-//! A certificate for `localhost`, made on the spot.
+//! Certificates, made on the spot.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use rcgen::{CertificateParams, KeyPair};
 
 use crate::project::Project;
 
-/// A certificate for `localhost` and 127.0.0.1 that signs itself, and the key to it.
+/// A certificate that signs itself, and the key to it.
 pub(crate) struct Certificate {
     der: CertificateDer<'static>,
     cert_file: String,
@@ -19,10 +19,10 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Makes one, in PEM files at `target/NAME`.
-    pub(crate) fn make(project: &Project, name: &str) -> Result<Self> {
+    /// Makes one for some hosts, in PEM files at `target/NAME`.
+    pub(crate) fn make(project: &Project, name: &str, hosts: &[&str]) -> Result<Self> {
         let key = KeyPair::generate()?;
-        let hosts = ["localhost", "127.0.0.1"].map(str::to_owned);
+        let hosts: Vec<String> = hosts.iter().copied().map(str::to_owned).collect();
         let cert = CertificateParams::new(hosts)?.self_signed(&key)?;
         let directory = project.target_dir(name)?;
         Ok(Self {

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::autobahn::{WITHOUT_COMPRESSION, WITHOUT_LARGE_COMPRESSION};
+use crate::front_end::FrontEnd;
 use crate::project::Project;
 use crate::{autobahn, browser, fuzz, interop, model, no_std, process};
 
@@ -24,7 +26,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 14] = [
+const STEPS: [(&str, Step); 17] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -37,19 +39,24 @@ const STEPS: [(&str, Step); 14] = [
     ("fuzzing", |project| {
         fuzz::run(project, &fuzz::Options::default_selection())
     }),
-    ("Autobahn, server", |project| {
-        autobahn::run(
-            project,
-            &autobahn::Options::default_selection(autobahn::Role::Server),
-        )
+    ("Autobahn, server, tokio", |project| {
+        autobahn_server(project, "tokio", WITHOUT_LARGE_COMPRESSION)
     }),
-    ("Autobahn, client", |project| {
-        autobahn::run(
-            project,
-            &autobahn::Options::default_selection(autobahn::Role::Client),
-        )
+    ("Autobahn, server, blocking, no compression", |project| {
+        autobahn_server(project, "blocking", WITHOUT_COMPRESSION)
     }),
-    ("foreign clients and servers", interop::run),
+    ("Autobahn, server, poll, no compression", |project| {
+        autobahn_server(project, "poll", WITHOUT_COMPRESSION)
+    }),
+    ("Autobahn, client, tokio", |project| {
+        autobahn_client(project, FrontEnd::Tokio, WITHOUT_LARGE_COMPRESSION)
+    }),
+    ("Autobahn, client, blocking, no compression", |project| {
+        autobahn_client(project, FrontEnd::Blocking, WITHOUT_COMPRESSION)
+    }),
+    ("foreign clients and servers", |project| {
+        interop::run(project, &interop::Options::default())
+    }),
     ("browser", browser::run),
 ];
 
@@ -151,6 +158,14 @@ fn no_unsafe_code(project: &Project) -> Result<()> {
 fn documentation(project: &Project) -> Result<()> {
     let mut doc = project.cargo(&["doc", "--workspace", "--no-deps"]);
     process::run(doc.env("RUSTDOCFLAGS", "-D warnings"), CARGO)
+}
+
+fn autobahn_server(project: &Project, engine: &str, cases: &[&str]) -> Result<()> {
+    autobahn::run(project, &autobahn::Options::server(engine, cases))
+}
+
+fn autobahn_client(project: &Project, front_end: FrontEnd, cases: &[&str]) -> Result<()> {
+    autobahn::run(project, &autobahn::Options::client(front_end, cases))
 }
 
 fn clock(elapsed: Duration) -> String {

@@ -11,7 +11,7 @@ use framewire::handshake::Connector;
 use framewire::{Config, Opcode};
 
 use crate::project::Project;
-use crate::server::Server;
+use crate::server::{Program, Server};
 
 /// Measure the resident memory of a connection at rest
 ///
@@ -40,7 +40,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     if let Some(engine) = &options.engine {
         arguments.extend(["--engine", engine]);
     }
-    let server = Server::start(project, &arguments)?;
+    let server = Server::start(&Program::build(project)?, &arguments)?;
     drop(open(&server, WARM_UP)?);
     let before = resident_at_rest(&server)?;
     let connections = open(&server, count)?;

@@ -5,32 +5,84 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use clap::Args;
 
 use crate::certificate::Certificate;
+use crate::front_end::FrontEnd;
 use crate::interop_client::{self, Tls};
 use crate::interop_upgrade;
 use crate::process;
 use crate::project::Project;
-use crate::server::{MAX_MESSAGE, Server};
+use crate::server::{ENGINES, MAX_MESSAGE, Program, Server};
 
-pub(crate) fn run(project: &Project) -> Result<()> {
+/// Check both ends against Python's `websockets` and npm's `ws`, with and without TLS
+///
+/// The server with each engine, and the client by each front end; what negotiation there can be of
+/// compression, with one of each.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Options {
+    /// Check the server alone, and all of it with this engine, as `framewire serve --engine` names it
+    #[arg(long, value_name = "NAME", conflicts_with = "front_end")]
+    engine: Option<String>,
+
+    /// Check the client alone, by this front end
+    #[arg(long, value_name = "NAME")]
+    front_end: Option<FrontEnd>,
+}
+
+pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let certificate =
+        |name: &str, hosts: &[&str]| Certificate::make(project, &format!("interop/{name}"), hosts);
     let tls = Tls {
-        certificate: Certificate::make(project, "interop/certificate")?,
-        stranger: Certificate::make(project, "interop/stranger")?,
+        certificate: certificate("certificate", &["localhost", "127.0.0.1"])?,
+        stranger: certificate("stranger", &["localhost", "127.0.0.1"])?,
+        elsewhere: certificate("elsewhere", &["elsewhere.example"])?,
     };
+    let (engines, front_ends) = match (options.engine.as_deref(), options.front_end) {
+        (None, None) => (&ENGINES[..], &FrontEnd::ALL[..]),
+        (Some(engine), _) => (&[engine][..], &[][..]),
+        (None, Some(front_end)) => (&[][..], &[front_end][..]),
+    };
+    let program = Program::build(project)?;
     let mut failures = Vec::new();
     for peer in [Peer::python(project)?, Peer::node(project)?] {
-        failures.extend(peer.client(project, false, None).err());
-        failures.extend(peer.client(project, true, None).err());
-        failures.extend(peer.client(project, true, Some(&tls)).err());
-        failures.extend(peer.client_of_compression(project).err());
-        failures.extend(peer.server(None).err());
-        failures.extend(peer.server(Some(&tls)).err());
+        for (number, engine) in engines.iter().enumerate() {
+            let target = Target {
+                program: &program,
+                engine,
+            };
+            failures.extend(peer.client(&target, false, None).err());
+            failures.extend(peer.client(&target, true, None).err());
+            failures.extend(peer.client(&target, true, Some(&tls)).err());
+            // An engine has no part in it, and it takes as long as all of the others.
+            if number == 0 {
+                failures.extend(peer.client_of_compression(&target).err());
+            }
+        }
+        for front_end in front_ends {
+            failures.extend(peer.server(*front_end, None).err());
+            failures.extend(peer.server(*front_end, Some(&tls)).err());
+        }
     }
-    failures.extend(interop_upgrade::run(project).err());
+    if options.engine.is_none() {
+        failures.extend(interop_upgrade::run(project).err());
+    }
     match failures.into_iter().next() {
         Some(first) => bail!(first),
         None => Ok(()),
+    }
+}
+
+/// `framewire serve` with an engine.
+struct Target<'a> {
+    program: &'a Program,
+    engine: &'a str,
+}
+
+impl Target<'_> {
+    fn start(&self, options: &[&str]) -> Result<Server> {
+        let engine = ["--engine", self.engine];
+        Server::start(self.program, &[&engine, options].concat())
     }
 }
 
@@ -62,22 +114,23 @@ impl Peer {
     }
 
     /// Its client against a server that compresses or does not.
-    fn client(&self, project: &Project, compression: bool, tls: Option<&Tls>) -> Result<()> {
+    fn client(&self, target: &Target<'_>, compression: bool, tls: Option<&Tls>) -> Result<()> {
         let (how, options): (_, &[&str]) = if compression {
             ("with compression", &["--deflate"])
         } else {
             ("without compression", &[])
         };
-        println!("{} as a client, {how}{}:", self.library, over(tls));
+        let (library, engine, over) = (self.library, target.engine, over(tls));
+        println!("{library} as a client of {engine}, {how}{over}:");
         let mut client = self.script("client");
         let server = if let Some(Tls { certificate, .. }) = tls {
             let (cert, key) = (certificate.cert_file(), certificate.key_file());
             let tls = ["--tls-cert", cert, "--tls-key", key];
-            let server = Server::start(project, &[options, &tls].concat())?;
+            let server = target.start(&[options, &tls].concat())?;
             client.args([&server.url_by_name("wss"), "--ca", cert]);
             server
         } else {
-            let server = Server::start(project, options)?;
+            let server = target.start(options)?;
             client.arg(server.url("ws"));
             server
         };
@@ -86,14 +139,15 @@ impl Peer {
     }
 
     /// Its client against servers that compress in all the ways there are.
-    fn client_of_compression(&self, project: &Project) -> Result<()> {
-        println!("{} as a client of compression:", self.library);
+    fn client_of_compression(&self, target: &Target<'_>) -> Result<()> {
+        let (library, engine) = (self.library, target.engine);
+        println!("{library} as a client of {engine}, of compression:");
         let mut client = self.script("client_deflate");
         client.arg(MAX_MESSAGE.to_string());
         let mut servers = Vec::new();
         for options in WAYS_TO_COMPRESS {
             let words: Vec<&str> = options.split_whitespace().collect();
-            let server = Server::start(project, &words)?;
+            let server = target.start(&words)?;
             client.arg(format!("{} {options}", server.url("ws")));
             servers.push(server);
         }
@@ -104,14 +158,18 @@ impl Peer {
         result
     }
 
-    /// Our client against its server.
-    fn server(&self, tls: Option<&Tls>) -> Result<()> {
-        println!("{} as a server{}:", self.library, over(tls));
-        let mut server = self.script("server");
-        if let Some(Tls { certificate, .. }) = tls {
-            server.args([certificate.cert_file(), certificate.key_file()]);
-        }
-        interop_client::run(&mut server, tls, SUITE)
+    /// Our client, by a front end, against its server.
+    fn server(&self, front_end: FrontEnd, tls: Option<&Tls>) -> Result<()> {
+        let (library, over) = (self.library, over(tls));
+        println!("{library} as a server of {front_end}{over}:");
+        let server = |certificate: Option<&Certificate>| {
+            let mut server = self.script("server");
+            if let Some(certificate) = certificate {
+                server.args([certificate.cert_file(), certificate.key_file()]);
+            }
+            server
+        };
+        interop_client::run(server, tls, front_end, SUITE)
     }
 
     fn script(&self, name: &str) -> Command {

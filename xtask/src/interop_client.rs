@@ -1,6 +1,8 @@
 //! The library's client against an echo server of other people's.
 
+mod connection;
 mod exchange;
+mod metered;
 mod server;
 mod trust;
 mod wishes;
@@ -14,25 +16,34 @@ use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::{self, Connector};
 use framewire::{CloseCode, Closed, Error, ErrorKind, Opcode, Side, upgrade};
 
+use self::connection::{Client, Connection};
 use self::exchange::{
     check_windows, echo_all, echo_fragmented, echo_pipelined, large_messages, messages,
     ping_between_fragments,
 };
-use self::server::{Client, EchoServer, SILENCE, open, shut_down};
+use self::server::{EchoServer, shut_down};
 use self::wishes::{Wishes, combinations};
 use crate::certificate::Certificate;
+use crate::front_end::FrontEnd;
 use crate::server::MAX_MESSAGE;
 
-/// What a server shows over TLS, and what another shows for the same host.
+/// What a server shows over TLS, what another shows for the same host, and one for another host.
 pub(crate) struct Tls {
     pub(crate) certificate: Certificate,
     pub(crate) stranger: Certificate,
+    pub(crate) elsewhere: Certificate,
 }
 
-/// Starts a server and runs every check against it, over TLS those that TLS could make a difference
+/// Starts a server, which may have a certificate to show, and runs every check against it, over TLS those that TLS could make a difference
 /// to.
-pub(crate) fn run(server: &mut Command, tls: Option<&Tls>, deadline: Duration) -> Result<()> {
-    let server = EchoServer::start(server, tls)?;
+pub(crate) fn run(
+    server: impl Fn(Option<&Certificate>) -> Command,
+    tls: Option<&Tls>,
+    front_end: FrontEnd,
+    deadline: Duration,
+) -> Result<()> {
+    let start = |certificate| EchoServer::start(&mut server(certificate), certificate, front_end);
+    let server = start(tls.map(|tls| &tls.certificate))?;
     let mut checks = Checks::new(deadline);
     for mode in [Mode::Plain, Mode::Compressed] {
         conversations(&mut checks, &server, mode);
@@ -42,7 +53,10 @@ pub(crate) fn run(server: &mut Command, tls: Option<&Tls>, deadline: Duration) -
     match tls {
         // Counts bytes as they are before they come to TLS.
         None => compression(&mut checks, &server),
-        Some(tls) => trust::check(&mut checks, &server, tls)?,
+        Some(tls) => {
+            trust::check(&mut checks, &server, tls)?;
+            trust::check_host(&mut checks, &start(Some(&tls.elsewhere))?);
+        }
     }
     violations(&mut checks, &server);
     checks.finish()
@@ -61,13 +75,13 @@ impl Mode {
             Self::Plain => (Connector::new(), ""),
             Self::Compressed => (Wishes::default().connector()?, "&deflate"),
         };
-        let established = server.handshake(&format!("{target}{parameter}"), &connector)?;
-        let is_on = established.deflate().is_some();
+        let connected = server.connect(&format!("{target}{parameter}"), &connector)?;
+        let is_on = connected.deflate.is_some();
         ensure!(
             is_on == matches!(self, Self::Compressed),
             "compression is on: {is_on}"
         );
-        open(established)
+        Ok(connected.websocket)
     }
 
     fn name(self) -> &'static str {
@@ -96,14 +110,14 @@ fn conversations(checks: &mut Checks, server: &EchoServer, mode: Mode) {
     for (name, target, converse) in conversations {
         checks.run(format!("{name}, {}", mode.name()), || {
             let mut websocket = mode.connect(server, target)?;
-            converse(&mut websocket)?;
+            converse(websocket.as_mut())?;
             shut_down(websocket)?;
             Ok(())
         });
     }
 }
 
-type Conversation = fn(&mut Client) -> Result<()>;
+type Conversation = fn(&mut dyn Connection) -> Result<()>;
 
 fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
     let long_reason = "é".repeat(61);
@@ -120,7 +134,7 @@ fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
             || {
                 let id = format!("{}-{code}-{}", mode.name(), reason.len());
                 let mut websocket = mode.connect(server, &format!("/echo?id={id}"))?;
-                echo_all(&mut websocket, &[(Opcode::Text, b"hi".to_vec())])?;
+                echo_all(websocket.as_mut(), &[(Opcode::Text, b"hi".to_vec())])?;
                 websocket.close(CloseCode::new(code), reason)?;
                 let end = shut_down(websocket)?;
                 ensure!(end.code == CloseCode::new(code), "it echoed {}", end.code);
@@ -133,7 +147,7 @@ fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
         let id = format!("{}-first", mode.name());
         let target = format!("/close?code=4001&reason=bye&id={id}");
         let mut websocket = mode.connect(server, &target)?;
-        let error = failure(&mut websocket)?;
+        let error = failure(websocket.as_mut())?;
         let closed = Closed {
             code: CloseCode::new(4001),
             reason: "bye".to_owned(),
@@ -151,14 +165,14 @@ fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
 fn handshakes(checks: &mut Checks, server: &EchoServer) {
     checks.run("the subprotocol that the server chooses", || {
         let connector = Connector::new().subprotocols(["first", "chosen"])?;
-        let established = server.handshake("/echo", &connector)?;
-        let subprotocol = established.subprotocol();
+        let connected = server.connect("/echo", &connector)?;
+        let subprotocol = connected.subprotocol.as_deref();
         ensure!(subprotocol == Some("chosen"), "it chose {subprotocol:?}");
-        shut_down(open(established)?)?;
+        shut_down(connected.websocket)?;
         Ok(())
     });
     checks.run("a refusal is an error with its status and body", || {
-        let Err(error) = server.handshake("/refuse", &Connector::new()) else {
+        let Err(error) = server.connect("/refuse", &Connector::new()) else {
             bail!("it was not refused");
         };
         let error: handshake::Error = error.downcast()?;
@@ -170,10 +184,10 @@ fn handshakes(checks: &mut Checks, server: &EchoServer) {
         Ok(())
     });
     checks.run("an offer of compression that is declined", || {
-        let established = server.handshake("/echo", &Wishes::default().connector()?)?;
-        ensure!(established.deflate().is_none(), "compression is on");
-        let mut websocket = open(established)?;
-        echo_all(&mut websocket, &messages())?;
+        let connected = server.connect("/echo", &Wishes::default().connector()?)?;
+        ensure!(connected.deflate.is_none(), "compression is on");
+        let mut websocket = connected.websocket;
+        echo_all(websocket.as_mut(), &messages())?;
         shut_down(websocket)?;
         Ok(())
     });
@@ -182,11 +196,11 @@ fn handshakes(checks: &mut Checks, server: &EchoServer) {
 fn compression(checks: &mut Checks, server: &EchoServer) {
     for (ours, theirs) in combinations() {
         checks.run(format!("we want {ours}, the server {theirs}"), || {
-            let established = server.handshake(&theirs.target(), &ours.connector()?)?;
-            let agreed = ours.and(theirs).check(&established)?;
-            let mut websocket = open(established)?;
-            check_windows(&mut websocket, agreed)?;
-            echo_all(&mut websocket, &messages())?;
+            let connected = server.connect(&theirs.target(), &ours.connector()?)?;
+            let agreed = ours.and(theirs).check(&connected)?;
+            let mut websocket = connected.websocket;
+            check_windows(websocket.as_mut(), agreed)?;
+            echo_all(websocket.as_mut(), &messages())?;
             shut_down(websocket)?;
             Ok(())
         });
@@ -202,8 +216,8 @@ fn compression(checks: &mut Checks, server: &EchoServer) {
             format!("level {level}, memory level {memory_level}"),
             || {
                 let mut websocket = compressing(server, config)?;
-                echo_all(&mut websocket, &messages())?;
-                echo_all(&mut websocket, &large_messages())?;
+                echo_all(websocket.as_mut(), &messages())?;
+                echo_all(websocket.as_mut(), &large_messages())?;
                 shut_down(websocket)?;
                 Ok(())
             },
@@ -219,11 +233,11 @@ fn compression(checks: &mut Checks, server: &EchoServer) {
         )?;
         for _ in 0..3 {
             ensure!(
-                echo_zeros(&mut websocket, 999)? > 999,
+                echo_zeros(websocket.as_mut(), 999)? > 999,
                 "999 bytes are compressed"
             );
             ensure!(
-                echo_zeros(&mut websocket, 1000)? < 100,
+                echo_zeros(websocket.as_mut(), 1000)? < 100,
                 "1000 bytes are not compressed"
             );
         }
@@ -234,9 +248,9 @@ fn compression(checks: &mut Checks, server: &EchoServer) {
         let mut websocket = compressing(server, DeflateConfig::default())?;
         for _ in 0..3 {
             websocket.set_compression(false);
-            ensure!(echo_zeros(&mut websocket, 1000)? > 1000, "it is on");
+            ensure!(echo_zeros(websocket.as_mut(), 1000)? > 1000, "it is on");
             websocket.set_compression(true);
-            ensure!(echo_zeros(&mut websocket, 1000)? < 100, "it is off");
+            ensure!(echo_zeros(websocket.as_mut(), 1000)? < 100, "it is off");
         }
         shut_down(websocket)?;
         Ok(())
@@ -245,14 +259,14 @@ fn compression(checks: &mut Checks, server: &EchoServer) {
 
 fn compressing(server: &EchoServer, config: DeflateConfig) -> Result<Client> {
     let connector = Connector::new().deflate(Deflate::new(config)?);
-    server.connect("/echo?deflate", &connector)
+    Ok(server.connect("/echo?deflate", &connector)?.websocket)
 }
 
 /// Has zeros echoed, and gives the number of bytes in which they were sent.
-fn echo_zeros(websocket: &mut Client, len: usize) -> Result<usize> {
-    let before = websocket.stream().sent;
+fn echo_zeros(websocket: &mut dyn Connection, len: usize) -> Result<usize> {
+    let before = websocket.traffic().sent;
     echo_all(websocket, &[(Opcode::Binary, vec![0; len])])?;
-    Ok(websocket.stream().sent - before)
+    Ok(websocket.traffic().sent - before)
 }
 
 /// What no server should send, and the code of the Close frame that answers it.
@@ -262,7 +276,7 @@ fn violations(checks: &mut Checks, server: &EchoServer) {
         let mut websocket = Mode::Compressed.connect(server, &target)?;
         let len = websocket.next_message()?.payload().len();
         ensure!(len == MAX_MESSAGE, "it came with {len} bytes");
-        let received = websocket.stream().received;
+        let received = websocket.traffic().received;
         ensure!(
             received < MAX_MESSAGE / 100,
             "{received} bytes: it was not compressed"
@@ -325,12 +339,12 @@ fn violations(checks: &mut Checks, server: &EchoServer) {
             let id = format!("violation-{number}");
             let target = format!("{}&id={id}", target.replace(' ', ""));
             let mut websocket = mode.connect(server, &target)?;
-            let error = failure(&mut websocket)?;
+            let error = failure(websocket.as_mut())?;
             let is_violation = matches!(error.kind(), ErrorKind::Violation(_));
             let as_expected = error.close_code() == Some(CloseCode::new(code));
             ensure!(is_violation && as_expected, "{error:?}");
             // How that ends is for the server to say.
-            websocket.shutdown(SILENCE)?;
+            websocket.shutdown()?;
             drop(websocket);
             server.saw_close(&id, &code.to_string())
         });
@@ -338,7 +352,7 @@ fn violations(checks: &mut Checks, server: &EchoServer) {
 }
 
 /// The error that comes instead of a message.
-fn failure(websocket: &mut Client) -> Result<Error> {
+fn failure(websocket: &mut dyn Connection) -> Result<Error> {
     match websocket.next_message() {
         Ok(message) => bail!("a message of {} bytes came", message.payload().len()),
         Err(error) => Ok(error),

@@ -5,6 +5,7 @@ mod autobahn_client;
 mod browser;
 mod certificate;
 mod ci;
+mod front_end;
 mod fuzz;
 mod idle_memory;
 mod interop;
@@ -27,8 +28,7 @@ use crate::project::Project;
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Chore {
     Autobahn(autobahn::Options),
-    /// Check both ends against Python's `websockets` and npm's `ws`, with and without TLS
-    Interop,
+    Interop(interop::Options),
     /// Use the page of `framewire serve` in headless Chromium
     Browser,
     /// Link and run a program that has no standard library and no allocator
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         .and_then(|()| Project::find())
         .and_then(|project| match chore {
             Chore::Autobahn(options) => autobahn::run(&project, &options),
-            Chore::Interop => interop::run(&project),
+            Chore::Interop(options) => interop::run(&project, &options),
             Chore::Browser => browser::run(&project),
             Chore::NoStd => no_std::run(&project),
             Chore::Model => model::run(&project),

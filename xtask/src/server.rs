@@ -2,7 +2,8 @@
 
 use std::io::BufReader;
 use std::net::SocketAddr;
-use std::process::{ChildStdout, Stdio};
+use std::path::PathBuf;
+use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -13,6 +14,26 @@ use crate::project::Project;
 /// The largest message that the server under test takes.
 pub(crate) const MAX_MESSAGE: usize = 16 << 20;
 
+/// What `framewire serve --engine` takes; the first is its default.
+pub(crate) const ENGINES: [&str; 3] = ["tokio", "blocking", "poll"];
+
+/// The program `framewire`, built.
+pub(crate) struct Program(PathBuf);
+
+impl Program {
+    pub(crate) fn build(project: &Project) -> Result<Self> {
+        let build = [
+            "build",
+            "--release",
+            "--quiet",
+            "--package",
+            "framewire-cli",
+        ];
+        process::run(&mut project.cargo(&build), BUILD)?;
+        Ok(Self(project.target("release/framewire")))
+    }
+}
+
 /// A server under test, on a free port of the loopback interface.
 pub(crate) struct Server {
     process: Running,
@@ -22,17 +43,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Builds the program and starts it.
-    pub(crate) fn start(project: &Project, options: &[&str]) -> Result<Self> {
-        let build = [
-            "build",
-            "--release",
-            "--quiet",
-            "--package",
-            "framewire-cli",
-        ];
-        process::run(&mut project.cargo(&build), BUILD)?;
-        let mut command = std::process::Command::new(project.target("release/framewire"));
+    /// Starts the program with options beside those that every test needs.
+    pub(crate) fn start(program: &Program, options: &[&str]) -> Result<Self> {
+        let mut command = Command::new(&program.0);
         command.args([
             "serve",
             "--quiet",

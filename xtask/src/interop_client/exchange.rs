@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use framewire::Opcode;
 use framewire::deflate::Parameters;
 
-use super::server::Client;
+use super::connection::Connection;
 
 pub(crate) type Message = (Opcode, Vec<u8>);
 
@@ -58,7 +58,7 @@ pub(crate) fn noise(len: usize) -> Vec<u8> {
     iter::from_fn(next).take(len).collect()
 }
 
-pub(crate) fn echo_all(websocket: &mut Client, messages: &[Message]) -> Result<()> {
+pub(crate) fn echo_all(websocket: &mut dyn Connection, messages: &[Message]) -> Result<()> {
     for (opcode, payload) in messages {
         websocket.write_message(*opcode, payload)?;
         expect_echo(websocket, *opcode, payload)?;
@@ -66,7 +66,7 @@ pub(crate) fn echo_all(websocket: &mut Client, messages: &[Message]) -> Result<(
     Ok(())
 }
 
-fn expect_echo(websocket: &mut Client, opcode: Opcode, payload: &[u8]) -> Result<()> {
+fn expect_echo(websocket: &mut dyn Connection, opcode: Opcode, payload: &[u8]) -> Result<()> {
     let echo = websocket.next_message()?;
     ensure!(
         echo.opcode() == opcode && echo.payload() == payload,
@@ -79,7 +79,7 @@ fn expect_echo(websocket: &mut Client, opcode: Opcode, payload: &[u8]) -> Result
 }
 
 /// Sends messages in fragments, of one size and of many.
-pub(crate) fn echo_fragmented(websocket: &mut Client) -> Result<()> {
+pub(crate) fn echo_fragmented(websocket: &mut dyn Connection) -> Result<()> {
     for (opcode, payload) in messages().iter().chain(&large_messages()) {
         for chunk_size in [100, 4096] {
             // In fragments of a few bytes the large ones would take too long.
@@ -90,17 +90,17 @@ pub(crate) fn echo_fragmented(websocket: &mut Client) -> Result<()> {
         }
     }
     let whole = noise(60 * 97);
-    let mut writer = websocket.writer().message_writer(Opcode::Binary)?;
+    websocket.begin_message(Opcode::Binary)?;
     for piece in whole.chunks(97) {
-        std::io::Write::write_all(&mut writer, piece)?;
-        std::io::Write::flush(&mut writer)?;
+        websocket.push(piece)?;
+        websocket.push_out()?;
     }
-    writer.finish()?;
+    websocket.end_message()?;
     expect_echo(websocket, Opcode::Binary, &whole)
 }
 
 /// Sends many messages before any of their echoes is read. They fit into the sockets' buffers.
-pub(crate) fn echo_pipelined(websocket: &mut Client) -> Result<()> {
+pub(crate) fn echo_pipelined(websocket: &mut dyn Connection) -> Result<()> {
     let lengths = || (0..1000).map(|n| n * 7 % 200);
     for len in lengths() {
         websocket.feed_message(Opcode::Text, &records(len))?;
@@ -112,23 +112,20 @@ pub(crate) fn echo_pipelined(websocket: &mut Client) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn ping_between_fragments(websocket: &mut Client) -> Result<()> {
+pub(crate) fn ping_between_fragments(websocket: &mut dyn Connection) -> Result<()> {
     let pongs = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&pongs);
-    websocket.on_pong(move |payload| {
+    websocket.on_pong(Box::new(move |payload| {
         counter.fetch_add(usize::from(payload == b"between"), Ordering::Relaxed);
-    });
+    }));
     let payload = records(10_000);
     for _ in 0..3 {
         let (before, after) = payload.split_at(5000);
-        let mut writer = websocket.writer().message_writer(Opcode::Text)?;
-        std::io::Write::write_all(&mut writer, before)?;
-        drop(writer);
+        websocket.begin_message(Opcode::Text)?;
+        websocket.push(before)?;
         websocket.ping(b"between")?;
-        if let Some(mut writer) = websocket.writer().resume_message_writer() {
-            std::io::Write::write_all(&mut writer, after)?;
-            writer.finish()?;
-        }
+        websocket.push(after)?;
+        websocket.end_message()?;
         expect_echo(websocket, Opcode::Text, &payload)?;
     }
     let pongs = pongs.load(Ordering::Relaxed);
@@ -138,17 +135,17 @@ pub(crate) fn ping_between_fragments(websocket: &mut Client) -> Result<()> {
 
 /// Sends messages twice that fit into the windows agreed on, and some that do not: each end writes
 /// one in full again unless it has kept its context and the window holds the message.
-pub(crate) fn check_windows(websocket: &mut Client, agreed: Parameters) -> Result<()> {
+pub(crate) fn check_windows(websocket: &mut dyn Connection, agreed: Parameters) -> Result<()> {
     let (server_bits, client_bits) = (agreed.server_max_window_bits, agreed.client_max_window_bits);
     for bits in BTreeSet::from([server_bits, client_bits]) {
         let window = 1 << bits;
         for (len, fits) in [(window - LOOKAHEAD, true), (window + 1, false)] {
             let message = [(Opcode::Binary, noise(len))];
             echo_all(websocket, &message)?;
-            let before = (websocket.stream().sent, websocket.stream().received);
+            let before = websocket.traffic();
             echo_all(websocket, &message)?;
-            let sent = websocket.stream().sent - before.0;
-            let received = websocket.stream().received - before.1;
+            let sent = websocket.traffic().sent - before.sent;
+            let received = websocket.traffic().received - before.received;
 
             let is_held = |by: u8| bits < by || bits == by && fits;
             let short_from_client = !agreed.client_no_context_takeover && is_held(client_bits);

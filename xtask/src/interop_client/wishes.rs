@@ -4,8 +4,9 @@ use std::fmt;
 
 use anyhow::{Context as _, Result, ensure};
 use framewire::deflate::{Deflate, DeflateConfig, Parameters};
-use framewire::handshake::{Connector, Established};
-use framewire::upgrade::Stream;
+use framewire::handshake::Connector;
+
+use super::connection::Connected;
 
 /// What one end wants; the default is nothing but compression.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,8 +65,8 @@ impl Wishes {
     }
 
     /// Checks that this is what the server has answered, and what the library made of it.
-    pub(crate) fn check(self, established: &Established<Stream>) -> Result<Parameters> {
-        let headers = established.response().headers();
+    pub(crate) fn check(self, connected: &Connected) -> Result<Parameters> {
+        let headers = connected.response.headers();
         let answer = headers.get("sec-websocket-extensions");
         let answer = answer.context("the server declined")?.to_str()?;
         let mut answered: Vec<&str> = answer.split(';').map(str::trim).collect();
@@ -81,7 +82,10 @@ impl Wishes {
             "answered {answer:?}, not {expected:?}"
         );
 
-        let negotiated = established.deflate().context("compression is not on")?;
+        let negotiated = connected
+            .deflate
+            .as_ref()
+            .context("compression is not on")?;
         let parameters = Parameters {
             server_no_context_takeover: self.server_no_context_takeover,
             client_no_context_takeover: self.client_no_context_takeover,
