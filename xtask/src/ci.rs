@@ -26,11 +26,10 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 17] = [
+const STEPS: [(&str, Step); 16] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
-    ("feature sets", feature_sets),
     ("no_std", no_std::run),
     ("dependencies", dependencies),
     ("no unsafe code", no_unsafe_code),
@@ -87,16 +86,6 @@ fn lints(project: &Project) -> Result<()> {
         project,
         "clippy --locked --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings",
     )
-}
-
-fn feature_sets(project: &Project) -> Result<()> {
-    for features in FEATURE_SETS {
-        cargo(
-            project,
-            &format!("build -p framewire --no-default-features --features={features}"),
-        )?;
-    }
-    Ok(())
 }
 
 fn dependencies(project: &Project) -> Result<()> {
@@ -174,6 +163,7 @@ fn clock(elapsed: Duration) -> String {
 
 /// The crates that are workspaces of their own.
 const OUTSIDE: [&str; 2] = ["conformance/no-std/Cargo.toml", "fuzz/Cargo.toml"];
+/// Sets of features that each have to do by themselves.
 const FEATURE_SETS: [&str; 16] = [
     "",
     "alloc",
