@@ -10,14 +10,49 @@ use framewire::protocol::{Receiver, Sender, Session};
 
 const fn has_all_auto_traits<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
 
-/// The handlers of control frames need no more.
-const fn is_send_and_unpin<T: Send + Unpin>() {}
+/// Handlers of control frames need not survive a panic.
+const fn is_send_sync_and_unpin<T: Send + Sync + Unpin>() {}
 
 const _: () = {
     has_all_auto_traits::<Session>();
     has_all_auto_traits::<Sender>();
     has_all_auto_traits::<Receiver>();
-    is_send_and_unpin::<WebSocket<TcpStream>>();
+    is_send_sync_and_unpin::<WebSocket<TcpStream>>();
+};
+
+#[cfg(feature = "tokio")]
+const _: () = {
+    use framewire::Opcode;
+    use framewire::tokio::{ByteStream, ReadHalf, WebSocket, WriteHalf, Writer};
+    use tokio::io::DuplexStream;
+
+    const fn is_send<T: Send>(_: &T) {}
+
+    /// Every future can go to another thread.
+    #[allow(dead_code, reason = "it compiles")]
+    fn futures_are_send(
+        mut websocket: WebSocket<DuplexStream>,
+        mut reader: ReadHalf<DuplexStream>,
+        writer: &WriteHalf<DuplexStream>,
+    ) {
+        is_send(&websocket.next_message());
+        is_send(&websocket.next_message_and_writer());
+        is_send(&websocket.message_reader());
+        is_send(&websocket.write_message(Opcode::Text, b""));
+        is_send(&websocket.feed_message(Opcode::Text, b""));
+        is_send(&websocket.stream_message(Opcode::Text, 1, tokio::io::empty()));
+        is_send(&websocket.shutdown(std::time::Duration::MAX));
+        is_send(&reader.next_message());
+        is_send(&writer.write_message(Opcode::Text, b""));
+        is_send(&writer.message_writer(Opcode::Text));
+        is_send(&writer.keep_alive(std::time::Duration::MAX, std::time::Duration::MAX));
+    }
+
+    is_send_sync_and_unpin::<WebSocket<DuplexStream>>();
+    is_send_sync_and_unpin::<Writer<DuplexStream>>();
+    is_send_sync_and_unpin::<ReadHalf<DuplexStream>>();
+    is_send_sync_and_unpin::<WriteHalf<DuplexStream>>();
+    is_send_sync_and_unpin::<ByteStream<DuplexStream>>();
 };
 
 #[cfg(feature = "deflate")]

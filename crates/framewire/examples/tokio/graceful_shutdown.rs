@@ -10,6 +10,7 @@ use framewire::handshake::Acceptor;
 use framewire::{CloseCode, Config, Error};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,7 +29,11 @@ async fn main() -> io::Result<()> {
 pub(crate) async fn run(listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
     let connections = TaskTracker::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-        let (stream, peer) = accepted?;
+        let Ok((stream, peer)) = accepted else {
+            // Too many files are open, or the peer is gone already.
+            sleep(PAUSE).await;
+            continue;
+        };
         let stop = stop.clone();
         connections.spawn(async move {
             if let Err(error) = echo(stream, &stop).await {
@@ -53,10 +58,12 @@ async fn echo(stream: TcpStream, stop: &CancellationToken) -> Result<(), Error> 
                 writer.feed_message(message.opcode(), message.payload()).await
             } => echoed?,
             () = stop.cancelled() => {
-                websocket.close(CloseCode::GOING_AWAY, "server is ending").await?;
-                let end = websocket.shutdown(GRACE).await?;
-                eprintln!("closed{}", if end.clean { "" } else { ", without an answer" });
-                return Ok(());
+                // One that does not read would hold up the Close frame, too.
+                let goodbye = async {
+                    websocket.close(CloseCode::GOING_AWAY, "server is ending").await?;
+                    websocket.shutdown(Duration::MAX).await
+                };
+                return timeout(GRACE, goodbye).await.map_or(Ok(()), |end| end.map(drop));
             }
         }
     }
@@ -64,3 +71,5 @@ async fn echo(stream: TcpStream, stop: &CancellationToken) -> Result<(), Error> 
 
 /// How long a peer has to answer the Close frame.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long to wait before taking connections again when that failed.
+const PAUSE: Duration = Duration::from_millis(100);

@@ -217,7 +217,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// See [`Writer::buffered`].
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.shared.exchange().with(|writer| writer.buffered())
+        self.shared.exchange().look(|writer| writer.buffered())
     }
 
     /// See [`Writer::set_compression`]. It is for the messages of all clones.

@@ -88,6 +88,27 @@ impl<S: Write> Exchange<S> {
         })
     }
 
+    /// Looks at the writer, or sets something of it, and writes nothing but what was queued meanwhile.
+    pub(crate) fn look<R>(&self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
+        let result = job(&mut lock(&self.writer));
+        self.send_queued();
+        result
+    }
+
+    /// Sends what waits. `false` where the stream does not take it now; what is up to somebody else,
+    /// who has the writer or is inside a frame, does not count.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn send_all(&self) -> bool {
+        let Some(mut writer) = try_lock(&self.writer) else {
+            return true;
+        };
+        self.settle(&mut writer);
+        let sent = writer.frame_under_way().is_some()
+            || !matches!(writer.write_all_out(), Err(error) if error.is_would_block());
+        self.release(writer);
+        sent
+    }
+
     /// Takes an automatic reply, which goes out when the writer is free.
     pub(crate) fn reply(&self, reply: Reply) {
         if let Some(mut writer) = try_lock(&self.writer) {

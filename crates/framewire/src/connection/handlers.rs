@@ -1,6 +1,7 @@
 //! What an application does about control frames.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use super::transport::{Reply, Transport};
 use crate::error::{Closed, Side};
@@ -41,13 +42,17 @@ pub(crate) struct Handlers {
     pub(crate) close: Option<OnClose>,
 }
 
+/// Where an application sets handlers, if it does. The lock is never taken: it makes a connection
+/// `Sync` whose handlers are not, as only one that has it alone calls them.
+pub(crate) type Slot = Option<Box<Mutex<Handlers>>>;
+
 /// Answers a control frame, and says how the connection was closed, if it was.
 pub(super) fn handle(
-    handlers: &mut Option<Box<Handlers>>,
+    handlers: &mut Slot,
     event: &Event<'_>,
     transport: &mut impl Transport,
 ) -> Option<Closed> {
-    let handlers = handlers.as_deref_mut();
+    let handlers = handlers.as_deref_mut().map(get_mut);
     match event {
         Event::Message(_) => None,
         Event::Ping(payload) => {
@@ -67,6 +72,11 @@ pub(super) fn handle(
             Some(answer_close(handler, frame, transport))
         }
     }
+}
+
+/// The handlers, for one who has them alone.
+pub(super) fn get_mut(handlers: &mut Mutex<Handlers>) -> &mut Handlers {
+    handlers.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn answer_ping(handler: Option<&mut OnPing>, payload: &[u8], transport: &mut impl Transport) {

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::WebSocket;
 use super::access::poll_job;
+use super::message_reader::AT_ONCE;
 use super::source::poll_read;
 use crate::connection::{Access as _, Writer, read_bytes};
 use crate::error::{Error, ErrorKind};
@@ -52,8 +53,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let WebSocket { reader, writer } = &mut self.get_mut().websocket;
+        let room = buf.remaining().min(AT_ONCE);
         let read = poll_read(reader, writer, cx, |reader, writer| {
-            read_bytes(reader, writer, buf.initialize_unfilled())
+            read_bytes(reader, writer, buf.initialize_unfilled_to(room))
         });
         read.map_ok(|len| buf.advance(len)).map_err(Error::into)
     }

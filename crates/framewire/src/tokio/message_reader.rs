@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::source::{Source, poll_read};
+use super::source::{Source, poll_read_to_end};
 use crate::connection::Reader;
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
@@ -72,9 +72,13 @@ impl<T: Source> AsyncRead for MessageReader<'_, T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Self { reader, source, .. } = self.get_mut();
-        let read = poll_read(reader, *source, cx, |reader, transport| {
-            reader.read_stream(buf.initialize_unfilled(), transport)
+        let room = buf.remaining().min(AT_ONCE);
+        let read = poll_read_to_end(reader, *source, cx, |reader, transport| {
+            reader.read_stream(buf.initialize_unfilled_to(room), transport)
         });
         read.map_ok(|len| buf.advance(len)).map_err(Error::into)
     }
 }
+
+/// How much of the caller's buffer is initialised, and filled, at a time.
+pub(super) const AT_ONCE: usize = 64 << 10;

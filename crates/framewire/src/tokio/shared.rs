@@ -1,5 +1,6 @@
 //! What the two halves of a split connection have in common.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
 use std::mem;
@@ -60,8 +61,10 @@ struct Waiting {
 struct Tasks {
     /// The one that reads: it sends what nobody else does.
     reader: Option<Waker>,
-    /// Those that write, by the number of their place; 0 is that of all who have none.
-    writers: Vec<(u64, Waker)>,
+    /// Those that write, by the number of their place.
+    writers: BTreeMap<u64, Waker>,
+    /// Those that write and have no place to give up.
+    others: Vec<Waker>,
     /// How many places there were.
     places: u64,
 }
@@ -84,18 +87,20 @@ impl Waiting {
 
     /// Has a task woken that has no place to give up: once, whenever that is.
     fn register(&self, waker: &Waker) {
-        let writers = &mut lock(&self.tasks).writers;
-        let is_same = |(number, writer): &(u64, Waker)| *number == 0 && writer.will_wake(waker);
-        if !writers.iter().any(is_same) {
-            writers.push((0, waker.clone()));
+        let others = &mut lock(&self.tasks).others;
+        if !others.iter().any(|other| other.will_wake(waker)) {
+            others.push(waker.clone());
         }
     }
 
     /// Wakes those that wait to write. All of them: which one can go on is for them to find out.
     fn wake_writers(&self) {
-        let writers = mem::take(&mut lock(&self.tasks).writers);
-        for (_, writer) in writers {
-            writer.wake();
+        let mut tasks = lock(&self.tasks);
+        let writers = mem::take(&mut tasks.writers);
+        let others = mem::take(&mut tasks.others);
+        drop(tasks);
+        for task in writers.into_values().chain(others) {
+            task.wake();
         }
     }
 }
@@ -119,10 +124,9 @@ impl<'a> Place<'a> {
             tasks.places += 1;
             self.number = tasks.places;
         }
-        let mut writers = tasks.writers.iter_mut();
-        match writers.find(|(number, _)| *number == self.number) {
-            Some((_, waiting)) => waiting.clone_from(waker),
-            None => tasks.writers.push((self.number, waker.clone())),
+        match tasks.writers.get_mut(&self.number) {
+            Some(waiting) => waiting.clone_from(waker),
+            None => drop(tasks.writers.insert(self.number, waker.clone())),
         }
     }
 }
@@ -130,8 +134,7 @@ impl<'a> Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if self.number > 0 {
-            let writers = &mut lock(&self.waiting.tasks).writers;
-            writers.retain(|(number, _)| *number != self.number);
+            lock(&self.waiting.tasks).writers.remove(&self.number);
         }
     }
 }
@@ -437,6 +440,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Source for Link<S> {
             self.shared.waiting.register_reader(cx.waker());
         }
         self
+    }
+
+    fn send_all(&mut self) -> bool {
+        self.shared.exchange.send_all()
     }
 }
 

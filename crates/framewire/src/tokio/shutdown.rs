@@ -7,11 +7,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use super::WebSocket;
 use super::polled::{Job, Polled, is_pending};
-use crate::connection::{self, Closing, Reply, Shutdown, Transport, shut_down};
+use crate::connection::{self, Closing, Reply, Shutdown, Transport, after, shut_down};
 use crate::error::{Error, Side};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -27,11 +27,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Panics
     /// Outside of a runtime with its timer enabled, as `tokio::time` does.
     pub async fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
+        let deadline = (deadline != Duration::MAX)
+            .then(|| Instant::from_std(after(Instant::now().into_std(), deadline)));
         let mut timer = pin!(async {
-            if deadline == Duration::MAX {
-                pending::<()>().await;
-            } else {
-                sleep(deadline).await;
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => pending().await,
             }
         });
         let Self { reader, writer } = self;
@@ -39,6 +40,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             writer.core.stream_mut().wake_by(cx, Job::Reading);
             let mut closing = Timed {
                 writer: &mut writer.core,
+                deadline,
                 is_over: false,
             };
             match shut_down(reader, &mut closing) {
@@ -58,6 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 /// The writing side, while there is time.
 struct Timed<'a, S> {
     writer: &'a mut connection::Writer<Polled<S>>,
+    deadline: Option<Instant>,
     is_over: bool,
 }
 
@@ -69,13 +72,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Closing for Timed<'_, S> {
     }
 
     fn is_time_over(&self) -> bool {
-        self.is_over
+        let deadline = self.deadline;
+        self.is_over || deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Timed<'_, S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.is_over {
+        // A peer that always has more never lets the timer go off.
+        if self.is_time_over() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Transport::read(self.writer, buf)

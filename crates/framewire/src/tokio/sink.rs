@@ -155,7 +155,12 @@ fn take_if_ready<S: Write>(
 
 fn close_normally<S: Write>(writer: &mut connection::Writer<S>) -> Result<(), Error> {
     writer.queue_normal_close();
-    writer.write_all_out()
+    writer.write_all_out()?;
+    if writer.has_pending_output() && writer.frame_under_way().is_some() {
+        // Somebody else's frame has to end first.
+        return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
+    }
+    Ok(())
 }
 
 fn poll<A: Access>(

@@ -233,25 +233,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// See [`Writer::set_compression`]. It is for the messages of all clones.
     #[cfg(feature = "deflate")]
     pub fn set_compression(&self, enabled: bool) {
-        self.frames().with(|writer| writer.set_compression(enabled));
+        self.shared
+            .exchange()
+            .look(|writer| writer.set_compression(enabled));
     }
 
     /// See [`Writer::has_pending_output`].
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
-        self.frames().with(|writer| writer.has_pending_output())
+        self.shared
+            .exchange()
+            .look(|writer| writer.has_pending_output())
     }
 
     /// See [`Writer::buffered`].
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.frames().with(|writer| writer.buffered())
+        self.shared.exchange().look(|writer| writer.buffered())
     }
 
     /// See [`Writer::closed`].
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
-        self.frames().with(|writer| writer.closed().cloned())
+        self.shared
+            .exchange()
+            .look(|writer| writer.closed().cloned())
     }
 
     /// See [`Writer::flush`].
