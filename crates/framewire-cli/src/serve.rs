@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     match options.engine {
         Engine::Blocking => blocking::run(server, listener),
         Engine::Poll => poll::run(server, listener),
-        Engine::Tokio => tokio::run(server, listener, options.threads.unwrap_or(1)),
+        Engine::Tokio => tokio::run(server, listener, options.threads.unwrap_or(1).into()),
     }
 }
 

@@ -20,9 +20,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", value_enum, default_value_t = Engine::Tokio)]
     pub(crate) engine: Engine,
 
-    /// How many threads the engine tokio has [default: 1]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
-    pub(crate) threads: Option<usize>,
+    /// How many threads the engine tokio has, up to 1024 [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
 
     /// The largest message taken, such as 65536, 64KiB or 1MiB; a larger one is answered with
     /// close code 1009

@@ -6,6 +6,7 @@
 //!
 //! `cargo run --example tokio_chat --features tokio -- 127.0.0.1:9001`
 
+use std::time::Duration;
 use std::{env, io};
 
 use framewire::handshake::Acceptor;
@@ -14,6 +15,7 @@ use framewire::{Config, Error};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::broadcast::{self, Sender, error::RecvError};
+use tokio::time::sleep;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -25,7 +27,11 @@ async fn main() -> io::Result<()> {
 pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
     let (room, _) = broadcast::channel(BACKLOG);
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Too many files are open, or the peer is gone already.
+            sleep(PAUSE).await;
+            continue;
+        };
         let room = room.clone();
         tokio::spawn(async move {
             if let Err(error) = join(stream, &room).await {
@@ -58,3 +64,6 @@ async fn join(stream: TcpStream, room: &Sender<PreparedMessage>) -> Result<(), E
 
 /// How many messages a member may be behind.
 const BACKLOG: usize = 256;
+
+/// How long to wait before taking connections again when that failed.
+const PAUSE: Duration = Duration::from_millis(100);

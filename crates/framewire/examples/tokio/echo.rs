@@ -2,11 +2,13 @@
 //!
 //! `cargo run --example tokio_echo --features tokio -- 127.0.0.1:9001`
 
+use std::time::Duration;
 use std::{env, io};
 
 use framewire::handshake::Acceptor;
 use framewire::{Config, Error, ErrorKind};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
@@ -17,7 +19,11 @@ async fn main() -> io::Result<()> {
 
 pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Too many files are open, or the peer is gone already.
+            sleep(PAUSE).await;
+            continue;
+        };
         tokio::spawn(async move {
             match echo(stream).await {
                 Err(error) if !matches!(error.kind(), ErrorKind::Closed(_)) => {
@@ -41,3 +47,6 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
             .await?;
     }
 }
+
+/// How long to wait before taking connections again when that failed.
+const PAUSE: Duration = Duration::from_millis(100);

@@ -43,13 +43,18 @@ pub(crate) async fn run(listener: TcpListener, stop: CancellationToken) -> io::R
     }
     drop(listener);
     connections.close();
-    connections.wait().await;
+    // Each has its grace, and so has one in the middle of a write.
+    let _ = timeout(2 * GRACE, connections.wait()).await;
     Ok(())
 }
 
 async fn echo(stream: TcpStream, stop: &CancellationToken) -> Result<(), Error> {
-    let mut websocket =
-        framewire::tokio::accept(stream, &Acceptor::new(), Config::default()).await?;
+    let acceptor = Acceptor::new();
+    let accept = framewire::tokio::accept(stream, &acceptor, Config::default());
+    let Some(websocket) = stop.run_until_cancelled(accept).await else {
+        return Ok(());
+    };
+    let mut websocket = websocket?;
     loop {
         select! {
             // A read that is dropped has lost nothing, nor has a write: there is no bad moment.

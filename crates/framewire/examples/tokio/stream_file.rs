@@ -13,6 +13,7 @@ use framewire::{CHUNK_SIZE_STREAMING, Config, Opcode};
 use tokio::fs::File;
 use tokio::io::AsyncWrite;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -34,7 +35,11 @@ async fn main() -> Result<()> {
 /// Sends the file to whoever connects.
 pub(crate) async fn serve(listener: TcpListener, file: &Path) -> io::Result<()> {
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Too many files are open, or the peer is gone already.
+            sleep(PAUSE).await;
+            continue;
+        };
         let file = file.to_owned();
         tokio::spawn(async move {
             if let Err(error) = send(stream, &file).await {
@@ -67,3 +72,6 @@ pub(crate) async fn fetch(uri: &str, mut copy: impl AsyncWrite + Unpin) -> Resul
     websocket.shutdown(Duration::from_secs(10)).await?;
     Ok(len)
 }
+
+/// How long to wait before taking connections again when that failed.
+const PAUSE: Duration = Duration::from_millis(100);

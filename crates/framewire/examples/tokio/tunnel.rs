@@ -6,12 +6,14 @@
 //! ws://127.0.0.1:9001/`.
 
 use std::error::Error;
+use std::time::Duration;
 use std::{env, io};
 
 use framewire::handshake::Acceptor;
 use framewire::{CHUNK_SIZE_STREAMING, Config, handshake::Connector};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -30,7 +32,11 @@ async fn main() -> Result<()> {
 /// Connects each WebSocket connection to `target`.
 pub(crate) async fn serve(listener: TcpListener, target: &str) -> io::Result<()> {
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Too many files are open, or the peer is gone already.
+            sleep(PAUSE).await;
+            continue;
+        };
         let target = target.to_owned();
         tokio::spawn(async move {
             let tunnel = async {
@@ -51,7 +57,11 @@ pub(crate) async fn serve(listener: TcpListener, target: &str) -> io::Result<()>
 /// Takes TCP connections, each of which gets a WebSocket connection of its own to `uri`.
 pub(crate) async fn listen(listener: TcpListener, uri: &str) -> io::Result<()> {
     loop {
-        let (mut stream, peer) = listener.accept().await?;
+        let Ok((mut stream, peer)) = listener.accept().await else {
+            // Too many files are open, or the peer is gone already.
+            sleep(PAUSE).await;
+            continue;
+        };
         let uri = uri.to_owned();
         tokio::spawn(async move {
             let tunnel = async {
@@ -73,3 +83,6 @@ fn config() -> Config {
         ..Config::default()
     }
 }
+
+/// How long to wait before taking connections again when that failed.
+const PAUSE: Duration = Duration::from_millis(100);

@@ -58,13 +58,27 @@ impl Read for SharedSocket {
     }
 }
 
+impl SharedSocket {
+    /// Ends the connection of a peer that took nothing in time: under the thread that reads, too.
+    fn end_if_stalled(&self, written: io::Result<usize>) -> io::Result<usize> {
+        let kind = written.as_ref().map_err(io::Error::kind);
+        if let Err(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) = kind {
+            // One that is gone already is well.
+            let _ = self.socket.shutdown(Shutdown::Both);
+        }
+        written
+    }
+}
+
 impl Write for SharedSocket {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self.socket).write(buf)
+        let written = (&*self.socket).write(buf);
+        self.end_if_stalled(written)
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self.socket).write_vectored(bufs)
+        let written = (&*self.socket).write_vectored(bufs);
+        self.end_if_stalled(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -134,6 +134,10 @@ async fn shake_hands(socket: TcpStream, peer: SocketAddr, seat: &mut Seat) -> Op
 }
 
 /// The task of an open connection: while it echoes, no more than the connection.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is the small one that comes seldom"
+)]
 enum Converse {
     /// `None` once the connection is gone.
     Echoing(Option<Open>),

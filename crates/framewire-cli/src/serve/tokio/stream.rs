@@ -93,7 +93,12 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        on_either!(self.get_mut(), stream => stream.poll_read(cx, buf))
+        let this = self.get_mut();
+        // Who only reads would never learn that the peer has taken nothing in time.
+        if this.stalled.as_ref().is_some_and(|time| time.is_elapsed()) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        on_either!(this, stream => stream.poll_read(cx, buf))
     }
 }
 
