@@ -63,8 +63,8 @@ fuzz_target!(|bytes: &[u8]| {
 struct Pieces;
 
 impl FrontEnd for Pieces {
-    fn name(&self) -> &'static str {
-        "receive_piece"
+    fn name(&self) -> String {
+        "receive_piece".to_owned()
     }
 
     fn gives(&self) -> Gives {
