@@ -35,7 +35,7 @@ impl Reader {
         output: &mut [u8],
         transport: &mut impl Transport,
     ) -> Result<Option<usize>, Error> {
-        let Some(mut piece) = self.compressed.take() else {
+        let Some(mut piece) = self.apart.compressed.take() else {
             return Ok(None);
         };
         let input = &self.buffer[piece.place.clone()];
@@ -46,7 +46,7 @@ impl Reader {
         let ended = piece.last && inflated.done;
         if !inflated.done {
             piece.place.start += inflated.consumed;
-            self.compressed = Some(piece);
+            self.apart.compressed = Some(piece);
         }
         Ok((inflated.produced > 0 || ended).then_some(inflated.produced))
     }
@@ -57,7 +57,7 @@ impl Reader {
         transport: &mut impl Transport,
     ) -> Result<(), Error> {
         let mut scratch = [0; SCRATCH];
-        while self.compressed.is_some() {
+        while self.apart.compressed.is_some() {
             self.inflate_piece(&mut scratch, transport)?;
         }
         Ok(())

@@ -63,7 +63,7 @@ impl Reader {
                 continue;
             };
             copy_payload(&event, output);
-            if let Some(closed) = handle(&mut self.handlers, &event, transport) {
+            if let Some(closed) = handle(&mut self.apart.handlers, &event, transport) {
                 // The frame itself is given; the next call says that the connection is closed.
                 let _ = self.close(closed, transport);
             }
@@ -83,7 +83,7 @@ impl Reader {
             match self.read_frame_payload(&mut output[done..], transport) {
                 Ok(len) => done += len,
                 Err(error) => {
-                    if self.ended.is_none() {
+                    if self.apart.ended.is_none() {
                         self.message.append(&output[..done]);
                     }
                     return Err(error);

@@ -24,14 +24,21 @@ pub(crate) struct Reader {
     pub(crate) message: MessageBuffer,
     /// Which kind of call began what is under way: no other can go on with it.
     owner: Owner,
+    /// How many events in a row had no use for the memory of `message`.
+    unused: u8,
+    pub(crate) apart: Box<Apart>,
+}
+
+/// What the steps of decoding do not look at. A task's size is rounded up by its runtime: with this
+/// in its own memory, that of a connection is less by a step.
+#[derive(Debug)]
+pub(crate) struct Apart {
     pub(crate) ended: Option<Box<Ended>>,
     pub(super) handlers: Option<Box<Handlers>>,
     buffers: Buffers,
     limits: Limits,
     read_buffer: usize,
     coalesce_writes: bool,
-    /// How many events in a row had no use for the memory of `message`.
-    unused: u8,
     /// What was read of a compressed message that is streamed, and not yet decompressed.
     #[cfg(feature = "deflate")]
     pub(crate) compressed: Option<CompressedPiece>,
@@ -76,15 +83,17 @@ impl Reader {
             unread: 0..leftover.len(),
             message: MessageBuffer::new(),
             owner: Owner::Assembly,
-            ended: None,
-            handlers: None,
-            buffers,
-            limits: config.limits,
-            read_buffer: config.read_buffer,
-            coalesce_writes: config.coalesce_writes,
             unused: 0,
-            #[cfg(feature = "deflate")]
-            compressed: None,
+            apart: Box::new(Apart {
+                ended: None,
+                handlers: None,
+                buffers,
+                limits: config.limits,
+                read_buffer: config.read_buffer,
+                coalesce_writes: config.coalesce_writes,
+                #[cfg(feature = "deflate")]
+                compressed: None,
+            }),
         }
     }
 
@@ -107,22 +116,24 @@ impl Reader {
     }
 
     pub(crate) fn set_buffers(&mut self, buffers: Buffers) {
-        self.buffers = buffers;
+        self.apart.buffers = buffers;
     }
 
     /// The application's handlers, to be set.
     pub(crate) fn handlers_mut(&mut self) -> &mut Handlers {
-        self.handlers.get_or_insert_default()
+        self.apart.handlers.get_or_insert_default()
     }
 
     /// Has nothing more come, after an error of the stream that need not be the last.
     #[cfg(feature = "futures")]
     pub(crate) fn give_up(&mut self) {
-        self.ended.get_or_insert_with(|| Box::new(Ended::Lost));
+        self.apart
+            .ended
+            .get_or_insert_with(|| Box::new(Ended::Lost));
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.ended.is_some()
+        self.apart.ended.is_some()
     }
 
     /// The next whole message. [`lend`](Self::lend) gives its bytes.
@@ -130,7 +141,7 @@ impl Reader {
         self.own(Owner::Assembly, transport)?;
         loop {
             if let Some(found) = self.decode_buffered(transport)? {
-                if self.coalesce_writes {
+                if self.apart.coalesce_writes {
                     transport.hold_back(self.has_whole_frame());
                 }
                 return Ok(found);
@@ -195,13 +206,13 @@ impl Reader {
 
     /// The message that was begun as a stream and has not been read to its end.
     pub(crate) fn streamed(&self) -> Option<(Opcode, Rsv)> {
-        if self.owner != Owner::Stream || self.ended.is_some() {
+        if self.owner != Owner::Stream || self.apart.ended.is_some() {
             return None;
         }
         let decoder = self.receiver.decoder();
         let rsv = self.given_rsv(decoder.message_rsv());
         #[cfg(feature = "deflate")]
-        if let Some(piece) = &self.compressed {
+        if let Some(piece) = &self.apart.compressed {
             return Some((piece.opcode, rsv));
         }
         Some((decoder.message()?, rsv))
@@ -250,7 +261,7 @@ impl Reader {
             match event {
                 #[cfg(feature = "deflate")]
                 Some(PieceEvent::Data(piece)) if is_compressed => {
-                    self.compressed = Some(CompressedPiece::new(&piece, self.unread.start));
+                    self.apart.compressed = Some(CompressedPiece::new(&piece, self.unread.start));
                     continue;
                 }
                 Some(PieceEvent::Data(piece)) => {
@@ -261,7 +272,7 @@ impl Reader {
                     }
                 }
                 Some(PieceEvent::Control(event)) => {
-                    if let Some(closed) = handle(&mut self.handlers, &event, transport) {
+                    if let Some(closed) = handle(&mut self.apart.handlers, &event, transport) {
                         return Err(self.close(closed, transport));
                     }
                 }
@@ -293,19 +304,19 @@ impl Reader {
         self.unread = 0..0;
         self.take_buffer();
         let waited = loop {
-            match read_once(&mut self.buffer[..self.read_buffer], transport) {
+            match read_once(&mut self.buffer[..self.apart.read_buffer], transport) {
                 Ok(0) => break Ok(()),
                 Ok(_) => {}
                 Err(error) => break Err(error),
             }
         };
-        self.buffers.give_read(&mut self.buffer);
+        self.apart.buffers.give_read(&mut self.buffer);
         waited
     }
 
     fn take_buffer(&mut self) {
-        if self.buffer.len() < self.read_buffer {
-            self.buffer = self.buffers.take_to_read(self.read_buffer);
+        if self.buffer.len() < self.apart.read_buffer {
+            self.buffer = self.apart.buffers.take_to_read(self.apart.read_buffer);
         }
     }
 
@@ -335,7 +346,7 @@ impl Reader {
             }
             self.owner = owner;
         }
-        *self.receiver.decoder_mut().limits_mut() = self.limits;
+        *self.receiver.decoder_mut().limits_mut() = self.apart.limits;
         if owner != Owner::Assembly {
             // A message that is not held is not bound by what may be held.
             self.receiver.decoder_mut().limits_mut().message = Limits::UNLIMITED.message;
@@ -387,7 +398,7 @@ impl Reader {
                     return Ok(Some(Found { opcode, rsv, place }));
                 }
                 Some(control) => {
-                    if let Some(closed) = handle(&mut self.handlers, &control, transport) {
+                    if let Some(closed) = handle(&mut self.apart.handlers, &control, transport) {
                         return Err(self.close(closed, transport));
                     }
                 }
@@ -405,11 +416,11 @@ impl Reader {
         let decoder = self.receiver.decoder();
         let remaining = decoder.remaining();
         let is_compressed = self.receiver.is_compressed(decoder.message_rsv());
-        if !self.is_in_data_frame() || is_compressed || remaining < self.read_buffer as u64 {
+        if !self.is_in_data_frame() || is_compressed || remaining < self.apart.read_buffer as u64 {
             self.fill(transport)?;
             return Ok(None);
         }
-        let room = self.message.room(remaining, self.read_buffer);
+        let room = self.message.room(remaining, self.apart.read_buffer);
         let len = read_once(room, transport);
         let len = self.check_read(len, transport)?;
         let received = self.receiver.received(len, &mut self.message);
@@ -435,7 +446,7 @@ impl Reader {
     ) -> Result<Option<usize>, Error> {
         let remaining = self.receiver.decoder().remaining();
         let room = usize::try_from(remaining).map_or(output.len(), |n| n.min(output.len()));
-        if !self.is_in_data_frame() || !self.unread.is_empty() || room < self.read_buffer {
+        if !self.is_in_data_frame() || !self.unread.is_empty() || room < self.apart.read_buffer {
             return Ok(None);
         }
         let len = read_once(&mut output[..room], transport);
@@ -469,7 +480,7 @@ impl Reader {
         };
         self.unread.start += used;
         if let Some(PieceEvent::Control(event)) = event
-            && let Some(closed) = handle(&mut self.handlers, &event, transport)
+            && let Some(closed) = handle(&mut self.apart.handlers, &event, transport)
         {
             return Err(self.close(closed, transport));
         }
@@ -489,7 +500,7 @@ impl Reader {
         };
         self.unread.start += used;
         if let Some(event) = event
-            && let Some(closed) = handle(&mut self.handlers, &event, transport)
+            && let Some(closed) = handle(&mut self.apart.handlers, &event, transport)
         {
             return Err(self.close(closed, transport));
         }
@@ -512,7 +523,7 @@ impl Reader {
     pub(crate) fn fill(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
         self.unread = 0..0;
         self.take_buffer();
-        let len = read_once(&mut self.buffer[..self.read_buffer], transport);
+        let len = read_once(&mut self.buffer[..self.apart.read_buffer], transport);
         let len = self.check_read(len, transport)?;
         self.unread = 0..len;
         Ok(())
@@ -526,7 +537,7 @@ impl Reader {
     ) -> Result<usize, Error> {
         match read {
             Ok(0) => {
-                self.ended = Some(Box::new(Ended::Lost));
+                self.apart.ended = Some(Box::new(Ended::Lost));
                 #[cfg(feature = "deflate")]
                 self.receiver.end();
                 transport.note_end();
@@ -537,7 +548,7 @@ impl Reader {
                 if self.unread.is_empty() {
                     // Where it ended is no place in an empty buffer.
                     self.unread = 0..0;
-                    self.buffers.give_read(&mut self.buffer);
+                    self.apart.buffers.give_read(&mut self.buffer);
                 }
                 if would_block(&error) && self.is_at_rest() {
                     self.unused = self.unused.saturating_add(REST / 2);
@@ -564,7 +575,7 @@ impl Reader {
     }
 
     pub(crate) fn check_ended(&self) -> Result<(), Error> {
-        match self.ended.as_deref() {
+        match self.apart.ended.as_deref() {
             None => Ok(()),
             Some(Ended::Closed(closed)) => Err(ErrorKind::Closed(closed.clone()).into()),
             Some(Ended::Violation(violation)) => Err(ErrorKind::Violation(*violation).into()),
@@ -584,8 +595,8 @@ impl Reader {
     }
 
     fn end(&mut self, ended: Ended, transport: &mut impl Transport) {
-        self.ended = Some(Box::new(ended));
-        self.buffers.give_read(&mut self.buffer);
+        self.apart.ended = Some(Box::new(ended));
+        self.apart.buffers.give_read(&mut self.buffer);
         self.buffer = Vec::new();
         self.unread = 0..0;
         self.message = MessageBuffer::new();
