@@ -18,7 +18,7 @@ use support::peer;
 use support::polled::Stream;
 use support::tasks::{attempt, finish};
 use support::view::View;
-use support::wire::{BINARY, FIN, PING, frame, pattern};
+use support::wire::{BINARY, CONTINUATION, FIN, PING, frame, pattern};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
@@ -191,26 +191,117 @@ mod compressed {
 fn a_connection_that_waits_holds_nothing() {
     for role in ROLES {
         for len in SIZES {
-            // Of a pool that keeps nothing, so that all memory there is would be the connection's.
-            let batch = frame(peer(role), FIN | BINARY, &pattern(len));
-            let [mut websocket, _] = connections(role, &batch);
-            websocket.set_buffer_pool(&BufferPool::keeping(0));
-            let held = measure(|| {
-                for _ in 0..3 {
+            let payload = pattern(len);
+            let (first, second) = payload.split_at(len / 3);
+            let whole = frame(peer(role), FIN | BINARY, &payload);
+            let fragmented = [
+                frame(peer(role), BINARY, first),
+                frame(peer(role), PING, b"?"),
+                frame(peer(role), FIN | CONTINUATION, second),
+            ];
+            for batch in [whole, fragmented.concat()] {
+                // Of a pool that keeps nothing, so that all memory there is would be the connection's.
+                let [mut websocket, _] = connections(role, &batch);
+                websocket.set_buffer_pool(&BufferPool::keeping(0));
+                let held = measure(|| {
                     websocket.stream_mut().batches = 1;
                     let (message, writer) = now(websocket.next_message_and_writer()).unwrap();
                     now(writer.write_message(message.opcode(), message.payload())).unwrap();
                     waits(websocket.next_message());
-                }
-                websocket.stream_mut().batches = 1;
-                now(websocket.message_reader()).unwrap();
-                waits(websocket.message_reader());
-                // The memory of a message that was assembled goes with the second wait in a row.
-                waits(websocket.next_message());
-                waits(websocket.next_message());
-            });
-            assert_eq!(held.bytes_current, 0, "{role:?}, {len}: {held:?}");
+                });
+                assert_eq!(held.bytes_current, 0, "{role:?}, {len}: {held:?}");
+                let held = measure(|| {
+                    websocket.stream_mut().batches = 1;
+                    now(websocket.message_reader()).unwrap();
+                    waits(websocket.message_reader());
+                });
+                assert_eq!(held.bytes_current, 0, "{role:?}, {len}: {held:?}");
+            }
         }
+    }
+}
+
+#[test]
+fn a_ping_that_came_in_two_pieces_leaves_nothing_behind() {
+    let ping = frame(Role::Client, PING, b"0123456789");
+    for cut in 1..ping.len() {
+        let mut websocket = rested(20, Config::default());
+        websocket.set_buffer_pool(&BufferPool::keeping(0));
+        let (first, second) = ping.split_at(cut);
+        let held = measure(|| {
+            for piece in [first, second] {
+                *websocket.stream_mut() = Meter::new(piece);
+                websocket.stream_mut().batches = 1;
+                waits(websocket.next_message());
+            }
+            assert_eq!(websocket.stream().written, 12, "it was answered");
+            *websocket.stream_mut() = Meter::new([0; 26]);
+        });
+        assert_eq!(held.bytes_current, 0, "{cut}");
+    }
+}
+
+/// A server at rest that has received a message of this length.
+fn rested(len: usize, config: Config) -> WebSocket<Meter> {
+    let message = frame(Role::Client, FIN | BINARY, &pattern(len));
+    let mut websocket = WebSocket::server(Meter::new(message), config).unwrap();
+    websocket.stream_mut().batches = 1;
+    now(websocket.next_message()).unwrap();
+    waits(websocket.next_message());
+    websocket
+}
+
+#[test]
+fn a_thread_keeps_the_memory_of_two_messages_at_most() {
+    let mut config = Config::default();
+    config.limits.message = 10 << 20;
+    let thread = std::thread::spawn(move || {
+        let small = rested(20, config);
+        let held = measure(|| drop(rested(5 << 20, config))).bytes_current;
+        assert!(held < MIB / 2, "too large to be kept: {held}");
+        let mut waiting = Vec::with_capacity(10);
+        let held = measure(|| {
+            // None of them is at rest before the others have their messages.
+            for _ in 0..10 {
+                let message = frame(Role::Client, FIN | BINARY, &pattern(1 << 20));
+                let mut websocket = WebSocket::server(Meter::new(message), config).unwrap();
+                websocket.stream_mut().batches = 1;
+                now(websocket.next_message()).unwrap();
+                waiting.push(websocket);
+            }
+            for websocket in &mut waiting {
+                waits(websocket.next_message());
+            }
+            waiting.clear();
+        });
+        let held = held.bytes_current;
+        assert!((2 * MIB..4 * MIB + MIB / 2).contains(&held), "{held}");
+        drop(small);
+    });
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_message_under_way_has_no_more_memory_than_one_of_its_connection_could() {
+    let pool = BufferPool::keeping(1);
+    let mut message = frame(Role::Client, FIN | BINARY, &pattern(900));
+    message.truncate(100);
+    for (limit, least, most) in [(1000, 100, 3000), (1 << 20, MIB, 2 * MIB + 3000)] {
+        let mut other = rested(20, Config::default());
+        other.set_buffer_pool(&pool);
+        *other.stream_mut() = Meter::new(frame(Role::Client, FIN | BINARY, &pattern(1 << 20)));
+        other.stream_mut().batches = 1;
+        now(other.next_message()).unwrap();
+        waits(other.next_message());
+
+        let mut config = Config::default();
+        config.limits.message = limit;
+        let mut websocket = WebSocket::server(Meter::new(&message[..]), config).unwrap();
+        websocket.set_buffer_pool(&pool);
+        websocket.stream_mut().batches = 1;
+        waits(websocket.next_message());
+        let held = measure(|| drop(websocket)).bytes_current;
+        assert!((least..most).contains(&-held), "{limit}: {held}");
     }
 }
 

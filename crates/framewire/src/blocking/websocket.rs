@@ -92,6 +92,7 @@ impl<S> WebSocket<S> {
 
     /// Has the connection take its buffers from a pool while it needs them, instead of keeping its
     /// own: for many connections on non-blocking streams. A blocking read needs one all the time.
+    /// The memory of an assembled message goes back with the first read that would block.
     pub fn set_buffer_pool(&mut self, pool: &BufferPool) {
         self.reader.set_buffers(Buffers::Pooled(pool.clone()));
         self.writer.set_buffers(Buffers::Pooled(pool.clone()));

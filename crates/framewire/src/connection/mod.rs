@@ -21,6 +21,7 @@ mod pool;
 mod prepared;
 mod raw_frames;
 mod reader;
+mod resting;
 mod send;
 mod shutdown;
 mod transport;

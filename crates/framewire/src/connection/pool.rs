@@ -9,8 +9,10 @@ use crate::lock::{Mutex, lock};
 /// The buffers of connections that own none while they are at rest.
 ///
 /// A connection takes one when bytes arrive or have to wait, and gives it back when they are used
-/// up. A pool keeps those that nobody uses, up to a number of each kind, and frees the others. A
-/// clone is the same pool.
+/// up; the memory in which a message is assembled, when it has to wait and holds nothing of one.
+/// A pool keeps those that nobody uses, up to a number of each kind, and frees the others. Of the
+/// memory of messages it keeps none over 2 MiB, to which those of up to 1 MiB do not come. A clone
+/// is the same pool.
 #[derive(Debug, Clone, Default)]
 pub struct BufferPool {
     /// `None` is that of the thread.
@@ -18,15 +20,15 @@ pub struct BufferPool {
 }
 
 impl BufferPool {
-    /// The pool of the thread that needs a buffer: no lock is taken. Keeps up to 16 read buffers and
-    /// 16 write buffers for each thread. The default.
+    /// The pool of the thread that needs a buffer: no lock is taken. Keeps up to 16 read buffers,
+    /// 16 write buffers and the memory of 2 messages (4 MiB) for each thread. The default.
     #[must_use]
     pub const fn per_thread() -> Self {
         Self { shared: None }
     }
 
-    /// A pool of its own, which keeps up to `kept` read buffers and as many write buffers; with 0
-    /// all are freed that nobody uses.
+    /// A pool of its own, which keeps up to `kept` read buffers, as many write buffers, and the
+    /// memory of as many messages, but of 2 at most; with 0 all are freed that nobody uses.
     #[must_use]
     pub fn keeping(kept: usize) -> Self {
         let idle = Idle::new(kept);
@@ -82,6 +84,30 @@ impl Buffers {
         self.give(buffer, |idle| &mut idle.write);
     }
 
+    /// Idle memory for a message, initialised as far as the vector is long; none where there is no
+    /// other than of more than `most` bytes.
+    pub(crate) fn take_message(&self, most: u64) -> Vec<u8> {
+        let Self::Pooled(pool) = self else {
+            return Vec::new();
+        };
+        let fits = |memory: &mut Vec<u8>| memory.capacity() as u64 <= most;
+        let taken = pool.with(|idle| idle.messages.pop_if(fits));
+        taken.flatten().unwrap_or_default()
+    }
+
+    /// Takes memory of a message back; it is freed where it is not kept.
+    pub(crate) fn give_message(&self, memory: Vec<u8>) {
+        if let Self::Pooled(pool) = self
+            && (1..=MOST_OF_MESSAGE).contains(&memory.capacity())
+        {
+            pool.with(|idle| {
+                if idle.messages.len() < idle.kept.min(KEPT_MESSAGES) {
+                    idle.messages.push(memory);
+                }
+            });
+        }
+    }
+
     fn take(&self, kind: fn(&mut Idle) -> &mut Vec<Vec<u8>>) -> Vec<u8> {
         match self {
             Self::Kept => Vec::new(),
@@ -112,6 +138,7 @@ impl Buffers {
 struct Idle {
     read: Vec<Vec<u8>>,
     write: Vec<Vec<u8>>,
+    messages: Vec<Vec<u8>>,
     kept: usize,
 }
 
@@ -120,6 +147,7 @@ impl Idle {
         Self {
             read: Vec::new(),
             write: Vec::new(),
+            messages: Vec::new(),
             kept,
         }
     }
@@ -131,6 +159,11 @@ thread_local! {
 
 /// How many buffers of each kind a thread keeps that nobody uses.
 const KEPT: usize = 16;
+/// The memory of how many messages is kept at most.
+const KEPT_MESSAGES: usize = 2;
+/// The largest memory of a message that is kept. It grows by doubling: one of 1 MiB, the default of
+/// `Limits::message`, may have come to almost twice that.
+const MOST_OF_MESSAGE: usize = 2 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -160,6 +193,26 @@ mod tests {
         buffers.give_read(&mut vec![1; 10]);
         assert_eq!(buffers.take_to_read(20).len(), 20);
         assert_eq!(buffers.take_to_read(5).len(), 5);
+    }
+
+    #[test]
+    fn the_memory_of_two_messages_is_kept_and_none_that_is_too_large() {
+        for (kept, expected) in [(0, 0), (1, 1), (2, 2), (100, 2)] {
+            let buffers = Buffers::Pooled(BufferPool::keeping(kept));
+            for len in [MOST_OF_MESSAGE + 1, 0, MOST_OF_MESSAGE, 100, 50] {
+                buffers.give_message(vec![0; len]);
+            }
+            let taken = (0..3).map(|_| buffers.take_message(u64::MAX));
+            assert_eq!(taken.filter(|memory| !memory.is_empty()).count(), expected);
+        }
+    }
+
+    #[test]
+    fn memory_of_a_message_goes_to_those_alone_that_could_have_come_to_it() {
+        let buffers = Buffers::Pooled(BufferPool::keeping(1));
+        buffers.give_message(vec![0; 100]);
+        assert_eq!(buffers.take_message(99).capacity(), 0);
+        assert_eq!(buffers.take_message(100).len(), 100);
     }
 
     #[test]

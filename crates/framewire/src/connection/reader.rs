@@ -23,9 +23,9 @@ pub(crate) struct Reader {
     pub(crate) unread: Range<usize>,
     pub(crate) message: MessageBuffer,
     /// Which kind of call began what is under way: no other can go on with it.
-    owner: Owner,
+    pub(super) owner: Owner,
     /// How many events in a row had no use for the memory of `message`.
-    unused: u8,
+    pub(super) unused: u8,
     pub(crate) apart: Box<Apart>,
 }
 
@@ -35,9 +35,9 @@ pub(crate) struct Reader {
 pub(crate) struct Apart {
     pub(crate) ended: Option<Box<Ended>>,
     pub(super) handlers: Slot,
-    buffers: Buffers,
-    limits: Limits,
-    read_buffer: usize,
+    pub(super) buffers: Buffers,
+    pub(super) limits: Limits,
+    pub(super) read_buffer: usize,
     coalesce_writes: bool,
     /// What was read of a compressed message that is streamed, and not yet decompressed.
     #[cfg(feature = "deflate")]
@@ -311,13 +311,8 @@ impl Reader {
             }
         };
         self.apart.buffers.give_read(&mut self.buffer);
+        self.give_message_memory();
         waited
-    }
-
-    fn take_buffer(&mut self) {
-        if self.buffer.len() < self.apart.read_buffer {
-            self.buffer = self.apart.buffers.take_to_read(self.apart.read_buffer);
-        }
     }
 
     /// Takes over from another kind of call: skips what that one has left, or refuses where it
@@ -357,7 +352,7 @@ impl Reader {
     }
 
     /// Nothing is under way, and nothing is held for the next call.
-    fn is_at_rest(&self) -> bool {
+    pub(super) fn is_at_rest(&self) -> bool {
         let decoder = self.receiver.decoder();
         decoder.message().is_none() && decoder.frame().is_none() && self.message.is_empty()
     }
@@ -420,6 +415,7 @@ impl Reader {
             self.fill(transport)?;
             return Ok(None);
         }
+        self.take_message_memory();
         let room = self.message.room(remaining, self.apart.read_buffer);
         let len = read_once(room, transport);
         let len = self.check_read(len, transport)?;
@@ -550,27 +546,13 @@ impl Reader {
                     self.unread = 0..0;
                     self.apart.buffers.give_read(&mut self.buffer);
                 }
-                if would_block(&error) && self.is_at_rest() {
-                    self.unused = self.unused.saturating_add(REST / 2);
-                    self.note_use(false);
-                }
-                if !would_block(&error) {
+                if would_block(&error) {
+                    self.note_wait();
+                } else {
                     transport.note_end();
                 }
                 Err(error.into())
             }
-        }
-    }
-
-    /// Gives the memory of the assembled message back once it has not been of use for a while.
-    fn note_use(&mut self, used: bool) {
-        if used {
-            self.unused = 0;
-            return;
-        }
-        self.unused = self.unused.saturating_add(1);
-        if self.unused >= REST {
-            self.message.release();
         }
     }
 
@@ -606,10 +588,6 @@ impl Reader {
         transport.note_end();
     }
 }
-
-/// After so many messages in a row that did not need the assembled message's memory, or two
-/// time-outs, it is given back.
-const REST: u8 = 128;
 
 fn read_once(buf: &mut [u8], transport: &mut impl Transport) -> io::Result<usize> {
     transport.settle();

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use crate::frame::ControlPayload;
 
@@ -39,13 +39,7 @@ impl MessageBuffer {
 
     /// Gives the memory back, unless a message or a control frame is under way.
     pub fn release(&mut self) {
-        self.rest();
-        if self.filled == 0 {
-            self.bytes = Vec::new();
-        }
-        if !self.in_control {
-            self.control = None;
-        }
+        drop(self.take_memory());
     }
 
     /// How many bytes of memory it owns.
@@ -62,6 +56,30 @@ impl MessageBuffer {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.in_control && (self.filled == 0 || self.complete)
+    }
+
+    /// As [`release`](Self::release), to those who have a use for the message's memory.
+    pub(crate) fn take_memory(&mut self) -> Vec<u8> {
+        self.rest();
+        if !self.in_control {
+            self.control = None;
+        }
+        if self.filled == 0 {
+            mem::take(&mut self.bytes)
+        } else {
+            Vec::new()
+        }
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn has_memory(&self) -> bool {
+        self.bytes.capacity() > 0
+    }
+
+    /// Gives memory, whatever is in it, to one that has none.
+    #[cfg(feature = "std")]
+    pub(crate) fn lend(&mut self, memory: Vec<u8>) {
+        self.bytes = memory;
     }
 
     /// Forgets what was lent: the next event begins.
@@ -148,7 +166,7 @@ impl MessageBuffer {
     #[cfg(feature = "std")]
     pub(crate) fn swap(&mut self, empty: &mut Vec<u8>) {
         self.bytes.truncate(self.filled);
-        core::mem::swap(&mut self.bytes, empty);
+        mem::swap(&mut self.bytes, empty);
         self.forget();
     }
 

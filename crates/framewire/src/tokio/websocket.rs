@@ -26,9 +26,10 @@ use crate::protocol::{Encoder, Message, Role};
 /// # Memory
 /// At rest, none but its own size: its read buffer ([`Config::read_buffer`]) and its write buffer
 /// come from a [`BufferPool`] when bytes arrive or wait, and are given back when they are used up.
-/// A message that does not come in one read is assembled in memory that is kept for as long as such
-/// messages come: it is given back after 128 messages in a row that did not need it, or two reads in
-/// a row that had to wait.
+/// A message that does not come in one read is assembled in memory that comes from there too, and is
+/// given back with the first read that waits while nothing of a message is held, or after 128
+/// messages in a row that did not need it. In the middle of a message it may be twice as much as
+/// [`Limits::message`](crate::protocol::Limits::message), however little of it has come.
 ///
 /// # Errors
 /// Reading fails with [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the peer's Close frame

@@ -136,7 +136,7 @@ async fn shake_hands(socket: TcpStream, peer: SocketAddr, seat: &mut Seat) -> Op
 /// The task of an open connection: while it echoes, no more than the connection.
 #[expect(
     clippy::large_enum_variant,
-    reason = "it is the small one that comes seldom"
+    reason = "the large one is what a task is at rest"
 )]
 enum Converse {
     /// `None` once the connection is gone.
