@@ -215,7 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     }
 
     /// See [`Writer::try_feed_message`]. Gives the message back, too, while another task is sending
-    /// one.
+    /// one. Never waits, but may send a reply that was left for whoever has the writer next.
     ///
     /// # Errors
     /// As there.
