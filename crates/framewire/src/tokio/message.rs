@@ -97,8 +97,7 @@ impl Text {
 
     /// The text.
     ///
-    /// Looks at every byte once more, as only `unsafe` code could do without. To be called once and kept,
-    /// rather than in a loop.
+    /// Looks at every byte once more: to be called once and kept, rather than in a loop.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // No other bytes get into a text.

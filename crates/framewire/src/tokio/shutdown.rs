@@ -41,7 +41,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             let mut closing = Timed {
                 writer: &mut writer.core,
                 deadline,
-                is_over: false,
             };
             match shut_down(reader, &mut closing) {
                 Err(error) if is_pending(&error) => {}
@@ -50,7 +49,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             if timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            closing.is_over = true;
             Poll::Ready(shut_down(reader, &mut closing))
         })
         .await
@@ -61,7 +59,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 struct Timed<'a, S> {
     writer: &'a mut connection::Writer<Polled<S>>,
     deadline: Option<Instant>,
-    is_over: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Closing for Timed<'_, S> {
@@ -72,8 +69,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Closing for Timed<'_, S> {
     }
 
     fn is_time_over(&self) -> bool {
-        let deadline = self.deadline;
-        self.is_over || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 
