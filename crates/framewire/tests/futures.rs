@@ -5,15 +5,16 @@
 mod support;
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake};
 use std::time::Duration;
 
-use framewire::tokio::{Message, WebSocket};
+use framewire::tokio::{Message, WebSocket, WriteHalf};
 use framewire::{CloseCode, Config, ErrorKind, Fault, Opcode, Side};
 use futures_util::stream::FusedStream as _;
-use futures_util::{FutureExt as _, SinkExt, StreamExt as _};
+use futures_util::{FutureExt as _, Sink, SinkExt, StreamExt as _};
 use support::wire::pattern;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
@@ -404,6 +405,87 @@ async fn half_that_waits_for_the_stream_is_woken_by_the_stream_alone() {
     }
     patiently(peer.read(&mut [0; 10])).await.unwrap();
     assert_eq!(count.0.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn half_that_is_dropped_while_it_waits_leaves_nothing() {
+    let (stream, _peer) = duplex(10);
+    let server = WebSocket::server(stream, Config::default()).unwrap();
+    let (_reader, mut stuck) = server.split();
+    patiently(stuck.feed(pattern(100_000).into()))
+        .await
+        .unwrap();
+    let waits = |half: &mut WriteHalf<DuplexStream>| {
+        let task = Arc::new(Wakes::default());
+        let waker = task.clone().into();
+        let mut cx = Context::from_waker(&waker);
+        assert!(half.poll_ready_unpin(&mut cx).is_pending());
+        assert!(Sink::<Message>::poll_flush(Pin::new(half), &mut cx).is_pending());
+        task
+    };
+    // For the stream.
+    let mut half = stuck.clone();
+    let task = waits(&mut half);
+    assert!(Arc::strong_count(&task) > 1);
+    drop(half);
+    assert_eq!(Arc::strong_count(&task), 1);
+    // For a message of another.
+    let mut long = std::pin::pin!(stuck.message_writer(Opcode::Text));
+    let long = long.as_mut().now_or_never().unwrap().unwrap();
+    let mut half = stuck.clone();
+    let task = waits(&mut half);
+    drop(half);
+    assert_eq!(Arc::strong_count(&task), 1);
+    drop(long);
+}
+
+/// A half that nobody polls any more keeps nobody waiting.
+#[tokio::test]
+async fn half_that_never_comes_back_holds_up_no_future() {
+    let (_server, client) = connected(1000);
+    let (_reader, writer) = client.split();
+    let message = patiently(writer.message_writer(Opcode::Text))
+        .await
+        .unwrap();
+    let mut sink = writer.clone();
+    let ready = poll_fn(|cx| sink.poll_ready_unpin(cx)).now_or_never();
+    assert!(ready.is_none());
+    let waiting = writer.clone();
+    let waiting = tokio::spawn(async move { waiting.write_message(Opcode::Text, b"").await });
+    tokio::task::yield_now().await;
+    patiently(message.finish()).await.unwrap();
+    patiently(waiting).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn close_of_a_half_waits_for_the_frame_of_another() {
+    // The header of this frame is a byte longer than what the stream takes.
+    let (stream, mut peer) = duplex(9);
+    let server = WebSocket::server(stream, Config::default()).unwrap();
+    let (_reader, writer) = server.split();
+    let mut sink = writer.clone();
+    let payload = pattern(100_000);
+    let mut sending = std::pin::pin!(writer.write_message(Opcode::Binary, &payload));
+    assert!(sending.as_mut().now_or_never().is_none());
+    let mut received = vec![0; 10];
+    patiently(peer.read_exact(&mut received[..9]))
+        .await
+        .unwrap();
+    let mut closing = SinkExt::<Message>::close(&mut sink);
+    let closed = (&mut closing).now_or_never();
+    assert!(closed.is_none(), "nothing goes into another's frame");
+    patiently(peer.read_exact(&mut received[9..]))
+        .await
+        .unwrap();
+    let mut rest = vec![0; payload.len() + 4];
+    let receiving = peer.read_exact(&mut rest);
+    let (sent, closed, _) = patiently(async { tokio::join!(sending, closing, receiving) }).await;
+    sent.unwrap();
+    closed.unwrap();
+    assert_eq!(received, b"\x82\x7f\0\0\0\0\0\x01\x86\xa0");
+    let (message, close) = rest.split_at(payload.len());
+    assert!(message == payload);
+    assert_eq!(close, b"\x88\x02\x03\xe8");
 }
 
 #[derive(Default)]

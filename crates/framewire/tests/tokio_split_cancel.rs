@@ -151,10 +151,18 @@ fn control_frames_of_others_go_between_the_fragments_of_a_message() {
     }
 }
 
+#[derive(PartialEq)]
+enum Dropped {
+    WhileItWaits,
+    WhenItIsItsTurn,
+}
+
 #[test]
 fn a_message_that_is_dropped_lets_those_go_on_that_wait_for_it() {
-    // Each of two waits for the right to send, and the first of them is dropped, or is not.
-    for drop_first in [false, true] {
+    use Dropped::{WhenItIsItsTurn, WhileItWaits};
+    // Each of two waits for the right to send, and the first of them is dropped while it waits, when it
+    // is its turn, or not at all.
+    for drop_first in [None, Some(WhileItWaits), Some(WhenItIsItsTurn)] {
         let stream = Stream::default();
         let (_reader, writer) = split(Role::Server, &stream);
         let message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
@@ -168,11 +176,14 @@ fn a_message_that_is_dropped_lets_those_go_on_that_wait_for_it() {
             })
         });
         tasks.run();
-        if drop_first {
+        if drop_first == Some(WhileItWaits) {
             tasks.cancel(first);
         }
         assert!(!tasks.is_done(second));
         drop(message);
+        if drop_first == Some(WhenItIsItsTurn) {
+            tasks.cancel(first);
+        }
         tasks.run();
         assert!(
             tasks.is_done(first) && tasks.is_done(second),
@@ -185,8 +196,91 @@ fn a_message_that_is_dropped_lets_those_go_on_that_wait_for_it() {
                 .iter()
                 .all(|sent| is_open(sent.as_ref().unwrap_err()))
         );
-        assert_eq!(results.len(), if drop_first { 1 } else { 2 });
+        assert_eq!(results.len(), 2 - usize::from(drop_first.is_some()));
     }
+}
+
+#[test]
+fn those_that_wait_for_a_message_go_in_the_order_in_which_they_came_and_are_woken_once() {
+    const TASKS: u8 = 20;
+    let stream = Stream::default();
+    let (_reader, writer) = split(Role::Server, &stream);
+    let message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+    let polls = Cell::new(0);
+    let mut tasks = Tasks::new(&stream);
+    for number in 0..TASKS {
+        let (writer, polls) = (writer.clone(), &polls);
+        tasks.begin(async move {
+            let mut waiting = std::pin::pin!(writer.message_writer(Opcode::Binary));
+            let mut message = std::future::poll_fn(|cx| {
+                polls.set(polls.get() + 1);
+                waiting.as_mut().poll(cx)
+            })
+            .await
+            .unwrap();
+            message.write_all(&[number]).await.unwrap();
+            // The others have a turn while it has the message.
+            tokio::task::yield_now().await;
+            message.finish().await.unwrap();
+        });
+    }
+    tasks.run();
+    finish(&stream, message.finish()).unwrap();
+    tasks.run();
+    let view = View::of(Role::Server, &stream.output());
+    let sent: Vec<u8> = view.payloads().concat();
+    assert_eq!(sent, (0..TASKS).collect::<Vec<_>>());
+    // Once to stand in line, and once to have it.
+    assert_eq!(polls.get(), 2 * u32::from(TASKS));
+}
+
+/// Others may write what is there of a frame, but none may write into it, and its rest may go without
+/// that the stream has anybody woken.
+#[test]
+fn a_frame_that_ends_lets_those_go_on_that_wait_for_its_end() {
+    for role in ROLES {
+        for is_dropped in [false, true] {
+            let stream = Stream::default();
+            stream.take_only(0);
+            let (reader, writer) = split(role, &stream);
+            let mut tasks = Tasks::new(&stream);
+            let other = writer.clone();
+            let pinging = tasks.begin(async move { other.ping(b"mine").await.unwrap() });
+            let other = writer.clone();
+            let writing = tasks.begin(async move {
+                let payload = pattern(90);
+                other.write_message(Opcode::Binary, &payload).await.unwrap();
+            });
+            tasks.begin(async { drop(read(reader).await) });
+            tasks.poll(writing);
+            tasks.run();
+            stream.state().window_opens_unseen();
+            finish(&stream, writer.flush()).unwrap();
+            tasks.poll(pinging);
+            if is_dropped {
+                tasks.cancel(writing);
+            }
+            tasks.run();
+            assert!(tasks.is_done(pinging), "a wake-up was lost");
+            let view = View::of(role, &stream.output());
+            assert_eq!(view.payloads(), [pattern(90)], "{role:?}");
+            assert_eq!(view.control, [(PING, b"mine".to_vec())]);
+        }
+    }
+}
+
+#[test]
+fn a_look_at_the_writing_side_writes_nothing() {
+    let stream = Stream::default();
+    let (_reader, writer) = split(Role::Server, &stream);
+    finish(&stream, writer.feed_message(Opcode::Text, b"fed")).unwrap();
+    assert!(writer.has_pending_output());
+    assert_eq!(writer.buffered(), 5);
+    assert!(writer.closed().is_none());
+    assert!(stream.output().is_empty());
+    finish(&stream, writer.flush()).unwrap();
+    assert!(!writer.has_pending_output());
+    assert_eq!(stream.output(), b"\x81\x03fed");
 }
 
 #[test]

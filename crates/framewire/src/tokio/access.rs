@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use super::polled::is_pending;
 use crate::connection::{self, Rest, Writer};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Access to the writing side from a task: it is owned, or shared with other tasks.
 pub trait Access: connection::Access {
@@ -14,6 +14,9 @@ pub trait Access: connection::Access {
 
     /// Has the task woken when what has blocked may not do so any more.
     fn park(&mut self, cx: &mut Context<'_>);
+
+    /// Has others go on that wait for the end of a frame.
+    fn end_frame(&mut self);
 
     /// Leaves what was taken to others to be sent.
     fn leave(&mut self);
@@ -30,7 +33,7 @@ pub(super) fn poll_job<T: ?Sized, A: Access, R>(
     loop {
         match job(target) {
             Err(error) if is_pending(&error) => {
-                if parked {
+                if parked || matches!(error.kind(), ErrorKind::Source(_)) {
                     return Poll::Pending;
                 }
                 // What it waits for can come about before it is known that it waits.
@@ -75,7 +78,9 @@ pub(super) async fn take<'p, A: Access>(
             },
         )
     })
-    .await
+    .await?;
+    frame.access.end_frame();
+    Ok(())
 }
 
 /// A frame that was begun, and has to get to its end.
@@ -89,6 +94,7 @@ impl<A: Access> Drop for Begun<'_, A> {
         if !self.rest.is_nothing() {
             // What cannot be made of it now fails whatever comes next.
             let _ = self.access.with(|writer| writer.keep_rest(&mut self.rest));
+            self.access.end_frame();
             self.access.leave();
         }
     }

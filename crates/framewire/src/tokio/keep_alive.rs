@@ -28,7 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Outside of a runtime with its timer enabled, as `tokio::time` does.
     #[must_use = "it says whether the peer is still there"]
     pub async fn keep_alive(&self, interval: Duration, pong_deadline: Duration) -> KeepAliveEnd {
-        let exchange = self.shared().exchange();
+        let exchange = self.shared.exchange();
         let heartbeat = &exchange.heartbeat;
         let mut pulse = match heartbeat.begin(interval, pong_deadline) {
             Ok(pulse) => pulse,
@@ -61,6 +61,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
 
     /// Ends the [`keep_alive`](Self::keep_alive) that another task is in, and any later one.
     pub fn stop_keep_alive(&self) {
-        self.shared().exchange().heartbeat.stop();
+        self.shared.exchange().heartbeat.stop();
     }
 }

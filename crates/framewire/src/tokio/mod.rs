@@ -65,6 +65,7 @@ mod stream;
 mod timed;
 #[cfg(feature = "handshake")]
 pub mod upgrade;
+mod waiting;
 mod websocket;
 mod writer;
 

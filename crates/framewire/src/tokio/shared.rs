@@ -1,11 +1,10 @@
 //! What the two halves of a split connection have in common.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 use super::access::Access;
 use super::polled::{self, Polled};
 use super::source::Source;
+use super::waiting::{Place, Waiting};
 use crate::connection::{self, Exchange, Reply, Transport, Writer};
 use crate::error::{Error, Side, would_block};
 use crate::lock::atomic::{AtomicBool, Ordering};
@@ -47,107 +47,6 @@ impl<S> Duplex<S> {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Ok(())
-    }
-}
-
-/// The tasks that wait for the writing side: for the stream to take more, or for another task's
-/// message to end.
-#[derive(Debug, Default)]
-struct Waiting {
-    tasks: Mutex<Tasks>,
-}
-
-#[derive(Debug, Default)]
-struct Tasks {
-    /// The one that reads: it sends what nobody else does.
-    reader: Option<Waker>,
-    /// Those that write, by the number of their place.
-    writers: BTreeMap<u64, Waker>,
-    /// Those that write and have no place to give up.
-    others: Vec<Waker>,
-    /// How many places there were.
-    places: u64,
-}
-
-impl Waiting {
-    fn register_reader(&self, waker: &Waker) {
-        lock(&self.tasks).reader = Some(waker.clone());
-    }
-
-    fn forget_reader(&self) {
-        lock(&self.tasks).reader = None;
-    }
-
-    fn wake_reader(&self) {
-        let reader = lock(&self.tasks).reader.clone();
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
-    /// Has a task woken that has no place to give up: once, whenever that is.
-    fn register(&self, waker: &Waker) {
-        let others = &mut lock(&self.tasks).others;
-        if !others.iter().any(|other| other.will_wake(waker)) {
-            others.push(waker.clone());
-        }
-    }
-
-    /// Wakes those that wait to write. All of them: which one can go on is for them to find out.
-    fn wake_writers(&self) {
-        let mut tasks = lock(&self.tasks);
-        let writers = mem::take(&mut tasks.writers);
-        let others = mem::take(&mut tasks.others);
-        drop(tasks);
-        for task in writers.into_values().chain(others) {
-            task.wake();
-        }
-    }
-}
-
-/// A future that may wait for the writing side, and does so no more when it is dropped.
-#[derive(Debug)]
-struct Place<'a> {
-    waiting: &'a Waiting,
-    /// 0 before it has waited.
-    number: u64,
-}
-
-impl<'a> Place<'a> {
-    fn new(waiting: &'a Waiting) -> Self {
-        Self { waiting, number: 0 }
-    }
-
-    fn wait(&mut self, waker: &Waker) {
-        let tasks = &mut *lock(&self.waiting.tasks);
-        if self.number == 0 {
-            tasks.places += 1;
-            self.number = tasks.places;
-        }
-        match tasks.writers.get_mut(&self.number) {
-            Some(waiting) => waiting.clone_from(waker),
-            None => drop(tasks.writers.insert(self.number, waker.clone())),
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if self.number > 0 {
-            lock(&self.waiting.tasks).writers.remove(&self.number);
-        }
-    }
-}
-
-/// The stream takes more.
-impl Wake for Waiting {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.wake_reader();
-        self.wake_writers();
     }
 }
 
@@ -229,63 +128,56 @@ impl<S> Shared<S> {
         job(&mut lock(&self.stream.stream))
     }
 
-    fn park(&self, place: Option<&mut Place<'_>>, cx: &Context<'_>) {
-        match place {
-            Some(place) => place.wait(cx.waker()),
-            None => self.waiting.register(cx.waker()),
-        }
+    pub(super) fn waiting(&self) -> &Waiting {
+        &self.waiting
     }
 
     /// Fails whatever either half does next, and wakes whoever waits.
     pub(super) fn abort(&self) {
         self.stream.aborted.store(true, Ordering::Release);
-        self.waiting.wake_by_ref();
+        self.waiting.wake_all();
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// The right to send a message, if no other task has it.
     pub(super) fn try_message(&self) -> Option<SharedWriter<'_, S>> {
-        let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
-        let taken = self
-            .is_sending
-            .compare_exchange(false, true, acquire, relaxed);
-        taken.ok().map(|_| SharedWriter {
-            shared: self,
-            place: None,
-        })
+        self.try_right()
+            .map(|right| SharedWriter::new(right, Place::new(&self.waiting)))
     }
 
     /// The right to send a message: waits for the one that another task is sending.
     pub(super) async fn message(&self) -> Result<SharedWriter<'_, S>, Error> {
         let mut place = Place::new(&self.waiting);
-        let mut message = poll_fn(|cx| self.poll_message_with(|| place.wait(cx.waker()))).await?;
-        message.place = Some(place);
-        Ok(message)
+        let right = poll_fn(|cx| self.poll_right(&mut place, cx)).await?;
+        Ok(SharedWriter::new(right, place))
     }
 
-    /// As [`message`](Self::message), without a place to give up.
-    #[cfg(feature = "futures")]
-    pub(super) fn poll_message(
+    pub(super) fn poll_right(
         &self,
+        place: &mut Place<'_>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<SharedWriter<'_, S>, Error>> {
-        self.poll_message_with(|| self.waiting.register(cx.waker()))
+    ) -> Poll<Result<Right<'_, S>, Error>> {
+        let mut right = self.try_right();
+        if right.is_none() {
+            place.stand_in_line(cx.waker());
+            // It may have been let go meanwhile.
+            right = self.try_right();
+        }
+        if let Some(right) = right {
+            place.leave_line();
+            return Poll::Ready(Ok(right));
+        }
+        self.stream.check()?;
+        Poll::Pending
     }
 
-    fn poll_message_with(&self, wait: impl FnOnce()) -> Poll<Result<SharedWriter<'_, S>, Error>> {
-        if let Some(message) = self.try_message() {
-            return Poll::Ready(Ok(message));
-        }
-        wait();
-        // It may have been let go meanwhile.
-        if let Some(message) = self.try_message() {
-            return Poll::Ready(Ok(message));
-        }
-        match self.stream.check() {
-            Ok(()) => Poll::Pending,
-            Err(error) => Poll::Ready(Err(Error::from(error))),
-        }
+    fn try_right(&self) -> Option<Right<'_, S>> {
+        let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
+        let taken = self
+            .is_sending
+            .compare_exchange(false, true, acquire, relaxed);
+        taken.ok().map(|_| Right(self))
     }
 
     /// The writer, when nobody else has it any more.
@@ -303,37 +195,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     }
 }
 
-/// The right to send a frame from one of many tasks.
+/// A task that sends a frame, one of many that do.
 #[derive(Debug)]
 pub(super) struct Frames<'a, S> {
     shared: &'a Shared<S>,
-    /// That of the future that has this, if one has.
-    place: Option<Place<'a>>,
+    pub(super) place: Place<'a>,
     /// Whether it is a Close frame.
     closes: bool,
 }
 
 impl<'a, S> Frames<'a, S> {
     pub(super) fn new(shared: &'a Shared<S>) -> Self {
+        Self::at(shared, Place::new(&shared.waiting))
+    }
+
+    pub(super) fn at(shared: &'a Shared<S>, place: Place<'a>) -> Self {
         Self {
             shared,
-            place: None,
+            place,
             closes: false,
         }
     }
 
-    /// For a future, which waits no more when it is dropped.
-    pub(super) fn awaited(self) -> Self {
-        Self {
-            place: Some(Place::new(&self.shared.waiting)),
-            ..self
-        }
-    }
-
-    pub(super) fn closing(shared: &'a Shared<S>) -> Self {
+    pub(super) fn closing(self) -> Self {
         Self {
             closes: true,
-            ..Self::new(shared)
+            ..self
         }
     }
 }
@@ -356,7 +243,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
     }
 
     fn park(&mut self, cx: &mut Context<'_>) {
-        self.shared.park(self.place.as_mut(), cx);
+        self.place.wait(cx.waker());
+    }
+
+    fn end_frame(&mut self) {
+        self.shared.waiting.wake_writers();
     }
 
     fn leave(&mut self) {
@@ -364,28 +255,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
     }
 }
 
-/// The right to send a message from one of many tasks.
+/// A task that sends a message: it alone has the right to.
 #[derive(Debug)]
 pub struct SharedWriter<'a, S> {
-    shared: &'a Shared<S>,
-    /// That of the future that has this, if one has.
-    place: Option<Place<'a>>,
+    // Let go before the place is.
+    right: Right<'a, S>,
+    pub(super) place: Place<'a>,
 }
 
-#[cfg(feature = "futures")]
-impl<S> SharedWriter<'_, S> {
-    /// Lets it go without waking those that wait: for one that found the stream stuck, which wakes them
-    /// all, this one among them, when it takes more.
-    pub(super) fn let_go_quietly(self) {
-        self.shared.is_sending.store(false, Ordering::Release);
-        mem::forget(self);
+/// The right to send a message, which may be many frames.
+#[derive(Debug)]
+pub(super) struct Right<'a, S>(&'a Shared<S>);
+
+impl<'a, S> SharedWriter<'a, S> {
+    pub(super) fn new(right: Right<'a, S>, place: Place<'a>) -> Self {
+        Self { right, place }
     }
 }
 
-impl<S> Drop for SharedWriter<'_, S> {
+impl<S> Drop for Right<'_, S> {
     fn drop(&mut self) {
-        self.shared.is_sending.store(false, Ordering::Release);
-        self.shared.waiting.wake_writers();
+        self.0.is_sending.store(false, Ordering::Release);
+        self.0.waiting.wake_next();
     }
 }
 
@@ -393,7 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for SharedWriter<'_, 
     type Stream = WriteEnd<S>;
 
     fn with<R>(&mut self, job: impl FnOnce(&mut Writer<WriteEnd<S>>) -> R) -> R {
-        self.shared.exchange.with(job)
+        self.right.0.exchange.with(job)
     }
 }
 
@@ -403,11 +294,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for SharedWriter<'_, S> {
     }
 
     fn park(&mut self, cx: &mut Context<'_>) {
-        self.shared.park(self.place.as_mut(), cx);
+        self.place.wait(cx.waker());
+    }
+
+    fn end_frame(&mut self) {
+        self.right.0.waiting.wake_writers();
     }
 
     fn leave(&mut self) {
-        self.shared.waiting.wake_reader();
+        self.right.0.waiting.wake_reader();
     }
 }
 

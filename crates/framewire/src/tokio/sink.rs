@@ -9,7 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::access::{Access, poll_job};
 use super::polled::is_pending;
-use super::shared::{Frames, WriteEnd};
+use super::shared::{Frames, SharedWriter, WriteEnd};
+use super::waiting::{Place, Ticket};
 use super::{Message, WebSocket, WriteHalf, Writer};
 use crate::connection::{self, Access as _};
 use crate::error::{Error, ErrorKind};
@@ -54,7 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
             // A future was forgotten, and with it the rest of its frame.
             return Poll::Ready(Err(SendError::MessageOpen(opcode).into()));
         }
-        poll(self.get_mut(), cx, connection::Writer::make_ready)
+        poll(&mut self.get_mut(), cx, connection::Writer::make_ready)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
@@ -63,11 +64,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        poll(self.get_mut(), cx, connection::Writer::write_all_out)
+        poll(&mut self.get_mut(), cx, connection::Writer::write_all_out)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        poll(self.get_mut(), cx, close_normally)
+        poll(&mut self.get_mut(), cx, close_normally)
     }
 }
 
@@ -81,21 +82,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         ready!(this.poll_held(cx))?;
-        this.poll_right(cx, connection::Writer::make_ready)
+        this.poll_message(cx, connection::Writer::make_ready)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
         let this = self.get_mut();
-        if this.held.is_some() {
+        if this.sink.message.is_some() {
             // It was not ready.
             return Err(ErrorKind::MessageInProgress.into());
         }
-        let taken = match this.shared().try_message() {
+        let taken = match this.shared.try_message() {
             Some(mut right) => right.with(|writer| take_if_ready(writer, &message)),
             None => Err(io::Error::from(io::ErrorKind::WouldBlock).into()),
         };
         match taken {
-            Err(error) if is_pending(&error) => this.held = Some(message),
+            Err(error) if is_pending(&error) => this.sink.message = Some(message),
             taken => taken?,
         }
         Ok(())
@@ -104,42 +105,80 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         ready!(this.poll_held(cx))?;
-        let frames = Frames::new(this.shared());
-        poll(frames, cx, connection::Writer::write_all_out)
+        this.poll_frames(cx, |frames| frames, connection::Writer::write_all_out)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         ready!(this.poll_held(cx))?;
-        let frames = Frames::closing(this.shared());
-        poll(frames, cx, close_normally)
+        this.poll_frames(cx, Frames::closing, close_normally)
+    }
+}
+
+/// What a half has between two polls.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// The message that it took and could not send.
+    message: Option<Message>,
+    ticket: Ticket,
+}
+
+impl Held {
+    pub(super) fn has_message(&self) -> bool {
+        self.message.is_some()
+    }
+}
+
+impl<S> Drop for WriteHalf<S> {
+    fn drop(&mut self) {
+        drop(Place::of_half(self.shared.waiting(), self.sink.ticket));
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Gets rid of the message that is held.
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Some(message) = self.held.take() else {
+        let Some(message) = self.sink.message.take() else {
             return Poll::Ready(Ok(()));
         };
-        let taken = self.poll_right(cx, |writer| take_if_ready(writer, &message));
+        let taken = self.poll_message(cx, |writer| take_if_ready(writer, &message));
         if taken.is_pending() {
-            self.held = Some(message);
+            self.sink.message = Some(message);
         }
         taken
     }
 
     /// Does a job with the right to send a message.
-    fn poll_right(
-        &self,
+    fn poll_message(
+        &mut self,
         cx: &mut Context<'_>,
-        mut job: impl FnMut(&mut connection::Writer<WriteEnd<S>>) -> Result<(), Error>,
+        job: impl FnMut(&mut connection::Writer<WriteEnd<S>>) -> Result<(), Error>,
     ) -> Poll<Result<(), Error>> {
-        let mut right = ready!(self.shared().poll_message(cx))?;
-        let done = poll_job(&mut right, |right| right, cx, |right| right.with(&mut job));
-        if done.is_pending() {
-            right.let_go_quietly();
-        }
+        let mut place = Place::of_half(self.shared.waiting(), self.sink.ticket);
+        let right = match self.shared.poll_right(&mut place, cx) {
+            Poll::Ready(Ok(right)) => right,
+            other => {
+                self.sink.ticket = place.keep();
+                return other.map_ok(drop);
+            }
+        };
+        let mut writer = SharedWriter::new(right, place);
+        let done = poll(&mut writer, cx, job);
+        self.sink.ticket = writer.place.keep();
+        done
+    }
+
+    /// Does a job without that right.
+    fn poll_frames<'a>(
+        &'a mut self,
+        cx: &mut Context<'_>,
+        manner: impl FnOnce(Frames<'a, S>) -> Frames<'a, S>,
+        job: impl FnMut(&mut connection::Writer<WriteEnd<S>>) -> Result<(), Error>,
+    ) -> Poll<Result<(), Error>> {
+        let place = Place::of_half(self.shared.waiting(), self.sink.ticket);
+        let mut frames = manner(Frames::at(&self.shared, place));
+        let done = poll(&mut frames, cx, job);
+        self.sink.ticket = frames.place.keep();
         done
     }
 }
@@ -164,14 +203,9 @@ fn close_normally<S: Write>(writer: &mut connection::Writer<S>) -> Result<(), Er
 }
 
 fn poll<A: Access>(
-    mut access: A,
+    access: &mut A,
     cx: &mut Context<'_>,
     mut job: impl FnMut(&mut connection::Writer<A::Stream>) -> Result<(), Error>,
 ) -> Poll<Result<(), Error>> {
-    poll_job(
-        &mut access,
-        |access| access,
-        cx,
-        |access| access.with(&mut job),
-    )
+    poll_job(access, |access| access, cx, |access| access.with(&mut job))
 }

@@ -32,15 +32,15 @@ pub struct ReadHalf<S> {
 /// want to write.
 ///
 /// Messages never interleave: a message that is being streamed keeps other messages waiting. Its
-/// fragments let control frames through. Tasks that wait are woken all at once, and which of them
-/// goes first is not defined.
+/// fragments let control frames through. Futures that wait for another's message to end are woken one at a
+/// time, in the order in which they came: one that is kept and not polled keeps those behind it waiting.
 ///
 /// Every method is cancel-safe: see [`Writer`].
 #[derive(Debug)]
 pub struct WriteHalf<S> {
-    shared: Arc<Shared<S>>,
+    pub(super) shared: Arc<Shared<S>>,
     #[cfg(feature = "futures")]
-    pub(super) held: Option<super::Message>,
+    pub(super) sink: super::sink::Held,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -159,7 +159,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
             return Err(Box::new((self, write_half)));
         }
         drop(self.link);
-        let shared = Arc::into_inner(write_half.shared).expect("of two, one was dropped");
+        let shared = Arc::clone(&write_half.shared);
+        drop(write_half);
+        let shared = Arc::into_inner(shared).expect("of two, one was dropped");
         Ok(WebSocket {
             reader: self.reader,
             writer: Writer::new(shared.into_writer()),
@@ -265,11 +267,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub async fn flush(&self) -> Result<(), Error> {
-        with_writer(
-            &mut self.frames().awaited(),
-            connection::Writer::write_all_out,
-        )
-        .await
+        with_writer(&mut self.frames(), connection::Writer::write_all_out).await
     }
 
     /// See [`Writer::write_frame`]. A data frame waits for a message that another task is sending;
@@ -287,9 +285,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         let begin =
             |writer: &mut connection::Writer<_>| writer.begin_frame(fin, rsv, opcode, payload);
         if opcode == Opcode::Close {
-            take(Frames::closing(&self.shared).awaited(), begin).await?;
+            take(self.frames().closing(), begin).await?;
         } else if opcode.is_control() {
-            take(self.frames().awaited(), begin).await?;
+            take(self.frames(), begin).await?;
         } else {
             self.take_message(begin).await?;
         }
@@ -405,10 +403,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         self.shared.abort();
     }
 
-    pub(super) fn shared(&self) -> &Shared<S> {
-        &self.shared
-    }
-
     /// Takes a message whole, or nothing of it.
     async fn take_message<'p>(
         &self,
@@ -432,14 +426,14 @@ impl<S> WriteHalf<S> {
         Self {
             shared,
             #[cfg(feature = "futures")]
-            held: None,
+            sink: super::sink::Held::default(),
         }
     }
 
     /// Whether it is the only one, with nothing that the others would not know of.
     fn is_last_of_two(&self) -> bool {
         #[cfg(feature = "futures")]
-        if self.held.is_some() {
+        if self.sink.has_message() {
             return false;
         }
         Arc::strong_count(&self.shared) == 2

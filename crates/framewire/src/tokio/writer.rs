@@ -328,5 +328,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for &mut Writer<S> {
 
     fn park(&mut self, _cx: &mut Context<'_>) {}
 
+    fn end_frame(&mut self) {}
+
     fn leave(&mut self) {}
 }
