@@ -24,7 +24,8 @@ pub enum ErrorKind {
     Closed(Closed),
     /// The stream ended without a Close frame (1006).
     ConnectionLost,
-    /// The stream failed. `WouldBlock` and `TimedOut` lose nothing: the same call goes on.
+    /// The stream failed. Where that [would block](Error::is_would_block), nothing is lost: the same
+    /// call goes on.
     Io(io::Error),
     /// The reader that was to be streamed failed. The message is still open.
     Source(io::Error),
@@ -124,7 +125,7 @@ impl Error {
     }
 
     /// Whether the stream, or the reader that is being streamed, had nothing to give or take in
-    /// time. Nothing is lost: call again.
+    /// time: `WouldBlock`, or `TimedOut` where it is a blocking stream's. Nothing is lost: call again.
     #[must_use]
     pub fn is_would_block(&self) -> bool {
         match &self.kind {
@@ -145,10 +146,35 @@ impl Error {
 
 /// Non-blocking streams say `WouldBlock`, those with a time-out either, depending on the platform.
 pub(crate) fn would_block(error: &io::Error) -> bool {
-    matches!(
+    let may_go_on = matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-    )
+    );
+    let is_lasting = error
+        .get_ref()
+        .is_some_and(<dyn StdError + Send + Sync>::is::<Lasting>);
+    may_go_on && !is_lasting
+}
+
+/// The error of a stream that has failed for good, whatever its kind would mean otherwise.
+#[derive(Debug)]
+struct Lasting(io::Error);
+
+/// An error of the same kind that no call goes on after.
+pub(crate) fn lasting(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), Lasting(error))
+}
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Lasting {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
 }
 
 impl fmt::Display for Error {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use super::{Reader, Transport, Writer};
-use crate::error::{Closed, Error, ErrorKind, Side, would_block};
+use crate::error::{Closed, Error, ErrorKind, Side, lasting, would_block};
 use crate::frame::CloseCode;
 use crate::protocol::Role;
 
@@ -65,7 +65,7 @@ pub(crate) fn shut_down(
         }),
         Err(error) if error.is_would_block() && !expired => Err(error),
         Err(error) => match (failure, error.kind()) {
-            (Some(failure), _) => Err(io::Error::from(failure).into()),
+            (Some(failure), _) => Err(lasting(failure.into()).into()),
             (None, ErrorKind::Io(_)) if !error.is_would_block() => Err(error),
             _ => Ok(Shutdown {
                 code: error.close_code().unwrap_or(CloseCode::ABNORMAL),

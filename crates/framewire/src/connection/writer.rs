@@ -8,7 +8,7 @@ use super::transport::Reply;
 use super::{Buffers, Config};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflater;
-use crate::error::{Closed, Error, ErrorKind, Side};
+use crate::error::{Closed, Error, ErrorKind, Side, lasting};
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
 };
@@ -385,7 +385,7 @@ impl<S: Write> Writer<S> {
 
     pub(crate) fn check_failed(&self) -> Result<(), Error> {
         match self.failed {
-            Some(kind) => Err(io::Error::from(kind).into()),
+            Some(kind) => Err(lasting(kind.into()).into()),
             None => Ok(()),
         }
     }

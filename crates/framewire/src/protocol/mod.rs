@@ -41,6 +41,8 @@ pub(crate) use sender::{append_frame, append_payload, close_echo, reserve};
 pub use session::Session;
 #[cfg(feature = "std")]
 pub(crate) use session::close_error;
+#[cfg(feature = "futures")]
+pub(crate) use utf8::as_text;
 pub use utf8::{InvalidUtf8, Utf8};
 
 /// Which end of the connection this is.

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "deflate")]
 use super::inflate::Inflate;
+use super::utf8::as_text;
 use super::{Decoder, Limits, MessageBuffer, Piece, Role};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Inflated, Inflater};
@@ -498,7 +499,7 @@ impl Message<'_> {
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self.opcode {
-            Opcode::Text => core::str::from_utf8(self.payload).ok(),
+            Opcode::Text => as_text(self.payload),
             _ => None,
         }
     }

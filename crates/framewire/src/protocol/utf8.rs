@@ -82,6 +82,17 @@ impl Utf8 {
     }
 }
 
+/// Bytes as text, where they are.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn as_text(bytes: &[u8]) -> Option<&str> {
+    #[cfg(feature = "simdutf8")]
+    return simdutf8::basic::from_utf8(bytes).ok();
+
+    #[cfg(not(feature = "simdutf8"))]
+    return core::str::from_utf8(bytes).ok();
+}
+
 /// `Ok(Err(tail))` where the text is valid but its last character is cut off.
 #[inline]
 fn valid_up_to_cut_character(text: &[u8]) -> Result<Result<(), &[u8]>, InvalidUtf8> {

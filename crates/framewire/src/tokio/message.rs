@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::frame::{Opcode, Rsv};
+use crate::protocol::as_text;
 
 /// A message that owns its payload: what a [`WebSocket`](super::WebSocket) is a `Stream` of, and a `Sink` for.
 ///
@@ -99,9 +100,13 @@ impl Text {
     ///
     /// Looks at every byte once more: to be called once and kept, rather than in a loop.
     #[must_use]
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "the constructors see to it"
+    )]
     pub fn as_str(&self) -> &str {
-        // No other bytes get into a text.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        as_text(&self.0).expect("no other bytes get into a text")
     }
 
     /// The bytes.
@@ -186,10 +191,10 @@ impl TryFrom<Bytes> for Text {
     type Error = NotUtf8;
 
     fn try_from(bytes: Bytes) -> Result<Self, NotUtf8> {
-        match std::str::from_utf8(&bytes) {
-            Ok(_) => Ok(Self(bytes)),
-            Err(_) => Err(NotUtf8(bytes)),
+        if as_text(&bytes).is_none() {
+            return Err(NotUtf8(bytes));
         }
+        Ok(Self(bytes))
     }
 }
 
@@ -205,6 +210,19 @@ impl TryFrom<Vec<u8>> for Text {
 impl From<Text> for Bytes {
     fn from(text: Text) -> Self {
         text.into_bytes()
+    }
+}
+
+/// Costs what [`Text::as_str`] does.
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::error::{Error, ErrorKind, would_block};
+use crate::error::{Error, ErrorKind, lasting, would_block};
 
 /// A stream, and the task that it wakes when it would not block any more.
 ///
@@ -160,13 +160,16 @@ pub(super) fn flush(
 }
 
 /// `WouldBlock` means that the task will be woken, and nothing else: a stream that is broken enough
-/// to fail with it would never be asked again. `TimedOut` means to what is beneath that the same call
-/// will go on; the stream of a task has failed with it, as TCP does where nothing is acknowledged.
+/// to fail with it would never be asked again. Nor would one that fails with `TimedOut`, as TCP does where
+/// nothing is acknowledged: no call of a task goes on after that.
 fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     match poll {
         Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        Poll::Ready(Err(error)) if would_block(&error) => Err(io::Error::other(error)),
-        Poll::Ready(result) => result,
+        Poll::Ready(result) => result.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => io::Error::other(error),
+            io::ErrorKind::TimedOut => lasting(error),
+            _ => error,
+        }),
     }
 }
 
