@@ -215,6 +215,28 @@ fn a_message_waits_for_the_one_that_is_streamed() {
 }
 
 #[test]
+fn one_that_gives_up_when_it_is_its_turn_passes_that_on() {
+    model(|| {
+        let peer = Peer::default();
+        peer.open();
+        let (_reader, writer) = peer.connect();
+        let streamed = block_on(writer.message_writer(Opcode::Text)).expect("nobody else sends");
+        let mut first = std::pin::pin!(writer.write_message(Opcode::Text, b"a"));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(first.as_mut().poll(&mut cx).is_pending());
+        let other = writer.clone();
+        let waiting = thread::spawn(move || {
+            block_on(other.write_message(Opcode::Text, b"b")).expect("it is taken");
+        });
+        block_on(streamed.finish()).expect("it is taken");
+        first.set(writer.write_message(Opcode::Text, b"never polled"));
+        waiting.join().expect("no panic");
+        let taken = peer.taken();
+        assert_eq!(taken, b"\x81\x00\x81\x01b");
+    });
+}
+
+#[test]
 fn a_connection_that_is_aborted_wakes_its_reader() {
     model(|| {
         let peer = Peer::default();

@@ -128,6 +128,7 @@ impl<S> Shared<S> {
         job(&mut lock(&self.stream.stream))
     }
 
+    #[cfg(feature = "futures")]
     pub(super) fn waiting(&self) -> &Waiting {
         &self.waiting
     }
