@@ -2,6 +2,7 @@
 
 use super::{Config, WebSocket};
 use crate::Socket;
+use crate::connection::{Buffers, open_established};
 use crate::error::Error;
 use crate::handshake::{Acceptor, Connector, Established};
 use crate::protocol::Role;
@@ -87,15 +88,7 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
-        #[cfg(feature = "deflate")]
-        let deflate = established.deflate().cloned();
-        let (stream, leftover) = established.into_parts();
-        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
-        let mut websocket = Self::with_leftover(stream, &leftover, role, config)?;
-        #[cfg(feature = "deflate")]
-        if let Some(negotiated) = deflate {
-            websocket.set_deflate(&negotiated);
-        }
-        Ok(websocket)
+        let (reader, writer) = open_established(established, role, &config, Buffers::Kept)?;
+        Ok(Self { reader, writer })
     }
 }

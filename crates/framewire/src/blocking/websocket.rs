@@ -6,10 +6,12 @@ use super::{
     BufferPool, ByteStream, CloseReply, Config, Frame, MessageReader, MessageWriter, PingReply,
     PreparedMessage, Writer,
 };
-use crate::connection::{Buffers, Reader};
+#[cfg(feature = "deflate")]
+use crate::connection::set_deflate;
+use crate::connection::{Buffers, Reader, open};
 use crate::error::{Error, TryFeedError};
-use crate::frame::{CloseCode, Header, Opcode, Rsv, os_key};
-use crate::protocol::{Encoder, Message, Role};
+use crate::frame::{CloseCode, Header, Opcode, Rsv};
+use crate::protocol::{Message, Role};
 
 /// A WebSocket connection over a blocking (or non-blocking) stream.
 ///
@@ -61,15 +63,8 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
-        config.check()?;
-        let encoder = match role {
-            Role::Server => Encoder::server(),
-            Role::Client => Encoder::client(os_key),
-        };
-        Ok(Self {
-            reader: Reader::new(role, &config, leftover, Buffers::Kept),
-            writer: Writer::new(stream, encoder, &config, Buffers::Kept),
-        })
+        let (reader, writer) = open(stream, leftover, role, &config, Buffers::Kept)?;
+        Ok(Self { reader, writer })
     }
 
     /// Compresses messages both ways from now on, as was agreed on in a handshake.
@@ -78,9 +73,7 @@ impl<S> WebSocket<S> {
     /// [`from_established`](Self::from_established) do it themselves.
     #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
-        let role = self.writer.role();
-        self.reader.set_inflater(negotiated.inflater(role));
-        self.writer.set_deflater(negotiated.deflater(role));
+        set_deflate(&mut self.reader, &mut self.writer, negotiated);
     }
 
     /// Switches the compression of messages off, or on again, for those that begin from now on.

@@ -44,11 +44,7 @@ impl<S: Write> Writer<S> {
         rsv: Rsv,
         payload: &'p [u8],
     ) -> Result<Rest<'p>, Error> {
-        self.check_message(opcode)?;
-        #[cfg(feature = "deflate")]
-        if rsv.is_none()
-            && let Some(rest) = self.begin_compressed(opcode, payload)?
-        {
+        if let Some(rest) = self.begin_if_compressed(opcode, rsv, payload)? {
             return Ok(rest);
         }
         self.begin_checked(true, rsv, opcode, payload)
@@ -61,11 +57,7 @@ impl<S: Write> Writer<S> {
         rsv: Rsv,
         payload: &'p [u8],
     ) -> Result<Rest<'p>, Error> {
-        self.check_message(opcode)?;
-        #[cfg(feature = "deflate")]
-        if rsv.is_none()
-            && let Some(rest) = self.begin_compressed(opcode, payload)?
-        {
+        if let Some(rest) = self.begin_if_compressed(opcode, rsv, payload)? {
             return Ok(rest);
         }
         self.make_room(payload.len())?;
@@ -74,6 +66,22 @@ impl<S: Write> Writer<S> {
         }
         self.append(true, rsv, opcode, payload)?;
         Ok(Rest::Nothing)
+    }
+
+    /// Checks that a message may begin, and begins it if it is to be compressed.
+    #[cfg_attr(not(feature = "deflate"), expect(unused_variables))]
+    fn begin_if_compressed<'p>(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &'p [u8],
+    ) -> Result<Option<Rest<'p>>, Error> {
+        self.check_message(opcode)?;
+        #[cfg(feature = "deflate")]
+        if rsv.is_none() {
+            return self.begin_compressed(opcode, payload);
+        }
+        Ok(None)
     }
 
     /// Takes a message into the write buffer if it has room, and writes nothing.
@@ -110,9 +118,7 @@ impl<S: Write> Writer<S> {
     /// [made ready](Self::make_ready).
     #[cfg(feature = "futures")]
     pub(crate) fn take_whole(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.check_message(opcode)?;
-        #[cfg(feature = "deflate")]
-        if let Some(rest) = self.begin_compressed(opcode, payload)? {
+        if let Some(rest) = self.begin_if_compressed(opcode, Rsv::NONE, payload)? {
             return self.send_all(rest);
         }
         if self.pending() + MAX_HEADER + payload.len() <= self.write_buffer {

@@ -5,14 +5,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::polled::Polled;
 use super::source::{read, read_frame};
 use super::{ByteStream, MessageReader, MessageWriter, Writer};
+#[cfg(feature = "handshake")]
+use crate::connection::open_established;
+#[cfg(feature = "deflate")]
+use crate::connection::set_deflate;
 use crate::connection::{
-    self, BufferPool, Buffers, CloseReply, Config, Frame, PingReply, PreparedMessage, Reader,
+    self, BufferPool, Buffers, CloseReply, Config, Frame, PingReply, PreparedMessage, Reader, open,
 };
 use crate::error::{Error, TryFeedError};
-use crate::frame::{CloseCode, Header, Opcode, Rsv, os_key};
+use crate::frame::{CloseCode, Header, Opcode, Rsv};
 #[cfg(feature = "handshake")]
 use crate::handshake::Established;
-use crate::protocol::{Encoder, Message, Role};
+use crate::protocol::{Message, Role};
 
 /// A WebSocket connection over a stream of tokio's.
 ///
@@ -71,18 +75,8 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
-        config.check()?;
-        let encoder = match role {
-            Role::Server => Encoder::server(),
-            Role::Client => Encoder::client(os_key),
-        };
-        let buffers = Buffers::Pooled(BufferPool::per_thread());
-        let stream = Polled::new(stream);
-        let writer = connection::Writer::new(stream, encoder, &config, buffers.clone());
-        Ok(Self {
-            reader: Reader::new(role, &config, leftover, buffers),
-            writer: Writer::new(writer),
-        })
+        let sides = open(stream, leftover, role, &config, Self::buffers())?;
+        Ok(Self::polled(sides))
     }
 
     /// Takes over a stream on which the handshake is done, with the bytes that came after it.
@@ -95,16 +89,17 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
-        #[cfg(feature = "deflate")]
-        let deflate = established.deflate().cloned();
-        let (stream, leftover) = established.into_parts();
-        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
-        let mut websocket = Self::with_leftover(stream, &leftover, role, config)?;
-        #[cfg(feature = "deflate")]
-        if let Some(negotiated) = deflate {
-            websocket.set_deflate(&negotiated);
-        }
-        Ok(websocket)
+        let sides = open_established(established, role, &config, Self::buffers())?;
+        Ok(Self::polled(sides))
+    }
+
+    fn buffers() -> Buffers {
+        Buffers::Pooled(BufferPool::per_thread())
+    }
+
+    fn polled((reader, writer): (Reader, connection::Writer<S>)) -> Self {
+        let writer = Writer::new(writer.map_stream(Polled::new));
+        Self { reader, writer }
     }
 
     /// Has the connection take its buffers from another pool than that of the thread.
@@ -119,9 +114,7 @@ impl<S> WebSocket<S> {
     /// [`from_established`](Self::from_established) and what leads to it do it themselves.
     #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
-        let role = self.writer.core.role();
-        self.reader.set_inflater(negotiated.inflater(role));
-        self.writer.core.set_deflater(negotiated.deflater(role));
+        set_deflate(&mut self.reader, &mut self.writer.core, negotiated);
     }
 
     /// Switches the compression of messages off, or on again, for those that begin from now on.
