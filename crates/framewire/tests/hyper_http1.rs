@@ -9,12 +9,11 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use framewire::handshake::{self, Acceptor, Connector};
-use framewire::hyper::{OnUpgrade, Socket, refusal, upgrade, upgrade_with};
+use framewire::hyper::{refusal, upgrade, upgrade_with};
 use framewire::{Config, ErrorKind, Fault, Opcode, Side, connect_with, upgrade as http_upgrade};
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http_support::hyper::respond;
 use http_support::{answer, header, patiently, request, status};
-use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -25,8 +24,6 @@ use tokio::sync::mpsc;
 
 /// RFC 6455 5.2: the bit beside the length.
 const MASK: u8 = 0x80;
-
-type Page = Response<Full<Bytes>>;
 
 /// What the service does with requests for `/`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,36 +66,6 @@ async fn serve(
         }
     });
     (address, ended)
-}
-
-fn respond(
-    mut request: Request<Incoming>,
-    acceptor: &Acceptor,
-    ends: mpsc::UnboundedSender<framewire::Error>,
-) -> Page {
-    match upgrade_with(&mut request, acceptor, Config::default()) {
-        Ok((response, on_upgrade)) => {
-            tokio::spawn(async move { drop(ends.send(echo(on_upgrade).await)) });
-            response
-        }
-        Err(error) => refusal(&error),
-    }
-}
-
-async fn echo(on_upgrade: OnUpgrade) -> framewire::Error {
-    let websocket = match on_upgrade.await {
-        Ok(websocket) => websocket,
-        Err(error) => return error,
-    };
-    echo_all(websocket).await.unwrap_err()
-}
-
-async fn echo_all(mut websocket: Socket) -> Result<(), framewire::Error> {
-    loop {
-        let (message, writer) = websocket.next_message_and_writer().await?;
-        let (opcode, payload) = (message.opcode(), message.payload());
-        writer.feed_message(opcode, payload).await?;
-    }
 }
 
 /// Talks to the server with the blocking client.

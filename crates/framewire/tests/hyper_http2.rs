@@ -9,11 +9,10 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use framewire::handshake::{Acceptor, Connector, ErrorKind};
-use framewire::hyper::{OnUpgrade, Socket, refusal, upgrade_with};
-use framewire::{CloseCode, Config, Opcode, Side};
+use framewire::{CloseCode, Opcode, Side};
 use h2::Reason;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::Request;
+use http_support::hyper::{Page, respond};
 use http_support::{Http2, patiently};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http2;
@@ -35,8 +34,12 @@ async fn serve(
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let (acceptor, ends) = (acceptor.clone(), ends.clone());
-            let service = service_fn(move |request| {
-                let response = respond(request, &acceptor, ends.clone());
+            let service = service_fn(move |request: Request<Incoming>| {
+                let response = if request.uri().path() == "/ws" {
+                    respond(request, &acceptor, ends.clone())
+                } else {
+                    Page::new("a page".into())
+                };
                 async { Ok::<_, Infallible>(response) }
             });
             let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -47,39 +50,6 @@ async fn serve(
         }
     });
     (address, ended)
-}
-
-fn respond(
-    mut request: Request<Incoming>,
-    acceptor: &Acceptor,
-    ends: mpsc::UnboundedSender<framewire::Error>,
-) -> Response<Full<Bytes>> {
-    if request.uri().path() != "/ws" {
-        return Response::new("a page".into());
-    }
-    match upgrade_with(&mut request, acceptor, Config::default()) {
-        Ok((response, on_upgrade)) => {
-            tokio::spawn(async move { drop(ends.send(echo(on_upgrade).await)) });
-            response
-        }
-        Err(error) => refusal(&error),
-    }
-}
-
-async fn echo(on_upgrade: OnUpgrade) -> framewire::Error {
-    let websocket = match on_upgrade.await {
-        Ok(websocket) => websocket,
-        Err(error) => return error,
-    };
-    echo_all(websocket).await.unwrap_err()
-}
-
-async fn echo_all(mut websocket: Socket) -> Result<(), framewire::Error> {
-    loop {
-        let (message, writer) = websocket.next_message_and_writer().await?;
-        let (opcode, payload) = (message.opcode(), message.payload());
-        writer.feed_message(opcode, payload).await?;
-    }
 }
 
 /// More than the flow control windows of HTTP/2 at once.

@@ -1,6 +1,9 @@
 //! An HTTP/2 client whose streams are `AsyncRead + AsyncWrite`, and requests of HTTP/1.1 as bytes.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[cfg(feature = "hyper")]
+pub(crate) mod hyper;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
