@@ -18,9 +18,10 @@ pub enum Event {
 }
 
 /// How the input ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum End {
     /// More may come.
+    #[default]
     Open,
     /// A Close frame was the last thing that counts.
     Closed,

@@ -1,10 +1,14 @@
 //! Every way to receive, behind one trait, so that one suite of behaviour runs over all of them.
 
 mod connected;
+#[cfg(unix)]
+mod event_loop;
 mod sans_io;
 mod spawned;
 
 pub use connected::{Connected, Way};
+#[cfg(unix)]
+pub use event_loop::EventLoop;
 pub use sans_io::{RawDecoder, WholeSession};
 pub use spawned::Spawned;
 
@@ -67,7 +71,7 @@ pub struct Script {
 }
 
 /// What a front end made of a script.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// What it gave.
     pub events: Vec<Event>,
@@ -86,6 +90,8 @@ pub fn all() -> Vec<Box<dyn FrontEnd>> {
         Box::new(RawDecoder),
         Box::new(WholeSession),
         Box::new(Spawned),
+        #[cfg(unix)]
+        Box::new(EventLoop),
     ];
     let mut add = |kind, way, manner| all.push(Box::new(Connected { kind, way, manner }));
     for kind in Kind::ALL {

@@ -9,6 +9,8 @@ use framewire_conformance::connection::{Kind, ends};
 use framewire_conformance::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, Length, PING, close_payload, to, wire,
 };
+#[cfg(unix)]
+use framewire_conformance::front_end::{EventLoop, Script, check_one};
 use framewire_conformance::oracle;
 use framewire_conformance::peer::{ScriptedPeer, Taking};
 
@@ -68,6 +70,17 @@ fn hostile_ping_flood_fills_the_write_buffer_of_a_websocket_and_no_more() {
         assert!(pongs.iter().all(|frame| frame.opcode == Opcode::Pong));
         let last = pongs.last().unwrap();
         assert_eq!(last.payload, 49_999_u32.to_be_bytes(), "the latest");
+    }
+}
+
+/// What waits is never more than the answers to one read: the front end sees to that itself.
+#[cfg(unix)]
+#[test]
+fn hostile_ping_flood_is_answered_by_an_event_loop_as_far_as_the_peer_reads() {
+    for role in [Role::Server, Role::Client] {
+        let flood: Vec<_> = (0..50_000).flat_map(|n| ping(role, n)).collect();
+        let bad = to(role, FIN | 0xB, b"").bytes();
+        check_one(&EventLoop, &Script::new(role, [flood, bad].concat()));
     }
 }
 

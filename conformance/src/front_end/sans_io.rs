@@ -23,12 +23,7 @@ impl FrontEnd for RawDecoder {
     fn run(&self, script: &Script) -> Outcome {
         let mut decoder = Decoder::new(script.terms.role, script.terms.limits);
         decoder.allow_rsv(Rsv::from_first_byte(script.terms.rsv));
-        let mut outcome = Outcome {
-            events: vec![],
-            end: End::Open,
-            partial: vec![],
-            sent: None,
-        };
+        let mut outcome = Outcome::default();
         let mut control = vec![];
         for piece in &script.pieces {
             let mut input = piece.clone();
@@ -86,53 +81,65 @@ impl FrontEnd for WholeSession {
     }
 
     fn run(&self, script: &Script) -> Outcome {
+        let mut busy = Busy::new(script);
+        let mut outcome = Outcome::default();
+        for piece in &script.pieces {
+            busy.receive(&mut piece.clone(), &mut outcome);
+        }
+        outcome.sent = Some(busy.output);
+        outcome
+    }
+}
+
+/// A session, and what its owner has beside it.
+pub(super) struct Busy {
+    pub(super) session: Session,
+    message: MessageBuffer,
+    pub(super) output: Vec<u8>,
+}
+
+impl Busy {
+    pub(super) fn new(script: &Script) -> Self {
         let limits = script.terms.limits;
         let mut session = match script.terms.role {
             Role::Server => Session::server(limits),
             Role::Client => Session::client(limits, os_key),
         };
         session.allow_rsv(Rsv::from_first_byte(script.terms.rsv));
-        let mut message = MessageBuffer::new();
-        let mut events = vec![];
-        let mut end = End::Open;
-        let mut sent = vec![];
-        for piece in &script.pieces {
-            let mut input = piece.clone();
-            let mut used = 0;
-            while used < input.len() {
-                let received = session.receive(&mut input[used..], &mut message);
-                let event = match received {
-                    Ok((taken, event)) => {
-                        used += taken;
-                        event.map(Event::from)
-                    }
-                    Err(violation) => {
-                        end = ended(end, End::Violation(violation));
-                        None
-                    }
-                };
-                if let Some(event) = event {
-                    assert_eq!(end, End::Open, "{event:x?} after the end");
-                    if let Event::Close(..) = event {
-                        end = ended(end, End::Closed);
-                    }
-                    events.push(event);
+        Self {
+            session,
+            message: MessageBuffer::new(),
+            output: vec![],
+        }
+    }
+
+    /// Receives all of `input` and answers it, whatever has ended before.
+    pub(super) fn receive(&mut self, mut input: &mut [u8], outcome: &mut Outcome) {
+        while !input.is_empty() {
+            let received = self.session.receive(input, &mut self.message);
+            let (used, event) = match received {
+                Ok((used, event)) => (used, event.map(Event::from)),
+                Err(violation) => {
+                    end(outcome, End::Violation(violation));
+                    (0, None)
                 }
-                let replied = session.write_reply(&mut sent);
-                replied.expect("entropy for a key");
+            };
+            if let Some(event) = event {
+                assert_eq!(outcome.end, End::Open, "{event:x?} after the end");
+                if let Event::Close(..) = event {
+                    end(outcome, End::Closed);
+                }
+                outcome.events.push(event);
             }
+            let replied = self.session.write_reply(&mut self.output);
+            replied.expect("entropy for a key");
+            input = &mut input[used..];
         }
-        assert_eq!(session.is_closed(), end != End::Open);
-        Outcome {
-            events,
-            end,
-            partial: vec![],
-            sent: Some(sent),
-        }
+        assert_eq!(self.session.is_closed(), outcome.end != End::Open);
     }
 }
 
-fn ended(before: End, end: End) -> End {
-    assert_eq!(before, End::Open, "{end:?} after the end");
-    end
+fn end(outcome: &mut Outcome, end: End) {
+    assert_eq!(outcome.end, End::Open, "{end:?} after the end");
+    outcome.end = end;
 }

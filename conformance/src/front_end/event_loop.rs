@@ -1,0 +1,249 @@
+//! An event loop over sockets, with the shape of the one in the example `event_loop`.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::slice;
+use std::time::{Duration, Instant};
+
+use mio::net::UnixStream;
+use mio::{Events, Interest, Poll, Token};
+
+use super::sans_io::Busy;
+use super::{FrontEnd, Outcome, Script};
+
+/// `Session` in a loop of `mio`'s with two connections, to both of which the same is said in turns.
+///
+/// They share the buffer that is read into, and the sessions: only those in the middle of something
+/// have one. Their sockets are full at first, so that what they send waits until the peer reads.
+#[derive(Debug)]
+pub struct EventLoop;
+
+impl FrontEnd for EventLoop {
+    fn name(&self) -> String {
+        format!("{self:?}")
+    }
+
+    fn run(&self, script: &Script) -> Outcome {
+        let deadline = Instant::now() + A_LOT;
+        let mut turns = Turns::new(script);
+        let mut peers = [0, 1].map(|key| turns.connect(key));
+        while turns.connections.iter().any(Connection::is_open) {
+            for (peer, connection) in peers.iter_mut().zip(&turns.connections) {
+                if connection.is_open() {
+                    peer.say();
+                }
+            }
+            turns.until_nothing_happens();
+            peers.iter_mut().for_each(Peer::take);
+            turns.until_nothing_happens();
+            assert!(Instant::now() < deadline, "every event arrives");
+        }
+        let [outcome, other] = peers.map(|mut peer| {
+            peer.take();
+            assert!(peer.has_ended, "whoever is gone has closed the socket");
+            let connection = turns.connections.remove(0);
+            Outcome {
+                sent: Some(peer.taken.split_off(peer.filling)),
+                ..connection.outcome
+            }
+        });
+        assert_eq!((&other.events, other.end), (&outcome.events, outcome.end));
+        outcome
+    }
+}
+
+struct Turns<'s> {
+    script: &'s Script,
+    poll: Poll,
+    events: Events,
+    connections: Vec<Connection>,
+    shared: Shared,
+}
+
+/// What one connection has after the other.
+struct Shared {
+    input: Vec<u8>,
+    spare: Vec<Busy>,
+}
+
+impl<'s> Turns<'s> {
+    fn new(script: &'s Script) -> Self {
+        Self {
+            script,
+            poll: Poll::new().expect("room for a queue of events"),
+            events: Events::with_capacity(8),
+            connections: vec![],
+            shared: Shared {
+                input: vec![0; script.read_buffer],
+                spare: vec![],
+            },
+        }
+    }
+
+    /// Begins a connection, and gives its other end.
+    fn connect(&mut self, key: usize) -> Peer<'s> {
+        let (mut socket, peer) = UnixStream::pair().expect("room for two sockets");
+        let mut filling = 0;
+        while let Ok(len) = socket.write(&[0; 16 << 10]) {
+            filling += len;
+        }
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let registered = self.poll.registry().register(&mut socket, Token(key), both);
+        registered.expect("sockets can be waited for");
+        self.connections.push(Connection::new(socket));
+        Peer::new(peer, filling, self.script)
+    }
+
+    fn until_nothing_happens(&mut self) {
+        loop {
+            match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                polled => polled.expect("a queue of events"),
+            }
+            if self.events.is_empty() {
+                return;
+            }
+            for event in &self.events {
+                let connection = &mut self.connections[event.token().0];
+                if let Err(end) = connection.turn(&mut self.shared, self.script) {
+                    let expected = [ErrorKind::UnexpectedEof, ErrorKind::NotConnected];
+                    assert!(expected.contains(&end.kind()), "{end:?}");
+                    connection.socket = None;
+                }
+            }
+        }
+    }
+}
+
+struct Connection {
+    /// Until the connection ends.
+    socket: Option<UnixStream>,
+    /// In the middle of something.
+    busy: Option<Busy>,
+    outcome: Outcome,
+}
+
+impl Connection {
+    fn new(socket: UnixStream) -> Self {
+        Self {
+            socket: Some(socket),
+            busy: None,
+            outcome: Outcome::default(),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Reads and writes what can be; an error ends the connection.
+    fn turn(&mut self, shared: &mut Shared, script: &Script) -> io::Result<()> {
+        let Some(socket) = &mut self.socket else {
+            return Ok(());
+        };
+        loop {
+            // A peer that does not read is not read from, so that what waits for it is bounded.
+            if let Some(busy) = &mut self.busy
+                && !busy.send(socket)?
+            {
+                return Ok(());
+            }
+            let input = match socket.read(&mut shared.input) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(len) => &mut shared.input[..len],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let mut busy = self
+                .busy
+                .take()
+                .or_else(|| shared.spare.pop())
+                .unwrap_or_else(|| Busy::new(script));
+            let most = MOST_FOR_A_BYTE * input.len() + MOST_FOR_WHAT_CAME_BEFORE;
+            busy.receive(input, &mut self.outcome);
+            assert!(
+                busy.output.len() <= most,
+                "{} bytes wait",
+                busy.output.len()
+            );
+            if busy.send(socket)? && busy.session.is_at_rest() {
+                shared.spare.push(busy);
+            } else {
+                self.busy = Some(busy);
+            }
+        }
+    }
+}
+
+impl Busy {
+    /// Writes what waits, and says whether nothing does any more.
+    fn send(&mut self, socket: &mut UnixStream) -> io::Result<bool> {
+        while !self.output.is_empty() {
+            match socket.write(&self.output) {
+                Ok(len) => drop(self.output.drain(..len)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.session.is_closed() {
+            return Err(ErrorKind::NotConnected.into());
+        }
+        Ok(true)
+    }
+}
+
+/// The other end of a connection.
+struct Peer<'s> {
+    socket: UnixStream,
+    unsaid: &'s [u8],
+    pieces: slice::Iter<'s, Vec<u8>>,
+    taken: Vec<u8>,
+    /// How much of what it takes was in the socket before the connection began.
+    filling: usize,
+    has_ended: bool,
+}
+
+impl<'s> Peer<'s> {
+    fn new(socket: UnixStream, filling: usize, script: &'s Script) -> Self {
+        Self {
+            socket,
+            unsaid: &[],
+            pieces: script.pieces.iter(),
+            taken: vec![],
+            filling,
+            has_ended: false,
+        }
+    }
+
+    /// Says the next piece, as far as the socket takes it; after the last, that there is none.
+    fn say(&mut self) {
+        if self.unsaid.is_empty() {
+            let Some(piece) = self.pieces.next() else {
+                let shut = self.socket.shutdown(Shutdown::Write);
+                return shut.expect("a socket that is open");
+            };
+            self.unsaid = piece;
+        }
+        match self.socket.write(self.unsaid) {
+            Ok(len) => self.unsaid = &self.unsaid[len..],
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+
+    /// Takes what is there.
+    fn take(&mut self) {
+        match self.socket.read_to_end(&mut self.taken) {
+            Ok(_) => self.has_ended = true,
+            // It was said more than it read.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => self.has_ended = true,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+}
+
+/// How much longer answers are than what was read: an empty Ping is 2 bytes, a client's Pong 6.
+const MOST_FOR_A_BYTE: usize = 3;
+/// The answers to a Ping and to a frame that began in an earlier read.
+const MOST_FOR_WHAT_CAME_BEFORE: usize = 2 * (6 + 125);
+/// Longer than anything takes.
+const A_LOT: Duration = Duration::from_secs(60);
