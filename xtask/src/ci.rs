@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::autobahn::{WITHOUT_COMPRESSION, WITHOUT_LARGE_COMPRESSION};
 use crate::front_end::FrontEnd;
 use crate::project::Project;
-use crate::{autobahn, browser, fuzz, interop, model, no_std, process};
+use crate::{autobahn, browser, fuzz, idle_memory, interop, model, no_std, process};
 
 pub(crate) fn run(project: &Project) -> Result<()> {
     let started = Instant::now();
@@ -26,7 +26,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 16] = [
+const STEPS: [(&str, Step); 17] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -38,6 +38,7 @@ const STEPS: [(&str, Step); 16] = [
     ("fuzzing", |project| {
         fuzz::run(project, &fuzz::Options::default_selection())
     }),
+    ("memory of connections at rest", memory_at_rest),
     ("Autobahn, server, tokio", |project| {
         autobahn_server(project, "tokio", WITHOUT_LARGE_COMPRESSION)
     }),
@@ -147,6 +148,13 @@ fn no_unsafe_code(project: &Project) -> Result<()> {
 fn documentation(project: &Project) -> Result<()> {
     let mut doc = project.cargo(&["doc", "--workspace", "--no-deps"]);
     process::run(doc.env("RUSTDOCFLAGS", "-D warnings"), CARGO)
+}
+
+fn memory_at_rest(project: &Project) -> Result<()> {
+    for (engine, bytes) in [("poll", 320), ("tokio", 1200)] {
+        idle_memory::run(project, &idle_memory::Options::at_most(engine, bytes))?;
+    }
+    Ok(())
 }
 
 fn autobahn_server(project: &Project, engine: &str, cases: &[&str]) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use clap::Args;
 use framewire::handshake::Connector;
 use framewire::{Config, Opcode};
 
+use crate::process;
 use crate::project::Project;
 use crate::server::{Program, Server};
 
@@ -20,20 +22,36 @@ use crate::server::{Program, Server};
 /// its private memory that is resident (`Anonymous` in `/proc/PID/smaps_rollup`): heap and stacks, so
 /// buffers, tasks and threads, each page as a whole; not what the kernel holds for a socket. What the server
 /// needs before the first of these connections is taken off: it is measured after a few others came
-/// and went. Linux only.
+/// and went. Linux only, with util-linux where `ulimit -n` has to be raised.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The engine to measure, as `framewire serve --engine` names it [default: that of `serve`]
     #[arg(long, value_name = "NAME")]
     engine: Option<String>,
 
-    /// How many connections; both ends of one need a file descriptor each (`ulimit -n`)
-    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many connections; both ends of one need a file descriptor each
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..))]
     connections: u32,
+
+    /// Fail when a connection needs more than this
+    #[arg(long, value_name = "BYTES")]
+    at_most: Option<usize>,
+}
+
+impl Options {
+    /// What an engine may need for each of the default number of connections.
+    pub(crate) fn at_most(engine: &str, bytes: usize) -> Self {
+        Self {
+            engine: Some(engine.to_owned()),
+            connections: CONNECTIONS,
+            at_most: Some(bytes),
+        }
+    }
 }
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let count = usize::try_from(options.connections)?;
+    allow_files(count + WARM_UP + OTHER_FILES)?;
     // Those of the warm-up may not be gone yet when the others come.
     let places = (count + WARM_UP).to_string();
     let mut arguments = vec!["--max-connections", &places];
@@ -49,12 +67,28 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     server.stop()?;
 
     let bytes = after.saturating_sub(before);
+    let each = bytes.div_ceil(count);
     println!(
-        "{} bytes for each of {count} connections at rest ({} KiB, beside {} KiB without them)",
-        bytes / count,
+        "{each} bytes for each of {count} connections at rest ({} KiB, beside {} KiB without them)",
         bytes / 1024,
         before / 1024
     );
+    if let Some(most) = options.at_most {
+        ensure!(each <= most, "{each} bytes are more than {most}");
+    }
+    Ok(())
+}
+
+/// Has this process, and so the server that it starts, open so many files at once.
+fn allow_files(count: usize) -> Result<()> {
+    let limit = process::output(Command::new("sh").args(["-c", "ulimit -n"]), LIMIT)?;
+    // One that is no number is `unlimited`.
+    if limit.trim().parse().is_ok_and(|limit: usize| limit < count) {
+        let mut raise = Command::new("prlimit");
+        raise.arg(format!("--pid={}", std::process::id()));
+        raise.arg(format!("--nofile={count}:"));
+        process::run(&mut raise, LIMIT).context("too few open files are allowed")?;
+    }
     Ok(())
 }
 
@@ -111,8 +145,12 @@ fn resident(id: u32) -> Result<usize> {
 }
 
 const MESSAGE: &[u8] = b"hello";
+const CONNECTIONS: u32 = 5000;
 /// How many connections come and go before the measurement.
 const WARM_UP: usize = 64;
+/// How many files are open beside the connections, and some to spare.
+const OTHER_FILES: usize = 100;
+const LIMIT: Duration = Duration::from_secs(10);
 const ECHO: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_secs(1);
 const REST_DEADLINE: Duration = Duration::from_secs(60);
