@@ -172,7 +172,7 @@ fn clock(elapsed: Duration) -> String {
 /// The crates that are workspaces of their own.
 const OUTSIDE: [&str; 2] = ["conformance/no-std/Cargo.toml", "fuzz/Cargo.toml"];
 /// Sets of features that each have to do by themselves.
-const FEATURE_SETS: [&str; 16] = [
+const FEATURE_SETS: [&str; 20] = [
     "",
     "alloc",
     "std",
@@ -182,12 +182,16 @@ const FEATURE_SETS: [&str; 16] = [
     "miniz_oxide",
     "handshake,deflate",
     "tokio",
+    "tokio,handshake",
+    "tokio,deflate",
+    "tokio-net",
     "tokio-rustls,deflate",
     "handshake,miniz_oxide",
     "rustls",
     "rustls,deflate",
     "futures",
     "hyper",
+    "http2",
     "axum,http2,deflate",
 ];
 const MAX_DEPENDENCIES: usize = 10;

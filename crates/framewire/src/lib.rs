@@ -77,9 +77,9 @@
 //! | `tokio-net` | | `tokio::connect` | tokio's `net` and `rt` |
 //! | `tokio-rustls` | | TLS for it | `tokio-rustls` |
 //! | `futures` | | `Stream` and `Sink` of owned messages, with `tokio` | `futures-core`, `futures-sink`, `bytes` |
-//! | `hyper` | | `hyper`: connections of its servers, with `tokio` | `hyper`, `hyper-util` |
+//! | `hyper` | | `hyper`: connections of its servers, with `tokio` | `hyper`, `hyper-util`, through them tokio's `rt` and `sync` |
 //! | `http2` | | `hyper`, and RFC 8441: the same over HTTP/2 | `h2`, through `hyper` |
-//! | `axum` | | `hyper`, and `axum`: an extractor | `axum-core` |
+//! | `axum` | | `hyper`, and `axum`: an extractor | `axum-core`, tokio's `rt` |
 //! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
 //!
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
