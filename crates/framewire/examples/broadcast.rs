@@ -24,7 +24,11 @@ pub(crate) fn run(listener: &TcpListener) -> io::Result<()> {
     let members = Members::default();
     thread::scope(|scope| {
         loop {
-            let (stream, peer) = listener.accept()?;
+            let Ok((stream, peer)) = listener.accept() else {
+                // Too many files are open, or the peer is gone already.
+                thread::sleep(PAUSE);
+                continue;
+            };
             let members = &members;
             scope.spawn(move || {
                 if let Err(error) = join(stream, members) {
@@ -54,3 +58,6 @@ fn join(stream: TcpStream, members: &Members) -> Result<(), Error> {
         members.retain(|member| member.write_prepared(&prepared).is_ok());
     }
 }
+
+/// How long to wait before taking connections again when that failed.
+const PAUSE: Duration = Duration::from_millis(100);

@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 use std::{env, io, thread};
 
 use framewire::handshake::Acceptor;
@@ -18,7 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 pub(crate) fn run(listener: &TcpListener) -> io::Result<()> {
     loop {
-        let (stream, peer) = listener.accept()?;
+        let Ok((stream, peer)) = listener.accept() else {
+            // Too many files are open, or the peer is gone already.
+            thread::sleep(PAUSE);
+            continue;
+        };
         thread::spawn(move || {
             if let Err(error) = echo(stream) {
                 eprintln!("{peer}: {error}");
@@ -41,3 +46,6 @@ fn echo(stream: TcpStream) -> Result<(), framewire::Error> {
         }
     }
 }
+
+/// How long to wait before taking connections again when that failed.
+const PAUSE: Duration = Duration::from_millis(100);

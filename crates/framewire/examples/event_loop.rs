@@ -8,13 +8,14 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
+use std::time::Duration;
 use std::{env, net};
 
 use framewire::handshake::Acceptor;
 use framewire::protocol::{Event, Limits, MessageBuffer, Session};
 use framewire::upgrade::{self, RequestDecoder, encode_response};
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
 fn main() -> io::Result<()> {
@@ -32,25 +33,46 @@ pub(crate) fn run(listener: net::TcpListener) -> io::Result<()> {
     let mut connections: Slab<Connection> = Slab::new();
     let mut input = vec![0; 64 << 10];
     let mut events = Events::with_capacity(1024);
+    let mut pause = None;
     loop {
-        match poll.poll(&mut events, None) {
+        match poll.poll(&mut events, pause) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
         for event in &events {
-            if event.token() == LISTENER {
-                while let Ok((mut socket, _)) = listener.accept() {
-                    let entry = connections.vacant_entry();
-                    let both = Interest::READABLE | Interest::WRITABLE;
-                    poll.registry()
-                        .register(&mut socket, Token(entry.key()), both)?;
-                    entry.insert(Connection::new(socket));
-                }
-            } else if let Some(connection) = connections.get_mut(event.token().0)
+            if let Some(connection) = connections.get_mut(event.token().0)
                 && connection.turn(&mut input).is_err()
             {
                 connections.remove(event.token().0);
             }
+        }
+        if pause.is_some() || events.iter().any(|event| event.token() == LISTENER) {
+            pause = accept(&listener, poll.registry(), &mut connections);
+        }
+    }
+}
+
+/// Takes the connections that wait, and says when to try again where that fails: no event will.
+fn accept(
+    listener: &TcpListener,
+    registry: &Registry,
+    connections: &mut Slab<Connection>,
+) -> Option<Duration> {
+    loop {
+        match listener.accept() {
+            Ok((mut socket, _)) => {
+                let entry = connections.vacant_entry();
+                let both = Interest::READABLE | Interest::WRITABLE;
+                if registry
+                    .register(&mut socket, Token(entry.key()), both)
+                    .is_ok()
+                {
+                    entry.insert(Connection::new(socket));
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            // Too many files are open, or the peer is gone already.
+            Err(_) => return Some(PAUSE),
         }
     }
 }
@@ -171,3 +193,6 @@ impl Busy {
 }
 
 const LISTENER: Token = Token(usize::MAX);
+
+/// How long to wait before taking connections again when that failed.
+const PAUSE: Duration = Duration::from_millis(100);

@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 use std::{env, thread};
 
 use framewire::blocking::{ReadHalf, WriteHalf};
@@ -20,7 +21,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 pub(crate) fn run(listener: &TcpListener, upstream: &str) -> Result<(), Box<dyn Error>> {
     loop {
-        let (stream, peer) = listener.accept()?;
+        let Ok((stream, peer)) = listener.accept() else {
+            // Too many files are open, or the peer is gone already.
+            thread::sleep(PAUSE);
+            continue;
+        };
         let upstream = upstream.to_owned();
         thread::spawn(move || {
             if let Err(error) = relay(stream, &upstream) {
@@ -66,3 +71,6 @@ fn pass_on(from: &mut ReadHalf<TcpStream>, to: &WriteHalf<TcpStream>) {
     // It may be gone already.
     let _ = to.close(code.unwrap_or(CloseCode::GOING_AWAY), "");
 }
+
+/// How long to wait before taking connections again when that failed.
+const PAUSE: Duration = Duration::from_millis(100);

@@ -42,16 +42,14 @@ fn serve<T>(run: impl FnOnce(TcpListener) -> T + Send + 'static) -> SocketAddr {
 }
 
 fn connect(address: SocketAddr) -> WebSocket<TcpStream> {
-    let stream = TcpStream::connect(address).unwrap();
+    shake_hands(TcpStream::connect(address).unwrap(), address)
+}
+
+fn shake_hands(stream: TcpStream, address: SocketAddr) -> WebSocket<TcpStream> {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
     let uri = format!("ws://{address}/");
-    let websocket = framewire::client(stream, &uri, &Connector::new(), Config::default());
-    let websocket = websocket.unwrap();
-    websocket.stream().set_read_timeout(Some(PATIENCE)).unwrap();
-    websocket
-        .stream()
-        .set_write_timeout(Some(PATIENCE))
-        .unwrap();
-    websocket
+    framewire::client(stream, &uri, &Connector::new(), Config::default()).unwrap()
 }
 
 /// Messages of all sizes there and back, a Ping in between, and a clean end.
@@ -153,6 +151,104 @@ fn event_loop_waits_for_no_handshake() {
         answer.extend(byte);
     }
     assert!(answer.starts_with(b"HTTP/1.1 101 "));
+}
+
+/// A connection that waits to be taken is, once there is room for it.
+#[cfg(target_os = "linux")]
+#[test]
+fn servers_go_on_when_they_could_take_no_connection() {
+    for server in ["broadcast", "echo_server", "event_loop"] {
+        let server = few_files::Server::start(server);
+        let mut waiting: Vec<_> = (0..=few_files::FILES)
+            .map(|_| TcpStream::connect(server.address).unwrap())
+            .collect();
+        server.wait_until_open_files(|count| count == few_files::FILES);
+        let last = waiting.pop().unwrap();
+        drop(waiting);
+        server.wait_until_open_files(|count| count < few_files::FILES / 2);
+        let mut websocket = shake_hands(last, server.address);
+        websocket.write_message(Opcode::Text, b"hello").unwrap();
+        assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+    }
+}
+
+/// A server in a process of its own, which may have few open files.
+#[cfg(target_os = "linux")]
+mod few_files {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Child, Command, Stdio};
+    use std::time::Instant;
+    use std::{env, fs};
+
+    use super::*;
+
+    pub(super) const FILES: usize = 32;
+    const NAME: &str = "FRAMEWIRE_TEST_EXAMPLE";
+
+    #[test]
+    #[ignore = "runs for ever, in the process that `Server` starts"]
+    fn process() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        println!("\naddress {}", listener.local_addr().unwrap());
+        let ended = match env::var(NAME).unwrap().as_str() {
+            "broadcast" => broadcast::run(&listener),
+            "echo_server" => echo_server::run(&listener),
+            "event_loop" => event_loop::run(listener),
+            other => panic!("{other}"),
+        };
+        ended.unwrap();
+    }
+
+    pub(super) struct Server {
+        process: Child,
+        pub(super) address: SocketAddr,
+    }
+
+    impl Server {
+        pub(super) fn start(name: &str) -> Self {
+            let mut process = Command::new("sh")
+                .args(["-c", &format!("ulimit -n {FILES}; exec \"$0\" \"$@\"")])
+                .arg(env::current_exe().unwrap())
+                .args(["--exact", "few_files::process", "--ignored", "--nocapture"])
+                .env(NAME, name)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+            let address = lines.map(Result::unwrap).find_map(|line| {
+                let address = line.strip_prefix("address ")?;
+                Some(address.parse().unwrap())
+            });
+            let address = address.unwrap();
+            Self { process, address }
+        }
+
+        pub(super) fn wait_until_open_files(&self, is_so: impl Fn(usize) -> bool) {
+            let deadline = Instant::now() + PATIENCE;
+            while !is_so(self.open_files()) {
+                assert!(Instant::now() < deadline);
+                thread::yield_now();
+            }
+        }
+
+        /// How many files are open that the limit binds: what was inherited may have a higher number.
+        fn open_files(&self) -> usize {
+            let files = fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap();
+            let numbers = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+            numbers
+                .filter(|number| number.parse::<usize>().unwrap() < FILES)
+                .count()
+        }
+    }
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            // It may have ended by itself, which the test has seen.
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
 }
 
 #[test]
