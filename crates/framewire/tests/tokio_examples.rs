@@ -10,7 +10,7 @@ use framewire::handshake::Connector;
 use framewire::tokio::WebSocket;
 use framewire::{CloseCode, Config, ErrorKind, Opcode, Side};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 macro_rules! example {
     ($name:ident, $path:literal) => {
@@ -123,6 +123,37 @@ async fn graceful_shutdown_closes_all_with_1001_and_ends() {
         }
         server.await.unwrap().unwrap();
         assert!(TcpStream::connect(address).await.is_err());
+    })
+    .await;
+}
+
+/// One answers nothing, one does not even read, and one that is as it should be has its end all the same.
+#[tokio::test]
+async fn graceful_shutdown_ends_after_its_grace_whatever_peers_do() {
+    let (listener, address) = listener().await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let server = tokio::spawn(graceful_shutdown::run(listener, stop.clone()));
+    in_time(async {
+        let mut good = connect(address).await;
+        let mut silent = connect(address).await;
+        assert_echoes(&mut silent).await;
+        let mut deaf = connect(address).await;
+        // Time passes while nobody has anything to do, and only then.
+        tokio::time::pause();
+        let flood = vec![0; 1 << 16];
+        let moment = Duration::from_secs(1);
+        while let Ok(sent) = timeout(moment, deaf.write_message(Opcode::Binary, &flood)).await {
+            sent.unwrap();
+        }
+        let stopped = Instant::now();
+        stop.cancel();
+        assert!(good.shutdown(PATIENCE).await.unwrap().clean);
+        server.await.unwrap().unwrap();
+        let taken = stopped.elapsed();
+        let grace = graceful_shutdown::GRACE;
+        assert!(grace <= taken && taken < 2 * grace, "{taken:?}");
+        let end = silent.next_message().await.map(drop).unwrap_err();
+        assert_eq!(end.close_code(), Some(CloseCode::GOING_AWAY));
     })
     .await;
 }
