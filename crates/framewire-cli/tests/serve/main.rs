@@ -5,27 +5,17 @@
 /// Makes a test of each function, for each engine: what the clients see is the same.
 macro_rules! with_each_engine {
     ($($test:ident),+ $(,)?) => {
-        mod blocking {
+        with_each_engine! { @ blocking, &["--engine", "blocking"], $($test),+ }
+        with_each_engine! { @ tokio, &["--engine", "tokio"], $($test),+ }
+        with_each_engine! { @ tokio_threads, &["--engine", "tokio", "--threads", "2"], $($test),+ }
+        with_each_engine! { @ poll, &["--engine", "poll"], $($test),+ }
+    };
+    (@ $engine:ident, $options:expr, $($test:ident),+) => {
+        mod $engine {
             $(
                 #[test]
                 fn $test() {
-                    super::$test("blocking");
-                }
-            )+
-        }
-        mod tokio {
-            $(
-                #[test]
-                fn $test() {
-                    super::$test("tokio");
-                }
-            )+
-        }
-        mod poll {
-            $(
-                #[test]
-                fn $test() {
-                    super::$test("poll");
+                    super::$test($options);
                 }
             )+
         }

@@ -99,7 +99,7 @@ fn threads_are_for_tokio() {
 fn an_address_in_use_ends_with_1_and_is_named(engine: Engine) {
     let server = Server::start(engine, &[]);
     let address = server.address.to_string();
-    let (code, text) = run(&["serve", "--listen", &address]);
+    let (code, text) = run(&[&["serve", "--listen", &address], engine].concat());
     assert_eq!(code, Some(1));
     assert!(
         text.starts_with(&format!("framewire: cannot listen on {address}: ")),

@@ -14,8 +14,8 @@ use framewire::{Config, WebSocket};
 /// How long anything here may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What `--engine` takes.
-pub(crate) type Engine = &'static str;
+/// The options that choose it.
+pub(crate) type Engine = &'static [&'static str];
 
 /// A server on a free port, killed when this is dropped.
 pub(crate) struct Server {
@@ -29,7 +29,7 @@ impl Server {
         let mut command = program();
         command
             .args(["serve", "--quiet", "--listen", "127.0.0.1:0"])
-            .args(["--engine", engine])
+            .args(engine)
             .args(options);
         Self::started(command)
     }
@@ -46,7 +46,7 @@ impl Server {
                 "--listen",
                 "127.0.0.1:0",
             ])
-            .args(["--engine", engine])
+            .args(engine)
             .args(options);
         Self::started(command)
     }
@@ -132,6 +132,10 @@ impl Server {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
         (status, rest)
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Resident memory in bytes.
