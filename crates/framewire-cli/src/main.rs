@@ -29,21 +29,24 @@ enum Command {
 /// Why the program ends with another code than 0.
 #[derive(Debug)]
 enum Failure {
+    /// The job was asked for wrongly: 2.
+    Usage(clap::Error),
     /// The job could not begin: 1.
     NoConnection(String),
     /// A connection ended as it should not: 2.
     Ended(String),
 }
 
-/// Ends with 0 on success, with 1 when the job failed, and with 2 when a connection ended badly or,
-/// from `clap`, when the job was asked for wrongly.
+/// Ends with 0 on success, with 1 when the job failed, and with 2 when a connection ended badly or the job
+/// was asked for wrongly.
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Connect(options) => connect::run(&options),
-        Command::Serve(options) => serve::run(&options).map_err(Failure::NoConnection),
+        Command::Serve(options) => serve::run(&options),
     };
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Usage(error)) => error.exit(),
         Err(Failure::NoConnection(message)) => (message, ExitCode::from(1)),
         Err(Failure::Ended(message)) => (message, ExitCode::from(2)),
     };

@@ -20,6 +20,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::{Args as _, Command};
 use framewire::Config;
 use framewire::handshake::{Acceptor, is_websocket};
 use framewire::rustls::ServerConfig;
@@ -28,14 +29,25 @@ use http::{Request, Response};
 pub(crate) use self::options::Options;
 
 use self::options::Engine;
-use crate::is_deceptive;
+use crate::{Failure, is_deceptive};
 
 /// Serves until SIGINT or SIGTERM.
-pub(crate) fn run(options: &Options) -> Result<(), String> {
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.threads.is_some() && options.engine != Engine::Tokio {
-        return Err("--threads is for the engine tokio".to_owned());
+        return Err(misuse("--threads is for the engine tokio"));
     }
-    let server = Server::new(options)?;
+    let acceptor = policy::acceptor(options).map_err(misuse)?;
+    serve(options, acceptor).map_err(Failure::NoConnection)
+}
+
+/// What is wrong with options that are each well-formed.
+fn misuse(message: impl fmt::Display) -> Failure {
+    let mut command = Options::augment_args(Command::new("framewire serve"));
+    Failure::Usage(command.error(clap::error::ErrorKind::ArgumentConflict, message))
+}
+
+fn serve(options: &Options, acceptor: Acceptor) -> Result<(), String> {
+    let server = Server::new(options, acceptor)?;
     let listener = TcpListener::bind(&options.listen)
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     match options.engine {
@@ -62,11 +74,11 @@ struct Server {
 }
 
 impl Server {
-    fn new(options: &Options) -> Result<Self, String> {
+    fn new(options: &Options, acceptor: Acceptor) -> Result<Self, String> {
         let mut config = Config::default();
         config.limits.message = options.max_message as u64;
         Ok(Self {
-            acceptor: policy::acceptor(options)?,
+            acceptor,
             config,
             tls: policy::tls(options)?,
             page: page::page(options.max_message),

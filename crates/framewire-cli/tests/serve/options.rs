@@ -80,6 +80,22 @@ fn what_makes_no_sense_ends_with_2_and_says_why() {
         (&["serve", "--max-message", "1TiB"], "not a unit"),
         (&["serve", "--max-connections", "0"], "at least 1"),
         (&["serve", "--origin", "app.example"], "https://example.com"),
+        (
+            &["serve", "--origin", "any,https://app.example"],
+            "list of URLs",
+        ),
+        (
+            &["serve", "--origin", "https://app.example:no"],
+            "app.example:no",
+        ),
+        (
+            &["serve", "--engine", "poll", "--threads", "2"],
+            "engine tokio",
+        ),
+        (
+            &["serve", "--engine", "blocking", "--threads", "1"],
+            "engine tokio",
+        ),
         (&["serve", "--port", "80"], "--port"),
         (&[], "Usage"),
     ] {
@@ -87,13 +103,6 @@ fn what_makes_no_sense_ends_with_2_and_says_why() {
         assert_eq!(code, Some(2), "{arguments:?}");
         assert!(text.contains(part), "{arguments:?}: {text}");
     }
-}
-
-#[test]
-fn threads_are_for_tokio() {
-    let (code, text) = run(&["serve", "--engine", "poll", "--threads", "2"]);
-    assert_eq!(code, Some(1));
-    assert!(text.contains("--threads"), "{text}");
 }
 
 fn an_address_in_use_ends_with_1_and_is_named(engine: Engine) {
