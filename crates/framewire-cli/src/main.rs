@@ -1,6 +1,7 @@
 //! The `framewire` program.
 
 mod connect;
+mod seconds;
 mod serve;
 mod size;
 mod tls;

@@ -25,6 +25,7 @@ use framewire::Config;
 use framewire::handshake::{Acceptor, is_websocket};
 use framewire::rustls::ServerConfig;
 use http::{Request, Response};
+use socket2::SockRef;
 
 pub(crate) use self::options::Options;
 
@@ -70,6 +71,8 @@ struct Server {
     tls: Option<Arc<ServerConfig>>,
     page: String,
     max_connections: usize,
+    /// How long a peer may take none of what is sent.
+    write_timeout: Duration,
     quiet: bool,
 }
 
@@ -83,6 +86,7 @@ impl Server {
             tls: policy::tls(options)?,
             page: page::page(options.max_message),
             max_connections: options.max_connections,
+            write_timeout: options.write_timeout,
             quiet: options.quiet,
         })
     }
@@ -119,6 +123,13 @@ impl Server {
         })
     }
 
+    /// Why a connection ends whose peer takes nothing.
+    fn stalled(&self) -> framewire::Error {
+        let limit = self.write_timeout;
+        let error = io::Error::other(format!("peer took nothing for {limit:?}"));
+        framewire::ErrorKind::Io(error).into()
+    }
+
     fn log(&self, line: fmt::Arguments<'_>) {
         if !self.quiet {
             // Some of it the peer has written: a close reason must not begin a line of its own.
@@ -146,6 +157,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// Has a connection whose peer takes nothing reset when it is closed: the system would go on to hold
+/// what was sent.
+fn reset_on_close<'s>(socket: impl Into<SockRef<'s>>) {
+    // One that is gone already is well.
+    let _ = socket.into().set_linger(Some(Duration::ZERO));
+}
+
 /// How long TLS may take, where the server has it, and as long again the request: as the blocking
 /// calls of the library have it by default.
 const TIME: Duration = Duration::from_secs(10);
@@ -153,8 +171,6 @@ const TIME: Duration = Duration::from_secs(10);
 const GOODBYE: &str = "server is shutting down";
 /// How long the peers have to answer the Close frame when the server ends.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long a peer may take none of the echoes that wait for it.
-const STALL: Duration = Duration::from_secs(30);
 /// How long a peer that was sent a Close frame may go on sending.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long to wait before taking connections again when that failed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use http::{HeaderName, HeaderValue};
 
+use crate::seconds::parse_seconds;
 use crate::size::parse_bytes;
 
 /// Send lines as text messages, and print the messages that come back.
@@ -100,18 +101,9 @@ fn parse_value(text: &str) -> Result<HeaderValue, String> {
     HeaderValue::from_str(text).map_err(|_| "cannot be a header's value".to_owned())
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if duration >= Duration::from_millis(1) => Ok(duration),
-        _ => Err("must be at least a millisecond".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{parse_header, parse_seconds};
-    use std::time::Duration;
+    use super::parse_header;
 
     #[test]
     fn a_header_is_a_name_and_a_value() {
@@ -119,14 +111,6 @@ mod tests {
         assert_eq!((name.as_str(), value.as_bytes()), ("x-token", &b"a:b"[..]));
         for text in ["", "X-Token", ": b", "a b: c", "a: b\r\nc: d"] {
             assert!(parse_header(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn seconds_may_have_a_fraction_and_are_never_none() {
-        assert_eq!(parse_seconds("2.5"), Ok(Duration::from_millis(2500)));
-        for text in ["0", "-1", "nan", "inf", "1e300", "", "2s"] {
-            assert!(parse_seconds(text).is_err(), "{text:?}");
         }
     }
 }

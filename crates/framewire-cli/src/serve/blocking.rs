@@ -19,7 +19,7 @@ use framewire::{Duplicate as _, Socket as _, WebSocket};
 use self::connections::{Connection, Connections};
 use self::socket::SharedSocket;
 use super::traffic::Traffic;
-use super::{Answer, GRACE, LINGER, PAUSE, STALL, Server, is_of_one_connection, on_signal};
+use super::{Answer, GRACE, LINGER, PAUSE, Server, is_of_one_connection, on_signal};
 use crate::chain;
 
 /// Serves until a signal comes.
@@ -143,7 +143,8 @@ impl Threads {
         traffic: &mut Traffic,
     ) -> framewire::Error {
         let config = self.server.config;
-        let halves = set_up(established.get_ref())
+        let halves = self
+            .set_up(established.get_ref())
             .map_err(framewire::Error::from)
             .and_then(|()| WebSocket::from_established(established, Role::Server, config))
             .and_then(WebSocket::split);
@@ -161,16 +162,19 @@ impl Threads {
                 break error;
             }
         };
+        if reader.stream().get_ref().is_stalled() {
+            return self.server.stalled();
+        }
         linger(reader.stream());
         end
     }
-}
 
-/// Sets what an echo needs of a connection: small messages leave at once, and a peer that reads
-/// nothing holds up a thread for a bounded time.
-fn set_up(stream: &Stream) -> io::Result<()> {
-    stream.get_ref().set_nodelay()?;
-    stream.set_write_timeout(Some(STALL))
+    /// Sets what an echo needs of a connection: small messages leave at once, and a peer that takes
+    /// nothing holds up a thread for a bounded time.
+    fn set_up(&self, stream: &Stream) -> io::Result<()> {
+        stream.get_ref().set_nodelay()?;
+        stream.set_write_timeout(Some(self.server.write_timeout))
+    }
 }
 
 /// Ends the connection so that the peer gets what was sent last.

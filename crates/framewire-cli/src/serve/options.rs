@@ -1,9 +1,11 @@
 //! The options of `framewire serve`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::seconds::parse_seconds;
 use crate::size::parse_bytes;
 
 /// Echo every message, and serve a page to try it from a browser.
@@ -32,6 +34,10 @@ pub(crate) struct Options {
     /// How many connections may be open at once; one more is answered with HTTP status 503
     #[arg(long, value_name = "N", default_value = "512", value_parser = parse_count)]
     pub(crate) max_connections: usize,
+
+    /// How long a client may take nothing of what is sent before its connection is ended
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub(crate) write_timeout: Duration,
 
     /// Which web pages may connect: those of this server, all, or those of the origins listed.
     /// Programs that are not browsers send no origin and may always connect

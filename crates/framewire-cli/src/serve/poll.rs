@@ -192,6 +192,7 @@ impl Engine {
         self.timers.change(key, deadline, connection.deadline());
         match turn {
             Turn::Wait => {}
+            Turn::Again if connection.is_eager() => {}
             Turn::Again => {
                 connection.set_eager(true);
                 self.eager.push_back(key);

@@ -4,6 +4,7 @@
 //! holds a small task, a socket and a session, and its buffers are those of the thread.
 
 mod connection;
+mod socket;
 mod stream;
 
 use std::net::{self, SocketAddr};
@@ -33,6 +34,7 @@ pub(crate) fn run(
     let signalled = Arc::clone(&signal);
     on_signal(move || signal.notify_one())?;
     listener.set_nonblocking(true).map_err(failed)?;
+    socket::set_write_timeout(server.write_timeout);
     server.announce(&listener)?;
     let engine = Arc::new(Tasks {
         places: Mutex::new(Places::new(server.max_connections)),

@@ -29,4 +29,5 @@ mod hostile;
 mod http;
 mod options;
 mod server;
+mod stall;
 mod tls;

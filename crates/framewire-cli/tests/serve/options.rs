@@ -88,6 +88,7 @@ fn what_makes_no_sense_ends_with_2_and_says_why() {
             &["serve", "--origin", "https://app.example:no"],
             "app.example:no",
         ),
+        (&["serve", "--write-timeout", "0"], "at least a millisecond"),
         (
             &["serve", "--engine", "poll", "--threads", "2"],
             "engine tokio",

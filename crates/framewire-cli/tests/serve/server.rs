@@ -228,6 +228,12 @@ pub(crate) fn is_ended(stream: &mut TcpStream) -> bool {
     }
 }
 
+/// Whether the peer has reset the connection: found out without a read, of which it would take note.
+pub(crate) fn is_reset(stream: &TcpStream) -> bool {
+    let error = stream.take_error().unwrap();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
+}
+
 pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     let started = Instant::now();
     while started.elapsed() < DEADLINE {

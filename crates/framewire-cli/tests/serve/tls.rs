@@ -18,7 +18,9 @@ use framewire::upgrade::TlsStream;
 use framewire::{Config, Opcode, Socket as _};
 use rcgen::{CertificateParams, KeyPair};
 
-use crate::server::{DEADLINE, Engine, Server, program, run, until_it_rests, wait};
+use crate::server::{
+    DEADLINE, Engine, Server, eventually, is_reset, program, run, until_it_rests, wait,
+};
 
 with_each_engine! {
     connect_echoes_through_serve_over_tls,
@@ -26,6 +28,7 @@ with_each_engine! {
     the_end_of_the_server_closes_with_1001,
     a_page_ends_as_tls_wants_it,
     large_messages_come_back_to_a_peer_that_reads_late,
+    a_peer_that_takes_nothing_is_ended,
     a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for,
     a_certificate_for_another_host_is_refused,
     pages_without_tls_are_of_another_origin,
@@ -81,10 +84,12 @@ impl Files {
     }
 
     fn serve(&self, engine: Engine) -> Server {
-        Server::start(
-            engine,
-            &["--tls-cert", self.cert(), "--tls-key", self.key()],
-        )
+        self.serve_with(engine, &[])
+    }
+
+    fn serve_with(&self, engine: Engine, options: &[&str]) -> Server {
+        let tls = ["--tls-cert", self.cert(), "--tls-key", self.key()];
+        Server::start(engine, &[&tls[..], options].concat())
     }
 }
 
@@ -195,6 +200,19 @@ fn large_messages_come_back_to_a_peer_that_reads_late(engine: Engine) {
             assert!(reader.next_message().unwrap().payload() == payload);
         }
     });
+}
+
+fn a_peer_that_takes_nothing_is_ended(engine: Engine) {
+    let files = Files::new("stalled");
+    let server = files.serve_with(engine, &["--write-timeout", "0.5"]);
+    let tcp = server.tcp();
+    let socket = tcp.try_clone().unwrap();
+    let stream = TlsStream::connect(tcp, "localhost", files.trusting(), DEADLINE).unwrap();
+    let (connector, config) = (Connector::new(), Config::default());
+    let mut websocket = framewire::client(stream, &url(&server), &connector, config).unwrap();
+    let payload = vec![7; 16 << 20];
+    websocket.write_message(Opcode::Binary, &payload).unwrap();
+    eventually("a reset", || is_reset(&socket).then_some(()));
 }
 
 fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for(engine: Engine) {

@@ -1,12 +1,11 @@
 //! One connection, from the moment it was taken until it is gone.
 
-use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use framewire::Error;
 use framewire::deflate::Negotiated;
-use framewire::{Error, ErrorKind};
 
 use super::echo::{Echo, Scratch};
 use super::ending::Ending;
@@ -134,15 +133,27 @@ impl Connection {
                 let refusal = handshake.expire();
                 self.refuse(refusal, shared)
             }
-            State::Open(_) => {
-                self.log_end(
-                    &ErrorKind::Io(io::ErrorKind::TimedOut.into()).into(),
-                    shared,
-                );
-                Turn::Gone
-            }
-            State::Ending(_) => Turn::Gone,
+            State::Open(_) | State::Ending(_) => self.last_turn(shared),
         }
+    }
+
+    /// Ends the connection unless its peer has taken something, of which no event tells before it is a
+    /// good part of what the system holds.
+    fn last_turn(&mut self, shared: &mut Shared) -> Turn {
+        let deadline = self.deadline();
+        let turn = self.turn(shared);
+        if turn == Turn::Gone || self.deadline() != deadline {
+            return turn;
+        }
+        match &self.state {
+            State::Open(_) => {
+                self.log_end(&shared.server.stalled(), shared);
+                self.stream.reset_on_close();
+            }
+            State::Ending(ending) if ending.is_writing() => self.stream.reset_on_close(),
+            State::Handshake(_) | State::Ending(_) => {}
+        }
+        Turn::Gone
     }
 
     /// Closes an open connection with 1001.
@@ -256,7 +267,7 @@ impl Connection {
             State::Open(_) => Place::Open,
             State::Ending(ending) => ending.place,
         };
-        let mut ending = Ending::new(place, output);
+        let mut ending = Ending::new(place, output, shared.server.write_timeout);
         let turn = ending.turn(&mut self.stream, &mut shared.input);
         self.state = State::Ending(Box::new(ending));
         turn
@@ -280,10 +291,10 @@ impl Shared {
     }
 
     fn echo(&mut self) -> Box<Echo> {
-        let limits = self.server.config.limits;
+        let (limits, write_timeout) = (self.server.config.limits, self.server.write_timeout);
         self.spare
             .pop()
-            .unwrap_or_else(|| Box::new(Echo::new(limits)))
+            .unwrap_or_else(|| Box::new(Echo::new(limits, write_timeout)))
     }
 
     fn put_back(&mut self, echo: Box<Echo>) {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use framewire::deflate::Negotiated;
 use framewire::protocol::{Event, Limits, MessageBuffer, SendError, Session};
@@ -10,8 +10,8 @@ use framewire::{CloseCode, Closed, Error, ErrorKind, Side};
 
 use super::connection::Turn;
 use super::stream;
+use crate::serve::GOODBYE;
 use crate::serve::traffic::Traffic;
-use crate::serve::{GOODBYE, STALL};
 
 /// An open connection that is in the middle of something.
 ///
@@ -26,6 +26,8 @@ pub(super) struct Echo {
     written: usize,
     /// What was read and has to wait until the stream takes more.
     unread: Vec<u8>,
+    /// How long the peer may take nothing.
+    write_timeout: Duration,
     /// When the peer has taken nothing for too long; `None` while nothing waits.
     stalled: Option<Instant>,
     /// Whether this end has sent the first Close frame.
@@ -40,13 +42,14 @@ pub(super) struct Scratch {
 }
 
 impl Echo {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, write_timeout: Duration) -> Self {
         Self {
             session: Session::server(limits),
             message: MessageBuffer::new(),
             waiting: Vec::new(),
             written: 0,
             unread: Vec::new(),
+            write_timeout,
             stalled: None,
             has_closed: false,
         }
@@ -232,7 +235,7 @@ impl Echo {
         let sent = stream::write(stream, output, &mut written);
         if let Ok(false) = sent {
             self.waiting.extend_from_slice(&output[written..]);
-            self.stalled = Some(Instant::now() + STALL);
+            self.stalled = Some(Instant::now() + self.write_timeout);
         }
         output.clear();
         Ok(sent?)
@@ -251,7 +254,7 @@ impl Echo {
             return Ok(true);
         }
         if self.written > before {
-            self.stalled = Some(Instant::now() + STALL);
+            self.stalled = Some(Instant::now() + self.write_timeout);
         }
         Ok(false)
     }
@@ -323,7 +326,7 @@ mod tests {
         /// With a socket that takes `room` bytes.
         fn new(room: usize) -> Self {
             Self {
-                echo: Echo::new(Limits::default()),
+                echo: Echo::new(Limits::default(), Duration::from_secs(30)),
                 script: Script {
                     room,
                     ..Script::default()

@@ -1,11 +1,11 @@
 //! The end of a connection, so that the peer gets what was sent last.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connection::Turn;
 use super::stream::{self, Stream};
+use crate::serve::LINGER;
 use crate::serve::places::Place;
-use crate::serve::{LINGER, STALL};
 
 /// The last bytes go out, then what still comes is read away.
 ///
@@ -17,18 +17,25 @@ pub(super) struct Ending {
     output: Vec<u8>,
     written: usize,
     is_shut: bool,
+    write_timeout: Duration,
     pub(super) deadline: Instant,
 }
 
 impl Ending {
-    pub(super) fn new(place: Place, output: Vec<u8>) -> Self {
+    pub(super) fn new(place: Place, output: Vec<u8>, write_timeout: Duration) -> Self {
         Self {
             place,
             output,
             written: 0,
             is_shut: false,
-            deadline: Instant::now() + STALL,
+            write_timeout,
+            deadline: Instant::now() + write_timeout,
         }
+    }
+
+    /// Whether the last bytes have not all gone out.
+    pub(super) fn is_writing(&self) -> bool {
+        !self.is_shut
     }
 
     /// Writes or reads what can be now.
@@ -39,7 +46,7 @@ impl Ending {
                 Ok(true) => {}
                 Ok(false) => {
                     if self.written > before {
-                        self.deadline = Instant::now() + STALL;
+                        self.deadline = Instant::now() + self.write_timeout;
                     }
                     return Turn::Wait;
                 }

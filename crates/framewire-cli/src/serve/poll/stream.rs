@@ -7,6 +7,8 @@ use std::sync::Arc;
 use framewire::rustls::{self, ServerConfig, ServerConnection, StreamOwned};
 use mio::net::TcpStream;
 
+use crate::serve::reset_on_close;
+
 /// What is read and written, and never blocks.
 #[derive(Debug)]
 pub(super) enum Stream {
@@ -34,6 +36,14 @@ impl Stream {
         match self {
             Self::Plain(socket) => socket.set_nodelay(true),
             Self::Tls(tls) => tls.sock.set_nodelay(true),
+        }
+    }
+
+    /// Has the connection reset when it is closed.
+    pub(super) fn reset_on_close(&self) {
+        match self {
+            Self::Plain(socket) => reset_on_close(socket),
+            Self::Tls(tls) => reset_on_close(&tls.sock),
         }
     }
 

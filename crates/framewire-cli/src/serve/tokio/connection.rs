@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Seat;
+use super::socket::Socket;
 use super::stream::Stream;
 use crate::serve::request::{Outcome, Reception, Refusal};
 use crate::serve::traffic::Traffic;
@@ -68,7 +69,7 @@ struct Accepted {
 
 impl Accepted {
     async fn open(mut self, server: &Server) -> Result<WebSocket<Stream>, Error> {
-        self.stream.set_nodelay()?;
+        self.stream.socket().set_nodelay()?;
         self.stream.write_all(&self.answer).await?;
         self.stream.flush().await?;
         let (leftover, config) = (&self.leftover, server.config);
@@ -84,6 +85,7 @@ impl Accepted {
 async fn shake_hands(socket: TcpStream, peer: SocketAddr, seat: &mut Seat) -> Option<Accepted> {
     let engine = seat.engine.clone();
     let server = &engine.server;
+    let socket = Socket::new(socket);
     let mut stream = match timeout(TIME, Stream::accept(socket, server.tls.as_ref())).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
@@ -236,7 +238,7 @@ impl Open {
             Pause::Ended(error) => error,
             Pause::Ending => self.go_away().await,
         };
-        self.finish(&end).await;
+        self.finish(end).await;
         None
     }
 
@@ -258,14 +260,16 @@ impl Open {
     }
 
     /// Ends a connection.
-    async fn finish(mut self, end: &Error) {
+    async fn finish(mut self, end: Error) {
         let Conversation {
             peer,
             traffic,
             seat,
         } = &*self.conversation;
-        let line = traffic.until(end);
-        seat.engine.server.log(format_args!("{peer} {line}"));
+        let server = &seat.engine.server;
+        let is_stalled = self.websocket.stream().socket().is_stalled();
+        let end = if is_stalled { server.stalled() } else { end };
+        server.log(format_args!("{peer} {}", traffic.until(&end)));
         if self.websocket.flush().await.is_ok() {
             linger(self.websocket.into_inner().0).await;
         }

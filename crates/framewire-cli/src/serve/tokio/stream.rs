@@ -3,83 +3,55 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use framewire::rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::serve::STALL;
+use super::socket::Socket;
 
-/// What is read and written. A write fails when the peer has taken nothing for a while.
+/// What is read and written.
 #[derive(Debug)]
-pub(super) struct Stream {
-    kind: Kind,
-    /// Until when the peer has to take something; `None` while it does.
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-#[derive(Debug)]
-enum Kind {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+pub(super) enum Stream {
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Stream {
     /// Does the TLS handshake where the server has a certificate.
     pub(super) async fn accept(
-        socket: TcpStream,
+        socket: Socket,
         tls: Option<&Arc<ServerConfig>>,
     ) -> io::Result<Self> {
-        let kind = match tls {
+        Ok(match tls {
             Some(config) => {
                 let acceptor = TlsAcceptor::from(Arc::clone(config));
-                Kind::Tls(Box::new(acceptor.accept(socket).await?))
+                Self::Tls(Box::new(acceptor.accept(socket).await?))
             }
-            None => Kind::Plain(socket),
-        };
-        Ok(Self {
-            kind,
-            stalled: None,
+            None => Self::Plain(socket),
         })
     }
 
-    /// Small messages leave at once.
-    pub(super) fn set_nodelay(&self) -> io::Result<()> {
-        match &self.kind {
-            Kind::Plain(socket) => socket.set_nodelay(true),
-            Kind::Tls(tls) => tls.get_ref().0.set_nodelay(true),
+    /// What is beneath TLS.
+    pub(super) fn socket(&self) -> &Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.get_ref().0,
         }
-    }
-
-    /// Bounds how long the socket may take nothing.
-    fn in_time<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL)));
-        ready!(stalled.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
 /// The same call on whichever stream it is.
 macro_rules! on_either {
     ($stream:expr, $inner:ident => $call:expr) => {
-        match &mut $stream.kind {
-            Kind::Plain(inner) => {
+        match $stream.get_mut() {
+            Stream::Plain(inner) => {
                 let $inner = Pin::new(inner);
                 $call
             }
-            Kind::Tls(inner) => {
+            Stream::Tls(inner) => {
                 let $inner = Pin::new(&mut **inner);
                 $call
             }
@@ -93,12 +65,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        // Who only reads would never learn that the peer has taken nothing in time.
-        if this.stalled.as_ref().is_some_and(|time| time.is_elapsed()) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        on_either!(this, stream => stream.poll_read(cx, buf))
+        on_either!(self, stream => stream.poll_read(cx, buf))
     }
 }
 
@@ -108,9 +75,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = on_either!(this, stream => stream.poll_write(cx, buf));
-        this.in_time(cx, written)
+        on_either!(self, stream => stream.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -118,27 +83,21 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = on_either!(this, stream => stream.poll_write_vectored(cx, bufs));
-        this.in_time(cx, written)
+        on_either!(self, stream => stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.kind {
-            Kind::Plain(socket) => socket.is_write_vectored(),
-            Kind::Tls(tls) => tls.is_write_vectored(),
+        match self {
+            Self::Plain(socket) => socket.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let flushed = on_either!(this, stream => stream.poll_flush(cx));
-        this.in_time(cx, flushed)
+        on_either!(self, stream => stream.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let shut = on_either!(this, stream => stream.poll_shutdown(cx));
-        this.in_time(cx, shut)
+        on_either!(self, stream => stream.poll_shutdown(cx))
     }
 }

@@ -1,0 +1,147 @@
+//! A connection's socket, beneath TLS or without it.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use crate::serve::reset_on_close;
+
+/// A socket that fails when the peer has taken nothing for as long as a write may take.
+#[derive(Debug)]
+pub(super) struct Socket {
+    socket: TcpStream,
+    /// `None` while the peer takes what it is sent.
+    stall: Option<Box<Stall>>,
+}
+
+#[derive(Debug)]
+struct Stall {
+    /// Until when the peer has to take something.
+    time: Pin<Box<Sleep>>,
+    /// Whether it did not.
+    is_over: bool,
+}
+
+/// Bounds how long a peer may take nothing.
+///
+/// For all sockets: one that knew it by itself would make the task of its connection larger.
+pub(super) fn set_write_timeout(time: Duration) {
+    // There is one server in a process.
+    let _ = WRITE_TIMEOUT.set(time);
+}
+
+impl Socket {
+    pub(super) fn new(socket: TcpStream) -> Self {
+        Self {
+            socket,
+            stall: None,
+        }
+    }
+
+    /// Small messages leave at once.
+    pub(super) fn set_nodelay(&self) -> io::Result<()> {
+        self.socket.set_nodelay(true)
+    }
+
+    /// Whether the peer has taken nothing for as long as a write may take.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stall.as_ref().is_some_and(|stall| stall.is_over)
+    }
+
+    /// Bounds how long a write may wait.
+    fn in_time(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+        again: impl FnOnce(SockRef<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stall = None;
+            return written;
+        }
+        let stall = self.stall.get_or_insert_with(|| Box::new(Stall::begin()));
+        ready!(stall.time.as_mut().poll(cx));
+        // The system wakes a task only when the peer has taken a good part of what it holds. Less is
+        // something, too.
+        let written = again(SockRef::from(&self.socket));
+        if matches!(&written, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+            stall.is_over = true;
+            reset_on_close(&self.socket);
+            return Poll::Ready(Err(failed()));
+        }
+        self.stall = None;
+        Poll::Ready(written)
+    }
+}
+
+impl Stall {
+    fn begin() -> Self {
+        let limit = WRITE_TIMEOUT.get().copied();
+        Self {
+            time: Box::pin(sleep(limit.unwrap_or(Duration::MAX))),
+            is_over: false,
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // Who only reads would never learn of it.
+        if this.is_stalled() {
+            return Poll::Ready(Err(failed()));
+        }
+        Pin::new(&mut this.socket).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.in_time(cx, written, |socket| socket.send(buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.in_time(cx, written, |socket| socket.send_vectored(bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}
+
+fn failed() -> io::Error {
+    ErrorKind::ConnectionAborted.into()
+}
+
+static WRITE_TIMEOUT: OnceLock<Duration> = OnceLock::new();

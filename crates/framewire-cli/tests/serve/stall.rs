@@ -1,0 +1,116 @@
+//! Peers that take nothing, or little, of what they are sent.
+#![cfg(target_os = "linux")]
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use framewire::handshake::Connector;
+use framewire::{Config, Opcode, WebSocket};
+use socket2::{Domain, Socket, Type};
+
+use crate::server::{DEADLINE, Engine, Server, eventually, is_reset};
+
+with_each_engine! {
+    one_that_takes_nothing_is_ended_and_others_are_served,
+    one_that_takes_nothing_and_sends_nothing_more_is_ended,
+    one_that_takes_a_little_at_a_time_is_not_ended,
+}
+
+fn one_that_takes_nothing_and_sends_nothing_more_is_ended(engine: Engine) {
+    let server = Server::start(engine, &["--write-timeout", "0.5"]);
+    let mut stream = server.connect_raw();
+    stream.write_all(&frame(&vec![7; LARGE])).unwrap();
+    eventually("a reset", || is_reset(&stream).then_some(()));
+    server.connect();
+}
+
+fn one_that_takes_nothing_is_ended_and_others_are_served(engine: Engine) {
+    let server = Server::start(engine, &["--write-timeout", "0.5"]);
+    let mut other = server.connect();
+    let mut flooding = server.connect_raw();
+    let (started, ended) = (Instant::now(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let burst = frame(&[7; 8192]).repeat(8);
+            let error = loop {
+                if let Err(error) = flooding.write_all(&burst) {
+                    break error;
+                }
+            };
+            ended.store(true, Ordering::Relaxed);
+            let kinds = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+            assert!(kinds.contains(&error.kind()), "{error}");
+        });
+        while !ended.load(Ordering::Relaxed) && started.elapsed() < DEADLINE {
+            other.write_message(Opcode::Text, b"me too").unwrap();
+            assert_eq!(other.next_message().unwrap().text(), Some("me too"));
+        }
+    });
+    assert!(started.elapsed() >= Duration::from_millis(500));
+    other.write_message(Opcode::Text, b"still").unwrap();
+    assert_eq!(other.next_message().unwrap().text(), Some("still"));
+}
+
+fn one_that_takes_a_little_at_a_time_is_not_ended(engine: Engine) {
+    let server = Server::start(engine, &["--write-timeout", "1"]);
+    let (small, large) = (vec![7; 8 << 10], vec![7; LARGE]);
+    for (payload, count) in [(&small, LARGE / small.len()), (&large, 1)] {
+        let websocket = connect_with_small_buffer(&server);
+        let mut reading = websocket.stream();
+        thread::scope(|scope| {
+            let message = frame(payload);
+            let mut writing = websocket.stream();
+            scope.spawn(move || {
+                for _ in 0..count {
+                    writing.write_all(&message).unwrap();
+                }
+            });
+            let started = Instant::now();
+            let mut little = vec![0; LITTLE];
+            let mut taken = 0;
+            while started.elapsed() < Duration::from_millis(2500) {
+                reading.read_exact(&mut little).unwrap();
+                taken += LITTLE;
+                // It is time itself that has to pass.
+                thread::sleep(Duration::from_millis(100));
+            }
+            let header = if payload.len() < 1 << 16 { 4 } else { 10 };
+            let mut rest = vec![0; count * (payload.len() + header) - taken];
+            reading.read_exact(&mut rest).unwrap();
+        });
+    }
+}
+
+/// One whose system takes a little at a time, too.
+fn connect_with_small_buffer(server: &Server) -> WebSocket<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(128 << 10).unwrap();
+    socket.connect(&server.address.into()).unwrap();
+    let socket: TcpStream = socket.into();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_write_timeout(Some(DEADLINE)).unwrap();
+    let uri = format!("ws://{}/", server.address);
+    framewire::client(socket, &uri, &Connector::new(), Config::default()).unwrap()
+}
+
+/// A binary message, its masking key zero.
+fn frame(payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x82];
+    if let Ok(len) = u16::try_from(payload.len()) {
+        frame.push(0xfe);
+        frame.extend(len.to_be_bytes());
+    } else {
+        frame.push(0xff);
+        frame.extend((payload.len() as u64).to_be_bytes());
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+/// Its echo is more than the system holds.
+const LARGE: usize = 16 << 20;
+const LITTLE: usize = 64 << 10;
