@@ -6,20 +6,23 @@
 mod connections;
 mod socket;
 
+use std::error::Error as _;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use framewire::handshake::{Established, Pending};
+use framewire::blocking::{ReadHalf, WriteHalf};
+use framewire::handshake::{self, Established};
 use framewire::protocol::Role;
 use framewire::upgrade::{self, Limits, TlsStream};
 use framewire::{Duplicate as _, Socket as _, WebSocket};
 
 use self::connections::{Connection, Connections};
 use self::socket::SharedSocket;
+use super::request::Lack;
 use super::traffic::Traffic;
-use super::{Answer, GRACE, LINGER, PAUSE, Server, is_of_one_connection, on_signal};
+use super::{GRACE, LINGER, PAUSE, Server, is_of_one_connection, on_signal};
 use crate::chain;
 
 /// Serves until a signal comes.
@@ -74,6 +77,8 @@ fn accept_forever(listener: &TcpListener, engine: &Arc<Threads>) {
 
 /// A connection's stream, with TLS or without.
 type Stream = upgrade::Stream<SharedSocket>;
+/// What an open connection is used by.
+type Halves = (ReadHalf<Stream>, WriteHalf<Stream>);
 
 /// What the threads have in common.
 #[derive(Debug)]
@@ -90,16 +95,36 @@ impl Threads {
             return;
         };
         let engine = Arc::clone(this);
-        let run = move || {
-            let end = match engine.secure(socket) {
-                Ok(stream) => engine.converse(stream, peer, &mut connection),
-                Err(error) => chain(&error),
-            };
-            engine.server.log(format_args!("{peer} {end}"));
-        };
+        let run = move || engine.serve(socket, peer, &mut connection);
         if let Err(error) = thread::Builder::new().spawn(run) {
             let server = &this.server;
             server.log(format_args!("{peer} no thread for it: {error}"));
+        }
+    }
+
+    /// Answers the request of a connection, and echoes until it ends.
+    fn serve(&self, socket: SharedSocket, peer: SocketAddr, connection: &mut Connection) {
+        let log = |line: String| self.server.log(format_args!("{peer} {line}"));
+        let stream = match self.secure(socket) {
+            Ok(stream) => stream,
+            Err(error) => return log(no_request(&error.into(), true, connection)),
+        };
+        let pending = match self.server.acceptor.receive(stream) {
+            Ok(pending) => pending,
+            Err(error) => return log(no_request(&error, false, connection)),
+        };
+        let refused = pending.refusal().is_some();
+        let reserve = || connection.reserve();
+        if let Some(answer) = self.server.answer(pending.request(), refused, reserve) {
+            log(format!("{}: {}", answer.to, answer.response.status()));
+            if let Ok(stream) = pending.refuse(&answer.response) {
+                linger(&stream);
+            }
+            return;
+        }
+        match pending.accept() {
+            Ok(established) => self.converse(established, peer, connection),
+            Err(error) => log(format!("handshake: {}", chain(&error))),
         }
     }
 
@@ -114,59 +139,32 @@ impl Threads {
         }
     }
 
-    /// Answers the request of a connection, and echoes until it ends. Returns what there is to log.
-    fn converse(&self, stream: Stream, peer: SocketAddr, connection: &mut Connection) -> String {
-        let pending = match self.server.acceptor.receive(stream) {
-            Ok(pending) => pending,
-            Err(error) => return format!("no request: {}", chain(&error)),
-        };
-        let refused = pending.refusal().is_some();
-        let reserve = || connection.reserve();
-        if let Some(answer) = self.server.answer(pending.request(), refused, reserve) {
-            return refuse(pending, &answer);
-        }
-        let established = match pending.accept() {
-            Ok(established) => established,
-            Err(error) => return format!("handshake: {}", chain(&error)),
-        };
-        self.server.log(format_args!("{peer} open"));
-        let mut traffic = Traffic::default();
-        let end = self.echo(established, connection, &mut traffic);
-        traffic.until(&end)
-    }
-
-    /// Echoes until the connection ends, and says how it did.
-    fn echo(
+    /// Echoes until the connection ends.
+    fn converse(
         &self,
         established: Established<Stream>,
+        peer: SocketAddr,
         connection: &mut Connection,
-        traffic: &mut Traffic,
-    ) -> framewire::Error {
-        let config = self.server.config;
-        let halves = self
-            .set_up(established.get_ref())
-            .map_err(framewire::Error::from)
-            .and_then(|()| WebSocket::from_established(established, Role::Server, config))
-            .and_then(WebSocket::split);
-        let (mut reader, writer) = match halves {
+    ) {
+        let log = |line: &str| self.server.log(format_args!("{peer} {line}"));
+        log("open");
+        let mut traffic = Traffic::default();
+        let (mut reader, writer) = match self.open(established) {
             Ok(halves) => halves,
-            Err(error) => return error,
+            Err(error) => return log(&traffic.until(&error)),
         };
         connection.opened(writer.clone());
-        let end = loop {
-            let echoed = reader.next_message().and_then(|message| {
-                traffic.count(message.payload());
-                writer.feed_message(message.opcode(), message.payload())
-            });
-            if let Err(error) = echoed {
-                break error;
-            }
-        };
+        let end = echo(&mut reader, &writer, &mut traffic);
         if reader.stream().get_ref().is_stalled() {
-            return self.server.stalled();
+            return log(&traffic.until(&self.server.stalled()));
         }
+        log(&traffic.until(&end));
         linger(reader.stream());
-        end
+    }
+
+    fn open(&self, established: Established<Stream>) -> Result<Halves, framewire::Error> {
+        self.set_up(established.get_ref())?;
+        WebSocket::from_established(established, Role::Server, self.server.config)?.split()
     }
 
     /// Sets what an echo needs of a connection: small messages leave at once, and a peer that takes
@@ -177,6 +175,24 @@ impl Threads {
     }
 }
 
+/// Echoes until the connection ends, and says how it did.
+fn echo(
+    reader: &mut ReadHalf<Stream>,
+    writer: &WriteHalf<Stream>,
+    traffic: &mut Traffic,
+) -> framewire::Error {
+    loop {
+        let message = match reader.next_message() {
+            Ok(message) => message,
+            Err(error) => return error,
+        };
+        traffic.count(message.payload());
+        if let Err(error) = writer.feed_message(message.opcode(), message.payload()) {
+            return error;
+        }
+    }
+}
+
 /// Ends the connection so that the peer gets what was sent last.
 fn linger(stream: &Stream) {
     if stream.shutdown(Shutdown::Write).is_ok() {
@@ -184,12 +200,18 @@ fn linger(stream: &Stream) {
     }
 }
 
-fn refuse(pending: Pending<Stream>, answer: &Answer<'_>) -> String {
-    match pending.refuse(&answer.response) {
-        Ok(stream) => {
-            linger(&stream);
-            format!("{}: {}", answer.to, answer.response.status())
-        }
-        Err(error) => format!("{}: {}", answer.to, chain(&error)),
-    }
+/// Why there was no request to answer, for the log.
+fn no_request(error: &handshake::Error, securing: bool, connection: &Connection) -> String {
+    use upgrade::ErrorKind::{Closed, Read, TimedOut, Tls};
+    let handshake::ErrorKind::Upgrade(kind) = error.kind() else {
+        return format!("no request: {}", chain(error));
+    };
+    let lack = match (kind, error.source()) {
+        (Closed, _) | (Tls, None) => Lack::Ended,
+        (Read | Tls, Some(source)) => Lack::Failed(source.to_string()),
+        (TimedOut, _) => Lack::Late,
+        _ => return format!("no request: {}", chain(error)),
+    };
+    // It is by the end of its stream that a thread learns of it.
+    connection.displacement().unwrap_or(lack).why(securing)
 }

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Places<H> {
     max_open: usize,
     open: usize,
+    /// How many have not left: those that lost their place, too.
+    present: usize,
     next_number: u64,
     /// By age: numbers only grow.
     handshakes: BTreeMap<u64, H>,
@@ -27,6 +29,7 @@ impl<H> Places<H> {
         Self {
             max_open,
             open: 0,
+            present: 0,
             next_number: 0,
             handshakes: BTreeMap::new(),
         }
@@ -39,6 +42,7 @@ impl<H> Places<H> {
         } else {
             None
         };
+        self.present += 1;
         let number = self.next_number;
         self.next_number += 1;
         self.handshakes.insert(number, handshake);
@@ -59,6 +63,7 @@ impl<H> Places<H> {
     }
 
     pub(crate) fn leave(&mut self, place: &Place) {
+        self.present -= 1;
         match place {
             Place::Handshake(number) => drop(self.handshakes.remove(number)),
             Place::Open => self.open -= 1,
@@ -70,9 +75,14 @@ impl<H> Places<H> {
         self.handshakes.pop_first().map(|(_, handshake)| handshake)
     }
 
-    /// Whether no connection is open.
-    pub(crate) fn none_is_open(&self) -> bool {
-        self.open == 0
+    /// Whether a handshake has lost its place to another.
+    pub(crate) fn has_lost(&self, place: &Place) -> bool {
+        matches!(place, Place::Handshake(number) if !self.handshakes.contains_key(number))
+    }
+
+    /// Whether all have left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.present == 0
     }
 }
 
@@ -98,6 +108,18 @@ mod tests {
     }
 
     #[test]
+    fn a_handshake_that_lost_its_place_is_there_until_it_leaves() {
+        let mut places = Places::new(1);
+        let (place, _) = places.begin(());
+        assert!(!places.has_lost(&place));
+        places.take_oldest_handshake();
+        assert!(places.has_lost(&place));
+        assert!(!places.is_empty());
+        places.leave(&place);
+        assert!(places.is_empty());
+    }
+
+    #[test]
     fn open_connections_are_counted_until_they_leave() {
         let mut places = Places::new(1);
         let (mut first, _) = places.begin(());
@@ -106,9 +128,9 @@ mod tests {
         assert!(!places.open(&mut second));
         // One that did not get in takes nobody's place with it.
         places.leave(&second);
-        assert!(!places.none_is_open());
+        assert!(!places.is_empty());
         places.leave(&first);
-        assert!(places.none_is_open());
+        assert!(places.is_empty());
         let (mut third, _) = places.begin(());
         assert!(places.open(&mut third));
         assert!(places.take_oldest_handshake().is_none());

@@ -26,6 +26,7 @@ use self::connection::{Connection, Shared, Turn};
 use self::intake::Intake;
 use self::stream::Stream;
 use self::timers::Timers;
+use super::request::Lack;
 use super::{GRACE, Server, on_signal};
 
 /// Serves until a signal comes.
@@ -97,7 +98,7 @@ impl Engine {
         let Some(end) = self.end else {
             return false;
         };
-        self.shared.places.none_is_open() || Instant::now() >= end
+        self.shared.places.is_empty() || Instant::now() >= end
     }
 
     /// `None` is until something happens.
@@ -125,7 +126,7 @@ impl Engine {
                     }
                     // Its descriptor and its memory may be what is missing.
                     if let Some(oldest) = self.shared.places.take_oldest_handshake() {
-                        self.remove(oldest);
+                        self.displace(oldest);
                     }
                     return;
                 }
@@ -152,7 +153,7 @@ impl Engine {
         self.timers.change(key, None, connection.deadline());
         entry.insert(connection);
         if let Some(oldest) = oldest {
-            self.remove(oldest);
+            self.displace(oldest);
         }
     }
 
@@ -201,6 +202,18 @@ impl Engine {
         }
     }
 
+    /// Ends a handshake whose place is needed.
+    fn displace(&mut self, key: usize) {
+        let lack = match self.end {
+            Some(_) => Lack::Ending,
+            None => Lack::Displaced,
+        };
+        if let Some(connection) = self.connections.get(key) {
+            connection.log_displaced(&lack, &self.shared.server);
+        }
+        self.remove(key);
+    }
+
     /// Closes a connection's socket and forgets it.
     fn remove(&mut self, key: usize) {
         if let Some(connection) = self.connections.try_remove(key) {
@@ -213,7 +226,7 @@ impl Engine {
     fn begin_end(&mut self) {
         self.end.get_or_insert_with(|| Instant::now() + GRACE);
         while let Some(oldest) = self.shared.places.take_oldest_handshake() {
-            self.remove(oldest);
+            self.displace(oldest);
         }
         let open: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in open {

@@ -1,11 +1,13 @@
 //! A connection before it is open, for engines that read and write themselves: bytes of a request
 //! in, the answer out.
 
+use std::io;
+
 use framewire::deflate::Negotiated;
 use framewire::upgrade::{self, Limits, RequestDecoder, encode_response};
 use http::{Method, Request, Response};
 
-use super::{Server, TIME, page};
+use super::{GOODBYE, Server, TIME, page};
 use crate::chain;
 
 /// What has come of a request.
@@ -26,6 +28,48 @@ pub(crate) enum Outcome {
         deflate: Option<Negotiated>,
     },
     Refused(Refusal),
+}
+
+/// Why no request has come, in the same words whichever engine tells.
+#[derive(Debug)]
+pub(crate) enum Lack {
+    /// The peer has ended the stream.
+    Ended,
+    /// The time is over.
+    Late,
+    /// The stream failed, or TLS.
+    Failed(String),
+    /// Its place was needed for another.
+    Displaced,
+    /// The server is ending.
+    Ending,
+}
+
+impl Lack {
+    pub(crate) fn of(error: &io::Error) -> Self {
+        // How TLS says that it was cut.
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::Ended;
+        }
+        Self::Failed(error.to_string())
+    }
+
+    /// For the log, with whether TLS was still to be agreed on.
+    pub(crate) fn why(&self, securing: bool) -> String {
+        let why = match (self, securing) {
+            (Self::Ended, false) => "stream ended before the request",
+            (Self::Ended, true) => "stream ended in the tls handshake",
+            (Self::Late, false) => &format!("read was not done within the limit of {TIME:?}"),
+            (Self::Late, true) => {
+                &format!("tls handshake was not done within the limit of {TIME:?}")
+            }
+            (Self::Failed(why), false) => &format!("read failed: {why}"),
+            (Self::Failed(why), true) => &format!("tls handshake failed: {why}"),
+            (Self::Displaced, _) => "later connections took its place",
+            (Self::Ending, _) => GOODBYE,
+        };
+        format!("no request: {why}")
+    }
 }
 
 /// The connection ends with this.
@@ -77,7 +121,7 @@ impl Reception {
 
     /// What to do when the time is over.
     pub(crate) fn expire(&self) -> Refusal {
-        let why = format!("no request: read was not done within the limit of {TIME:?}");
+        let why = Lack::Late.why(false);
         // A peer that sent nothing asked for nothing.
         let response = self.decoder.is_started().then(page::timed_out);
         Refusal::new(why, false, response.as_ref())
@@ -119,9 +163,9 @@ impl Refusal {
     }
 
     /// For a request that did not come.
-    pub(crate) fn without_answer(why: &str) -> Self {
+    pub(crate) fn without_request(lack: &Lack, securing: bool) -> Self {
         Self {
-            why: format!("no request: {why}"),
+            why: lack.why(securing),
             answer: Vec::new(),
         }
     }

@@ -20,6 +20,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::places::{Place, Places};
+use super::request::Lack;
 use super::{GRACE, PAUSE, Server, is_of_one_connection, on_signal};
 
 /// Serves until a signal comes, on so many threads.
@@ -137,7 +138,7 @@ impl Tasks {
             waker.wake();
         }
         let all_gone = async {
-            while !self.places().none_is_open() {
+            while !self.places().is_empty() {
                 self.gone.notified().await;
             }
         };
@@ -147,6 +148,14 @@ impl Tasks {
 
     fn is_ending(&self) -> bool {
         self.is_ending.load(Ordering::Acquire)
+    }
+
+    /// Why a handshake has lost its place.
+    fn displacement(&self) -> Lack {
+        if self.is_ending() {
+            return Lack::Ending;
+        }
+        Lack::Displaced
     }
 
     fn places(&self) -> MutexGuard<'_, Places<oneshot::Sender<()>>> {

@@ -27,6 +27,7 @@ mod end;
 mod full;
 mod hostile;
 mod http;
+mod log;
 mod options;
 mod server;
 mod stall;

@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,26 @@ impl Server {
             .args(engine)
             .args(options);
         Self::started(command)
+    }
+
+    /// One that logs, and what it logs.
+    pub(crate) fn start_logging(engine: Engine, options: &[&str]) -> (Self, Log) {
+        let mut command = program();
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(engine)
+            .args(options)
+            .stderr(Stdio::piped());
+        let mut server = Self::started(command);
+        let stderr = BufReader::new(server.child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stderr.lines() {
+                // The test is over where nobody listens.
+                let _ = sender.send(line.unwrap());
+            }
+        });
+        (server, Log { lines })
     }
 
     fn started(mut command: Command) -> Self {
@@ -172,6 +193,28 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The lines that a server logs.
+pub(crate) struct Log {
+    lines: Receiver<String>,
+}
+
+impl Log {
+    /// The next line.
+    pub(crate) fn line(&self) -> String {
+        self.lines.recv_timeout(DEADLINE).unwrap()
+    }
+
+    /// The next line has to be this, of a connection from there.
+    pub(crate) fn expect(&self, peer: SocketAddr, line: &str) {
+        assert_eq!(self.line(), format!("{peer} {line}"));
+    }
+
+    /// What is left once the server has ended.
+    pub(crate) fn rest(self) -> Vec<String> {
+        self.lines.iter().collect()
     }
 }
 

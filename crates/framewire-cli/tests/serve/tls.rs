@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::Shutdown;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ with_each_engine! {
     a_certificate_for_another_host_is_refused,
     pages_without_tls_are_of_another_origin,
     a_client_without_tls_is_turned_away,
+    failures_of_tls_are_logged,
 }
 
 /// A certificate for `localhost` that signs itself, and its key, in files.
@@ -263,6 +265,34 @@ fn a_client_without_tls_is_turned_away(engine: Engine) {
     // RFC 8446 6.2: an alert, and the end.
     assert_eq!(answer.first(), Some(&21));
     assert!(started.elapsed() < DEADLINE);
+}
+
+fn failures_of_tls_are_logged(engine: Engine) {
+    let files = Files::new("logged");
+    let options = ["--tls-cert", files.cert(), "--tls-key", files.key()];
+    let (server, log) = Server::start_logging(engine, &options);
+    for (bytes, line) in [
+        (&b""[..], "stream ended in the tls handshake"),
+        // The beginning of a record.
+        (&[22, 3, 1, 2, 0, 1], "stream ended in the tls handshake"),
+        (
+            b"GET / HTTP/1.1\r\n\r\n",
+            "tls handshake failed: received corrupt message of type InvalidContentType",
+        ),
+    ] {
+        let mut stream = server.tcp();
+        stream.write_all(bytes).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let line = format!("no request: {line}");
+        log.expect(stream.local_addr().unwrap(), &line);
+    }
+    let tcp = server.tcp();
+    let socket = tcp.try_clone().unwrap();
+    let _tls = TlsStream::connect(tcp, "localhost", files.trusting(), DEADLINE).unwrap();
+    // Cut off, without what TLS ends with.
+    socket.shutdown(Shutdown::Write).unwrap();
+    let line = "no request: stream ended before the request";
+    log.expect(socket.local_addr().unwrap(), line);
 }
 
 #[test]

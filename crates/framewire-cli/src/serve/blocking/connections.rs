@@ -14,6 +14,7 @@ use super::Stream;
 use super::socket::SharedSocket;
 use crate::serve::GOODBYE;
 use crate::serve::places::{Place, Places};
+use crate::serve::request::Lack;
 
 /// The connections of one server, and how many may be open.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Connections {
             // One that does not read would hold up all the others.
             let _ = thread::Builder::new().spawn(move || going_away(&writer));
         }
-        while !state.places.none_is_open() {
+        while !state.places.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -111,6 +112,19 @@ impl Connection {
     /// Takes one of the places for open connections, if one is free.
     pub(crate) fn reserve(&mut self) -> bool {
         self.connections.state().places.open(&mut self.place)
+    }
+
+    /// Why the handshake was ended from here, if it was.
+    pub(crate) fn displacement(&self) -> Option<Lack> {
+        let state = self.connections.state();
+        if !state.places.has_lost(&self.place) {
+            return None;
+        }
+        Some(if state.ending {
+            Lack::Ending
+        } else {
+            Lack::Displaced
+        })
     }
 
     /// Hands over what the server closes the connection with when it ends.

@@ -13,7 +13,7 @@ use super::handshake::Handshake;
 use super::stream::{self, Stream};
 use crate::serve::Server;
 use crate::serve::places::{Place, Places};
-use crate::serve::request::{Outcome, Refusal};
+use crate::serve::request::{Lack, Outcome, Refusal};
 use crate::serve::traffic::Traffic;
 
 /// An entry in the table of connections. One at rest has nothing beside it.
@@ -166,6 +166,15 @@ impl Connection {
         self.settle(echo, closed.map(|()| Turn::Wait), shared)
     }
 
+    /// Takes note of that its place goes to another.
+    pub(super) fn log_displaced(&self, lack: &Lack, server: &Server) {
+        // One that was refused has had its line.
+        if let State::Handshake(handshake) = &self.state {
+            let why = handshake.fail(lack).why;
+            server.log(format_args!("{} {why}", self.peer));
+        }
+    }
+
     /// Reads some of the request, and answers it once it is whole.
     fn shake_hands(&mut self, shared: &mut Shared) -> Turn {
         let State::Handshake(handshake) = &mut self.state else {
@@ -175,13 +184,14 @@ impl Connection {
         handshake.note_securing(self.stream.is_handshaking());
         let len = match read {
             Ok(Some(0)) => {
-                let refusal = Refusal::without_answer("stream ended before the request");
+                let refusal = handshake.fail(&Lack::Ended);
                 return self.refuse(refusal, shared);
             }
             Ok(Some(len)) => len,
             Ok(None) => return Turn::Wait,
             Err(error) => {
-                return self.refuse(Refusal::without_answer(&error.to_string()), shared);
+                let refusal = handshake.fail(&Lack::of(&error));
+                return self.refuse(refusal, shared);
             }
         };
         let tells = self.stream.tells_by_short_reads() && !self.read_closed;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::serve::TIME;
 use crate::serve::places::Place;
-use crate::serve::request::{Reception, Refusal};
+use crate::serve::request::{Lack, Reception, Refusal};
 
 /// TLS, where the server has it, and then the request.
 #[derive(Debug)]
@@ -34,10 +34,15 @@ impl Handshake {
         }
     }
 
+    /// What to do when no request comes.
+    pub(super) fn fail(&self, lack: &Lack) -> Refusal {
+        Refusal::without_request(lack, self.securing)
+    }
+
     /// What to do when the time is over.
     pub(super) fn expire(&self) -> Refusal {
         if self.securing {
-            return Refusal::without_answer("tls handshake was not done in time");
+            return self.fail(&Lack::Late);
         }
         self.reception.expire()
     }

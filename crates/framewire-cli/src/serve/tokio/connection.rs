@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Seat;
 use super::socket::Socket;
 use super::stream::Stream;
-use crate::serve::request::{Outcome, Reception, Refusal};
+use crate::serve::request::{Lack, Outcome, Reception, Refusal};
 use crate::serve::traffic::Traffic;
 use crate::serve::{GOODBYE, LINGER, Server, TIME};
 
@@ -27,19 +27,34 @@ pub(super) async fn begin(
     socket: TcpStream,
     peer: SocketAddr,
     mut seat: Seat,
-    displaced: oneshot::Receiver<()>,
+    mut displaced: oneshot::Receiver<()>,
 ) {
-    let accepted = tokio::select! {
+    let met = tokio::select! {
         // First whether it is accepted: from then on it is not displaced.
         biased;
-        accepted = shake_hands(socket, peer, &mut seat) => accepted,
-        _ = displaced => {
-            let server = &seat.engine.server;
-            server.log(format_args!("{peer} no request: stream ended before the request"));
-            return;
+        met = shake_hands(Socket::new(socket), &mut seat) => met,
+        _ = &mut displaced => {
+            let lack = seat.engine.displacement();
+            // What it was doing is gone with its stream.
+            Err(Refused { refusal: Refusal::without_request(&lack, false), stream: None })
         }
     };
-    let Some(accepted) = accepted else { return };
+    match met {
+        Ok(accepted) => open(accepted, peer, seat).await,
+        Err(Refused { refusal, stream }) => {
+            let server = &seat.engine.server;
+            server.log(format_args!("{peer} {}", refusal.why));
+            let Some(stream) = stream else { return };
+            tokio::select! {
+                () = turn_away(stream, &refusal.answer) => {}
+                _ = displaced => {}
+            }
+        }
+    }
+}
+
+/// Answers with a 101, and starts the task that echoes.
+async fn open(accepted: Accepted, peer: SocketAddr, seat: Seat) {
     let server = &seat.engine.server;
     server.log(format_args!("{peer} open"));
     match accepted.open(server).await {
@@ -56,6 +71,29 @@ pub(super) async fn begin(
             tokio::spawn(Converse::Echoing(Some(open)));
         }
         Err(error) => server.log(format_args!("{peer} {}", Traffic::default().until(&error))),
+    }
+}
+
+async fn turn_away(mut stream: Stream, answer: &[u8]) {
+    if stream.write_all(answer).await.is_ok() {
+        linger(stream).await;
+    }
+}
+
+/// A connection that is not to be opened.
+struct Refused {
+    refusal: Refusal,
+    /// Where there is somebody to answer.
+    stream: Option<Stream>,
+}
+
+impl Refused {
+    /// No request came: TLS was not agreed on.
+    fn insecure(lack: &Lack) -> Self {
+        Self {
+            refusal: Refusal::without_request(lack, true),
+            stream: None,
+        }
     }
 }
 
@@ -81,34 +119,21 @@ impl Accepted {
     }
 }
 
-/// TLS, where the server has it, and the request. One that is refused is answered here.
-async fn shake_hands(socket: TcpStream, peer: SocketAddr, seat: &mut Seat) -> Option<Accepted> {
+/// TLS, where the server has it, and the request.
+async fn shake_hands(socket: Socket, seat: &mut Seat) -> Result<Accepted, Refused> {
     let engine = seat.engine.clone();
     let server = &engine.server;
-    let socket = Socket::new(socket);
-    let mut stream = match timeout(TIME, Stream::accept(socket, server.tls.as_ref())).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            server.log(format_args!(
-                "{peer} no request: tls handshake failed: {error}"
-            ));
-            return None;
-        }
-        Err(_) => {
-            server.log(format_args!(
-                "{peer} no request: tls handshake was not done in time"
-            ));
-            return None;
-        }
-    };
+    let secured = timeout(TIME, Stream::accept(socket, server.tls.as_ref())).await;
+    let secured = secured.map_err(|_| Refused::insecure(&Lack::Late))?;
+    let mut stream = secured.map_err(|error| Refused::insecure(&Lack::of(&error)))?;
     let deadline = Instant::now() + TIME;
     let mut reception = Reception::new();
     let mut input = vec![0; READ_AT_ONCE];
     let refusal = loop {
         let len = match timeout_at(deadline, stream.read(&mut input)).await {
-            Ok(Ok(0)) => break Refusal::without_answer("stream ended before the request"),
+            Ok(Ok(0)) => break Refusal::without_request(&Lack::Ended, false),
             Ok(Ok(len)) => len,
-            Ok(Err(error)) => break Refusal::without_answer(&error.to_string()),
+            Ok(Err(error)) => break Refusal::without_request(&Lack::of(&error), false),
             Err(_) => break reception.expire(),
         };
         match reception.receive(&input[..len], server, || seat.open()) {
@@ -119,7 +144,7 @@ async fn shake_hands(socket: TcpStream, peer: SocketAddr, seat: &mut Seat) -> Op
                 answer,
                 deflate,
             } => {
-                return Some(Accepted {
+                return Ok(Accepted {
                     stream,
                     answer,
                     leftover: input[used..len].to_vec(),
@@ -128,11 +153,10 @@ async fn shake_hands(socket: TcpStream, peer: SocketAddr, seat: &mut Seat) -> Op
             }
         }
     };
-    server.log(format_args!("{peer} {}", refusal.why));
-    if stream.write_all(&refusal.answer).await.is_ok() {
-        linger(stream).await;
-    }
-    None
+    Err(Refused {
+        refusal,
+        stream: Some(stream),
+    })
 }
 
 /// The task of an open connection: while it echoes, no more than the connection.
