@@ -1,15 +1,16 @@
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use framewire::{CloseCode, Opcode, Side};
 
-use crate::server::{Engine, Server, is_ended};
+use crate::server::{DEADLINE, Engine, Server, is_ended};
 
 with_each_engine! {
     sigterm_and_sigint_close_every_connection_with_1001_and_end_with_0,
     it_ends_at_once_when_all_have_answered,
     peers_that_do_not_answer_hold_it_up_for_two_seconds,
     nothing_is_taken_any_more_while_it_ends,
+    a_peer_that_still_speaks_may_close_in_its_own_time,
 }
 
 fn sigterm_and_sigint_close_every_connection_with_1001_and_end_with_0(engine: Engine) {
@@ -79,4 +80,23 @@ fn nothing_is_taken_any_more_while_it_ends(engine: Engine) {
     let _ = late.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(is_ended(&mut late), "it was answered, or left to wait");
     assert!(server.is_running());
+}
+
+fn a_peer_that_still_speaks_may_close_in_its_own_time(engine: Engine) {
+    let server = Server::start(engine, &[]);
+    let mut stream = server.connect_raw();
+    server.signal("TERM");
+    let mut close = [0; 2];
+    stream.read_exact(&mut close).unwrap();
+    let mut reason = vec![0; close[1].into()];
+    stream.read_exact(&mut reason).unwrap();
+    // Sent before that was there, as far as the server knows.
+    stream.write_all(b"\x82\x80\0\0\0\0").unwrap();
+    let a_while = Duration::from_millis(300);
+    stream.set_read_timeout(Some(a_while)).unwrap();
+    let nothing = stream.read(&mut [0]).unwrap_err();
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock, "{nothing}");
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.write_all(b"\x88\x80\0\0\0\0").unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }

@@ -245,6 +245,8 @@ impl Open {
                 Err(TryFeedError::Full(payload)) => {
                     return Poll::Ready(Pause::Held(opcode, payload.to_vec()));
                 }
+                // Nothing follows the Close frame that ends the server but the peer's.
+                Err(TryFeedError::Failed(error)) if error.closed().is_some() => {}
                 Err(TryFeedError::Failed(error)) => return Poll::Ready(Pause::Ended(error)),
             }
         }
