@@ -39,16 +39,7 @@ pub(crate) fn run(server: Server, listener: TcpListener) -> Result<(), String> {
         let _ = waker.wake();
     })?;
     server.announce(&listener)?;
-    let intake = Intake::new(listener, poll.registry(), LISTENER).map_err(failed)?;
-    let mut engine = Engine {
-        poll,
-        intake,
-        connections: Slab::new(),
-        timers: Timers::default(),
-        eager: VecDeque::new(),
-        shared: Shared::new(server),
-        end: None,
-    };
+    let mut engine = Engine::new(poll, listener, server).map_err(failed)?;
     engine.run().map_err(failed)
 }
 
@@ -67,6 +58,18 @@ struct Engine {
 }
 
 impl Engine {
+    fn new(poll: Poll, listener: TcpListener, server: Server) -> io::Result<Self> {
+        Ok(Self {
+            intake: Intake::new(listener, poll.registry(), LISTENER)?,
+            poll,
+            connections: Slab::new(),
+            timers: Timers::default(),
+            eager: VecDeque::new(),
+            shared: Shared::new(server),
+            end: None,
+        })
+    }
+
     fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_over() {
@@ -194,6 +197,7 @@ impl Engine {
         match turn {
             Turn::Wait => {}
             Turn::Again if connection.is_eager() => {}
+
             Turn::Again => {
                 connection.set_eager(true);
                 self.eager.push_back(key);
@@ -218,6 +222,10 @@ impl Engine {
     fn remove(&mut self, key: usize) {
         if let Some(connection) = self.connections.try_remove(key) {
             self.timers.change(key, connection.deadline(), None);
+            if connection.is_eager() {
+                // The next connection has the same key.
+                self.eager.retain(|eager| *eager != key);
+            }
             self.shared.places.leave(connection.place());
         }
     }
@@ -241,3 +249,43 @@ const LISTENER: Token = Token(usize::MAX - 1);
 const EVENTS: usize = 1024;
 /// How many connections are taken before those that are there have their turn.
 const TAKEN_AT_ONCE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net;
+
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::*;
+    use crate::serve::{Options, policy};
+
+    fn engine(options: &[&str]) -> (Engine, SocketAddr) {
+        let command = Options::augment_args(Command::new("serve"));
+        let options = command.no_binary_name(true).get_matches_from(options);
+        let options = Options::from_arg_matches(&options).unwrap();
+        let server = Server::new(&options, policy::acceptor(&options).unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let engine = Engine::new(Poll::new().unwrap(), listener, server).unwrap();
+        (engine, address)
+    }
+
+    #[test]
+    fn a_connection_has_one_turn_at_a_time_and_none_once_it_is_gone() {
+        let (mut engine, address) = engine(&["--quiet"]);
+        let mut client = net::TcpStream::connect(address).unwrap();
+        // More than a head, so that there is something to read away.
+        client.write_all(&vec![b'x'; 300 << 10]).unwrap();
+        engine.take_connections();
+        let started = Instant::now();
+        while engine.eager.is_empty() {
+            assert!(started.elapsed() < Duration::from_secs(10));
+            engine.turn(0);
+        }
+        engine.turn(0);
+        assert_eq!(engine.eager, [0]);
+        engine.displace(0);
+        assert!(engine.eager.is_empty());
+    }
+}
