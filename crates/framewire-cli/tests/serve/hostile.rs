@@ -10,6 +10,7 @@ use crate::server::{Engine, Server};
 with_each_engine! {
     a_peer_that_pings_and_never_reads,
     a_peer_that_sends_messages_and_never_reads,
+    a_peer_that_sends_large_messages_and_never_reads,
     a_peer_that_announces_more_than_anybody_has,
     a_peer_that_announces_the_limit_and_sends_ten_bytes,
     a_hundred_and_thirty_thousand_fragments_of_one_byte,
@@ -21,13 +22,17 @@ const MASK: [u8; 4] = [0; 4];
 
 /// Warms a server up, has `attack` on a new connection, and checks how much the server grew.
 fn memory_stays(engine: Engine, attack: impl FnOnce(&mut TcpStream)) {
+    memory_stays_within(GROWTH, engine, attack);
+}
+
+fn memory_stays_within(growth: usize, engine: Engine, attack: impl FnOnce(&mut TcpStream)) {
     let server = Server::start(engine, &[]);
     server.connect();
     let mut stream = server.connect_raw();
     let before = server.resident();
     attack(&mut stream);
     let grown = server.resident().saturating_sub(before);
-    assert!(grown < GROWTH, "resident memory grew by {grown} bytes");
+    assert!(grown < growth, "resident memory grew by {grown} bytes");
     // The server is still well.
     server.connect();
 }
@@ -37,7 +42,7 @@ fn send_without_reading(stream: &mut TcpStream, frame: &[u8]) {
     stream
         .set_write_timeout(Some(Duration::from_secs(1)))
         .unwrap();
-    let burst = frame.repeat(65_536 / frame.len());
+    let burst = frame.repeat((65_536 / frame.len()).max(1));
     let mut sent = 0;
     while sent < 64 << 20 {
         match stream.write(&burst) {
@@ -79,6 +84,18 @@ fn a_peer_that_pings_and_never_reads(engine: Engine) {
 fn a_peer_that_sends_messages_and_never_reads(engine: Engine) {
     memory_stays(engine, |stream| {
         send_without_reading(stream, &frame(0x82, &[b'm'; 8192]));
+    });
+}
+
+fn a_peer_that_sends_large_messages_and_never_reads(engine: Engine) {
+    const LARGE: usize = 16 << 20;
+    let mut message = vec![0x82, 0xff];
+    message.extend((LARGE as u64).to_be_bytes());
+    message.extend(MASK);
+    message.resize(message.len() + LARGE, b'm');
+    // The first is held until the peer takes it, once.
+    memory_stays_within(LARGE + GROWTH, engine, |stream| {
+        send_without_reading(stream, &message);
     });
 }
 

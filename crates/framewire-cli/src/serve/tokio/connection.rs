@@ -1,6 +1,8 @@
 //! One connection, from the moment it was taken until it is gone.
 
+use std::cell::Cell;
 use std::future::poll_fn;
+use std::mem;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -232,18 +234,29 @@ impl Open {
     ///
     /// The futures of a read can be dropped and made again, so that they take no room at rest.
     fn poll_echo(&mut self, cx: &mut Context<'_>) -> Poll<Pause> {
+        let mut payload = PAYLOAD.take();
+        let pause = self.poll_echo_with(&mut payload, cx);
+        keep(payload);
+        pause
+    }
+
+    fn poll_echo_with(&mut self, payload: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Pause> {
         loop {
-            let read = pin!(self.websocket.next_message_and_writer()).poll(cx);
-            let (message, writer) = match ready!(read) {
-                Ok(read) => read,
+            payload.clear();
+            // One that did not come in one read is not copied, so that it can wait and be held once.
+            let read = pin!(self.websocket.read_message(payload)).poll(cx);
+            let opcode = match ready!(read) {
+                Ok(opcode) => opcode,
                 Err(error) => return Poll::Ready(Pause::Ended(error)),
             };
-            let (opcode, payload) = (message.opcode(), message.payload());
             self.conversation.traffic.count(payload);
-            match writer.try_feed_message(opcode, payload) {
+            if payload.len() > FED_AT_ONCE {
+                return Poll::Ready(Pause::Held(opcode, mem::take(payload)));
+            }
+            match self.websocket.try_feed_message(opcode, &payload[..]) {
                 Ok(()) => {}
-                Err(TryFeedError::Full(payload)) => {
-                    return Poll::Ready(Pause::Held(opcode, payload.to_vec()));
+                Err(TryFeedError::Full(_)) => {
+                    return Poll::Ready(Pause::Held(opcode, mem::take(payload)));
                 }
                 // Nothing follows the Close frame that ends the server but the peer's.
                 Err(TryFeedError::Failed(error)) if error.closed().is_some() => {}
@@ -252,15 +265,23 @@ impl Open {
         }
     }
 
+    /// Sends a message that has to wait, from where it lies.
+    async fn send(&mut self, opcode: Opcode, payload: Vec<u8>) -> Result<(), Error> {
+        let sent = self.websocket.feed_message(opcode, &payload).await;
+        keep(payload);
+        match sent {
+            Err(error) if error.closed().is_none() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends the message that has to wait, or ends the connection.
     async fn pass(mut self, pause: Pause) -> Option<Self> {
         let end = match pause {
-            Pause::Held(opcode, payload) => {
-                match self.websocket.feed_message(opcode, &payload).await {
-                    Ok(()) => return Some(self),
-                    Err(error) => error,
-                }
-            }
+            Pause::Held(opcode, payload) => match self.send(opcode, payload).await {
+                Ok(()) => return Some(self),
+                Err(error) => error,
+            },
             Pause::Ended(error) => error,
             Pause::Ending => self.go_away().await,
         };
@@ -274,12 +295,12 @@ impl Open {
             return error;
         }
         loop {
-            let fed = match poll_fn(|cx| self.poll_echo(cx)).await {
-                Pause::Held(opcode, payload) => self.websocket.feed_message(opcode, &payload).await,
+            let sent = match poll_fn(|cx| self.poll_echo(cx)).await {
+                Pause::Held(opcode, payload) => self.send(opcode, payload).await,
                 Pause::Ended(error) => Err(error),
                 Pause::Ending => Ok(()),
             };
-            if let Err(error) = fed {
+            if let Err(error) = sent {
                 return error;
             }
         }
@@ -315,6 +336,21 @@ async fn linger(mut stream: Stream) {
     let _ = timeout(LINGER, drained).await;
 }
 
+thread_local! {
+    /// The memory of the last message, for the next one of whichever connection.
+    static PAYLOAD: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+fn keep(payload: Vec<u8>) {
+    if payload.capacity() <= KEPT {
+        PAYLOAD.set(payload);
+    }
+}
+
+/// The longest message that is copied into the write buffer.
+const FED_AT_ONCE: usize = 64 << 10;
+/// The most memory of a message that is kept.
+const KEPT: usize = 1 << 20;
 /// How much is read with one call before and after the connection is open.
 const READ_AT_ONCE: usize = 4 << 10;
 
