@@ -32,7 +32,7 @@ pub(crate) use self::options::Options;
 use self::options::Engine;
 use crate::{Failure, is_deceptive};
 
-/// Serves until SIGINT or SIGTERM.
+/// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.threads.is_some() && options.engine != Engine::Tokio {
         return Err(misuse("--threads is for the engine tokio"));
@@ -58,7 +58,7 @@ fn serve(options: &Options, acceptor: Acceptor) -> Result<(), String> {
     }
 }
 
-/// Has SIGINT and SIGTERM call this instead of ending the program, from a thread of its own.
+/// Has SIGINT, SIGTERM and SIGHUP call this instead of ending the program, from a thread of its own.
 fn on_signal(handler: impl FnMut() + Send + 'static) -> Result<(), String> {
     ctrlc::set_handler(handler).map_err(|error| format!("cannot handle signals: {error}"))
 }

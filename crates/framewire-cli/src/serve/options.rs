@@ -10,8 +10,8 @@ use crate::size::parse_bytes;
 
 /// Echo every message, and serve a page to try it from a browser.
 ///
-/// Prints `listening on ws://HOST:PORT/` (with TLS `wss://`) when it is ready. Ctrl-C or SIGTERM closes every
-/// connection with 1001 (going away) and ends the program.
+/// Prints `listening on ws://HOST:PORT/` (with TLS `wss://`) when it is ready. Ctrl-C, SIGTERM or SIGHUP closes
+/// every connection with 1001 (going away) and ends the program; under nohup SIGHUP does so, too.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// Where to listen; port 0 takes a free one

@@ -6,15 +6,15 @@ use framewire::{CloseCode, Opcode, Side};
 use crate::server::{DEADLINE, Engine, Server, is_ended};
 
 with_each_engine! {
-    sigterm_and_sigint_close_every_connection_with_1001_and_end_with_0,
+    signals_close_every_connection_with_1001_and_end_with_0,
     it_ends_at_once_when_all_have_answered,
     peers_that_do_not_answer_hold_it_up_for_two_seconds,
     nothing_is_taken_any_more_while_it_ends,
     a_peer_that_still_speaks_may_close_in_its_own_time,
 }
 
-fn sigterm_and_sigint_close_every_connection_with_1001_and_end_with_0(engine: Engine) {
-    for signal in ["TERM", "INT"] {
+fn signals_close_every_connection_with_1001_and_end_with_0(engine: Engine) {
+    for signal in ["TERM", "INT", "HUP"] {
         let server = Server::start(engine, &[]);
         let mut websockets: Vec<_> = (0..20).map(|_| server.connect()).collect();
         for websocket in &mut websockets {
@@ -30,6 +30,7 @@ fn sigterm_and_sigint_close_every_connection_with_1001_and_end_with_0(engine: En
                 (CloseCode::GOING_AWAY, Side::Peer)
             );
         }
+        drop(websockets);
         let (status, rest) = server.end();
         assert_eq!((status.code(), rest.as_str()), (Some(0), ""), "{signal}");
     }

@@ -134,7 +134,7 @@ impl Server {
         String::from_utf8(answer).unwrap()
     }
 
-    /// Sends a signal by its name: TERM, INT.
+    /// Sends a signal by its name: TERM, INT, HUP.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let kill = format!("kill -{name} \"$1\"");
