@@ -197,7 +197,6 @@ impl Engine {
         match turn {
             Turn::Wait => {}
             Turn::Again if connection.is_eager() => {}
-
             Turn::Again => {
                 connection.set_eager(true);
                 self.eager.push_back(key);
