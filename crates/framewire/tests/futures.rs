@@ -117,7 +117,7 @@ async fn close_of_the_sink_sends_all_that_waits() {
             client.feed(number.to_string().into()).await.unwrap();
         }
         SinkExt::<Message>::close(&mut client).await.unwrap();
-        client
+        assert!(client.next().await.is_none());
     });
     for number in 0..100 {
         let message = patiently(server.next()).await.unwrap().unwrap();

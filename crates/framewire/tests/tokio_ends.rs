@@ -59,6 +59,76 @@ async fn rfc6455_5_5_1_a_close_is_reported_when_what_was_fed_and_its_echo_were_s
     assert_eq!(heard[1004..], [0x88, 2, 0x03, 0xE8]);
 }
 
+/// The same, with the messages as a `Stream`.
+#[cfg(feature = "futures")]
+#[tokio::test]
+async fn rfc6455_5_5_1_a_stream_ends_when_what_was_fed_and_the_echo_of_the_close_were_sent() {
+    use framewire::tokio::Message;
+    use futures_util::stream::FusedStream as _;
+    use futures_util::{SinkExt as _, StreamExt as _};
+
+    for (last, code) in [
+        (&[0x88, 0x80, 0, 0, 0, 0][..], None),
+        (&[0xFF], Some([0x03, 0xEA])),
+    ] {
+        let (mut server, mut peer) = narrow();
+        let said = [&frame(0x82, &[7; 1000])[..], last].concat();
+        let peer = async move {
+            peer.write_all(&said).await.unwrap();
+            let mut heard = vec![];
+            peer.read_to_end(&mut heard).await.unwrap();
+            heard
+        };
+        let echo = async move {
+            let mut errors = 0;
+            while let Some(message) = server.next().await {
+                assert!(!server.is_terminated() || message.is_err());
+                let Ok(message) = message else {
+                    errors += 1;
+                    continue;
+                };
+                let fed: Result<(), _> = server.feed(message as Message).await;
+                fed.unwrap();
+            }
+            assert!(server.is_terminated());
+            errors
+        };
+        let both = timeout(PATIENCE, async { tokio::join!(echo, peer) });
+        let (errors, heard) = both.await.unwrap();
+        assert_eq!(errors, usize::from(code.is_some()));
+        assert_eq!(heard[1004], 0x88);
+        if let Some(code) = code {
+            assert_eq!(heard[1006..1008], code);
+        }
+    }
+}
+
+/// The same, with a byte stream.
+#[tokio::test]
+async fn rfc6455_5_5_1_a_byte_stream_ends_when_what_was_written_and_the_echo_of_the_close_were_sent()
+ {
+    let close = [0x88, 0x80, 0, 0, 0, 0];
+    let (server, mut peer) = narrow();
+    let mut server = server.into_byte_stream();
+    let peer = async move {
+        let mut heard = vec![0; 4];
+        peer.read_exact(&mut heard).await.unwrap();
+        peer.write_all(&close).await.unwrap();
+        peer.read_to_end(&mut heard).await.unwrap();
+        heard
+    };
+    let ended = async move {
+        server.write_all(&[7; 1000]).await.unwrap();
+        let len = server.read(&mut [0; 10]).await.unwrap();
+        assert_eq!(len, 0);
+    };
+    let ((), heard) = timeout(PATIENCE, async { tokio::join!(ended, peer) })
+        .await
+        .unwrap();
+    assert_eq!(heard.len(), 4 + 1000 + 2);
+    assert_eq!(heard[1004..], [0x88, 0]);
+}
+
 #[tokio::test]
 async fn rfc6455_7_1_7_a_violation_is_reported_when_its_close_was_sent() {
     let (end, heard) = echo_to_one_that_reads_at_the_end(&[0xFF]).await;

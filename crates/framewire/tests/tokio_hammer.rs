@@ -10,7 +10,7 @@ use std::time::Duration;
 use framewire::tokio::{ReadHalf, WebSocket, WriteHalf};
 use framewire::{CloseCode, Config, Opcode};
 use support::wire::pattern;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -130,3 +130,91 @@ async fn each_message_of_many_tasks_arrives_whole_and_in_order() {
 
 /// Far longer than it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One that sends long messages without end, and what another wants to send between them: how many of
+/// those messages come before that.
+async fn messages_before<T>(
+    other: impl AsyncFnOnce(WriteHalf<DuplexStream>) -> T + 'static,
+    is_other: impl Fn(u8, &[u8]) -> bool,
+) -> usize {
+    let (stream, mut peer) = tokio::io::duplex(1000);
+    let server = WebSocket::server(stream, Config::default()).unwrap();
+    let (_reader, writer) = server.split();
+    let greedy = writer.clone();
+    let local = tokio::task::LocalSet::new();
+    local.spawn_local(async move {
+        loop {
+            greedy.write_message(Opcode::Binary, &LONG).await.unwrap();
+        }
+    });
+    local.spawn_local(async move {
+        // The other is in the middle of its first message.
+        tokio::task::yield_now().await;
+        other(writer).await;
+    });
+    let counting = async {
+        for before in 0..MOST {
+            let mut header = [0; 2];
+            peer.read_exact(&mut header).await.unwrap();
+            let mut payload = vec![0; usize::from(header[1])];
+            if header[1] == 127 {
+                let mut len = [0; 8];
+                peer.read_exact(&mut len).await.unwrap();
+                payload.resize(usize::try_from(u64::from_be_bytes(len)).unwrap(), 0);
+            }
+            peer.read_exact(&mut payload).await.unwrap();
+            if is_other(header[0], &payload) {
+                return before;
+            }
+        }
+        MOST
+    };
+    timeout(PATIENCE, local.run_until(counting)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_task_that_never_stops_sending_lets_others_send() {
+    let before = messages_before(
+        async |writer| writer.write_message(Opcode::Text, b"small").await,
+        |_, payload| payload == b"small",
+    );
+    assert!(before.await <= 2);
+    let before = messages_before(
+        async |writer| writer.write_message(Opcode::Binary, &vec![1; 70_000]).await,
+        |_, payload| payload.len() == 70_000,
+    );
+    assert!(before.await <= 2);
+}
+
+#[tokio::test]
+async fn a_task_that_never_stops_sending_lets_control_frames_through() {
+    let before = messages_before(
+        async |writer| writer.ping(b"ping").await,
+        |_, payload| payload == b"ping",
+    );
+    assert!(before.await <= 2);
+    let before = messages_before(
+        async |writer| writer.close(CloseCode::NORMAL, "").await,
+        |first, _| first == 0x88,
+    );
+    assert!(before.await <= 2);
+}
+
+#[cfg(feature = "futures")]
+#[tokio::test]
+async fn a_task_that_never_stops_sending_lets_a_sink_send() {
+    use futures_util::SinkExt as _;
+
+    let before = messages_before(
+        async |mut writer| {
+            let message = framewire::tokio::Message::from("small");
+            writer.send(message).await
+        },
+        |_, payload| payload == b"small",
+    );
+    assert!(before.await <= 2);
+}
+
+const LONG: [u8; 100_000] = [0; 100_000];
+/// How many messages are waited for.
+const MOST: usize = 200;

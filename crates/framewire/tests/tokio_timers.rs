@@ -13,7 +13,7 @@ use support::peer;
 use support::polled::{Plan, Stream};
 use support::script::{Direction, Fault};
 use support::wire::{CLOSE, FIN, PING, TEXT, frame, frames};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt as _, DuplexStream};
 use tokio::time::{Instant, sleep, timeout};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
@@ -150,6 +150,77 @@ async fn a_ping_that_fails_ends_it_with_the_error() {
             // The first was taken, and those after it are left out.
             end => assert!(stalled && matches!(end, KeepAliveEnd::NoPong), "{end:?}"),
         }
+    }
+}
+
+/// A server that is in the middle of a message to a peer that has taken none of it.
+fn in_the_middle_of(
+    message: &'static [u8],
+) -> (
+    ReadHalf<DuplexStream>,
+    WriteHalf<DuplexStream>,
+    DuplexStream,
+) {
+    let (server, peer) = tokio::io::duplex(64);
+    let server = WebSocket::server(server, Config::default()).unwrap();
+    let (reader, writer) = server.split();
+    let sending = writer.clone();
+    tokio::spawn(async move { sending.write_message(Opcode::Binary, message).await });
+    (reader, writer, peer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_noticed_at_the_deadline_of_the_first_ping() {
+    for message in [&[7; 1000][..], &[7; 100_000]] {
+        let (reader, writer, _peer) = in_the_middle_of(message);
+        tokio::spawn(read(reader));
+        tokio::task::yield_now().await;
+        let begun = Instant::now();
+        let end = timeout(20 * DEADLINE, writer.keep_alive(INTERVAL, DEADLINE)).await;
+        assert!(matches!(end, Ok(KeepAliveEnd::NoPong)), "{end:?}");
+        let (expected, taken) = (INTERVAL + DEADLINE, begun.elapsed());
+        assert!(
+            taken >= expected && taken < expected + Duration::from_millis(20),
+            "{taken:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_a_message_slowly_is_sent_its_ping_after_it() {
+    for message in [&[7; 1000][..], &[7; 100_000]] {
+        let (reader, writer, mut peer) = in_the_middle_of(message);
+        tokio::spawn(read(reader));
+        let pinging = tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
+        let mut received = vec![];
+        while received.len() < message.len() {
+            sleep(DEADLINE - Duration::from_secs(1)).await;
+            peer.read_buf(&mut received).await.unwrap();
+        }
+        assert!(!pinging.is_finished());
+        // The peer reads on, and answers nothing.
+        while !pinging.is_finished() {
+            let _ = timeout(INTERVAL, peer.read_buf(&mut received)).await;
+        }
+        assert!(matches!(pinging.await.unwrap(), KeepAliveEnd::NoPong));
+        let ping = received.windows(2).position(|bytes| bytes == [0x89, 8]);
+        assert!(ping.is_some_and(|at| at > message.len()), "{ping:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_found_no_room_goes_when_there_is_some() {
+    for message in [&[7; 1000][..], &[7; 100_000]] {
+        let (reader, writer, mut peer) = in_the_middle_of(message);
+        tokio::spawn(read(reader));
+        tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
+        sleep(INTERVAL).await;
+        let mut received = vec![];
+        while !received.ends_with(&[0x89, 8, 0, 0, 0, 0, 0, 0, 0, 1]) {
+            let reading = timeout(INTERVAL / 2, peer.read_buf(&mut received));
+            assert!(reading.await.unwrap().unwrap() > 0);
+        }
+        assert!(received.len() > message.len());
     }
 }
 

@@ -34,6 +34,8 @@ struct Queued {
     /// The number of a Ping of the heartbeat.
     ping: Option<u64>,
     flush: bool,
+    /// A Ping for which there was no room: goes when somebody has the writer, and makes nobody take it.
+    late_ping: Option<u64>,
 }
 
 impl<S> Exchange<S> {
@@ -131,6 +133,8 @@ impl<S: Write> Exchange<S> {
     }
 
     /// Sends a Ping of the heartbeat without waiting for another's write: that one sends it.
+    ///
+    /// After `WouldBlock` it goes when the stream takes more, or at the end of the frame that is under way.
     pub(crate) fn queue_ping(&self, number: u64) -> Result<(), Error> {
         let Some(mut writer) = try_lock(&self.writer) else {
             lock(&self.queued).ping = Some(number);
@@ -145,8 +149,11 @@ impl<S: Write> Exchange<S> {
     /// Sends a Ping of the heartbeat, whose Pong is due from now on.
     fn ping(&self, writer: &mut Writer<S>, number: u64) -> Result<(), Error> {
         let number_bytes = number.to_be_bytes();
-        let ping = writer.begin_frame(true, Rsv::NONE, Opcode::Ping, &number_bytes)?;
-        writer.send_all(ping)?;
+        let begun = writer.begin_frame(true, Rsv::NONE, Opcode::Ping, &number_bytes);
+        if matches!(&begun, Err(error) if error.is_would_block()) {
+            lock(&self.queued).late_ping = Some(number);
+        }
+        writer.send_all(begun?)?;
         writer.flush_taken()?;
         self.heartbeat.sent(number);
         Ok(())
@@ -173,11 +180,21 @@ impl<S: Write> Exchange<S> {
 
     fn settle(&self, writer: &mut Writer<S>) {
         let queued = mem::take(&mut *lock(&self.queued));
-        if !queued.is_empty() {
+        let mut ping = queued.ping;
+        if let Some(late) = queued.late_ping
+            && ping.is_none()
+        {
+            if writer.has_room_for_control() {
+                ping = Some(late);
+            } else {
+                lock(&self.queued).late_ping = Some(late);
+            }
+        }
+        if !queued.is_empty() || ping.is_some() {
             if let Some(reply) = queued.reply {
                 writer.reply(reply);
             }
-            if let Some(number) = queued.ping
+            if let Some(number) = ping
                 && let Err(error) = self.ping(writer, number)
             {
                 self.heartbeat.fail(error);

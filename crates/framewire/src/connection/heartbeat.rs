@@ -109,9 +109,12 @@ impl Heartbeat {
         let now = (self.clock)();
         let mut beat = lock(&self.beat);
         let next = beat.next(pulse, now);
+        let mut before = None;
         if let Next::Wait(_) = next {
-            beat.waker = Some(waker.clone());
+            before = beat.waker.replace(waker.clone());
         }
+        drop(beat);
+        drop(before);
         next
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Apart {
     pub(super) limits: Limits,
     pub(super) read_buffer: usize,
     coalesce_writes: bool,
+    #[cfg(feature = "futures")]
+    told_end: bool,
     /// What was read of a compressed message that is streamed, and not yet decompressed.
     #[cfg(feature = "deflate")]
     pub(crate) compressed: Option<CompressedPiece>,
@@ -91,6 +93,8 @@ impl Reader {
                 limits: config.limits,
                 read_buffer: config.read_buffer,
                 coalesce_writes: config.coalesce_writes,
+                #[cfg(feature = "futures")]
+                told_end: false,
                 #[cfg(feature = "deflate")]
                 compressed: None,
             }),
@@ -124,12 +128,19 @@ impl Reader {
         get_mut(self.apart.handlers.get_or_insert_default())
     }
 
-    /// Has nothing more come, after an error of the stream that need not be the last.
+    /// Notes that a `Stream` has told its end. Nothing more comes, after an error of the stream that need
+    /// not be the last, too.
     #[cfg(feature = "futures")]
-    pub(crate) fn give_up(&mut self) {
+    pub(crate) fn tell_end(&mut self) {
+        self.apart.told_end = true;
         self.apart
             .ended
             .get_or_insert_with(|| Box::new(Ended::Lost));
+    }
+
+    #[cfg(feature = "futures")]
+    pub(crate) fn has_told_end(&self) -> bool {
+        self.apart.told_end
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -170,6 +170,11 @@ impl<S> Writer<S> {
         self.sender.encoder().role()
     }
 
+    /// Whether a control frame can go now without waiting for the stream or for the end of a frame.
+    pub(crate) fn has_room_for_control(&self) -> bool {
+        !self.stalled && self.in_frame.is_none()
+    }
+
     /// What the stream has failed with, so that nothing can be written any more.
     pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
         self.failed

@@ -2,21 +2,22 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::WebSocket;
 use super::access::poll_job;
 use super::message_reader::AT_ONCE;
-use super::source::poll_read;
+use super::source::{Source as _, has_answer, poll_read};
 use crate::connection::{Access as _, Writer, read_bytes};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Opcode, Rsv};
 
 /// Bytes over binary messages, whose bounds mean nothing: a tunnel for any protocol.
 ///
-/// Reading waits for the next byte and gives 0 after a Close frame with 1000, 1001 or no code. Text,
+/// Reading waits for the next byte and gives 0 after a Close frame with 1000, 1001 or no code, when what was
+/// written before and what answers the Close frame has been sent. Text,
 /// which is no bytes, is answered with Close 1003. A write of any size is fed as messages of at most
 /// the connection's chunk size; flushing, or a read that waits, sends them. Shutting down flushes and
 /// sends a Close frame with 1000, which ends both directions: a WebSocket connection has no half-close
@@ -54,10 +55,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
     ) -> Poll<io::Result<()>> {
         let WebSocket { reader, writer } = &mut self.get_mut().websocket;
         let room = buf.remaining().min(AT_ONCE);
-        let read = poll_read(reader, writer, cx, |reader, writer| {
+        let read = ready!(poll_read(reader, writer, cx, |reader, writer| {
             read_bytes(reader, writer, buf.initialize_unfilled_to(room))
-        });
-        read.map_ok(|len| buf.advance(len)).map_err(Error::into)
+        }));
+        let is_end = match &read {
+            Ok(len) => *len == 0 && room > 0,
+            Err(error) => has_answer(error) || writer.closed().is_some(),
+        };
+        if is_end && !writer.send_all() {
+            return Poll::Pending;
+        }
+        Poll::Ready(read.map(|len| buf.advance(len)).map_err(Error::into))
     }
 }
 
@@ -84,6 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.websocket.writer.check_no_frame()?;
         self.get_mut().poll_write_job(cx, |writer| {
             let len = buf.len().min(writer.chunk_size());
             if len > 0 {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::WriteHalf;
-use crate::connection::{KeepAliveEnd, Next};
+use crate::connection::{KeepAliveEnd, Next, after};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Sends a Ping each `interval`, the first after one, until there is a reason to stop: to be
@@ -18,8 +18,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     ///
     /// A Ping carries a number in eight bytes; a Pong answers it and those before it (RFC 6455
     /// 5.5.3), and is due `pong_deadline` after the Ping was taken. A Ping that finds the stream
-    /// stalled, or another task in the middle of a frame, is left out: then a Pong that is due tells,
-    /// or the one who writes.
+    /// stalled, or another task in the middle of a frame, waits for that to end. A stream that takes
+    /// nothing at all for `pong_deadline` meanwhile is a peer without a Pong, too.
     ///
     /// One at a time: a second call stops the first. Cancelled, no Ping is sent any more. To let go
     /// of a peer that is gone, see [`abort`](Self::abort).
@@ -34,6 +34,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             Ok(pulse) => pulse,
             Err(end) => return end,
         };
+        // Since when a Ping waits, and how much the stream had taken then.
+        let mut held = None;
         let mut timer = pin!(sleep_until(Instant::now()));
         poll_fn(|cx| {
             loop {
@@ -41,13 +43,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
                     Next::End(end) => return Poll::Ready(end),
                     Next::Ping => {
                         let number = heartbeat.next_number(&mut pulse);
-                        if let Err(error) = exchange.queue_ping(number)
-                            && !error.is_would_block()
-                        {
-                            return Poll::Ready(KeepAliveEnd::WriteFailed(error));
+                        match exchange.queue_ping(number) {
+                            Ok(()) => held = None,
+                            Err(error) if error.is_would_block() => {
+                                held.get_or_insert((Instant::now(), self.shared.taken()));
+                            }
+                            Err(error) => return Poll::Ready(KeepAliveEnd::WriteFailed(error)),
                         }
                     }
-                    Next::Wait(until) => {
+                    Next::Wait(mut until) => {
+                        held = held.filter(|&(_, taken)| taken == self.shared.taken());
+                        if let Some((since, _)) = held {
+                            let deadline = after(since.into_std(), pong_deadline);
+                            if Instant::now().into_std() >= deadline {
+                                return Poll::Ready(KeepAliveEnd::NoPong);
+                            }
+                            until = until.min(deadline);
+                        }
                         timer.as_mut().reset(Instant::from_std(until));
                         if timer.as_mut().poll(cx).is_pending() {
                             return Poll::Pending;

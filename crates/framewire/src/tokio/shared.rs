@@ -15,7 +15,7 @@ use super::source::Source;
 use super::waiting::{Place, Waiting};
 use crate::connection::{self, Exchange, Reply, Transport, Writer};
 use crate::error::{Error, Side, would_block};
-use crate::lock::atomic::{AtomicBool, Ordering};
+use crate::lock::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock};
 
 /// What both halves have.
@@ -24,8 +24,6 @@ pub(super) struct Shared<S> {
     exchange: Exchange<WriteEnd<S>>,
     stream: Arc<Duplex<S>>,
     waiting: Arc<Waiting>,
-    /// Whether a task has the right to send a message, which may be many frames.
-    is_sending: AtomicBool,
 }
 
 /// The stream, of which each direction is polled by itself: locked for as long as that takes, and
@@ -34,6 +32,8 @@ pub(super) struct Shared<S> {
 struct Duplex<S> {
     stream: Mutex<S>,
     aborted: AtomicBool,
+    /// How often it took something.
+    taken: AtomicUsize,
 }
 
 impl<S> Duplex<S> {
@@ -80,15 +80,26 @@ impl<S: AsyncWrite + Unpin> WriteEnd<S> {
     }
 }
 
+impl<S> WriteEnd<S> {
+    fn note(&self, written: io::Result<usize>) -> io::Result<usize> {
+        if written.is_ok() {
+            self.stream.taken.fetch_add(1, Ordering::Relaxed);
+        }
+        written
+    }
+}
+
 impl<S: AsyncWrite + Unpin> Write for WriteEnd<S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.poll(WRITING, |stream, cx| polled::write(stream, cx, buf))
+        let written = self.poll(WRITING, |stream, cx| polled::write(stream, cx, buf));
+        self.note(written)
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.poll(WRITING, |stream, cx| {
+        let written = self.poll(WRITING, |stream, cx| {
             polled::write_vectored(stream, cx, bufs)
-        })
+        });
+        self.note(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -107,6 +118,7 @@ impl<S> Shared<S> {
             stream: Arc::new(Duplex {
                 stream: Mutex::new(polled.stream),
                 aborted: AtomicBool::new(false),
+                taken: AtomicUsize::new(0),
             }),
             waker,
             has_blocked: [false; 2],
@@ -116,7 +128,6 @@ impl<S> Shared<S> {
             exchange: Exchange::new(writer, || Instant::now().into_std()),
             stream,
             waiting,
-            is_sending: AtomicBool::new(false),
         }
     }
 
@@ -133,6 +144,11 @@ impl<S> Shared<S> {
         &self.waiting
     }
 
+    /// Tells whether the stream takes anything, by what it says at two times.
+    pub(super) fn taken(&self) -> usize {
+        self.stream.taken.load(Ordering::Relaxed)
+    }
+
     /// Fails whatever either half does next, and wakes whoever waits.
     pub(super) fn abort(&self) {
         self.stream.aborted.store(true, Ordering::Release);
@@ -143,8 +159,8 @@ impl<S> Shared<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// The right to send a message, if no other task has it.
     pub(super) fn try_message(&self) -> Option<SharedWriter<'_, S>> {
-        self.try_right()
-            .map(|right| SharedWriter::new(right, Place::new(&self.waiting)))
+        let is_taken = self.waiting.try_take_right();
+        is_taken.then(|| SharedWriter::new(Right(self), Place::new(&self.waiting)))
     }
 
     /// The right to send a message: waits for the one that another task is sending.
@@ -159,26 +175,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         place: &mut Place<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Right<'_, S>, Error>> {
-        let mut right = self.try_right();
-        if right.is_none() {
-            place.stand_in_line(cx.waker());
-            // It may have been let go meanwhile.
-            right = self.try_right();
-        }
-        if let Some(right) = right {
-            place.leave_line();
-            return Poll::Ready(Ok(right));
+        if place.poll_right(cx.waker()).is_ready() {
+            return Poll::Ready(Ok(Right(self)));
         }
         self.stream.check()?;
         Poll::Pending
-    }
-
-    fn try_right(&self) -> Option<Right<'_, S>> {
-        let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
-        let taken = self
-            .is_sending
-            .compare_exchange(false, true, acquire, relaxed);
-        taken.ok().map(|_| Right(self))
     }
 
     /// The writer, when nobody else has it any more.
@@ -248,7 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
     }
 
     fn end_frame(&mut self) {
-        self.shared.waiting.wake_writers();
+        self.place.end_frame();
     }
 
     fn leave(&mut self) {
@@ -264,7 +265,7 @@ pub struct SharedWriter<'a, S> {
     pub(super) place: Place<'a>,
 }
 
-/// The right to send a message, which may be many frames.
+/// The right to send a message.
 #[derive(Debug)]
 pub(super) struct Right<'a, S>(&'a Shared<S>);
 
@@ -276,8 +277,7 @@ impl<'a, S> SharedWriter<'a, S> {
 
 impl<S> Drop for Right<'_, S> {
     fn drop(&mut self) {
-        self.0.is_sending.store(false, Ordering::Release);
-        self.0.waiting.wake_next();
+        self.0.waiting.pass_right_on();
     }
 }
 
@@ -299,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for SharedWriter<'_, S> {
     }
 
     fn end_frame(&mut self) {
-        self.right.0.waiting.wake_writers();
+        self.place.end_frame();
     }
 
     fn leave(&mut self) {

@@ -14,7 +14,6 @@ use super::waiting::{Place, Ticket};
 use super::{Message, WebSocket, WriteHalf, Writer};
 use crate::connection::{self, Access as _};
 use crate::error::{Error, ErrorKind};
-use crate::protocol::SendError;
 
 /// As the [`Sink`] of its [`writer`](WebSocket::writer).
 impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
@@ -51,10 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if let Some(opcode) = self.core.frame_under_way() {
-            // A future was forgotten, and with it the rest of its frame.
-            return Poll::Ready(Err(SendError::MessageOpen(opcode).into()));
-        }
+        self.check_no_frame()?;
         poll(&mut self.get_mut(), cx, connection::Writer::make_ready)
     }
 
@@ -158,13 +154,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         let right = match self.shared.poll_right(&mut place, cx) {
             Poll::Ready(Ok(right)) => right,
             other => {
-                self.sink.ticket = place.keep();
+                self.sink.ticket = place.keep_if(other.is_pending());
                 return other.map_ok(drop);
             }
         };
         let mut writer = SharedWriter::new(right, place);
         let done = poll(&mut writer, cx, job);
-        self.sink.ticket = writer.place.keep();
+        self.sink.ticket = writer.place.keep_if(done.is_pending());
         done
     }
 
@@ -178,7 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         let place = Place::of_half(self.shared.waiting(), self.sink.ticket);
         let mut frames = manner(Frames::at(&self.shared, place));
         let done = poll(&mut frames, cx, job);
-        self.sink.ticket = frames.place.keep();
+        self.sink.ticket = frames.place.keep_if(done.is_pending());
         done
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn poll_read_to_end<T: Source, R>(
 }
 
 /// Whether it is an end that a Close frame of this end answers. It is said again when asked again.
-fn has_answer(error: &Error) -> bool {
+pub(super) fn has_answer(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Closed(_) | ErrorKind::Violation(_))
 }
 

@@ -32,8 +32,10 @@ pub struct ReadHalf<S> {
 /// want to write.
 ///
 /// Messages never interleave: a message that is being streamed keeps other messages waiting. Its
-/// fragments let control frames through. Futures that wait for another's message to end are woken one at a
-/// time, in the order in which they came: one that is kept and not polled keeps those behind it waiting.
+/// fragments let control frames through, and between messages those go first that waited for a frame to
+/// end. Futures that wait for another's message have their turn in the order in which they came: one that
+/// is kept and not polled keeps those behind it waiting, as with a lock of tokio's. A half that is used as
+/// a `Sink` loses its turn where it is not polled.
 ///
 /// Every method is cancel-safe: see [`Writer`].
 #[derive(Debug)]

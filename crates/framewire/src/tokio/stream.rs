@@ -6,14 +6,15 @@ use std::task::{Context, Poll, ready};
 use futures_core::{FusedStream, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::source::{Source, poll_read};
+use super::source::{Source, poll_read_to_end};
 use super::{Message, ReadHalf, WebSocket};
 use crate::connection::Reader;
 use crate::error::{Error, ErrorKind};
 
 /// Data messages alone: control frames are answered on the way, as
 /// [`next_message`](WebSocket::next_message) does. Ends after a Close frame, and after one error of any
-/// other kind. What the [`Sink`](futures_sink::Sink) was fed goes out before a read that waits.
+/// other kind. What the [`Sink`](futures_sink::Sink) was fed goes out before a read that waits, and before the
+/// end is told, with what answers the Close frame: a peer that takes nothing holds that up.
 ///
 /// With futures' `StreamExt` in scope `buffered` is that one's; that of the
 /// [`writer`](WebSocket::writer) tells how many bytes wait.
@@ -32,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
     fn is_terminated(&self) -> bool {
-        self.reader.has_ended()
+        self.reader.has_told_end()
     }
 }
 
@@ -48,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for ReadHalf<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for ReadHalf<S> {
     fn is_terminated(&self) -> bool {
-        self.reader.has_ended()
+        self.reader.has_told_end()
     }
 }
 
@@ -57,20 +58,20 @@ fn poll_next(
     source: &mut impl Source,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message, Error>>> {
-    if reader.has_ended() {
+    if reader.has_told_end() {
         return Poll::Ready(None);
     }
-    let found = ready!(poll_read(reader, source, cx, Reader::next_message));
+    let found = ready!(poll_read_to_end(reader, source, cx, Reader::next_message));
     Poll::Ready(match found {
         Ok(found) => {
             let mut payload = Vec::new();
             let (opcode, rsv) = reader.hand_over(&found, &mut payload);
             Some(Ok(Message::received(opcode, rsv, payload)))
         }
-        Err(error) if matches!(error.kind(), ErrorKind::Closed(_)) => None,
         Err(error) => {
-            reader.give_up();
-            Some(Err(error))
+            reader.tell_end();
+            let is_closed = matches!(error.kind(), ErrorKind::Closed(_));
+            (!is_closed).then_some(Err(error))
         }
     })
 }

@@ -1,13 +1,13 @@
-//! The tasks that wait for the writing side of a split connection.
+//! The tasks that wait for the writing side of a split connection, and which of them has a turn.
 
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::{Poll, Wake, Waker};
 
 use crate::lock::{Mutex, lock};
 
-/// Who has to be woken, and for what.
+/// Who has to be woken, and for what, and who may send a message.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     tasks: Mutex<Tasks>,
@@ -21,6 +21,11 @@ struct Tasks {
     writers: BTreeMap<u64, Waker>,
     /// Those that wait for the right to send a message, in the order in which they came.
     line: BTreeMap<u64, InLine>,
+    right: Right,
+    /// How many have waited for the stream or for a frame's end, and are not done.
+    unfinished: usize,
+    /// Whether a frame has ended while others were not done, so that they go before the next message.
+    yields: bool,
     /// How many numbers were given out.
     numbers: u64,
 }
@@ -28,17 +33,30 @@ struct Tasks {
 #[derive(Debug)]
 struct InLine {
     waker: Waker,
-    /// Whether it may never come back: a half waits for as long as it is a half.
     is_half: bool,
+}
+
+/// The right to send a message, which may be many frames.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Right {
+    #[default]
+    Free,
+    /// Free, and others were woken for it or for a frame: one that comes only now lets them go first.
+    Offered,
+    Taken,
+    /// Kept for the future with this number in the line.
+    Granted(u64),
 }
 
 impl Waiting {
     pub(super) fn register_reader(&self, waker: &Waker) {
-        lock(&self.tasks).reader = Some(waker.clone());
+        let before = lock(&self.tasks).reader.replace(waker.clone());
+        drop(before);
     }
 
     pub(super) fn forget_reader(&self) {
-        lock(&self.tasks).reader = None;
+        let reader = lock(&self.tasks).reader.take();
+        drop(reader);
     }
 
     pub(super) fn wake_reader(&self) {
@@ -50,21 +68,40 @@ impl Waiting {
 
     /// Wakes those that wait for the stream or for a frame's end. All of them: which one can go on is for
     /// them to find out.
-    pub(super) fn wake_writers(&self) {
+    fn wake_writers(&self) {
         let writers = mem::take(&mut lock(&self.tasks).writers);
         writers.into_values().for_each(Waker::wake);
     }
 
-    /// Wakes the first in line, and the halves before it.
-    pub(super) fn wake_next(&self) {
-        loop {
-            let next = lock(&self.tasks).line.pop_first();
-            let Some((_, next)) = next else { return };
-            next.waker.wake();
+    /// Takes the right to send a message, unless another has it.
+    pub(super) fn try_take_right(&self) -> bool {
+        let tasks = &mut *lock(&self.tasks);
+        let is_free = matches!(tasks.right, Right::Free | Right::Offered);
+        if is_free {
+            tasks.right = Right::Taken;
+        }
+        is_free
+    }
+
+    /// Gives the right to send a message to the first future in line. The halves before it are woken
+    /// alone: they may never come back.
+    pub(super) fn pass_right_on(&self) {
+        let mut woken = Vec::new();
+        let mut tasks = lock(&self.tasks);
+        tasks.right = Right::Free;
+        while let Some((number, next)) = tasks.line.pop_first() {
+            woken.push(next.waker);
             if !next.is_half {
-                return;
+                tasks.right = Right::Granted(number);
+                break;
             }
         }
+        let yields = mem::take(&mut tasks.yields);
+        if tasks.right == Right::Free && (yields || !woken.is_empty()) {
+            tasks.right = Right::Offered;
+        }
+        drop(tasks);
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Wakes everybody, for the end of the connection.
@@ -111,7 +148,7 @@ impl<'a> Place<'a> {
         Self { waiting, ticket }
     }
 
-    /// That of a half, as [`keep`](Self::keep) left it.
+    /// That of a half, as [`keep_if`](Self::keep_if) left it.
     #[cfg(feature = "futures")]
     pub(super) fn of_half(waiting: &'a Waiting, ticket: Ticket) -> Self {
         let ticket = Ticket {
@@ -121,40 +158,66 @@ impl<'a> Place<'a> {
         Self { waiting, ticket }
     }
 
-    /// Goes on waiting without this.
+    /// Goes on waiting without this, if it has to.
     #[cfg(feature = "futures")]
-    pub(super) fn keep(&mut self) -> Ticket {
-        mem::take(&mut self.ticket)
+    pub(super) fn keep_if(&mut self, is_pending: bool) -> Ticket {
+        if is_pending {
+            return mem::take(&mut self.ticket);
+        }
+        Ticket::default()
+    }
+
+    /// Has a frame end: wakes those that wait for that, and has them go before the next message.
+    pub(super) fn end_frame(&self) {
+        let mut tasks = lock(&self.waiting.tasks);
+        let own = usize::from(self.ticket.writer > 0);
+        tasks.yields |= tasks.unfinished > own;
+        drop(tasks);
+        self.waiting.wake_writers();
     }
 
     /// Waits for the stream to take more, or for the end of another's frame.
     pub(super) fn wait(&mut self, waker: &Waker) {
-        let tasks = &mut *lock(&self.waiting.tasks);
+        let mut tasks = lock(&self.waiting.tasks);
         if self.ticket.writer == 0 {
             self.ticket.writer = tasks.next_number();
+            tasks.unfinished += 1;
         }
-        tasks.writers.insert(self.ticket.writer, waker.clone());
+        let before = tasks.writers.insert(self.ticket.writer, waker.clone());
+        drop(tasks);
+        drop(before);
     }
 
-    /// Waits for the right to send a message.
-    pub(super) fn stand_in_line(&mut self, waker: &Waker) {
-        let tasks = &mut *lock(&self.waiting.tasks);
-        if self.ticket.in_line == 0 {
+    /// Takes the right to send a message, or stands in line for it.
+    pub(super) fn poll_right(&mut self, waker: &Waker) -> Poll<()> {
+        let mut tasks = lock(&self.waiting.tasks);
+        let Ticket {
+            in_line, is_half, ..
+        } = self.ticket;
+        let is_turn = match tasks.right {
+            Right::Free => true,
+            Right::Offered => is_half || in_line > 0,
+            Right::Granted(number) => number == in_line,
+            Right::Taken => false,
+        };
+        if is_turn {
+            tasks.right = Right::Taken;
+            tasks.line.remove(&mem::take(&mut self.ticket.in_line));
+            return Poll::Ready(());
+        }
+        if in_line == 0 {
             self.ticket.in_line = tasks.next_number();
         }
-        let in_line = InLine {
-            waker: waker.clone(),
-            is_half: self.ticket.is_half,
-        };
-        tasks.line.insert(self.ticket.in_line, in_line);
-    }
-
-    /// Has the right that it stood in line for.
-    pub(super) fn leave_line(&mut self) {
-        let number = mem::take(&mut self.ticket.in_line);
-        if number > 0 {
-            lock(&self.waiting.tasks).line.remove(&number);
+        let waker = waker.clone();
+        if tasks.right == Right::Offered {
+            tasks.right = Right::Free;
+            waker.wake_by_ref();
         }
+        let next = InLine { waker, is_half };
+        let before = tasks.line.insert(self.ticket.in_line, next);
+        drop(tasks);
+        drop(before);
+        Poll::Pending
     }
 }
 
@@ -170,12 +233,18 @@ impl Drop for Place<'_> {
         let Ticket {
             writer, in_line, ..
         } = self.ticket;
-        if writer > 0 {
-            lock(&self.waiting.tasks).writers.remove(&writer);
+        if writer == 0 && in_line == 0 {
+            return;
         }
-        if in_line > 0 && lock(&self.waiting.tasks).line.remove(&in_line).is_none() {
-            // It was its turn, which goes to the next.
-            self.waiting.wake_next();
+        let mut tasks = lock(&self.waiting.tasks);
+        let left = (tasks.writers.remove(&writer), tasks.line.remove(&in_line));
+        tasks.unfinished -= usize::from(writer > 0);
+        let was_its_turn = tasks.right == Right::Granted(in_line);
+        drop(tasks);
+        // A task may be dropped with its waker.
+        drop(left);
+        if was_its_turn {
+            self.waiting.pass_right_on();
         }
     }
 }

@@ -295,11 +295,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         &mut self,
         begin: impl FnMut(&mut connection::Writer<Polled<S>>) -> Result<Rest<'p>, Error>,
     ) -> Result<(), Error> {
-        if let Some(opcode) = self.core.frame_under_way() {
-            // A future was forgotten, and with it the rest of its frame.
-            return Err(SendError::MessageOpen(opcode).into());
-        }
+        self.check_no_frame()?;
         take(self, begin).await
+    }
+
+    /// Fails where a future was forgotten, and with it the rest of its frame.
+    pub(super) fn check_no_frame(&self) -> Result<(), Error> {
+        match self.core.frame_under_way() {
+            Some(opcode) => Err(SendError::MessageOpen(opcode).into()),
+            None => Ok(()),
+        }
     }
 
     /// Flushes, unless the message that was taken may wait.
