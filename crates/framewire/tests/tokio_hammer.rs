@@ -134,17 +134,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// One that sends long messages without end, and what another wants to send between them: how many of
 /// those messages come before that.
 async fn messages_before<T>(
+    greedy: impl AsyncFn(&WriteHalf<DuplexStream>) + 'static,
     other: impl AsyncFnOnce(WriteHalf<DuplexStream>) -> T + 'static,
     is_other: impl Fn(u8, &[u8]) -> bool,
 ) -> usize {
     let (stream, mut peer) = tokio::io::duplex(1000);
     let server = WebSocket::server(stream, Config::default()).unwrap();
     let (_reader, writer) = server.split();
-    let greedy = writer.clone();
+    let half = writer.clone();
     let local = tokio::task::LocalSet::new();
     local.spawn_local(async move {
         loop {
-            greedy.write_message(Opcode::Binary, &LONG).await.unwrap();
+            greedy(&half).await;
         }
     });
     local.spawn_local(async move {
@@ -157,10 +158,11 @@ async fn messages_before<T>(
             let mut header = [0; 2];
             peer.read_exact(&mut header).await.unwrap();
             let mut payload = vec![0; usize::from(header[1])];
-            if header[1] == 127 {
-                let mut len = [0; 8];
-                peer.read_exact(&mut len).await.unwrap();
-                payload.resize(usize::try_from(u64::from_be_bytes(len)).unwrap(), 0);
+            if header[1] == 126 {
+                payload.resize(usize::from(peer.read_u16().await.unwrap()), 0);
+            } else if header[1] == 127 {
+                let len = peer.read_u64().await.unwrap();
+                payload.resize(usize::try_from(len).unwrap(), 0);
             }
             peer.read_exact(&mut payload).await.unwrap();
             if is_other(header[0], &payload) {
@@ -175,27 +177,51 @@ async fn messages_before<T>(
 #[tokio::test]
 async fn a_task_that_never_stops_sending_lets_others_send() {
     let before = messages_before(
+        writes_long,
         async |writer| writer.write_message(Opcode::Text, b"small").await,
         |_, payload| payload == b"small",
     );
     assert!(before.await <= 2);
     let before = messages_before(
+        writes_long,
         async |writer| writer.write_message(Opcode::Binary, &vec![1; 70_000]).await,
         |_, payload| payload.len() == 70_000,
     );
     assert!(before.await <= 2);
 }
 
+async fn writes_long(writer: &WriteHalf<DuplexStream>) {
+    writer.write_message(Opcode::Binary, &LONG).await.unwrap();
+}
+
+async fn streams_without_end(writer: &WriteHalf<DuplexStream>) {
+    let endless = tokio::io::repeat(0);
+    let streamed = writer.stream_message(Opcode::Binary, 4000, endless).await;
+    assert!(streamed.unwrap_err().closed().is_some());
+}
+
 #[tokio::test]
 async fn a_task_that_never_stops_sending_lets_control_frames_through() {
     let before = messages_before(
+        writes_long,
         async |writer| writer.ping(b"ping").await,
         |_, payload| payload == b"ping",
     );
     assert!(before.await <= 2);
     let before = messages_before(
+        writes_long,
         async |writer| writer.close(CloseCode::NORMAL, "").await,
         |first, _| first == 0x88,
+    );
+    assert!(before.await <= 2);
+}
+
+#[tokio::test]
+async fn a_message_without_end_lets_control_frames_through() {
+    let before = messages_before(
+        streams_without_end,
+        async |writer| writer.ping(b"ping").await,
+        |_, payload| payload == b"ping",
     );
     assert!(before.await <= 2);
 }
@@ -206,6 +232,7 @@ async fn a_task_that_never_stops_sending_lets_a_sink_send() {
     use futures_util::SinkExt as _;
 
     let before = messages_before(
+        writes_long,
         async |mut writer| {
             let message = framewire::tokio::Message::from("small");
             writer.send(message).await

@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorKind};
 
 /// Access to the writing side from a task: it is owned, or shared with other tasks.
 pub trait Access: connection::Access {
+    /// Whether other tasks are to go first: then the task is woken at once.
+    fn gives_way(&mut self, cx: &mut Context<'_>) -> bool;
+
     /// Begins to poll. Says whether the task is known already to whatever would block.
     fn prepare(&mut self, cx: &mut Context<'_>) -> bool;
 
@@ -29,6 +32,9 @@ pub(super) fn poll_job<T: ?Sized, A: Access, R>(
     cx: &mut Context<'_>,
     mut job: impl FnMut(&mut T) -> Result<R, Error>,
 ) -> Poll<Result<R, Error>> {
+    if access(target).gives_way(cx) {
+        return Poll::Pending;
+    }
     let mut parked = access(target).prepare(cx);
     loop {
         match job(target) {

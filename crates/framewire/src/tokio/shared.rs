@@ -240,6 +240,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for Frames<'_, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
+    fn gives_way(&mut self, _cx: &mut Context<'_>) -> bool {
+        false
+    }
+
     fn prepare(&mut self, _cx: &mut Context<'_>) -> bool {
         false
     }
@@ -249,7 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
     }
 
     fn end_frame(&mut self) {
-        self.place.end_frame();
+        self.shared.waiting.wake_writers();
     }
 
     fn leave(&mut self) {
@@ -290,6 +294,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for SharedWriter<'_, 
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for SharedWriter<'_, S> {
+    fn gives_way(&mut self, cx: &mut Context<'_>) -> bool {
+        self.place.gives_way(cx.waker())
+    }
+
     fn prepare(&mut self, _cx: &mut Context<'_>) -> bool {
         false
     }
@@ -299,7 +307,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for SharedWriter<'_, S> {
     }
 
     fn end_frame(&mut self) {
-        self.place.end_frame();
+        self.right.0.waiting.wake_writers();
     }
 
     fn leave(&mut self) {

@@ -31,9 +31,8 @@ pub struct ReadHalf<S> {
 /// The writing half of a [split](WebSocket::split) connection, to be cloned into as many tasks as
 /// want to write.
 ///
-/// Messages never interleave: a message that is being streamed keeps other messages waiting. Its
-/// fragments let control frames through, and between messages those go first that waited for a frame to
-/// end. Futures that wait for another's message have their turn in the order in which they came: one that
+/// Messages never interleave: a message that is being streamed keeps other messages waiting, but not
+/// control frames, which go between its fragments. Futures that wait for another's message have their turn in the order in which they came: one that
 /// is kept and not polled keeps those behind it waiting, as with a lock of tokio's. A half that is used as
 /// a `Sink` loses its turn where it is not polled.
 ///

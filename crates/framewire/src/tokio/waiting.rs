@@ -24,8 +24,6 @@ struct Tasks {
     right: Right,
     /// How many have waited for the stream or for a frame's end, and are not done.
     unfinished: usize,
-    /// Whether a frame has ended while others were not done, so that they go before the next message.
-    yields: bool,
     /// How many numbers were given out.
     numbers: u64,
 }
@@ -41,7 +39,7 @@ struct InLine {
 enum Right {
     #[default]
     Free,
-    /// Free, and others were woken for it or for a frame: one that comes only now lets them go first.
+    /// Free, and halves were woken for it: one that comes only now lets them go first.
     Offered,
     Taken,
     /// Kept for the future with this number in the line.
@@ -68,7 +66,7 @@ impl Waiting {
 
     /// Wakes those that wait for the stream or for a frame's end. All of them: which one can go on is for
     /// them to find out.
-    fn wake_writers(&self) {
+    pub(super) fn wake_writers(&self) {
         let writers = mem::take(&mut lock(&self.tasks).writers);
         writers.into_values().for_each(Waker::wake);
     }
@@ -96,8 +94,7 @@ impl Waiting {
                 break;
             }
         }
-        let yields = mem::take(&mut tasks.yields);
-        if tasks.right == Right::Free && (yields || !woken.is_empty()) {
+        if tasks.right == Right::Free && !woken.is_empty() {
             tasks.right = Right::Offered;
         }
         drop(tasks);
@@ -131,6 +128,7 @@ impl Wake for Waiting {
 pub(super) struct Place<'a> {
     waiting: &'a Waiting,
     ticket: Ticket,
+    has_given_way: bool,
 }
 
 /// What a [`Place`] is known by. The numbers are 0 until it has waited.
@@ -144,18 +142,24 @@ pub(super) struct Ticket {
 impl<'a> Place<'a> {
     /// That of a future.
     pub(super) fn new(waiting: &'a Waiting) -> Self {
-        let ticket = Ticket::default();
-        Self { waiting, ticket }
+        Self {
+            waiting,
+            ticket: Ticket::default(),
+            has_given_way: false,
+        }
     }
 
     /// That of a half, as [`keep_if`](Self::keep_if) left it.
     #[cfg(feature = "futures")]
     pub(super) fn of_half(waiting: &'a Waiting, ticket: Ticket) -> Self {
-        let ticket = Ticket {
-            is_half: true,
-            ..ticket
-        };
-        Self { waiting, ticket }
+        Self {
+            waiting,
+            ticket: Ticket {
+                is_half: true,
+                ..ticket
+            },
+            has_given_way: false,
+        }
     }
 
     /// Goes on waiting without this, if it has to.
@@ -167,13 +171,15 @@ impl<'a> Place<'a> {
         Ticket::default()
     }
 
-    /// Has a frame end: wakes those that wait for that, and has them go before the next message.
-    pub(super) fn end_frame(&self) {
-        let mut tasks = lock(&self.waiting.tasks);
+    /// Whether others that have waited go first now: each second time that it is asked.
+    pub(super) fn gives_way(&mut self, waker: &Waker) -> bool {
         let own = usize::from(self.ticket.writer > 0);
-        tasks.yields |= tasks.unfinished > own;
-        drop(tasks);
-        self.waiting.wake_writers();
+        let others_wait = lock(&self.waiting.tasks).unfinished > own;
+        self.has_given_way = others_wait && !self.has_given_way;
+        if self.has_given_way {
+            waker.wake_by_ref();
+        }
+        self.has_given_way
     }
 
     /// Waits for the stream to take more, or for the end of another's frame.

@@ -326,6 +326,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for &mut Writer<S> {
 
 /// The one task that has the connection is the one that the stream wakes.
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for &mut Writer<S> {
+    fn gives_way(&mut self, _cx: &mut Context<'_>) -> bool {
+        false
+    }
+
     fn prepare(&mut self, cx: &mut Context<'_>) -> bool {
         self.core.stream_mut().wake_by(cx, Job::Writing);
         true
