@@ -242,6 +242,6 @@ async fn a_task_that_never_stops_sending_lets_a_sink_send() {
     assert!(before.await <= 2);
 }
 
-const LONG: [u8; 100_000] = [0; 100_000];
+static LONG: [u8; 100_000] = [0; 100_000];
 /// How many messages are waited for.
 const MOST: usize = 200;

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 const INTERVAL: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(25);
+static LONG: [u8; 100_000] = [7; 100_000];
 
 fn connected() -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
     let (server, client) = tokio::io::duplex(4096);
@@ -171,7 +172,7 @@ fn in_the_middle_of(
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_nothing_is_noticed_at_the_deadline_of_the_first_ping() {
-    for message in [&[7; 1000][..], &[7; 100_000]] {
+    for message in [&LONG[..1000], &LONG] {
         let (reader, writer, _peer) = in_the_middle_of(message);
         tokio::spawn(read(reader));
         tokio::task::yield_now().await;
@@ -188,13 +189,13 @@ async fn a_peer_that_takes_nothing_is_noticed_at_the_deadline_of_the_first_ping(
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_a_message_slowly_is_sent_its_ping_after_it() {
-    for message in [&[7; 1000][..], &[7; 100_000]] {
+    for message in [&LONG[..1000], &LONG] {
         let (reader, writer, mut peer) = in_the_middle_of(message);
         tokio::spawn(read(reader));
         let pinging = tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
         let mut received = vec![];
         while received.len() < message.len() {
-            sleep(DEADLINE - Duration::from_secs(1)).await;
+            sleep(2 * INTERVAL).await;
             peer.read_buf(&mut received).await.unwrap();
         }
         assert!(!pinging.is_finished());
@@ -210,7 +211,7 @@ async fn a_peer_that_takes_a_message_slowly_is_sent_its_ping_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_ping_that_found_no_room_goes_when_there_is_some() {
-    for message in [&[7; 1000][..], &[7; 100_000]] {
+    for message in [&LONG[..1000], &LONG] {
         let (reader, writer, mut peer) = in_the_middle_of(message);
         tokio::spawn(read(reader));
         tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
