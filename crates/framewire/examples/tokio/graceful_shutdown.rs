@@ -57,7 +57,8 @@ async fn echo(stream: TcpStream, stop: &CancellationToken) -> Result<(), Error> 
     let mut websocket = websocket?;
     loop {
         select! {
-            // A read that is dropped has lost nothing, nor has a write: there is no bad moment.
+            // Dropped, either call cuts no frame in half, so that the Close frame can follow. A message
+            // whose echo was not taken by then is lost, which only an end like this one may do.
             echoed = async {
                 let (message, writer) = websocket.next_message_and_writer().await?;
                 writer.feed_message(message.opcode(), message.payload()).await

@@ -23,6 +23,9 @@ use crate::frame::{CloseCode, Opcode, Rsv};
 /// sends a Close frame with 1000, which ends both directions: a WebSocket connection has no half-close
 /// (RFC 6455 1.4), so that what the peer has still to say then is lost.
 ///
+/// A `read` or `write` that is cancelled has read or taken nothing. tokio's `read_exact` and `write_all`
+/// are not cancel-safe, over this as over any stream: how far they came nobody knows.
+///
 /// Without a flush nothing is sent until then: `tokio::io::copy_bidirectional` flushes where it
 /// would wait.
 #[derive(Debug)]

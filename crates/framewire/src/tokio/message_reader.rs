@@ -16,6 +16,9 @@ use crate::frame::{Opcode, Rsv};
 /// Long payloads are read from the stream straight into the caller's buffer. Text is checked as it
 /// comes: bytes that are given are valid so far. Control frames in between are answered.
 ///
+/// A `read` that is cancelled has lost nothing. tokio's `read_exact` is not cancel-safe, over this as
+/// over any reader: what it has read by then is in its buffer, and how much that is nobody knows.
+///
 /// Dropped before the end, the rest is skipped by the next call on the connection;
 /// [`resume_message_reader`](super::WebSocket::resume_message_reader) goes on with it.
 ///

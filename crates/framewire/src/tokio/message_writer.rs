@@ -20,6 +20,10 @@ use crate::frame::{Opcode, Rsv};
 /// with an empty frame unless more is written. [`poll_shutdown`](AsyncWrite::poll_shutdown) flushes
 /// and does not end the message: [`finish`](Self::finish) does.
 ///
+/// A `write` that is cancelled has taken nothing, and of a `flush` the rest still waits. tokio's
+/// `write_all` is not cancel-safe, over this as over any writer: how much of its bytes was taken nobody
+/// knows.
+///
 /// Dropped without `finish` the message stays open, and
 /// [`resume_message_writer`](super::Writer::resume_message_writer) goes on with it.
 #[derive(Debug)]

@@ -21,7 +21,9 @@ use crate::protocol::Message;
 /// where nobody writes it sends them itself, with what was [fed](WriteHalf::feed_message), before a
 /// read that waits.
 ///
-/// Every method is cancel-safe: see [`WebSocket`].
+/// Every method is cancel-safe: see [`WebSocket`]. A read that has the end of the connection to tell
+/// waits for its answer to be sent as there, but not for a task that is in the middle of a frame;
+/// [`WriteHalf::abort`] ends any.
 #[derive(Debug)]
 pub struct ReadHalf<S> {
     pub(super) reader: Reader,
@@ -36,7 +38,8 @@ pub struct ReadHalf<S> {
 /// is kept and not polled keeps those behind it waiting, as with a lock of tokio's. A half that is used as
 /// a `Sink` loses its turn where it is not polled.
 ///
-/// Every method is cancel-safe: see [`Writer`].
+/// Every method is cancel-safe: see [`Writer`]. One that is cancelled while it waits for another's
+/// message has taken nothing, and gives up its place in the line.
 #[derive(Debug)]
 pub struct WriteHalf<S> {
     pub(super) shared: Arc<Shared<S>>,
@@ -306,7 +309,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     }
 
     /// See [`Writer::stream_message`]. Waits for a message that another task is sending, and keeps
-    /// other messages waiting, but not control frames, while it reads.
+    /// other messages waiting, but not control frames, while it reads. Cancelled before it has its turn,
+    /// it has opened and read nothing.
     ///
     /// # Errors
     /// As there.
@@ -338,7 +342,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
 
     /// See [`Writer::message_writer`]. Waits for a message that another task is sending, and keeps
     /// other messages waiting, but not control frames, until it is dropped: a task that sends
-    /// another message before that waits for itself.
+    /// another message before that waits for itself. Cancelled, it has opened nothing, and gives up its
+    /// place in the line.
     ///
     /// # Errors
     /// As there.
@@ -362,7 +367,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     }
 
     /// See [`Writer::resume_message_writer`], and [`message_writer`](Self::message_writer). `None`
-    /// also where the connection is [aborted](Self::abort) while this waits.
+    /// also where the connection is [aborted](Self::abort) while this waits. Cancelled, the message is
+    /// open as before, and the place in the line is given up.
     pub async fn resume_message_writer(&self) -> Option<MessageWriter<SharedWriter<'_, S>>> {
         MessageWriter::resume(self.message().await.ok()?)
     }

@@ -41,6 +41,10 @@ use crate::protocol::{Message, Role};
 /// ends without one, with [`ErrorKind::Violation`](crate::ErrorKind::Violation) after the Close
 /// frame that answers it was sent, and with [`ErrorKind::Io`](crate::ErrorKind::Io). The first
 /// three are final: every further read gives the same.
+///
+/// `Closed` and `Violation` come when this end's Close frame, and what waited before it, has been
+/// sent, so that the connection can be dropped then. A peer that reads nothing holds that up for as
+/// long as it likes: bound the read with a time-out, after which nothing but to drop the connection is left.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     pub(super) reader: Reader,
@@ -195,7 +199,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The next message, lent until the next call: from the read buffer where it came in one
     /// piece, else assembled. Waits until it is whole.
     ///
-    /// Allocates only to assemble, and only what has arrived.
+    /// Allocates only to assemble, and only what has arrived. Cancelled, nothing is lost: what has come
+    /// of the message is kept for the next call of this or of [`read_message`](Self::read_message), and
+    /// calls that read in another way fail until then
+    /// ([`ErrorKind::MessageInProgress`](crate::ErrorKind::MessageInProgress)).
     ///
     /// # Errors
     /// See [`WebSocket`]. A message over [`Limits::message`](crate::protocol::Limits::message)
@@ -210,6 +217,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// What is [fed](Writer::feed_message) goes out before the next read that waits, so that a
     /// burst of messages is answered with one system call: the fastest loop there is.
+    ///
+    /// Cancelled, nothing is lost, as there. A message that was given is not given again: a future that
+    /// reads it and then feeds the answer loses that where it is dropped before it is taken.
     ///
     /// # Errors
     /// As there.
@@ -247,7 +257,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// is there.
     ///
     /// [`Limits::message`](crate::protocol::Limits::message) does not bind it. What was not read
-    /// is skipped by the next call.
+    /// is skipped by the next call. Cancelled, nothing of the message is lost: the next call, in
+    /// whatever way it reads, begins with it.
     ///
     /// # Errors
     /// See [`WebSocket`].
@@ -262,7 +273,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// The header of the next raw frame. Waits until it is there, and consumes nothing: the next
-    /// call may read the frame raw, or the message that it begins in any way.
+    /// call may read the frame raw, or the message that it begins in any way. Cancelled, nothing is
+    /// lost.
     ///
     /// # Errors
     /// See [`WebSocket`].

@@ -81,6 +81,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// then still over [`Config::write_buffer`](crate::Config::write_buffer), leaves in fragments of
     /// about that size, one call each. Allocates nothing once the buffers have their size.
     ///
+    /// Cancelled, the message was taken whole or not at all; one that was taken goes out with the next
+    /// call that writes, or before the next read that waits.
+    ///
     /// # Errors
     /// [`ErrorKind::Send`](crate::ErrorKind::Send) and nothing was sent;
     /// [`ErrorKind::Io`](crate::ErrorKind::Io); [`ErrorKind::Closed`](crate::ErrorKind::Closed).
@@ -108,7 +111,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// Queues a message for the next flush, so that many leave with one system call.
     ///
     /// Waits only where the write buffer would otherwise grow over its bound, and where the stream
-    /// did not take all that it was given the last time: that has to go first.
+    /// did not take all that it was given the last time: that has to go first. Cancelled, the message was
+    /// taken whole, as where this returns, or not at all.
     ///
     /// # Errors
     /// As for [`write_message`](Self::write_message).
@@ -145,7 +149,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     }
 
     /// Sends one raw frame: past any compression, and within RFC 6455 (no message inside another,
-    /// no control frame over 125 bytes, …).
+    /// no control frame over 125 bytes, …). Cancelled, the frame was taken whole or not at all, as a
+    /// [message](Self::write_message) is.
     ///
     /// # Errors
     /// As for [`write_message`](Self::write_message).
@@ -165,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// A server writes it from where it lies. A client has to mask it, and a connection with
     /// context takeover to compress it against its own context: they gain nothing over
-    /// [`write_message`](Self::write_message).
+    /// [`write_message`](Self::write_message). Cancelled, it was taken whole or not at all, as there.
     ///
     /// # Errors
     /// As for [`write_message`](Self::write_message).
@@ -249,7 +254,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         MessageWriter::resume(self)
     }
 
-    /// Sends a Ping.
+    /// Sends a Ping. Cancelled, it was taken whole or not at all, as any
+    /// [frame](Self::write_frame).
     ///
     /// # Errors
     /// [`ErrorKind::Send`](crate::ErrorKind::Send) where the payload is over 125 bytes;
@@ -259,7 +265,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
             .await
     }
 
-    /// Sends a Pong that no Ping asked for, or that replaces an automatic one.
+    /// Sends a Pong that no Ping asked for, or that replaces an automatic one. Cancelled, it was taken
+    /// whole or not at all, as any [frame](Self::write_frame).
     ///
     /// # Errors
     /// As for [`ping`](Self::ping).
@@ -269,7 +276,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     }
 
     /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Go on reading until
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or use `shutdown`.
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or use `shutdown`. Cancelled,
+    /// [`closed`](Self::closed) tells whether it was taken; it goes out then as any
+    /// [frame](Self::write_frame).
     ///
     /// # Errors
     /// [`ErrorKind::Send`](crate::ErrorKind::Send) where the code is never sent or the reason is
