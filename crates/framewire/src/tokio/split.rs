@@ -34,9 +34,9 @@ pub struct ReadHalf<S> {
 /// want to write.
 ///
 /// Messages never interleave: a message that is being streamed keeps other messages waiting, but not
-/// control frames, which go between its fragments. Futures that wait for another's message have their turn in the order in which they came: one that
-/// is kept and not polled keeps those behind it waiting, as with a lock of tokio's. A half that is used as
-/// a `Sink` loses its turn where it is not polled.
+/// control frames, which go between its fragments. Futures that wait for another's message have their
+/// turn in the order in which they came: one that is kept and not polled keeps those behind it waiting,
+/// as with a lock of tokio's. A half that is used as a `Sink` loses its turn where it is not polled.
 ///
 /// Every method is cancel-safe: see [`Writer`]. One that is cancelled while it waits for another's
 /// message has taken nothing, and gives up its place in the line.
