@@ -36,7 +36,8 @@
 //! | `max_message_size`, `max_frame_size`, `read_buffer_size` | the same; [`Config`] has the defaults: messages of 1 MiB |
 //! | `write_buffer_size`, `max_write_buffer_size` | `write_buffer_size`: over it feeding a message awaits the stream, so there is one bound |
 //! | `accept_unmasked_frames` | nothing: a server must close such a connection (RFC 6455 5.1) |
-//! | `on_failed_upgrade`, `on_upgrade` | the same |
+//! | `on_upgrade` | the same |
+//! | `on_failed_upgrade` | the same, and called where the acceptor refuses, too |
 //! | a check of the origin, by the handler | [`acceptor`](WebSocketUpgrade::acceptor): same origin unless set. Compression and headers too |
 //!
 //! HTTP/2 needs the feature `http2` of this crate and of axum; `axum::serve` then does the rest.

@@ -4,7 +4,7 @@
 
 use std::sync::{PoisonError, TryLockError};
 
-// What tasks and threads share is model-checked: see `tests` of `tokio::shared`.
+// What tasks and threads share is model-checked: see `tokio::model`.
 #[cfg(all(test, framewire_model))]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
 #[cfg(not(all(test, framewire_model)))]

@@ -190,7 +190,7 @@ impl<S: Write> Writer<S> {
         self.write_frame(true, Rsv::NONE, Opcode::Pong, payload)
     }
 
-    /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Goes on reading until
+    /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Go on reading until
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or use `shutdown`.
     ///
     /// # Errors
