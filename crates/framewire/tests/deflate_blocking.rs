@@ -104,6 +104,32 @@ fn a_stalled_stream_cuts_no_message() {
     assert!(stalls > 0);
 }
 
+#[test]
+fn a_message_is_compressed_into_the_room_that_a_stalled_stream_leaves() {
+    let negotiated = negotiated(true, 15, DeflateConfig::default());
+    let messages = [json(300), json(600), json(900)];
+    let wire = Wire {
+        room: 20,
+        ..Wire::default()
+    };
+    let mut server = end(Role::Server, wire, 1024, &negotiated);
+    server.feed_message(Opcode::Text, &messages[0]).unwrap();
+    assert!(server.flush().unwrap_err().is_would_block());
+    server.stream_mut().room = usize::MAX;
+    for message in &messages[1..] {
+        server.try_feed_message(Opcode::Text, message).unwrap();
+    }
+    assert_eq!(server.stream().written.len(), 20, "it never writes");
+    server.flush().unwrap();
+    let written = server.into_inner().0.written;
+    let compressed = frames(&written);
+    assert!(compressed.iter().all(|frame| frame.0 == 0xC1));
+    let mut client = end(Role::Client, Wire::input(written, 700), 1024, &negotiated);
+    for message in &messages {
+        assert_eq!(client.next_message().unwrap().payload(), message);
+    }
+}
+
 /// zlib-rs, and how often it was asked for a compressor.
 #[derive(Debug)]
 struct Counted(Arc<AtomicUsize>);

@@ -177,10 +177,6 @@ impl<S: Write> Writer<S> {
         opcode: Opcode,
         payload: &'p [u8],
     ) -> Result<Option<Rest<'p>>, Error> {
-        if !self.sender.compresses(payload.len()) {
-            return Ok(None);
-        }
-        self.make_room(payload.len().min(self.chunk_size))?;
         let begun = self.sender.begin_compressed(opcode, payload);
         if !begun.map_err(|error| self.send_error(error))? {
             return Ok(None);

@@ -78,7 +78,8 @@ impl<S: Write> Writer<S> {
     ) -> Result<Option<Rest<'p>>, Error> {
         self.check_message(opcode)?;
         #[cfg(feature = "deflate")]
-        if rsv.is_none() {
+        if rsv.is_none() && self.sender.compresses(payload.len()) {
+            self.make_room(payload.len().min(self.chunk_size))?;
             return self.begin_compressed(opcode, payload);
         }
         Ok(None)
@@ -91,9 +92,10 @@ impl<S: Write> Writer<S> {
         payload: P,
     ) -> Result<(), TryFeedError<P>> {
         self.check_message(opcode)?;
+        self.write_reply();
         let len = payload.as_ref().len();
         let is_full = self.pending() > 0 && self.pending() + MAX_HEADER + len > self.write_buffer;
-        if is_full || self.stalled || self.in_frame.is_some() {
+        if is_full || self.in_frame.is_some() {
             return Err(TryFeedError::Full(payload));
         }
         #[cfg(feature = "deflate")]
@@ -101,7 +103,6 @@ impl<S: Write> Writer<S> {
             self.keep_rest(&mut rest)?;
             return Ok(());
         }
-        self.write_reply();
         self.append(true, Rsv::NONE, opcode, payload.as_ref())?;
         Ok(())
     }
