@@ -14,10 +14,10 @@ use std::time::Duration;
 use framewire::blocking::{ReadHalf, WriteHalf};
 use framewire::frame::Rsv;
 use framewire::protocol::{Limits, Role, SendError};
-use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Side, WebSocket};
+use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Side, TryFeedError, WebSocket};
 use support::hooked::Hooked;
 use support::loopback::{PATIENCE, connected, tcp};
-use support::wire::{BINARY, CLOSE, FIN, frame, pattern};
+use support::wire::{BINARY, CLOSE, FIN, TEXT, frame, pattern};
 
 const MESSAGES: u32 = 1500;
 
@@ -279,6 +279,32 @@ fn what_was_fed_before_or_after_the_split_goes_out_before_the_reading_half_waits
         client.write_message(Opcode::Text, b"").unwrap();
         reading.join().unwrap().unwrap();
     }
+}
+
+#[test]
+fn a_message_of_a_half_leaves_at_once_though_one_of_the_whole_connection_may_wait() {
+    let config = Config {
+        coalesce_writes: true,
+        ..Config::default()
+    };
+    let stream = Hooked::new(|_, _| Ok(()));
+    stream.say(&frame(Role::Client, FIN | TEXT, b"?").repeat(3));
+    let mut whole = WebSocket::server(stream.clone(), config).unwrap();
+    let answer = frame(Role::Server, FIN | TEXT, b"!");
+    whole.next_message().unwrap();
+    let (read, write) = whole.split().unwrap();
+    write.write_message(Opcode::Text, b"!").unwrap();
+    assert_eq!(stream.output(), answer);
+
+    let mut whole = read.reunite(write).ok().unwrap();
+    whole.write_message(Opcode::Text, b"!").unwrap();
+    assert_eq!(stream.output(), answer.repeat(2));
+    whole.next_message().unwrap();
+    whole.write_message(Opcode::Text, b"!").unwrap();
+    assert_eq!(stream.output(), answer.repeat(2), "another is there");
+    whole.next_message().unwrap();
+    whole.write_message(Opcode::Text, b"!").unwrap();
+    assert_eq!(stream.output(), answer.repeat(4));
 }
 
 #[test]

@@ -156,6 +156,30 @@ fn what_may_wait_leaves_when_something_else_is_awaited() {
 }
 
 #[test]
+fn a_message_of_a_half_leaves_at_once_though_one_of_the_whole_connection_may_wait() {
+    for role in ROLES {
+        let stream = burst(role);
+        let config = Config {
+            coalesce_writes: true,
+            ..Config::default()
+        };
+        let mut whole = connect(role, &stream, config);
+        finish(&stream, whole.next_message()).unwrap();
+        let (reader, writer) = whole.split();
+        finish(&stream, writer.write_message(Opcode::Text, b"!")).unwrap();
+        assert_eq!(stream.state().writes, 1);
+
+        let mut whole = reader.reunite(writer).unwrap();
+        finish(&stream, whole.write_message(Opcode::Text, b"!")).unwrap();
+        assert_eq!(stream.state().writes, 2);
+        finish(&stream, echo(&mut whole, Way::Write)).unwrap();
+        assert_eq!(stream.state().writes, 2, "another is there");
+        finish(&stream, whole.flush()).unwrap();
+        assert_eq!(View::of(role, &stream.output()).messages.len(), 3);
+    }
+}
+
+#[test]
 fn what_was_fed_leaves_before_a_read_that_is_dropped() {
     for role in ROLES {
         let stream = Stream::default();

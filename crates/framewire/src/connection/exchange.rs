@@ -39,7 +39,9 @@ struct Queued {
 }
 
 impl<S> Exchange<S> {
-    pub(crate) fn new(writer: Writer<S>, clock: fn() -> Instant) -> Self {
+    pub(crate) fn new(mut writer: Writer<S>, clock: fn() -> Instant) -> Self {
+        // The reading half does not say when there is nothing more to wait for.
+        writer.holds_back = false;
         let closed_by = writer
             .closed()
             .map_or(NOBODY, |closed| closed_by_bits(closed.by));
