@@ -17,7 +17,7 @@ use framewire::protocol::{Limits, Role, SendError};
 use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Side, TryFeedError, WebSocket};
 use support::hooked::Hooked;
 use support::loopback::{PATIENCE, connected, tcp};
-use support::wire::{BINARY, CLOSE, FIN, TEXT, frame, pattern};
+use support::wire::{BINARY, CLOSE, FIN, PING, PONG, TEXT, frame, pattern};
 
 const MESSAGES: u32 = 1500;
 
@@ -305,6 +305,97 @@ fn a_message_of_a_half_leaves_at_once_though_one_of_the_whole_connection_may_wai
     whole.next_message().unwrap();
     whole.write_message(Opcode::Text, b"!").unwrap();
     assert_eq!(stream.output(), answer.repeat(4));
+}
+
+#[test]
+fn a_message_is_given_back_while_another_thread_sends() {
+    let (begin, has_begun) = channel();
+    let (open, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let stream = Hooked::new(move |_, bytes| {
+        if bytes[0] == PING {
+            begin.send(()).unwrap();
+            gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        Ok(())
+    });
+    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
+    let (_read, write) = server.split().unwrap();
+    let (done, fed) = channel();
+    let try_feed = || {
+        let (done, write) = (done.clone(), write.clone());
+        thread::spawn(move || done.send(write.try_feed_message(Opcode::Text, "fed")));
+        fed.recv_timeout(PATIENCE).expect("it waits")
+    };
+    let is_given_back = |fed| matches!(fed, Err(TryFeedError::Full("fed")));
+
+    // One that is open, and one whose frame the stream does not take.
+    let writer = write.message_writer(Opcode::Binary).unwrap();
+    assert!(is_given_back(try_feed()));
+    writer.finish().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| write.ping(b"").unwrap());
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        let fed = try_feed();
+        open.send(()).unwrap();
+        assert!(is_given_back(fed));
+    });
+
+    try_feed().unwrap();
+    let sent = stream.output().len();
+    write.flush().unwrap();
+    assert_eq!(
+        stream.output()[sent..],
+        frame(Role::Server, FIN | TEXT, b"fed")
+    );
+}
+
+#[test]
+fn what_is_queued_without_waiting_goes_out_before_the_reading_half_waits() {
+    let (tell, told) = channel();
+    let stream = Hooked::new(move |_, bytes| {
+        tell.send(bytes.to_vec()).unwrap();
+        Ok(())
+    });
+    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    write.try_feed_message(Opcode::Text, "fed").unwrap();
+    let reading = thread::spawn(move || read.next_message().map(drop));
+    let fed = told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(fed, frame(Role::Server, FIN | TEXT, b"fed"));
+    stream.say(&frame(Role::Client, FIN | TEXT, b""));
+    reading.join().unwrap().unwrap();
+}
+
+#[test]
+fn what_only_asks_sends_no_reply_that_is_owed() {
+    let config = Config {
+        write_buffer: 10,
+        ..Config::default()
+    };
+    let text = frame(Role::Client, FIN | TEXT, b"");
+    let ping = frame(Role::Client, PING, b"?");
+    let stream = Hooked::new(|_, _| Ok(()));
+    stream.say(&[&text[..], &ping, &text].concat());
+    let server = WebSocket::server(stream.clone(), config).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    read.next_message().unwrap();
+    // There is no room for the Pong.
+    write.try_feed_message(Opcode::Binary, [7; 10]).unwrap();
+    read.next_message().unwrap();
+
+    #[cfg(feature = "deflate")]
+    write.set_compression(false);
+    assert!(write.has_pending_output());
+    assert_eq!(write.buffered(), 12);
+    assert_eq!(write.closed(), None);
+    let full = write.try_feed_message(Opcode::Binary, [7; 10]);
+    assert!(matches!(full, Err(TryFeedError::Full([7, ..]))));
+    assert_eq!(stream.output(), [], "it would wait for the peer");
+
+    write.flush().unwrap();
+    let answer = frame(Role::Server, PONG, b"?");
+    assert!(stream.output().ends_with(&answer));
 }
 
 #[test]

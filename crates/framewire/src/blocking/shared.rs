@@ -9,7 +9,7 @@ use super::Writer;
 use crate::Duplicate;
 use crate::connection::{Access, Exchange, Reply, Transport};
 use crate::error::{Error, Side};
-use crate::lock::{Mutex, MutexGuard, lock};
+use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 
 /// What both halves have.
 #[derive(Debug)]
@@ -77,6 +77,14 @@ impl<S> Shared<S> {
 
     pub(super) fn into_exchange(self) -> Exchange<S> {
         self.exchange
+    }
+
+    /// The right to send a message, if no other thread has it.
+    pub(super) fn try_message(&self) -> Option<SharedWriter<'_, S>> {
+        Some(SharedWriter {
+            _message: try_lock(&self.message)?,
+            shared: self,
+        })
     }
 
     /// The right to send a message: waits for the one that is being sent.

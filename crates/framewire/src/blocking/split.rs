@@ -201,7 +201,8 @@ impl<S: Duplicate> WriteHalf<S> {
             .with(|writer| writer.feed_message_ext(opcode, rsv, payload))
     }
 
-    /// See [`Writer::try_feed_message`]. Waits for a message that another thread is sending.
+    /// See [`Writer::try_feed_message`]. Gives the message back, too, while another thread is sending
+    /// one, or writes anything. Waits for neither, but may send what the reading half left meanwhile.
     ///
     /// # Errors
     /// As there.
@@ -210,38 +211,41 @@ impl<S: Duplicate> WriteHalf<S> {
         opcode: Opcode,
         payload: P,
     ) -> Result<(), TryFeedError<P>> {
-        self.message()
-            .with(|writer| writer.try_feed_message(opcode, payload))
+        match self.shared.try_message() {
+            Some(_message) => self.shared.exchange().try_feed(opcode, payload),
+            None => Err(TryFeedError::Full(payload)),
+        }
     }
 
-    /// See [`Writer::buffered`].
+    /// See [`Writer::buffered`]. Waits for a frame that another thread is writing.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.shared.exchange().look(|writer| writer.buffered())
     }
 
-    /// See [`Writer::set_compression`]. It is for the messages of all clones.
+    /// See [`Writer::set_compression`]. It is for the messages of all clones. Waits for a frame that
+    /// another thread is writing.
     #[cfg(feature = "deflate")]
     pub fn set_compression(&self, enabled: bool) {
         self.shared
             .exchange()
-            .with(|writer| writer.set_compression(enabled));
+            .look(|writer| writer.set_compression(enabled));
     }
 
-    /// See [`Writer::has_pending_output`].
+    /// See [`Writer::has_pending_output`]. Waits for a frame that another thread is writing.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.shared
             .exchange()
-            .with(|writer| writer.has_pending_output())
+            .look(|writer| writer.has_pending_output())
     }
 
-    /// See [`Writer::closed`].
+    /// See [`Writer::closed`]. Waits for a frame that another thread is writing.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
         self.shared
             .exchange()
-            .with(|writer| writer.closed().cloned())
+            .look(|writer| writer.closed().cloned())
     }
 
     /// See [`Writer::flush`].

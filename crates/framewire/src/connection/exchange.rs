@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::heartbeat::Heartbeat;
 use super::{Reply, Writer};
-use crate::error::{Error, Side};
+use crate::error::{Error, Side, TryFeedError};
 use crate::frame::{Opcode, Rsv};
 use crate::lock::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock, try_lock};
@@ -90,6 +90,21 @@ impl<S: Write> Exchange<S> {
             }
             result
         })
+    }
+
+    /// Takes a message into the write buffer if that has room and nobody else has the writer, and writes
+    /// nothing but what was queued meanwhile.
+    pub(crate) fn try_feed<P: AsRef<[u8]>>(
+        &self,
+        opcode: Opcode,
+        payload: P,
+    ) -> Result<(), TryFeedError<P>> {
+        let Some(mut writer) = try_lock(&self.writer) else {
+            return Err(TryFeedError::Full(payload));
+        };
+        let result = writer.try_feed(opcode, payload);
+        self.release(writer);
+        result
     }
 
     /// Looks at the writer, or sets something of it, and writes nothing but what was queued meanwhile.
