@@ -458,6 +458,29 @@ async fn half_that_never_comes_back_holds_up_no_future() {
 }
 
 #[tokio::test]
+async fn half_that_waited_for_the_stream_and_never_comes_back_holds_up_nobody() {
+    let (stream, mut peer) = duplex(10);
+    let server = WebSocket::server(stream, Config::default()).unwrap();
+    let (_reader, mut first) = server.split();
+    let [mut second, mut third] = [first.clone(), first.clone()];
+    patiently(first.feed(pattern(100_000).into()))
+        .await
+        .unwrap();
+    for half in [&mut first, &mut second] {
+        let ready = poll_fn(|cx| half.poll_ready_unpin(cx)).now_or_never();
+        assert!(ready.is_none());
+    }
+    let sending = async {
+        third.send(Message::from("third")).await.unwrap();
+        third.write_message(Opcode::Text, b"after").await.unwrap();
+    };
+    let mut received = vec![0; 10 + 100_000 + 7 + 7];
+    let both = async { tokio::join!(sending, peer.read_exact(&mut received)) };
+    patiently(both).await.1.unwrap();
+    assert!(received.ends_with(b"\x81\x05third\x81\x05after"));
+}
+
+#[tokio::test]
 async fn close_of_a_half_waits_for_the_frame_of_another() {
     // The header of this frame is a byte longer than what the stream takes.
     let (stream, mut peer) = duplex(9);

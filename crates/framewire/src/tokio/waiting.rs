@@ -128,7 +128,6 @@ impl Wake for Waiting {
 pub(super) struct Place<'a> {
     waiting: &'a Waiting,
     ticket: Ticket,
-    has_given_way: bool,
 }
 
 /// What a [`Place`] is known by. The numbers are 0 until it has waited.
@@ -137,29 +136,24 @@ pub(super) struct Ticket {
     writer: u64,
     in_line: u64,
     is_half: bool,
+    has_given_way: bool,
 }
 
 impl<'a> Place<'a> {
     /// That of a future.
     pub(super) fn new(waiting: &'a Waiting) -> Self {
-        Self {
-            waiting,
-            ticket: Ticket::default(),
-            has_given_way: false,
-        }
+        let ticket = Ticket::default();
+        Self { waiting, ticket }
     }
 
     /// That of a half, as [`keep_if`](Self::keep_if) left it.
     #[cfg(feature = "futures")]
     pub(super) fn of_half(waiting: &'a Waiting, ticket: Ticket) -> Self {
-        Self {
-            waiting,
-            ticket: Ticket {
-                is_half: true,
-                ..ticket
-            },
-            has_given_way: false,
-        }
+        let ticket = Ticket {
+            is_half: true,
+            ..ticket
+        };
+        Self { waiting, ticket }
     }
 
     /// Goes on waiting without this, if it has to.
@@ -175,11 +169,12 @@ impl<'a> Place<'a> {
     pub(super) fn gives_way(&mut self, waker: &Waker) -> bool {
         let own = usize::from(self.ticket.writer > 0);
         let others_wait = lock(&self.waiting.tasks).unfinished > own;
-        self.has_given_way = others_wait && !self.has_given_way;
-        if self.has_given_way {
+        let gives_way = others_wait && !self.ticket.has_given_way;
+        self.ticket.has_given_way = gives_way;
+        if gives_way {
             waker.wake_by_ref();
         }
-        self.has_given_way
+        gives_way
     }
 
     /// Waits for the stream to take more, or for the end of another's frame.
