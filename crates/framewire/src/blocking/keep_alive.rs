@@ -13,7 +13,8 @@ impl<S: Duplicate> WriteHalf<S> {
     /// A Ping carries a number in eight bytes; a Pong answers it and those before it (RFC 6455
     /// 5.5.3). A thread that is in the middle of a write sends the Ping when it is done, and the
     /// Pong is due `pong_deadline` after that. A stream that takes nothing holds the Ping for as
-    /// long as its write time-out: give it one. A Ping that finds no room in time is left out.
+    /// long as its write time-out: give it one. A Ping that finds no room in time goes when there is
+    /// some.
     ///
     /// One at a time: a second call stops the first. To let go of a peer that is gone, see
     /// [`abort`](Self::abort).

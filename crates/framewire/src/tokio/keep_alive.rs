@@ -21,8 +21,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// stalled, or another task in the middle of a frame, waits for that to end. A stream that takes
     /// nothing at all for `pong_deadline` meanwhile is a peer without a Pong, too.
     ///
-    /// One at a time: a second call stops the first. Cancelled, no Ping is sent any more. To let go
-    /// of a peer that is gone, see [`abort`](Self::abort).
+    /// One at a time: a second call stops the first. Cancelled, no Ping is sent any more but one that
+    /// waits. To let go of a peer that is gone, see [`abort`](Self::abort).
     ///
     /// # Panics
     /// Outside of a runtime with its timer enabled, as `tokio::time` does.
