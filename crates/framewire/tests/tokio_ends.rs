@@ -24,16 +24,17 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     [&[first, 0xFE], &len[..], &[0; 4], payload].concat()
 }
 
-/// The peer says everything before it reads anything.
-async fn echo_to_one_that_reads_at_the_end(last: &[u8]) -> (ErrorKind, Vec<u8>) {
-    let (mut server, mut peer) = narrow();
+/// A peer that says a message and then this before it reads anything, and what it reads then.
+async fn reads_at_the_end(mut peer: DuplexStream, last: &[u8]) -> Vec<u8> {
     let said = [&frame(0x82, &[7; 1000])[..], last].concat();
-    let peer = async move {
-        peer.write_all(&said).await.unwrap();
-        let mut heard = vec![];
-        peer.read_to_end(&mut heard).await.unwrap();
-        heard
-    };
+    peer.write_all(&said).await.unwrap();
+    let mut heard = vec![];
+    peer.read_to_end(&mut heard).await.unwrap();
+    heard
+}
+
+async fn echo_to_one_that_reads_at_the_end(last: &[u8]) -> (ErrorKind, Vec<u8>) {
+    let (mut server, peer) = narrow();
     let echo = async move {
         loop {
             // As an application does that drops the connection where it has ended.
@@ -45,9 +46,8 @@ async fn echo_to_one_that_reads_at_the_end(last: &[u8]) -> (ErrorKind, Vec<u8>) 
             writer.feed_message(opcode, payload).await.unwrap();
         }
     };
-    timeout(PATIENCE, async { tokio::join!(echo, peer) })
-        .await
-        .unwrap()
+    let both = async { tokio::join!(echo, reads_at_the_end(peer, last)) };
+    timeout(PATIENCE, both).await.unwrap()
 }
 
 #[tokio::test]
@@ -65,20 +65,13 @@ async fn rfc6455_5_5_1_a_close_is_reported_when_what_was_fed_and_its_echo_were_s
 async fn rfc6455_5_5_1_a_stream_ends_when_what_was_fed_and_the_echo_of_the_close_were_sent() {
     use framewire::tokio::Message;
     use futures_util::stream::FusedStream as _;
-    use futures_util::{SinkExt as _, StreamExt as _};
+    use futures_util::{SinkExt, StreamExt as _};
 
     for (last, code) in [
         (&[0x88, 0x80, 0, 0, 0, 0][..], None),
         (&[0xFF], Some([0x03, 0xEA])),
     ] {
-        let (mut server, mut peer) = narrow();
-        let said = [&frame(0x82, &[7; 1000])[..], last].concat();
-        let peer = async move {
-            peer.write_all(&said).await.unwrap();
-            let mut heard = vec![];
-            peer.read_to_end(&mut heard).await.unwrap();
-            heard
-        };
+        let (mut server, peer) = narrow();
         let echo = async move {
             let mut errors = 0;
             while let Some(message) = server.next().await {
@@ -87,14 +80,15 @@ async fn rfc6455_5_5_1_a_stream_ends_when_what_was_fed_and_the_echo_of_the_close
                     errors += 1;
                     continue;
                 };
-                let fed: Result<(), _> = server.feed(message as Message).await;
-                fed.unwrap();
+                SinkExt::<Message>::feed(&mut server, message)
+                    .await
+                    .unwrap();
             }
             assert!(server.is_terminated());
             errors
         };
-        let both = timeout(PATIENCE, async { tokio::join!(echo, peer) });
-        let (errors, heard) = both.await.unwrap();
+        let both = async { tokio::join!(echo, reads_at_the_end(peer, last)) };
+        let (errors, heard) = timeout(PATIENCE, both).await.unwrap();
         assert_eq!(errors, usize::from(code.is_some()));
         assert_eq!(heard[1004], 0x88);
         if let Some(code) = code {
