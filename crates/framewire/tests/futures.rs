@@ -439,6 +439,24 @@ async fn half_that_is_dropped_while_it_waits_leaves_nothing() {
     drop(long);
 }
 
+#[tokio::test]
+async fn half_that_is_flushed_while_it_waits_for_a_message_is_woken_by_its_end() {
+    let (_server, client) = connected(1000);
+    let (_reader, writer) = client.split();
+    let message = patiently(writer.message_writer(Opcode::Text))
+        .await
+        .unwrap();
+    let mut sink = writer.clone();
+    let count = Arc::new(Wakes::default());
+    let waker = count.clone().into();
+    let mut cx = Context::from_waker(&waker);
+    assert!(sink.poll_ready_unpin(&mut cx).is_pending());
+    assert!(Sink::<Message>::poll_flush(Pin::new(&mut sink), &mut cx).is_ready());
+    patiently(message.finish()).await.unwrap();
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    assert!(sink.poll_ready_unpin(&mut cx).is_ready());
+}
+
 /// A half that nobody polls any more keeps nobody waiting.
 #[tokio::test]
 async fn half_that_never_comes_back_holds_up_no_future() {

@@ -225,6 +225,36 @@ async fn a_ping_that_found_no_room_goes_when_there_is_some() {
     }
 }
 
+/// RFC 6455 5.5.3: a Pong may answer the last of several Pings alone, which is then the newest.
+#[tokio::test(start_paused = true)]
+async fn pings_that_found_no_room_are_one_and_none_comes_after_a_newer_one() {
+    let (server, mut peer) = tokio::io::duplex(64);
+    let server = WebSocket::server(server, Config::default()).unwrap();
+    let (reader, writer) = server.split();
+    let stuck = writer.clone();
+    let _ = timeout(
+        Duration::ZERO,
+        stuck.write_message(Opcode::Binary, &LONG[..100]),
+    )
+    .await;
+    tokio::spawn(read(reader));
+    tokio::spawn(async move { writer.keep_alive(INTERVAL, 9 * DEADLINE).await });
+    sleep(3 * INTERVAL + INTERVAL / 2).await;
+    let mut received = vec![];
+    while let Ok(read) = timeout(INTERVAL / 4, peer.read_buf(&mut received)).await {
+        assert!(read.unwrap() > 0);
+    }
+    let pings = |bytes: &[u8]| -> Vec<u8> { bytes[102..].chunks(10).map(|ping| ping[9]).collect() };
+    assert_eq!(pings(&received), [3], "it goes when the stream takes more");
+    while let Ok(read) = timeout(2 * INTERVAL, peer.read_buf(&mut received)).await {
+        assert!(read.unwrap() > 0);
+        if received.len() >= 102 + 30 {
+            break;
+        }
+    }
+    assert_eq!(pings(&received), [3, 4, 5]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_task_can_keep_alive_beside_reading_and_be_dropped() {
     let (server, mut client) = connected();

@@ -167,9 +167,9 @@ impl<S: Write> Exchange<S> {
     fn ping(&self, writer: &mut Writer<S>, number: u64) -> Result<(), Error> {
         let number_bytes = number.to_be_bytes();
         let begun = writer.begin_frame(true, Rsv::NONE, Opcode::Ping, &number_bytes);
-        if matches!(&begun, Err(error) if error.is_would_block()) {
-            lock(&self.queued).late_ping = Some(number);
-        }
+        let is_late = matches!(&begun, Err(error) if error.is_would_block());
+        // In place of an older one: Pongs answer those before them.
+        lock(&self.queued).late_ping = is_late.then_some(number);
         writer.send_all(begun?)?;
         writer.flush_taken()?;
         self.heartbeat.sent(number);
@@ -197,27 +197,20 @@ impl<S: Write> Exchange<S> {
 
     fn settle(&self, writer: &mut Writer<S>) {
         let queued = mem::take(&mut *lock(&self.queued));
-        let mut ping = queued.ping;
-        if let Some(late) = queued.late_ping
-            && ping.is_none()
-        {
-            if writer.has_room_for_control() {
-                ping = Some(late);
-            } else {
-                lock(&self.queued).late_ping = Some(late);
-            }
+        let flushes = queued.flush || queued.reply.is_some();
+        if let Some(reply) = queued.reply {
+            writer.reply(reply);
         }
-        if !queued.is_empty() || ping.is_some() {
-            if let Some(reply) = queued.reply {
-                writer.reply(reply);
-            }
-            if let Some(number) = ping
-                && let Err(error) = self.ping(writer, number)
-            {
-                self.heartbeat.fail(error);
-            }
+        if flushes {
             // What fails here fails again with the next write, which reports it.
             let _ = writer.flush_taken();
+        }
+        if let Some(number) = queued.ping.or(queued.late_ping) {
+            if queued.ping.is_none() && !writer.has_room_for_control() {
+                lock(&self.queued).late_ping = Some(number);
+            } else if let Err(error) = self.ping(writer, number) {
+                self.heartbeat.fail(error);
+            }
         }
         self.unflushed
             .store(writer.has_pending_output(), Ordering::Release);

@@ -156,13 +156,16 @@ impl<'a> Place<'a> {
         Self { waiting, ticket }
     }
 
-    /// Goes on waiting without this, if it has to.
+    /// Goes on waiting without this: in line at all events, and for the stream if it has to.
     #[cfg(feature = "futures")]
     pub(super) fn keep_if(&mut self, is_pending: bool) -> Ticket {
         if is_pending {
             return mem::take(&mut self.ticket);
         }
-        Ticket::default()
+        Ticket {
+            in_line: mem::take(&mut self.ticket.in_line),
+            ..Ticket::default()
+        }
     }
 
     /// Whether others that have waited go first now: each second time that it is asked.
