@@ -13,7 +13,7 @@ use std::io::Write as _;
 use framewire::deflate::DeflateConfig;
 use framewire::protocol::Role;
 use framewire::{Config, Opcode, WebSocket};
-use framewire_conformance::peer::{ScriptedPeer, Taking};
+use support::peer::{ScriptedPeer, Taking};
 use framewire_fuzz::{Input, agreement, cut, receive, receive_in_pieces};
 use libfuzzer_sys::fuzz_target;
 

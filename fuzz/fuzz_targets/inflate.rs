@@ -8,7 +8,7 @@
 use framewire::CloseCode;
 use framewire::deflate::DeflateConfig;
 use framewire::protocol::Role;
-use framewire_conformance::frames::{
+use support::frames::{
     self, BINARY, CONTINUATION, FIN, Frame, PING, RSV1, TEXT, wire,
 };
 use framewire_fuzz::{Input, agreement, cut, receive, receive_in_pieces};

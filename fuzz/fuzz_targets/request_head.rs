@@ -11,7 +11,7 @@ use framewire::Untimed;
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::{self, Acceptor};
 use framewire::upgrade::{self, Error, Limits, RequestDecoder, ResponseDecoder};
-use framewire_conformance::peer::{Ending, ScriptedPeer};
+use support::peer::{Ending, ScriptedPeer};
 use framewire_fuzz::{Input, cut};
 use http::{HeaderMap, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;

@@ -12,7 +12,7 @@ use framewire::Untimed;
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::{self, Connector};
 use framewire::upgrade::{self, Error, Limits, ResponseDecoder};
-use framewire_conformance::peer::{Ending, ScriptedPeer};
+use support::peer::{Ending, ScriptedPeer};
 use framewire_fuzz::{Input, cut};
 use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderValue, Request, Response};

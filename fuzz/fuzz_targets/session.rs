@@ -8,9 +8,9 @@
 
 use framewire::frame::Rsv;
 use framewire::protocol::{Limits, MessageBuffer, PieceEvent, Role, Session};
-use framewire_conformance::event::{End, Event};
-use framewire_conformance::front_end::{self, FrontEnd, Gives, Outcome, Script, WholeSession};
-use framewire_conformance::oracle::{self, Terms};
+use support::event::{End, Event};
+use support::front_end::{self, FrontEnd, Gives, Outcome, Script, WholeSession};
+use support::oracle::{self, Terms};
 use framewire_fuzz::{Input, cut, key};
 use libfuzzer_sys::fuzz_target;
 

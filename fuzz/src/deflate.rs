@@ -3,7 +3,7 @@
 use framewire::deflate::{Deflate, DeflateConfig, Negotiated, Parameters};
 use framewire::frame::{CloseCode, Violation};
 use framewire::protocol::{Event, Limits, MessageBuffer, Piece, PieceEvent, Role, Session};
-use framewire_conformance::oracle;
+use support::oracle;
 
 use crate::{Input, key};
 

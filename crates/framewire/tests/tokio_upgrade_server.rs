@@ -1,9 +1,0 @@
-//! The server's end over tokio.
-#![cfg(feature = "tokio-net")]
-#![allow(clippy::unwrap_used)]
-
-#[path = "cases/upgrade_server.rs"]
-mod cases;
-#[path = "shell/tokio.rs"]
-mod shell;
-mod upgrade_support;

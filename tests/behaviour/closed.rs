@@ -1,0 +1,155 @@
+//! How a connection was closed: with which code and reason, and by whom, in every combination.
+
+use framewire::blocking::CloseReply;
+use framewire::frame::ControlPayload;
+use framewire::protocol::Role;
+use framewire::{CloseCode, Closed, Fault, Opcode, Side};
+use support::connection::{Connection, Kind, ends};
+use support::frames::{CLOSE, FIN, close_payload, to};
+use support::oracle;
+use support::peer::ScriptedPeer;
+
+/// Without a code, with one, and with a reason: the payload, and what is reported of it.
+fn closes() -> [(Vec<u8>, u16, &'static str); 3] {
+    [
+        (vec![], 1005, ""),
+        (close_payload(1001, ""), 1001, ""),
+        (close_payload(3000, "né"), 3000, "né"),
+    ]
+}
+
+fn socket(kind: Kind, role: Role) -> (ScriptedPeer, Box<dyn Connection>) {
+    let peer = ScriptedPeer::default();
+    let socket = kind.with(&peer, role);
+    (peer, socket)
+}
+
+fn hear_close(
+    peer: &ScriptedPeer,
+    socket: &mut dyn Connection,
+    role: Role,
+    payload: &[u8],
+) -> Closed {
+    peer.say(to(role, FIN | CLOSE, payload).bytes());
+    let error = socket.next_message().unwrap_err();
+    let closed = error.closed().unwrap().clone();
+    assert_eq!(error.close_code(), Some(closed.code));
+    assert_eq!(error.fault(), Fault::Transport);
+    assert_eq!(error.to_string(), closed.to_string());
+    // Final: every further read and write says the same.
+    assert_eq!(socket.next_message().unwrap_err().closed(), Some(&closed));
+    assert_eq!(
+        socket.read_message(&mut vec![]).unwrap_err().closed(),
+        Some(&closed)
+    );
+    assert_eq!(socket.read_header().unwrap_err().closed(), Some(&closed));
+    assert_eq!(
+        socket.message_reader().map(drop).unwrap_err().closed(),
+        Some(&closed)
+    );
+    closed
+}
+
+#[test]
+fn by_the_peer() {
+    for (kind, role) in ends() {
+        for (payload, code, reason) in closes() {
+            let (peer, mut socket) = socket(kind, role);
+            let closed = hear_close(&peer, socket.as_mut(), role, &payload);
+            let expected = Closed {
+                code: CloseCode::new(code),
+                reason: reason.to_owned(),
+                by: Side::Peer,
+            };
+            assert_eq!(closed, expected);
+            let error = socket.write_message(Opcode::Text, b"").unwrap_err();
+            assert_eq!(error.closed(), Some(&expected));
+            let tail = if reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {reason}")
+            };
+            assert_eq!(
+                closed.to_string(),
+                format!("closed by the peer with {code}{tail}")
+            );
+        }
+    }
+}
+
+#[test]
+fn by_this_end_and_answered_by_the_peer() {
+    for (kind, role) in ends() {
+        for (payload, code, reason) in closes() {
+            let (peer, mut socket) = socket(kind, role);
+            socket.close(CloseCode::GOING_AWAY, "bye").unwrap();
+            // Until the peer answers it is our own frame that tells.
+            let error = socket.write_message(Opcode::Text, b"").unwrap_err();
+            assert_eq!(error.to_string(), "closed by this end with 1001: bye");
+            let closed = hear_close(&peer, socket.as_mut(), role, &payload);
+            assert_eq!((closed.code.get(), &closed.reason[..]), (code, reason));
+            assert_eq!(closed.by, Side::Local);
+            assert!(closed.to_string().starts_with("closed by this end with "));
+        }
+    }
+}
+
+#[test]
+fn by_this_end_with_a_raw_frame() {
+    for (kind, role) in ends() {
+        for (payload, code, reason) in closes() {
+            let (_, mut socket) = socket(kind, role);
+            let rsv = framewire::frame::Rsv::NONE;
+            socket
+                .write_frame(true, rsv, Opcode::Close, &payload)
+                .unwrap();
+            let error = socket.ping(b"").unwrap_err();
+            let closed = error.closed().unwrap();
+            assert_eq!((closed.code.get(), &closed.reason[..]), (code, reason));
+            assert_eq!(closed.by, Side::Local);
+        }
+    }
+}
+
+#[test]
+fn a_handler_sees_the_close_frame_and_decides_what_answers_it() {
+    let other = ControlPayload::close(CloseCode::POLICY_VIOLATION, "no").unwrap();
+    for (kind, role) in ends() {
+        for (reply, sent) in [
+            (CloseReply::Echo, Some(&b"\x0B\xB8"[..])),
+            (CloseReply::Replace(other), Some(b"\x03\xF0no")),
+            (CloseReply::Nothing, None),
+        ] {
+            let (peer, mut socket) = socket(kind, role);
+            socket.on_close(Box::new(move |code, reason| {
+                assert_eq!((code.map(CloseCode::get), reason), (Some(3000), "né"));
+                reply
+            }));
+            let closed = hear_close(&peer, socket.as_mut(), role, &close_payload(3000, "né"));
+            assert_eq!(closed.by, Side::Peer);
+            let frames = oracle::frames(&peer.written());
+            let payloads: Vec<_> = frames.iter().map(|frame| &frame.payload[..]).collect();
+            assert_eq!(payloads, Vec::from_iter(sent));
+        }
+    }
+}
+
+#[test]
+fn a_close_that_the_application_answers_itself_is_the_peers_still() {
+    for (kind, role) in ends() {
+        let (peer, mut socket) = socket(kind, role);
+        socket.on_close(Box::new(|_, _| CloseReply::Nothing));
+        hear_close(&peer, socket.as_mut(), role, &close_payload(3000, "né"));
+        socket.close(CloseCode::NORMAL, "ok").unwrap();
+        let [close] = &oracle::frames(&peer.written())[..] else {
+            panic!("one frame");
+        };
+        assert_eq!(close.payload, close_payload(1000, "ok"));
+        let error = socket.next_message().unwrap_err();
+        assert_eq!(error.closed().unwrap().by, Side::Peer);
+        let sent = socket.sent_close().unwrap();
+        assert_eq!((sent.code, sent.by), (CloseCode::NORMAL, Side::Peer));
+        let error = socket.write_message(Opcode::Text, b"").unwrap_err();
+        assert_eq!(error.closed().unwrap().by, Side::Peer);
+    }
+}

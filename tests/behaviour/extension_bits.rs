@@ -1,0 +1,123 @@
+//! Reserved bits, for authors of extensions: each call that sends them puts them on the first
+//! frame of a message and on no other, and each call that reads gives them back.
+
+use std::io::{Read, Write};
+
+use framewire::frame::Rsv;
+use framewire::protocol::Role;
+use framewire::{Config, Opcode};
+use support::connection::{Connection, Kind, ends};
+use support::frames::{CONTINUATION, FIN, RSV1, RSV3, TEXT, to, wire};
+use support::oracle;
+use support::peer::ScriptedPeer;
+
+/// Not UTF-8: what an extension makes of text need not be.
+const PAYLOAD: &[u8] = b"\xFF\xFE\xFD";
+
+fn socket(kind: Kind, role: Role, bytes: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
+    let config = Config {
+        rsv: Rsv::RSV1 | Rsv::RSV3,
+        ..Config::default()
+    };
+    let peer = ScriptedPeer::saying([bytes]);
+    let socket = kind.open(&peer, role, config).unwrap();
+    (peer, socket)
+}
+
+#[test]
+fn every_sending_call_puts_them_on_the_first_frame_alone() {
+    let bits = Rsv::RSV1 | Rsv::RSV3;
+    let calls: [fn(&mut dyn Connection, Rsv); 5] = [
+        |socket, rsv| {
+            let sent = socket.write_message_ext(Opcode::Text, rsv, PAYLOAD);
+            sent.unwrap();
+        },
+        |socket, rsv| {
+            let fed = socket.feed_message_ext(Opcode::Text, rsv, PAYLOAD);
+            fed.and_then(|()| socket.flush()).unwrap();
+        },
+        |socket, rsv| {
+            let sent = socket.stream_message_ext(Opcode::Text, rsv, 1, &mut { PAYLOAD });
+            assert_eq!(sent.unwrap(), 3);
+        },
+        |socket, rsv| {
+            let mut writer = socket.message_writer_ext(Opcode::Text, rsv).unwrap();
+            for byte in PAYLOAD {
+                writer.write_all(&[*byte]).unwrap();
+                writer.flush().unwrap();
+            }
+            writer.finish().unwrap();
+        },
+        |socket, rsv| {
+            let first = socket.write_frame(false, rsv, Opcode::Text, PAYLOAD);
+            first.unwrap();
+            let last = socket.write_frame(true, Rsv::NONE, Opcode::Continuation, b"");
+            last.unwrap();
+        },
+    ];
+    for (kind, role) in ends() {
+        for call in calls {
+            let (peer, mut socket) = socket(kind, role, b"");
+            call(socket.as_mut(), bits);
+            let frames = oracle::frames(&peer.written());
+            let (first, others) = frames.split_first().unwrap();
+            assert_eq!(first.rsv, RSV1 | RSV3);
+            assert!(others.iter().all(|frame| frame.rsv == 0));
+            let payloads: Vec<_> = frames.iter().map(|frame| &frame.payload[..]).collect();
+            assert_eq!(payloads.concat(), PAYLOAD);
+        }
+    }
+}
+
+#[test]
+fn they_are_refused_on_continuations_control_frames_and_where_they_were_not_allowed() {
+    for (kind, role) in ends() {
+        let (peer, mut socket) = socket(kind, role, b"");
+        let begun = socket.write_frame(false, Rsv::RSV1, Opcode::Text, b"");
+        begun.unwrap();
+        peer.forget_written();
+        for (rsv, opcode) in [
+            (Rsv::RSV1, Opcode::Continuation),
+            (Rsv::RSV1, Opcode::Ping),
+            (Rsv::RSV3, Opcode::Close),
+            (Rsv::RSV2, Opcode::Pong),
+        ] {
+            assert!(socket.write_frame(true, rsv, opcode, b"").is_err());
+        }
+        assert!(peer.written().is_empty());
+    }
+}
+
+#[test]
+fn every_reading_call_gives_them_back() {
+    let expected = Rsv::RSV1 | Rsv::RSV3;
+    for (kind, role) in ends() {
+        let whole = to(role, FIN | RSV1 | RSV3 | TEXT, PAYLOAD).bytes();
+        let fragments = wire(&[
+            to(role, RSV1 | RSV3 | TEXT, PAYLOAD),
+            to(role, FIN | CONTINUATION, b""),
+        ]);
+        for bytes in [whole, fragments] {
+            let (_, mut next) = socket(kind, role, &bytes);
+            let message = next.next_message().unwrap();
+            assert_eq!((message.rsv(), message.payload()), (expected, PAYLOAD));
+            assert_eq!(message.text(), None);
+
+            let mut buffer = vec![];
+            let (_, mut appended) = socket(kind, role, &bytes);
+            let read = appended.read_message_ext(&mut buffer);
+            assert_eq!(read.unwrap(), (Opcode::Text, expected));
+            assert_eq!(buffer, PAYLOAD);
+
+            let (_, mut streamed) = socket(kind, role, &bytes);
+            let mut reader = streamed.message_reader().unwrap();
+            assert_eq!(reader.rsv(), expected);
+            let mut bytes_read = vec![];
+            reader.read_to_end(&mut bytes_read).unwrap();
+            assert_eq!(bytes_read, PAYLOAD);
+
+            let (_, mut raw) = socket(kind, role, &bytes);
+            assert_eq!(raw.read_header().unwrap().rsv(), expected);
+        }
+    }
+}

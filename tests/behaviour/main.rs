@@ -1,0 +1,17 @@
+//! What every way to have a connection does alike, and what any peer can send.
+
+mod any_input;
+mod auto_traits;
+mod byte_stream;
+mod changing_calls;
+mod closed;
+mod errors;
+mod extension_bits;
+mod hostile_floods;
+mod hostile_frames;
+mod hostile_slow_reader;
+mod limits;
+mod reader_ends;
+mod round_trip;
+mod session;
+mod try_feed;

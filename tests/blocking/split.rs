@@ -1,0 +1,584 @@
+//! Both directions of one connection at once, from many threads.
+
+use std::io::{self, Read, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use framewire::blocking::{ReadHalf, WriteHalf};
+use framewire::frame::Rsv;
+use framewire::protocol::{Limits, Role, SendError};
+use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Side, TryFeedError, WebSocket};
+use support::frames::{BINARY, CLOSE, FIN, PING, PONG, TEXT, frame};
+use support::hooked::Hooked;
+use support::loopback::{PATIENCE, connected, tcp};
+use support::pattern;
+
+const MESSAGES: u32 = 1500;
+
+#[test]
+fn both_directions_at_once_over_tcp() {
+    full_duplex(tcp());
+}
+
+#[cfg(unix)]
+#[test]
+fn both_directions_at_once_over_a_unix_socket() {
+    full_duplex(support::loopback::unix());
+}
+
+/// Two threads write at each end while one reads: all of it comes, whole and in each one's order.
+fn full_duplex<S: Duplicate + Send>(pair: (S, S)) {
+    let (server, client) = connected(pair);
+    thread::scope(|scope| {
+        let mut ends = Vec::new();
+        for websocket in [server, client] {
+            let (mut read, write) = websocket.split().unwrap();
+            let streaming = write.clone();
+            scope.spawn(move || {
+                for number in 0..MESSAGES {
+                    write
+                        .write_message(Opcode::Binary, &message(0, number))
+                        .unwrap();
+                    if number % 10 == 0 {
+                        write.ping(b"?").unwrap();
+                    }
+                }
+            });
+            scope.spawn(move || {
+                for number in 0..MESSAGES {
+                    let bytes = message(1, number);
+                    streaming
+                        .stream_message(Opcode::Binary, 100, &bytes[..])
+                        .unwrap();
+                }
+            });
+            ends.push(scope.spawn(move || {
+                read_all(&mut read);
+                read
+            }));
+        }
+        // No end goes away while the other still reads.
+        let ends: Vec<_> = ends.into_iter().map(|end| end.join().unwrap()).collect();
+        assert_eq!(ends.len(), 2);
+    });
+}
+
+fn read_all<S: Duplicate>(read: &mut ReadHalf<S>) {
+    let mut next = [0, 0];
+    while next != [MESSAGES, MESSAGES] {
+        let got = read.next_message().unwrap();
+        let writer = got.payload()[0];
+        let number = &mut next[usize::from(writer)];
+        assert!(
+            got.payload() == message(writer, *number),
+            "{writer} {number}"
+        );
+        *number += 1;
+    }
+}
+
+fn message(writer: u8, number: u32) -> Vec<u8> {
+    let len = (number as usize * 37) % 900;
+    let mut bytes = vec![writer];
+    bytes.extend(number.to_be_bytes());
+    bytes.extend(&pattern(1000)[..len]);
+    bytes
+}
+
+/// A source whose bytes are sent to it one piece at a time.
+struct Source(Receiver<Vec<u8>>);
+
+impl Read for Source {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Ok(piece) = self.0.recv() else {
+            return Ok(0);
+        };
+        buf[..piece.len()].copy_from_slice(&piece);
+        Ok(piece.len())
+    }
+}
+
+#[test]
+fn a_ping_is_answered_in_the_middle_of_a_slow_stream() {
+    let (server, mut client) = connected(tcp());
+    let (mut read, write) = server.split().unwrap();
+    let (pieces, source) = channel();
+    thread::scope(|scope| {
+        scope.spawn(move || read.next_message().map(|_| ()));
+        scope.spawn(move || {
+            write
+                .stream_message(Opcode::Binary, 4, Source(source))
+                .unwrap()
+        });
+        let mut buf = [0; 125];
+
+        // One byte ahead: the first four go out.
+        pieces.send(b"first".to_vec()).unwrap();
+        let frame = client.read_frame(&mut buf).unwrap();
+        assert_eq!(
+            (frame.header().fin(), frame.payload()),
+            (false, &b"firs"[..])
+        );
+        for number in 0..10_u8 {
+            client.ping(&[number]).unwrap();
+            let frame = client.read_frame(&mut buf).unwrap();
+            assert_eq!(
+                (frame.header().opcode(), frame.payload()),
+                (Opcode::Pong, &[number][..])
+            );
+        }
+        pieces.send(b"!".to_vec()).unwrap();
+        drop(pieces);
+        let frame = client.read_frame(&mut buf).unwrap();
+        assert_eq!((frame.header().fin(), frame.payload()), (true, &b"t!"[..]));
+        client.close(CloseCode::NORMAL, "").unwrap();
+    });
+}
+
+#[test]
+fn a_message_waits_for_a_stream_and_a_control_frame_does_not() {
+    let (server, mut client) = connected(tcp());
+    let (_read, write) = server.split().unwrap();
+    let other = write.clone();
+    thread::scope(|scope| {
+        let mut writer = write.message_writer(Opcode::Binary).unwrap();
+        writer.write_all(b"begun").unwrap();
+        writer.flush().unwrap();
+        let (waiting, waits) = channel();
+        scope.spawn(move || {
+            other.ping(b"now").unwrap();
+            waiting.send(()).unwrap();
+            other.write_message(Opcode::Text, b"later").unwrap();
+        });
+        waits.recv().unwrap();
+        writer.write_all(b", ended").unwrap();
+        writer.finish().unwrap();
+    });
+    let mut seen = Vec::new();
+    let mut buf = [0; 125];
+    for _ in 0..4 {
+        let frame = client.read_frame(&mut buf).unwrap();
+        seen.push((frame.header().opcode(), frame.payload().to_vec()));
+    }
+    let expected: [(Opcode, &[u8]); 4] = [
+        (Opcode::Binary, b"begun"),
+        (Opcode::Ping, b"now"),
+        (Opcode::Continuation, b", ended"),
+        (Opcode::Text, b"later"),
+    ];
+    assert_eq!(
+        seen,
+        expected.map(|(opcode, payload)| (opcode, payload.to_vec()))
+    );
+}
+
+#[test]
+fn the_reader_does_not_wait_for_a_writer_that_is_blocked() {
+    let limits = Limits::UNLIMITED;
+    let config = Config {
+        limits,
+        ..Config::default()
+    };
+    let (server, client) = tcp();
+    let server = WebSocket::server(server, config).unwrap();
+    let mut client = WebSocket::client(client, config).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    let written = AtomicBool::new(false);
+    // More than any socket buffer takes.
+    let big = vec![7; 64 << 20];
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            write.write_message(Opcode::Binary, &big).unwrap();
+            written.store(true, Ordering::SeqCst);
+        });
+        // Its header is there, so the writer is in the middle of it.
+        assert_eq!(client.read_header().unwrap().payload_len(), 64 << 20);
+        for number in 0..100_u8 {
+            client.ping(&[number]).unwrap();
+            client.write_message(Opcode::Text, &[number]).unwrap();
+            assert_eq!(read.next_message().unwrap().payload(), [number]);
+        }
+        assert!(!written.load(Ordering::SeqCst));
+
+        let mut received = vec![0; big.len()];
+        client.read_frame(&mut received).unwrap();
+        assert!(received == big);
+        // The latest Ping counts (RFC 6455 5.5.3), and its Pong was left with the writer.
+        let pong = client.read_frame(&mut received).unwrap();
+        assert_eq!(
+            (pong.header().opcode(), pong.payload()),
+            (Opcode::Pong, &[99][..])
+        );
+    });
+}
+
+#[test]
+fn a_close_comes_through_while_a_stream_is_open_and_the_stream_then_fails() {
+    let (server, mut client) = connected(tcp());
+    let (_read, write) = server.split().unwrap();
+    let mut writer = write.message_writer(Opcode::Binary).unwrap();
+    writer.write_all(&[1; 5000]).unwrap();
+    write.close(CloseCode::GOING_AWAY, "down").unwrap();
+    let error = io_error(writer.finish().unwrap_err().into_kind());
+    assert_eq!(error, (CloseCode::GOING_AWAY, Side::Local));
+    let error = client.next_message().unwrap_err();
+    assert_eq!(error.closed().unwrap().reason, "down");
+}
+
+fn io_error(kind: ErrorKind) -> (CloseCode, Side) {
+    match kind {
+        ErrorKind::Closed(closed) => (closed.code, closed.by),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_message_left_open_is_refused_to_others_and_taken_up_by_any() {
+    let (server, mut client) = connected(tcp());
+    let (_read, write) = server.split().unwrap();
+    let other = write.clone();
+    write
+        .message_writer(Opcode::Text)
+        .unwrap()
+        .write_all(b"half")
+        .unwrap();
+    let error = other.write_message(Opcode::Text, b"x").unwrap_err();
+    let open = SendError::MessageOpen(Opcode::Text);
+    assert!(matches!(error.kind(), ErrorKind::Send(error) if *error == open));
+    let error = other.message_writer(Opcode::Text).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Send(error) if *error == open));
+    let mut writer = other.resume_message_writer().unwrap();
+    writer.write_all(b" and half").unwrap();
+    writer.finish().unwrap();
+    assert_eq!(client.next_message().unwrap().text(), Some("half and half"));
+}
+
+#[test]
+fn what_was_fed_before_or_after_the_split_goes_out_before_the_reading_half_waits() {
+    for before in [false, true] {
+        let (mut server, mut client) = connected(tcp());
+        if before {
+            server.feed_message(Opcode::Text, b"fed").unwrap();
+        }
+        let (mut read, write) = server.split().unwrap();
+        if !before {
+            write.feed_message(Opcode::Text, b"fed").unwrap();
+        }
+        let reading = thread::spawn(move || read.next_message().map(|_| ()));
+        assert_eq!(
+            client.next_message().unwrap().text(),
+            Some("fed"),
+            "{before}"
+        );
+        client.write_message(Opcode::Text, b"").unwrap();
+        reading.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_message_of_a_half_leaves_at_once_though_one_of_the_whole_connection_may_wait() {
+    let config = Config {
+        coalesce_writes: true,
+        ..Config::default()
+    };
+    let stream = Hooked::new(|_, _| Ok(()));
+    stream.say(&frame(Role::Client, FIN | TEXT, b"?").repeat(3));
+    let mut whole = WebSocket::server(stream.clone(), config).unwrap();
+    let answer = frame(Role::Server, FIN | TEXT, b"!");
+    whole.next_message().unwrap();
+    let (read, write) = whole.split().unwrap();
+    write.write_message(Opcode::Text, b"!").unwrap();
+    assert_eq!(stream.output(), answer);
+
+    let mut whole = read.reunite(write).ok().unwrap();
+    whole.write_message(Opcode::Text, b"!").unwrap();
+    assert_eq!(stream.output(), answer.repeat(2));
+    whole.next_message().unwrap();
+    whole.write_message(Opcode::Text, b"!").unwrap();
+    assert_eq!(stream.output(), answer.repeat(2), "another is there");
+    whole.next_message().unwrap();
+    whole.write_message(Opcode::Text, b"!").unwrap();
+    assert_eq!(stream.output(), answer.repeat(4));
+}
+
+#[test]
+fn a_message_is_given_back_while_another_thread_sends() {
+    let (begin, has_begun) = channel();
+    let (open, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let stream = Hooked::new(move |_, bytes| {
+        if bytes[0] == FIN | PING {
+            begin.send(()).unwrap();
+            gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        Ok(())
+    });
+    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
+    let (_read, write) = server.split().unwrap();
+    let (done, fed) = channel();
+    let try_feed = || {
+        let (done, write) = (done.clone(), write.clone());
+        thread::spawn(move || done.send(write.try_feed_message(Opcode::Text, "fed")));
+        fed.recv_timeout(PATIENCE).expect("it waits")
+    };
+    let is_given_back = |fed| matches!(fed, Err(TryFeedError::Full("fed")));
+
+    // One that is open, and one whose frame the stream does not take.
+    let writer = write.message_writer(Opcode::Binary).unwrap();
+    assert!(is_given_back(try_feed()));
+    writer.finish().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| write.ping(b"").unwrap());
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        let fed = try_feed();
+        open.send(()).unwrap();
+        assert!(is_given_back(fed));
+    });
+
+    try_feed().unwrap();
+    let sent = stream.output().len();
+    write.flush().unwrap();
+    assert_eq!(
+        stream.output()[sent..],
+        frame(Role::Server, FIN | TEXT, b"fed")
+    );
+}
+
+#[test]
+fn what_is_queued_without_waiting_goes_out_before_the_reading_half_waits() {
+    let (tell, told) = channel();
+    let stream = Hooked::new(move |_, bytes| {
+        tell.send(bytes.to_vec()).unwrap();
+        Ok(())
+    });
+    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    write.try_feed_message(Opcode::Text, "fed").unwrap();
+    let reading = thread::spawn(move || read.next_message().map(drop));
+    let fed = told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(fed, frame(Role::Server, FIN | TEXT, b"fed"));
+    stream.say(&frame(Role::Client, FIN | TEXT, b""));
+    reading.join().unwrap().unwrap();
+}
+
+#[test]
+fn what_only_asks_sends_no_reply_that_is_owed() {
+    let config = Config {
+        write_buffer: 10,
+        ..Config::default()
+    };
+    let text = frame(Role::Client, FIN | TEXT, b"");
+    let ping = frame(Role::Client, FIN | PING, b"?");
+    let stream = Hooked::new(|_, _| Ok(()));
+    stream.say(&[&text[..], &ping, &text].concat());
+    let server = WebSocket::server(stream.clone(), config).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    read.next_message().unwrap();
+    // There is no room for the Pong.
+    write.try_feed_message(Opcode::Binary, [7; 10]).unwrap();
+    read.next_message().unwrap();
+
+    write.set_compression(false);
+    assert!(write.has_pending_output());
+    assert_eq!(write.buffered(), 12);
+    assert_eq!(write.closed(), None);
+    let full = write.try_feed_message(Opcode::Binary, [7; 10]);
+    assert!(matches!(full, Err(TryFeedError::Full([7, ..]))));
+    assert_eq!(stream.output(), [], "it would wait for the peer");
+
+    write.flush().unwrap();
+    let answer = frame(Role::Server, FIN | PONG, b"?");
+    assert!(stream.output().ends_with(&answer));
+}
+
+#[test]
+fn who_closed_first_is_known_to_the_reading_half() {
+    type Close = fn(WebSocket<std::net::TcpStream>) -> Halves;
+    type Halves = (
+        ReadHalf<std::net::TcpStream>,
+        WriteHalf<std::net::TcpStream>,
+    );
+    let before: Close = |mut server| {
+        server.close(CloseCode::NORMAL, "").unwrap();
+        server.split().unwrap()
+    };
+    let after: Close = |server| {
+        let (read, write) = server.split().unwrap();
+        write.close(CloseCode::NORMAL, "").unwrap();
+        (read, write)
+    };
+    let never: Close = |server| server.split().unwrap();
+    for (close, by) in [
+        (before, Side::Local),
+        (after, Side::Local),
+        (never, Side::Peer),
+    ] {
+        let (server, mut client) = connected(tcp());
+        let (mut read, _write) = close(server);
+        let _ = client.close(CloseCode::NORMAL, "");
+        assert_eq!(read.next_message().unwrap_err().closed().unwrap().by, by);
+    }
+}
+
+#[test]
+fn a_stream_that_its_source_interrupted_is_gone_on_with_by_another_clone() {
+    let (server, mut client) = connected(tcp());
+    let (_read, write) = server.split().unwrap();
+    let other = write.clone();
+    let failing = b"half".chain(Failing);
+    let error = write.stream_message(Opcode::Text, 3, failing).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Source(_)));
+    let error = other.stream_message(Opcode::Text, 3, &b"x"[..]);
+    let open = SendError::MessageOpen(Opcode::Text);
+    assert!(matches!(error.unwrap_err().kind(), ErrorKind::Send(error) if *error == open));
+    let writer = other.resume_message_writer().unwrap();
+    assert_eq!(writer.finish_from(&b" and half"[..]).unwrap(), 13);
+    assert!(write.resume_message_writer().is_none());
+    assert_eq!(client.next_message().unwrap().text(), Some("half and half"));
+}
+
+/// A source that has nothing but an error.
+struct Failing;
+
+impl Read for Failing {
+    fn read(&mut self, _buf: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("no disk"))
+    }
+}
+
+#[test]
+fn an_answer_that_comes_before_the_close_was_written_knows_who_closed() {
+    let (hear, heard) = channel();
+    let heard = Mutex::new(heard);
+    // The peer has answered, and the reading half has heard it, before the write is done.
+    let stream = Hooked::new(move |stream, bytes| {
+        if bytes[0] == FIN | CLOSE {
+            stream.say(&frame(Role::Client, FIN | CLOSE, b"\x03\xE8"));
+            let heard = heard.lock().unwrap();
+            assert_eq!(heard.recv_timeout(PATIENCE), Ok(Side::Local));
+        }
+        Ok(())
+    });
+    let server = WebSocket::server(stream, Config::default()).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let error = read.next_message().unwrap_err();
+            hear.send(error.closed().unwrap().by).unwrap();
+        });
+        write.close(CloseCode::NORMAL, "").unwrap();
+    });
+    assert_eq!(write.closed().unwrap().by, Side::Local);
+}
+
+#[test]
+fn a_close_that_waits_for_its_turn_did_not_come_first() {
+    let (begin, has_begun) = channel();
+    let (open, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let stream = Hooked::new(move |_, bytes| {
+        if bytes[0] == FIN | BINARY {
+            begin.send(()).unwrap();
+            gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        Ok(())
+    });
+    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
+    let (mut read, write) = server.split().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| write.write_message(Opcode::Binary, b"slow").unwrap());
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        let (done, closed) = channel();
+        let closing = write.clone();
+        scope.spawn(move || done.send(closing.close(CloseCode::NORMAL, "")).unwrap());
+        // No frame goes out in the middle of another.
+        assert!(closed.recv_timeout(Duration::from_millis(20)).is_err());
+
+        stream.say(&frame(Role::Client, FIN | CLOSE, b"\x03\xE9"));
+        let by = read.next_message().unwrap_err().closed().unwrap().by;
+        open.send(()).unwrap();
+        let refused = closed.recv_timeout(PATIENCE).unwrap().unwrap_err();
+        assert_eq!((by, refused.closed().unwrap().by), (Side::Peer, Side::Peer));
+    });
+    let echo = frame(Role::Server, FIN | CLOSE, b"\x03\xE9");
+    assert!(stream.output().ends_with(&echo));
+}
+
+#[test]
+fn a_close_that_was_refused_did_not_come_first() {
+    let (server, mut client) = connected(tcp());
+    let (mut read, write) = server.split().unwrap();
+    write.close(CloseCode::ABNORMAL, "").unwrap_err();
+    client.close(CloseCode::NORMAL, "").unwrap();
+    let error = read.next_message().unwrap_err();
+    assert_eq!(error.closed().unwrap().by, Side::Peer);
+}
+
+#[test]
+fn abort_ends_the_wait_of_whoever_reads_or_writes() {
+    let (server, client) = connected(tcp());
+    let (mut read, write) = server.split().unwrap();
+    // More than any socket buffer takes.
+    let big = vec![7; 64 << 20];
+    thread::scope(|scope| {
+        let reading = scope.spawn(|| read.next_message().map(drop).unwrap_err());
+        let writing = scope.spawn(|| write.write_message(Opcode::Binary, &big).unwrap_err());
+        write.abort().unwrap();
+        let error = reading.join().unwrap();
+        assert!(matches!(error.kind(), ErrorKind::ConnectionLost));
+        let error = writing.join().unwrap();
+        assert!(matches!(error.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe));
+    });
+    drop(client);
+}
+
+#[test]
+fn halves_that_are_no_pair_are_given_back() {
+    let (first, mut first_client) = connected(tcp());
+    let (second, second_client) = connected(tcp());
+    let (first_read, first_write) = first.split().unwrap();
+    let (second_read, second_write) = second.split().unwrap();
+    let (first_read, second_write) = *first_read.reunite(second_write).unwrap_err();
+
+    let clone = first_write.clone();
+    let (first_read, first_write) = *first_read.reunite(first_write).unwrap_err();
+    drop(clone);
+
+    first_write.feed_message(Opcode::Text, b"last").unwrap();
+    let mut first = first_read.reunite(first_write).unwrap();
+    let answering = thread::spawn(move || {
+        assert_eq!(first_client.next_message().unwrap().text(), Some("last"));
+        first_client.next_message().map(drop).unwrap_err()
+    });
+    let shutdown = first.shutdown(PATIENCE).unwrap();
+    assert!(shutdown.clean);
+    assert_eq!(answering.join().unwrap().closed().unwrap().by, Side::Peer);
+    assert!(second_read.reunite(second_write).is_ok());
+    drop(second_client);
+}
+
+#[test]
+fn raw_frames_and_streams_can_be_read_by_the_half() {
+    let (server, mut client) = connected(tcp());
+    let (mut read, _write) = server.split().unwrap();
+    client
+        .write_frame(false, Rsv::NONE, Opcode::Text, b"a")
+        .unwrap();
+    client
+        .write_frame(true, Rsv::NONE, Opcode::Continuation, b"b")
+        .unwrap();
+    client
+        .write_message(Opcode::Binary, &pattern(50_000))
+        .unwrap();
+    let mut buf = [0; 1];
+    assert!(!read.read_header().unwrap().fin());
+    assert_eq!(read.read_frame(&mut buf).unwrap().payload(), b"a");
+    let mut bytes = Vec::new();
+    let mut reader = read.message_reader().unwrap();
+    assert_eq!(reader.opcode(), Opcode::Binary);
+    reader.read_to_end(&mut bytes).unwrap();
+    assert!(bytes == pattern(50_000));
+}

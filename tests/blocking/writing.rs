@@ -1,0 +1,359 @@
+//! What the writing side promises between its calls: what is open, what waits, what is refused.
+
+use std::collections::HashSet;
+use std::io::{ErrorKind as Kind, Write};
+
+use framewire::blocking::PreparedMessage;
+use framewire::frame::Rsv;
+use framewire::protocol::{Role, SendError};
+use framewire::{Config, Error, ErrorKind, Fault as Whose, Opcode, WebSocket};
+use support::frames::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, frame};
+use support::operations::SMALL;
+use support::oracle::{data, frames_in};
+use support::pattern;
+use support::script::{Direction, Fault, Plan, Script};
+use support::{connect, peer};
+
+#[test]
+fn a_flush_that_is_interrupted_is_made_again() {
+    let plan = Plan::Nth(Direction::Flush, 0, Fault::Error(Kind::Interrupted));
+    let mut server = connect(Role::Server, Script::new([]).failing(plan), SMALL);
+    server.write_message(Opcode::Text, b"x").unwrap();
+    assert_eq!(server.stream().calls.flushes, 2);
+    server.write_message(Opcode::Text, b"y").unwrap();
+}
+
+#[test]
+fn a_flush_that_would_block_is_made_up_for_before_the_next_read() {
+    let plan = Plan::Nth(Direction::Flush, 0, Fault::Error(Kind::WouldBlock));
+    let mut server = connect(Role::Server, Script::new([]).failing(plan), SMALL);
+    server.write_message(Opcode::Text, b"x").unwrap();
+    assert!(server.has_pending_output(), "the stream may hold it back");
+    let _ = server.next_message();
+    assert_eq!(server.stream().calls.flushes, 2);
+    assert!(!server.has_pending_output());
+}
+
+#[test]
+fn a_failed_stream_is_reported_although_a_message_is_open() {
+    let plan = Plan::Nth(Direction::Write, 0, Fault::Error(Kind::BrokenPipe));
+    let mut server = connect(Role::Server, Script::new([]).failing(plan), SMALL);
+    server
+        .stream_message(Opcode::Binary, 32, &[7; 100][..])
+        .unwrap_err();
+    let error = server.write_message(Opcode::Text, b"x").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(error) if error.kind() == Kind::BrokenPipe));
+}
+
+#[test]
+fn a_message_writer_dropped_keeps_its_message_open_and_is_taken_up_again() {
+    for role in [Role::Server, Role::Client] {
+        let bytes = pattern(100);
+        let mut websocket = connect(role, Script::new([]), SMALL);
+        websocket
+            .message_writer(Opcode::Binary)
+            .unwrap()
+            .write_all(&bytes[..50])
+            .unwrap();
+
+        let prepared = PreparedMessage::new(Opcode::Text, b"x").unwrap();
+        for refused in [
+            websocket.write_message(Opcode::Text, b"x"),
+            websocket.write_message(Opcode::Binary, b"x"),
+            websocket.feed_message(Opcode::Text, b"x"),
+            websocket.write_prepared(&prepared),
+            websocket.write_frame(true, Rsv::NONE, Opcode::Continuation, b"x"),
+            websocket.write_frame(true, Rsv::NONE, Opcode::Text, b"x"),
+            websocket.message_writer(Opcode::Text).map(|_| ()),
+            websocket.message_writer(Opcode::Binary).map(|_| ()),
+            websocket
+                .stream_message(Opcode::Text, 32, &b"x"[..])
+                .map(|_| ()),
+        ] {
+            assert!(is_message_open(&refused), "{refused:?}");
+        }
+        websocket.ping(b"control frames may").unwrap();
+
+        let mut writer = websocket.resume_message_writer().unwrap();
+        writer.write_all(&bytes[50..]).unwrap();
+        assert_eq!(writer.finish().unwrap(), 100);
+        websocket.write_message(Opcode::Text, b"x").unwrap();
+        let sent = frames_in(&websocket.stream().output);
+        let first_bytes: Vec<u8> = sent.iter().map(|(first, _)| *first).collect();
+        let fin_continuation = FIN | CONTINUATION;
+        assert_eq!(
+            first_bytes,
+            [
+                BINARY,
+                FIN | PING,
+                CONTINUATION,
+                CONTINUATION,
+                fin_continuation,
+                FIN | TEXT
+            ]
+        );
+        assert_eq!(
+            data(&websocket.stream().output),
+            [&bytes[..], b"x"].concat()
+        );
+    }
+}
+
+#[test]
+fn a_raw_message_that_is_open_refuses_streams_and_messages() {
+    let mut server = connect(Role::Server, Script::new([]), SMALL);
+    server
+        .write_frame(false, Rsv::NONE, Opcode::Text, b"raw")
+        .unwrap();
+    for refused in [
+        server.write_message(Opcode::Text, b"x"),
+        server.message_writer(Opcode::Text).map(|_| ()),
+        server
+            .stream_message(Opcode::Text, 32, &b"x"[..])
+            .map(|_| ()),
+    ] {
+        assert!(is_message_open(&refused), "{refused:?}");
+    }
+    server
+        .write_frame(true, Rsv::NONE, Opcode::Continuation, b"")
+        .unwrap();
+    server.write_message(Opcode::Text, b"x").unwrap();
+}
+
+#[test]
+fn a_stream_that_could_send_no_frame_is_refused_and_leaves_no_message_open() {
+    let mut server = connect(Role::Server, Script::new([]), SMALL);
+    for refused in [
+        server.message_writer_ext(Opcode::Text, Rsv::RSV1).map(drop),
+        server
+            .stream_message_ext(Opcode::Text, Rsv::RSV1, 32, &b"x"[..])
+            .map(drop),
+    ] {
+        let error = refused.unwrap_err();
+        let bits = SendError::ReservedBits(Rsv::RSV1);
+        assert!(matches!(error.kind(), ErrorKind::Send(error) if *error == bits));
+    }
+    assert!(server.resume_message_writer().is_none());
+    server.write_message(Opcode::Text, b"x").unwrap();
+}
+
+#[test]
+fn a_source_that_fails_midway_is_taken_up_again() {
+    for role in [Role::Server, Role::Client] {
+        for fault in [Kind::ConnectionReset, Kind::WouldBlock, Kind::Other] {
+            for n in 0.. {
+                let bytes = pattern(90);
+                let mut source = Script::new(&bytes[..]).in_pieces_of(10).failing(Plan::Nth(
+                    Direction::Read,
+                    n,
+                    Fault::Error(fault),
+                ));
+                let mut websocket = connect(role, Script::new([]), SMALL);
+                let result = websocket.stream_message(Opcode::Binary, 32, &mut source);
+                if source.failed.is_some() {
+                    let error = result.unwrap_err();
+                    assert!(matches!(error.kind(), ErrorKind::Source(e) if e.kind() == fault));
+                    assert_eq!(error.fault(), Whose::Caller);
+                    let refused = websocket.write_message(Opcode::Text, b"x");
+                    assert!(is_message_open(&refused));
+                    let writer = websocket.resume_message_writer().unwrap();
+                    assert_eq!(writer.finish_from(&mut source).unwrap(), 90);
+                } else {
+                    assert_eq!(result.unwrap(), 90);
+                    assert!(n > 10);
+                    break;
+                }
+                let sent = frames_in(&websocket.stream().output);
+                let sizes: Vec<usize> = sent.iter().map(|(_, payload)| payload.len()).collect();
+                assert_eq!(sizes, [32, 32, 26]);
+                assert_eq!(data(&websocket.stream().output), bytes);
+            }
+        }
+    }
+}
+
+#[test]
+fn fragments_of_a_stream_carry_fin_on_the_last_and_none_trails() {
+    for len in 0..=130 {
+        let mut server = connect(Role::Server, Script::new([]), SMALL);
+        let bytes = pattern(len);
+        server
+            .stream_message(Opcode::Binary, 32, &bytes[..])
+            .unwrap();
+        let sent = frames_in(&server.stream().output);
+        assert_eq!(sent.len(), len.div_ceil(32).max(1));
+        for (i, (first, payload)) in sent.iter().enumerate() {
+            let last = i + 1 == sent.len();
+            assert_eq!(first & FIN != 0, last);
+            assert_eq!(first & 0x0F, if i == 0 { BINARY } else { CONTINUATION });
+            assert!(last || payload.len() == 32);
+        }
+    }
+}
+
+#[test]
+fn payloads_over_the_chunk_size_arrive_by_every_way_to_write() {
+    let config = Config {
+        chunk_size: 1000,
+        ..Config::default()
+    };
+    for role in [Role::Server, Role::Client] {
+        for len in [999, 1000, 1001, 2000, 2001, 70_000, 300_000] {
+            let bytes = pattern(len);
+            let prepared = PreparedMessage::new(Opcode::Binary, &bytes).unwrap();
+            let mut websocket = connect(role, Script::new([]).in_pieces_of(701), config);
+            websocket.write_message(Opcode::Binary, &bytes).unwrap();
+            websocket.feed_message(Opcode::Binary, &bytes).unwrap();
+            websocket
+                .write_frame(true, Rsv::NONE, Opcode::Binary, &bytes)
+                .unwrap();
+            websocket.write_prepared(&prepared).unwrap();
+            websocket
+                .stream_message(Opcode::Binary, 1000, &bytes[..])
+                .unwrap();
+            let mut writer = websocket.message_writer(Opcode::Binary).unwrap();
+            writer.write_all(&bytes).unwrap();
+            writer.finish().unwrap();
+            websocket.flush().unwrap();
+
+            let output = std::mem::take(&mut websocket.stream_mut().output);
+            let mut other = connect(peer(role), Script::new(output), Config::default());
+            for way in 0..6 {
+                let message = other.next_message().unwrap();
+                assert!(
+                    message.payload() == bytes,
+                    "{role:?}, {len} bytes, way {way}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_frame_of_a_client_has_a_key_of_its_own() {
+    let mut client = connect(Role::Client, Script::new([]), SMALL);
+    for _ in 0..100 {
+        client.feed_message(Opcode::Binary, b"").unwrap();
+    }
+    client.flush().unwrap();
+    let output = &client.stream().output;
+    let keys: HashSet<&[u8]> = output.chunks(6).map(|frame| &frame[2..]).collect();
+    assert!(keys.len() > 98, "{} keys for 100 frames", keys.len());
+}
+
+#[test]
+fn pongs_go_between_the_fragments_of_a_stream_and_never_inside_one() {
+    let input = frame(Role::Client, FIN | PING, b"?");
+    let mut server = connect(Role::Server, Script::new(input), SMALL);
+    let mut writer = server.message_writer(Opcode::Binary).unwrap();
+    writer.write_all(&[1; 40]).unwrap();
+    drop(writer);
+    assert!(server.next_message().is_err());
+    server.resume_message_writer().unwrap().finish().unwrap();
+    let sent: Vec<u8> = frames_in(&server.stream().output)
+        .iter()
+        .map(|(first, _)| *first)
+        .collect();
+    assert_eq!(sent, [BINARY, FIN | PONG, FIN | CONTINUATION]);
+}
+
+#[test]
+fn while_the_stream_takes_nothing_a_flood_of_pings_leaves_bounded_pongs() {
+    let mut input = Vec::new();
+    for i in 0..10_000_u32 {
+        input.extend(frame(Role::Client, FIN | PING, &i.to_be_bytes()));
+    }
+    let would_block = Fault::Error(Kind::WouldBlock);
+    let script = Script::new(input).failing(Plan::Always(Direction::Write, would_block));
+    let mut server = connect(Role::Server, script, SMALL);
+    assert!(server.next_message().is_err());
+    server.stream_mut().fail(Plan::None);
+    server.flush().unwrap();
+    let sent = frames_in(&server.stream().output);
+    // The write buffer holds 100 bytes, a frame over that, and one reply is pending.
+    assert!(sent.len() <= 100 / 6 + 2, "{} pongs", sent.len());
+    assert_eq!(
+        sent.last().unwrap().1,
+        9_999_u32.to_be_bytes(),
+        "the latest counts"
+    );
+}
+
+#[test]
+fn what_the_stream_did_not_take_goes_first() {
+    for (role, len) in [
+        (Role::Server, 5),
+        (Role::Client, 5),
+        (Role::Server, 500),
+        (Role::Client, 500),
+    ] {
+        let would_block = Fault::Error(Kind::WouldBlock);
+        let script = Script::new([]).failing(Plan::Always(Direction::Write, would_block));
+        let mut websocket = connect(role, script, SMALL);
+        let first = pattern(len);
+        websocket.write_message(Opcode::Binary, &first).unwrap();
+        assert!(websocket.has_pending_output());
+        assert!(
+            websocket
+                .write_message(Opcode::Text, b"not taken")
+                .unwrap_err()
+                .is_would_block()
+        );
+        assert!(
+            websocket
+                .feed_message(Opcode::Text, b"not taken")
+                .unwrap_err()
+                .is_would_block()
+        );
+        assert!(websocket.ping(b"not taken").unwrap_err().is_would_block());
+        websocket.stream_mut().fail(Plan::None);
+        websocket.write_message(Opcode::Text, b"second").unwrap();
+        assert!(!websocket.has_pending_output());
+        let sent = frames_in(&websocket.stream().output);
+        assert_eq!(
+            sent,
+            [(FIN | BINARY, first), (FIN | TEXT, b"second".to_vec())]
+        );
+    }
+}
+
+#[test]
+fn chunk_sizes_of_nothing_and_over_the_connections_are_refused() {
+    let mut server = connect(Role::Server, Script::new([]), SMALL);
+    for requested in [0, 33, usize::MAX] {
+        let error = server
+            .stream_message(Opcode::Text, requested, &b"x"[..])
+            .unwrap_err();
+        let ErrorKind::ChunkSize {
+            requested: said,
+            limit,
+        } = *error.kind()
+        else {
+            panic!("{error}");
+        };
+        assert_eq!((said, limit), (requested, 32));
+    }
+    server.stream_message(Opcode::Text, 32, &b"x"[..]).unwrap();
+    for config in [
+        Config {
+            chunk_size: 0,
+            ..SMALL
+        },
+        Config {
+            read_buffer: 0,
+            ..SMALL
+        },
+        Config {
+            write_buffer: 0,
+            ..SMALL
+        },
+    ] {
+        let error = WebSocket::server(Script::new([]), config).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Config(_)));
+    }
+}
+
+fn is_message_open(result: &Result<(), Error>) -> bool {
+    let kind = result.as_ref().err().map(Error::kind);
+    matches!(kind, Some(ErrorKind::Send(SendError::MessageOpen(_))))
+}

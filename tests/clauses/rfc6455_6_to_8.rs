@@ -1,0 +1,375 @@
+//! RFC 6455 sections 6 (sending and receiving), 7 (closing) and 8.1 (UTF-8): one test per MUST,
+//! named for its clause.
+//!
+//! | clause | rule | test |
+//! |---|---|---|
+//! | 6.1 | MUST be open to send, at every step | `rfc6455_6_1_only_an_open_connection_sends`, `rfc6455_6_1_a_stream_is_aborted_when_the_connection_closes` |
+//! | 6.1 | MUST put data in frames; the first's opcode MUST be text or binary | `rfc6455_6_1_first_frame_has_the_type_and_the_last_fin` |
+//! | 6.1 | FIN of the last frame MUST be set | `rfc6455_6_1_first_frame_has_the_type_and_the_last_fin` |
+//! | 6.1 | a client MUST mask | `rfc6455_5_1_client_masks_every_frame` in `rfc6455_5_framing.rs` |
+//! | 6.1 | frames MUST be transmitted | `rfc6455_6_1_what_is_sent_is_transmitted` |
+//! | 6.2 | incoming data MUST be parsed as frames, control frames handled as 5.5 says | `rfc6455_6_2_control_frames_come_between_messages` |
+//! | 6.2 | MUST note type and data, in order; what follows is another message | `rfc6455_6_2_one_message_after_another` |
+//! | 6.2 | a server MUST remove the mask | `rfc6455_6_2_server_removes_the_mask` |
+//! | 7.1.1 | the server closes TCP first, a client SHOULD wait | `rfc6455_5_5_1_connection_is_over_after_both` in `rfc6455_5_5_control.rs` |
+//! | 7.1.2 | starting the closing handshake MUST send a Close frame | `rfc6455_7_1_2_closing_sends_a_close_frame` |
+//! | 7.1.4 | cleanly closed only after both Close frames | `rfc6455_7_1_4_clean_only_after_both` |
+//! | 7.1.5 | the close code: the peer's, 1005 without one, 1006 without a Close frame | `rfc6455_7_1_5_close_code` |
+//! | 7.1.6 | the reason: the peer's, or empty | `rfc6455_7_1_6_close_reason` |
+//! | 7.1.7 | a failed connection MUST NOT process what follows | `rfc6455_7_1_7_nothing_is_processed_after_a_failure` |
+//! | 7.1.7 | … and SHOULD send a Close frame with its code | `rfc6455_7_1_7_failure_sends_its_code` |
+//! | 7.4.1 | 1005, 1006 and 1015 MUST NOT be sent | `rfc6455_7_4_1_reported_codes_are_not_sent` |
+//! | 7.4.1 | … nor accepted | `rfc6455_7_4_codes_that_are_accepted` |
+//! | 7.4.2 | what is below 1000 or above 4999 is not used, 1004 and 1015–2999 are reserved | `rfc6455_7_4_codes_that_are_accepted` |
+//! | 8.1 | bytes that are not UTF-8 MUST fail the connection | `rfc6455_8_1_not_utf8_fails_the_connection`, `rfc6455_8_1_every_sequence_of_two_and_three_bytes` |
+//!
+//! Not applicable: 7.2.1 and 7.2.2 (when an application closes), 7.2.3 (back-off of clients that
+//! connect again: the library connects when it is told to), 6.1's and 6.2's steps for extensions
+//! (none is negotiated).
+
+use std::io::Write;
+use std::time::Duration;
+
+use framewire::frame::{Rsv, Violation};
+use framewire::protocol::{Limits, Role, SendError, Utf8};
+use framewire::{CloseCode, ErrorKind, Opcode, Side};
+use support::connection::{Connection, Kind, ends};
+use support::event::{End, Event};
+use support::frames::{
+    BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, close_payload, to, wire,
+};
+use support::front_end::{assert_given, assert_refused};
+use support::oracle::{self, Terms};
+use support::peer::{Ending, ScriptedPeer};
+use support::rfc3629::{self, Text};
+
+const BOTH: [Role; 2] = [Role::Server, Role::Client];
+
+fn peer_of(role: Role) -> Role {
+    match role {
+        Role::Server => Role::Client,
+        Role::Client => Role::Server,
+    }
+}
+
+/// A socket to which the peer says this, and then ends the stream.
+fn hearing(kind: Kind, role: Role, bytes: impl AsRef<[u8]>) -> (ScriptedPeer, Box<dyn Connection>) {
+    let peer = ScriptedPeer::saying([bytes.as_ref()]).ending(Ending::Eof);
+    let socket = kind.with(&peer, role);
+    (peer, socket)
+}
+
+fn close(role: Role, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    to(role, FIN | CLOSE, payload).bytes()
+}
+
+#[test]
+fn rfc6455_6_1_only_an_open_connection_sends() {
+    for (kind, role) in ends() {
+        for bytes in [close(role, b""), to(role, FIN | 0xB, b"").bytes()] {
+            let (peer, mut socket) = hearing(kind, role, bytes);
+            assert!(socket.next_message().is_err());
+            peer.forget_written();
+            assert!(socket.write_message(Opcode::Text, b"late").is_err());
+            assert!(socket.feed_message(Opcode::Text, b"late").is_err());
+            socket.flush().unwrap();
+            assert!(peer.written().is_empty());
+        }
+    }
+}
+
+#[test]
+fn rfc6455_6_1_a_stream_is_aborted_when_the_connection_closes() {
+    for (kind, role) in ends() {
+        let (peer, mut socket) = hearing(kind, role, close(role, close_payload(1000, "")));
+        let mut writer = socket.message_writer(Opcode::Binary).unwrap();
+        writer.write_all(&[0; 5000]).unwrap();
+        drop(writer);
+        assert!(socket.next_message().is_err());
+        assert!(socket.message_writer(Opcode::Binary).is_err());
+        let mut writer = socket.resume_message_writer().unwrap();
+        let error = writer.write_all(&[0; 5000]).and_then(|()| writer.flush());
+        assert!(error.is_err());
+        drop(writer);
+        let frames = oracle::frames(&peer.written());
+        let opcodes: Vec<_> = frames.iter().map(|frame| frame.opcode).collect();
+        assert_eq!(opcodes, [Opcode::Binary, Opcode::Close]);
+    }
+}
+
+#[test]
+fn rfc6455_6_1_first_frame_has_the_type_and_the_last_fin() {
+    for (kind, role) in ends() {
+        for opcode in [Opcode::Text, Opcode::Binary] {
+            for len in [0, 1, 10, 11, 20, 25] {
+                let (peer, mut socket) = hearing(kind, role, b"");
+                let payload = vec![b'x'; len];
+                socket
+                    .stream_message(opcode, 10, &mut &payload[..])
+                    .unwrap();
+                let frames = oracle::frames(&peer.written());
+                assert_eq!(frames.len(), len.div_ceil(10).max(1));
+                for (i, frame) in frames.iter().enumerate() {
+                    let expected = if i == 0 { opcode } else { Opcode::Continuation };
+                    assert_eq!(frame.opcode, expected);
+                    assert_eq!(frame.fin, i + 1 == frames.len());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rfc6455_6_1_what_is_sent_is_transmitted() {
+    for (kind, role) in ends() {
+        let (peer, mut socket) = hearing(kind, role, b"");
+        socket.write_message(Opcode::Text, b"at once").unwrap();
+        let sent = || oracle::judge(Terms::plain(peer_of(role)), &peer.written()).events;
+        assert_eq!(sent(), [Event::Message(Opcode::Text, b"at once".to_vec())]);
+        socket.feed_message(Opcode::Text, b"later").unwrap();
+        assert_eq!(sent().len(), 1);
+        socket.flush().unwrap();
+        assert_eq!(sent().len(), 2);
+    }
+}
+
+#[test]
+fn rfc6455_6_2_control_frames_come_between_messages() {
+    for role in BOTH {
+        let bytes = wire(&[
+            to(role, FIN | PING, b"1"),
+            to(role, FIN | BINARY, b"2"),
+            to(role, FIN | PONG, b"3"),
+            to(role, FIN | BINARY, b"4"),
+            to(role, FIN | CLOSE, b""),
+        ]);
+        let events = [
+            Event::Ping(b"1".to_vec()),
+            Event::Message(Opcode::Binary, b"2".to_vec()),
+            Event::Pong(b"3".to_vec()),
+            Event::Message(Opcode::Binary, b"4".to_vec()),
+            Event::Close(None, String::new()),
+        ];
+        assert_given(role, bytes, &events, End::Closed);
+    }
+}
+
+#[test]
+fn rfc6455_6_2_one_message_after_another() {
+    for role in BOTH {
+        let bytes = wire(&[
+            to(role, FIN | TEXT, "one"),
+            to(role, BINARY, "t"),
+            to(role, FIN | CONTINUATION, "wo"),
+            to(role, TEXT, "thr"),
+            to(role, FIN | CONTINUATION, "ee"),
+        ]);
+        let events = [
+            (Opcode::Text, "one"),
+            (Opcode::Binary, "two"),
+            (Opcode::Text, "three"),
+        ]
+        .map(|(opcode, payload)| Event::Message(opcode, payload.as_bytes().to_vec()));
+        assert_given(role, bytes, &events, End::Open);
+    }
+}
+
+#[test]
+fn rfc6455_6_2_server_removes_the_mask() {
+    for key in [[0; 4], [0xFF; 4], [1, 2, 3, 4]] {
+        let frames = [
+            to(Role::Server, BINARY, b"abcde").with_mask(Some(key)),
+            to(Role::Server, FIN | PING, b"ping").with_mask(Some(key)),
+            to(Role::Server, FIN, b"fgh").with_mask(Some([9, 8, 7, 6])),
+        ];
+        let events = [
+            Event::Ping(b"ping".to_vec()),
+            Event::Message(Opcode::Binary, b"abcdefgh".to_vec()),
+        ];
+        assert_given(Role::Server, wire(&frames), &events, End::Open);
+    }
+}
+
+#[test]
+fn rfc6455_7_1_2_closing_sends_a_close_frame() {
+    for (kind, role) in ends() {
+        let (peer, socket) = hearing(kind, role, close(role, close_payload(1000, "")));
+        let done = socket.shutdown(Duration::from_secs(60)).unwrap();
+        assert_eq!((done.by, done.clean), (Side::Local, true));
+        let [close] = &oracle::frames(&peer.written())[..] else {
+            panic!("one frame");
+        };
+        assert_eq!(
+            (close.opcode, &close.payload[..]),
+            (Opcode::Close, &b"\x03\xE8"[..])
+        );
+    }
+}
+
+#[test]
+fn rfc6455_7_1_4_clean_only_after_both() {
+    for (kind, role) in ends() {
+        let (_, quiet) = hearing(kind, role, b"");
+        let done = quiet.shutdown(Duration::from_secs(60)).unwrap();
+        assert!(!done.clean);
+        assert_eq!(done.code, CloseCode::ABNORMAL);
+        let peers = close(role, close_payload(1001, "gone"));
+        let (_, closing) = hearing(kind, role, peers);
+        let done = closing.shutdown(Duration::from_secs(60)).unwrap();
+        assert!(done.clean);
+        assert_eq!((done.code.get(), &done.reason[..]), (1001, "gone"));
+    }
+}
+
+#[test]
+fn rfc6455_7_1_5_close_code() {
+    for (kind, role) in ends() {
+        for (bytes, code) in [
+            (close(role, close_payload(3000, "")), 3000),
+            (close(role, b""), 1005),
+            (vec![], 1006),
+            (to(role, FIN | TEXT, b"\xFF").bytes(), 1007),
+            (to(role, FIN | 0xB, b"").bytes(), 1002),
+        ] {
+            let (_, mut socket) = hearing(kind, role, bytes);
+            let error = socket.next_message().unwrap_err();
+            assert_eq!(error.close_code().unwrap().get(), code);
+        }
+    }
+}
+
+#[test]
+fn rfc6455_7_1_6_close_reason() {
+    for (kind, role) in ends() {
+        for (payload, reason) in [
+            (vec![], ""),
+            (close_payload(1000, ""), ""),
+            (close_payload(1000, "né"), "né"),
+        ] {
+            let (_, mut socket) = hearing(kind, role, close(role, payload));
+            let error = socket.next_message().unwrap_err();
+            assert_eq!(error.closed().unwrap().reason, reason);
+        }
+    }
+}
+
+#[test]
+fn rfc6455_7_1_7_nothing_is_processed_after_a_failure() {
+    for role in BOTH {
+        // A message, a Ping and a Close frame follow in there.
+        let bad = to(role, FIN | 0x3, b"").bytes();
+        let violation = Violation::ReservedOpcode(3);
+        assert_refused(role, Limits::UNLIMITED, bad, violation, 1002);
+    }
+}
+
+#[test]
+fn rfc6455_7_1_7_failure_sends_its_code() {
+    for role in BOTH {
+        for (first, payload, limit, violation, code) in [
+            (FIN | 0x3, "", 9, Violation::ReservedOpcode(3), 1002),
+            (
+                FIN | BINARY,
+                "over it",
+                6,
+                Violation::FrameTooBig { limit: 6 },
+                1009,
+            ),
+        ] {
+            let limits = Limits {
+                frame: limit,
+                ..Limits::UNLIMITED
+            };
+            let bad = to(role, first, payload).bytes();
+            assert_refused(role, limits, bad, violation, code);
+        }
+        let bad = to(role, FIN | TEXT, b"\xFF").bytes();
+        assert_refused(role, Limits::UNLIMITED, bad, Violation::InvalidUtf8, 1007);
+    }
+}
+
+#[test]
+fn rfc6455_7_4_1_reported_codes_are_not_sent() {
+    for (kind, role) in ends() {
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
+            let (peer, mut socket) = hearing(kind, role, b"");
+            let number = code;
+            let code = CloseCode::new(code);
+            let payload = close_payload(number, "");
+            for error in [
+                socket.close(code, "").unwrap_err(),
+                socket
+                    .write_frame(true, Rsv::NONE, Opcode::Close, &payload)
+                    .unwrap_err(),
+            ] {
+                let expected = SendError::CloseCodeUnsendable(code);
+                assert!(matches!(error.kind(), ErrorKind::Send(found) if *found == expected));
+            }
+            assert!(peer.written().is_empty());
+        }
+    }
+}
+
+#[test]
+fn rfc6455_7_4_codes_that_are_accepted() {
+    let defined = [1000..=1003, 1007..=1014, 3000..=4999];
+    for (kind, role) in ends() {
+        for code in (0..6000).chain([65535]) {
+            let (_, mut socket) = hearing(kind, role, close(role, close_payload(code, "")));
+            let error = socket.next_message().unwrap_err();
+            if defined.iter().any(|codes| codes.contains(&code)) {
+                assert_eq!(error.closed().unwrap().code.get(), code);
+            } else {
+                let expected = Violation::CloseCodeInvalid(CloseCode::new(code));
+                assert!(
+                    matches!(error.kind(), ErrorKind::Violation(found) if *found == expected),
+                    "{code}: {error:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn rfc6455_8_1_not_utf8_fails_the_connection() {
+    for role in BOTH {
+        for bad in [
+            &b"\x80"[..],
+            b"\xC0\xAF",
+            b"\xED\xBF\xBF",
+            b"\xF4\x90\x80\x80",
+            b"\xFE",
+        ] {
+            let whole = to(role, FIN | TEXT, bad).bytes();
+            let later = wire(&[to(role, TEXT, b""), to(role, FIN | CONTINUATION, bad)]);
+            for bytes in [whole, later] {
+                // The answer, Close 1007, is held against the oracle.
+                let end = End::Violation(Violation::InvalidUtf8);
+                assert_given(role, bytes, &[], end);
+            }
+        }
+    }
+}
+
+#[test]
+fn rfc6455_8_1_every_sequence_of_two_and_three_bytes() {
+    // All that can follow a first byte decides within three bytes, but for the last of four.
+    let edges = [0x7F, 0x80, 0xBF, 0xC0];
+    for first in 0..=u8::MAX {
+        for second in 0..=u8::MAX {
+            for third in edges {
+                let bytes = [first, second, third];
+                let verdict = rfc3629::judge(&bytes);
+                for cut in 0..=2 {
+                    let mut utf8 = Utf8::new();
+                    let (head, tail) = bytes.split_at(cut);
+                    let pushed = utf8.push(head).and_then(|()| utf8.push(tail));
+                    assert_eq!(pushed.is_err(), verdict == Text::Bad, "{bytes:x?} {cut}");
+                    if pushed.is_ok() {
+                        assert_eq!(utf8.is_complete(), verdict == Text::Whole, "{bytes:x?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! RFC 7692 sections 5 to 8, but for the negotiation: one test per MUST, named for its clause.
+
+use std::io::{Read, Write};
+
+use framewire::deflate::{Deflate, DeflateConfig, Negotiated};
+use framewire::frame::{CloseCode, Rsv, Violation};
+use framewire::protocol::{Limits, Role};
+use framewire::{Config, ErrorKind, Opcode, WebSocket};
+use support::deflate::{RSV1, Receiving, negotiated, parameters, sender, sent};
+use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
+use support::oracle::{data, frames_in};
+use support::script::Script;
+
+/// "Hello" in the RFC's bytes: alone, after itself, stored, as a last block, in two blocks.
+const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+const HELLO_AGAIN: [u8; 5] = [0xf2, 0x00, 0x11, 0x00, 0x00];
+const HELLO_STORED: [u8; 11] = [
+    0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00,
+];
+const HELLO_FINAL: [u8; 8] = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
+const HELLO_IN_TWO: [u8; 13] = [
+    0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00,
+];
+const EMPTY: [u8; 1] = [0x00];
+
+fn text(payload: &[u8]) -> Vec<u8> {
+    frame(Role::Server, FIN | RSV1 | TEXT, payload)
+}
+
+/// What a client without takeover makes of a server's bytes.
+fn receive(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Violation> {
+    Receiving::client(false).receive(bytes)
+}
+
+#[track_caller]
+fn receives(bytes: &[u8], expected: &[&[u8]]) {
+    assert_eq!(receive(bytes).unwrap(), expected);
+    assert_eq!(Receiving::client(true).receive(bytes).unwrap(), expected);
+}
+
+#[track_caller]
+fn fails(bytes: &[u8], code: CloseCode) {
+    assert_eq!(receive(bytes).unwrap_err().close_code(), code);
+    let with_takeover = Receiving::client(true).receive(bytes);
+    assert_eq!(with_takeover.unwrap_err().close_code(), code);
+}
+
+fn connection(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<Script> {
+    let mut websocket = support::connect(Role::Server, Script::new(input), config);
+    websocket.set_deflate(negotiated);
+    websocket
+}
+
+fn server() -> WebSocket<Script> {
+    connection(&negotiated(true), &[], Config::default())
+}
+
+fn written(websocket: &WebSocket<Script>) -> Vec<(u8, Vec<u8>)> {
+    frames_in(&websocket.stream().output)
+}
+
+#[test]
+fn rfc7692_6_1_rsv1_stands_on_the_first_frame_only() {
+    let config = Config {
+        chunk_size: 64,
+        ..Config::default()
+    };
+    let mut websocket = connection(&negotiated(true), &[], config);
+    let noise = support::pattern(500);
+    websocket
+        .stream_message(Opcode::Binary, 64, &noise[..])
+        .unwrap();
+    let first_bytes: Vec<_> = written(&websocket).iter().map(|(byte, _)| *byte).collect();
+    let (first, rest) = first_bytes.split_first().unwrap();
+    let (last, between) = rest.split_last().unwrap();
+    assert_eq!(*first, RSV1 | BINARY);
+    assert!(between.iter().all(|byte| *byte == CONTINUATION));
+    assert_eq!(*last, FIN | CONTINUATION);
+}
+
+#[test]
+fn rfc7692_6_1_rsv1_is_not_set_on_what_is_not_compressed() {
+    let mut websocket = server();
+    websocket.set_compression(false);
+    websocket.write_message(Opcode::Text, b"Hello").unwrap();
+    websocket.set_compression(true);
+    websocket.write_message(Opcode::Text, b"Hello").unwrap();
+    let sent = [
+        (FIN | TEXT, b"Hello".to_vec()),
+        (FIN | RSV1 | TEXT, HELLO.to_vec()),
+    ];
+    assert_eq!(written(&websocket), sent);
+}
+
+#[test]
+fn rfc7692_6_1_control_frames_are_not_compressed() {
+    let mut websocket = server();
+    websocket.ping(b"Hello").unwrap();
+    websocket.pong(b"Hello").unwrap();
+    websocket.close(CloseCode::NORMAL, "Hello").unwrap();
+    let sent = [
+        (FIN | PING, b"Hello".to_vec()),
+        (FIN | PONG, b"Hello".to_vec()),
+        (FIN | CLOSE, b"\x03\xe8Hello".to_vec()),
+    ];
+    assert_eq!(written(&websocket), sent);
+}
+
+#[test]
+fn rfc7692_6_1_control_frames_go_between_compressed_fragments() {
+    let input = [
+        frame(Role::Server, RSV1 | TEXT, &HELLO[..3]),
+        frame(Role::Server, FIN | PING, b"Hello"),
+        frame(Role::Server, FIN | CONTINUATION, &HELLO[3..]),
+    ];
+    receives(&input.concat(), &[b"Hello"]);
+}
+
+#[test]
+fn rfc7692_6_1_rsv1_on_a_control_frame_fails() {
+    for opcode in [FIN | PING, FIN | PONG, FIN | CLOSE] {
+        let bytes = frame(Role::Server, RSV1 | opcode, &[]);
+        fails(&bytes, CloseCode::PROTOCOL_ERROR);
+        let first = frame(Role::Server, RSV1 | TEXT, &HELLO[..3]);
+        fails(&[first, bytes].concat(), CloseCode::PROTOCOL_ERROR);
+    }
+}
+
+#[test]
+fn rfc7692_6_1_rsv1_on_a_continuation_fails() {
+    for first in [RSV1 | TEXT, TEXT] {
+        let input = [
+            frame(Role::Server, first, &[]),
+            frame(Role::Server, FIN | RSV1 | CONTINUATION, &HELLO),
+        ];
+        fails(&input.concat(), CloseCode::PROTOCOL_ERROR);
+    }
+}
+
+#[test]
+fn rfc7692_6_1_other_reserved_bits_are_nobodys() {
+    for rsv in [0x10, 0x20, 0x30, 0x50, 0x60, 0x70] {
+        let bytes = frame(Role::Server, FIN | rsv | TEXT, &HELLO);
+        fails(&bytes, CloseCode::PROTOCOL_ERROR);
+    }
+}
+
+#[test]
+fn rfc7692_5_rsv1_without_agreement_fails() {
+    let mut receiver = framewire::protocol::Receiver::new(Role::Client, Limits::default());
+    let mut buffer = framewire::protocol::MessageBuffer::new();
+    let mut bytes = text(&HELLO);
+    let result = receiver.receive(&mut bytes, &mut buffer);
+    assert_eq!(result, Err(Violation::ReservedBits(Rsv::RSV1)));
+}
+
+#[test]
+fn rfc7692_6_2_uncompressed_messages_go_between_compressed_ones() {
+    let input = [
+        text(&HELLO),
+        frame(Role::Server, FIN | TEXT, b"plain"),
+        text(&HELLO),
+    ];
+    receives(&input.concat(), &[b"Hello", b"plain", b"Hello"]);
+}
+
+#[test]
+fn rfc7692_6_2_the_payloads_of_all_fragments_are_one_stream() {
+    for at in 0..=HELLO.len() {
+        let (first, rest) = HELLO.split_at(at);
+        let input = [
+            frame(Role::Server, RSV1 | TEXT, first),
+            frame(Role::Server, CONTINUATION, &[]),
+            frame(Role::Server, FIN | CONTINUATION, rest),
+            text(&HELLO),
+        ];
+        receives(&input.concat(), &[b"Hello", b"Hello"]);
+    }
+    let bytes: Vec<_> = HELLO.iter().collect();
+    let mut input = frame(Role::Server, RSV1 | TEXT, &[]);
+    for byte in bytes {
+        input.extend(frame(Role::Server, CONTINUATION, &[*byte]));
+    }
+    input.extend(frame(Role::Server, FIN | CONTINUATION, &[]));
+    receives(&input, &[b"Hello"]);
+}
+
+/// RFC 6455 8.1 of what comes out: the first byte that is wrong is enough.
+#[test]
+fn rfc7692_6_2_text_is_checked_once_it_is_decompressed() {
+    let mut compressor = sender(&negotiated(false));
+    for bad in [&b"\xff"[..], b"Hello\xed\xa0\x80", b"\xc3"] {
+        let message = sent(&mut compressor, bad);
+        let mut message = message;
+        message[0] = FIN | RSV1 | TEXT;
+        fails(&message, CloseCode::INVALID_PAYLOAD);
+    }
+    // A stored block is put out as it comes.
+    let first = frame(
+        Role::Server,
+        RSV1 | TEXT,
+        &[0x00, 0x05, 0x00, 0xfa, 0xff, b'H', 0xff],
+    );
+    fails(&first, CloseCode::INVALID_PAYLOAD);
+    let mut cut = frame(Role::Server, RSV1 | TEXT, &HELLO_STORED);
+    cut[7] = 0xff;
+    // Nothing after the bad byte is needed: not even the rest of its frame.
+    fails(&cut[..8], CloseCode::INVALID_PAYLOAD);
+}
+
+#[test]
+fn rfc7692_6_2_characters_may_be_cut_by_fragments() {
+    let mut compressor = sender(&negotiated(false));
+    let message = "\u{1f600}\u{e9}";
+    let compressed = sent(&mut compressor, message.as_bytes());
+    let payload = &frames_in(&compressed)[0].1;
+    for at in 0..payload.len() {
+        let input = [
+            frame(Role::Server, RSV1 | TEXT, &payload[..at]),
+            frame(Role::Server, FIN | CONTINUATION, &payload[at..]),
+        ];
+        receives(&input.concat(), &[message.as_bytes()]);
+    }
+}
+
+#[test]
+fn rfc7692_7_2_1_the_tail_is_cut_off() {
+    let mut websocket = server();
+    for message in [&b"Hello"[..], b"", &[7; 10_000], &support::pattern(5000)] {
+        websocket.write_message(Opcode::Binary, message).unwrap();
+        websocket
+            .stream_message(Opcode::Binary, 4096, message)
+            .unwrap();
+    }
+    let mut message = Vec::new();
+    for (first_byte, payload) in written(&websocket) {
+        message.extend(payload);
+        if first_byte & FIN != 0 {
+            assert!(!message.ends_with(&[0x00, 0x00, 0xff, 0xff]));
+            assert_eq!(message.last().unwrap() & 1, 0, "no block has begun");
+            message.clear();
+        }
+    }
+}
+
+#[test]
+fn rfc7692_7_2_1_a_flush_in_between_is_not_the_end() {
+    let mut websocket = server();
+    let mut writer = websocket.message_writer(Opcode::Text).unwrap();
+    writer.write_all(b"Hel").unwrap();
+    writer.flush().unwrap();
+    writer.write_all(b"lo").unwrap();
+    writer.finish().unwrap();
+    receives(&websocket.stream().output, &[b"Hello"]);
+    assert!(written(&websocket).len() > 1);
+}
+
+#[test]
+fn rfc7692_7_2_2_the_tail_is_appended() {
+    // Without it the last block is not whole, and what comes out of it would be missing.
+    receives(&text(&HELLO_STORED), &[b"Hello"]);
+}
+
+#[test]
+fn rfc7692_7_2_2_what_is_no_deflate_fails() {
+    for payload in [
+        // The reserved block type.
+        &[0x06][..],
+        &[0xff; 4],
+        // A stored block's length and its complement.
+        &[0x00, 0x05, 0x00, 0x00, 0x00],
+        // A distance before the beginning.
+        &HELLO_AGAIN,
+    ] {
+        fails(&text(payload), CloseCode::INVALID_PAYLOAD);
+    }
+}
+
+#[test]
+fn rfc7692_7_2_3_1_a_message_in_one_block() {
+    receives(&text(&HELLO), &[b"Hello"]);
+    let mut compressor = sender(&negotiated(true));
+    assert_eq!(data(&sent(&mut compressor, b"Hello")), HELLO);
+}
+
+#[test]
+fn rfc7692_7_2_3_1_a_message_in_two_fragments() {
+    let input = [
+        vec![0x41, 0x03, 0xf2, 0x48, 0xcd],
+        vec![0x80, 0x04, 0xc9, 0xc9, 0x07, 0x00],
+    ];
+    receives(&input.concat(), &[b"Hello"]);
+}
+
+#[test]
+fn rfc7692_7_2_3_2_the_window_is_shared() {
+    let input = [text(&HELLO), text(&HELLO_AGAIN)].concat();
+    let received = Receiving::client(true).receive(&input);
+    assert_eq!(received.unwrap(), [b"Hello", b"Hello"]);
+    // RFC 7692 7.1.1: and is not where the peer said that it keeps none.
+    assert_eq!(receive(&input), Err(Violation::InvalidDeflate));
+}
+
+#[test]
+fn rfc7692_7_2_3_2_a_sender_that_keeps_its_context_refers_to_it() {
+    let mut compressor = sender(&negotiated(true));
+    let first = data(&sent(&mut compressor, b"Hello"));
+    let again = data(&sent(&mut compressor, b"Hello"));
+    assert_eq!(first, HELLO);
+    assert!(again.len() < first.len());
+    let mut client = Receiving::client(true);
+    let received = client.receive(&[text(&first), text(&again)].concat());
+    assert_eq!(received.unwrap(), [b"Hello", b"Hello"]);
+}
+
+#[test]
+fn rfc7692_7_1_1_without_takeover_each_message_stands_alone() {
+    let mut compressor = sender(&negotiated(false));
+    for _ in 0..3 {
+        assert_eq!(data(&sent(&mut compressor, b"Hello")), HELLO);
+    }
+}
+
+/// RFC 7692 7.1.2: no reference goes further back than the window.
+#[test]
+fn rfc7692_7_1_2_a_sender_keeps_to_the_window() {
+    let noise = support::pattern(600);
+    let message = [&noise[..], &noise].concat();
+    for (window_bits, refers) in [(9, false), (10, true), (15, true)] {
+        let deflate = Deflate::new(DeflateConfig::default()).unwrap();
+        let negotiated = deflate.negotiated(parameters(true, window_bits));
+        let mut compressor = sender(&negotiated);
+        let len = data(&sent(&mut compressor, &message)).len();
+        assert_eq!(len < 700, refers, "{window_bits}: {len}");
+    }
+}
+
+#[test]
+fn rfc7692_7_2_3_3_a_stored_block() {
+    receives(&text(&HELLO_STORED), &[b"Hello"]);
+}
+
+#[test]
+fn rfc7692_7_2_3_4_a_block_with_bfinal() {
+    receives(&text(&HELLO_FINAL), &[b"Hello"]);
+    receives(
+        &[text(&HELLO_FINAL), text(&HELLO), text(&HELLO_FINAL)].concat(),
+        &[b"Hello", b"Hello", b"Hello"],
+    );
+    // The empty block behind it may be missing, or hold more.
+    receives(&text(&HELLO_FINAL[..7]), &[b"Hello"]);
+    receives(
+        &text(&[&HELLO_FINAL[..7], &HELLO].concat()),
+        &[b"HelloHello"],
+    );
+}
+
+#[test]
+fn rfc7692_7_2_3_5_two_blocks_in_one_message() {
+    receives(&text(&HELLO_IN_TWO), &[b"Hello"]);
+}
+
+#[test]
+fn rfc7692_7_2_3_6_an_empty_message() {
+    receives(&text(&EMPTY), &[b""]);
+    receives(
+        &[text(&HELLO), text(&EMPTY), text(&HELLO)].concat(),
+        &[b"Hello", b"", b"Hello"],
+    );
+    let mut websocket = server();
+    websocket.write_message(Opcode::Binary, b"").unwrap();
+    websocket
+        .stream_message(Opcode::Binary, 64, &b""[..])
+        .unwrap();
+    websocket.write_message(Opcode::Binary, b"Hello").unwrap();
+    websocket.write_message(Opcode::Binary, b"").unwrap();
+    let payloads: Vec<_> = written(&websocket).into_iter().map(|(_, p)| p).collect();
+    assert_eq!(payloads, [&EMPTY[..], &EMPTY, &HELLO, &EMPTY]);
+}
+
+/// RFC 7692 8: what comes out is bounded, and not what comes in.
+#[test]
+fn rfc7692_8_the_limit_is_on_what_comes_out() {
+    let limits = Limits {
+        message: 1000,
+        ..Limits::default()
+    };
+    for takeover in [false, true] {
+        let agreed = negotiated(takeover);
+        for (len, fits) in [(0, true), (999, true), (1000, true), (1001, false)] {
+            for message in [vec![7; len], support::pattern(len)] {
+                let bytes = sent(&mut sender(&agreed), &message);
+                let mut client = Receiving::new(Role::Client, &agreed, limits);
+                let received = client.receive(&bytes);
+                if fits {
+                    assert_eq!(received.unwrap(), [message]);
+                } else {
+                    let too_big = Violation::MessageTooBig { limit: 1000 };
+                    assert_eq!(received, Err(too_big));
+                    assert_eq!(too_big.close_code(), CloseCode::MESSAGE_TOO_BIG);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rfc7692_8_a_connection_answers_1009() {
+    let bytes = frame(Role::Client, FIN | RSV1 | BINARY, &HELLO);
+    let mut config = Config::default();
+    config.limits.message = 4;
+    let mut websocket = connection(&negotiated(true), &bytes, config);
+    let error = websocket.next_message().unwrap_err();
+    assert!(matches!(
+        error.kind(),
+        ErrorKind::Violation(Violation::MessageTooBig { limit: 4 })
+    ));
+    let (first_byte, payload) = written(&websocket).remove(0);
+    assert_eq!(first_byte, FIN | CLOSE);
+    assert_eq!(payload[..2], 1009_u16.to_be_bytes());
+    // Streamed, it is not held, and so not bound.
+    let mut websocket = connection(&negotiated(true), &bytes, config);
+    let mut message = Vec::new();
+    let mut reader = websocket.message_reader().unwrap();
+    reader.read_to_end(&mut message).unwrap();
+    assert_eq!(message, b"Hello");
+}
+
+#[test]
+fn a_limit_that_is_lowered_inside_a_message_holds() {
+    let mut client = Receiving::client(true);
+    let first = frame(Role::Server, RSV1 | TEXT, &HELLO_IN_TWO);
+    assert_eq!(client.receive(&first).unwrap(), [b""; 0]);
+    client.receiver.decoder_mut().limits_mut().message = 2;
+    let rest = frame(Role::Server, FIN | CONTINUATION, &[]);
+    let received = client.receive(&rest);
+    assert_eq!(received, Err(Violation::MessageTooBig { limit: 2 }));
+}

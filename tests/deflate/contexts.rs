@@ -1,0 +1,198 @@
+//! Who holds a context of the pool, and for how long; and engines that keep to their contract in
+//! their own way.
+
+use std::io::{ErrorKind as Kind, Write as _};
+
+use framewire::deflate::{
+    Compressor, Decompressor, Deflate, DeflateConfig, Engine, EngineError, Flush, Negotiated,
+    Progress, ZlibRs,
+};
+use framewire::protocol::{Role, SendError};
+use framewire::{CloseCode, Config, ErrorKind, Opcode, WebSocket};
+use support::deflate::ways::{Wire, end};
+use support::deflate::{RSV1, parameters, pooled};
+use support::frames::{BINARY, CLOSE, FIN, frame};
+use support::pattern;
+use support::script::{Direction, Fault, Plan, Script};
+
+/// "Hello" as RFC 7692 7.2.3.1 compresses it.
+const HELLO: [u8; 7] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+
+fn server(script: Script, negotiated: &Negotiated) -> WebSocket<Script> {
+    let mut server = support::connect(Role::Server, script, Config::default());
+    server.set_deflate(negotiated);
+    server
+}
+
+/// Whether a connection can have the only decompressor of the pool.
+fn decompressor_is_free(negotiated: &Negotiated) -> bool {
+    let hello = frame(Role::Client, FIN | RSV1 | BINARY, &HELLO);
+    let mut server = server(Script::new(hello), negotiated);
+    server.next_message().is_ok()
+}
+
+/// Whether a connection can have the only compressor of the pool: else it sends as it is.
+fn compressor_is_free(negotiated: &Negotiated) -> bool {
+    let mut server = server(Script::new([]), negotiated);
+    server.write_message(Opcode::Binary, b"Hello").unwrap();
+    server.stream().output[0] & RSV1 != 0
+}
+
+#[test]
+fn a_connection_that_has_ended_holds_no_decompressor() {
+    let begun = frame(Role::Client, RSV1 | BINARY, &HELLO[..2]);
+    let close = frame(Role::Client, FIN | CLOSE, b"\x03\xE8");
+    let illegal = frame(Role::Client, FIN | BINARY, b"a message inside another");
+    for rest in [close, illegal, Vec::new()] {
+        let negotiated = pooled(1);
+        let script = Script::new([&begun[..], &rest].concat());
+        let mut ended = server(script, &negotiated);
+        ended.next_message().unwrap_err();
+        assert!(decompressor_is_free(&negotiated), "{rest:02x?}");
+    }
+}
+
+#[test]
+fn a_connection_that_can_send_no_more_holds_no_compressor() {
+    let negotiated = pooled(1);
+    let mut closed = server(Script::new([]), &negotiated);
+    closed.message_writer(Opcode::Binary).unwrap();
+    assert!(!compressor_is_free(&negotiated));
+    closed.close(CloseCode::NORMAL, "").unwrap();
+    assert!(compressor_is_free(&negotiated));
+    let mut writer = closed.resume_message_writer().unwrap();
+    let error = writer.write(b"more").unwrap_err();
+    assert!(error.to_string().contains("closed"), "{error}");
+    drop(writer);
+
+    let plan = Plan::Always(Direction::Write, Fault::Error(Kind::BrokenPipe));
+    let mut failed = server(Script::new([]).failing(plan), &negotiated);
+    let mut writer = failed.message_writer(Opcode::Binary).unwrap();
+    writer.write_all(b"something").unwrap();
+    writer.flush().unwrap_err();
+    drop(writer);
+    assert!(compressor_is_free(&negotiated));
+}
+
+/// Takes and puts out as little as the traits allow, or nothing at all.
+#[derive(Debug)]
+struct Reluctant {
+    works: bool,
+}
+
+struct Compressing {
+    zlib: Box<dyn Compressor>,
+    works: bool,
+}
+
+impl Engine for Reluctant {
+    fn compressor(&self, level: u8, window_bits: u8, memory_level: u8) -> Box<dyn Compressor> {
+        Box::new(Compressing {
+            zlib: ZlibRs.compressor(level, window_bits, memory_level),
+            works: self.works,
+        })
+    }
+
+    fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor> {
+        ZlibRs.decompressor(window_bits)
+    }
+}
+
+impl Compressor for Compressing {
+    fn compress(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+        flush: Flush,
+    ) -> Result<Progress, EngineError> {
+        match input {
+            _ if !self.works => Ok(Progress {
+                consumed: 0,
+                produced: 0,
+                ended: false,
+            }),
+            [first, _, ..] => self.zlib.compress(&[*first], output, Flush::None),
+            last => self.zlib.compress(last, output, flush),
+        }
+    }
+
+    fn reset(&mut self) {
+        self.zlib.reset();
+    }
+}
+
+fn reluctant(works: bool) -> Negotiated {
+    let engine = Reluctant { works };
+    let deflate = Deflate::with_engine(DeflateConfig::default(), engine, 4).unwrap();
+    deflate.negotiated(parameters(true, 15))
+}
+
+#[test]
+fn an_engine_that_takes_a_byte_at_a_time_sends_the_same_messages() {
+    let negotiated = reluctant(true);
+    for fed in (0..200).step_by(7) {
+        let mut server = end(Role::Server, Wire::default(), 16, &negotiated);
+        let (first, second) = (pattern(fed), pattern(300));
+        server.feed_message(Opcode::Binary, &first).unwrap();
+        server.feed_message(Opcode::Binary, &second).unwrap();
+        server
+            .stream_message(Opcode::Binary, 16, &second[..])
+            .unwrap();
+        let written = server.into_inner().0.written;
+        let mut client = end(Role::Client, Wire::input(written, 700), 64, &negotiated);
+        assert_eq!(client.next_message().unwrap().payload(), first);
+        assert_eq!(client.next_message().unwrap().payload(), second);
+        assert_eq!(client.next_message().unwrap().payload(), second);
+    }
+}
+
+#[test]
+fn an_engine_that_gets_nowhere_is_an_error() {
+    let negotiated = reluctant(false);
+    let mut server = end(Role::Server, Wire::default(), 16, &negotiated);
+    let written = server.write_message(Opcode::Binary, b"Hello").unwrap_err();
+    let streamed = server.stream_message(Opcode::Binary, 16, &b"Hello"[..]);
+    for error in [written, streamed.unwrap_err()] {
+        assert!(
+            matches!(error.kind(), ErrorKind::Send(SendError::Compression)),
+            "{error}"
+        );
+    }
+    assert!(server.into_inner().0.written.is_empty());
+}
+
+/// RFC 7692 7.2.3.6 has a byte for it, but there are peers that cut that off as well.
+#[test]
+fn an_empty_message_without_a_byte_leaves_the_context_as_it_was() {
+    for takeover in [true, false] {
+        let negotiated = support::deflate::negotiated(takeover);
+        let payloads: [&[u8]; 3] = [&HELLO, &[], &HELLO];
+        let frames = payloads.map(|payload| frame(Role::Client, FIN | RSV1 | BINARY, payload));
+        let mut server = server(Script::new(frames.concat()), &negotiated);
+        for expected in [&b"Hello"[..], b"", b"Hello"] {
+            assert_eq!(server.next_message().unwrap().payload(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_writing_half_can_switch_compression_off() {
+    use std::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (accepted, _) = listener.accept().unwrap();
+    let negotiated = support::deflate::negotiated(true);
+    let mut server = WebSocket::server(accepted, Config::default()).unwrap();
+    server.set_deflate(&negotiated);
+    let mut client = WebSocket::client(stream, Config::default()).unwrap();
+    client.set_deflate(&negotiated);
+    let (_reader, writer) = server.split().unwrap();
+    for enabled in [true, false, true] {
+        writer.set_compression(enabled);
+        writer.write_message(Opcode::Binary, b"Hello").unwrap();
+        let header = client.read_header().unwrap();
+        assert_eq!(!header.rsv().is_none(), enabled);
+        client.read_frame(&mut [0; 64]).unwrap();
+    }
+}

@@ -1,0 +1,193 @@
+//! Every operation of a connection that compresses, over a stream that would block at every point:
+//! the application and the peer see the same as if it had not.
+
+use std::io::{ErrorKind as Kind, Read as _, Write as _};
+use std::time::Duration;
+
+use framewire::frame::{Rsv, os_key};
+use framewire::protocol::{Encoder, Limits, Role, Sender};
+use framewire::{CloseCode, Opcode};
+use support::deflate::ways::{Wire, end};
+use support::deflate::{Receiving, negotiated};
+use support::operations::{Operation, Outcome};
+use support::pattern;
+use support::peer;
+use support::script::{Direction, Fault, Plan, Script};
+
+fn operations(takeover: bool) -> Vec<Operation> {
+    let mut operations = Operation::all();
+    for operation in &mut operations {
+        if takeover {
+            operation.prepare = |websocket| websocket.set_deflate(&negotiated(true));
+            operation.conversation = |role| conversation(role, true);
+        } else {
+            operation.prepare = |websocket| websocket.set_deflate(&negotiated(false));
+            operation.conversation = |role| conversation(role, false);
+        }
+    }
+    operations
+}
+
+/// Messages that are compressed, one that is not, and a control frame in each of their gaps.
+fn conversation(role: Role, takeover: bool) -> Vec<u8> {
+    let encoder = match role {
+        Role::Server => Encoder::server(),
+        Role::Client => Encoder::client(os_key),
+    };
+    let mut sender = Sender::new(encoder);
+    sender.set_deflater(negotiated(takeover).deflater(role));
+    let mut bytes = Vec::new();
+    for len in [300, 0, 1, 200, 200] {
+        let text = &"twenty bytes of text".repeat(15)[..len];
+        sender
+            .message(Opcode::Text, text.as_bytes(), &mut bytes)
+            .unwrap();
+        let frame = sender.frame(true, Rsv::NONE, Opcode::Ping, b"between", &mut bytes);
+        frame.unwrap();
+    }
+    let frames: [(bool, Opcode, &[u8]); 3] = [
+        (false, Opcode::Binary, b"not "),
+        (true, Opcode::Continuation, b"compressed"),
+        (true, Opcode::Close, b"\x03\xE8bye"),
+    ];
+    for (fin, opcode, payload) in frames {
+        sender
+            .frame(fin, Rsv::NONE, opcode, payload, &mut bytes)
+            .unwrap();
+    }
+    bytes
+}
+
+/// The messages that were sent. How they are cut into frames depends on when the stream would
+/// block.
+fn messages(outcome: &Outcome, role: Role, takeover: bool) -> Vec<Vec<u8>> {
+    let mut peer = Receiving::new(peer(role), &negotiated(takeover), Limits::UNLIMITED);
+    peer.receive(&outcome.script().output).unwrap()
+}
+
+fn check(operation: &Operation, takeover: bool, plan: Plan) {
+    let expected = operation.without_fault();
+    let sent = messages(&expected, operation.role, takeover);
+    for at_most in [0, 1, 5, 33, 47] {
+        let got = operation.run(at_most, plan);
+        let context = format!(
+            "{} as {:?}, takeover {takeover}, {plan:?} by {at_most}",
+            operation.name, operation.role
+        );
+        assert!(got.result.is_ok(), "{context}: {:?}", got.result);
+        assert_eq!(got.seen, expected.seen, "{context}: what was seen");
+        let got = messages(&got, operation.role, takeover);
+        assert_eq!(got, sent, "{context}: what was sent");
+    }
+}
+
+#[test]
+fn what_would_block_at_every_point_loses_nothing() {
+    for takeover in [false, true] {
+        for operation in operations(takeover) {
+            for direction in [Direction::Read, Direction::Write, Direction::Flush] {
+                check(
+                    &operation,
+                    takeover,
+                    Plan::Before(direction, Kind::WouldBlock),
+                );
+            }
+            check(&operation, takeover, Plan::BeforeAll(Kind::TimedOut));
+        }
+    }
+}
+
+#[test]
+fn what_would_block_at_one_point_loses_nothing() {
+    for takeover in [false, true] {
+        for operation in operations(takeover) {
+            for direction in [Direction::Read, Direction::Write] {
+                for n in 0.. {
+                    let plan = Plan::Nth(direction, n, Fault::Error(Kind::WouldBlock));
+                    if operation.run(5, plan).script().failed.is_none() {
+                        break;
+                    }
+                    check(&operation, takeover, plan);
+                }
+            }
+        }
+    }
+}
+
+/// What would block in the middle of its end is open still, for whatever comes.
+#[test]
+fn a_message_that_could_not_be_finished_goes_on() {
+    for takeover in [false, true] {
+        let negotiated = negotiated(takeover);
+        for len in 0..150 {
+            let start = pattern(len);
+            let wire = Wire {
+                room: 0,
+                ..Wire::default()
+            };
+            let mut server = end(Role::Server, wire, 64, &negotiated);
+            let mut writer = server.message_writer(Opcode::Binary).unwrap();
+            let mut taken = 0;
+            while let Ok(count @ 1..) = writer.write(&start[taken..]) {
+                taken += count;
+            }
+            let mut expected = start[..taken].to_vec();
+            let finished = writer.finish();
+            server.stream_mut().room = usize::MAX;
+            if let Err(error) = finished {
+                assert!(error.is_would_block(), "{error}");
+                let mut writer = server.resume_message_writer().unwrap();
+                writer.write_all(b" and more").unwrap();
+                expected.extend_from_slice(b" and more");
+                assert_eq!(writer.finish().unwrap(), expected.len() as u64);
+            }
+            server.write_message(Opcode::Binary, b"next").unwrap();
+            let written = server.into_inner().0.written;
+            let mut client = end(Role::Client, Wire::input(written, 700), 64, &negotiated);
+            assert_eq!(client.next_message().unwrap().payload(), expected, "{len}");
+            assert_eq!(client.next_message().unwrap().payload(), b"next", "{len}");
+        }
+    }
+}
+
+#[test]
+fn a_text_that_was_not_utf_8_is_never_finished() {
+    let negotiated = negotiated(true);
+    let mut server = end(Role::Server, Wire::default(), 64, &negotiated);
+    let mut writer = server.message_writer(Opcode::Text).unwrap();
+    writer.write_all(b"text").unwrap();
+    writer.write_all(b"\xFF").unwrap_err();
+    writer.write_all(b"text").unwrap_err();
+    writer.flush().unwrap_err();
+    writer.finish().unwrap_err();
+    assert!(server.into_inner().0.written.is_empty());
+}
+
+#[test]
+fn what_a_lost_writer_compressed_is_in_no_later_message() {
+    let negotiated = negotiated(true);
+    let mut server = end(Role::Server, Wire::default(), 64, &negotiated);
+    let mut writer = server.message_writer(Opcode::Binary).unwrap();
+    writer.write_all(b"secret").unwrap();
+    std::mem::forget(writer);
+    server.write_message(Opcode::Binary, b"hello").unwrap();
+    let written = server.into_inner().0.written;
+    let mut client = end(Role::Client, Wire::input(written, 700), 64, &negotiated);
+    assert_eq!(client.next_message().unwrap().payload(), b"hello");
+}
+
+#[test]
+fn shutdown_is_clean_after_a_part_of_a_compressed_message() {
+    for takeover in [false, true] {
+        let mut server = support::connect(
+            Role::Server,
+            Script::new(conversation(Role::Client, takeover)),
+            support::operations::SMALL,
+        );
+        server.set_deflate(&negotiated(takeover));
+        let mut reader = server.message_reader().unwrap();
+        assert_eq!(reader.read(&mut [0; 10]).unwrap(), 10);
+        let end = server.shutdown(Duration::from_secs(600)).unwrap();
+        assert!(end.clean && end.code == CloseCode::NORMAL, "{end:?}");
+    }
+}

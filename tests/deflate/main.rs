@@ -1,0 +1,13 @@
+//! permessage-deflate: engines, contexts, pools, hostile input, faults.
+
+mod blocking;
+mod contexts;
+mod engine_kinds;
+mod engines;
+mod faults;
+mod foreign;
+mod hostile;
+mod memory;
+mod negotiation;
+mod pool;
+mod session;

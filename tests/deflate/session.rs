@@ -1,0 +1,216 @@
+//! permessage-deflate through two sessions: any messages, under every parameter set.
+
+use allocation_counter::measure;
+use framewire::Opcode;
+use framewire::deflate::{Deflate, DeflateConfig, Parameters};
+use framewire::frame::{Rsv, Violation, os_key};
+use framewire::protocol::{
+    Encoder, Event, Limits, MessageBuffer, PieceEvent, Role, Sender, Session,
+};
+use proptest::prelude::*;
+use support::deflate::{RSV1, negotiated, sent};
+use support::frames::{BINARY, CLOSE, FIN, TEXT, frame};
+use support::oracle::frames_in;
+use support::pattern;
+
+/// "Hello", compressed (RFC 7692 7.2.3.1).
+const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+
+/// The payload and the bits of the one message that comes of these bytes.
+fn received(session: &mut Session, mut bytes: Vec<u8>) -> (Vec<u8>, Rsv) {
+    let mut assembly = MessageBuffer::new();
+    match session.receive(&mut bytes, &mut assembly).unwrap().1 {
+        Some(Event::Message(message)) => (message.payload().to_vec(), message.rsv()),
+        event => panic!("{event:?}"),
+    }
+}
+
+#[test]
+fn bits_of_other_extensions_do_not_end_compression() {
+    for rsv in [Rsv::NONE, Rsv::RSV2] {
+        let mut session = Session::server(Limits::default());
+        session.set_deflate(&negotiated(true));
+        session.allow_rsv(rsv);
+        let mut output = Vec::new();
+        session.send(Opcode::Text, b"Hello", &mut output).unwrap();
+        assert_eq!(output, frame(Role::Server, FIN | RSV1 | TEXT, &HELLO));
+        let bytes = frame(Role::Client, FIN | RSV1 | TEXT, &HELLO);
+        let hello = (b"Hello".to_vec(), Rsv::NONE);
+        assert_eq!(received(&mut session, bytes), hello);
+    }
+}
+
+#[test]
+fn bits_of_other_extensions_are_allowed_and_forbidden_beside_compression() {
+    let mut session = Session::server(Limits::default());
+    session.allow_rsv(Rsv::RSV2);
+    session.set_deflate(&negotiated(true));
+    let mut both = frame(Role::Client, FIN | RSV1 | RSV2 | TEXT, &HELLO);
+    let hello = (b"Hello".to_vec(), Rsv::RSV2);
+    assert_eq!(received(&mut session, both.clone()), hello);
+    session.allow_rsv(Rsv::NONE);
+    let mut assembly = MessageBuffer::new();
+    assert!(session.receive(&mut both, &mut assembly).is_err());
+}
+
+#[test]
+fn an_encoder_forbids_no_bit_of_its_sender() {
+    let mut sender = Sender::new(Encoder::server());
+    sender.set_deflater(negotiated(true).deflater(Role::Server));
+    sender.encoder_mut().allow_rsv(Rsv::NONE);
+    let expected = frame(Role::Server, FIN | RSV1 | BINARY, &HELLO);
+    assert_eq!(sent(&mut sender, b"Hello"), expected);
+}
+
+/// Gives out the messages of these bytes in pieces, as an event loop does that reads 1000 bytes at
+/// a time and has 4 KiB for what comes of them.
+fn stream(
+    session: &mut Session,
+    bytes: &mut [u8],
+    mut give: impl FnMut(&[u8]),
+) -> Result<(), Violation> {
+    let mut control = MessageBuffer::new();
+    let mut output = [0; 4 << 10];
+    for read in bytes.chunks_mut(1000) {
+        let mut used = 0;
+        while used < read.len() {
+            let (taken, event) = session.receive_piece(&mut read[used..], &mut control)?;
+            used += taken;
+            let Some(PieceEvent::Data(piece)) = event else {
+                continue;
+            };
+            if !session.receiver_mut().is_compressed(piece.rsv) {
+                give(piece.payload);
+                continue;
+            }
+            let mut rest = &*piece.payload;
+            loop {
+                let inflated = session.inflate(rest, piece.opcode, piece.last, &mut output)?;
+                give(&output[..inflated.produced]);
+                rest = &rest[inflated.consumed..];
+                if inflated.done {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn messages_of_any_size_are_streamed_in_constant_memory() {
+    let negotiated = negotiated(true);
+    let message = pattern(8 << 20);
+    let mut client = Session::client(Limits::default(), os_key);
+    let mut server = Session::server(Limits::default());
+    server.set_deflate(&negotiated);
+    let mut wire = Vec::new();
+    // One that is not compressed, and two that are.
+    client.send(Opcode::Binary, b"Hello", &mut wire).unwrap();
+    client.set_deflate(&negotiated);
+    client.send(Opcode::Binary, &message, &mut wire).unwrap();
+    client.send(Opcode::Binary, &message, &mut wire).unwrap();
+
+    let expected = [b"Hello", &message[..], &message].concat();
+    let mut streamed = 0;
+    let info = measure(|| {
+        let result = stream(&mut server, &mut wire, |bytes| {
+            assert!(expected[streamed..].starts_with(bytes));
+            streamed += bytes.len();
+        });
+        result.unwrap();
+    });
+    assert_eq!(streamed, expected.len());
+    // The decompressor, and nothing else.
+    assert!(info.bytes_max < 48 << 10, "{info:?}");
+}
+
+#[test]
+fn a_violation_while_streaming_is_answered() {
+    for (payload, violation) in [
+        (&[0xff; 4][..], Violation::InvalidDeflate),
+        // A stored block with a byte that is no UTF-8.
+        (
+            &[0x00, 0x01, 0x00, 0xfe, 0xff, 0xff, 0x00],
+            Violation::InvalidUtf8,
+        ),
+    ] {
+        let mut session = Session::server(Limits::default());
+        session.set_deflate(&negotiated(true));
+        let mut bytes = frame(Role::Client, FIN | RSV1 | TEXT, payload);
+        let streamed = stream(&mut session, &mut bytes, |_| panic!("something came of it"));
+        assert_eq!(streamed, Err(violation));
+        // What comes after it has no effect.
+        let mut bytes = frame(Role::Client, FIN | RSV1 | TEXT, &HELLO);
+        let streamed = stream(&mut session, &mut bytes, |_| panic!("something came of it"));
+        assert_eq!(streamed, Ok(()));
+        let mut output = Vec::new();
+        assert_eq!(session.write_reply(&mut output), Ok(true));
+        let (first_byte, reply) = frames_in(&output).remove(0);
+        assert_eq!(first_byte, FIN | CLOSE);
+        assert_eq!(reply[..2], 1007_u16.to_be_bytes());
+        assert!(session.is_closed());
+    }
+}
+
+const RSV2: u8 = 0x20;
+
+fn parameters() -> impl Strategy<Value = Parameters> {
+    (any::<bool>(), any::<bool>(), 9_u8..=15, 9_u8..=15).prop_map(
+        |(server_no_context_takeover, client_no_context_takeover, server, client)| Parameters {
+            server_no_context_takeover,
+            client_no_context_takeover,
+            server_max_window_bits: server,
+            client_max_window_bits: client,
+        },
+    )
+}
+
+fn message() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(Vec::new()),
+        "[a-c]{0,2000}".prop_map(String::into_bytes),
+        ".{0,200}".prop_map(String::into_bytes),
+        proptest::collection::vec(any::<u8>(), 0..3000),
+        (any::<u8>(), 0_usize..100_000).prop_map(|(byte, len)| vec![byte; len]),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_messages_round_trip_both_ways(
+        parameters in parameters(),
+        messages in proptest::collection::vec(message(), 1..8),
+        level in 0_u8..=9,
+        cut in 1_usize..5000,
+    ) {
+        let config = DeflateConfig { level, ..DeflateConfig::default() };
+        let negotiated = Deflate::new(config).unwrap().negotiated(parameters);
+        let mut server = Session::server(Limits::default());
+        let mut client = Session::client(Limits::default(), os_key);
+        server.set_deflate(&negotiated);
+        client.set_deflate(&negotiated);
+        for (from, to) in [(0, 1), (1, 0)] {
+            let ends = [&mut client, &mut server];
+            let mut wire = Vec::new();
+            for message in &messages {
+                ends[from].send(Opcode::Binary, message, &mut wire).unwrap();
+            }
+            let mut assembly = MessageBuffer::new();
+            let mut received = Vec::new();
+            for piece in wire.chunks_mut(cut) {
+                let mut used = 0;
+                while used < piece.len() {
+                    let (taken, event) = ends[to].receive(&mut piece[used..], &mut assembly).unwrap();
+                    used += taken;
+                    if let Some(Event::Message(message)) = event {
+                        received.push(message.payload().to_vec());
+                    }
+                }
+            }
+            prop_assert_eq!(&received, &messages);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The cases over the blocking front end, and what only that has.
+
+use support::shell::blocking as shell;
+
+mod halves;
+#[path = "cases/proxy.rs"]
+mod proxy;
+#[path = "cases/redirect.rs"]
+mod redirect;
+mod secure;
+#[path = "cases/tcp.rs"]
+mod tcp;
+#[path = "cases/tls.rs"]
+mod tls;

@@ -1,0 +1,267 @@
+//! `wss` from end to end: what is agreed on, and servers that are refused.
+
+use super::shell::{self, Dialled};
+use crate::servers::certificates::{Authority, self_signed};
+use crate::servers::proxy::proxy;
+use crate::servers::{PATIENCE, pattern, serve, serve_tls};
+use framewire::handshake::{Connector, Error, ErrorKind};
+use framewire::rustls::{ClientConfig, ServerConfig};
+use framewire::upgrade::{self, Dialer, Limits, TlsStream};
+use framewire::{Fault, Opcode, WebSocket, rustls};
+use std::error::Error as _;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Connects to a name or address at the port of a server, with the authority alone trusted.
+fn connector(authority: &Authority) -> Connector {
+    with(authority.client())
+}
+
+fn with(config: Arc<ClientConfig>) -> Connector {
+    Connector::new().dialer(Dialer::new().tls(config))
+}
+
+fn connected() -> WebSocket<Dialled> {
+    let authority = Authority::new();
+    let address = serve_tls(authority.server(&["localhost"]));
+    let uri = format!("wss://localhost:{}/", address.port());
+    shell::connect_with(&uri, &connector(&authority)).unwrap()
+}
+
+fn failure(connector: &Connector, address: SocketAddr) -> Error {
+    shell::connect(connector, &format!("wss://{address}/")).unwrap_err()
+}
+
+fn assert_refused(authority: &Authority, config: Arc<ServerConfig>, words: &str) {
+    let error = failure(&connector(authority), serve_tls(config));
+    assert_eq!(error.to_string(), words);
+    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
+    assert_eq!(error.fault(), Fault::Peer);
+    let source: &rustls::Error = error.source().unwrap().downcast_ref().unwrap();
+    assert!(
+        matches!(source, rustls::Error::InvalidCertificate(_)),
+        "{source}"
+    );
+}
+
+// What works over TLS.
+
+#[test]
+fn messages_of_any_size_there_and_back() {
+    let mut websocket = connected();
+    for len in [0, 1, 125, 126, 5000, 16_384, 65_536, 70_000, 1 << 20] {
+        websocket
+            .write_message(Opcode::Binary, &pattern(len))
+            .unwrap();
+        assert!(
+            websocket.next_message().unwrap().payload() == pattern(len),
+            "{len}"
+        );
+    }
+    let shutdown = websocket.shutdown(PATIENCE).unwrap();
+    assert!(shutdown.clean);
+}
+
+#[test]
+fn tls_1_2_is_spoken_too() {
+    let authority = Authority::new();
+    let mut config = ServerConfig::clone(&authority.server(&["127.0.0.1"]));
+    config.max_fragment_size = Some(1000);
+    let address = serve_tls(Arc::new(config));
+    let connector = with(Arc::new(authority.client_of(&[&rustls::version::TLS12])));
+    let uri = format!("wss://{address}/");
+    let mut websocket = shell::connect_with(&uri, &connector).unwrap();
+    let version = shell::tls_version(websocket.stream());
+    assert_eq!(version, Some(rustls::ProtocolVersion::TLSv1_2));
+    websocket
+        .write_message(Opcode::Binary, &pattern(100_000))
+        .unwrap();
+    assert!(websocket.next_message().unwrap().payload() == pattern(100_000));
+    assert!(websocket.shutdown(PATIENCE).unwrap().clean);
+}
+
+#[test]
+fn address_in_the_uri_is_checked_as_a_name_is() {
+    let authority = Authority::new();
+    let address = serve_tls(authority.server(&["127.0.0.1"]));
+    let uri = format!("wss://{address}/");
+    assert!(shell::connect(&connector(&authority), &uri).is_ok());
+    assert_refused(
+        &authority,
+        authority.server(&["127.0.0.2", "localhost"]),
+        "certificate is not for 127.0.0.1, but for another host",
+    );
+}
+
+#[test]
+fn nothing_is_offered_in_alpn_and_nothing_but_http_1_1_may_be_agreed_on() {
+    let authority = Authority::new();
+    let mut config = ServerConfig::clone(&authority.server(&["127.0.0.1"]));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let address = serve_tls(Arc::new(config));
+    let connect = |alpn: &[&str]| {
+        let mut config = authority.client_config();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        shell::connect(&with(Arc::new(config)), &format!("wss://{address}/"))
+    };
+    assert!(connect(&[]).is_ok());
+    assert!(connect(&["http/1.1"]).is_ok());
+    let error = connect(&["http/1.1", "h2"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
+    assert_eq!(
+        error.to_string(),
+        "127.0.0.1 and the tls configuration agreed on h2, which is not http/1.1"
+    );
+}
+
+// Who is refused.
+
+#[test]
+fn certificate_for_another_host_is_refused() {
+    let authority = Authority::new();
+    assert_refused(
+        &authority,
+        authority.server(&["a.example"]),
+        "certificate is not for 127.0.0.1, but for another host",
+    );
+}
+
+#[test]
+fn certificate_out_of_its_time_is_refused() {
+    let authority = Authority::new();
+    assert_refused(
+        &authority,
+        authority.server_valid(&["127.0.0.1"], (2000, 2001)),
+        "certificate of 127.0.0.1 has expired",
+    );
+    assert_refused(
+        &authority,
+        authority.server_valid(&["127.0.0.1"], (2900, 3000)),
+        "certificate of 127.0.0.1 is not valid yet",
+    );
+}
+
+#[test]
+fn certificate_of_an_unknown_issuer_is_refused() {
+    let words = "certificate of 127.0.0.1 is not trusted: its issuer is unknown";
+    let authority = Authority::new();
+    assert_refused(&authority, self_signed(&["127.0.0.1"]), words);
+    assert_refused(&authority, Authority::new().server(&["127.0.0.1"]), words);
+    assert_refused(
+        &Authority::named("one"),
+        Authority::named("one").server(&["127.0.0.1"]),
+        "certificate of 127.0.0.1 is not trusted: its issuer did not sign it",
+    );
+}
+
+#[test]
+fn platform_trusts_no_authority_made_for_a_test() {
+    let address = serve_tls(Authority::new().server(&["127.0.0.1"]));
+    let error = failure(&Connector::new(), address);
+    // A system may have no roots at all.
+    let kinds = [upgrade::ErrorKind::Tls, upgrade::ErrorKind::Io].map(ErrorKind::Upgrade);
+    assert!(kinds.contains(&error.kind()), "{error}");
+    assert!(error.to_string().contains("trust"), "{error}");
+}
+
+#[test]
+fn server_without_tls_is_refused() {
+    let authority = Authority::new();
+    let error = failure(&connector(&authority), serve());
+    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
+    assert_eq!(
+        error.to_string(),
+        "127.0.0.1 answered with something else than tls"
+    );
+    assert_eq!(error.fault(), Fault::Peer);
+}
+
+#[test]
+fn server_that_says_nothing_to_the_hello_ends_at_the_time_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let limits = Limits {
+        time: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let connector = connector(&Authority::new()).limits(limits);
+    let started = Instant::now();
+    let error = failure(&connector, listener.local_addr().unwrap());
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Upgrade(upgrade::ErrorKind::TimedOut)
+    );
+    assert_eq!(
+        error.to_string(),
+        "tls handshake with 127.0.0.1 was not done within the limit of 50ms"
+    );
+    assert!(started.elapsed() >= Duration::from_millis(50) && started.elapsed() < PATIENCE);
+}
+
+#[test]
+fn time_limit_is_for_tls_and_the_answer_together() {
+    let authority = Authority::new();
+    let config = authority.server(&["127.0.0.1"]);
+    let time = Duration::from_millis(500);
+    // Neither takes too long alone.
+    let (address, _) = proxy(move |client, _| {
+        thread::sleep(time * 3 / 5);
+        let stream = client.try_clone()?;
+        let mut stream = TlsStream::accept(stream, config.clone(), PATIENCE).unwrap();
+        let _ = stream.read(&mut [0; 4096])?;
+        thread::sleep(time * 3 / 5);
+        stream.write_all(b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n")?;
+        Ok(None)
+    });
+    let limits = Limits {
+        time,
+        ..Limits::default()
+    };
+    let started = Instant::now();
+    let error = failure(&connector(&authority).limits(limits), address);
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Upgrade(upgrade::ErrorKind::TimedOut)
+    );
+    assert!(started.elapsed() >= time);
+}
+
+#[test]
+fn connection_cut_in_the_handshake_is_the_streams_fault() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // What was not read makes the end a reset.
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        stream.peek(&mut [0]).unwrap();
+    });
+    let error = failure(&connector(&Authority::new()), address);
+    server.join().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
+    assert_eq!(error.fault(), Fault::Transport);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("tls handshake with 127.0.0.1 failed: "),
+        "{text}"
+    );
+    assert!(error.source().unwrap().is::<std::io::Error>());
+}
+
+#[test]
+fn server_that_ends_without_an_answer_has_closed() {
+    let authority = Authority::new();
+    let config = authority.server(&["127.0.0.1"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut stream = TlsStream::accept(stream, config, PATIENCE).unwrap();
+        let mut head = [0; 4096];
+        assert!(std::io::Read::read(&mut stream, &mut head).unwrap() > 0);
+    });
+    let error = failure(&connector(&authority), address);
+    server.join().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Closed));
+}

@@ -1,0 +1,6 @@
+//! From a URI to a connection: names, addresses, proxies, redirects, TLS.
+
+mod blocking;
+mod servers;
+mod tls_stream;
+mod tokio;

@@ -1,0 +1,35 @@
+//! The client's end over a stream that blocks, and what is left of it.
+
+use framewire::upgrade::{self, Error, Limits, Upgraded};
+use http::Request;
+use std::time::Duration;
+use support::http_script::Script;
+
+const ANSWER: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n";
+
+fn ask_within(stream: Script, limits: &Limits) -> Result<Upgraded<Script>, Error> {
+    let request = Request::get("http://a.example/").header("upgrade", "echo/1");
+    upgrade::request(stream, request.body(()).unwrap(), limits, |_| {
+        Ok::<_, Error>(())
+    })
+}
+
+#[test]
+fn no_time_outs_are_left_behind() {
+    let upgraded = ask_within(Script::new(ANSWER), &Limits::default()).unwrap();
+    let timeouts = upgraded.get_ref().timeouts();
+    assert_eq!((timeouts.read, timeouts.write), (None, None));
+    let limits = Limits {
+        time: Duration::MAX,
+        ..Limits::default()
+    };
+    assert_eq!(
+        ask_within(Script::new(ANSWER), &limits)
+            .unwrap()
+            .get_ref()
+            .timeouts()
+            .set,
+        0
+    );
+}

@@ -1,0 +1,6 @@
+//! The opening handshake, and HTTP/1.1 Upgrade beneath it, over scripted streams.
+
+mod blocking;
+mod deflate;
+mod head;
+mod tokio;

@@ -1,0 +1,78 @@
+//! What the tests share: frames whose bytes can be checked by eye, scripted peers, an oracle written from
+//! the text of RFC 6455, and every way to have a connection behind one trait.
+
+pub mod arbitrary;
+pub mod calls;
+pub mod connection;
+pub mod deflate;
+pub mod event;
+pub mod frames;
+pub mod front_end;
+pub mod hooked;
+pub mod http_script;
+pub mod loopback;
+pub mod meter;
+pub mod operations;
+pub mod oracle;
+pub mod peer;
+pub mod polled;
+pub mod polled_operations;
+pub mod rfc3629;
+pub mod script;
+#[cfg(feature = "shell")]
+pub mod shell;
+pub mod tasks;
+pub mod view;
+pub mod wait;
+
+use crate::script::Script;
+use framewire::{Config, Error, WebSocket, protocol::Role};
+
+/// What the peer of this role is.
+pub fn peer(role: Role) -> Role {
+    match role {
+        Role::Server => Role::Client,
+        Role::Client => Role::Server,
+    }
+}
+
+pub fn connect(role: Role, script: Script, config: Config) -> WebSocket<Script> {
+    WebSocket::with_leftover(script, &[], role, config).expect("a configuration that works")
+}
+
+/// Bytes that show where a piece was lost, doubled or put elsewhere.
+pub fn pattern(len: usize) -> Vec<u8> {
+    let mut state = 0x2545_F491_u32;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+/// Calls until it does not say that it would block: what the documentation asks of a caller.
+pub fn again<T>(mut call: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 0..MOST_CALLS {
+        match call() {
+            Err(error) if error.is_would_block() => {}
+            result => return result,
+        }
+    }
+    panic!("would block for ever");
+}
+
+/// As [`again`], for `Read` and `Write`.
+pub fn io_again<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    for _ in 0..MOST_CALLS {
+        match call() {
+            Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => {}
+            result => return result,
+        }
+    }
+    panic!("would block for ever");
+}
+
+const MOST_CALLS: usize = 1 << 20;

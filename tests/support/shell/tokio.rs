@@ -1,0 +1,366 @@
+//! The tokio front end, as the cases call it: each call waits until the future is done.
+
+use framewire::handshake::{Acceptor, Connector, Error, Established};
+use framewire::protocol::Role;
+use framewire::tokio as front;
+use framewire::{Config, Socket, WebSocket};
+use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::runtime::{Builder, Runtime};
+
+pub mod upgrade {
+    use super::{Shelled, Waiting, front, wait};
+    use framewire::upgrade::{Dialer, Error, Limits, Upgraded};
+    use http::{HeaderMap, Request, Response, Uri};
+    use std::time::Duration;
+    use tokio::io::{AsyncRead, AsyncWrite};
+
+    #[derive(Debug)]
+    pub struct Pending<S>(front::upgrade::Pending<S>);
+
+    pub fn receive<S: Shelled>(stream: S, limits: &Limits) -> Result<Pending<S::In>, Error> {
+        wait(async { front::upgrade::receive(stream.enter(), limits).await }).map(Pending)
+    }
+
+    pub fn request<S: Shelled, E: From<Error>>(
+        stream: S,
+        request: Request<()>,
+        limits: &Limits,
+        validate: impl FnOnce(&Response<()>) -> Result<(), E>,
+    ) -> Result<Upgraded<S::In>, E> {
+        wait(async { front::upgrade::request(stream.enter(), request, limits, validate).await })
+    }
+
+    pub fn dial(dialer: &Dialer, uri: &Uri, time: Duration) -> Result<super::Dialled, Error> {
+        wait(front::upgrade::dial(dialer, uri, time)).map(Waiting)
+    }
+
+    pub fn dial_and_request(
+        dialer: &Dialer,
+        request: Request<()>,
+        limits: &Limits,
+        validate: impl FnOnce(&Response<()>) -> Result<(), Error>,
+    ) -> Result<super::Parts, Error> {
+        let asked = front::upgrade::dial_and_request(dialer, request, limits, validate);
+        let (stream, leftover) = wait(asked)?.into_parts();
+        Ok(super::Parts(Waiting(stream), leftover))
+    }
+
+    impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
+        pub fn from_parts<T: Shelled<In = S>>(
+            stream: T,
+            leftover: Vec<u8>,
+            request: &Request<impl Sized>,
+            limits: &Limits,
+        ) -> Self {
+            let stream = stream.enter();
+            Self(front::upgrade::Pending::from_parts(
+                stream, leftover, request, limits,
+            ))
+        }
+
+        pub fn request(&self) -> &Request<()> {
+            self.0.request()
+        }
+
+        pub fn accept(self, accepted: &[&str], headers: HeaderMap) -> Result<Upgraded<S>, Error> {
+            wait(self.0.accept(accepted, headers))
+        }
+
+        pub fn switch(self, response: Response<()>) -> Result<Upgraded<S>, Error> {
+            wait(self.0.switch(response))
+        }
+
+        pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+            wait(self.0.refuse(response))
+        }
+    }
+}
+
+/// A stream that this front end takes as another.
+pub trait Shelled: Sized {
+    type In: AsyncRead + AsyncWrite + Unpin;
+
+    fn enter(self) -> Self::In;
+}
+
+/// Streams that are always ready.
+impl Shelled for crate::http_script::Script {
+    type In = Ready<Self>;
+
+    fn enter(self) -> Ready<Self> {
+        Ready(self)
+    }
+}
+
+impl<S: Read + Write + Unpin> Shelled for framewire::Untimed<S> {
+    type In = Ready<Self>;
+
+    fn enter(self) -> Ready<Self> {
+        Ready(self)
+    }
+}
+
+impl Shelled for TcpStream {
+    type In = Waiting<tokio::net::TcpStream>;
+
+    fn enter(self) -> Self::In {
+        self.set_nonblocking(true).unwrap();
+        Waiting(tokio::net::TcpStream::from_std(self).unwrap())
+    }
+}
+
+/// A stream without `async`, where no call blocks.
+#[derive(Debug, Clone)]
+pub struct Ready<S>(S);
+
+impl<S> Deref for Ready<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.0
+    }
+}
+
+impl<S: Read + Unpin> AsyncRead for Ready<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let count = self.0.read(buf.initialize_unfilled())?;
+        buf.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Write + Unpin> AsyncWrite for Ready<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.0.write(buf))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.flush())
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Read> Read for Ready<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl<S: Write> Write for Ready<S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A stream of tokio's with calls that wait.
+#[derive(Debug)]
+pub struct Waiting<S>(S);
+
+impl<S> Deref for Waiting<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.0
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Waiting<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Waiting<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+impl<S: AsyncRead + Unpin> Read for Waiting<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        wait(self.0.read(buf))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Write for Waiting<S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        wait(self.0.write(buf))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        wait(self.0.flush())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket for Waiting<S> {
+    fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What came of an upgrade, with calls that wait.
+pub struct Parts(Dialled, Vec<u8>);
+
+impl Parts {
+    pub fn get_ref(&self) -> &Dialled {
+        &self.0
+    }
+
+    pub fn into_rewind(self) -> framewire::upgrade::Rewind<Dialled> {
+        framewire::upgrade::Rewind::new(self.0, self.1)
+    }
+}
+
+#[derive(Debug)]
+pub struct Pending<S>(front::handshake::Pending<S>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
+    pub fn accept(self) -> Result<Established<S>, Error> {
+        wait(self.0.accept())
+    }
+
+    pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+        wait(self.0.refuse(response))
+    }
+
+    pub fn add_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), Error> {
+        self.0.add_header(name, value)
+    }
+
+    pub fn request(&self) -> &Request<()> {
+        self.0.request()
+    }
+
+    pub fn is_websocket(&self) -> bool {
+        self.0.is_websocket()
+    }
+
+    pub fn refusal(&self) -> Option<&Error> {
+        self.0.refusal()
+    }
+}
+
+/// The stream of a connection that was dialled.
+pub type Dialled = Waiting<front::Stream>;
+
+/// I/O calls up to the first read, that one included.
+pub const CALLS_TO_READ: usize = 1;
+
+/// What fails when each call in turn does, in that order.
+pub const FAILURES_OF_A_REQUEST: &[framewire::upgrade::ErrorKind] = {
+    use framewire::upgrade::ErrorKind::{Read, Write};
+    &[Write, Read]
+};
+
+pub fn accept<S: Shelled>(acceptor: &Acceptor, stream: S) -> Result<Established<S::In>, Error> {
+    wait(async { front::handshake::accept(stream.enter(), acceptor).await })
+}
+
+pub fn receive<S: Shelled>(acceptor: &Acceptor, stream: S) -> Result<Pending<S::In>, Error> {
+    wait(async { front::handshake::receive(stream.enter(), acceptor).await }).map(Pending)
+}
+
+pub fn take_over<S: Shelled>(
+    acceptor: &Acceptor,
+    stream: S,
+    leftover: Vec<u8>,
+    request: &Request<()>,
+) -> Pending<S::In> {
+    let stream = stream.enter();
+    Pending(front::handshake::take_over(
+        stream, leftover, request, acceptor,
+    ))
+}
+
+pub fn handshake<S: Shelled>(
+    connector: &Connector,
+    stream: S,
+    uri: &str,
+) -> Result<Established<S::In>, Error> {
+    wait(async { front::handshake::client(stream.enter(), uri, connector).await })
+}
+
+pub fn connect(connector: &Connector, uri: &str) -> Result<Established<front::Stream>, Error> {
+    wait(front::handshake::connect(uri, connector))
+}
+
+pub fn connect_over(
+    connector: &Connector,
+    uri: &str,
+    mut dial: impl FnMut(&Uri) -> io::Result<TcpStream>,
+) -> Result<Established<Waiting<tokio::net::TcpStream>>, Error> {
+    wait(front::handshake::connect_over(uri, connector, |uri| {
+        let stream = dial(&uri);
+        async { Ok(stream?.enter()) }
+    }))
+}
+
+pub fn connect_with(
+    uri: &str,
+    connector: &Connector,
+) -> Result<WebSocket<Dialled>, framewire::Error> {
+    let (stream, leftover) = connect(connector, uri)?.into_parts();
+    WebSocket::with_leftover(Waiting(stream), &leftover, Role::Client, Config::default())
+}
+
+/// Time-outs are not of tokio's streams.
+pub fn assert_unarmed(_: &Dialled) {}
+
+/// The version of TLS that was agreed on, if any.
+pub fn tls_version(stream: &Dialled) -> Option<framewire::rustls::ProtocolVersion> {
+    let front::Stream::Tls(stream) = &**stream else {
+        return None;
+    };
+    stream.get_ref().1.protocol_version()
+}
+
+fn wait<F: Future>(future: F) -> F::Output {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    });
+    RUNTIME.block_on(future)
+}

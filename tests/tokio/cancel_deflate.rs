@@ -1,0 +1,229 @@
+//! Writes of a compressed tokio connection that are dropped while they wait.
+
+use framewire::frame::Rsv;
+use framewire::protocol::{Limits, Role};
+use framewire::tokio::{PreparedMessage, WebSocket};
+use framewire::{Error, Opcode};
+use support::deflate::{Receiving, negotiated};
+use support::frames::{FIN, PING, PONG, frame};
+use support::operations::SMALL;
+use support::pattern;
+use support::peer;
+use support::polled::{Plan, Stream};
+use support::tasks::{attempt, cancelling, finish};
+use support::view::View;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Both roles, without takeover and with.
+const ENDS: [(Role, bool); 4] = [
+    (Role::Server, false),
+    (Role::Server, true),
+    (Role::Client, false),
+    (Role::Client, true),
+];
+
+fn end(role: Role, takeover: bool, stream: &Stream) -> WebSocket<Stream> {
+    let mut end = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
+    end.set_deflate(&negotiated(takeover));
+    end
+}
+
+/// The messages that the peer makes of what it was sent.
+#[track_caller]
+fn received(role: Role, takeover: bool, stream: &Stream) -> Vec<Vec<u8>> {
+    let output = stream.output();
+    View::of(role, &output);
+    let mut peer = Receiving::new(peer(role), &negotiated(takeover), Limits::default());
+    peer.receive(&output).unwrap()
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    Write,
+    Feed,
+    Prepared,
+    /// Not compressed.
+    Frame,
+}
+
+async fn call(call: Call, end: &mut WebSocket<Stream>, payload: &[u8]) -> Result<(), Error> {
+    match call {
+        Call::Write => end.write_message(Opcode::Binary, payload).await,
+        Call::Feed => end.feed_message(Opcode::Binary, payload).await,
+        Call::Prepared => {
+            let prepared = PreparedMessage::new(Opcode::Binary, payload)?;
+            end.write_prepared(&prepared).await
+        }
+        Call::Frame => {
+            end.write_frame(true, Rsv::NONE, Opcode::Binary, payload)
+                .await
+        }
+    }
+}
+
+#[test]
+fn a_message_that_was_dropped_was_taken_whole_or_not_at_all() {
+    for (role, takeover) in ENDS {
+        for kind in [Call::Write, Call::Feed, Call::Prepared, Call::Frame] {
+            // Noise: it stays as long as it is, and is sent in fragments.
+            for len in [300, 600] {
+                for at_most in [40, 0] {
+                    for n in 0.. {
+                        let stream = Stream::default().in_pieces_of(at_most).behaving(Plan::Wait);
+                        let mut end = end(role, takeover, &stream);
+                        let (before, cancelled) = (vec![b'x'; 300], pattern(len));
+                        finish(&stream, call(Call::Feed, &mut end, &before)).unwrap();
+                        let done = attempt(&stream, n, call(kind, &mut end, &cancelled));
+                        let after = vec![b'y'; 400];
+                        finish(&stream, call(Call::Write, &mut end, &after)).unwrap();
+                        finish(&stream, end.flush()).unwrap();
+                        let mut messages = received(role, takeover, &stream);
+                        let context = format!("{kind:?} of {len} as {role:?}, {takeover}, {n}");
+                        if done.is_some() || messages.len() == 3 {
+                            assert!(messages.remove(1) == cancelled, "{context}");
+                        }
+                        assert!(messages == [before, after], "{context}");
+                        if done.is_some() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// So much noise that what compresses it does not keep it all.
+const MUCH: usize = 60_000;
+
+#[test]
+fn a_streamed_message_that_was_dropped_goes_on_by_hand_in_its_order() {
+    for (role, takeover) in ENDS {
+        for n in [0, 1, 2, 5, 10, 100, 1000] {
+            let stream = Stream::default().behaving(Plan::Wait);
+            let mut end = end(role, takeover, &stream);
+            let payload = pattern(2 * MUCH);
+            let mut source = &payload[..MUCH];
+            let streamed = end.stream_message(Opcode::Binary, 32, &mut source);
+            assert!(attempt(&stream, n, streamed).is_none());
+            let mut expected = payload[..MUCH - source.len()].to_vec();
+            let mut message = end.resume_message_writer().unwrap();
+            let mut rest = &payload[MUCH..];
+            for n in (0..5).cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                if let Some(len) = attempt(&stream, n, message.write(rest)) {
+                    let len = len.unwrap();
+                    expected.extend_from_slice(&rest[..len]);
+                    rest = &rest[len..];
+                }
+                stream.turn();
+            }
+            let len = finish(&stream, message.finish()).unwrap();
+            assert_eq!(len, expected.len() as u64);
+            let messages = received(role, takeover, &stream);
+            assert!(messages == [expected], "{role:?}, {takeover} at {n}");
+        }
+    }
+}
+
+#[test]
+fn a_flush_sends_what_was_read_of_a_source_before() {
+    for (role, takeover) in ENDS {
+        for n in [0, 1, 2, 10, 100] {
+            let stream = Stream::default().behaving(Plan::Wait);
+            let mut end = end(role, takeover, &stream);
+            let payload = pattern(MUCH);
+            let mut source = &payload[..];
+            let streamed = end.stream_message(Opcode::Binary, 32, &mut source);
+            assert!(attempt(&stream, n, streamed).is_none());
+            let read = payload.len() - source.len();
+            let mut message = end.resume_message_writer().unwrap();
+            while attempt(&stream, 3, message.flush()).is_none() {
+                stream.turn();
+            }
+            drop(message);
+            // What the peer can make of it so far, as the message does not end.
+            let mut bytes = stream.output();
+            bytes.extend(frame(role, FIN, b""));
+            let mut peer = Receiving::new(peer(role), &negotiated(takeover), Limits::default());
+            let messages = peer.receive(&bytes).unwrap();
+            assert!(messages == [&payload[..read]], "{role:?} at {n}");
+        }
+    }
+}
+
+#[test]
+fn reads_that_are_dropped_at_any_wait_lose_nothing() {
+    for (role, takeover) in ENDS {
+        let sending = Stream::default();
+        let mut from = end(peer(role), takeover, &sending);
+        let messages = [vec![b'x'; 1000], pattern(400), vec![b'y'; 300]];
+        for message in &messages {
+            finish(&sending, from.write_message(Opcode::Binary, message)).unwrap();
+            finish(&sending, from.ping(b"?")).unwrap();
+        }
+        for at_most in [1, 30, 0] {
+            for n in 1..=2 {
+                for streamed in [false, true] {
+                    let stream = Stream::new(sending.output()).in_pieces_of(at_most);
+                    let stream = stream.behaving(Plan::Wait);
+                    let mut to = end(role, takeover, &stream);
+                    for message in &messages {
+                        let mut read = Vec::new();
+                        finish(
+                            &stream,
+                            cancelling(n, async || {
+                                if !streamed {
+                                    to.read_message(&mut read).await.unwrap();
+                                    return;
+                                }
+                                let mut reader = match to.resume_message_reader() {
+                                    Some(reader) => reader,
+                                    None => to.message_reader().await.unwrap(),
+                                };
+                                let mut buf = [0; 50];
+                                while let len @ 1.. = reader.read(&mut buf).await.unwrap() {
+                                    read.extend_from_slice(&buf[..len]);
+                                }
+                            }),
+                        );
+                        assert!(read == *message, "{role:?}, {takeover} by {at_most} at {n}");
+                    }
+                    assert!(attempt(&stream, usize::MAX, to.next_message()).is_none());
+                    let view = View::of(role, &stream.output());
+                    assert!(view.control.contains(&(FIN | PONG, b"?".to_vec())));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_ping_goes_between_the_fragments_of_a_compressed_message_that_waits() {
+    for (role, takeover) in ENDS {
+        let stream = Stream::default();
+        stream.take_only(50);
+        let (mut reader, writer) = end(role, takeover, &stream).split();
+        let payload = pattern(1000);
+        let mut tasks = support::tasks::Tasks::new(&stream);
+        let (write, other) = (writer.clone(), writer.clone());
+        let payload = &payload;
+        tasks.begin(async move {
+            write.write_message(Opcode::Binary, payload).await.unwrap();
+        });
+        tasks.begin(async move { other.ping(b"mine").await.unwrap() });
+        tasks.begin(async move { drop(reader.next_message().await) });
+        tasks.run();
+        stream.say(&frame(peer(role), FIN | PING, b"yours"));
+        stream.take_only(usize::MAX);
+        tasks.run();
+        let messages = received(role, takeover, &stream);
+        assert!(messages == [&payload[..]]);
+        let control = View::of(role, &stream.output()).control;
+        assert!(control.contains(&(FIN | PING, b"mine".to_vec())));
+        assert!(control.contains(&(FIN | PONG, b"yours".to_vec())));
+        assert_eq!(control.len(), 2);
+    }
+}

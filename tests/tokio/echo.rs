@@ -1,0 +1,79 @@
+//! The tokio front end, end to end.
+
+use std::time::Duration;
+
+use framewire::tokio::WebSocket;
+use framewire::{Config, ErrorKind, Opcode};
+
+#[tokio::test]
+async fn messages_are_echoed_and_the_connection_is_closed() {
+    let (near, far) = tokio::io::duplex(1000);
+    let server = tokio::spawn(async move {
+        let mut server = WebSocket::server(far, Config::default()).unwrap();
+        loop {
+            match server.next_message_and_writer().await {
+                Ok((message, writer)) => {
+                    let (opcode, payload) = (message.opcode(), message.payload());
+                    writer.feed_message(opcode, payload).await.unwrap();
+                }
+                Err(error) => return error,
+            }
+        }
+    });
+    let mut client = WebSocket::client(near, Config::default()).unwrap();
+    for len in [0, 1, 125, 126, 5_000, 70_000] {
+        let payload = vec![b'a'; len];
+        let echo = tokio::time::timeout(Duration::from_secs(30), async {
+            client.write_message(Opcode::Text, &payload).await.unwrap();
+            client.next_message().await.unwrap().payload().to_vec()
+        });
+        assert_eq!(echo.await.unwrap(), payload);
+    }
+    let end = client.shutdown(Duration::from_secs(30)).await.unwrap();
+    assert!(end.clean);
+    let closed = server.await.unwrap().into_kind();
+    assert!(matches!(closed, ErrorKind::Closed(_)), "{closed:?}");
+}
+
+#[tokio::test]
+async fn a_reader_answers_pings_while_a_writer_is_stuck() {
+    let (near, far) = tokio::io::duplex(1000);
+    let (mut reader, writer) = WebSocket::server(far, Config::default()).unwrap().split();
+    let (mut peer_reader, peer_writer) =
+        WebSocket::client(near, Config::default()).unwrap().split();
+    let stuck = tokio::spawn({
+        let writer = writer.clone();
+        async move {
+            writer
+                .write_message(Opcode::Binary, &vec![0; 100_000])
+                .await
+        }
+    });
+    let reading = tokio::spawn(async move {
+        let message = reader.next_message().await.unwrap().payload().to_vec();
+        (reader, message)
+    });
+    peer_writer.ping(b"there?").await.unwrap();
+    peer_writer
+        .write_message(Opcode::Text, b"hello")
+        .await
+        .unwrap();
+    let (_reader, message) = reading.await.unwrap();
+    assert_eq!(message, b"hello");
+    assert!(!stuck.is_finished());
+    let (pong, ponged) = tokio::sync::oneshot::channel();
+    let mut pong = Some(pong);
+    peer_reader.on_pong(move |payload| {
+        if let Some(pong) = pong.take() {
+            pong.send(payload.to_vec()).unwrap();
+        }
+    });
+    assert_eq!(
+        peer_reader.next_message().await.unwrap().payload().len(),
+        100_000
+    );
+    stuck.await.unwrap().unwrap();
+    let read = tokio::spawn(async move { peer_reader.next_message().await.map(drop) });
+    assert_eq!(ponged.await.unwrap(), b"there?");
+    read.abort();
+}

@@ -1,0 +1,566 @@
+//! The halves of a tokio connection in several tasks: what one drops is whole or nothing, and no task
+//! waits for what has come about.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+
+use allocation_counter::measure;
+use framewire::protocol::Role;
+use framewire::tokio::{ReadHalf, WebSocket, WriteHalf};
+use framewire::{Error, ErrorKind, Opcode};
+use support::calls::Call;
+use support::frames::{BINARY, CLOSE, FIN, PING, PONG, frame};
+use support::operations::SMALL;
+use support::pattern;
+use support::peer;
+use support::polled::{Plan, Stream};
+use support::tasks::{Tasks, attempt, finish, until_wait};
+use support::view::View;
+use tokio::io::AsyncWriteExt;
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+fn split(role: Role, stream: &Stream) -> (ReadHalf<Stream>, WriteHalf<Stream>) {
+    let websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL);
+    websocket.unwrap().split()
+}
+
+/// Reads until there is nothing more, and for ever where that does not come.
+async fn read(mut half: ReadHalf<Stream>) -> Error {
+    loop {
+        if let Err(error) = half.next_message().await {
+            return error;
+        }
+    }
+}
+
+#[test]
+fn a_call_that_one_task_drops_keeps_no_other_waiting() {
+    let mut calls = Call::all_or_nothing();
+    calls.retain(|call| !call.is_close());
+    for role in ROLES {
+        for call in &calls {
+            for at_most in [3, 0] {
+                for spurious in [false, true] {
+                    for n in 1.. {
+                        if drop_among_three(role, call, at_most, spurious, n) {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One task drops its call at its n-th wait, another writes, and a third reads. Says whether the call
+/// was done before.
+fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: usize) -> bool {
+    let context = format!("{call:?} as {role:?} by {at_most}, dropped at {n}");
+    let stream = Stream::new(frame(peer(role), FIN | PING, b"?"));
+    let stream = stream.in_pieces_of(at_most).behaving(Plan::Wait);
+    let (reader, writer) = split(role, &stream);
+    let (was_done, others) = (Cell::new(false), Cell::new(0));
+    let mut tasks = Tasks::new(&stream);
+    tasks.spurious = spurious;
+    let dropping = tasks.begin(async {
+        let done = until_wait(n, call.on_half(&writer)).await;
+        was_done.set(done.map(Result::unwrap).is_some());
+    });
+    let other = writer.clone();
+    let others = &others;
+    let writing = tasks.begin(async move {
+        for len in [50, 5] {
+            let payload = vec![b'o'; len];
+            other.write_message(Opcode::Text, &payload).await.unwrap();
+            others.set(others.get() + 1);
+        }
+    });
+    let reading = tasks.begin(async { drop(read(reader).await) });
+    tasks.run();
+    assert!(tasks.is_done(dropping), "{context}");
+    assert!(tasks.is_done(writing), "{context}: a wake-up was lost");
+    assert!(!tasks.is_done(reading));
+    if !matches!(call, Call::Feed(_)) {
+        assert!(!writer.has_pending_output(), "{context}: nobody sends it");
+    }
+    finish(&stream, writer.flush()).unwrap();
+    let mut view = View::of(role, &stream.output());
+    let texts = view
+        .messages
+        .iter()
+        .filter(|(_, bytes)| bytes.first() == Some(&b'o'));
+    assert_eq!(texts.count(), 2, "{context}");
+    view.messages
+        .retain(|(_, bytes)| bytes.first() != Some(&b'o'));
+    let pong = (FIN | PONG, b"?".to_vec());
+    assert!(
+        view.control.contains(&pong),
+        "{context}: the Ping was not answered"
+    );
+    view.control.retain(|control| *control != pong);
+    let mut with = View::default();
+    call.show(&mut with);
+    let is_nothing = view == View::default() && !was_done.get();
+    assert!(view == with || is_nothing, "{context}: {view:?}");
+    was_done.get()
+}
+
+#[test]
+fn control_frames_of_others_go_between_the_fragments_of_a_message() {
+    for role in ROLES {
+        for at_most in [1, 7, 0] {
+            let stream = Stream::new([]).in_pieces_of(at_most).behaving(Plan::Wait);
+            let (reader, writer) = split(role, &stream);
+            let payload = pattern(200);
+            let mut message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+            finish(&stream, message.write_all(&payload[..90])).unwrap();
+            let mut tasks = Tasks::new(&stream);
+            let other = writer.clone();
+            let waiting = tasks.begin(async move {
+                other
+                    .write_message(Opcode::Text, b"after it")
+                    .await
+                    .unwrap();
+            });
+            let other = writer.clone();
+            let pinging = tasks.begin(async move { other.ping(b"mine").await.unwrap() });
+            tasks.begin(async { drop(read(reader).await) });
+            stream.say(&frame(peer(role), FIN | PING, b"yours"));
+            tasks.run();
+            assert!(tasks.is_done(pinging) && !tasks.is_done(waiting));
+            let so_far = View::of(role, &stream.output());
+            let controls = [
+                (FIN | PING, b"mine".to_vec()),
+                (FIN | PONG, b"yours".to_vec()),
+            ];
+            assert!(
+                controls
+                    .iter()
+                    .all(|control| so_far.control.contains(control))
+            );
+            assert!(so_far.messages.is_empty() && so_far.open.is_some());
+            finish(&stream, message.write_all(&payload[90..])).unwrap();
+            finish(&stream, message.finish()).unwrap();
+            tasks.run();
+            assert!(tasks.is_done(waiting), "a wake-up was lost");
+            let view = View::of(role, &stream.output());
+            assert_eq!(view.payloads(), [&payload[..], b"after it"]);
+        }
+    }
+}
+
+#[derive(PartialEq)]
+enum Dropped {
+    WhileItWaits,
+    WhenItIsItsTurn,
+}
+
+#[test]
+fn a_message_that_is_dropped_lets_those_go_on_that_wait_for_it() {
+    use Dropped::{WhenItIsItsTurn, WhileItWaits};
+    // Each of two waits for the right to send, and the first of them is dropped while it waits, when it
+    // is its turn, or not at all.
+    for drop_first in [None, Some(WhileItWaits), Some(WhenItIsItsTurn)] {
+        let stream = Stream::default();
+        let (_reader, writer) = split(Role::Server, &stream);
+        let message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+        let results = RefCell::new(Vec::new());
+        let mut tasks = Tasks::new(&stream);
+        let [first, second] = [0; 2].map(|_| {
+            let (writer, results) = (writer.clone(), &results);
+            tasks.begin(async move {
+                let sent = writer.write_message(Opcode::Text, b"x").await;
+                results.borrow_mut().push(sent);
+            })
+        });
+        tasks.run();
+        if drop_first == Some(WhileItWaits) {
+            tasks.cancel(first);
+        }
+        assert!(!tasks.is_done(second));
+        drop(message);
+        if drop_first == Some(WhenItIsItsTurn) {
+            tasks.cancel(first);
+        }
+        tasks.run();
+        assert!(
+            tasks.is_done(first) && tasks.is_done(second),
+            "a wake-up was lost"
+        );
+        let is_open = |error: &Error| matches!(error.kind(), ErrorKind::Send(_));
+        let results = results.borrow();
+        assert!(
+            results
+                .iter()
+                .all(|sent| is_open(sent.as_ref().unwrap_err()))
+        );
+        assert_eq!(results.len(), 2 - usize::from(drop_first.is_some()));
+    }
+}
+
+#[test]
+fn those_that_wait_for_a_message_go_in_the_order_in_which_they_came_and_are_woken_once() {
+    const TASKS: u8 = 20;
+    let stream = Stream::default();
+    let (_reader, writer) = split(Role::Server, &stream);
+    let message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+    let polls = Cell::new(0);
+    let mut tasks = Tasks::new(&stream);
+    for number in 0..TASKS {
+        let (writer, polls) = (writer.clone(), &polls);
+        tasks.begin(async move {
+            let mut waiting = std::pin::pin!(writer.message_writer(Opcode::Binary));
+            let mut message = std::future::poll_fn(|cx| {
+                polls.set(polls.get() + 1);
+                waiting.as_mut().poll(cx)
+            })
+            .await
+            .unwrap();
+            message.write_all(&[number]).await.unwrap();
+            // The others have a turn while it has the message.
+            tokio::task::yield_now().await;
+            message.finish().await.unwrap();
+        });
+    }
+    tasks.run();
+    finish(&stream, message.finish()).unwrap();
+    tasks.run();
+    let view = View::of(Role::Server, &stream.output());
+    let sent: Vec<u8> = view.payloads().concat();
+    assert_eq!(sent, (0..TASKS).collect::<Vec<_>>());
+    // Once to stand in line, and once to have it.
+    assert_eq!(polls.get(), 2 * u32::from(TASKS));
+}
+
+/// Others may write what is there of a frame, but none may write into it, and its rest may go without
+/// that the stream has anybody woken.
+#[test]
+fn a_frame_that_ends_lets_those_go_on_that_wait_for_its_end() {
+    for role in ROLES {
+        for is_dropped in [false, true] {
+            let stream = Stream::default();
+            stream.take_only(0);
+            let (reader, writer) = split(role, &stream);
+            let mut tasks = Tasks::new(&stream);
+            let other = writer.clone();
+            let pinging = tasks.begin(async move { other.ping(b"mine").await.unwrap() });
+            let other = writer.clone();
+            let writing = tasks.begin(async move {
+                let payload = pattern(90);
+                other.write_message(Opcode::Binary, &payload).await.unwrap();
+            });
+            tasks.begin(async { drop(read(reader).await) });
+            tasks.poll(writing);
+            tasks.run();
+            stream.state().window_opens_unseen();
+            finish(&stream, writer.flush()).unwrap();
+            tasks.poll(pinging);
+            if is_dropped {
+                tasks.cancel(writing);
+            }
+            tasks.run();
+            assert!(tasks.is_done(pinging), "a wake-up was lost");
+            let view = View::of(role, &stream.output());
+            assert_eq!(view.payloads(), [pattern(90)], "{role:?}");
+            assert_eq!(view.control, [(FIN | PING, b"mine".to_vec())]);
+        }
+    }
+}
+
+#[test]
+fn a_look_at_the_writing_side_writes_nothing() {
+    let stream = Stream::default();
+    let (_reader, writer) = split(Role::Server, &stream);
+    finish(&stream, writer.feed_message(Opcode::Text, b"fed")).unwrap();
+    assert!(writer.has_pending_output());
+    assert_eq!(writer.buffered(), 5);
+    assert!(writer.closed().is_none());
+    assert!(stream.output().is_empty());
+    finish(&stream, writer.flush()).unwrap();
+    assert!(!writer.has_pending_output());
+    assert_eq!(stream.output(), b"\x81\x03fed");
+}
+
+#[test]
+fn one_that_finds_the_stream_ready_wakes_those_that_wait_for_it() {
+    for role in ROLES {
+        let stream = Stream::default();
+        stream.take_only(0);
+        let (reader, writer) = split(role, &stream);
+        let mut tasks = Tasks::new(&stream);
+        let other = writer.clone();
+        let waiting = tasks.begin(async move {
+            other.write_message(Opcode::Text, b"first").await.unwrap();
+        });
+        tasks.begin(async { drop(read(reader).await) });
+        tasks.run();
+        assert!(!tasks.is_done(waiting));
+        // The stream has room again, and owes a wake-up to the one that asked last: that one asks
+        // again before it comes.
+        stream.state().window_opens_unseen();
+        finish(&stream, writer.ping(b"")).unwrap();
+        tasks.run();
+        assert!(tasks.is_done(waiting), "a wake-up was lost");
+    }
+}
+
+#[test]
+fn the_rest_of_a_frame_that_was_dropped_is_sent_by_the_one_who_reads() {
+    for role in ROLES {
+        let stream = Stream::default();
+        stream.take_only(0);
+        let (reader, writer) = split(role, &stream);
+        let payload = &pattern(90);
+        let mut tasks = Tasks::new(&stream);
+        let other = writer.clone();
+        let writing = tasks.begin(async move {
+            other.write_message(Opcode::Binary, payload).await.unwrap();
+        });
+        tasks.begin(async { drop(read(reader).await) });
+        tasks.run();
+        // Another writes what is there of the frame, and none but its task can write the rest.
+        stream.state().window_opens_unseen();
+        finish(&stream, writer.flush()).unwrap();
+        tasks.cancel(writing);
+        tasks.run();
+        let view = View::of(role, &stream.output());
+        assert_eq!(view.payloads(), [&payload[..]], "{role:?}");
+    }
+}
+
+#[test]
+fn a_ping_that_came_inside_of_a_frame_is_answered_after_it() {
+    for role in ROLES {
+        let stream = Stream::default();
+        stream.take_only(10);
+        let (reader, writer) = split(role, &stream);
+        let mut tasks = Tasks::new(&stream);
+        tasks.begin(async { drop(read(reader).await) });
+        let other = writer.clone();
+        let feeding = tasks.begin(async move {
+            other
+                .feed_message(Opcode::Binary, &pattern(300))
+                .await
+                .unwrap();
+        });
+        tasks.run();
+        stream.say(&frame(peer(role), FIN | PING, b"?"));
+        tasks.run();
+        assert!(!tasks.is_done(feeding));
+        stream.take_only(usize::MAX);
+        tasks.run();
+        assert!(tasks.is_done(feeding));
+        let view = View::of(role, &stream.output());
+        assert_eq!(view.control, [(FIN | PONG, b"?".to_vec())], "{role:?}");
+    }
+}
+
+#[test]
+fn what_one_task_fails_with_fails_all_and_nothing_follows() {
+    use support::script::{Direction, Fault};
+    for role in ROLES {
+        let stream = Stream::default();
+        stream.take_only(0);
+        let (_reader, writer) = split(role, &stream);
+        let kinds = RefCell::new(Vec::new());
+        let mut tasks = Tasks::new(&stream);
+        for len in [90, 20, 90] {
+            let (writer, kinds) = (writer.clone(), &kinds);
+            tasks.begin(async move {
+                let sent = writer.write_message(Opcode::Binary, &pattern(len)).await;
+                kinds.borrow_mut().push(io_kind(&sent.unwrap_err()));
+            });
+        }
+        tasks.run();
+        assert!(kinds.borrow().is_empty());
+        let fault = Fault::Error(std::io::ErrorKind::BrokenPipe);
+        stream.behave(Plan::Fail(Direction::Write, 0, fault));
+        stream.state().window_opens_unseen();
+        let flushed = finish(&stream, writer.flush());
+        assert_eq!(io_kind(&flushed.unwrap_err()), BROKEN);
+        tasks.run();
+        assert_eq!(*kinds.borrow(), [BROKEN; 3], "{role:?}");
+        assert!(stream.output().is_empty(), "{role:?}: something followed");
+    }
+}
+
+const BROKEN: Option<std::io::ErrorKind> = Some(std::io::ErrorKind::BrokenPipe);
+const ABORTED: Option<std::io::ErrorKind> = Some(std::io::ErrorKind::ConnectionAborted);
+
+fn io_kind(error: &Error) -> Option<std::io::ErrorKind> {
+    match error.kind() {
+        ErrorKind::Io(error) => Some(error.kind()),
+        _ => None,
+    }
+}
+
+#[test]
+fn an_abort_wakes_whoever_waits() {
+    let stream = Stream::default();
+    stream.take_only(20);
+    let (reader, writer) = split(Role::Server, &stream);
+    let ends = RefCell::new(Vec::new());
+    let note = |error: &Error| ends.borrow_mut().push(io_kind(error));
+    let mut tasks = Tasks::new(&stream);
+    tasks.begin(async { note(&read(reader).await) });
+    for call in [
+        Call::Write(pattern(300)),
+        Call::Write(pattern(3)),
+        Call::Ping(pattern(3)),
+        Call::Close,
+        Call::Stream(32, pattern(3)),
+    ] {
+        let (writer, note) = (writer.clone(), &note);
+        tasks.begin(async move { note(&call.on_half(&writer).await.unwrap_err()) });
+    }
+    tasks.run();
+    assert!(ends.borrow().is_empty());
+    let before = stream.output().len();
+    writer.abort();
+    tasks.run();
+    assert_eq!(*ends.borrow(), [ABORTED; 6]);
+    assert_eq!(stream.output().len(), before);
+    let later = finish(&stream, writer.write_message(Opcode::Text, b"x"));
+    assert_eq!(io_kind(&later.unwrap_err()), ABORTED);
+}
+
+#[test]
+fn an_abort_wakes_those_that_wait_for_a_message_of_one_that_does_not_come() {
+    let stream = Stream::default();
+    let (_reader, writer) = split(Role::Server, &stream);
+    let _message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+    let ends = RefCell::new(Vec::new());
+    let mut tasks = Tasks::new(&stream);
+    for call in [
+        Call::Write(pattern(3)),
+        Call::Stream(32, pattern(3)),
+        Call::Push(3, pattern(3)),
+    ] {
+        let (writer, ends) = (writer.clone(), &ends);
+        tasks.begin(async move {
+            let error = call.on_half(&writer).await.unwrap_err();
+            ends.borrow_mut().push(io_kind(&error));
+        });
+    }
+    tasks.run();
+    assert!(ends.borrow().is_empty());
+    writer.abort();
+    tasks.run();
+    assert_eq!(*ends.borrow(), [ABORTED; 3]);
+}
+
+#[test]
+fn a_close_of_one_ends_the_message_of_another() {
+    for role in ROLES {
+        let stream = Stream::new([]).in_pieces_of(5).behaving(Plan::Wait);
+        let (reader, writer) = split(role, &stream);
+        let mut message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+        finish(&stream, message.write_all(&pattern(90))).unwrap();
+        let ended = Cell::new(false);
+        let mut tasks = Tasks::new(&stream);
+        tasks.begin(async {
+            ended.set(read(reader).await.closed().is_some());
+        });
+        let closing = writer.clone();
+        let closing = tasks.begin(async move { Call::Close.on_half(&closing).await.unwrap() });
+        tasks.run();
+        assert!(tasks.is_done(closing));
+        assert!(finish(&stream, message.write_all(&pattern(90))).is_err());
+        drop(message);
+        let error = finish(&stream, Call::Write(pattern(3)).on_half(&writer)).unwrap_err();
+        assert!(error.closed().is_some());
+        stream.say(&frame(peer(role), FIN | CLOSE, b"\x03\xE9"));
+        tasks.run();
+        assert!(ended.get());
+        let view = View::of(role, &stream.output());
+        assert!(view.is_closed() && view.messages.is_empty());
+    }
+}
+
+#[test]
+fn halves_that_were_dropped_in_the_middle_make_a_connection_again() {
+    for role in ROLES {
+        for call in Call::all_or_nothing() {
+            if call.is_close() {
+                continue;
+            }
+            let input = [
+                frame(peer(role), 0x2, b"begun"),
+                frame(peer(role), FIN | PING, b"?"),
+                frame(peer(role), FIN, b" and ended"),
+            ];
+            let stream = Stream::new(input.concat())
+                .in_pieces_of(4)
+                .behaving(Plan::Wait);
+            let (mut reader, writer) = split(role, &stream);
+            assert!(attempt(&stream, 2, reader.next_message()).is_none());
+            attempt(&stream, 1, call.on_half(&writer));
+            let clone = writer.clone();
+            let Err(both) = reader.reunite(writer) else {
+                panic!("there is a clone")
+            };
+            drop(clone);
+            let mut websocket = both.0.reunite(both.1).unwrap();
+            let message = finish(&stream, websocket.next_message()).unwrap();
+            assert_eq!(message.payload(), b"begun and ended");
+            finish(&stream, websocket.flush()).unwrap();
+            let view = View::of(role, &stream.output());
+            assert!(view.control.contains(&(FIN | PONG, b"?".to_vec())));
+            assert!(view.messages.len() <= 1 && view.open.is_none());
+        }
+    }
+}
+
+#[test]
+fn calls_that_are_dropped_while_the_peer_does_not_read_leave_nothing() {
+    /// A task of its own each, as one that is spawned for each message.
+    struct Nobody(#[expect(dead_code, reason = "it is the memory of a task")] [u8; 100]);
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+    let stream = Stream::default();
+    stream.take_only(0);
+    let (_reader, writer) = split(Role::Server, &stream);
+    let wait = || {
+        let waker = Waker::from(Arc::new(Nobody([0; 100])));
+        let mut cx = Context::from_waker(&waker);
+        for call in [Call::Write(vec![]), Call::Ping(vec![])] {
+            let mut call = std::pin::pin!(call.on_half(&writer));
+            assert!(Future::poll(call.as_mut(), &mut cx).is_pending());
+        }
+    };
+    // One that has the right to send, and the stream does not take more.
+    let mut stuck = std::pin::pin!(writer.write_message(Opcode::Binary, &[1; 90]));
+    assert!(Future::poll(stuck.as_mut(), &mut Context::from_waker(Waker::noop())).is_pending());
+    wait();
+    let held = measure(|| (0..1000).for_each(|_| wait()));
+    assert!(held.bytes_current < 1000, "{held:?}");
+}
+
+#[test]
+fn a_message_of_a_peer_comes_while_every_writer_waits() {
+    for role in ROLES {
+        let stream = Stream::default();
+        stream.take_only(3);
+        let (mut reader, writer) = split(role, &stream);
+        let mut tasks = Tasks::new(&stream);
+        for len in [300, 20] {
+            let writer = writer.clone();
+            tasks.begin(async move {
+                writer
+                    .write_message(Opcode::Binary, &pattern(len))
+                    .await
+                    .unwrap();
+            });
+        }
+        let reading = tasks.begin(async {
+            assert_eq!(reader.next_message().await.unwrap().payload(), b"hello");
+        });
+        tasks.run();
+        stream.say(&frame(peer(role), FIN | BINARY, b"hello"));
+        tasks.run();
+        assert!(tasks.is_done(reading));
+    }
+}

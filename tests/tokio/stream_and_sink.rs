@@ -1,0 +1,570 @@
+//! A connection as a `Stream` of owned messages and a `Sink` for them.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake};
+use std::time::Duration;
+
+use framewire::tokio::{Message, WebSocket, WriteHalf};
+use framewire::{CloseCode, Config, ErrorKind, Fault, Opcode, Side};
+use futures_util::stream::FusedStream as _;
+use futures_util::{FutureExt as _, Sink, SinkExt, StreamExt as _};
+use support::pattern;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+type Socket = WebSocket<DuplexStream>;
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn patiently<F: Future>(future: F) -> F::Output {
+    let result = tokio::time::timeout(PATIENCE, future).await;
+    result.expect("nothing has come of it for half a minute")
+}
+
+/// A server and a client, with room for so many bytes between them.
+fn connected(room: usize) -> (Socket, Socket) {
+    let (server, client) = duplex(room);
+    (
+        WebSocket::server(server, Config::default()).unwrap(),
+        WebSocket::client(client, Config::default()).unwrap(),
+    )
+}
+
+fn messages() -> Vec<Message> {
+    let binary = [0, 1, 125, 126, 70_000].map(|len| Message::from(pattern(len)));
+    let text = ["", "text", "w\u{f6}rld"].map(Message::from);
+    binary.into_iter().chain(text).collect()
+}
+
+/// Everything that is sent comes back, and the Close as the end of the stream.
+#[tokio::test]
+async fn halves_forward_and_end_with_the_close() {
+    let (server, client) = connected(1000);
+    let echo = tokio::spawn(async move {
+        let (reader, writer) = server.split();
+        reader.forward(writer).await
+    });
+    let (mut reader, mut writer) = client.split();
+    for message in messages() {
+        patiently(writer.feed(message)).await.unwrap();
+        patiently(SinkExt::<Message>::flush(&mut writer))
+            .await
+            .unwrap();
+    }
+    for message in messages() {
+        let echoed = patiently(reader.next()).await.unwrap().unwrap();
+        assert!(echoed == message);
+    }
+    patiently(SinkExt::<Message>::close(&mut writer))
+        .await
+        .unwrap();
+    assert!(
+        patiently(reader.next()).await.is_none(),
+        "a clean end is no error"
+    );
+    patiently(echo).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn connection_is_a_stream_and_a_sink_at_once() {
+    let (mut server, mut client) = connected(1 << 20);
+    for message in messages() {
+        patiently(client.feed(message)).await.unwrap();
+    }
+    patiently(SinkExt::<Message>::flush(&mut client))
+        .await
+        .unwrap();
+    for message in messages() {
+        let received = patiently(server.next()).await.unwrap().unwrap();
+        assert!(received == message);
+        patiently(server.send(received)).await.unwrap();
+        let echoed = patiently(client.next()).await.unwrap().unwrap();
+        assert!(echoed == message);
+    }
+}
+
+#[tokio::test]
+async fn close_of_the_sink_sends_1000_and_can_be_repeated() {
+    let (mut server, mut client) = connected(1000);
+    patiently(SinkExt::<Message>::close(&mut client))
+        .await
+        .unwrap();
+    patiently(SinkExt::<Message>::close(&mut client))
+        .await
+        .unwrap();
+    let error = patiently(server.next_message()).await.unwrap_err();
+    let closed = error.closed().unwrap();
+    assert_eq!((closed.code, closed.by), (CloseCode::NORMAL, Side::Peer));
+    // Nothing comes after a Close frame (RFC 6455 5.5.1).
+    let error = patiently(client.send("late".into())).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Closed(_)), "{error:?}");
+    assert!(patiently(client.next()).await.is_none());
+}
+
+/// What was fed before goes out first, though the stream takes next to nothing at a time.
+#[tokio::test]
+async fn close_of_the_sink_sends_all_that_waits() {
+    let (mut server, mut client) = connected(3);
+    let sending = tokio::spawn(async move {
+        for number in 0..100 {
+            client.feed(number.to_string().into()).await.unwrap();
+        }
+        SinkExt::<Message>::close(&mut client).await.unwrap();
+        assert!(client.next().await.is_none());
+    });
+    for number in 0..100 {
+        let message = patiently(server.next()).await.unwrap().unwrap();
+        assert_eq!(message.as_text(), Some(&*number.to_string()));
+    }
+    assert!(patiently(server.next()).await.is_none());
+    patiently(sending).await.unwrap();
+}
+
+#[tokio::test]
+async fn stream_ends_after_a_close_of_the_peer() {
+    let (mut server, mut client) = connected(1000);
+    assert!(!server.is_terminated());
+    patiently(client.close(CloseCode::GOING_AWAY, "bye"))
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        assert!(patiently(server.next()).await.is_none());
+        assert!(server.is_terminated());
+    }
+}
+
+#[tokio::test]
+async fn stream_gives_one_error_and_ends() {
+    // A reserved opcode: a violation.
+    let (server, mut peer) = duplex(1000);
+    let mut server = WebSocket::server(server, Config::default()).unwrap();
+    peer.write_all(&[0x83, 0x80, 0, 0, 0, 0]).await.unwrap();
+    let error = patiently(server.next()).await.unwrap().unwrap_err();
+    assert_eq!(
+        (error.fault(), error.close_code()),
+        (Fault::Peer, Some(CloseCode::PROTOCOL_ERROR))
+    );
+    assert!(server.is_terminated());
+    assert!(patiently(server.next()).await.is_none());
+
+    // The end without a Close frame.
+    let (server, peer) = duplex(1000);
+    let mut server = WebSocket::server(server, Config::default()).unwrap();
+    drop(peer);
+    let error = patiently(server.next()).await.unwrap().unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::ConnectionLost),
+        "{error:?}"
+    );
+    assert!(patiently(server.next()).await.is_none());
+}
+
+/// A stream that fails may do so again and again.
+#[tokio::test]
+async fn stream_that_fails_ends_after_the_error() {
+    let stream = failing();
+    let mut server = WebSocket::server(stream, Config::default()).unwrap();
+    let error = patiently(server.next()).await.unwrap().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error:?}");
+    assert!(patiently(server.next()).await.is_none());
+    assert!(server.is_terminated());
+}
+
+/// A sink that is always ready would hold all of what it is fed.
+#[tokio::test]
+async fn sink_waits_when_its_buffer_is_full() {
+    let (stream, mut peer) = duplex(1000);
+    let config = Config {
+        write_buffer: 5000,
+        ..Config::default()
+    };
+    let mut server = WebSocket::server(stream, config).unwrap();
+    let mut fed = 0;
+    while let Some(result) = server.feed(vec![0; 100].into()).now_or_never() {
+        result.unwrap();
+        fed += 1;
+        assert!(fed < 1000, "it never waits");
+    }
+    assert!(
+        server.writer().buffered() <= 5000,
+        "{}",
+        server.writer().buffered()
+    );
+    assert!(fed > 10, "it waits though there is room");
+
+    let reading = tokio::spawn(async move {
+        let mut received = Vec::new();
+        while received.len() < (fed + 1) * 102 {
+            assert!(peer.read_buf(&mut received).await.unwrap() > 0);
+        }
+        received
+    });
+    patiently(server.send(vec![1; 100].into())).await.unwrap();
+    let received = patiently(reading).await.unwrap();
+    assert!(received.chunks(102).all(|frame| frame[..2] == [0x82, 100]));
+    assert!(received.ends_with(&[1; 100]));
+}
+
+/// `poll_ready` has said yes, so that the message has to be taken whole, however long it is.
+#[tokio::test]
+async fn long_message_is_taken_though_the_stream_is_stuck() {
+    let (stream, mut peer) = duplex(10);
+    let mut server = WebSocket::server(stream, Config::default()).unwrap();
+    let long = pattern(300_000);
+    patiently(server.feed("first".into())).await.unwrap();
+    let taken = server.feed(long.clone().into()).now_or_never();
+    taken.expect("it was ready").unwrap();
+    let third = server.feed("third".into());
+    let mut third = std::pin::pin!(third);
+    assert!(
+        third.as_mut().now_or_never().is_none(),
+        "there is no end to it"
+    );
+    let reading = tokio::spawn(async move {
+        let mut received = Vec::new();
+        while !received.ends_with(b"third") {
+            assert!(peer.read_buf(&mut received).await.unwrap() > 0);
+        }
+        received
+    });
+    patiently(third).await.unwrap();
+    patiently(SinkExt::<Message>::flush(&mut server))
+        .await
+        .unwrap();
+    let received = patiently(reading).await.unwrap();
+    assert_eq!(received.len(), 2 + 5 + 10 + long.len() + 2 + 5);
+    assert!(received[17..].starts_with(&long));
+}
+
+/// A future that is dropped in the middle loses nothing and repeats nothing.
+#[tokio::test]
+async fn dropped_next_loses_nothing() {
+    let (server, mut peer) = duplex(1000);
+    let mut server = WebSocket::server(server, Config::default()).unwrap();
+    let frame = [&[0x81, 0x85, 0, 0, 0, 0][..], b"hello"].concat();
+    for byte in frame {
+        assert!(server.next().now_or_never().is_none());
+        peer.write_all(&[byte]).await.unwrap();
+    }
+    let message = patiently(server.next()).await.unwrap().unwrap();
+    assert_eq!(message, Message::from("hello"));
+}
+
+/// An assembled message changes hands, and is not copied.
+#[tokio::test]
+async fn long_message_is_not_copied() {
+    let (mut server, mut client) = connected(1 << 20);
+    patiently(client.write_message(Opcode::Binary, &pattern(500_000)))
+        .await
+        .unwrap();
+    let message = patiently(server.next()).await.unwrap().unwrap();
+    let bytes = message.into_payload();
+    assert!(bytes == pattern(500_000));
+    assert!(bytes.is_unique());
+}
+
+#[tokio::test]
+async fn control_frames_are_answered_and_are_no_items() {
+    let (mut server, mut client) = connected(1000);
+    patiently(client.ping(b"?")).await.unwrap();
+    patiently(client.write_message(Opcode::Text, b"text"))
+        .await
+        .unwrap();
+    let message = patiently(server.next()).await.unwrap().unwrap();
+    assert_eq!(message.as_text(), Some("text"));
+    // The Pong leaves while the server only reads.
+    assert!(server.next().now_or_never().is_none());
+    let (stream, _) = client.into_inner();
+    let mut stream = stream;
+    let mut pong = [0; 3];
+    patiently(stream.read_exact(&mut pong)).await.unwrap();
+    assert_eq!(pong, [0x8A, 1, b'?']);
+}
+
+/// A stream that fails at every call.
+fn failing() -> impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin {
+    struct Failing;
+    impl tokio::io::AsyncRead for Failing {
+        fn poll_read(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            _: &mut tokio::io::ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()))
+        }
+    }
+    impl tokio::io::AsyncWrite for Failing {
+        fn poll_write(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            buf: &[u8],
+        ) -> Poll<std::io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+        fn poll_flush(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+    Failing
+}
+
+/// What another task streams is not interrupted, and what was accepted meanwhile is not lost.
+#[tokio::test]
+async fn half_holds_its_message_while_another_streams() {
+    let (mut server, client) = connected(1000);
+    let (reader, mut sink) = client.split();
+    let other = sink.clone();
+    patiently(poll_fn(|cx| sink.poll_ready_unpin(cx)))
+        .await
+        .unwrap();
+    let mut streaming = patiently(other.message_writer(Opcode::Text)).await.unwrap();
+    sink.start_send_unpin("after".into()).unwrap();
+    let mut flushing = SinkExt::<Message>::flush(&mut sink);
+    assert!((&mut flushing).now_or_never().is_none(), "it cannot go yet");
+    patiently(streaming.write_all(b"before")).await.unwrap();
+    assert!((&mut flushing).now_or_never().is_none(), "it cannot go yet");
+    patiently(streaming.finish()).await.unwrap();
+    patiently(flushing).await.unwrap();
+    for expected in ["before", "after"] {
+        let message = patiently(server.next()).await.unwrap().unwrap();
+        assert_eq!(message.as_text(), Some(expected));
+    }
+    drop(other);
+    assert!(reader.reunite(sink).is_ok());
+}
+
+#[tokio::test]
+async fn close_of_a_half_sends_what_it_holds() {
+    let (mut server, client) = connected(1000);
+    let (_reader, mut sink) = client.split();
+    let other = sink.clone();
+    patiently(poll_fn(|cx| sink.poll_ready_unpin(cx)))
+        .await
+        .unwrap();
+    let streaming = patiently(other.message_writer(Opcode::Text)).await.unwrap();
+    sink.start_send_unpin("held".into()).unwrap();
+    patiently(streaming.finish()).await.unwrap();
+    patiently(SinkExt::<Message>::close(&mut sink))
+        .await
+        .unwrap();
+    for expected in ["", "held"] {
+        let message = patiently(server.next()).await.unwrap().unwrap();
+        assert_eq!(message.as_text(), Some(expected));
+    }
+    assert!(patiently(server.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn half_that_holds_a_message_is_not_reunited() {
+    let (_server, client) = connected(1000);
+    let (reader, mut sink) = client.split();
+    let other = sink.clone();
+    patiently(poll_fn(|cx| sink.poll_ready_unpin(cx)))
+        .await
+        .unwrap();
+    let streaming = patiently(other.message_writer(Opcode::Text)).await.unwrap();
+    sink.start_send_unpin("held".into()).unwrap();
+    patiently(streaming.finish()).await.unwrap();
+    drop(other);
+    let (reader, mut sink) = *reader.reunite(sink).unwrap_err();
+    patiently(SinkExt::<Message>::flush(&mut sink))
+        .await
+        .unwrap();
+    assert!(reader.reunite(sink).is_ok());
+}
+
+/// A task that lets the right to send go while it waits must not be woken by that.
+#[tokio::test]
+async fn half_that_waits_for_the_stream_is_woken_by_the_stream_alone() {
+    let (stream, mut peer) = duplex(10);
+    let server = WebSocket::server(stream, Config::default()).unwrap();
+    let (_reader, mut sink) = server.split();
+    patiently(sink.feed(pattern(100_000).into())).await.unwrap();
+    let count = Arc::new(Wakes::default());
+    let waker = count.clone().into();
+    let mut cx = Context::from_waker(&waker);
+    for _ in 0..3 {
+        assert!(sink.poll_ready_unpin(&mut cx).is_pending());
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+    }
+    patiently(peer.read(&mut [0; 10])).await.unwrap();
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn half_that_is_dropped_while_it_waits_leaves_nothing() {
+    let (stream, _peer) = duplex(10);
+    let server = WebSocket::server(stream, Config::default()).unwrap();
+    let (_reader, mut stuck) = server.split();
+    patiently(stuck.feed(pattern(100_000).into()))
+        .await
+        .unwrap();
+    let waits = |half: &mut WriteHalf<DuplexStream>| {
+        let task = Arc::new(Wakes::default());
+        let waker = task.clone().into();
+        let mut cx = Context::from_waker(&waker);
+        assert!(half.poll_ready_unpin(&mut cx).is_pending());
+        assert!(Sink::<Message>::poll_flush(Pin::new(half), &mut cx).is_pending());
+        task
+    };
+    // For the stream.
+    let mut half = stuck.clone();
+    let task = waits(&mut half);
+    assert!(Arc::strong_count(&task) > 1);
+    drop(half);
+    assert_eq!(Arc::strong_count(&task), 1);
+    // For a message of another.
+    let mut long = std::pin::pin!(stuck.message_writer(Opcode::Text));
+    let long = long.as_mut().now_or_never().unwrap().unwrap();
+    let mut half = stuck.clone();
+    let task = waits(&mut half);
+    drop(half);
+    assert_eq!(Arc::strong_count(&task), 1);
+    drop(long);
+}
+
+#[tokio::test]
+async fn half_that_is_flushed_while_it_waits_for_a_message_is_woken_by_its_end() {
+    let (_server, client) = connected(1000);
+    let (_reader, writer) = client.split();
+    let message = patiently(writer.message_writer(Opcode::Text))
+        .await
+        .unwrap();
+    let mut sink = writer.clone();
+    let count = Arc::new(Wakes::default());
+    let waker = count.clone().into();
+    let mut cx = Context::from_waker(&waker);
+    assert!(sink.poll_ready_unpin(&mut cx).is_pending());
+    assert!(Sink::<Message>::poll_flush(Pin::new(&mut sink), &mut cx).is_ready());
+    patiently(message.finish()).await.unwrap();
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    assert!(sink.poll_ready_unpin(&mut cx).is_ready());
+}
+
+/// A half that nobody polls any more keeps nobody waiting.
+#[tokio::test]
+async fn half_that_never_comes_back_holds_up_no_future() {
+    let (_server, client) = connected(1000);
+    let (_reader, writer) = client.split();
+    let message = patiently(writer.message_writer(Opcode::Text))
+        .await
+        .unwrap();
+    let mut sink = writer.clone();
+    let ready = poll_fn(|cx| sink.poll_ready_unpin(cx)).now_or_never();
+    assert!(ready.is_none());
+    let waiting = writer.clone();
+    let waiting = tokio::spawn(async move { waiting.write_message(Opcode::Text, b"").await });
+    tokio::task::yield_now().await;
+    patiently(message.finish()).await.unwrap();
+    patiently(waiting).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn half_that_waited_for_the_stream_and_never_comes_back_holds_up_nobody() {
+    let (stream, mut peer) = duplex(10);
+    let server = WebSocket::server(stream, Config::default()).unwrap();
+    let (_reader, mut first) = server.split();
+    let [mut second, mut third] = [first.clone(), first.clone()];
+    patiently(first.feed(pattern(100_000).into()))
+        .await
+        .unwrap();
+    for half in [&mut first, &mut second] {
+        let ready = poll_fn(|cx| half.poll_ready_unpin(cx)).now_or_never();
+        assert!(ready.is_none());
+    }
+    let sending = async {
+        third.send(Message::from("third")).await.unwrap();
+        third.write_message(Opcode::Text, b"after").await.unwrap();
+    };
+    let mut received = vec![0; 10 + 100_000 + 7 + 7];
+    let both = async { tokio::join!(sending, peer.read_exact(&mut received)) };
+    patiently(both).await.1.unwrap();
+    assert!(received.ends_with(b"\x81\x05third\x81\x05after"));
+}
+
+#[tokio::test]
+async fn close_of_a_half_waits_for_the_frame_of_another() {
+    // The header of this frame is a byte longer than what the stream takes.
+    let (stream, mut peer) = duplex(9);
+    let server = WebSocket::server(stream, Config::default()).unwrap();
+    let (_reader, writer) = server.split();
+    let mut sink = writer.clone();
+    let payload = pattern(100_000);
+    let mut sending = std::pin::pin!(writer.write_message(Opcode::Binary, &payload));
+    assert!(sending.as_mut().now_or_never().is_none());
+    let mut received = vec![0; 10];
+    patiently(peer.read_exact(&mut received[..9]))
+        .await
+        .unwrap();
+    let mut closing = SinkExt::<Message>::close(&mut sink);
+    let closed = (&mut closing).now_or_never();
+    assert!(closed.is_none(), "nothing goes into another's frame");
+    patiently(peer.read_exact(&mut received[9..]))
+        .await
+        .unwrap();
+    let mut rest = vec![0; payload.len() + 4];
+    let receiving = peer.read_exact(&mut rest);
+    let (sent, closed, _) = patiently(async { tokio::join!(sending, closing, receiving) }).await;
+    sent.unwrap();
+    closed.unwrap();
+    assert_eq!(received, b"\x82\x7f\0\0\0\0\0\x01\x86\xa0");
+    let (message, close) = rest.split_at(payload.len());
+    assert!(message == payload);
+    assert_eq!(close, b"\x88\x02\x03\xe8");
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Tasks that share a connection each wait for the other's messages, and none is lost or mixed up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn halves_of_many_tasks_send_whole_messages() {
+    let (mut server, client) = connected(64);
+    let (_reader, sink) = client.split();
+    let senders: Vec<_> = (0..4_u8)
+        .map(|sender| {
+            let mut sink = sink.clone();
+            tokio::spawn(async move {
+                for number in 0..50_u8 {
+                    let len = usize::from(number) * 200;
+                    let mut message = vec![sender; 2 + len];
+                    message[1] = number;
+                    sink.feed(message.into()).await.unwrap();
+                }
+                SinkExt::<Message>::flush(&mut sink).await.unwrap();
+            })
+        })
+        .collect();
+    let mut next = [0; 4];
+    for _ in 0..200 {
+        let message = patiently(server.next()).await.unwrap().unwrap();
+        let [sender, number, rest @ ..] = message.payload() else {
+            panic!("{message:?}");
+        };
+        let expected = &mut next[usize::from(*sender)];
+        assert_eq!(*number, *expected);
+        assert!(rest.len() == usize::from(*number) * 200 && rest.iter().all(|byte| byte == sender));
+        *expected += 1;
+    }
+    for sender in senders {
+        patiently(sender).await.unwrap();
+    }
+}

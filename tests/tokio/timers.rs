@@ -1,0 +1,394 @@
+//! Deadlines of a tokio connection, in virtual time: `keep_alive` and `shutdown`.
+
+use std::time::Duration;
+
+use framewire::protocol::Role;
+use framewire::tokio::{KeepAliveEnd, PingReply, ReadHalf, WebSocket, WriteHalf};
+use framewire::{CloseCode, Config, Error, ErrorKind, Opcode, Side};
+use support::frames::{CLOSE, FIN, PING, TEXT, frame};
+use support::oracle::frames_in;
+use support::peer;
+use support::polled::{Plan, Stream};
+use support::script::{Direction, Fault};
+use tokio::io::{AsyncReadExt as _, DuplexStream};
+use tokio::time::{Instant, sleep, timeout};
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+const INTERVAL: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(25);
+static LONG: [u8; 100_000] = [7; 100_000];
+
+fn connected() -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+    let (server, client) = tokio::io::duplex(4096);
+    (
+        WebSocket::server(server, Config::default()).unwrap(),
+        WebSocket::client(client, Config::default()).unwrap(),
+    )
+}
+
+async fn read(mut half: ReadHalf<DuplexStream>) -> Error {
+    loop {
+        if let Err(error) = half.next_message().await {
+            return error;
+        }
+    }
+}
+
+/// A peer that answers Pings until it is told otherwise.
+fn answering(mut client: WebSocket<DuplexStream>, pings: usize) -> tokio::task::JoinHandle<Error> {
+    let mut seen = 0;
+    client.on_ping(move |_| {
+        seen += 1;
+        if seen <= pings {
+            PingReply::Pong
+        } else {
+            PingReply::Nothing
+        }
+    });
+    tokio::spawn(async move {
+        loop {
+            if let Err(error) = client.next_message().await {
+                return error;
+            }
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pong_that_does_not_come_is_noticed_at_its_deadline() {
+    let (server, client) = connected();
+    let _peer = answering(client, 3);
+    let (half, write) = server.split();
+    let reading = tokio::spawn(read(half));
+    let begun = Instant::now();
+    let end = write.keep_alive(INTERVAL, DEADLINE).await;
+    assert!(matches!(end, KeepAliveEnd::NoPong), "{end:?}");
+    // The fourth Ping is the first without an answer.
+    let expected = 4 * INTERVAL + DEADLINE;
+    let taken = begun.elapsed();
+    assert!(
+        taken >= expected && taken < expected + Duration::from_millis(20),
+        "{taken:?}"
+    );
+    write.abort();
+    let error = reading.await.unwrap();
+    assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keep_alive_stops_when_told_to_and_when_another_begins() {
+    let (server, client) = connected();
+    let _peer = answering(client, usize::MAX);
+    let (half, write) = server.split();
+    let _reading = tokio::spawn(read(half));
+    let begin = |write: &WriteHalf<DuplexStream>| {
+        let write = write.clone();
+        tokio::spawn(async move { write.keep_alive(INTERVAL, DEADLINE).await })
+    };
+    let first = begin(&write);
+    sleep(100 * INTERVAL).await;
+    assert!(!first.is_finished());
+    let second = begin(&write);
+    assert!(matches!(first.await.unwrap(), KeepAliveEnd::Stopped));
+    sleep(100 * INTERVAL).await;
+    assert!(!second.is_finished());
+    write.stop_keep_alive();
+    assert!(matches!(second.await.unwrap(), KeepAliveEnd::Stopped));
+    let later = write.keep_alive(INTERVAL, DEADLINE).await;
+    assert!(matches!(later, KeepAliveEnd::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keep_alive_ends_with_the_connection() {
+    let (server, mut client) = connected();
+    let (half, write) = server.split();
+    let reading = tokio::spawn(read(half));
+    let keeping = tokio::spawn({
+        let write = write.clone();
+        async move { write.keep_alive(Duration::MAX, Duration::MAX).await }
+    });
+    sleep(INTERVAL).await;
+    assert!(!keeping.is_finished());
+    client.close(CloseCode::NORMAL, "").await.unwrap();
+    assert!(matches!(keeping.await.unwrap(), KeepAliveEnd::Ended));
+    assert!(reading.await.unwrap().closed().is_some());
+    let later = write.keep_alive(INTERVAL, DEADLINE).await;
+    assert!(matches!(later, KeepAliveEnd::Ended));
+    // A reading half that is dropped ends it too, and so does one that was at its end before.
+    let (server, _client) = connected();
+    let (half, write) = server.split();
+    let dropped = async {
+        sleep(INTERVAL / 2).await;
+        drop(half);
+    };
+    let (end, ()) = tokio::join!(write.keep_alive(INTERVAL, DEADLINE), dropped);
+    assert!(matches!(end, KeepAliveEnd::Ended));
+    let none = write.keep_alive(Duration::ZERO, DEADLINE).await;
+    assert!(matches!(none, KeepAliveEnd::WriteFailed(_)), "{none:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_fails_ends_it_with_the_error() {
+    for stalled in [false, true] {
+        let fault = Fault::Error(std::io::ErrorKind::BrokenPipe);
+        let stream = Stream::default();
+        if stalled {
+            stream.take_only(0);
+        } else {
+            stream.behave(Plan::Fail(Direction::Write, 0, fault));
+        }
+        let (_half, write) = WebSocket::server(stream, Config::default())
+            .unwrap()
+            .split();
+        let end = write.keep_alive(INTERVAL, DEADLINE).await;
+        match end {
+            KeepAliveEnd::WriteFailed(error) => {
+                assert!(!stalled && matches!(error.kind(), ErrorKind::Io(_)));
+            }
+            // The first was taken, and those after it are left out.
+            end => assert!(stalled && matches!(end, KeepAliveEnd::NoPong), "{end:?}"),
+        }
+    }
+}
+
+/// A server that is in the middle of a message to a peer that has taken none of it.
+fn in_the_middle_of(
+    message: &'static [u8],
+) -> (
+    ReadHalf<DuplexStream>,
+    WriteHalf<DuplexStream>,
+    DuplexStream,
+) {
+    let (server, peer) = tokio::io::duplex(64);
+    let server = WebSocket::server(server, Config::default()).unwrap();
+    let (reader, writer) = server.split();
+    let sending = writer.clone();
+    tokio::spawn(async move { sending.write_message(Opcode::Binary, message).await });
+    (reader, writer, peer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_noticed_at_the_deadline_of_the_first_ping() {
+    for message in [&LONG[..1000], &LONG] {
+        let (reader, writer, _peer) = in_the_middle_of(message);
+        tokio::spawn(read(reader));
+        tokio::task::yield_now().await;
+        let begun = Instant::now();
+        let end = timeout(20 * DEADLINE, writer.keep_alive(INTERVAL, DEADLINE)).await;
+        assert!(matches!(end, Ok(KeepAliveEnd::NoPong)), "{end:?}");
+        let (expected, taken) = (INTERVAL + DEADLINE, begun.elapsed());
+        assert!(
+            taken >= expected && taken < expected + Duration::from_millis(20),
+            "{taken:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_a_message_slowly_is_sent_its_ping_after_it() {
+    for message in [&LONG[..1000], &LONG] {
+        let (reader, writer, mut peer) = in_the_middle_of(message);
+        tokio::spawn(read(reader));
+        let pinging = tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
+        let mut received = vec![];
+        while received.len() < message.len() {
+            sleep(2 * INTERVAL).await;
+            peer.read_buf(&mut received).await.unwrap();
+        }
+        assert!(!pinging.is_finished());
+        // The peer reads on, and answers nothing.
+        while !pinging.is_finished() {
+            let _ = timeout(INTERVAL, peer.read_buf(&mut received)).await;
+        }
+        assert!(matches!(pinging.await.unwrap(), KeepAliveEnd::NoPong));
+        let ping = received.windows(2).position(|bytes| bytes == [0x89, 8]);
+        assert!(ping.is_some_and(|at| at > message.len()), "{ping:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_found_no_room_goes_when_there_is_some() {
+    for message in [&LONG[..1000], &LONG] {
+        let (reader, writer, mut peer) = in_the_middle_of(message);
+        tokio::spawn(read(reader));
+        tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
+        sleep(INTERVAL).await;
+        let mut received = vec![];
+        while !received.ends_with(&[0x89, 8, 0, 0, 0, 0, 0, 0, 0, 1]) {
+            let reading = timeout(INTERVAL / 2, peer.read_buf(&mut received));
+            assert!(reading.await.unwrap().unwrap() > 0);
+        }
+        assert!(received.len() > message.len());
+    }
+}
+
+/// RFC 6455 5.5.3: a Pong may answer the last of several Pings alone, which is then the newest.
+#[tokio::test(start_paused = true)]
+async fn pings_that_found_no_room_are_one_and_none_comes_after_a_newer_one() {
+    let (server, mut peer) = tokio::io::duplex(64);
+    let server = WebSocket::server(server, Config::default()).unwrap();
+    let (reader, writer) = server.split();
+    let stuck = writer.clone();
+    let _ = timeout(
+        Duration::ZERO,
+        stuck.write_message(Opcode::Binary, &LONG[..100]),
+    )
+    .await;
+    tokio::spawn(read(reader));
+    tokio::spawn(async move { writer.keep_alive(INTERVAL, 9 * DEADLINE).await });
+    sleep(3 * INTERVAL + INTERVAL / 2).await;
+    let mut received = vec![];
+    while let Ok(read) = timeout(INTERVAL / 4, peer.read_buf(&mut received)).await {
+        assert!(read.unwrap() > 0);
+    }
+    let pings = |bytes: &[u8]| -> Vec<u8> { bytes[102..].chunks(10).map(|ping| ping[9]).collect() };
+    assert_eq!(pings(&received), [3], "it goes when the stream takes more");
+    while let Ok(read) = timeout(2 * INTERVAL, peer.read_buf(&mut received)).await {
+        assert!(read.unwrap() > 0);
+        if received.len() >= 102 + 30 {
+            break;
+        }
+    }
+    assert_eq!(pings(&received), [3, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_task_can_keep_alive_beside_reading_and_be_dropped() {
+    let (server, mut client) = connected();
+    client.on_ping(|_| PingReply::Nothing);
+    let talking = tokio::spawn(async move {
+        for _ in 0..5 {
+            let _ = timeout(3 * INTERVAL, client.next_message()).await;
+            client
+                .write_message(Opcode::Text, b"still here")
+                .await
+                .unwrap();
+        }
+        let _ = client.next_message().await;
+    });
+    let (mut half, write) = server.split();
+    let mut messages = 0;
+    let mut ends = 0;
+    while messages < 5 {
+        // Begun anew with each message, so that no Pong is due for long enough.
+        tokio::select! {
+            message = half.next_message() => {
+                assert_eq!(message.unwrap().payload(), b"still here");
+                messages += 1;
+            }
+            end = write.keep_alive(INTERVAL, 4 * INTERVAL) => {
+                assert!(matches!(end, KeepAliveEnd::NoPong), "{end:?}");
+                ends += 1;
+            }
+        }
+    }
+    assert_eq!(ends, 0);
+    let begun = Instant::now();
+    let end = tokio::select! {
+        message = half.next_message() => panic!("{message:?}"),
+        end = write.keep_alive(INTERVAL, DEADLINE) => end,
+    };
+    assert!(matches!(end, KeepAliveEnd::NoPong));
+    assert!(begun.elapsed() < INTERVAL + DEADLINE + Duration::from_secs(1));
+    talking.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_answers_costs_the_deadline_of_a_shutdown() {
+    for role in ROLES {
+        for takes in [0, usize::MAX] {
+            for deadline in [Duration::ZERO, Duration::from_millis(1), DEADLINE] {
+                let stream = Stream::new(frame(peer(role), FIN | TEXT, b"not a close"));
+                stream.take_only(takes);
+                let config = Config::default();
+                let mut end = WebSocket::with_leftover(stream.clone(), &[], role, config).unwrap();
+                let begun = Instant::now();
+                let shutdown = end.shutdown(deadline).await.unwrap();
+                let taken = begun.elapsed();
+                assert!(taken >= deadline && taken <= deadline + Duration::from_millis(2));
+                assert_eq!(
+                    (shutdown.code, shutdown.by),
+                    (CloseCode::ABNORMAL, Side::Local)
+                );
+                assert!(!shutdown.clean);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_was_dropped_is_completed_by_another() {
+    for role in ROLES {
+        let stream = Stream::default();
+        stream.take_only(1);
+        let mut end =
+            WebSocket::with_leftover(stream.clone(), &[], role, Config::default()).unwrap();
+        for _ in 0..3 {
+            assert!(
+                timeout(INTERVAL, end.shutdown(Duration::MAX))
+                    .await
+                    .is_err()
+            );
+        }
+        stream.take_only(usize::MAX);
+        assert!(
+            timeout(INTERVAL, end.shutdown(Duration::MAX))
+                .await
+                .is_err()
+        );
+        stream.say(&frame(peer(role), FIN | PING, b"late"));
+        stream.say(&frame(peer(role), FIN | CLOSE, b"\x03\xE9gone"));
+        if role == Role::Client {
+            // The server ends the stream first.
+            assert!(
+                timeout(INTERVAL, end.shutdown(Duration::MAX))
+                    .await
+                    .is_err()
+            );
+            stream.end();
+        }
+        for _ in 0..2 {
+            let shutdown = end.shutdown(Duration::MAX).await.unwrap();
+            assert_eq!((shutdown.code.get(), &shutdown.reason[..]), (1001, "gone"));
+            assert!(shutdown.clean && shutdown.by == Side::Local);
+        }
+        // One Close frame, and nothing after it.
+        assert_eq!(
+            frames_in(&stream.output()),
+            [(FIN | CLOSE, b"\x03\xE8".to_vec())]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_ends_can_shut_down_at_once() {
+    let (mut server, mut client) = connected();
+    let (near, far) = tokio::join!(
+        async {
+            let end = server.shutdown(DEADLINE).await.unwrap();
+            drop(server);
+            end
+        },
+        client.shutdown(DEADLINE),
+    );
+    let far = far.unwrap();
+    assert!(near.clean && far.clean);
+    assert_eq!(
+        (near.code, far.code),
+        (CloseCode::NORMAL, CloseCode::NORMAL)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_reports_a_stream_that_fails() {
+    for direction in [Direction::Read, Direction::Write] {
+        let fault = Fault::Error(std::io::ErrorKind::ConnectionReset);
+        let stream = Stream::default().behaving(Plan::Fail(direction, 0, fault));
+        let mut end = WebSocket::server(stream, Config::default()).unwrap();
+        let result = end.shutdown(DEADLINE).await;
+        match result {
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::Io(_)), "{direction:?}"),
+            Ok(shutdown) => panic!("{direction:?}: {shutdown:?}"),
+        }
+    }
+}
