@@ -120,6 +120,16 @@ fn an_unfinished_message_holds_at_most_four_times_what_has_come_of_it() {
     }
 }
 
+/// A million bytes that come seven at a time: memory doubles from the read buffer's size on.
+#[test]
+fn a_long_frame_that_comes_in_small_reads_grows_by_doubling() {
+    let frame = frame(Role::Client, FIN | BINARY, &pattern(1_000_000));
+    let mut server = server(Script::new(frame).in_pieces_of(7), Config::default());
+    let allocated = measure(|| assert!(server.next_message().is_ok()));
+    assert!(allocated.count_total <= 12, "{allocated:?}");
+    assert!(allocated.bytes_total < 4 * 1_000_000, "{allocated:?}");
+}
+
 #[test]
 fn tiny_and_empty_fragments_take_memory_as_their_payload() {
     for (len, count, most) in [(0, 300_000, 40_000), (1, 130_000, 600_000)] {

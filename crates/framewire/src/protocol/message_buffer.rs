@@ -133,11 +133,18 @@ impl MessageBuffer {
     /// Room behind the message for a read of at most `expected` bytes.
     ///
     /// Never more in reserve than the message's length or `step`, so that a length that was only
-    /// announced costs nothing.
+    /// announced costs nothing. Grows only where less than half of `step` is left: reads of any size cost
+    /// linear work, whatever the allocator.
     #[cfg(feature = "std")]
     pub(crate) fn room(&mut self, expected: u64, step: usize) -> &mut [u8] {
-        let reserve = step.max(self.filled).max(self.bytes.len() - self.filled);
-        let len = usize::try_from(expected).map_or(reserve, |n| n.min(reserve));
+        let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+        let spare = self.bytes.len() - self.filled;
+        let reserve = if spare >= expected.min(step.div_ceil(2)) {
+            spare
+        } else {
+            step.max(self.filled)
+        };
+        let len = expected.min(reserve);
         self.grow(self.filled + len);
         &mut self.bytes[self.filled..self.filled + len]
     }
