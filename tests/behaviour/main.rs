@@ -12,6 +12,7 @@ mod hostile_frames;
 mod hostile_slow_reader;
 mod limits;
 mod reader_ends;
+mod replies;
 mod round_trip;
 mod session;
 mod try_feed;

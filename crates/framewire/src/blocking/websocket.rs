@@ -17,6 +17,8 @@ use crate::protocol::{Message, Role};
 ///
 /// Pings are answered and Close frames echoed while reading, unless a handler says otherwise.
 /// Everything that waits to be written goes out before a read that may block.
+/// A Pong also goes out before what came after its Ping is handed over, as far as the stream takes it
+/// then: the application may work on that for as long as it likes.
 ///
 /// # Memory
 /// A read buffer ([`Config::read_buffer`]) once it reads, what [`Writer`] holds, and a message that

@@ -17,16 +17,17 @@ pub const CHUNK_SIZE_STREAMING: usize = 32 << 10;
 pub struct Config {
     /// What the peer may send at most. Default: messages of 1 MiB, frames of any length.
     pub limits: Limits,
-    /// How many bytes of payload are copied at a time where they have to be: the longest fragment
-    /// of a streamed message, and the most that is masked for one write. A message up to this size
-    /// goes through the write buffer; a longer one is written from where it lies (by a server) or
-    /// in pieces of this size (by a client, which has to mask it).
+    /// The longest fragment of a streamed message, and how many bytes of payload are copied to be
+    /// written with their header. A message up to this size goes through the write buffer; a longer
+    /// one is written from where it lies (by a server) or masked in pieces of the write buffer's size
+    /// (by a client).
     /// Default: [`CHUNK_SIZE_LOW_MEMORY`], 4 KiB.
     pub chunk_size: usize,
     /// How many bytes are read at a time. A message that comes in one read is lent from there.
     /// Default: 16 KiB.
     pub read_buffer: usize,
-    /// How many bytes may wait to be written before feeding more has to flush first.
+    /// How many bytes may wait to be written before feeding more has to flush first, and how many a
+    /// client masks for one write of a long message.
     /// Default: 64 KiB.
     pub write_buffer: usize,
     /// The reserved bits that a negotiated extension uses on the first frame of a message.

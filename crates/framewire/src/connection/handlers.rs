@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use super::reader::Apart;
 use super::transport::{Reply, Transport};
 use crate::error::{Closed, Side};
 use crate::frame::{CloseCode, ControlPayload};
@@ -48,14 +49,15 @@ pub(crate) type Slot = Option<Box<Mutex<Handlers>>>;
 
 /// Answers a control frame, and says how the connection was closed, if it was.
 pub(super) fn handle(
-    handlers: &mut Slot,
+    apart: &mut Apart,
     event: &Event<'_>,
     transport: &mut impl Transport,
 ) -> Option<Closed> {
-    let handlers = handlers.as_deref_mut().map(get_mut);
+    let handlers = apart.handlers.as_deref_mut().map(get_mut);
     match event {
         Event::Message(_) => None,
         Event::Ping(payload) => {
+            apart.owes_reply = true;
             let handler = handlers.and_then(|handlers| handlers.ping.as_mut());
             answer_ping(handler, payload, transport);
             None

@@ -14,8 +14,9 @@ impl Reader {
         self.own(Owner::Frames, transport)?;
         loop {
             self.check_ended()?;
-            if let Some(frame) = self.receiver.decoder().frame() {
-                return Ok(*frame);
+            if let Some(frame) = self.receiver.decoder().frame().copied() {
+                self.send_replies(transport);
+                return Ok(frame);
             }
             self.fill_if_empty(transport)?;
             self.decode_header(transport)?;
@@ -63,10 +64,11 @@ impl Reader {
                 continue;
             };
             copy_payload(&event, output);
-            if let Some(closed) = handle(&mut self.apart.handlers, &event, transport) {
+            if let Some(closed) = handle(&mut self.apart, &event, transport) {
                 // The frame itself is given; the next call says that the connection is closed.
                 let _ = self.close(closed, transport);
             }
+            self.send_replies(transport);
             return Ok(());
         }
     }

@@ -1,6 +1,7 @@
 //! The reading side of a connection, without the stream that it reads from.
 
 use std::io;
+use std::mem;
 use std::ops::Range;
 
 use super::handlers::{Handlers, Slot, get_mut, handle};
@@ -39,6 +40,8 @@ pub(crate) struct Apart {
     pub(super) limits: Limits,
     pub(super) read_buffer: usize,
     coalesce_writes: bool,
+    /// Whether a Ping was answered since replies were sent last.
+    pub(super) owes_reply: bool,
     #[cfg(feature = "futures")]
     told_end: bool,
     /// What was read of a compressed message that is streamed, and not yet decompressed.
@@ -93,6 +96,7 @@ impl Reader {
                 limits: config.limits,
                 read_buffer: config.read_buffer,
                 coalesce_writes: config.coalesce_writes,
+                owes_reply: false,
                 #[cfg(feature = "futures")]
                 told_end: false,
                 #[cfg(feature = "deflate")]
@@ -152,6 +156,7 @@ impl Reader {
         self.own(Owner::Assembly, transport)?;
         loop {
             if let Some(found) = self.decode_buffered(transport)? {
+                self.send_replies(transport);
                 if self.apart.coalesce_writes {
                     transport.hold_back(self.has_whole_frame());
                 }
@@ -160,6 +165,14 @@ impl Reader {
             if let Some(found) = self.read_into_message(transport)? {
                 return Ok(found);
             }
+        }
+    }
+
+    /// Sends the Pongs that are owed before something is handed over: the application may take its time
+    /// with that, and the peer is not to think that nobody is here.
+    pub(super) fn send_replies(&mut self, transport: &mut impl Transport) {
+        if mem::take(&mut self.apart.owes_reply) {
+            transport.settle();
         }
     }
 
@@ -201,6 +214,7 @@ impl Reader {
             let frame = self.receiver.decoder().frame();
             match frame.map(|frame| (frame.opcode(), frame.rsv())) {
                 Some((opcode, rsv)) if !opcode.is_control() => {
+                    self.send_replies(transport);
                     return Ok((opcode, self.given_rsv(rsv)));
                 }
                 Some(_) => {
@@ -254,6 +268,7 @@ impl Reader {
         loop {
             #[cfg(feature = "deflate")]
             if let Some(len) = self.inflate_piece(output, transport)? {
+                self.send_replies(transport);
                 return Ok(len);
             }
             let mut end = self.unread.end;
@@ -279,11 +294,12 @@ impl Reader {
                     let (len, last) = (piece.payload.len(), piece.last);
                     output[..len].copy_from_slice(piece.payload);
                     if len > 0 || last {
+                        self.send_replies(transport);
                         return Ok(len);
                     }
                 }
                 Some(PieceEvent::Control(event)) => {
-                    if let Some(closed) = handle(&mut self.apart.handlers, &event, transport) {
+                    if let Some(closed) = handle(&mut self.apart, &event, transport) {
                         return Err(self.close(closed, transport));
                     }
                 }
@@ -404,7 +420,7 @@ impl Reader {
                     return Ok(Some(Found { opcode, rsv, place }));
                 }
                 Some(control) => {
-                    if let Some(closed) = handle(&mut self.apart.handlers, &control, transport) {
+                    if let Some(closed) = handle(&mut self.apart, &control, transport) {
                         return Err(self.close(closed, transport));
                     }
                 }
@@ -487,7 +503,7 @@ impl Reader {
         };
         self.unread.start += used;
         if let Some(PieceEvent::Control(event)) = event
-            && let Some(closed) = handle(&mut self.apart.handlers, &event, transport)
+            && let Some(closed) = handle(&mut self.apart, &event, transport)
         {
             return Err(self.close(closed, transport));
         }
@@ -507,7 +523,7 @@ impl Reader {
         };
         self.unread.start += used;
         if let Some(event) = event
-            && let Some(closed) = handle(&mut self.apart.handlers, &event, transport)
+            && let Some(closed) = handle(&mut self.apart, &event, transport)
         {
             return Err(self.close(closed, transport));
         }

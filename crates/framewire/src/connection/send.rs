@@ -205,7 +205,8 @@ impl<S: Write> Writer<S> {
                 if *done > 0 {
                     self.write_out(&mut &[][..])?;
                 }
-                for chunk in payload[*done..].chunks(self.chunk_size) {
+                // As much as the write buffer holds is masked for each write.
+                for chunk in payload[*done..].chunks(self.write_buffer.max(self.chunk_size)) {
                     self.reserve(chunk.len());
                     append_payload(header, chunk, *done as u64, &mut self.output);
                     *done += chunk.len();

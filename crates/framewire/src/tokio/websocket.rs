@@ -22,6 +22,8 @@ use crate::protocol::{Message, Role};
 ///
 /// Pings are answered and Close frames echoed while reading, unless a handler says otherwise.
 /// Everything that waits to be written goes out before a read that waits.
+/// A Pong also goes out before what came after its Ping is handed over, as far as the stream takes it
+/// then: the application may work on that for as long as it likes.
 ///
 /// # Cancellation
 /// Every method is cancel-safe unless it says otherwise: dropped at any point, a read has lost
