@@ -3,11 +3,11 @@
 use framewire::blocking::CloseReply;
 use framewire::frame::ControlPayload;
 use framewire::protocol::Role;
-use framewire::{CloseCode, Closed, Fault, Opcode, Side};
+use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Fault, Opcode, Side};
 use support::connection::{Connection, Kind, ends};
 use support::frames::{CLOSE, FIN, close_payload, to};
 use support::oracle;
-use support::peer::ScriptedPeer;
+use support::peer::{Ending, ScriptedPeer};
 
 /// Without a code, with one, and with a reason: the payload, and what is reported of it.
 fn closes() -> [(Vec<u8>, u16, &'static str); 3] {
@@ -16,6 +16,13 @@ fn closes() -> [(Vec<u8>, u16, &'static str); 3] {
         (close_payload(1001, ""), 1001, ""),
         (close_payload(3000, "né"), 3000, "né"),
     ]
+}
+
+fn close(code: u16, reason: &str) -> Close {
+    Close {
+        code: CloseCode::new(code),
+        reason: reason.to_owned(),
+    }
 }
 
 fn socket(kind: Kind, role: Role) -> (ScriptedPeer, Box<dyn Connection>) {
@@ -33,7 +40,7 @@ fn hear_close(
     peer.say(to(role, FIN | CLOSE, payload).bytes());
     let error = socket.next_message().unwrap_err();
     let closed = error.closed().unwrap().clone();
-    assert_eq!(error.close_code(), Some(closed.code));
+    assert_eq!(error.close_code(), Some(closed.code()));
     assert_eq!(error.fault(), Fault::Transport);
     assert_eq!(error.to_string(), closed.to_string());
     // Final: every further read and write says the same.
@@ -57,11 +64,12 @@ fn by_the_peer() {
             let (peer, mut socket) = socket(kind, role);
             let closed = hear_close(&peer, socket.as_mut(), role, &payload);
             let expected = Closed {
-                code: CloseCode::new(code),
-                reason: reason.to_owned(),
+                local: Some(close(code, "")),
+                peer: Some(close(code, reason)),
                 by: Side::Peer,
             };
             assert_eq!(closed, expected);
+            assert_eq!(socket.sent_close().as_ref(), Some(&expected));
             let error = socket.write_message(Opcode::Text, b"").unwrap_err();
             assert_eq!(error.closed(), Some(&expected));
             let tail = if reason.is_empty() {
@@ -87,10 +95,32 @@ fn by_this_end_and_answered_by_the_peer() {
             let error = socket.write_message(Opcode::Text, b"").unwrap_err();
             assert_eq!(error.to_string(), "closed by this end with 1001: bye");
             let closed = hear_close(&peer, socket.as_mut(), role, &payload);
-            assert_eq!((closed.code.get(), &closed.reason[..]), (code, reason));
-            assert_eq!(closed.by, Side::Local);
-            assert!(closed.to_string().starts_with("closed by this end with "));
+            let expected = Closed {
+                local: Some(close(1001, "bye")),
+                peer: Some(close(code, reason)),
+                by: Side::Local,
+            };
+            assert_eq!(closed, expected);
+            assert_eq!((closed.code().get(), closed.reason()), (code, reason));
+            // What writes, and whoever asks, is told the same.
+            assert_eq!(socket.sent_close().as_ref(), Some(&expected));
+            let error = socket.write_message(Opcode::Text, b"").unwrap_err();
+            assert_eq!(error.closed(), Some(&expected));
         }
+    }
+}
+
+#[test]
+fn by_both_with_different_codes_in_words() {
+    for (kind, role) in ends() {
+        let (peer, mut socket) = socket(kind, role);
+        socket.close(CloseCode::new(4000), "lunch").unwrap();
+        let payload = close_payload(4001, "tea");
+        let closed = hear_close(&peer, socket.as_mut(), role, &payload);
+        assert_eq!(
+            closed.to_string(),
+            "closed by this end with 4000: lunch; the peer answered with 4001: tea"
+        );
     }
 }
 
@@ -105,7 +135,7 @@ fn by_this_end_with_a_raw_frame() {
                 .unwrap();
             let error = socket.ping(b"").unwrap_err();
             let closed = error.closed().unwrap();
-            assert_eq!((closed.code.get(), &closed.reason[..]), (code, reason));
+            assert_eq!((closed.code().get(), closed.reason()), (code, reason));
             assert_eq!(closed.by, Side::Local);
         }
     }
@@ -145,11 +175,42 @@ fn a_close_that_the_application_answers_itself_is_the_peers_still() {
             panic!("one frame");
         };
         assert_eq!(close.payload, close_payload(1000, "ok"));
+        let expected = Closed {
+            local: Some(self::close(1000, "ok")),
+            peer: Some(self::close(3000, "né")),
+            by: Side::Peer,
+        };
         let error = socket.next_message().unwrap_err();
-        assert_eq!(error.closed().unwrap().by, Side::Peer);
-        let sent = socket.sent_close().unwrap();
-        assert_eq!((sent.code, sent.by), (CloseCode::NORMAL, Side::Peer));
+        assert_eq!(error.closed(), Some(&expected));
+        assert_eq!(socket.sent_close(), Some(expected.clone()));
         let error = socket.write_message(Opcode::Text, b"").unwrap_err();
-        assert_eq!(error.closed().unwrap().by, Side::Peer);
+        assert_eq!(error.closed(), Some(&expected));
     }
+}
+
+#[test]
+fn a_stream_that_ended_without_a_close_frame_takes_nothing_more() {
+    for (kind, role) in ends() {
+        let peer = ScriptedPeer::default().ending(Ending::Eof);
+        let mut socket = kind.with(&peer, role);
+        assert!(is_lost(&socket.next_message().map(drop)));
+        let writes = [
+            socket.write_message(Opcode::Text, b"x"),
+            socket.feed_message(Opcode::Text, b"x"),
+            socket
+                .stream_message(Opcode::Text, 16, &mut &b"x"[..])
+                .map(drop),
+            socket.message_writer(Opcode::Text).map(drop),
+            socket.ping(b""),
+            socket.pong(b""),
+            socket.close(CloseCode::NORMAL, ""),
+        ];
+        assert!(writes.iter().all(is_lost), "{writes:?}");
+        assert_eq!(peer.written(), b"");
+        assert_eq!(socket.sent_close(), None);
+    }
+}
+
+fn is_lost(result: &Result<(), Error>) -> bool {
+    matches!(result, Err(error) if matches!(error.kind(), ErrorKind::ConnectionLost))
 }

@@ -236,8 +236,8 @@ fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_wri
         ),
         (
             Box::new(|socket| socket.close(CloseCode::NORMAL, &"x".repeat(124))),
-            SendError::ControlTooLarge { len: 126 },
-            "control payload of 126 bytes exceeds the limit of 125",
+            SendError::ReasonTooLarge { len: 124 },
+            "close reason of 124 bytes exceeds the limit of 123",
         ),
         (
             Box::new(frame(true, Rsv::NONE, Opcode::Close, b"\x03")),

@@ -239,7 +239,7 @@ fn hostile_violation_is_answered_once_whatever_follows() {
         ] {
             let error = sent.unwrap_err();
             let closed = error.closed().unwrap();
-            assert_eq!(closed.code, CloseCode::PROTOCOL_ERROR);
+            assert_eq!(closed.code(), CloseCode::PROTOCOL_ERROR);
             assert_eq!(closed.by, Side::Local);
         }
         socket.flush().unwrap();

@@ -56,7 +56,7 @@ fn either_end_shuts_down_and_both_know_who() {
         drop(first);
         assert_eq!(local, shut(CloseCode::NORMAL, "", Side::Local, true));
         let (closed, remote) = answering.join().unwrap();
-        assert_eq!((closed.code, closed.by), (CloseCode::NORMAL, Side::Peer));
+        assert_eq!((closed.code(), closed.by), (CloseCode::NORMAL, Side::Peer));
         assert_eq!(remote, shut(CloseCode::NORMAL, "", Side::Peer, true));
     }
 }
@@ -67,7 +67,7 @@ fn a_close_that_was_sent_is_completed_with_what_the_peer_says() {
     client.close(CloseCode::new(4000), "mine").unwrap();
     let answering = thread::spawn(move || {
         let closed = closed(&mut server);
-        assert_eq!((closed.code.get(), &closed.reason[..]), (4000, "mine"));
+        assert_eq!((closed.code().get(), closed.reason()), (4000, "mine"));
     });
     let shutdown = client.shutdown(PATIENCE).unwrap();
     assert_eq!(shutdown, shut(CloseCode::new(4000), "", Side::Local, true));

@@ -248,7 +248,7 @@ fn rfc6455_7_1_6_close_reason() {
         ] {
             let (_, mut socket) = hearing(kind, role, close(role, payload));
             let error = socket.next_message().unwrap_err();
-            assert_eq!(error.closed().unwrap().reason, reason);
+            assert_eq!(error.closed().unwrap().reason(), reason);
         }
     }
 }
@@ -318,7 +318,7 @@ fn rfc6455_7_4_codes_that_are_accepted() {
             let (_, mut socket) = hearing(kind, role, close(role, close_payload(code, "")));
             let error = socket.next_message().unwrap_err();
             if defined.iter().any(|codes| codes.contains(&code)) {
-                assert_eq!(error.closed().unwrap().code.get(), code);
+                assert_eq!(error.closed().unwrap().code().get(), code);
             } else {
                 let expected = Violation::CloseCodeInvalid(CloseCode::new(code));
                 assert!(

@@ -121,7 +121,7 @@ async fn graceful_shutdown_closes_all_with_1001_and_ends() {
             let ErrorKind::Closed(closed) = end.kind() else {
                 unreachable!("{end}")
             };
-            assert_eq!(closed.code, CloseCode::GOING_AWAY);
+            assert_eq!(closed.code(), CloseCode::GOING_AWAY);
             assert_eq!(closed.by, Side::Peer);
             assert!(websocket.shutdown(PATIENCE).await.unwrap().clean);
         }

@@ -52,7 +52,7 @@ async fn echo_to_one_that_reads_at_the_end(last: &[u8]) -> (ErrorKind, Vec<u8>) 
 async fn rfc6455_5_5_1_a_close_is_reported_when_what_was_fed_and_its_echo_were_sent() {
     let close = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8];
     let (end, heard) = echo_to_one_that_reads_at_the_end(&close).await;
-    assert!(matches!(end, ErrorKind::Closed(closed) if closed.code == CloseCode::NORMAL));
+    assert!(matches!(end, ErrorKind::Closed(closed) if closed.code() == CloseCode::NORMAL));
     assert_eq!(heard.len(), 4 + 1000 + 4);
     assert_eq!(heard[1004..], [0x88, 2, 0x03, 0xE8]);
 }

@@ -97,7 +97,7 @@ async fn close_of_the_sink_sends_1000_and_can_be_repeated() {
         .unwrap();
     let error = patiently(server.next_message()).await.unwrap_err();
     let closed = error.closed().unwrap();
-    assert_eq!((closed.code, closed.by), (CloseCode::NORMAL, Side::Peer));
+    assert_eq!((closed.code(), closed.by), (CloseCode::NORMAL, Side::Peer));
     // Nothing comes after a Close frame (RFC 6455 5.5.1).
     let error = patiently(client.send("late".into())).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Closed(_)), "{error:?}");

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::{self, Connector};
-use framewire::{CloseCode, Closed, Error, ErrorKind, Opcode, Side, upgrade};
+use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Opcode, Side, upgrade};
 
 use self::connection::{Client, Connection};
 use self::exchange::{
@@ -148,9 +148,13 @@ fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
         let target = format!("/close?code=4001&reason=bye&id={id}");
         let mut websocket = mode.connect(server, &target)?;
         let error = failure(websocket.as_mut())?;
-        let closed = Closed {
+        let close = |reason: &str| Close {
             code: CloseCode::new(4001),
-            reason: "bye".to_owned(),
+            reason: reason.to_owned(),
+        };
+        let closed = Closed {
+            local: Some(close("")),
+            peer: Some(close("bye")),
             by: Side::Peer,
         };
         ensure!(

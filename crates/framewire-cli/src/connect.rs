@@ -269,7 +269,7 @@ fn judge(end: &framewire::Error, quiet: bool) -> Result<(), Failure> {
                 CloseCode::GOING_AWAY,
                 CloseCode::NO_STATUS,
             ]
-            .contains(&closed.code) =>
+            .contains(&closed.code()) =>
         {
             if !quiet {
                 note(format_args!("{end}"));

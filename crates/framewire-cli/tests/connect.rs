@@ -54,7 +54,7 @@ fn echo(mut websocket: WebSocket<TcpStream>) -> CloseCode {
         if let Err(error) = echoed {
             websocket.flush().ok();
             match error.kind() {
-                ErrorKind::Closed(closed) => return closed.code,
+                ErrorKind::Closed(closed) => return closed.code(),
                 _ => panic!("{error}"),
             }
         }

@@ -61,15 +61,25 @@ pub enum TryFeedError<P> {
     Failed(Error),
 }
 
-/// How a connection was closed.
+/// How a connection was closed: the Close frame of each end, and whose was first. The same wherever it
+/// is told: by reads, writes, both halves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// The code of the Close frame; [`CloseCode::NO_STATUS`] where it had none.
-    pub code: CloseCode,
-    /// The reason of the Close frame.
-    pub reason: String,
+    /// The Close frame that this end sent, or is about to send; `None` where there is none yet.
+    pub local: Option<Close>,
+    /// The Close frame that the peer sent; `None` as long as none was received.
+    pub peer: Option<Close>,
     /// Who sent the first Close frame.
     pub by: Side,
+}
+
+/// What a Close frame says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close {
+    /// The code; [`CloseCode::NO_STATUS`] where the frame has none.
+    pub code: CloseCode,
+    /// The reason, which may be empty.
+    pub reason: String,
 }
 
 /// One of the two ends, seen from here.
@@ -94,13 +104,13 @@ impl Error {
         self.kind
     }
 
-    /// The code that tells how the connection ended: the one that was received, the one that
-    /// answered a violation, or 1006. `None` where the connection stands.
+    /// The code that tells how the connection ended: [`Closed::code`], the one that answered a
+    /// violation, or 1006. `None` where the connection stands.
     #[must_use]
     pub fn close_code(&self) -> Option<CloseCode> {
         match &self.kind {
             ErrorKind::Violation(violation) => Some(violation.close_code()),
-            ErrorKind::Closed(closed) => Some(closed.code),
+            ErrorKind::Closed(closed) => Some(closed.code()),
             ErrorKind::ConnectionLost => Some(CloseCode::ABNORMAL),
             ErrorKind::Io(_) if !self.is_would_block() => Some(CloseCode::ABNORMAL),
             _ => None,
@@ -242,17 +252,95 @@ impl<P: fmt::Debug> StdError for TryFeedError<P> {
     }
 }
 
+impl Closed {
+    /// What is known of a connection once this end has sent this Close frame.
+    pub(crate) fn send(known: &mut Option<Box<Self>>, close: Close) {
+        Self::begin(known, Side::Local).local.get_or_insert(close);
+    }
+
+    /// What is known of a connection once this Close frame was received.
+    pub(crate) fn receive(known: &mut Option<Box<Self>>, close: Close) {
+        Self::begin(known, Side::Peer).peer.get_or_insert(close);
+    }
+
+    fn begin(known: &mut Option<Box<Self>>, by: Side) -> &mut Self {
+        known.get_or_insert_with(|| {
+            Box::new(Self {
+                local: None,
+                peer: None,
+                by,
+            })
+        })
+    }
+
+    /// The code of the peer's Close frame, which is the connection's (RFC 6455 7.1.5); as long as
+    /// there is none, that of this end's.
+    #[must_use]
+    pub fn code(&self) -> CloseCode {
+        self.close().map_or(CloseCode::ABNORMAL, |close| close.code)
+    }
+
+    /// The reason of the peer's Close frame, which is the connection's (RFC 6455 7.1.6); as long as
+    /// there is none, that of this end's.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        self.close().map_or("", |close| &close.reason)
+    }
+
+    fn close(&self) -> Option<&Close> {
+        self.peer.as_ref().or(self.local.as_ref())
+    }
+}
+
+/// `closed by this end with 4000: lunch; the peer answered with 4001`.
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = match self.by {
-            Side::Local => "this end",
-            Side::Peer => "the peer",
+        let (by, first, other, answer) = match self.by {
+            Side::Local => ("this end", &self.local, "the peer", &self.peer),
+            Side::Peer => ("the peer", &self.peer, "this end", &self.local),
         };
-        write!(f, "closed by {by} with {}", self.code)?;
+        write!(f, "closed by {by}")?;
+        if let Some(close) = first {
+            write!(f, " with {close}")?;
+        }
+        match (first, answer) {
+            // An answer is an echo of the code, without a reason, unless somebody wants it otherwise.
+            (Some(first), Some(answer))
+                if answer.code != first.code || !answer.reason.is_empty() =>
+            {
+                write!(f, "; {other} answered with {answer}")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.code.fmt(f)?;
         if self.reason.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": {}", self.reason)
+            return Ok(());
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+impl Close {
+    /// What a Close frame with this payload says.
+    pub(crate) fn of(payload: &[u8]) -> Self {
+        let (code, reason) = match payload.split_first_chunk() {
+            Some((code, reason)) => (CloseCode::new(u16::from_be_bytes(*code)), reason),
+            None => (CloseCode::NO_STATUS, payload),
+        };
+        let reason = String::from_utf8_lossy(reason).into_owned();
+        Self { code, reason }
+    }
+
+    /// What the Close frame says that answers a violation.
+    pub(crate) fn of_violation(violation: &Violation) -> Self {
+        Self {
+            code: violation.close_code(),
+            reason: violation.to_string(),
         }
     }
 }

@@ -122,7 +122,7 @@ pub use blocking::{
 #[cfg(feature = "handshake")]
 pub use blocking::{accept, client, connect, connect_with};
 #[cfg(feature = "std")]
-pub use error::{Closed, Error, ErrorKind, Side, TryFeedError};
+pub use error::{Close, Closed, Error, ErrorKind, Side, TryFeedError};
 #[cfg(feature = "std")]
 pub use fault::Fault;
 pub use frame::{CloseCode, Opcode};

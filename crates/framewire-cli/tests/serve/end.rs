@@ -26,7 +26,7 @@ fn signals_close_every_connection_with_1001_and_end_with_0(engine: Engine) {
             let error = websocket.next_message().unwrap_err();
             let closed = error.closed().unwrap();
             assert_eq!(
-                (closed.code, closed.by),
+                (closed.code(), closed.by),
                 (CloseCode::GOING_AWAY, Side::Peer)
             );
         }

@@ -147,7 +147,9 @@ fn the_end_of_the_server_is_logged_for_each_connection(engine: Engine) {
     let mut rest = log.rest();
     rest.sort();
     let mut expected = [
-        format!("{peer} closed by this end with 1001; 0 messages, 0 bytes"),
+        format!(
+            "{peer} closed by this end with 1001: server is shutting down; 0 messages, 0 bytes"
+        ),
         format!(
             "{} no request: server is shutting down",
             half_a_handshake.local_addr().unwrap()

@@ -39,7 +39,7 @@ fn a_message_of_the_limit_comes_back_and_one_more_byte_is_1009(engine: Engine) {
         .write_message(Opcode::Binary, &vec![7; 65_537])
         .unwrap();
     let error = websocket.next_message().unwrap_err();
-    assert_eq!(error.closed().unwrap().code, CloseCode::MESSAGE_TOO_BIG);
+    assert_eq!(error.closed().unwrap().code(), CloseCode::MESSAGE_TOO_BIG);
 }
 
 fn a_page_of_another_origin_is_refused_unless_it_is_listed_or_any_is_let_in(engine: Engine) {

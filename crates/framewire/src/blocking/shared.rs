@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::Writer;
 use crate::Duplicate;
 use crate::connection::{Access, Exchange, Reply, Transport};
-use crate::error::{Error, Side};
+use crate::error::{Closed, Error};
+use crate::lock::atomic::{AtomicBool, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 
 /// What both halves have.
@@ -19,6 +20,7 @@ pub(super) struct Shared<S> {
     exchange: Exchange<S>,
     /// Ends the connection under whoever waits for it.
     socket: Mutex<S>,
+    aborted: AtomicBool,
 }
 
 /// The reading half's own handle to the stream, and the way to the writing half.
@@ -52,6 +54,7 @@ impl<S: Duplicate> Link<S> {
             message: Mutex::new(()),
             exchange: Exchange::new(writer, Instant::now),
             socket: Mutex::new(socket),
+            aborted: AtomicBool::new(false),
         };
         Ok(Self {
             stream,
@@ -99,13 +102,19 @@ impl<S> Shared<S> {
 impl<S: Duplicate> Shared<S> {
     /// Ends the connection under whoever waits for it.
     pub(super) fn abort(&self) -> io::Result<()> {
+        self.aborted.store(true, Ordering::Release);
         lock(&self.socket).shutdown(net::Shutdown::Both)
     }
 }
 
 impl<S: Duplicate> Transport for Link<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buf)
+        let read = self.stream.read(buf);
+        // How a stream ends that was shut down under the read is not what happened.
+        if !matches!(read, Ok(1..)) && self.shared.aborted.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        read
     }
 
     fn reply(&mut self, reply: Reply) {
@@ -126,8 +135,8 @@ impl<S: Duplicate> Transport for Link<S> {
 
     fn hold_back(&mut self, _may: bool) {}
 
-    fn closed_by(&mut self) -> Option<Side> {
-        self.shared.exchange.closed_by()
+    fn closed(&mut self) -> Option<Closed> {
+        self.shared.exchange.closed()
     }
 }
 

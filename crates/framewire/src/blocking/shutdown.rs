@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Shutdown, WebSocket, Writer};
 use crate::Socket;
 use crate::connection::{Closing, Reply, Transport, after, shut_down};
-use crate::error::{Error, Side};
+use crate::error::{Closed, Error};
 
 impl<S: Socket> WebSocket<S> {
     /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one
@@ -98,8 +98,8 @@ impl<S: Socket> Transport for Timed<'_, S> {
 
     fn hold_back(&mut self, _may: bool) {}
 
-    fn closed_by(&mut self) -> Option<Side> {
-        self.writer.closed_by()
+    fn closed(&mut self) -> Option<Closed> {
+        Transport::closed(self.writer)
     }
 }
 

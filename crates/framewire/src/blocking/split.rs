@@ -8,7 +8,7 @@ use super::{
     CloseReply, Frame, MessageReader, MessageWriter, PingReply, PreparedMessage, WebSocket, Writer,
 };
 use crate::Duplicate;
-use crate::connection::{Access as _, Reader};
+use crate::connection::{Access as _, Reader, close_payload};
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::Message;
@@ -271,7 +271,7 @@ impl<S: Duplicate> WriteHalf<S> {
         let _message = (!opcode.is_control()).then(|| self.message());
         let job = |writer: &mut Writer<S>| writer.write_frame(fin, rsv, opcode, payload);
         if opcode == Opcode::Close {
-            self.shared.exchange().with_close(job)
+            self.shared.exchange().with_close(payload, job)
         } else {
             self.shared.exchange().with(job)
         }
@@ -366,13 +366,13 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.shared
-            .exchange()
-            .with_close(|writer| writer.close(code, reason))
+        let payload = close_payload(code, reason)?;
+        self.write_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())
     }
 
     /// Ends the connection under whoever waits for it, without a closing handshake: the reading
-    /// half, or a thread that writes, fails at once. For a peer that is gone, as
+    /// half fails at once with [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), and a thread
+    /// that writes with the error that the stream has for that. For a peer that is gone, as
     /// [`keep_alive`](Self::keep_alive) can tell.
     ///
     /// # Errors

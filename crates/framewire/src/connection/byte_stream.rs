@@ -52,5 +52,5 @@ fn is_end(error: &Error) -> bool {
         CloseCode::GOING_AWAY,
         CloseCode::NO_STATUS,
     ];
-    matches!(error.kind(), ErrorKind::Closed(closed) if done.contains(&closed.code))
+    matches!(error.kind(), ErrorKind::Closed(closed) if done.contains(&closed.code()))
 }

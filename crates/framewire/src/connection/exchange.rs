@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use super::heartbeat::Heartbeat;
 use super::{Reply, Writer};
-use crate::error::{Error, Side, TryFeedError};
+use crate::error::{Close, Closed, Error, TryFeedError};
 use crate::frame::{Opcode, Rsv};
-use crate::lock::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::lock::atomic::{AtomicBool, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 
 #[derive(Debug)]
@@ -23,8 +23,6 @@ pub(crate) struct Exchange<S> {
     queued: Mutex<Queued>,
     /// Whether something waits to be written, as of when the writer was last let go.
     unflushed: AtomicBool,
-    /// Who sent the first Close frame, in the terms of `closed_by_bits`.
-    closed_by: AtomicU8,
     pub(crate) heartbeat: Heartbeat,
 }
 
@@ -36,31 +34,29 @@ struct Queued {
     flush: bool,
     /// A Ping for which there was no room: goes when somebody has the writer, and makes nobody take it.
     late_ping: Option<u64>,
+    /// What is known of the closing handshake: what the writer knows, and what is queued for it.
+    closed: Option<Box<Closed>>,
 }
 
 impl<S> Exchange<S> {
     pub(crate) fn new(mut writer: Writer<S>, clock: fn() -> Instant) -> Self {
         // The reading half does not say when there is nothing more to wait for.
         writer.holds_back = false;
-        let closed_by = writer
-            .closed()
-            .map_or(NOBODY, |closed| closed_by_bits(closed.by));
+        let queued = Queued {
+            closed: writer.closed.clone(),
+            ..Queued::default()
+        };
         Self {
-            queued: Mutex::default(),
+            queued: Mutex::new(queued),
             unflushed: AtomicBool::new(writer.has_pending_output()),
-            closed_by: AtomicU8::new(closed_by),
             heartbeat: Heartbeat::new(clock),
             writer: Mutex::new(writer),
         }
     }
 
-    /// Who sent the first Close frame, as far as this end knows.
-    pub(crate) fn closed_by(&self) -> Option<Side> {
-        match self.closed_by.load(Ordering::Acquire) {
-            LOCAL => Some(Side::Local),
-            PEER => Some(Side::Peer),
-            _ => None,
-        }
+    /// What is known of the closing handshake, whoever has the writer.
+    pub(crate) fn closed(&self) -> Option<Closed> {
+        lock(&self.queued).closed.as_deref().cloned()
     }
 }
 
@@ -77,16 +73,29 @@ impl<S: Write> Exchange<S> {
         result
     }
 
-    /// As [`with`](Self::with), for a Close frame: an answer that comes at once has to find out who
-    /// closed first, and one that comes while this waits for the writer that it was the peer.
-    pub(crate) fn with_close<R>(&self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
-        let (release, acquire) = (Ordering::Release, Ordering::Acquire);
-        let mark = |from, to| self.closed_by.compare_exchange(from, to, release, acquire);
+    /// Has the writer for a Close frame with this payload. An answer that comes at once has to find out
+    /// that this end closed first; where the peer did, its answer goes first.
+    pub(crate) fn with_close<R>(&self, payload: &[u8], job: impl FnOnce(&mut Writer<S>) -> R) -> R {
         self.with(|writer| {
-            let marked = mark(NOBODY, LOCAL).is_ok();
+            let is_first = {
+                let mut queued = lock(&self.queued);
+                let is_first = queued.closed.is_none();
+                if is_first {
+                    Closed::send(&mut queued.closed, Close::of(payload));
+                }
+                is_first
+            };
+            if !is_first {
+                self.settle(writer);
+            }
             let result = job(writer);
-            if marked && writer.closed().is_none() {
-                let _ = mark(LOCAL, NOBODY);
+            if is_first && writer.closed().is_none() {
+                // It was not sent, and the peer may have closed meanwhile.
+                let mut queued = lock(&self.queued);
+                let peer = queued.closed.take().and_then(|closed| closed.peer);
+                if let Some(close) = peer {
+                    Closed::receive(&mut queued.closed, close);
+                }
             }
             result
         })
@@ -196,7 +205,7 @@ impl<S: Write> Exchange<S> {
     }
 
     fn settle(&self, writer: &mut Writer<S>) {
-        let queued = mem::take(&mut *lock(&self.queued));
+        let queued = lock(&self.queued).take();
         let flushes = queued.flush || queued.reply.is_some();
         if let Some(reply) = queued.reply {
             writer.reply(reply);
@@ -214,9 +223,8 @@ impl<S: Write> Exchange<S> {
         }
         self.unflushed
             .store(writer.has_pending_output(), Ordering::Release);
-        if let Some(closed) = writer.closed() {
-            self.closed_by
-                .store(closed_by_bits(closed.by), Ordering::Release);
+        if writer.closed.is_some() {
+            lock(&self.queued).closed.clone_from(&writer.closed);
         }
     }
 
@@ -237,21 +245,30 @@ impl Queued {
         self.reply.is_none() && self.ping.is_none() && !self.flush
     }
 
+    /// Takes what there is to send.
+    fn take(&mut self) -> Self {
+        let closed = self.closed.take();
+        let queued = mem::take(self);
+        self.closed = closed;
+        queued
+    }
+
     /// The latest Pong counts, and a Close more than any Pong.
     fn put(&mut self, reply: Reply) {
+        match &reply {
+            Reply::Close(answer, received) => {
+                Closed::receive(&mut self.closed, received.clone());
+                if let Some(payload) = answer {
+                    Closed::send(&mut self.closed, Close::of(payload.as_slice()));
+                }
+            }
+            Reply::Violation(violation) => {
+                Closed::send(&mut self.closed, Close::of_violation(violation));
+            }
+            Reply::Pong(_) | Reply::Lost => {}
+        }
         if matches!(self.reply, None | Some(Reply::Pong(_))) {
             self.reply = Some(reply);
         }
-    }
-}
-
-const NOBODY: u8 = 0;
-const LOCAL: u8 = 1;
-const PEER: u8 = 2;
-
-fn closed_by_bits(side: Side) -> u8 {
-    match side {
-        Side::Local => LOCAL,
-        Side::Peer => PEER,
     }
 }

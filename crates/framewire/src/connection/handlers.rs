@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::reader::Apart;
 use super::transport::{Reply, Transport};
-use crate::error::{Closed, Side};
+use crate::error::Close;
 use crate::frame::{CloseCode, ControlPayload};
 use crate::protocol::{CloseFrame, Event, close_echo};
 
@@ -47,31 +47,28 @@ pub(crate) struct Handlers {
 /// `Sync` whose handlers are not, as only one that has it alone calls them.
 pub(crate) type Slot = Option<Box<Mutex<Handlers>>>;
 
-/// Answers a control frame, and says how the connection was closed, if it was.
-pub(super) fn handle(
-    apart: &mut Apart,
-    event: &Event<'_>,
-    transport: &mut impl Transport,
-) -> Option<Closed> {
+/// Answers a control frame, and says whether it was a Close frame.
+pub(super) fn handle(apart: &mut Apart, event: &Event<'_>, transport: &mut impl Transport) -> bool {
     let handlers = apart.handlers.as_deref_mut().map(get_mut);
     match event {
-        Event::Message(_) => None,
+        Event::Message(_) => false,
         Event::Ping(payload) => {
             apart.owes_reply = true;
             let handler = handlers.and_then(|handlers| handlers.ping.as_mut());
             answer_ping(handler, payload, transport);
-            None
+            false
         }
         Event::Pong(payload) => {
             transport.note_pong(payload);
             if let Some(handler) = handlers.and_then(|handlers| handlers.pong.as_mut()) {
                 handler(payload);
             }
-            None
+            false
         }
         Event::Close(frame) => {
             let handler = handlers.and_then(|handlers| handlers.close.as_mut());
-            Some(answer_close(handler, frame, transport))
+            answer_close(handler, frame, transport);
+            true
         }
     }
 }
@@ -97,11 +94,10 @@ fn answer_close(
     handler: Option<&mut OnClose>,
     frame: &CloseFrame<'_>,
     transport: &mut impl Transport,
-) -> Closed {
-    let closed = Closed {
+) {
+    let received = Close {
         code: frame.code.unwrap_or(CloseCode::NO_STATUS),
         reason: frame.reason.to_owned(),
-        by: transport.closed_by().unwrap_or(Side::Peer),
     };
     let reply = handler.map(|handler| handler(frame.code, frame.reason));
     let payload = match reply.unwrap_or(CloseReply::Echo) {
@@ -109,8 +105,7 @@ fn answer_close(
         CloseReply::Replace(payload) => Some(payload),
         CloseReply::Nothing => None,
     };
-    transport.reply(Reply::Close(payload, Box::new(closed.clone())));
-    closed
+    transport.reply(Reply::Close(payload, received));
 }
 
 impl fmt::Debug for Handlers {

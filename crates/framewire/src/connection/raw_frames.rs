@@ -13,7 +13,7 @@ impl Reader {
     pub(crate) fn read_header(&mut self, transport: &mut impl Transport) -> Result<Header, Error> {
         self.own(Owner::Frames, transport)?;
         loop {
-            self.check_ended()?;
+            self.check_ended(transport)?;
             if let Some(frame) = self.receiver.decoder().frame().copied() {
                 self.send_replies(transport);
                 return Ok(frame);
@@ -64,9 +64,9 @@ impl Reader {
                 continue;
             };
             copy_payload(&event, output);
-            if let Some(closed) = handle(&mut self.apart, &event, transport) {
+            if handle(&mut self.apart, &event, transport) {
                 // The frame itself is given; the next call says that the connection is closed.
-                let _ = self.close(closed, transport);
+                let _ = self.close(transport);
             }
             self.send_replies(transport);
             return Ok(());

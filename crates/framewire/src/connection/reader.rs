@@ -64,7 +64,8 @@ pub(crate) enum Owner {
 /// Why nothing more will come.
 #[derive(Debug, Clone)]
 pub(crate) enum Ended {
-    Closed(Closed),
+    /// By a Close frame of the peer's: the transport knows more.
+    Closed,
     Violation(Violation),
     Lost,
 }
@@ -259,7 +260,7 @@ impl Reader {
         transport: &mut impl Transport,
     ) -> Result<usize, Error> {
         // A message that was cut short has no end to tell.
-        self.check_ended()?;
+        self.check_ended(transport)?;
         if output.is_empty() || self.streamed().is_none() {
             return Ok(0);
         }
@@ -299,8 +300,8 @@ impl Reader {
                     }
                 }
                 Some(PieceEvent::Control(event)) => {
-                    if let Some(closed) = handle(&mut self.apart, &event, transport) {
-                        return Err(self.close(closed, transport));
+                    if handle(&mut self.apart, &event, transport) {
+                        return Err(self.close(transport));
                     }
                 }
                 None => {}
@@ -349,7 +350,7 @@ impl Reader {
         owner: Owner,
         transport: &mut impl Transport,
     ) -> Result<(), Error> {
-        self.check_ended()?;
+        self.check_ended(transport)?;
         transport.hold_back(false);
         if self.owner == Owner::Assembly {
             self.message.rest();
@@ -420,8 +421,8 @@ impl Reader {
                     return Ok(Some(Found { opcode, rsv, place }));
                 }
                 Some(control) => {
-                    if let Some(closed) = handle(&mut self.apart, &control, transport) {
-                        return Err(self.close(closed, transport));
+                    if handle(&mut self.apart, &control, transport) {
+                        return Err(self.close(transport));
                     }
                 }
             }
@@ -503,16 +504,16 @@ impl Reader {
         };
         self.unread.start += used;
         if let Some(PieceEvent::Control(event)) = event
-            && let Some(closed) = handle(&mut self.apart, &event, transport)
+            && handle(&mut self.apart, &event, transport)
         {
-            return Err(self.close(closed, transport));
+            return Err(self.close(transport));
         }
         Ok(())
     }
 
     /// Handles what has been read and forgets the data in it.
     fn discard_piece(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
-        self.check_ended()?;
+        self.check_ended(transport)?;
         #[cfg(feature = "deflate")]
         self.discard_compressed(transport)?;
         self.fill_if_empty(transport)?;
@@ -523,9 +524,9 @@ impl Reader {
         };
         self.unread.start += used;
         if let Some(event) = event
-            && let Some(closed) = handle(&mut self.apart, &event, transport)
+            && handle(&mut self.apart, &event, transport)
         {
-            return Err(self.close(closed, transport));
+            return Err(self.close(transport));
         }
         Ok(())
     }
@@ -563,6 +564,7 @@ impl Reader {
                 self.apart.ended = Some(Box::new(Ended::Lost));
                 #[cfg(feature = "deflate")]
                 self.receiver.end();
+                transport.reply(Reply::Lost);
                 transport.note_end();
                 Err(ErrorKind::ConnectionLost.into())
             }
@@ -583,18 +585,18 @@ impl Reader {
         }
     }
 
-    pub(crate) fn check_ended(&self) -> Result<(), Error> {
+    pub(crate) fn check_ended(&self, transport: &mut impl Transport) -> Result<(), Error> {
         match self.apart.ended.as_deref() {
             None => Ok(()),
-            Some(Ended::Closed(closed)) => Err(ErrorKind::Closed(closed.clone()).into()),
+            Some(Ended::Closed) => Err(closed_error(transport)),
             Some(Ended::Violation(violation)) => Err(ErrorKind::Violation(*violation).into()),
             Some(Ended::Lost) => Err(ErrorKind::ConnectionLost.into()),
         }
     }
 
-    pub(crate) fn close(&mut self, closed: Closed, transport: &mut impl Transport) -> Error {
-        self.end(Ended::Closed(closed.clone()), transport);
-        ErrorKind::Closed(closed).into()
+    pub(crate) fn close(&mut self, transport: &mut impl Transport) -> Error {
+        self.end(Ended::Closed, transport);
+        closed_error(transport)
     }
 
     pub(crate) fn fail(&mut self, violation: Violation, transport: &mut impl Transport) -> Error {
@@ -614,6 +616,13 @@ impl Reader {
         transport.settle();
         transport.note_end();
     }
+}
+
+fn closed_error(transport: &mut impl Transport) -> Error {
+    let closed = transport.closed();
+    closed
+        .map_or(ErrorKind::ConnectionLost, ErrorKind::Closed)
+        .into()
 }
 
 fn read_once(buf: &mut [u8], transport: &mut impl Transport) -> io::Result<usize> {

@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 
 use super::{PreparedMessage, Writer};
-use crate::error::{Closed, Error, Side, TryFeedError};
+use crate::error::{Close, Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, ControlPayload, Header, MAX_HEADER, Opcode, Rsv};
 use crate::protocol::{append_frame, append_payload, close_error};
 
@@ -137,12 +137,8 @@ impl<S: Write> Writer<S> {
         payload: &'p [u8],
     ) -> Result<Rest<'p>, Error> {
         if opcode == Opcode::Close {
-            let mut closed = closed_by_payload(payload);
-            if self.peer_closed {
-                closed.by = Side::Peer;
-            }
             let rest = self.begin_checked(fin, rsv, opcode, payload)?;
-            self.closed = Some(Box::new(closed));
+            Closed::send(&mut self.closed, Close::of(payload));
             return Ok(rest);
         }
         if !opcode.is_control() {
@@ -318,17 +314,4 @@ impl<S: Write> Writer<S> {
 pub(crate) fn close_payload(code: CloseCode, reason: &str) -> Result<ControlPayload, Error> {
     let payload = ControlPayload::close(code, reason);
     Ok(payload.ok_or_else(|| close_error(code, reason))?)
-}
-
-/// How a Close frame with this payload, sent by this end, closes the connection.
-fn closed_by_payload(payload: &[u8]) -> Closed {
-    let (code, reason) = match payload.split_first_chunk() {
-        Some((code, reason)) => (CloseCode::new(u16::from_be_bytes(*code)), reason),
-        None => (CloseCode::NO_STATUS, payload),
-    };
-    Closed {
-        code,
-        reason: String::from_utf8_lossy(reason).into_owned(),
-        by: Side::Local,
-    }
 }

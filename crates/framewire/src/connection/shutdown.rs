@@ -38,7 +38,7 @@ pub(crate) fn shut_down(
     closing: &mut impl Closing,
 ) -> Result<Shutdown, Error> {
     closing.writer().queue_normal_close();
-    let by = closing.closed_by().unwrap_or(Side::Local);
+    let by = closing.closed().map_or(Side::Local, |closed| closed.by);
     let mut closed = reader.discard(closing);
     closing.settle();
     if must_wait_for_end(&closed, closing.writer().role())
@@ -58,8 +58,8 @@ pub(crate) fn shut_down(
             Err(io::Error::from(io::ErrorKind::WouldBlock).into())
         }
         Ok(closed) => Ok(Shutdown {
-            code: closed.code,
-            reason: closed.reason,
+            code: closed.code(),
+            reason: closed.reason().to_owned(),
             by: closed.by,
             clean: sent,
         }),

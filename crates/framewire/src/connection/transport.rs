@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::Writer;
-use crate::error::{Closed, Side};
+use crate::error::{Close, Closed};
 use crate::frame::{ControlPayload, Violation};
 
 /// Bytes in, and the frames out that answer them. The stream is owned by the writing side, or
@@ -30,8 +30,8 @@ pub trait Transport {
     /// Says whether messages that are written may wait, as more is there to be read and answered.
     fn hold_back(&mut self, may: bool);
 
-    /// Who sent the first Close frame, as far as this end knows.
-    fn closed_by(&mut self) -> Option<Side>;
+    /// What is known of the closing handshake.
+    fn closed(&mut self) -> Option<Closed>;
 }
 
 /// An automatic reply.
@@ -39,10 +39,12 @@ pub trait Transport {
 pub enum Reply {
     /// Answers a Ping.
     Pong(ControlPayload),
-    /// Notes the peer's Close frame, and answers it.
-    Close(Option<ControlPayload>, Box<Closed>),
+    /// Notes the peer's Close frame, and answers it, with nothing for now where there is no payload.
+    Close(Option<ControlPayload>, Close),
     /// Answers a violation.
     Violation(Violation),
+    /// Notes that the stream has ended without a Close frame: nothing more can be sent.
+    Lost,
 }
 
 impl<S: Read + Write> Transport for Writer<S> {
@@ -68,7 +70,7 @@ impl<S: Read + Write> Transport for Writer<S> {
         self.holds_back = may;
     }
 
-    fn closed_by(&mut self) -> Option<Side> {
-        self.closed().map(|closed| closed.by)
+    fn closed(&mut self) -> Option<Closed> {
+        Writer::closed(self).cloned()
     }
 }

@@ -8,7 +8,7 @@ use super::transport::Reply;
 use super::{Buffers, Config};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflater;
-use crate::error::{Closed, Error, ErrorKind, Side, lasting};
+use crate::error::{Close, Closed, Error, ErrorKind, lasting};
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
 };
@@ -46,9 +46,10 @@ pub struct Writer<S> {
     pub(crate) failed: Option<io::ErrorKind>,
     /// Of the message that was streamed last, once there was one.
     fragment: Option<Box<Fragment>>,
+    /// What is known of the closing handshake.
     pub(super) closed: Option<Box<Closed>>,
-    /// Whether the peer's Close frame came before one of this end.
-    pub(super) peer_closed: bool,
+    /// Whether the stream has ended without a Close frame of the peer's.
+    lost: bool,
     /// The frame that was begun and of which the caller still has payload: nothing can come between.
     pub(super) in_frame: Option<Opcode>,
     /// Whether what is written may wait for what is written after it.
@@ -72,7 +73,7 @@ impl<S> Writer<S> {
             failed: None,
             fragment: None,
             closed: None,
-            peer_closed: false,
+            lost: false,
             in_frame: None,
             holds_back: false,
             buffers,
@@ -128,10 +129,16 @@ impl<S> Writer<S> {
         self.pending()
     }
 
-    /// How the connection was closed, once this end has sent its Close frame.
+    /// How the connection was closed, once either end has sent its Close frame.
     #[must_use]
     pub fn closed(&self) -> Option<&Closed> {
         self.closed.as_deref()
+    }
+
+    /// Whether this end has sent a Close frame, or is about to.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_sent_close(&self) -> bool {
+        self.sender.is_closing()
     }
 
     pub(crate) fn chunk_size(&self) -> usize {
@@ -157,7 +164,7 @@ impl<S> Writer<S> {
             failed: self.failed,
             fragment: self.fragment,
             closed: self.closed,
-            peer_closed: self.peer_closed,
+            lost: self.lost,
             in_frame: self.in_frame,
             holds_back: self.holds_back,
             buffers: self.buffers,
@@ -191,22 +198,17 @@ impl<S: Write> Writer<S> {
     pub(crate) fn reply(&mut self, reply: Reply) {
         match reply {
             Reply::Pong(payload) => self.reply_pong(payload),
-            Reply::Close(payload, closed) => {
-                self.peer_closed |= !self.sender.is_closing();
+            Reply::Close(payload, received) => {
+                Closed::receive(&mut self.closed, received);
                 if let Some(payload) = payload {
-                    self.queue_close(payload, closed);
+                    self.queue_close(payload);
                 }
             }
             Reply::Violation(violation) => {
-                if !self.sender.is_closing() {
-                    self.closed = Some(Box::new(Closed {
-                        code: violation.close_code(),
-                        reason: violation.to_string(),
-                        by: Side::Local,
-                    }));
-                }
+                Closed::send(&mut self.closed, Close::of_violation(&violation));
                 self.sender.queue_violation(&violation);
             }
+            Reply::Lost => self.lost = true,
         }
         if self.failed.is_none() {
             self.write_reply();
@@ -236,12 +238,9 @@ impl<S: Write> Writer<S> {
     }
 
     /// Lets a Close frame be the last thing sent, unless one is already.
-    pub(crate) fn queue_close(&mut self, payload: ControlPayload, mut closed: Box<Closed>) {
+    fn queue_close(&mut self, payload: ControlPayload) {
         if !self.sender.is_closing() {
-            if self.peer_closed {
-                closed.by = Side::Peer;
-            }
-            self.closed = Some(closed);
+            Closed::send(&mut self.closed, Close::of(payload.as_slice()));
             self.sender.queue_close(payload);
         }
     }
@@ -249,14 +248,7 @@ impl<S: Write> Writer<S> {
     /// Lets a Close frame with 1000 be the last thing sent, unless one is already.
     pub(crate) fn queue_normal_close(&mut self) {
         let payload = ControlPayload::close(CloseCode::NORMAL, "");
-        self.queue_close(
-            payload.unwrap_or(ControlPayload::EMPTY),
-            Box::new(Closed {
-                code: CloseCode::NORMAL,
-                reason: String::new(),
-                by: Side::Local,
-            }),
-        );
+        self.queue_close(payload.unwrap_or(ControlPayload::EMPTY));
     }
 
     /// Moves the pending reply, if any, into the write buffer where that has room.
@@ -418,6 +410,9 @@ impl<S: Write> Writer<S> {
         self.check_failed()?;
         if self.sender.is_closing() {
             return Err(self.send_error(SendError::Closed));
+        }
+        if self.lost {
+            return Err(ErrorKind::ConnectionLost.into());
         }
         Ok(())
     }

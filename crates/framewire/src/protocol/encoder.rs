@@ -288,6 +288,12 @@ pub enum SendError {
         /// The bytes that were given.
         len: usize,
     },
+    /// The reason of a Close frame with more than 123 bytes: its code takes two of the 125
+    /// (RFC 6455 5.5.1).
+    ReasonTooLarge {
+        /// The bytes of the reason that was given.
+        len: usize,
+    },
     /// A Close frame's payload begins with a two-byte code (RFC 6455 5.5.1).
     CloseCodeTruncated,
     /// A code that is never sent (RFC 6455 7.4).
@@ -330,6 +336,11 @@ impl fmt::Display for SendError {
             Self::ControlTooLarge { len } => write!(
                 f,
                 "control payload of {len} bytes exceeds the limit of {MAX_CONTROL_PAYLOAD}"
+            ),
+            Self::ReasonTooLarge { len } => write!(
+                f,
+                "close reason of {len} bytes exceeds the limit of {}",
+                MAX_CONTROL_PAYLOAD - 2
             ),
             Self::CloseCodeTruncated => f.write_str("close payload of one byte: a code is two"),
             Self::CloseCodeUnsendable(code) => write!(f, "close code {code} is never sent"),

@@ -294,9 +294,7 @@ impl Session {
 /// Why a code and a reason do not make a Close frame.
 pub(crate) fn close_error(code: CloseCode, reason: &str) -> SendError {
     if code.is_sendable() {
-        SendError::ControlTooLarge {
-            len: reason.len() + 2,
-        }
+        SendError::ReasonTooLarge { len: reason.len() }
     } else {
         SendError::CloseCodeUnsendable(code)
     }

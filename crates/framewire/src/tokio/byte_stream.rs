@@ -112,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut().poll_write_job(cx, |writer| {
-            if writer.closed().is_none() {
+            if !writer.has_sent_close() {
                 let closed = writer.begin_close(CloseCode::NORMAL, "");
                 match closed.map_err(Error::into_kind) {
                     Ok(()) | Err(ErrorKind::Closed(_)) => {}

@@ -14,7 +14,8 @@ use super::polled::{self, Polled};
 use super::source::Source;
 use super::waiting::{Place, Waiting};
 use crate::connection::{self, Exchange, Reply, Transport, Writer};
-use crate::error::{Error, Side, would_block};
+use crate::error::{Closed, Error, would_block};
+use crate::frame::ControlPayload;
 use crate::lock::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock};
 
@@ -202,8 +203,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 pub(super) struct Frames<'a, S> {
     shared: &'a Shared<S>,
     pub(super) place: Place<'a>,
-    /// Whether it is a Close frame.
-    closes: bool,
+    /// The payload, where it is a Close frame.
+    closes: Option<ControlPayload>,
 }
 
 impl<'a, S> Frames<'a, S> {
@@ -215,13 +216,13 @@ impl<'a, S> Frames<'a, S> {
         Self {
             shared,
             place,
-            closes: false,
+            closes: None,
         }
     }
 
-    pub(super) fn closing(self) -> Self {
+    pub(super) fn closing(self, payload: &[u8]) -> Self {
         Self {
-            closes: true,
+            closes: ControlPayload::new(payload),
             ..self
         }
     }
@@ -231,10 +232,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for Frames<'_, S> {
     type Stream = WriteEnd<S>;
 
     fn with<R>(&mut self, job: impl FnOnce(&mut Writer<WriteEnd<S>>) -> R) -> R {
-        if self.closes {
-            self.shared.exchange.with_close(job)
-        } else {
-            self.shared.exchange.with(job)
+        match &self.closes {
+            Some(payload) => self.shared.exchange.with_close(payload.as_slice(), job),
+            None => self.shared.exchange.with(job),
         }
     }
 }
@@ -375,8 +375,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Link<S> {
 
     fn hold_back(&mut self, _may: bool) {}
 
-    fn closed_by(&mut self) -> Option<Side> {
-        self.shared.exchange.closed_by()
+    fn closed(&mut self) -> Option<Closed> {
+        self.shared.exchange.closed()
     }
 }
 

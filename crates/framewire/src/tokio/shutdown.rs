@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::WebSocket;
 use super::polled::{Job, Polled, is_pending};
 use crate::connection::{self, Closing, Reply, Shutdown, Transport, after, shut_down};
-use crate::error::{Error, Side};
+use crate::error::{Closed, Error};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one
@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Timed<'_, S> {
 
     fn hold_back(&mut self, _may: bool) {}
 
-    fn closed_by(&mut self) -> Option<Side> {
-        self.writer.closed_by()
+    fn closed(&mut self) -> Option<Closed> {
+        Transport::closed(self.writer)
     }
 }

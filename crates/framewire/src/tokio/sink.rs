@@ -14,6 +14,7 @@ use super::waiting::{Place, Ticket};
 use super::{Message, WebSocket, WriteHalf, Writer};
 use crate::connection::{self, Access as _};
 use crate::error::{Error, ErrorKind};
+use crate::frame::CloseCode;
 
 /// As the [`Sink`] of its [`writer`](WebSocket::writer).
 impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
@@ -107,7 +108,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         ready!(this.poll_held(cx))?;
-        this.poll_frames(cx, Frames::closing, close_normally)
+        let normal = CloseCode::NORMAL.get().to_be_bytes();
+        this.poll_frames(cx, |frames| frames.closing(&normal), close_normally)
     }
 }
 

@@ -289,7 +289,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         let begin =
             |writer: &mut connection::Writer<_>| writer.begin_frame(fin, rsv, opcode, payload);
         if opcode == Opcode::Close {
-            take(self.frames().closing(), begin).await?;
+            take(self.frames().closing(payload), begin).await?;
         } else if opcode.is_control() {
             take(self.frames(), begin).await?;
         } else {

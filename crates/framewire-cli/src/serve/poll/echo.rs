@@ -5,8 +5,8 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use framewire::deflate::Negotiated;
-use framewire::protocol::{Event, Limits, MessageBuffer, SendError, Session};
-use framewire::{CloseCode, Closed, Error, ErrorKind, Side};
+use framewire::protocol::{CloseFrame, Event, Limits, MessageBuffer, SendError, Session};
+use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Side};
 
 use super::connection::Turn;
 use super::stream;
@@ -201,15 +201,7 @@ impl Echo {
                                 Err(error) => return Err(error.into()),
                             }
                         }
-                        Some(Event::Close(frame)) => Some(ErrorKind::Closed(Closed {
-                            code: frame.code.unwrap_or(CloseCode::NO_STATUS),
-                            reason: frame.reason.to_owned(),
-                            by: if self.has_closed {
-                                Side::Local
-                            } else {
-                                Side::Peer
-                            },
-                        })),
+                        Some(Event::Close(frame)) => Some(closed(&frame, self.has_closed)),
                         Some(Event::Ping(_) | Event::Pong(_)) | None => None,
                     }
                 }
@@ -264,6 +256,25 @@ impl Echo {
 const WRITTEN_AT_ONCE: usize = 64 << 10;
 /// How much memory the buffers keep that all connections share.
 const KEPT: usize = 256 << 10;
+
+/// How a connection ends that the peer closes, or that it closes too after the server has.
+fn closed(frame: &CloseFrame<'_>, by_server: bool) -> ErrorKind {
+    let code = frame.code.unwrap_or(CloseCode::NO_STATUS);
+    let close = |code, reason: &str| Close {
+        code,
+        reason: reason.to_owned(),
+    };
+    let (by, local) = if by_server {
+        (Side::Local, close(CloseCode::GOING_AWAY, GOODBYE))
+    } else {
+        (Side::Peer, close(code, ""))
+    };
+    ErrorKind::Closed(Closed {
+        local: Some(local),
+        peer: Some(close(code, frame.reason)),
+        by,
+    })
+}
 
 #[cfg(test)]
 mod tests {
