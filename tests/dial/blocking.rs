@@ -3,6 +3,7 @@
 use support::shell::blocking as shell;
 
 mod halves;
+mod options;
 #[path = "cases/proxy.rs"]
 mod proxy;
 #[path = "cases/redirect.rs"]

@@ -3,6 +3,7 @@
 use support::shell::tokio as shell;
 
 mod establish;
+mod options;
 #[path = "cases/proxy.rs"]
 mod proxy;
 #[path = "cases/redirect.rs"]

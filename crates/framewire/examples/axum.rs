@@ -9,6 +9,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{Html, Response};
 use axum::routing::{any, get};
+use axum::serve::ListenerExt as _;
 use framewire::Opcode;
 use framewire::axum::{Socket, WebSocketUpgrade};
 use tokio::net::TcpListener;
@@ -29,6 +30,8 @@ pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
         // HTTP/1.1 asks with GET, HTTP/2 with CONNECT.
         .route("/chat", any(join))
         .with_state(room);
+    // Small messages leave at once: the socket is out of reach later.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app).await
 }
 

@@ -33,7 +33,6 @@ pub(crate) fn run(listener: &TcpListener) -> io::Result<()> {
 }
 
 fn echo(stream: TcpStream) -> Result<(), framewire::Error> {
-    stream.set_nodelay(true)?;
     let mut websocket = framewire::accept(stream, &Acceptor::new(), Config::default())?;
     loop {
         // The message is lent from the read buffer. What is fed goes out before the next read, so

@@ -63,10 +63,11 @@ fn accept(
             Ok((mut socket, _)) => {
                 let entry = connections.vacant_entry();
                 let both = Interest::READABLE | Interest::WRITABLE;
-                if registry
-                    .register(&mut socket, Token(entry.key()), both)
-                    .is_ok()
-                {
+                // Small messages leave at once.
+                let ready = socket
+                    .set_nodelay(true)
+                    .and_then(|()| registry.register(&mut socket, Token(entry.key()), both));
+                if ready.is_ok() {
                     entry.insert(Connection::new(socket));
                 }
             }

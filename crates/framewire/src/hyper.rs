@@ -33,16 +33,21 @@
 //!     }
 //! }
 //!
-//! async fn serve(stream: tokio::net::TcpStream) -> Result<(), hyper::Error> {
+//! async fn serve(stream: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+//!     // Small messages leave at once: the socket is out of reach later.
+//!     stream.set_nodelay(true)?;
 //!     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(respond));
 //!     // Without this the stream never leaves hyper.
-//!     connection.with_upgrades().await
+//!     connection.with_upgrades().await?;
+//!     Ok(())
 //! }
 //! # fn main() {}
 //! ```
 //!
 //! # What hyper has to be told
 //!
+//! * `TCP_NODELAY`, by whoever accepts the connection: without it a message that follows another waits
+//!   for the peer to acknowledge that one, which may take 40 ms.
 //! * HTTP/1.1: `with_upgrades()` on the connection, or `serve_connection_with_upgrades` of hyper-util's
 //!   `auto::Builder`. Without, [`OnUpgrade`] fails.
 //! * HTTP/2: `enable_connect_protocol()` on the `http2::Builder`, and the feature `http2` of this

@@ -131,6 +131,8 @@ pub use protocol::{READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
 #[cfg(feature = "rustls")]
 pub use rustls;
 #[cfg(feature = "std")]
+pub(crate) use socket::Timeouts;
+#[cfg(feature = "std")]
 pub use socket::{Duplicate, Socket, Untimed};
 
 /// The examples of the README, which are compiled with the tests.

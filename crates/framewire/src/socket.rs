@@ -16,6 +16,46 @@ pub trait Socket: Read + Write {
 
     /// How long one write may block; `None` is for ever, a zero duration is an error.
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// The time-out of reads, which calls with a deadline put back at their end. Default: `None`, for
+    /// streams that are only ever given time-outs by such calls.
+    fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(None)
+    }
+
+    /// The time-out of writes, as [`read_timeout`](Self::read_timeout).
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(None)
+    }
+
+    /// Sets `TCP_NODELAY` where the stream is of TCP: whether small writes leave at once, or wait for
+    /// the peer to acknowledge earlier ones. Default: does nothing, for streams that are not.
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        let _ = nodelay;
+        Ok(())
+    }
+}
+
+/// The time-outs of a stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Timeouts {
+    pub(crate) read: Option<Duration>,
+    pub(crate) write: Option<Duration>,
+}
+
+impl Timeouts {
+    /// Those that are set. A stream that cannot tell has none.
+    pub(crate) fn of<S: Socket>(stream: &S) -> Self {
+        Self {
+            read: stream.read_timeout().unwrap_or_default(),
+            write: stream.write_timeout().unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn set_on<S: Socket>(self, stream: &S) -> io::Result<()> {
+        stream.set_read_timeout(self.read)?;
+        stream.set_write_timeout(self.write)
+    }
 }
 
 /// A socket that can be duplicated, so that one thread reads while another writes.
@@ -28,7 +68,7 @@ pub trait Duplicate: Socket + Sized {
 }
 
 macro_rules! implement_for_std_socket {
-    ($stream:ty) => {
+    ($stream:ty $(, $set_nodelay:item)?) => {
         impl Socket for $stream {
             fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
                 self.set_read_timeout(timeout)
@@ -37,6 +77,16 @@ macro_rules! implement_for_std_socket {
             fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
                 self.set_write_timeout(timeout)
             }
+
+            fn read_timeout(&self) -> io::Result<Option<Duration>> {
+                self.read_timeout()
+            }
+
+            fn write_timeout(&self) -> io::Result<Option<Duration>> {
+                self.write_timeout()
+            }
+
+            $($set_nodelay)?
         }
 
         impl Duplicate for $stream {
@@ -51,7 +101,12 @@ macro_rules! implement_for_std_socket {
     };
 }
 
-implement_for_std_socket!(TcpStream);
+implement_for_std_socket!(
+    TcpStream,
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.set_nodelay(nodelay)
+    }
+);
 #[cfg(unix)]
 implement_for_std_socket!(UnixStream);
 

@@ -23,7 +23,7 @@ async fn assert_echoes<S: AsyncRead + AsyncWrite + Unpin>(mut websocket: WebSock
     assert!(websocket.shutdown(PATIENCE).await.unwrap().clean);
 }
 
-async fn echo(stream: impl AsyncRead + AsyncWrite + Unpin) -> ErrorKind {
+async fn echo(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> ErrorKind {
     let acceptor = Acceptor::new();
     let accepted = front::accept(stream, &acceptor, Config::default()).await;
     let mut websocket = accepted.unwrap();

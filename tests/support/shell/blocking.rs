@@ -44,12 +44,12 @@ pub mod upgrade {
 
 /// A stream that this front end takes, maybe as another.
 pub trait Shelled {
-    type In: Socket;
+    type In: Socket + 'static;
 
     fn enter(self) -> Self::In;
 }
 
-impl<S: Socket> Shelled for S {
+impl<S: Socket + 'static> Shelled for S {
     type In = S;
 
     fn enter(self) -> S {

@@ -86,7 +86,7 @@ pub mod upgrade {
 
 /// A stream that this front end takes as another.
 pub trait Shelled: Sized {
-    type In: AsyncRead + AsyncWrite + Unpin;
+    type In: AsyncRead + AsyncWrite + Unpin + 'static;
 
     fn enter(self) -> Self::In;
 }
@@ -100,7 +100,7 @@ impl Shelled for crate::http_script::Script {
     }
 }
 
-impl<S: Read + Write + Unpin> Shelled for framewire::Untimed<S> {
+impl<S: Read + Write + Unpin + 'static> Shelled for framewire::Untimed<S> {
     type In = Ready<Self>;
 
     fn enter(self) -> Ready<Self> {

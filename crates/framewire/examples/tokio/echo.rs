@@ -36,7 +36,6 @@ pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
 }
 
 async fn echo(stream: TcpStream) -> Result<(), Error> {
-    stream.set_nodelay(true)?;
     let mut websocket =
         framewire::tokio::accept(stream, &Acceptor::new(), Config::default()).await?;
     loop {

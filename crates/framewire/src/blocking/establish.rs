@@ -10,9 +10,9 @@ use crate::upgrade::Stream;
 
 /// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream.
 ///
-/// Blocks for the time that the acceptor's limits allow, 10 seconds by default, and takes the
-/// stream's time-outs away at the end. To look at the request first, use
-/// [`Acceptor::receive`] and [`WebSocket::from_established`].
+/// Blocks for the time that the acceptor's limits allow, 10 seconds by default; the stream's time-outs
+/// are what they were at the end. Sets `TCP_NODELAY`, unless [`Acceptor::nodelay`] says otherwise. To
+/// look at the request first, use [`Acceptor::receive`] and [`WebSocket::from_established`].
 ///
 /// # Errors
 /// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), after the refusal was sent.
@@ -63,8 +63,9 @@ pub fn connect_with(
 /// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that is connected to
 /// the server already: by the program, in any way it likes. [`connect`] is the way of this crate.
 ///
-/// Blocks for the time that the connector's limits allow, 10 seconds by default, and takes the
-/// stream's time-outs away at the end.
+/// Blocks for the time that the connector's limits allow, 10 seconds by default; the stream's
+/// time-outs are what they were at the end. Sets `TCP_NODELAY`, unless [`Connector::nodelay`] says
+/// otherwise.
 ///
 /// # Errors
 /// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): the server's refusal is in it.

@@ -4,16 +4,16 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Shutdown, WebSocket, Writer};
-use crate::Socket;
 use crate::connection::{Closing, Reply, Transport, after, shut_down};
 use crate::error::{Closed, Error};
+use crate::{Socket, Timeouts};
 
 impl<S: Socket> WebSocket<S> {
     /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one
     /// was sent, reads and forgets what comes until the peer's is there, and as a client waits for
     /// the server to end the stream. Blocks for `deadline` at most.
     ///
-    /// The stream's time-outs are used for that, and taken away at the end. On a non-blocking
+    /// The stream's time-outs are used for that, and put back at the end. On a non-blocking
     /// stream this fails with `WouldBlock`: call it again when the stream is ready.
     ///
     /// # Errors
@@ -21,10 +21,10 @@ impl<S: Socket> WebSocket<S> {
     /// is there.
     pub fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
         let Self { reader, writer } = self;
+        let before = Timeouts::of(writer.stream());
         let result = shut_down(reader, &mut Timed::new(writer, deadline));
-        // A stream that is gone has no time-outs to take away.
-        let _ = writer.stream().set_read_timeout(None);
-        let _ = writer.stream().set_write_timeout(None);
+        // A stream that is gone has no time-outs to put back.
+        let _ = before.set_on(writer.stream());
         result
     }
 }

@@ -5,7 +5,7 @@ use super::key::{accept_key, is_valid_key};
 use super::origin::{Origin, Policy};
 use super::{Error, ErrorKind, Established, Pending, subprotocol};
 use crate::Socket;
-use crate::upgrade::{self, Limits, Timed, Wire, finish, receive_over};
+use crate::upgrade::{self, Limits, Timed, Wire, finish, nodelay_failed, receive_over};
 use http::header::{
     HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
 };
@@ -23,6 +23,7 @@ pub struct Acceptor {
     secure: Option<bool>,
     headers: HeaderMap,
     limits: Limits,
+    delay: bool,
     #[cfg(feature = "deflate")]
     deflate: Option<crate::deflate::Deflate>,
 }
@@ -110,6 +111,19 @@ impl Acceptor {
         self
     }
 
+    /// Whether the handshake sets `TCP_NODELAY` on a stream of TCP, with TLS or without, so that small
+    /// messages leave at once. Default: true. With `false` the option is switched off: a message that
+    /// follows another waits for the peer to acknowledge that one, which may take 40 ms.
+    ///
+    /// Over tokio, that takes the feature `tokio-net`, and one of tokio's own TCP streams or one of
+    /// `tokio-rustls` over it (with the feature of that name). Other streams are the program's to set.
+    /// [`take_over`](Self::take_over), and so hyper and axum, leave it to what accepts connections.
+    #[must_use]
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.delay = !nodelay;
+        self
+    }
+
     /// Agrees to compress messages with a client that offers it in a way that the policy allows.
     #[cfg(feature = "deflate")]
     #[must_use]
@@ -131,7 +145,14 @@ impl Acceptor {
     /// Gives any sound HTTP/1.1 request, whether it asks for a WebSocket or not. Blocks, sets
     /// time-outs, answers what is not sound, and fails as [`upgrade::receive`] does.
     pub fn receive<S: Socket>(&self, stream: S) -> Result<Pending<S>, Error> {
+        stream
+            .set_nodelay(self.sets_nodelay())
+            .map_err(nodelay_failed)?;
         finish(self.receive_on::<Timed<S>>(stream))
+    }
+
+    pub(crate) fn sets_nodelay(&self) -> bool {
+        !self.delay
     }
 
     /// As [`receive`](Self::receive), over any wire.

@@ -6,7 +6,7 @@ use super::{Error, ErrorKind, Established, offered_subprotocols, redirect, subpr
 use crate::Socket;
 use crate::upgrade::{
     self, Deadline, Dialer, Limits, Stream, Target, Timed, Wire, finish, is_token, lists,
-    request_over, split_host,
+    nodelay_failed, request_over, split_host,
 };
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
@@ -29,6 +29,7 @@ pub struct Connector {
     limits: Limits,
     dialer: Dialer,
     redirects: usize,
+    delay: bool,
     #[cfg(feature = "deflate")]
     deflate: Option<crate::deflate::Deflate>,
 }
@@ -97,6 +98,18 @@ impl Connector {
         self
     }
 
+    /// Whether the handshake sets `TCP_NODELAY` on a stream of TCP, with TLS or without, so that small
+    /// messages leave at once. Default: true. With `false` the option is switched off: a message that
+    /// follows another waits for the peer to acknowledge that one, which may take 40 ms.
+    ///
+    /// Over tokio, that takes the feature `tokio-net`, and one of tokio's own TCP streams or one of
+    /// `tokio-rustls` over it (with the feature of that name). Other streams are the program's to set.
+    #[must_use]
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.delay = !nodelay;
+        self
+    }
+
     /// Offers to compress messages.
     #[cfg(feature = "deflate")]
     #[must_use]
@@ -130,6 +143,7 @@ impl Connector {
         let deadline = Deadline::after(self.limits.time);
         let dial = |uri: Uri| {
             let stream = self.dialer.dial_by(&target(&uri)?, deadline)?;
+            self.set_nodelay(&stream)?;
             Ok(Timed::new(stream, deadline))
         };
         finish(self.connect_by(uri, |uri| ready(dial(uri))))
@@ -150,7 +164,10 @@ impl Connector {
         let deadline = Deadline::after(self.limits.time);
         finish(self.connect_by(uri, |uri| {
             let stream = dial(&uri).map_err(|error| not_dialled(&uri, error));
-            ready(stream.map(|stream| Timed::new(stream, deadline)))
+            ready(stream.and_then(|stream| {
+                self.set_nodelay(&stream)?;
+                Ok(Timed::new(stream, deadline))
+            }))
         }))
     }
 
@@ -231,7 +248,17 @@ impl Connector {
     /// `upgrade::request` and [`check_response`] do, and with [`ErrorKind::Redirect`]; a refusal's
     /// status, headers and body are in the error.
     pub fn handshake<S: Socket>(&self, stream: S, uri: &str) -> Result<Established<S>, Error> {
+        self.set_nodelay(&stream)?;
         finish(self.handshake_on::<Timed<S>>(stream, uri))
+    }
+
+    fn set_nodelay<S: Socket>(&self, stream: &S) -> Result<(), Error> {
+        let set = stream.set_nodelay(self.sets_nodelay());
+        Ok(set.map_err(nodelay_failed)?)
+    }
+
+    pub(crate) fn sets_nodelay(&self) -> bool {
+        !self.delay
     }
 
     /// As [`handshake`](Self::handshake), over any wire.

@@ -10,14 +10,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream.
 ///
-/// Waits for the time that the acceptor's limits allow, 10 seconds by default. To look at the request
+/// Waits for the time that the acceptor's limits allow, 10 seconds by default. Sets `TCP_NODELAY` on
+/// tokio's TCP streams, with TLS too: see [`Acceptor::nodelay`]. To look at the request
 /// first, use [`handshake::receive`] and [`WebSocket::from_established`]. Dropped before it is ready,
 /// it drops the stream: see [`handshake`](handshake#cancellation).
 ///
 /// # Errors
 /// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), after the refusal was sent, and
 /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
-pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     acceptor: &Acceptor,
     config: Config,
@@ -71,13 +72,14 @@ pub async fn connect_with(
 /// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that is connected to
 /// the server already: by the program, in any way it likes.
 ///
-/// Waits for the time that the connector's limits allow, 10 seconds by default. Dropped before it is
+/// Waits for the time that the connector's limits allow, 10 seconds by default. Sets `TCP_NODELAY` on
+/// tokio's TCP streams, with TLS too: see [`Connector::nodelay`]. Dropped before it is
 /// ready, it drops the stream: see [`handshake`](handshake#cancellation).
 ///
 /// # Errors
 /// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): the server's refusal is in it; and
 /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
-pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn client<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     uri: &str,
     connector: &Connector,

@@ -37,7 +37,7 @@
 
 use super::timed::{Timed, after, by};
 use crate::handshake::{self, Acceptor, Connector, Error, Established, not_dialled};
-use crate::upgrade::Wire as _;
+use crate::upgrade::{Wire as _, nodelay_failed};
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -47,10 +47,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Is [`receive`] and [`Pending::accept`], and waits and fails as they do. A request that is refused
 /// was answered when this gives its error. Dropped, it loses the stream: see
 /// [above](self#cancellation).
-pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     acceptor: &Acceptor,
 ) -> Result<Established<S>, Error> {
+    set_nodelay(&stream, acceptor.sets_nodelay())?;
     let handshake = async move {
         let pending = acceptor.receive_on::<Timed<S>>(stream).await?;
         // In a box of its own, so that one which waits for its request has no part in it.
@@ -64,10 +65,11 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
 /// Gives any sound HTTP/1.1 request, whether it asks for a WebSocket or not. Waits, answers what is not
 /// sound, and fails as [`upgrade::receive`](super::upgrade::receive) does. Dropped, it loses the
 /// stream: see [above](self#cancellation).
-pub async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn receive<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     acceptor: &Acceptor,
 ) -> Result<Pending<S>, Error> {
+    set_nodelay(&stream, acceptor.sets_nodelay())?;
     let received = Box::pin(acceptor.receive_on::<Timed<S>>(stream)).await;
     Ok(Pending(received?))
 }
@@ -88,11 +90,12 @@ pub fn take_over<S, B>(
 ///
 /// Waits for the connector's [`Limits::time`](crate::upgrade::Limits::time) at most. Dropped, it loses the
 /// stream: see [above](self#cancellation).
-pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn client<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     uri: &str,
     connector: &Connector,
 ) -> Result<Established<S>, Error> {
+    set_nodelay(&stream, connector.sets_nodelay())?;
     Box::pin(connector.handshake_on::<Timed<S>>(stream, uri)).await
 }
 
@@ -113,6 +116,7 @@ pub async fn connect(
     let dial = |uri: Uri| async move {
         let target = handshake::target(&uri)?;
         let stream = super::dial::dial_by(connector.its_dialer(), &target, deadline).await?;
+        set_nodelay(&stream, connector.sets_nodelay())?;
         Ok(Timed::new(stream, deadline))
     };
     Box::pin(connector.connect_by(uri, dial)).await
@@ -149,21 +153,29 @@ pub async fn connect_over<S, F>(
     mut dial: impl FnMut(Uri) -> F,
 ) -> Result<Established<S>, Error>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
     F: Future<Output = io::Result<S>>,
 {
-    let deadline = after(connector.time());
+    let (deadline, nodelay) = (after(connector.time()), connector.sets_nodelay());
     let dial = |uri: Uri| {
         let dialled = by(deadline, dial(uri.clone()));
         async move {
             match dialled.await {
-                Some(Ok(stream)) => Ok(Timed::new(stream, deadline)),
+                Some(Ok(stream)) => {
+                    set_nodelay(&stream, nodelay)?;
+                    Ok(Timed::new(stream, deadline))
+                }
                 Some(Err(error)) => Err(not_dialled(&uri, error)),
                 None => Err(deadline.error_for(&format!("connection for {uri}")).into()),
             }
         }
     };
     Box::pin(connector.connect_by(uri, dial)).await
+}
+
+fn set_nodelay<S: 'static>(stream: &S, nodelay: bool) -> Result<(), Error> {
+    let set = super::nodelay::set_nodelay(stream, nodelay);
+    Ok(set.map_err(nodelay_failed)?)
 }
 
 /// A request that was read and awaits its answer: a [`handshake::Pending`] over tokio.

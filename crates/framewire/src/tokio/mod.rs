@@ -50,6 +50,8 @@ mod message_reader;
 mod message_writer;
 #[cfg(all(test, framewire_model))]
 mod model;
+#[cfg(feature = "handshake")]
+mod nodelay;
 mod polled;
 #[cfg(feature = "handshake")]
 mod rewind;

@@ -1,7 +1,7 @@
 //! Reads and writes that are over by a given time.
 
 use super::{Error, ErrorKind};
-use crate::Socket;
+use crate::{Socket, Timeouts};
 use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -92,16 +92,15 @@ impl Deadline {
         write().map_err(|error| self.error(error, ErrorKind::Write, "write"))
     }
 
-    /// Takes back the time-outs that the other calls set; without a deadline they set none.
-    pub(super) fn clear<S: Socket>(self, stream: &S) -> Result<(), Error> {
+    /// Puts back the time-outs that were set before the other calls; without a deadline they set none.
+    pub(super) fn restore<S: Socket>(self, before: Timeouts, stream: &S) -> Result<(), Error> {
         if self.end.is_none() {
             return Ok(());
         }
-        let cleared = stream
-            .set_read_timeout(None)
-            .and_then(|()| stream.set_write_timeout(None));
-        let doing = "clearing the time-outs";
-        cleared.map_err(|error| self.error(error, ErrorKind::Io, doing))
+        let doing = "restoring the time-outs";
+        before
+            .set_on(stream)
+            .map_err(|error| self.error(error, ErrorKind::Io, doing))
     }
 
     /// An equal part of what is left, for one of `count` attempts; `None` without a deadline.

@@ -84,9 +84,10 @@ pub(crate) use deadline::Deadline;
 pub(crate) use dial::Target;
 #[cfg(feature = "tokio-rustls")]
 pub(crate) use dial::check_alpn;
+pub(crate) use dial::nodelay_failed;
 pub use dial::{Dialer, Proxies, Proxy, Stream};
 #[cfg(feature = "tokio-net")]
-pub(crate) use dial::{Endpoint, Network, no_connection, nodelay_failed, not_resolved};
+pub(crate) use dial::{Endpoint, Network, no_connection, not_resolved};
 pub use encode::{encode_request, encode_response};
 pub use error::{Error, ErrorKind};
 pub(crate) use extended_connect::{check_extended_connect_response, respond_extended_connect};

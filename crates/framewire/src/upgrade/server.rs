@@ -17,9 +17,8 @@ use std::time::Duration;
 /// 64 KiB of what the peer goes on to send are then read away, for at most half a second, so that
 /// the answer is not lost to a connection reset; and the stream is dropped.
 ///
-/// Sets the stream's time-outs and leaves both at `None`, which is for ever: the trait has no way
-/// to ask what they were. With [`Duration::MAX`] they are not touched until a peer is refused. A
-/// stream that returns `WouldBlock` before the time is over (a non-blocking one) ends in
+/// Sets the stream's time-outs and puts back what they were at the end. With [`Duration::MAX`] they
+/// are not touched until a peer is refused. A stream that returns `WouldBlock` before the time is over (a non-blocking one) ends in
 /// [`ErrorKind::Read`] and its bytes are lost: [`RequestDecoder`] is for those. `TimedOut` from the
 /// stream itself is [`ErrorKind::TimedOut`] at any time.
 pub fn receive<S: Socket>(stream: S, limits: &Limits) -> Result<Pending<S>, Error> {

@@ -3,7 +3,7 @@
 use super::Error;
 use super::deadline::Deadline;
 use super::wire::{Peek, Wire};
-use crate::Socket;
+use crate::{Socket, Timeouts};
 use std::net::TcpStream;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -12,13 +12,19 @@ use std::time::Instant;
 pub(crate) struct Timed<S> {
     stream: S,
     deadline: Deadline,
+    /// Those that the program has set.
+    timeouts: Timeouts,
 }
 
 impl<S: Socket> Wire for Timed<S> {
     type Stream = S;
 
     fn new(stream: S, deadline: Deadline) -> Self {
-        Self { stream, deadline }
+        Self {
+            timeouts: Timeouts::of(&stream),
+            stream,
+            deadline,
+        }
     }
 
     fn now() -> Instant {
@@ -46,7 +52,7 @@ impl<S: Socket> Wire for Timed<S> {
     }
 
     fn release(&self) -> Result<(), Error> {
-        self.deadline.clear(&self.stream)
+        self.deadline.restore(self.timeouts, &self.stream)
     }
 
     fn into_stream(self) -> S {

@@ -17,6 +17,7 @@ use super::timed::Timed;
 use super::tls::{TlsStream, default_config};
 use super::wire::{Wire as _, finish};
 use super::{Error, ErrorKind, Limits, Upgraded};
+use crate::Timeouts;
 #[cfg(feature = "rustls")]
 use endpoint::Host;
 use http::uri::{Authority, Scheme, Uri};
@@ -28,8 +29,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use addresses::nodelay_failed;
 #[cfg(feature = "tokio-net")]
-pub(crate) use addresses::{no_connection, nodelay_failed, not_resolved};
+pub(crate) use addresses::{no_connection, not_resolved};
 pub(crate) use endpoint::Endpoint;
 #[cfg(feature = "tokio-net")]
 pub(crate) use network::Network;
@@ -105,10 +107,7 @@ impl Dialer {
     /// | [`ErrorKind::Unsupported`] | the URI is `https`, and the feature `rustls` is off |
     /// | [`ErrorKind::InvalidArgument`] | the URI is neither `http` nor `https`, or has no host |
     pub fn dial(&self, uri: &Uri, time: Duration) -> Result<Stream, Error> {
-        let deadline = Deadline::after(time);
-        let stream = self.dial_by(&Target::of(uri)?, deadline)?;
-        deadline.clear(&stream)?;
-        Ok(stream)
+        self.dial_by(&Target::of(uri)?, Deadline::after(time))
     }
 
     /// Connects to the host of the request's URI and asks there for an upgrade: [`dial`](Self::dial)
@@ -125,8 +124,14 @@ impl Dialer {
         finish(request_over(wire, request, limits, |_| true, validate))
     }
 
-    /// Connects; the time-outs that the deadline needs are left set.
     pub(crate) fn dial_by(&self, target: &Target, deadline: Deadline) -> Result<Stream, Error> {
+        let stream = self.connect_by(target, deadline)?;
+        deadline.restore(Timeouts::default(), &stream)?;
+        Ok(stream)
+    }
+
+    /// Connects; the time-outs that the deadline needs are left set.
+    fn connect_by(&self, target: &Target, deadline: Deadline) -> Result<Stream, Error> {
         if cfg!(not(feature = "rustls")) && target.secure {
             return Err(target.needs_feature("rustls"));
         }

@@ -78,6 +78,18 @@ impl<S: Socket> Socket for Stream<S> {
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         on_either!(self, stream => Socket::set_write_timeout(stream, timeout))
     }
+
+    fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        on_either!(self, stream => Socket::read_timeout(stream))
+    }
+
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        on_either!(self, stream => Socket::write_timeout(stream))
+    }
+
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        on_either!(self, stream => Socket::set_nodelay(stream, nodelay))
+    }
 }
 
 impl<S: Duplicate> Duplicate for Stream<S> {

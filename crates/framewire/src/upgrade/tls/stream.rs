@@ -6,7 +6,7 @@ use crate::error::would_block;
 use crate::lock::{lock, try_lock};
 use crate::upgrade::deadline::Deadline;
 use crate::upgrade::{Error, ErrorKind};
-use crate::{Duplicate, Socket};
+use crate::{Duplicate, Socket, Timeouts};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use std::fmt;
@@ -70,18 +70,12 @@ struct Shared {
     timeouts: Mutex<Timeouts>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Timeouts {
-    read: Option<Duration>,
-    write: Option<Duration>,
-}
-
 impl<S: Socket> TlsStream<S> {
     /// Does a client's handshake over a stream that is connected to `host`, a name or an address
     /// without brackets, which the certificate has to be for.
     ///
-    /// Blocks for `time` at most. Sets the stream's time-outs and leaves both at `None`; with
-    /// [`Duration::MAX`] it leaves them alone. A non-blocking stream cannot be used.
+    /// Blocks for `time` at most. Sets the stream's time-outs and puts back what they were at the end;
+    /// with [`Duration::MAX`] it leaves them alone. A non-blocking stream cannot be used.
     ///
     /// Fails with [`ErrorKind::Tls`], where [`source`](std::error::Error::source) is the
     /// [`rustls::Error`] or the [`io::Error`], with [`ErrorKind::TimedOut`], and with
@@ -92,18 +86,18 @@ impl<S: Socket> TlsStream<S> {
         config: Arc<ClientConfig>,
         time: Duration,
     ) -> Result<Self, Error> {
-        let deadline = Deadline::after(time);
+        let (deadline, before) = (Deadline::after(time), Timeouts::of(&socket));
         let stream = Self::connect_by(socket, host, config, deadline)?;
-        deadline.clear(&stream)?;
+        deadline.restore(before, &stream)?;
         Ok(stream)
     }
 
     /// Does a server's handshake. Blocks, and fails, as [`connect`](Self::connect) does.
     pub fn accept(socket: S, config: Arc<ServerConfig>, time: Duration) -> Result<Self, Error> {
-        let deadline = Deadline::after(time);
+        let (deadline, before) = (Deadline::after(time), Timeouts::of(&socket));
         let session = ServerConnection::new(config).map_err(unusable)?;
         let stream = Self::established(socket, session.into(), "client", deadline)?;
-        deadline.clear(&stream)?;
+        deadline.restore(before, &stream)?;
         Ok(stream)
     }
 
@@ -129,7 +123,7 @@ impl<S: Socket> TlsStream<S> {
             incoming: Mutex::default(),
             outgoing: Mutex::default(),
             session: Mutex::new(session),
-            timeouts: Mutex::default(),
+            timeouts: Mutex::new(Timeouts::of(&socket)),
         };
         Ok(Self {
             socket,
@@ -237,6 +231,18 @@ impl<S: Socket> Socket for TlsStream<S> {
         self.socket.set_write_timeout(timeout)?;
         timeouts.write = timeout;
         Ok(())
+    }
+
+    fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(lock(&self.shared.timeouts).read)
+    }
+
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(lock(&self.shared.timeouts).write)
+    }
+
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.socket.set_nodelay(nodelay)
     }
 }
 
