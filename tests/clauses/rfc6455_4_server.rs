@@ -220,6 +220,16 @@ fn rfc6455_4_2_2_4_origin_that_is_not_allowed_is_403() {
 }
 
 #[test]
+fn rfc6455_4_2_2_4_origins_without_a_host_can_be_listed() {
+    for (listed, other) in [("null", "file://"), ("file://", "null")] {
+        let acceptor = Acceptor::new().allow_origins([listed]).unwrap();
+        accepted(&acceptor, &request_with(&format!("Origin: {listed}")));
+        let other = request_with(&format!("Origin: {other}"));
+        assert_eq!(refused_by(&acceptor, &other), (ErrorKind::Origin, 403));
+    }
+}
+
+#[test]
 fn rfc6455_4_2_2_4_same_origin_is_host_and_port_of_the_request() {
     for (host, origin, is_same) in [
         ("a.example", "http://a.example", true),
@@ -239,7 +249,14 @@ fn rfc6455_4_2_2_4_same_origin_is_host_and_port_of_the_request() {
         ("localhost", "http://127.0.0.1", false),
         ("localhost", "capacitor://localhost", false),
         ("localhost:8080", "ftp://localhost:8080", false),
-        ("localhost", "ws://localhost", false),
+        // What some clients send that are no browsers: the URL that they connect to.
+        ("localhost", "ws://localhost", true),
+        ("localhost", "wss://localhost", true),
+        ("localhost:9001", "ws://localhost:9001", true),
+        ("localhost", "wss://localhost:80", false),
+        ("localhost", "ws://other", false),
+        ("localhost", "null", false),
+        ("localhost", "file://", false),
     ] {
         let request = request_replacing("Host", &format!("Host: {host}\r\nOrigin: {origin}"));
         let answer = Acceptor::new().respond(&parse(&request));
@@ -258,6 +275,8 @@ fn rfc6455_4_2_2_4_same_origin_includes_the_scheme_where_it_is_known() {
         ("a.example:8080", "http://a.example:8080", true, false),
         ("a.example:8080", "https://a.example:8080", false, true),
         ("a.example", "https://b.example", false, false),
+        ("a.example", "ws://a.example", true, false),
+        ("a.example", "wss://a.example", false, true),
     ] {
         let request = request_replacing("Host", &format!("Host: {host}\r\nOrigin: {origin}"));
         let is_let_in = |secure| {
@@ -281,7 +300,8 @@ fn rfc6455_4_2_2_4_same_origin_includes_the_scheme_where_it_is_known() {
 fn rfc6455_4_2_2_4_origins_of_a_policy_are_origins() {
     for origin in [
         "",
-        "null",
+        "NULL",
+        "file:///",
         "*",
         "page.example",
         "https://page.example/",

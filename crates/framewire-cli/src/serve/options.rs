@@ -40,10 +40,11 @@ pub(crate) struct Options {
     pub(crate) write_timeout: Duration,
 
     /// Which web pages may connect: those of this server, all, or those of the origins listed.
-    /// Programs that are not browsers send no origin and may always connect
+    /// Programs that are not browsers send no origin and may always connect. file:// is for pages
+    /// opened from a disk, and null for sandboxed ones: any web page can send that
     #[arg(
         long,
-        value_name = "any|same|URL",
+        value_name = "any|same|URL|null|file://",
         num_args = 1..,
         value_delimiter = ',',
         default_value = "same",
@@ -110,7 +111,7 @@ pub(crate) enum Origin {
     Any,
     /// The origin that the request itself was sent to.
     Same,
-    /// This origin, as a browser writes it: `scheme://host` or `scheme://host:port`.
+    /// This origin, as a browser writes it: `scheme://host`, `scheme://host:port`, `null`, `file://`.
     Exactly(String),
 }
 
@@ -136,10 +137,14 @@ fn parse_origin(text: &str) -> Result<Origin, String> {
     match text {
         "any" => return Ok(Origin::Any),
         "same" => return Ok(Origin::Same),
+        // Pages without a host: of a web view or a desktop shell, or in a sandbox.
+        "null" | "file://" => return Ok(Origin::Exactly(text.to_owned())),
         _ => {}
     }
     let Some((scheme, host)) = text.split_once("://") else {
-        return Err("an origin is any, same, or a URL such as https://example.com".to_owned());
+        return Err(
+            "an origin is any, same, null, or a URL such as https://example.com".to_owned(),
+        );
     };
     let host = host.strip_suffix('/').unwrap_or(host);
     let is_scheme = !scheme.is_empty()
@@ -192,6 +197,8 @@ mod tests {
             parse_origin("http://[::1]:8080"),
             origin("http://[::1]:8080")
         );
+        assert_eq!(parse_origin("null"), origin("null"));
+        assert_eq!(parse_origin("file://"), origin("file://"));
         for text in [
             "example.com",
             "://example.com",

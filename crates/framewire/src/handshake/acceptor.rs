@@ -58,15 +58,25 @@ impl Acceptor {
     /// Requests without `Origin` are let in. To name the origins is also a defence against DNS
     /// rebinding, where a hostile page's own host is made to point here.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`] where one is not `scheme://host[:port]`.
+    /// `null` and `file://` are what some web views and desktop shells (Cordova, Electron) send for the
+    /// pages of their own application. But `null` is also what every sandboxed frame and every `data:`
+    /// page sends, whoever wrote it, and so any web page that opens one: to list it lets in all pages,
+    /// with their users' cookies, as [`allow_any_origin`](Self::allow_any_origin) does. `file://` lets
+    /// in every page that is opened from a disk.
+    ///
+    /// Fails with [`ErrorKind::InvalidArgument`] where one is neither of these nor
+    /// `scheme://host[:port]`.
     pub fn allow_origins<I>(mut self, origins: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
         let parse = |origin: I::Item| {
             let origin = origin.as_ref();
-            Origin::parse(origin)
-                .ok_or_else(|| Error::invalid(format!("{origin:?} is not scheme://host[:port]")))
+            Origin::parse(origin).ok_or_else(|| {
+                Error::invalid(format!(
+                    "{origin:?} is not scheme://host[:port], null or file://"
+                ))
+            })
         };
         self.origin = Policy::These(origins.into_iter().map(parse).collect::<Result<_, _>>()?);
         Ok(self)

@@ -15,7 +15,7 @@ pub(super) enum Policy {
     These(Vec<Origin>),
 }
 
-/// Scheme, host and port (RFC 6454 4), in lower case.
+/// Scheme, host and port (RFC 6454 4), in lower case. `null` and `file://` have a scheme alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
     scheme: String,
@@ -62,8 +62,16 @@ impl Policy {
 }
 
 impl Origin {
-    /// RFC 6454 6.2: `scheme://host[:port]` and nothing after it; not `null`.
+    /// RFC 6454 6.2: `scheme://host[:port]` and nothing after it, `null`, or the `file://` that some
+    /// web views send for their own pages.
     pub(super) fn parse(origin: &str) -> Option<Self> {
+        if matches!(origin, "null" | "file://") {
+            return Some(Self {
+                scheme: origin.to_owned(),
+                host: String::new(),
+                port: None,
+            });
+        }
         let (scheme, authority) = origin.split_once("://")?;
         let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
             && scheme
@@ -84,8 +92,9 @@ impl Origin {
     /// port has the default port of the origin's scheme.
     fn is_of_host(&self, host: Option<&str>, secure: Option<bool>) -> bool {
         let is_secure = match &*self.scheme {
-            "http" => false,
-            "https" => true,
+            // No page has a scheme of WebSocket, but some clients send what they connect to.
+            "http" | "ws" => false,
+            "https" | "wss" => true,
             // No other scheme's pages come from a server at all.
             _ => return false,
         };
