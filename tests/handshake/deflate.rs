@@ -5,6 +5,7 @@ use std::thread;
 
 use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Parameters};
 use framewire::handshake::{Acceptor, Connector, ErrorKind, accept_key};
+use framewire::protocol::Role;
 use framewire::upgrade::RequestDecoder;
 use framewire::{Config, Fault, Opcode, WebSocket, accept, client};
 use http::{Request, Response};
@@ -54,6 +55,30 @@ fn agreed(server: &Acceptor, client: &Connector) -> [Option<Parameters>; 2] {
         let server = server.join().unwrap();
         [server.deflate(), client.deflate()].map(|negotiated| negotiated.map(|n| *n.parameters()))
     })
+}
+
+#[test]
+fn what_was_agreed_on_is_among_the_parts_of_what_was_accepted_in_two_steps() {
+    let (server_stream, client_stream) = loopback::tcp();
+    thread::scope(|scope| {
+        let config = DeflateConfig::default();
+        let client = scope.spawn(move || {
+            let (connector, config) = (connector(config), Config::default());
+            let mut client = client(client_stream, URI, &connector, config).unwrap();
+            let text = "to be compressed ".repeat(20);
+            client.write_message(Opcode::Text, text.as_bytes()).unwrap();
+            client
+        });
+        let pending = acceptor(config).receive(server_stream).unwrap();
+        let parts = pending.accept().unwrap().into_parts();
+        let deflate = parts.deflate.unwrap();
+        let (role, config) = (Role::Server, Config::default());
+        let server = WebSocket::with_leftover(parts.stream, &parts.leftover, role, config);
+        let mut server = server.unwrap();
+        server.set_deflate(&deflate);
+        assert_eq!(server.next_message().unwrap().payload().len(), 340);
+        client.join().unwrap();
+    });
 }
 
 #[test]

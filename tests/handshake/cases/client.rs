@@ -3,7 +3,7 @@
 use super::shell::{self, Shelled, upgrade};
 use framewire::Fault;
 use framewire::handshake::{Acceptor, Connector};
-use framewire::upgrade::{Error, ErrorKind, Limits, Upgraded};
+use framewire::upgrade::{Error, ErrorKind, Limits, Rewind, Upgraded};
 use http::{Request, Response};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -337,7 +337,8 @@ fn client_and_server_meet_over_a_socket() {
     let server = std::thread::spawn(move || {
         let acceptor = Acceptor::new().subprotocols(["chat"]).unwrap();
         let (stream, _) = listener.accept().unwrap();
-        let mut stream = shell::accept(&acceptor, stream).unwrap().into_rewind();
+        let parts = shell::accept(&acceptor, stream).unwrap().into_parts();
+        let mut stream = Rewind::new(parts.stream, parts.leftover);
         let mut text = [0; 5];
         stream.read_exact(&mut text).unwrap();
         stream.write_all(&text).unwrap();
@@ -347,7 +348,8 @@ fn client_and_server_meet_over_a_socket() {
     let uri = format!("ws://{address}/");
     let established = shell::handshake(&connector, stream, &uri).unwrap();
     assert_eq!(established.subprotocol(), Some("chat"));
-    let mut stream = established.into_rewind();
+    let parts = established.into_parts();
+    let mut stream = Rewind::new(parts.stream, parts.leftover);
     stream.write_all(b"hello").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();

@@ -171,7 +171,8 @@ async fn at_most_one_piece_is_read_past_the_head_and_none_is_lost() {
     client.write_all(&frames).await.unwrap();
     let established = handshake::accept(server, &Acceptor::new()).await.unwrap();
     assert_eq!(established.leftover().len(), 4096 - REQUEST.len());
-    let mut rewind = established.into_rewind();
+    let parts = established.into_parts();
+    let mut rewind = Rewind::new(parts.stream, parts.leftover);
     let mut read = vec![0; frames.len()];
     rewind.read_exact(&mut read).await.unwrap();
     assert!(read == frames);

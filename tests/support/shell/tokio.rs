@@ -342,8 +342,9 @@ pub fn connect_with(
     uri: &str,
     connector: &Connector,
 ) -> Result<WebSocket<Dialled>, framewire::Error> {
-    let (stream, leftover) = connect(connector, uri)?.into_parts();
-    WebSocket::with_leftover(Waiting(stream), &leftover, Role::Client, Config::default())
+    let parts = connect(connector, uri)?.into_parts();
+    let (stream, config) = (Waiting(parts.stream), Config::default());
+    WebSocket::with_leftover(stream, &parts.leftover, Role::Client, config)
 }
 
 /// Time-outs are not of tokio's streams.

@@ -132,14 +132,13 @@ impl Connected {
     ) -> Result<Self> {
         let response = established.response().clone();
         let subprotocol = established.subprotocol().map(str::to_owned);
-        let deflate = established.deflate().cloned();
-        let (stream, leftover) = established.into_parts();
-        let stream = Metered::new(stream, leftover.len());
+        let parts = established.into_parts();
+        let stream = Metered::new(parts.stream, parts.leftover.len());
         Ok(Self {
-            websocket: open(stream, &leftover, deflate.as_ref())?,
+            websocket: open(stream, &parts.leftover, parts.deflate.as_ref())?,
             response,
             subprotocol,
-            deflate,
+            deflate: parts.deflate,
             tls,
         })
     }

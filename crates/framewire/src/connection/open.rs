@@ -32,13 +32,11 @@ pub(crate) fn open_established<S>(
     config: &Config,
     buffers: Buffers,
 ) -> Result<(Reader, Writer<S>), Error> {
-    #[cfg(feature = "deflate")]
-    let deflate = established.deflate().cloned();
-    let (stream, leftover) = established.into_parts();
+    let parts = established.into_parts();
     #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
-    let (mut reader, mut writer) = open(stream, &leftover, role, config, buffers)?;
+    let (mut reader, mut writer) = open(parts.stream, &parts.leftover, role, config, buffers)?;
     #[cfg(feature = "deflate")]
-    if let Some(negotiated) = deflate {
+    if let Some(negotiated) = parts.deflate {
         set_deflate(&mut reader, &mut writer, &negotiated);
     }
     Ok((reader, writer))

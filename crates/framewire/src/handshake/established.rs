@@ -3,7 +3,7 @@
 use super::fields::subprotocol;
 #[cfg(feature = "deflate")]
 use crate::deflate::Negotiated;
-use crate::upgrade::{Rewind, Upgraded};
+use crate::upgrade::Upgraded;
 use http::{Request, Response};
 
 /// A stream on which a WebSocket connection is established (RFC 6455 4.1), and what was agreed on.
@@ -61,13 +61,30 @@ impl<S> Established<S> {
         self.upgraded.get_ref()
     }
 
-    /// The stream, reading the leftover bytes first.
-    pub fn into_rewind(self) -> Rewind<S> {
-        self.upgraded.into_rewind()
+    /// All that a connection needs, to be put together otherwise than by `WebSocket::from_established`:
+    /// over the stream in a wrapper, or in an event loop.
+    pub fn into_parts(self) -> Parts<S> {
+        let (stream, leftover) = self.upgraded.into_parts();
+        Parts {
+            stream,
+            leftover,
+            #[cfg(feature = "deflate")]
+            deflate: self.deflate,
+        }
     }
+}
 
-    /// The stream and the bytes to be read before anything from it.
-    pub fn into_parts(self) -> (S, Vec<u8>) {
-        self.upgraded.into_parts()
-    }
+/// What a handshake leaves behind: a connection that leaves out any of it is broken.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Parts<S> {
+    /// The stream.
+    pub stream: S,
+    /// Bytes of frames that came with the head, to be read before anything from the stream: at most
+    /// 4 KiB.
+    pub leftover: Vec<u8>,
+    /// The compression agreed on, if any, for `WebSocket::set_deflate` or `Session::set_deflate`: the
+    /// peer may compress from its first message on.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Negotiated>,
 }

@@ -50,6 +50,8 @@
 //!
 //! ```no_run
 //! use framewire::handshake::Acceptor;
+//! use framewire::protocol::Role;
+//! use framewire::{Config, WebSocket};
 //! use http::Response;
 //! # use std::net::TcpStream;
 //!
@@ -57,8 +59,10 @@
 //! let mut pending = Acceptor::new().receive(stream)?;
 //! if pending.is_websocket() {
 //!     pending.add_header("x-node".parse()?, "eu-3".parse()?)?;
-//!     let stream = pending.accept()?.into_rewind();
-//! # drop(stream);
+//!     // With the stream, what came with the request's head, and the compression agreed on.
+//!     let established = pending.accept()?;
+//!     let websocket = WebSocket::from_established(established, Role::Server, Config::default())?;
+//! # drop(websocket);
 //! } else {
 //!     let page = Response::builder().header("content-type", "text/html; charset=utf-8");
 //!     pending.refuse(&page.body("<!doctype html><title>Hello</title>")?)?;
@@ -87,7 +91,7 @@ pub(crate) use connector::not_dialled;
 pub(crate) use connector::target;
 pub use connector::{Connector, check_extended_connect_response, check_response};
 pub use error::{Error, ErrorKind};
-pub use established::Established;
+pub use established::{Established, Parts};
 pub use key::{accept_key, generate_key};
 pub use pending::{Pending, is_websocket};
 pub use subprotocol::offered_subprotocols;

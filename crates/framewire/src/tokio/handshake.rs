@@ -7,13 +7,15 @@
 //!
 //! ```no_run
 //! use framewire::handshake::Acceptor;
-//! use framewire::tokio::handshake;
+//! use framewire::protocol::Role;
+//! use framewire::tokio::{Config, WebSocket, handshake};
 //! use http::Response;
 //! # async fn serve(stream: tokio::io::DuplexStream) -> Result<(), Box<dyn std::error::Error>> {
 //! let pending = handshake::receive(stream, &Acceptor::new()).await?;
 //! if pending.is_websocket() {
 //!     let established = pending.accept().await?;
-//! # drop(established);
+//!     let websocket = WebSocket::from_established(established, Role::Server, Config::default())?;
+//! # drop(websocket);
 //! } else {
 //!     pending.refuse(&Response::new("<!doctype html><title>Hello</title>")).await?;
 //! }
