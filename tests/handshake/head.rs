@@ -331,7 +331,10 @@ fn malformed_answers_are_errors_without_an_answer() {
         ("SSH-2.0-OpenSSH\r\n\r\n", ErrorKind::Version),
         ("HTTP/1.1 101 x\r\nX : a\r\n\r\n", ErrorKind::Malformed),
         ("HTTP/1.1 101 x\r\n X: a\r\n\r\n", ErrorKind::Malformed),
-        ("HTTP/1.1 101 x\r\nX: a\r\n b\r\n\r\n", ErrorKind::Malformed),
+        (
+            "HTTP/1.1 101 x\r\nX: a\r\n \0\r\n\r\n",
+            ErrorKind::Malformed,
+        ),
         ("HTTP/1.1 101 x\r\nX: a\0\r\n\r\n", ErrorKind::Malformed),
     ] {
         let error = decode_answer(input).unwrap_err();
@@ -343,6 +346,44 @@ fn malformed_answers_are_errors_without_an_answer() {
         (error.kind(), error.status()),
         (ErrorKind::HeadTooLarge, None)
     );
+}
+
+/// RFC 9112 5.2: a user agent replaces each fold with spaces before it looks at the value.
+#[test]
+fn rfc9112_5_2_folded_lines_of_an_answer_are_put_together() {
+    for (lines, value) in [
+        ("X: a\r\n b", "a   b"),
+        ("X: a\r\n\tb", "a  \tb"),
+        ("X: a\r\n b\r\n c", "a   b   c"),
+        ("X:\r\n a", "a"),
+        ("X: a\r\n ", "a"),
+        ("Y: b\r\nX: a\r\n \t ", "a"),
+    ] {
+        let input = format!("HTTP/1.1 101 x\r\n{lines}\r\n\r\n");
+        let (used, response) = decode_answer(&input).unwrap();
+        assert_eq!(used, input.len());
+        assert_eq!(response.unwrap().headers()["x"], value, "{lines:?}");
+
+        let mut decoder = ResponseDecoder::new(&Limits::default());
+        let mut bytes = input.as_bytes().chunks(1);
+        let response = bytes.find_map(|byte| decoder.decode(byte).unwrap().1);
+        assert_eq!(response.unwrap().headers()["x"], value, "{lines:?}");
+    }
+}
+
+#[test]
+fn folded_lines_count_as_lines_and_bytes() {
+    let limits = Limits {
+        headers: 3,
+        ..Limits::default()
+    };
+    let decode = |lines: &str| {
+        let input = format!("HTTP/1.1 101 x\r\n{lines}\r\n");
+        ResponseDecoder::new(&limits).decode(input.as_bytes())
+    };
+    assert!(decode(&"X: a\r\n b\r\n c\r\n").unwrap().1.is_some());
+    let error = decode("X: a\r\n b\r\n c\r\n d\r\n").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
 }
 
 #[test]
@@ -381,8 +422,29 @@ fn request_is_written_with_a_host_and_a_connection() {
         .body(());
     assert_eq!(
         String::from_utf8(encode_request(&request.unwrap()).unwrap()).unwrap(),
-        "GET /?q HTTP/1.1\r\nhost: a.example:81\r\nconnection: Upgrade\r\nupgrade: echo/1\r\n\r\n"
+        "GET /?q HTTP/1.1\r\nHost: a.example:81\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n"
     );
+}
+
+/// RFC 9110 5.1 has case not count, but some peers compare what the RFCs show.
+#[test]
+fn names_are_written_as_the_rfcs_spell_them() {
+    for name in [
+        "Sec-WebSocket-Key",
+        "Sec-WebSocket-Extensions",
+        "WWW-Authenticate",
+        "ETag",
+        "TE",
+        "User-Agent",
+        "X-Real-IP",
+        "X-Mine",
+        "X--Y",
+    ] {
+        let request = Request::get("http://a.example/").header("upgrade", "echo");
+        let request = request.header(name, "v").body(()).unwrap();
+        let bytes = String::from_utf8(encode_request(&request).unwrap()).unwrap();
+        assert!(bytes.contains(&format!("\r\n{name}: v\r\n")), "{bytes}");
+    }
 }
 
 #[test]
@@ -418,7 +480,7 @@ fn answer_is_written_with_the_length_it_has() {
         .unwrap();
     assert_eq!(
         String::from_utf8(encode_response(&response).unwrap()).unwrap(),
-        "HTTP/1.1 403 Forbidden\r\nconnection: x\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno"
+        "HTTP/1.1 403 Forbidden\r\nConnection: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
     );
 }
 
@@ -427,7 +489,7 @@ fn answers_that_have_no_body_get_none() {
     for status in [101, 204, 304] {
         let empty = Response::builder().status(status).body("").unwrap();
         let bytes = String::from_utf8(encode_response(&empty).unwrap()).unwrap();
-        assert!(!bytes.contains("content-length"), "{status}");
+        assert!(!bytes.contains("Content-Length"), "{status}");
         let full = Response::builder().status(status).body("x").unwrap();
         assert_eq!(
             encode_response(&full).unwrap_err().kind(),

@@ -162,7 +162,7 @@ fn with_credentials() -> Connector {
 }
 
 fn credentials(head: &str) -> usize {
-    assert!(head.contains("x-mine: secret\r\n"), "{head}");
+    assert!(head.contains("X-Mine: secret\r\n"), "{head}");
     head.matches(": secret\r\n").count() - 1
 }
 

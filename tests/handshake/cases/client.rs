@@ -33,6 +33,14 @@ fn refusal(answer: impl AsRef<[u8]>) -> Response<Vec<u8>> {
     error.into_response().unwrap()
 }
 
+#[test]
+fn answer_with_folded_lines_switches() {
+    let answer = "HTTP/1.1 101 x\r\nConnection:\r\n upgrade\r\nUpgrade:\r\n\techo/1\r\n\r\n";
+    for piece in [1, usize::MAX] {
+        ask(Script::new(answer).in_pieces_of(piece)).unwrap();
+    }
+}
+
 // Refusals.
 
 #[test]

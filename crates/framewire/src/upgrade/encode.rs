@@ -101,7 +101,7 @@ pub(super) fn encode_head(
             put_header(&mut bytes, &CONNECTION, b"close");
         }
         if headers.contains_key(UPGRADE) && !contains(headers, CONNECTION, "upgrade") {
-            put_header(&mut bytes, &CONNECTION, b"upgrade");
+            put_header(&mut bytes, &CONNECTION, b"Upgrade");
         }
     }
     bytes.extend_from_slice(b"\r\n");
@@ -128,11 +128,46 @@ fn set_plain_headers(parts: &mut Parts, body_len: usize) {
 }
 
 fn put_header(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    bytes.extend_from_slice(name.as_str().as_bytes());
+    put_name(bytes, name.as_str());
     bytes.extend_from_slice(b": ");
     bytes.extend_from_slice(value);
     bytes.extend_from_slice(b"\r\n");
 }
+
+/// Puts a name as the RFCs spell it: `http` has it in lower case, and some embedded peers compare case
+/// although RFC 9110 5.1 says that it does not count.
+fn put_name(bytes: &mut Vec<u8>, name: &str) {
+    for (index, word) in name.split('-').enumerate() {
+        if index > 0 {
+            bytes.push(b'-');
+        }
+        if let Some(known) = WORDS.iter().find(|known| known.eq_ignore_ascii_case(word)) {
+            bytes.extend_from_slice(known.as_bytes());
+            continue;
+        }
+        let start = bytes.len();
+        bytes.extend_from_slice(word.as_bytes());
+        if let Some(first) = bytes.get_mut(start) {
+            first.make_ascii_uppercase();
+        }
+    }
+}
+
+/// The words of registered names that are not written with one capital.
+const WORDS: [&str; 12] = [
+    "WebSocket",
+    "WWW",
+    "ETag",
+    "TE",
+    "DNT",
+    "MD5",
+    "HTTP2",
+    "XSS",
+    "UA",
+    "CH",
+    "IP",
+    "GPC",
+];
 
 /// The error for something that cannot be sent.
 pub(super) fn invalid(message: impl Into<String>) -> Error {

@@ -7,7 +7,8 @@ use http::{Response, StatusCode, Version};
 
 /// Reads one final response head, without I/O.
 ///
-/// As strict as [`RequestDecoder`](super::RequestDecoder). Interim responses (1xx but 101) are
+/// As strict as [`RequestDecoder`](super::RequestDecoder), but that header lines which go on in the
+/// next line are put together, as RFC 9112 5.2 has a user agent do. Interim responses (1xx but 101) are
 /// passed over (RFC 9110 15.2); their bytes count against the same limit.
 #[derive(Debug, Clone)]
 pub struct ResponseDecoder {
@@ -55,6 +56,8 @@ impl ResponseDecoder {
 }
 
 fn parse(head: &[u8], headers: usize) -> Result<Response<()>, Error> {
+    let unfolded = unfold(head);
+    let head = unfolded.as_deref().unwrap_or(head);
     let mut lines = vec![httparse::EMPTY_HEADER; headers];
     let mut parsed = httparse::Response::new(&mut lines);
     match parsed.parse(head) {
@@ -77,4 +80,19 @@ fn parse(head: &[u8], headers: usize) -> Result<Response<()>, Error> {
     };
     parts.headers = collect_headers(parsed.headers)?;
     Ok(Response::from_parts(parts, ()))
+}
+
+/// RFC 9112 5.2: replaces each fold, a line end before white space, with spaces; `None` where there is
+/// none. What follows the status line is no fold (RFC 9112 2.2), and stays to be refused.
+fn unfold(head: &[u8]) -> Option<Vec<u8>> {
+    let is_fold = |at: usize| matches!(head[at..], [b'\r', b'\n', b' ' | b'\t', ..]);
+    let ends_line = |at: &usize| head[*at..].starts_with(b"\r\n");
+    let first = (0..head.len()).filter(ends_line).nth(1)?;
+    let mut folds = (first..head.len()).filter(|&at| is_fold(at)).peekable();
+    folds.peek()?;
+    let mut unfolded = head.to_vec();
+    for at in folds {
+        unfolded[at..at + 2].fill(b' ');
+    }
+    Some(unfolded)
 }
