@@ -71,7 +71,7 @@ fn rfc6455_4_1_uri_components_must_be_valid() {
         "ws://:80/",
         "ws://server.example.com:65536/",
         "ws://user:secret@server.example.com/",
-        "ws://server.example.com/a b",
+        "ws://server.example.com/a\r\nb",
         // RFC 6455 3: fragments must not be used.
         "ws://server.example.com/#here",
     ] {
@@ -92,6 +92,32 @@ fn rfc6455_4_1_2_method_is_get_and_version_1_1() {
         (request.method(), request.version()),
         (&Method::GET, Version::HTTP_11)
     );
+}
+
+/// RFC 3986 2.1, 2.5: as UTF-8, percent-encoded; the host by its name of RFC 3490.
+#[test]
+fn rfc6455_3_uris_that_are_not_ascii() {
+    for (uri, target) in [
+        ("ws://a.example/\u{fc}?q=\u{e9}", "/%C3%BC?q=%C3%A9"),
+        ("ws://a.example/%C3%BC", "/%C3%BC"),
+        ("ws://a.example?\u{e9}", "/?%C3%A9"),
+        ("ws://a.example/a b", "/a%20b"),
+    ] {
+        let request = asked(&Connector::new(), uri);
+        let sent = request.uri().path_and_query().unwrap().to_string();
+        assert_eq!(sent, target);
+        let bytes = upgrade::encode_request(&request).unwrap();
+        assert!(bytes.starts_with(format!("GET {target} HTTP/1.1\r\n").as_bytes()));
+    }
+    let error = Connector::new()
+        .request("ws://b\u{fc}cher.example/")
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("punycode (xn--"), "{error}");
+    // An upgrade to any protocol sends no byte raw either.
+    let request = Request::get("http://a.example/\u{fc}").header("upgrade", "echo");
+    let bytes = upgrade::encode_request(&request.body(()).unwrap()).unwrap();
+    assert!(bytes.starts_with(b"GET /%C3%BC HTTP/1.1\r\n"));
 }
 
 #[test]

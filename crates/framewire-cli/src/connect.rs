@@ -6,6 +6,7 @@
 
 mod options;
 mod printer;
+mod url;
 
 use std::io::{self, BufRead as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,7 +72,8 @@ fn open(options: &Options) -> Result<WebSocket<Stream>, String> {
     let mut config = Config::default();
     config.limits.message = options.max_message as u64;
     let connector = connector(options)?;
-    let websocket = framewire::connect_with(&options.url, &connector, config);
+    let url = url::to_ascii(&options.url)?;
+    let websocket = framewire::connect_with(&url, &connector, config);
     let websocket = websocket.map_err(|error| chain(&error))?;
     let set = websocket
         .stream()

@@ -6,7 +6,7 @@ use super::{Error, ErrorKind, Established, offered_subprotocols, redirect, subpr
 use crate::Socket;
 use crate::upgrade::{
     self, Deadline, Dialer, Limits, Stream, Target, Timed, Wire, finish, is_token, lists,
-    nodelay_failed, request_over, split_host,
+    nodelay_failed, percent_encode, request_over, split_host,
 };
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
@@ -300,6 +300,9 @@ impl Connector {
 
     /// A request for a `ws` or `wss` URI (RFC 6455 3), with a key of its own (RFC 6455 4.1).
     ///
+    /// Path and query are percent-encoded as UTF-8 where they have to be, as browsers do; what is
+    /// encoded already stays. A host that is not ASCII has to be given in punycode.
+    ///
     /// Does no I/O but asking the operating system for entropy. Fails with
     /// [`ErrorKind::InvalidArgument`] where the URI is not `ws` or `wss`, has a fragment or user
     /// information, and with [`ErrorKind::Entropy`].
@@ -496,7 +499,18 @@ pub(super) fn parse_uri(text: &str) -> Result<(Uri, HeaderValue), Error> {
     if text.contains('#') {
         return Err(Error::invalid("uri has a fragment"));
     }
-    let uri: Uri = text.parse().map_err(|error: http::uri::InvalidUri| {
+    let path_at = text.find("://").map_or(0, |end| end + 3);
+    let path_at = text[path_at..]
+        .find(['/', '?'])
+        .map_or(text.len(), |start| path_at + start);
+    let (server, target) = text.split_at(path_at);
+    if !server.is_ascii() {
+        return Err(Error::invalid(
+            "host of the uri is not ASCII: write an internationalized name in punycode (xn--…)",
+        ));
+    }
+    let uri = format!("{server}{}", percent_encode(target));
+    let uri: Uri = uri.parse().map_err(|error: http::uri::InvalidUri| {
         upgrade::Error::new(upgrade::ErrorKind::InvalidArgument, "invalid uri").with_source(error)
     })?;
     let default_port = match is_secure(&uri) {

@@ -11,7 +11,8 @@ pub(super) fn target<B>(asked: &Uri, response: &Response<B>) -> Option<Uri> {
     if !REDIRECTS.contains(&response.status()) {
         return None;
     }
-    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    // Some servers send it unencoded.
+    let location = str::from_utf8(response.headers().get(LOCATION)?.as_bytes()).ok()?;
     let target = resolve(asked, location)?;
     parse_uri(&target).ok().map(|(uri, _)| uri)
 }
@@ -157,6 +158,8 @@ mod tests {
             ("#f", "ws://a.example:81/b/c?d=e"),
             ("/y#f", "ws://a.example:81/y"),
             ("//[::1]:9/", "ws://[::1]:9/"),
+            ("/a b", "ws://a.example:81/a%20b"),
+            ("/\u{fc}?\u{e9}", "ws://a.example:81/%C3%BC?%C3%A9"),
         ] {
             assert_eq!(
                 target_of(base, location).as_deref(),
@@ -179,7 +182,7 @@ mod tests {
             "//",
             "ws://u:p@x.example/",
             "ws://x.example:99999/",
-            "/a b",
+            "//b\u{fc}cher.example/",
         ] {
             assert_eq!(target_of("ws://a.example/", location), None, "{location:?}");
         }

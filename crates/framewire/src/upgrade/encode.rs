@@ -2,14 +2,14 @@
 
 use super::host::split_host;
 use super::list::contains;
-use super::{Error, ErrorKind};
+use super::{Error, ErrorKind, percent};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
 /// The bytes of a request that asks for an upgrade.
 ///
-/// The target is the path and query of the URI; `Host` is the header of that name or else the
+/// The target is the path and query of the URI, percent-encoded where they have to be; `Host` is the header of that name or else the
 /// URI's authority; `Connection: Upgrade` is added. Allocates the result. Does no I/O.
 ///
 /// Fails with [`ErrorKind::InvalidArgument`] where the method is not `GET`, there is no `Upgrade`
@@ -36,7 +36,7 @@ pub fn encode_request(request: &Request<()>) -> Result<Vec<u8>, Error> {
 
     let mut bytes = b"GET ".to_vec();
     match request.uri().path_and_query() {
-        Some(target) => bytes.extend_from_slice(target.to_string().as_bytes()),
+        Some(target) => bytes.extend_from_slice(percent::encode(&target.to_string()).as_bytes()),
         None => bytes.push(b'/'),
     }
     bytes.extend_from_slice(b" HTTP/1.1\r\n");
