@@ -1,7 +1,9 @@
 //! permessage-deflate: engines, contexts, pools, hostile input, faults.
 
 mod blocking;
+mod check;
 mod contexts;
+mod distances;
 mod engine_kinds;
 mod engines;
 mod faults;

@@ -1,6 +1,8 @@
 //! permessage-deflate in the handshake: what is offered, answered and checked (RFC 7692 5 and 7.1).
 
-use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Parameters};
+use framewire::deflate::{
+    AnswerError, Compressor, Decompressor, Deflate, DeflateConfig, Engine, Parameters, ZlibRs,
+};
 use proptest::prelude::*;
 
 const OPEN: DeflateConfig = DeflateConfig {
@@ -207,7 +209,7 @@ fn the_first_offer_that_can_be_honoured_wins() {
         ],
         // … and past those that cannot be honoured.
         &[
-            "permessage-deflate; server_max_window_bits=8, permessage-deflate; server_max_window_bits=9",
+            "permessage-deflate; server_max_window_bits=7, permessage-deflate; server_max_window_bits=9",
         ],
         &[
             "permessage-deflate; use_y",
@@ -331,9 +333,39 @@ fn rfc7692_5_1_a_server_declines_what_is_no_offer() {
 }
 
 #[test]
-fn rfc7692_7_1_a_server_declines_a_window_that_it_has_not() {
-    declines(&["permessage-deflate; server_max_window_bits=8"], OPEN);
-    declines(&["permessage-deflate; server_max_window_bits=\"8\""], OPEN);
+fn rfc7692_7_1_2_a_window_of_8_bits_is_taken_where_the_engine_fits_it() {
+    let fitting = Deflate::new(OPEN).unwrap();
+    let other = Deflate::with_engine(OPEN, Unfit, 1).unwrap();
+    for offer in ["8", "\"8\""] {
+        let offer = format!("permessage-deflate; server_max_window_bits={offer}");
+        let (agreed, answer) = fitting.accept([&*offer]).unwrap();
+        assert_eq!(answer, "permessage-deflate; server_max_window_bits=8");
+        assert_eq!(agreed.parameters().server_max_window_bits, 8);
+        assert!(other.accept([&*offer]).is_none());
+    }
+    let answer = ["permessage-deflate; client_max_window_bits=8"];
+    let agreed = fitting.check(answer).unwrap().unwrap();
+    assert_eq!(agreed.parameters().client_max_window_bits, 8);
+    let refused = other.check(answer).map(drop);
+    assert_eq!(refused, Err(AnswerError::UnsupportedWindow));
+    // What the other end compresses is no matter of the engine's.
+    let offer = ["permessage-deflate; client_max_window_bits=8"];
+    let (agreed, _) = other.accept(offer).unwrap();
+    assert_eq!(agreed.parameters().client_max_window_bits, 8);
+}
+
+/// An engine that says nothing of a window of 8 bits.
+#[derive(Debug)]
+struct Unfit;
+
+impl Engine for Unfit {
+    fn compressor(&self, level: u8, window_bits: u8, memory_level: u8) -> Box<dyn Compressor> {
+        ZlibRs.compressor(level, window_bits, memory_level)
+    }
+
+    fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor> {
+        ZlibRs.decompressor(window_bits)
+    }
 }
 
 #[test]
@@ -415,11 +447,6 @@ fn rfc7692_7_1_a_client_rejects_what_it_did_not_offer() {
         ),
         (OPEN, "permessage-deflate, mux", E::UnexpectedExtension),
         (OPEN, "permessage-deflate; x", E::UnexpectedParameter),
-        (
-            OPEN,
-            "permessage-deflate; client_max_window_bits=8",
-            E::UnsupportedWindow,
-        ),
         (
             OPEN,
             "permessage-deflate; server_max_window_bits=16",

@@ -31,6 +31,10 @@ impl Engine for Zlib {
         let zlib = Decompress::new_with_window_bits(false, window_bits);
         Box::new(Decompressing(zlib))
     }
+
+    fn fits_window_of_8_bits(&self) -> bool {
+        true
+    }
 }
 
 struct Compressing(Compress);

@@ -8,7 +8,7 @@ use super::fragment::Fragment;
 use super::message_writer::Access;
 use super::send::Rest;
 use super::{Buffers, MessageWriter, Writer};
-use crate::deflate::{EMPTY_BLOCK, Flush, TAIL_LEN};
+use crate::deflate::{EMPTY_BLOCK, Flush, TAIL, TAIL_LEN};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{MAX_HEADER, Opcode};
 use crate::protocol::{SendError, Utf8};
@@ -114,7 +114,7 @@ impl<A: Access> MessageWriter<A> {
     pub(crate) fn flush_compressed(&mut self) -> Result<(), Error> {
         self.compress_unread()?;
         self.flush_deflater()?;
-        self.fragment.hold(TAIL_LEN);
+        self.hold_tail()?;
         while !self.fragment.is_empty() {
             self.send_fragment(false)?;
         }
@@ -132,10 +132,20 @@ impl<A: Access> MessageWriter<A> {
             self.fragment.room()[..EMPTY_BLOCK.len()].copy_from_slice(&EMPTY_BLOCK);
             self.fragment.fill(EMPTY_BLOCK.len());
         }
-        self.fragment.hold(TAIL_LEN);
+        self.hold_tail()?;
         while !self.fragment.fits() {
             self.send_fragment(false)?;
         }
+        Ok(())
+    }
+
+    /// Keeps back what a flush ends with and a message does not (RFC 7692 7.2.1).
+    fn hold_tail(&mut self) -> Result<(), Error> {
+        let is_flushed = self.fragment.is_clear() || self.fragment.ends_with(TAIL);
+        if !is_flushed {
+            return Err(SendError::Compression.into());
+        }
+        self.fragment.hold(TAIL_LEN);
         Ok(())
     }
 

@@ -108,6 +108,10 @@ impl Deflater {
             *message = &message[compressed.consumed..];
             output.truncate(filled + compressed.produced);
             if compressed.done {
+                // RFC 7692 7.2.1: what is cut off is the end of an empty stored block.
+                if !output[start..].ends_with(TAIL) {
+                    return Err(EngineError);
+                }
                 output.truncate(output.len() - TAIL_LEN);
                 self.end();
                 return Ok(true);
@@ -159,6 +163,9 @@ impl Deflater {
         self.started |= !input.is_empty();
         let context = self.context.as_mut().ok_or(EngineError)?;
         let progress = context.compress(input, output, flush)?;
+        if progress.consumed > input.len() || progress.produced > output.len() {
+            return Err(EngineError);
+        }
         let done = progress.consumed == input.len() && progress.produced < output.len();
         let stuck = progress.consumed == 0 && progress.produced == 0;
         if stuck && !done {
@@ -208,7 +215,8 @@ impl fmt::Debug for Deflater {
 pub(crate) const WINDOW_SIZES: usize = (MAX_WINDOW_BITS - MIN_COMPRESSOR_WINDOW_BITS + 1) as usize;
 
 /// How much a sender cuts off each message's end: the last bytes of an empty stored block.
-pub(crate) const TAIL_LEN: usize = 4;
+pub(crate) const TAIL_LEN: usize = TAIL.len();
+pub(crate) const TAIL: &[u8] = &[0x00, 0x00, 0xFF, 0xFF];
 
 /// With less, a flush may be cut off and come again (zlib's manual asks for more than six bytes).
 pub(crate) const MIN_ROOM: usize = 16;

@@ -8,7 +8,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 /// To plug in another library, implement this and the two traits that it names: each is a call or
 /// two into the library. `examples/custom_engine.rs` does so with zlib in C.
 pub trait Engine: Send + Sync + RefUnwindSafe + fmt::Debug {
-    /// A compressor with a window of 2^`window_bits` bytes, 9 to 15: it refers no further back. An
+    /// A compressor with a window of 2^`window_bits` bytes, 9 to 15: it refers no further back. Where 8
+    /// were agreed on it is asked for 9: see [`fits_window_of_8_bits`](Self::fits_window_of_8_bits). An
     /// engine whose window is larger, and cannot be had smaller, does without references then.
     fn compressor(&self, level: u8, window_bits: u8, memory_level: u8) -> Box<dyn Compressor>;
 
@@ -16,14 +17,21 @@ pub trait Engine: Send + Sync + RefUnwindSafe + fmt::Debug {
     /// have a larger one. Where 8 were agreed on it is asked for 9, since that is what older zlib
     /// compresses with then.
     fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor>;
+
+    /// Whether a compressor that is asked for 9 window bits refers no further back than 256 bytes, so
+    /// that it serves a peer whose window has 8 bits (RFC 7692 7.1.2). zlib's does: it goes 250 bytes
+    /// back then. Default: false, and such a window is not agreed on.
+    fn fits_window_of_8_bits(&self) -> bool {
+        false
+    }
 }
 
 /// Compresses into raw DEFLATE.
 ///
 /// Has the auto traits that a connection has, so that it keeps them with compression.
 pub trait Compressor: Send + Sync + UnwindSafe + RefUnwindSafe {
-    /// Takes bytes off the front of `input` and puts compressed ones to the front of `output`.
-    /// Allocates nothing.
+    /// Takes bytes off the front of `input` and puts compressed ones to the front of `output`, which
+    /// has room for 16 bytes at least. Allocates nothing.
     ///
     /// With [`Flush::Sync`] everything taken so far is put out and followed by an empty stored
     /// block, 00 00 FF FF at its end. The flush is done when all input was taken and `output` was
@@ -45,8 +53,8 @@ pub trait Compressor: Send + Sync + UnwindSafe + RefUnwindSafe {
 
 /// Decompresses raw DEFLATE. Has the auto traits of a [`Compressor`].
 pub trait Decompressor: Send + Sync + UnwindSafe + RefUnwindSafe {
-    /// Takes bytes off the front of `input` and puts decompressed ones to the front of `output`.
-    /// Allocates nothing.
+    /// Takes bytes off the front of `input` and puts decompressed ones to the front of `output`, which
+    /// has room for one byte at least. Allocates nothing.
     ///
     /// Takes all input, and puts out all that comes of it, unless `output` is filled or the stream
     /// ends. Of a stream that has ended nothing more is taken until it is reset.

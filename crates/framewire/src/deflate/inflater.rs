@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Deflate;
+use super::deflater::TAIL;
 use super::engine::{Decompressor, EngineError};
 
 /// Decompresses the messages of one peer, as their payload arrives (RFC 7692 7.2.2).
@@ -100,6 +101,10 @@ impl Inflater {
             let progress = context
                 .decompress(source, &mut output[produced..])
                 .map_err(|EngineError| InflateError::Data)?;
+            let room = output.len() - produced;
+            if progress.consumed > source.len() || progress.produced > room {
+                return Err(InflateError::Data);
+            }
             if progress.ended {
                 context.reset();
             }
@@ -185,6 +190,3 @@ impl fmt::Debug for Inflater {
             .finish_non_exhaustive()
     }
 }
-
-/// The end of an empty stored block, which a sender leaves out (RFC 7692 7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];

@@ -64,6 +64,10 @@ impl Engine for Miniz {
             ended: false,
         })
     }
+
+    fn fits_window_of_8_bits(&self) -> bool {
+        true
+    }
 }
 
 impl Compressor for Deflating {

@@ -18,7 +18,8 @@
 //! # Engines
 //! The default engine is [`ZlibRs`]. The feature `miniz_oxide` brings a second, `Miniz`, whose
 //! code is safe Rust alone; it is slower, and worse at windows below 15 bits. Any other library is
-//! plugged in by implementing [`Engine`]. [`Deflate::with_engine`] takes all of them.
+//! plugged in by implementing [`Engine`], and [`check_engine`] in a test tells whether that keeps to
+//! what is asked of it. [`Deflate::with_engine`] takes all of them.
 //!
 //! # What is taken from a peer
 //! A block with BFINAL set ends the window: what follows refers to nothing before it, as where zlib
@@ -38,6 +39,7 @@
 //!
 //! With `Miniz` it is always 43 KiB for a decompressor and 312 for a compressor.
 
+mod check;
 mod deflater;
 mod engine;
 mod extension;
@@ -48,8 +50,9 @@ mod negotiate;
 mod pool;
 mod zlib;
 
+pub use check::{EngineFault, check_engine};
 pub use deflater::Deflater;
-pub(crate) use deflater::{EMPTY_BLOCK, MIN_ROOM, TAIL_LEN, WINDOW_SIZES};
+pub(crate) use deflater::{EMPTY_BLOCK, MIN_ROOM, TAIL, TAIL_LEN, WINDOW_SIZES};
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
 pub(crate) use inflater::InflateError;
 pub use inflater::{Inflated, Inflater};

@@ -109,7 +109,8 @@ pub enum AnswerError {
     InvalidValue,
     /// The server must confirm a parameter that was offered, and did not.
     MissingParameter,
-    /// A window of 2^8 bytes for the client's messages, which no engine here compresses with.
+    /// A window of 2^8 bytes for the client's messages, which the engine does not compress for: see
+    /// [`Engine::fits_window_of_8_bits`](super::Engine::fits_window_of_8_bits).
     UnsupportedWindow,
 }
 
@@ -129,7 +130,11 @@ impl Deflate {
         let (parameters, answer) = offers
             .filter_map(Result::ok)
             .filter(|offer| offer.name.eq_ignore_ascii_case(NAME))
-            .find_map(|offer| Offer::parse(&offer).ok()?.accept(self.config()))?;
+            .find_map(|offer| {
+                Offer::parse(&offer)
+                    .ok()?
+                    .accept(self.config(), self.least_bits())
+            })?;
         Some((self.negotiated(parameters), answer))
     }
 
@@ -169,7 +174,7 @@ impl Deflate {
             if agreed.is_some() || !extension.name.eq_ignore_ascii_case(NAME) {
                 return Err(AnswerError::UnexpectedExtension);
             }
-            agreed = Some(Offer::parse(&extension)?.check(self.config())?);
+            agreed = Some(Offer::parse(&extension)?.check(self.config(), self.least_bits())?);
         }
         Ok(agreed.map(|parameters| self.negotiated(parameters)))
     }
@@ -236,10 +241,11 @@ impl Offer {
         Ok(offer)
     }
 
-    /// A server's answer, where it can honour the offer.
-    fn accept(self, config: &DeflateConfig) -> Option<(Parameters, String)> {
+    /// A server's answer, where it can honour the offer. `least_bits` is the smallest window that the
+    /// engine compresses for.
+    fn accept(self, config: &DeflateConfig, least_bits: u8) -> Option<(Parameters, String)> {
         let server_bits = self.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS);
-        if server_bits < MIN_COMPRESSOR_WINDOW_BITS {
+        if server_bits < least_bits {
             return None;
         }
         let parameters = Parameters {
@@ -277,7 +283,7 @@ impl Offer {
     }
 
     /// A client's look at the answer.
-    fn check(self, config: &DeflateConfig) -> Result<Parameters, AnswerError> {
+    fn check(self, config: &DeflateConfig, least_bits: u8) -> Result<Parameters, AnswerError> {
         if config.server_no_context_takeover && !self.server_no_context_takeover {
             return Err(AnswerError::MissingParameter);
         }
@@ -291,7 +297,7 @@ impl Offer {
             ClientWindow::Absent => config.client_max_window_bits,
             // RFC 7692 7.1.2.2: an answer has a value.
             ClientWindow::WithoutValue => return Err(AnswerError::InvalidValue),
-            ClientWindow::Bits(bits) if bits < MIN_COMPRESSOR_WINDOW_BITS => {
+            ClientWindow::Bits(bits) if bits < least_bits => {
                 return Err(AnswerError::UnsupportedWindow);
             }
             ClientWindow::Bits(bits) => bits.min(config.client_max_window_bits),
@@ -346,7 +352,9 @@ impl fmt::Display for AnswerError {
             Self::DuplicateParameter => "answer has a parameter twice",
             Self::InvalidValue => "answer has a parameter with a value that is not allowed",
             Self::MissingParameter => "answer lacks a parameter that was offered",
-            Self::UnsupportedWindow => "answer asks for a window of 8 bits",
+            Self::UnsupportedWindow => {
+                "answer asks for a window of 8 bits, which the engine does not compress for"
+            }
         })
     }
 }
@@ -361,5 +369,5 @@ const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
 /// What a window has at most, and where nothing was agreed on (RFC 7692 7.1.2).
 pub(super) const MAX_WINDOW_BITS: u8 = 15;
-/// zlib's deflate makes 9 of 8, and what it then sends does not fit into the peer's window.
+/// What engines are asked for at least, where 8 were agreed on too.
 pub(super) const MIN_COMPRESSOR_WINDOW_BITS: u8 = 9;

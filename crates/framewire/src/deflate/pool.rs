@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 
 use super::engine::{Compressor, Decompressor, Engine};
-use super::negotiate::{InvalidConfig, MAX_WINDOW_BITS};
+use super::negotiate::{InvalidConfig, MAX_WINDOW_BITS, MIN_COMPRESSOR_WINDOW_BITS};
 use super::{DeflateConfig, Deflater, Inflater, Parameters, ZlibRs};
 use crate::lock::lock;
 use crate::protocol::Role;
@@ -90,6 +90,15 @@ impl Deflate {
                 decompressors: Mutex::default(),
             }),
         })
+    }
+
+    /// The smallest window, in bits, that the engine compresses for.
+    pub(super) fn least_bits(&self) -> u8 {
+        if self.shared.engine.fits_window_of_8_bits() {
+            8
+        } else {
+            MIN_COMPRESSOR_WINDOW_BITS
+        }
     }
 
     /// What is offered and agreed to.

@@ -34,6 +34,10 @@ impl Engine for ZlibRs {
         let inflate = Inflate::new(false, window_bits.clamp(9, 15));
         Box::new(Inflating(AssertUnwindSafe(inflate)))
     }
+
+    fn fits_window_of_8_bits(&self) -> bool {
+        true
+    }
 }
 
 impl Compressor for Deflating {
