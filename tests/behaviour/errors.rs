@@ -166,6 +166,7 @@ fn every_violation_has_its_words_its_code_and_the_peer_to_blame() {
         limits: Limits {
             message: 100,
             frame: 90,
+            ..Limits::UNLIMITED
         },
         ..Config::default()
     };

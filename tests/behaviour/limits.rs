@@ -113,6 +113,7 @@ fn control_frames_are_bound_by_no_limit_but_their_own() {
     let limits = Limits {
         message: 0,
         frame: 0,
+        ..Limits::UNLIMITED
     };
     for role in BOTH {
         let close = close_payload(1000, [b'x'; 123]);
@@ -134,6 +135,7 @@ fn each_message_is_counted_by_itself() {
         let limits = Limits {
             message: 3,
             frame: 3,
+            ..Limits::UNLIMITED
         };
         let frames = vec![to(role, FIN | BINARY, [0x5A; 3]); 50];
         let script = Script::new(role, wire(&frames)).limited(limits);

@@ -64,8 +64,11 @@ fn in_fragments(payload: &[u8], size: usize) -> Vec<u8> {
 }
 
 fn server(negotiated: &Negotiated, input: &[u8]) -> WebSocket<Script> {
-    let script = Script::new(input);
-    let mut websocket = support::connect(Role::Server, script, Config::default());
+    server_by(negotiated, input, Config::default())
+}
+
+fn server_by(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<Script> {
+    let mut websocket = support::connect(Role::Server, Script::new(input), config);
     websocket.set_deflate(negotiated);
     websocket
 }
@@ -135,6 +138,7 @@ fn the_message_buffer_stays_near_the_limit() {
     for limit in [0, 1, 100, 5000, 100_000] {
         let limits = Limits {
             message: limit,
+            compressed: Some(u64::MAX),
             ..Limits::default()
         };
         let mut server = Receiving::new(Role::Server, &negotiated(true), limits);
@@ -282,7 +286,7 @@ fn a_bomb_is_skipped_in_constant_memory() {
 /// What gives nothing, for ever.
 #[test]
 fn empty_blocks_cost_nothing() {
-    let nothing = [0x00, 0x00, 0x00, 0xff, 0xff].repeat(500_000);
+    let nothing = [0x00, 0x00, 0x00, 0xff, 0xff].repeat(400_000);
     let bytes = in_one_frame(&[&nothing[..], &[0x00]].concat());
     let mut server = server(&negotiated(true), &bytes);
     let info = measure(|| assert_eq!(server.next_message().unwrap().payload(), b""));
@@ -525,5 +529,71 @@ proptest! {
 fn noise_fails_or_is_a_message() {
     for len in 0..2000 {
         let _ = server(&negotiated(len % 2 == 0), &in_one_frame(&pattern(len))).next_message();
+    }
+}
+
+/// A compressed message that never ends, of blocks of which nothing comes out.
+fn endless_nothing(frames: usize) -> Vec<u8> {
+    let blocks = [0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(13_000);
+    let mut bytes = frame(Role::Client, RSV1 | BINARY, &blocks);
+    bytes.extend(frame(Role::Client, CONTINUATION, &blocks).repeat(frames));
+    bytes
+}
+
+/// By default twice the limit on the message, and 64 KiB: with the default of 1 MiB that is 33 frames
+/// of 65,000 bytes, and the header of the next one is refused.
+#[test]
+fn a_message_of_which_nothing_comes_out_is_bounded() {
+    let limit = 2 * MIB as u64 + (64 << 10);
+    let mut server = server_by(&negotiated(true), &endless_nothing(100), Config::default());
+    assert_eq!(
+        violation(&mut server),
+        Violation::CompressedTooBig { limit }
+    );
+    assert_eq!(close_code(&server), 1009);
+    let read = server.stream().calls.reads;
+    assert!(
+        read <= 140,
+        "it stopped reading after {read} reads of 16 KiB"
+    );
+}
+
+#[test]
+fn a_limit_on_compressed_bytes_holds_for_streamed_messages_where_it_is_set() {
+    let mut config = Config::default();
+    config.limits.compressed = Some(100_000);
+    let mut server = server_by(&negotiated(true), &endless_nothing(100), config);
+    let mut reader = server.message_reader().unwrap();
+    let error = reader.read(&mut [0; 100]).unwrap_err();
+    let limit = Violation::CompressedTooBig { limit: 100_000 };
+    let error = error.downcast::<Error>().unwrap();
+    assert!(matches!(error.kind(), ErrorKind::Violation(violation) if *violation == limit));
+
+    // Where it is not, a message of any size is read in constant memory.
+    let bytes = [endless_nothing(100), frame(Role::Client, FIN, b"\0")].concat();
+    let mut server = server_by(&negotiated(true), &bytes, Config::default());
+    let mut reader = server.message_reader().unwrap();
+    assert_eq!(reader.read(&mut [0; 100]).unwrap(), 0);
+}
+
+#[test]
+fn what_compression_makes_longer_is_within_the_limit() {
+    let noise = pattern(MIB);
+    for level in 0..=9 {
+        let mut compressor = ZlibRs.compressor(level, 15, 1);
+        let mut payload = vec![];
+        // Flushed every kilobyte, as a peer that streams may.
+        for piece in noise.chunks(1 << 10) {
+            let mut output = vec![0; 4 << 10];
+            let progress = compressor
+                .compress(piece, &mut output, Flush::Sync)
+                .unwrap();
+            payload.extend_from_slice(&output[..progress.produced]);
+        }
+        payload.truncate(payload.len() - 4);
+        assert!(payload.len() > MIB);
+        let bytes = in_one_frame(&payload);
+        let mut server = server_by(&negotiated(true), &bytes, Config::default());
+        assert!(server.next_message().unwrap().payload() == noise);
     }
 }

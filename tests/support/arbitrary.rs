@@ -198,6 +198,7 @@ pub fn limits() -> impl Strategy<Value = Limits> {
     let limit = || prop_oneof![3 => Just(None), 1 => (0_u64..150).prop_map(Some)];
     (limit(), limit()).prop_map(|(message, frame)| Limits {
         message: message.unwrap_or(Limits::UNLIMITED.message),
+        compressed: None,
         frame: frame.unwrap_or(Limits::UNLIMITED.frame),
     })
 }

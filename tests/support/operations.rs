@@ -110,6 +110,7 @@ pub const SMALL: Config = {
 const DEFAULT: Config = Config {
     limits: framewire::protocol::Limits {
         message: framewire::READ_LIMIT_STANDARD,
+        compressed: None,
         frame: framewire::frame::MAX_PAYLOAD,
     },
     chunk_size: framewire::CHUNK_SIZE_LOW_MEMORY,

@@ -50,6 +50,11 @@ pub enum Violation {
         /// The most that was allowed.
         limit: u64,
     },
+    /// A compressed message whose frames are over the limit, in bytes, whatever they decompress to.
+    CompressedTooBig {
+        /// The most that was allowed.
+        limit: u64,
+    },
     /// A data frame over the limit, which is in bytes.
     FrameTooBig {
         /// The most that was allowed.
@@ -66,7 +71,9 @@ impl Violation {
                 CloseCode::INVALID_PAYLOAD
             }
             Self::NoDecompressor => CloseCode::TRY_AGAIN_LATER,
-            Self::MessageTooBig { .. } | Self::FrameTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::MessageTooBig { .. }
+            | Self::CompressedTooBig { .. }
+            | Self::FrameTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -97,6 +104,9 @@ impl fmt::Display for Violation {
             Self::InvalidReason => f.write_str("close reason that is not UTF-8"),
             Self::InvalidDeflate => f.write_str("compressed message that is not deflate"),
             Self::NoDecompressor => f.write_str("all decompressors are in use"),
+            Self::CompressedTooBig { limit } => {
+                write!(f, "compressed message exceeds the limit of {limit} bytes")
+            }
             Self::MessageTooBig { limit } => {
                 write!(f, "message exceeds the limit of {limit} bytes")
             }

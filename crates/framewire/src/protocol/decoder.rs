@@ -262,6 +262,12 @@ impl Decoder {
     /// Holds the message under way to a limit that was changed after its header came.
     #[cfg(feature = "std")]
     pub(crate) fn check_message_limit(&mut self) -> Result<(), Violation> {
+        #[cfg(feature = "deflate")]
+        if self.is_inflated() {
+            return self
+                .check_compressed_limit()
+                .map_err(|violation| self.fail(violation));
+        }
         let limit = self.limits.message;
         if self.message.is_some() && self.message_len > limit {
             return Err(self.fail(Violation::MessageTooBig { limit }));
@@ -338,6 +344,21 @@ impl Decoder {
         Ok(())
     }
 
+    /// Whether the message under way is one that is decompressed.
+    #[cfg(feature = "deflate")]
+    fn is_inflated(&self) -> bool {
+        !self.inflated.is_none() && self.message_rsv.contains(self.inflated)
+    }
+
+    #[cfg(feature = "deflate")]
+    fn check_compressed_limit(&self) -> Result<(), Violation> {
+        let limit = self.limits.compressed_bound();
+        if self.message.is_some() && self.message_len > limit {
+            return Err(Violation::CompressedTooBig { limit });
+        }
+        Ok(())
+    }
+
     /// The bits that the first frame of a message may have.
     #[inline]
     fn allowed_rsv(&self) -> Rsv {
@@ -368,9 +389,10 @@ impl Decoder {
             });
         }
         #[cfg(feature = "deflate")]
-        if !self.inflated.is_none() && self.message_rsv.contains(self.inflated) {
+        if self.is_inflated() {
+            self.message_len = self.message_len.saturating_add(len);
             self.message.get_or_insert(opcode);
-            return Ok(());
+            return self.check_compressed_limit();
         }
         // Neither sum can overflow what a peer can send in the time there is; where it claims to,
         // the limit of 2^64 − 1 does not bind, and any other does.

@@ -18,6 +18,11 @@ pub struct Limits {
     /// The most bytes in one message, all fragments together. Default: [`READ_LIMIT_STANDARD`].
     /// The front ends lift it for messages that are read as a stream, which are not held.
     pub message: u64,
+    /// The most bytes of frames in one message that is compressed (RFC 7692), whatever they decompress
+    /// to: what bounds a message of which nothing ever comes out. Unlike `message` it holds, where it
+    /// is set, for messages that are read as a stream, too. Default: `None`, which is 64 KiB over twice
+    /// `message`.
+    pub compressed: Option<u64>,
     /// The most bytes in one data frame, however it is read. Default: 2^63 − 1, what a header can
     /// say.
     pub frame: u64,
@@ -27,8 +32,20 @@ impl Limits {
     /// No bound but the wire format's: for data that is never held, or a peer that is trusted.
     pub const UNLIMITED: Self = Self {
         message: u64::MAX,
+        compressed: None,
         frame: MAX_PAYLOAD,
     };
+}
+
+impl Limits {
+    /// The bound on the frames of a compressed message. Compression that gains nothing, and is flushed
+    /// now and then, adds some per cent.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compressed_bound(&self) -> u64 {
+        const SLACK: u64 = 64 << 10;
+        let derived = self.message.saturating_mul(2).saturating_add(SLACK);
+        self.compressed.unwrap_or(derived)
+    }
 }
 
 impl Default for Limits {
