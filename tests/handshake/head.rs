@@ -331,6 +331,11 @@ fn malformed_answers_are_errors_without_an_answer() {
         ("SSH-2.0-OpenSSH\r\n\r\n", ErrorKind::Version),
         ("HTTP/1.1 101 x\r\nX : a\r\n\r\n", ErrorKind::Malformed),
         ("HTTP/1.1 101 x\r\n X: a\r\n\r\n", ErrorKind::Malformed),
+        ("\r\nHTTP/1.1 101 x\r\n X: a\r\n\r\n", ErrorKind::Malformed),
+        (
+            "\r\n\r\nHTTP/1.1 101 x\r\n\tX: a\r\n\r\n",
+            ErrorKind::Malformed,
+        ),
         (
             "HTTP/1.1 101 x\r\nX: a\r\n \0\r\n\r\n",
             ErrorKind::Malformed,

@@ -87,7 +87,9 @@ fn parse(head: &[u8], headers: usize) -> Result<Response<()>, Error> {
 fn unfold(head: &[u8]) -> Option<Vec<u8>> {
     let is_fold = |at: usize| matches!(head[at..], [b'\r', b'\n', b' ' | b'\t', ..]);
     let ends_line = |at: &usize| head[*at..].starts_with(b"\r\n");
-    let first = (0..head.len()).filter(ends_line).nth(1)?;
+    // RFC 9112 2.2: empty lines before the status line are ignored.
+    let start = head.iter().position(|byte| !b"\r\n".contains(byte))?;
+    let first = (start..head.len()).filter(ends_line).nth(1)?;
     let mut folds = (first..head.len()).filter(|&at| is_fold(at)).peekable();
     folds.peek()?;
     let mut unfolded = head.to_vec();
