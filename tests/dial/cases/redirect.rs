@@ -79,7 +79,11 @@ fn redirect_is_an_error_that_tells_where_to() {
 
 #[test]
 fn redirect_to_nowhere_is_a_refusal() {
-    for location in ["ftp://a.example/", "http://u:p@a.example/", "/a b"] {
+    for location in [
+        "ftp://a.example/",
+        "http://u:p@a.example/",
+        "//b\u{fc}cher.example/",
+    ] {
         let (address, _) = redirecting(move |_| location.to_owned());
         let connector = Connector::new().follow_redirects(9);
         let error = failure(&connector, &format!("ws://{address}/"));

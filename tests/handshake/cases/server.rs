@@ -289,8 +289,8 @@ fn first_accepted_protocol_that_is_offered_is_switched_to() {
     assert_eq!(upgraded.protocol(), "echo/2");
     assert_eq!(
         upgraded.get_ref().output(),
-        "HTTP/1.1 101 Switching Protocols\r\nx-node: 3\r\nconnection: Upgrade\r\n\
-         upgrade: echo/2\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nX-Node: 3\r\nConnection: Upgrade\r\n\
+         Upgrade: echo/2\r\n\r\n"
     );
 }
 
