@@ -386,7 +386,7 @@ fn folded_lines_count_as_lines_and_bytes() {
         let input = format!("HTTP/1.1 101 x\r\n{lines}\r\n");
         ResponseDecoder::new(&limits).decode(input.as_bytes())
     };
-    assert!(decode(&"X: a\r\n b\r\n c\r\n").unwrap().1.is_some());
+    assert!(decode("X: a\r\n b\r\n c\r\n").unwrap().1.is_some());
     let error = decode("X: a\r\n b\r\n c\r\n d\r\n").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
 }
