@@ -1,6 +1,7 @@
 //! What a hostile peer can do with compression, and what it costs.
 
 use std::io::{self, Read, Write};
+use std::num::NonZeroU64;
 
 use allocation_counter::measure;
 use framewire::deflate::{DeflateConfig, Engine as _, Flush, Negotiated, ZlibRs};
@@ -138,7 +139,7 @@ fn the_message_buffer_stays_near_the_limit() {
     for limit in [0, 1, 100, 5000, 100_000] {
         let limits = Limits {
             message: limit,
-            compressed: Some(u64::MAX),
+            compressed: NonZeroU64::new(u64::MAX),
             ..Limits::default()
         };
         let mut server = Receiving::new(Role::Server, &negotiated(true), limits);
@@ -561,7 +562,7 @@ fn a_message_of_which_nothing_comes_out_is_bounded() {
 #[test]
 fn a_limit_on_compressed_bytes_holds_for_streamed_messages_where_it_is_set() {
     let mut config = Config::default();
-    config.limits.compressed = Some(100_000);
+    config.limits.compressed = NonZeroU64::new(100_000);
     let mut server = server_by(&negotiated(true), &endless_nothing(100), config);
     let mut reader = server.message_reader().unwrap();
     let error = reader.read(&mut [0; 100]).unwrap_err();

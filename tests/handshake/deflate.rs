@@ -151,7 +151,7 @@ fn a_response_carries_what_was_agreed_on() {
 fn rfc7692_7_1_offers_that_are_rubbish_are_declined() {
     for value in [
         &b"="[..],
-        b"permessage-deflate; server_max_window_bits=8",
+        b"permessage-deflate; server_max_window_bits=7",
         b"permessage-deflate; server_max_window_bits=\"",
         b"permessage-deflate; client_max_window_bits=\xff",
         b"\xe9",

@@ -11,6 +11,7 @@ mod places;
 mod policy;
 mod poll;
 mod request;
+mod stall;
 mod tokio;
 mod traffic;
 
@@ -51,6 +52,7 @@ fn serve(options: &Options, acceptor: Acceptor) -> Result<(), String> {
     let server = Server::new(options, acceptor)?;
     let listener = TcpListener::bind(&options.listen)
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    stall::bound_unsent(&listener);
     match options.engine {
         Engine::Blocking => blocking::run(server, listener),
         Engine::Poll => poll::run(server, listener),

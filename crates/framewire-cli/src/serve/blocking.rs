@@ -167,11 +167,12 @@ impl Threads {
         WebSocket::from_established(established, Role::Server, self.server.config)?.split()
     }
 
-    /// Sets what an echo needs of a connection: small messages leave at once, and a peer that takes
-    /// nothing holds up a thread for a bounded time.
+    /// Sets what an echo needs of a connection: a peer that takes nothing holds up a thread for a
+    /// bounded time.
     fn set_up(&self, stream: &Stream) -> io::Result<()> {
-        stream.get_ref().set_nodelay()?;
-        stream.set_write_timeout(Some(self.server.write_timeout))
+        let limit = self.server.write_timeout;
+        stream.get_ref().end_when_stalled_for(limit)?;
+        stream.set_write_timeout(Some(limit))
     }
 }
 

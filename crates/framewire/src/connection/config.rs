@@ -12,7 +12,7 @@ pub const CHUNK_SIZE_BALANCED: usize = 8 << 10;
 pub const CHUNK_SIZE_STREAMING: usize = 32 << 10;
 
 /// The sizes and bounds of one connection. Every field has a default that it states, and zero is
-/// never taken for it.
+/// never taken for it. Sizes of 4 GiB and more count as one byte less than that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
     /// What the peer may send at most. Default: messages of 1 MiB, frames of any length.

@@ -33,7 +33,7 @@ impl<S: Write> Writer<S> {
 
     /// The most that the write buffer keeps when it is empty.
     pub(crate) fn most_kept(&self) -> usize {
-        self.write_buffer + MAX_HEADER + self.chunk_size
+        self.write_buffer() + MAX_HEADER + self.chunk_size()
     }
 
     /// Writes what waits and then `tail`, all of which the connection has taken: what the stream

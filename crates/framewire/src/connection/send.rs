@@ -61,7 +61,7 @@ impl<S: Write> Writer<S> {
             return Ok(rest);
         }
         self.make_room(payload.len())?;
-        if self.pending() + MAX_HEADER + payload.len() > self.write_buffer {
+        if self.pending() + MAX_HEADER + payload.len() > self.write_buffer() {
             return self.begin_checked(true, rsv, opcode, payload);
         }
         self.append(true, rsv, opcode, payload)?;
@@ -79,7 +79,7 @@ impl<S: Write> Writer<S> {
         self.check_message(opcode)?;
         #[cfg(feature = "deflate")]
         if rsv.is_none() && self.sender.compresses(payload.len()) {
-            self.make_room(payload.len().min(self.chunk_size))?;
+            self.make_room(payload.len().min(self.chunk_size()))?;
             return self.begin_compressed(opcode, payload);
         }
         Ok(None)
@@ -94,7 +94,7 @@ impl<S: Write> Writer<S> {
         self.check_message(opcode)?;
         self.write_reply();
         let len = payload.as_ref().len();
-        let is_full = self.pending() > 0 && self.pending() + MAX_HEADER + len > self.write_buffer;
+        let is_full = self.pending() > 0 && self.pending() + MAX_HEADER + len > self.write_buffer();
         if is_full || self.in_frame.is_some() {
             return Err(TryFeedError::Full(payload));
         }
@@ -111,7 +111,7 @@ impl<S: Write> Writer<S> {
     #[cfg(feature = "futures")]
     pub(crate) fn make_ready(&mut self) -> Result<(), Error> {
         self.check_no_stream()?;
-        self.make_room(self.chunk_size)
+        self.make_room(self.chunk_size())
     }
 
     /// Takes a message whole, of any length: what the stream does not take now is kept, over the bound
@@ -122,7 +122,7 @@ impl<S: Write> Writer<S> {
         if let Some(rest) = self.begin_if_compressed(opcode, Rsv::NONE, payload)? {
             return self.send_all(rest);
         }
-        if self.pending() + MAX_HEADER + payload.len() <= self.write_buffer {
+        if self.pending() + MAX_HEADER + payload.len() <= self.write_buffer() {
             return self.append(true, Rsv::NONE, opcode, payload);
         }
         let rest = self.begin_checked(true, Rsv::NONE, opcode, payload)?;
@@ -202,7 +202,7 @@ impl<S: Write> Writer<S> {
                     self.write_out(&mut &[][..])?;
                 }
                 // As much as the write buffer holds is masked for each write.
-                for chunk in payload[*done..].chunks(self.write_buffer.max(self.chunk_size)) {
+                for chunk in payload[*done..].chunks(self.write_buffer().max(self.chunk_size())) {
                     self.reserve(chunk.len());
                     append_payload(header, chunk, *done as u64, &mut self.output);
                     *done += chunk.len();
@@ -255,13 +255,13 @@ impl<S: Write> Writer<S> {
         opcode: Opcode,
         payload: &'p [u8],
     ) -> Result<Rest<'p>, Error> {
-        self.make_room(payload.len().min(self.chunk_size))?;
-        if payload.len() <= self.chunk_size || opcode.is_control() {
+        self.make_room(payload.len().min(self.chunk_size()))?;
+        if payload.len() <= self.chunk_size() || opcode.is_control() {
             self.append(fin, rsv, opcode, payload)?;
             return Ok(Rest::Nothing);
         }
         let header = self.encode(fin, rsv, opcode, payload)?;
-        self.reserve(MAX_HEADER + self.chunk_size);
+        self.reserve(MAX_HEADER + self.chunk_size());
         append_frame(&header, &[], &mut self.output);
         self.in_frame = Some(opcode);
         Ok(match header.mask() {
@@ -278,7 +278,7 @@ impl<S: Write> Writer<S> {
     fn begin_made<'p>(&mut self, opcode: Opcode, frame: &'p [u8]) -> Result<Rest<'p>, Error> {
         let made = self.sender.encoder_mut().made_message(opcode);
         made.map_err(|error| self.send_error(error))?;
-        if self.may_wait() && self.pending() + frame.len() <= self.write_buffer {
+        if self.may_wait() && self.pending() + frame.len() <= self.write_buffer() {
             self.reserve(frame.len());
             self.output.extend_from_slice(frame);
             return Ok(Rest::Nothing);
@@ -302,7 +302,7 @@ impl<S: Write> Writer<S> {
             return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
         }
         let needed = self.pending() + MAX_HEADER + len;
-        if self.stalled || self.pending() > 0 && needed > self.write_buffer {
+        if self.stalled || self.pending() > 0 && needed > self.write_buffer() {
             self.write_out(&mut &[][..])?;
         }
         self.write_reply();

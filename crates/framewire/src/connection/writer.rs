@@ -55,8 +55,9 @@ pub struct Writer<S> {
     /// Whether what is written may wait for what is written after it.
     pub(super) holds_back: bool,
     pub(super) buffers: Buffers,
-    pub(crate) chunk_size: usize,
-    pub(crate) write_buffer: usize,
+    // Of 32 bits, so that the task of a connection is not rounded up to more.
+    chunk_size: u32,
+    write_buffer: u32,
 }
 
 impl<S> Writer<S> {
@@ -77,8 +78,8 @@ impl<S> Writer<S> {
             in_frame: None,
             holds_back: false,
             buffers,
-            chunk_size: config.chunk_size,
-            write_buffer: config.write_buffer,
+            chunk_size: u32::try_from(config.chunk_size).unwrap_or(u32::MAX),
+            write_buffer: u32::try_from(config.write_buffer).unwrap_or(u32::MAX),
         }
     }
 
@@ -142,7 +143,11 @@ impl<S> Writer<S> {
     }
 
     pub(crate) fn chunk_size(&self) -> usize {
-        self.chunk_size
+        self.chunk_size as usize
+    }
+
+    pub(super) fn write_buffer(&self) -> usize {
+        self.write_buffer as usize
     }
 
     /// The frame of which the caller that began it still has payload.
@@ -216,7 +221,7 @@ impl<S: Write> Writer<S> {
     }
 
     fn reply_pong(&mut self, payload: ControlPayload) {
-        let has_room = self.in_frame.is_none() && self.pending() < self.write_buffer;
+        let has_room = self.in_frame.is_none() && self.pending() < self.write_buffer();
         if has_room && self.failed.is_none() && !self.sender.has_reply() {
             if self.sender.is_closing() {
                 return;
@@ -253,7 +258,7 @@ impl<S: Write> Writer<S> {
 
     /// Moves the pending reply, if any, into the write buffer where that has room.
     pub(crate) fn write_reply(&mut self) {
-        if self.sender.has_reply() && self.in_frame.is_none() && self.pending() < self.write_buffer
+        if self.sender.has_reply() && self.in_frame.is_none() && self.pending() < self.write_buffer()
         {
             self.reserve(MAX_HEADER + MAX_CONTROL_PAYLOAD);
             // Without entropy for a key the reply stays pending.
@@ -268,10 +273,10 @@ impl<S: Write> Writer<S> {
         rsv: Rsv,
         chunk_size: usize,
     ) -> Result<Fragment, Error> {
-        if chunk_size == 0 || chunk_size > self.chunk_size {
+        if chunk_size == 0 || chunk_size > self.chunk_size() {
             return Err(ErrorKind::ChunkSize {
                 requested: chunk_size,
-                limit: self.chunk_size,
+                limit: self.chunk_size(),
             }
             .into());
         }
@@ -353,7 +358,7 @@ impl<S: Write> Writer<S> {
 
     /// Whether a message that was taken may wait for those after it.
     pub(crate) fn may_wait(&self) -> bool {
-        self.holds_back && self.pending() < self.write_buffer
+        self.holds_back && self.pending() < self.write_buffer()
     }
 
     /// Flushes what was taken: what the stream does not take now goes out later.

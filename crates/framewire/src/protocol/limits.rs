@@ -1,6 +1,7 @@
 //! What a peer may send at most.
 
 use crate::frame::MAX_PAYLOAD;
+use core::num::NonZeroU64;
 
 /// 64 KiB: messages of devices and chats.
 pub const READ_LIMIT_SMALL: u64 = 64 << 10;
@@ -22,7 +23,7 @@ pub struct Limits {
     /// to: what bounds a message of which nothing ever comes out. Unlike `message` it holds, where it
     /// is set, for messages that are read as a stream, too. Default: `None`, which is 64 KiB over twice
     /// `message`.
-    pub compressed: Option<u64>,
+    pub compressed: Option<NonZeroU64>,
     /// The most bytes in one data frame, however it is read. Default: 2^63 − 1, what a header can
     /// say.
     pub frame: u64,
@@ -44,7 +45,7 @@ impl Limits {
     pub(crate) fn compressed_bound(&self) -> u64 {
         const SLACK: u64 = 64 << 10;
         let derived = self.message.saturating_mul(2).saturating_add(SLACK);
-        self.compressed.unwrap_or(derived)
+        self.compressed.map_or(derived, NonZeroU64::get)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use framewire::{Duplicate, Socket};
 
 use crate::serve::reset_on_close;
+use crate::serve::stall::{Stall, slice};
 
 /// A [`TcpStream`] that is duplicated without a second file descriptor, of which a process has few.
 #[derive(Debug)]
@@ -21,6 +22,18 @@ struct Shared {
     socket: TcpStream,
     /// Whether the connection was ended since its peer took nothing.
     is_stalled: AtomicBool,
+    writes: Mutex<Writes>,
+}
+
+/// How long a peer may hold up a write.
+#[derive(Debug, Default)]
+struct Writes {
+    /// How long the peer may take nothing; `None` until the connection is open.
+    limit: Option<Duration>,
+    /// Since when it has taken nothing.
+    stall: Option<Stall>,
+    /// How long one write may block.
+    timeout: Option<Duration>,
 }
 
 impl SharedSocket {
@@ -29,6 +42,7 @@ impl SharedSocket {
             shared: Arc::new(Shared {
                 socket,
                 is_stalled: AtomicBool::new(false),
+                writes: Mutex::default(),
             }),
         }
     }
@@ -38,9 +52,15 @@ impl SharedSocket {
         self.shared.is_stalled.load(Ordering::Acquire)
     }
 
-    /// Small messages leave at once.
-    pub(crate) fn set_nodelay(&self) -> io::Result<()> {
-        self.socket().set_nodelay(true)
+    /// Ends the connection whose peer takes nothing for so long.
+    pub(crate) fn end_when_stalled_for(&self, limit: Duration) -> io::Result<()> {
+        self.writes().limit = Some(limit);
+        Socket::set_write_timeout(self, Some(limit))
+    }
+
+    fn writes(&self) -> MutexGuard<'_, Writes> {
+        let writes = self.shared.writes.lock();
+        writes.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Another handle to the same connection.
@@ -73,12 +93,40 @@ impl SharedSocket {
         &self.shared.socket
     }
 
-    /// Ends the connection of a peer that took nothing in time: under a thread that reads, too.
-    fn end_if_stalled(&self, written: io::Result<usize>) -> io::Result<usize> {
-        let kind = written.as_ref().map_err(io::Error::kind);
-        if !matches!(kind, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)) {
-            return written;
+    /// Writes once, for as long as a write may block and the peer may take nothing.
+    ///
+    /// The system is given a part of that time, again and again: what a write has taken before it
+    /// blocked does not say when the peer took something.
+    fn write_in_time(
+        &self,
+        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let begun = Instant::now();
+        loop {
+            let written = write(self.socket());
+            let kind = written.as_ref().map_err(io::Error::kind);
+            let mut writes = self.writes();
+            let Some(limit) = writes.limit else {
+                return written;
+            };
+            if !matches!(kind, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)) {
+                writes.stall = None;
+                return written;
+            }
+            let now = Instant::now();
+            let stall = writes.stall.get_or_insert_with(|| Stall::begin(begun));
+            if stall.is_over(now, limit) {
+                drop(writes);
+                return self.end_stalled();
+            }
+            if writes.timeout.is_some_and(|timeout| now - begun >= timeout) {
+                return written;
+            }
         }
+    }
+
+    /// Ends the connection of a peer that took nothing in time: under a thread that reads, too.
+    fn end_stalled(&self) -> io::Result<usize> {
         self.shared.is_stalled.store(true, Ordering::Release);
         reset_on_close(self.socket());
         // One that is gone already is well.
@@ -96,13 +144,11 @@ impl Read for SharedSocket {
 
 impl Write for SharedSocket {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.socket().write(buf);
-        self.end_if_stalled(written)
+        self.write_in_time(|mut socket| socket.write(buf))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let written = self.socket().write_vectored(bufs);
-        self.end_if_stalled(written)
+        self.write_in_time(|mut socket| socket.write_vectored(bufs))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -116,7 +162,25 @@ impl Socket for SharedSocket {
     }
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.socket().set_write_timeout(timeout)
+        let mut writes = self.writes();
+        writes.timeout = timeout;
+        let part = writes.limit.map(slice);
+        self.socket().set_write_timeout(match (timeout, part) {
+            (Some(timeout), Some(part)) => Some(timeout.min(part)),
+            (timeout, part) => timeout.or(part),
+        })
+    }
+
+    fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        self.socket().read_timeout()
+    }
+
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(self.writes().timeout)
+    }
+
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.socket().set_nodelay(nodelay)
     }
 }
 

@@ -80,7 +80,7 @@ impl Connection {
         match &self.state {
             State::Handshake(handshake) => Some(handshake.deadline),
             State::Open(echo) => echo.as_ref()?.deadline(),
-            State::Ending(ending) => Some(ending.deadline),
+            State::Ending(ending) => Some(ending.deadline()),
         }
     }
 
@@ -133,16 +133,19 @@ impl Connection {
                 let refusal = handshake.expire();
                 self.refuse(refusal, shared)
             }
-            State::Open(_) | State::Ending(_) => self.last_turn(shared),
+            State::Open(_) | State::Ending(_) => self.try_again(shared),
         }
     }
 
-    /// Ends the connection unless its peer has taken something, of which no event tells before it is a
-    /// good part of what the system holds.
-    fn last_turn(&mut self, shared: &mut Shared) -> Turn {
-        let deadline = self.deadline();
+    /// Tries again, and ends the connection whose peer has taken nothing for too long.
+    fn try_again(&mut self, shared: &mut Shared) -> Turn {
         let turn = self.turn(shared);
-        if turn == Turn::Gone || self.deadline() != deadline {
+        let is_given_up = match &self.state {
+            State::Open(Some(echo)) => echo.is_given_up(),
+            State::Ending(ending) => ending.is_given_up(),
+            State::Handshake(_) | State::Open(None) => false,
+        };
+        if turn == Turn::Gone || !is_given_up {
             return turn;
         }
         match &self.state {

@@ -11,6 +11,7 @@ use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Side};
 use super::connection::Turn;
 use super::stream;
 use crate::serve::GOODBYE;
+use crate::serve::stall::Stall;
 use crate::serve::traffic::Traffic;
 
 /// An open connection that is in the middle of something.
@@ -28,8 +29,8 @@ pub(super) struct Echo {
     unread: Vec<u8>,
     /// How long the peer may take nothing.
     write_timeout: Duration,
-    /// When the peer has taken nothing for too long; `None` while nothing waits.
-    stalled: Option<Instant>,
+    /// Since when the peer has taken nothing; `None` while nothing waits.
+    stalled: Option<Stall>,
     /// Whether this end has sent the first Close frame.
     has_closed: bool,
 }
@@ -59,9 +60,16 @@ impl Echo {
         self.session.set_deflate(negotiated);
     }
 
-    /// When the connection is to be ended because its peer takes nothing.
+    /// When what waits is to be tried again.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        Some(self.stalled?.next_try(self.write_timeout))
+    }
+
+    /// Whether the peer has taken nothing for too long.
+    pub(super) fn is_given_up(&self) -> bool {
+        let limit = self.write_timeout;
         self.stalled
+            .is_some_and(|stall| stall.is_over(Instant::now(), limit))
     }
 
     pub(super) fn is_at_rest(&self) -> bool {
@@ -227,7 +235,7 @@ impl Echo {
         let sent = stream::write(stream, output, &mut written);
         if let Ok(false) = sent {
             self.waiting.extend_from_slice(&output[written..]);
-            self.stalled = Some(Instant::now() + self.write_timeout);
+            self.stalled = Some(Stall::begin(Instant::now()));
         }
         output.clear();
         Ok(sent?)
@@ -235,9 +243,9 @@ impl Echo {
 
     /// Writes what waits, and says whether nothing does any more.
     fn send_waiting(&mut self, stream: &mut impl Write) -> Result<bool, Error> {
-        if self.stalled.is_none() {
+        let Some(stall) = &mut self.stalled else {
             return Ok(true);
-        }
+        };
         let before = self.written;
         if stream::write(stream, &self.waiting, &mut self.written)? {
             self.waiting = Vec::new();
@@ -245,8 +253,11 @@ impl Echo {
             self.stalled = None;
             return Ok(true);
         }
+        let now = Instant::now();
         if self.written > before {
-            self.stalled = Some(Instant::now() + self.write_timeout);
+            *stall = Stall::begin(now);
+        } else {
+            stall.failed(now);
         }
         Ok(false)
     }
@@ -437,12 +448,17 @@ mod tests {
     fn some_progress_puts_the_deadline_off_and_none_does_not() {
         let mut setting = Setting::new(10);
         setting.turn(&frame(0x82, &[7; 1000])).unwrap();
-        let first = setting.echo.deadline();
+        let limit = setting.echo.write_timeout;
+        let begun = setting.echo.stalled.unwrap();
+        let is_over = |setting: &Setting| {
+            let end = begun.next_try(Duration::ZERO) + limit;
+            setting.echo.stalled.unwrap().is_over(end, limit)
+        };
         setting.turn(&[]).unwrap();
-        assert_eq!(setting.echo.deadline(), first);
+        assert!(is_over(&setting));
         setting.script.room = 10;
         setting.turn(&[]).unwrap();
-        assert!(setting.echo.deadline() > first);
+        assert!(!is_over(&setting));
     }
 
     #[test]

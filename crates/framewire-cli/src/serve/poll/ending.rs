@@ -6,6 +6,7 @@ use super::connection::Turn;
 use super::stream::{self, Stream};
 use crate::serve::LINGER;
 use crate::serve::places::Place;
+use crate::serve::stall::Stall;
 
 /// The last bytes go out, then what still comes is read away.
 ///
@@ -18,19 +19,41 @@ pub(super) struct Ending {
     written: usize,
     is_shut: bool,
     write_timeout: Duration,
-    pub(super) deadline: Instant,
+    /// Since when the peer has taken none of the last bytes.
+    stall: Stall,
+    /// Until when what still comes is read away, once they have gone out.
+    end: Instant,
 }
 
 impl Ending {
     pub(super) fn new(place: Place, output: Vec<u8>, write_timeout: Duration) -> Self {
+        let now = Instant::now();
         Self {
             place,
             output,
             written: 0,
             is_shut: false,
             write_timeout,
-            deadline: Instant::now() + write_timeout,
+            stall: Stall::begin(now),
+            end: now,
         }
+    }
+
+    /// When to go on at the latest.
+    pub(super) fn deadline(&self) -> Instant {
+        if self.is_shut {
+            return self.end;
+        }
+        self.stall.next_try(self.write_timeout)
+    }
+
+    /// Whether the peer has had its time, to take the last bytes or to end its side.
+    pub(super) fn is_given_up(&self) -> bool {
+        let now = Instant::now();
+        if self.is_shut {
+            return now >= self.end;
+        }
+        self.stall.is_over(now, self.write_timeout)
     }
 
     /// Whether the last bytes have not all gone out.
@@ -45,8 +68,11 @@ impl Ending {
             match stream::write(stream, &self.output, &mut self.written) {
                 Ok(true) => {}
                 Ok(false) => {
+                    let now = Instant::now();
                     if self.written > before {
-                        self.deadline = Instant::now() + self.write_timeout;
+                        self.stall = Stall::begin(now);
+                    } else {
+                        self.stall.failed(now);
                     }
                     return Turn::Wait;
                 }
@@ -57,7 +83,7 @@ impl Ending {
             }
             self.is_shut = true;
             self.output = Vec::new();
-            self.deadline = Instant::now() + LINGER;
+            self.end = Instant::now() + LINGER;
         }
         match stream::read(stream, input) {
             Ok(Some(1..)) => Turn::Again,

@@ -4,28 +4,30 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::serve::reset_on_close;
+use crate::serve::stall::Stall;
 
 /// A socket that fails when the peer has taken nothing for as long as a write may take.
 #[derive(Debug)]
 pub(super) struct Socket {
     socket: TcpStream,
     /// `None` while the peer takes what it is sent.
-    stall: Option<Box<Stall>>,
+    waiting: Option<Box<Waiting>>,
 }
 
 #[derive(Debug)]
-struct Stall {
-    /// Until when the peer has to take something.
+struct Waiting {
+    stall: Stall,
+    /// Until when to wait before what waits is tried again.
     time: Pin<Box<Sleep>>,
-    /// Whether it did not.
+    /// Whether the peer is given up.
     is_over: bool,
 }
 
@@ -41,7 +43,7 @@ impl Socket {
     pub(super) fn new(socket: TcpStream) -> Self {
         Self {
             socket,
-            stall: None,
+            waiting: None,
         }
     }
 
@@ -52,7 +54,7 @@ impl Socket {
 
     /// Whether the peer has taken nothing for as long as a write may take.
     pub(super) fn is_stalled(&self) -> bool {
-        self.stall.as_ref().is_some_and(|stall| stall.is_over)
+        self.waiting.as_ref().is_some_and(|waiting| waiting.is_over)
     }
 
     /// Bounds how long a write may wait.
@@ -60,32 +62,41 @@ impl Socket {
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
-        again: impl FnOnce(SockRef<'_>) -> io::Result<usize>,
+        again: impl Fn(SockRef<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.stall = None;
+            self.waiting = None;
             return written;
         }
-        let stall = self.stall.get_or_insert_with(|| Box::new(Stall::begin()));
-        ready!(stall.time.as_mut().poll(cx));
-        // The system wakes a task only when the peer has taken a good part of what it holds. Less is
-        // something, too.
-        let written = again(SockRef::from(&self.socket));
-        if matches!(&written, Err(error) if error.kind() == ErrorKind::WouldBlock) {
-            stall.is_over = true;
-            reset_on_close(&self.socket);
-            return Poll::Ready(Err(failed()));
+        let limit = WRITE_TIMEOUT.get().copied().unwrap_or(Duration::MAX);
+        let begin = || Box::new(Waiting::begin(limit));
+        let waiting = self.waiting.get_or_insert_with(begin);
+        loop {
+            ready!(waiting.time.as_mut().poll(cx));
+            let written = again(SockRef::from(&self.socket));
+            if !matches!(&written, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+                self.waiting = None;
+                return Poll::Ready(written);
+            }
+            let now = Instant::now();
+            if waiting.stall.is_over(now, limit) {
+                waiting.is_over = true;
+                reset_on_close(&self.socket);
+                return Poll::Ready(Err(failed()));
+            }
+            waiting.stall.failed(now);
+            let next = waiting.stall.next_try(limit);
+            waiting.time.as_mut().reset(next.into());
         }
-        self.stall = None;
-        Poll::Ready(written)
     }
 }
 
-impl Stall {
-    fn begin() -> Self {
-        let limit = WRITE_TIMEOUT.get().copied();
+impl Waiting {
+    fn begin(limit: Duration) -> Self {
+        let stall = Stall::begin(Instant::now());
         Self {
-            time: Box::pin(sleep(limit.unwrap_or(Duration::MAX))),
+            time: Box::pin(sleep_until(stall.next_try(limit).into())),
+            stall,
             is_over: false,
         }
     }
@@ -98,9 +109,12 @@ impl AsyncRead for Socket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // Who only reads would never learn of it.
-        if this.is_stalled() {
-            return Poll::Ready(Err(failed()));
+        // A peer that takes nothing is not read from, so that what answers it is bounded: the task is
+        // woken for what waits to be written.
+        match &this.waiting {
+            None => {}
+            Some(waiting) if waiting.is_over => return Poll::Ready(Err(failed())),
+            Some(_) => return Poll::Pending,
         }
         Pin::new(&mut this.socket).poll_read(cx, buf)
     }
