@@ -374,9 +374,10 @@ fn what_only_asks_sends_no_reply_that_is_owed() {
     let ping = frame(Role::Client, FIN | PING, b"?");
     let takes = Arc::new(AtomicBool::new(false));
     let taking = Arc::clone(&takes);
-    let stream = Hooked::new(move |_, _| match taking.load(Ordering::SeqCst) {
-        true => Ok(()),
-        false => Err(io::ErrorKind::WouldBlock.into()),
+    let stream = Hooked::new(move |_, _| {
+        let takes = taking.load(Ordering::SeqCst);
+        let full = || io::ErrorKind::WouldBlock.into();
+        takes.then_some(()).ok_or_else(full)
     });
     stream.say(&[&text[..], &ping, &text].concat());
     let server = WebSocket::server(stream.clone(), config).unwrap();

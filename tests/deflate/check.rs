@@ -144,12 +144,14 @@ fn an_engine_that_breaks_a_rule_is_told_which() {
     }
 }
 
+type Send = fn(&mut WebSocket<Wire>) -> Result<(), framewire::Error>;
+
 /// Nothing of a message goes out that a broken engine has made, and nothing panics.
 #[test]
 fn what_a_broken_engine_makes_is_not_sent() {
     use Broken::{Fails, NoTail, Nothing, TooGreedy, TooMuch};
     for broken in [NoTail, Nothing, TooMuch, TooGreedy, Fails] {
-        let sends: [fn(&mut WebSocket<Wire>) -> Result<(), framewire::Error>; 4] = [
+        let sends: [Send; 4] = [
             |websocket| websocket.write_message(Opcode::Binary, &[7; 300]),
             |websocket| websocket.feed_message(Opcode::Binary, &[7; 300]),
             |websocket| {

@@ -74,7 +74,6 @@ impl Reader {
                 1 => {
                     let lengths: Vec<usize> = (0..288)
                         .map(|symbol| match symbol {
-                            0..144 => 8,
                             144..256 => 9,
                             256..280 => 7,
                             _ => 8,

@@ -299,12 +299,10 @@ impl Reader {
                         return Ok(len);
                     }
                 }
-                Some(PieceEvent::Control(event)) => {
-                    if handle(&mut self.apart, &event, transport) {
-                        return Err(self.close(transport));
-                    }
+                Some(PieceEvent::Control(event)) if handle(&mut self.apart, &event, transport) => {
+                    return Err(self.close(transport));
                 }
-                None => {}
+                Some(PieceEvent::Control(_)) | None => {}
             }
             self.fill_if_empty(transport)?;
         }
@@ -411,7 +409,6 @@ impl Reader {
             };
             self.unread.start += used;
             match event {
-                None => {}
                 Some(Event::Message(message)) => {
                     let (opcode, rsv, len) =
                         (message.opcode(), message.rsv(), message.payload().len());
@@ -420,11 +417,10 @@ impl Reader {
                     self.note_use(place.is_none());
                     return Ok(Some(Found { opcode, rsv, place }));
                 }
-                Some(control) => {
-                    if handle(&mut self.apart, &control, transport) {
-                        return Err(self.close(transport));
-                    }
+                Some(control) if handle(&mut self.apart, &control, transport) => {
+                    return Err(self.close(transport));
                 }
+                Some(_) | None => {}
             }
         }
         Ok(None)

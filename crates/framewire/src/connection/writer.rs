@@ -258,7 +258,9 @@ impl<S: Write> Writer<S> {
 
     /// Moves the pending reply, if any, into the write buffer where that has room.
     pub(crate) fn write_reply(&mut self) {
-        if self.sender.has_reply() && self.in_frame.is_none() && self.pending() < self.write_buffer()
+        if self.sender.has_reply()
+            && self.in_frame.is_none()
+            && self.pending() < self.write_buffer()
         {
             self.reserve(MAX_HEADER + MAX_CONTROL_PAYLOAD);
             // Without entropy for a key the reply stays pending.

@@ -202,7 +202,7 @@ fn check_decompressor(engine: &dyn Engine) -> Result<(), Fault> {
         .collect();
     let compressed = compressed.map_err(|rule| (1000, rule))?;
     let mut ours = engine.decompressor(15);
-    for room in (1..MIN_ROOM + 1).chain([100, 1000, 100_000]) {
+    for room in (1..=MIN_ROOM).chain([100, 1000, 100_000]) {
         for piece in [1, 7, usize::MAX] {
             let fault = |rule| (room, rule);
             for (message, compressed) in messages.iter().zip(&compressed) {

@@ -13,6 +13,7 @@ pub(super) fn set_nodelay<S: 'static>(stream: &S, nodelay: bool) -> io::Result<(
 
 /// Leaves the option to the program.
 #[cfg(not(feature = "tokio-net"))]
+#[expect(clippy::unnecessary_wraps, reason = "as with the feature")]
 pub(super) fn set_nodelay<S: 'static>(_stream: &S, _nodelay: bool) -> io::Result<()> {
     Ok(())
 }
