@@ -1,6 +1,5 @@
 //! An axum application and clients over HTTP/1.1 and HTTP/2.
 
-use std::error::Error as _;
 use std::net::SocketAddr;
 
 use crate::client::{Http2, Http2Stream, answer, header, patiently, request, status};
@@ -318,7 +317,7 @@ async fn handler_may_look_at_the_rejection() {
             Err(rejection) => {
                 let kind = rejection.error().kind();
                 assert!(matches!(kind, ErrorKind::Upgrade(_)), "{rejection}");
-                assert!(rejection.source().is_none());
+                assert!(rejection.error().cause().is_none());
                 "a page for browsers".into_response()
             }
         }

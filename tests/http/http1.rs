@@ -185,7 +185,7 @@ async fn hyper_that_was_not_told_is_the_fault_of_the_program() {
     let _answer = answer(address, sent.as_bytes()).await;
     let error = patiently(ended.recv()).await.unwrap();
     assert_eq!(error.fault(), Fault::Caller);
-    assert!(std::error::Error::source(&error).is_some());
+    assert!(error.cause().is_some());
 }
 
 #[tokio::test]

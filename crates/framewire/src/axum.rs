@@ -288,8 +288,4 @@ impl fmt::Display for WebSocketUpgradeRejection {
     }
 }
 
-impl StdError for WebSocketUpgradeRejection {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
-    }
-}
+impl StdError for WebSocketUpgradeRejection {}

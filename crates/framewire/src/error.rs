@@ -4,10 +4,16 @@ use std::error::Error as StdError;
 use std::{fmt, io};
 
 use crate::Fault;
+use crate::cause::write_with_causes;
 use crate::frame::{CloseCode, Violation};
 use crate::protocol::SendError;
 
 /// Why a call on a connection failed: what happened, whose fault it was, and the close code.
+///
+/// # Causes
+/// The text of an error of this crate tells its causes too, down to the innermost: `{error}` is all there
+/// is to print. So that nothing is told twice, [`source`](StdError::source) of each of them is `None`;
+/// the cause itself, such as the [`io::Error`], comes from [`kind`](Self::kind) and [`cause`](Self::cause).
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -104,6 +110,18 @@ impl Error {
         self.kind
     }
 
+    /// What made it fail, where that is an error of its own: the [`io::Error`] of the stream or the
+    /// reader, or the [cause](crate::handshake::Error::cause) of a handshake's.
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        match &self.kind {
+            ErrorKind::Io(error) | ErrorKind::Source(error) => Some(error),
+            #[cfg(feature = "handshake")]
+            ErrorKind::Handshake(error) => error.cause(),
+            _ => None,
+        }
+    }
+
     /// The code that tells how the connection ended: [`Closed::code`], the one that answered a
     /// violation, or 1006. `None` where the connection stands.
     #[must_use]
@@ -193,8 +211,8 @@ impl fmt::Display for Error {
             ErrorKind::Violation(violation) => violation.fmt(f),
             ErrorKind::Closed(closed) => closed.fmt(f),
             ErrorKind::ConnectionLost => f.write_str("connection ended without a close frame"),
-            ErrorKind::Io(_) => f.write_str("stream failed"),
-            ErrorKind::Source(_) => f.write_str("reader of the message failed"),
+            ErrorKind::Io(error) => self.write_io(f, "stream", error),
+            ErrorKind::Source(error) => self.write_io(f, "reader of the message", error),
             ErrorKind::Send(error) => error.fmt(f),
             ErrorKind::FrameBufferTooSmall { needed } => {
                 write!(f, "frame of {needed} bytes does not fit into the buffer")
@@ -217,16 +235,19 @@ impl fmt::Display for Error {
     }
 }
 
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.kind {
-            ErrorKind::Io(error) | ErrorKind::Source(error) => Some(error),
-            #[cfg(feature = "handshake")]
-            ErrorKind::Handshake(error) => error.source(),
-            _ => None,
-        }
+impl Error {
+    fn write_io(&self, f: &mut fmt::Formatter<'_>, whose: &str, error: &io::Error) -> fmt::Result {
+        let what = if self.is_would_block() {
+            format!("{whose} was not ready in time")
+        } else {
+            format!("{whose} failed")
+        };
+        write_with_causes(f, &what, Some(error))
     }
 }
+
+/// Without a source: the text tells the causes.
+impl StdError for Error {}
 
 impl<P> From<Error> for TryFeedError<P> {
     fn from(error: Error) -> Self {
@@ -243,14 +264,8 @@ impl<P> fmt::Display for TryFeedError<P> {
     }
 }
 
-impl<P: fmt::Debug> StdError for TryFeedError<P> {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Full(_) => None,
-            Self::Failed(error) => error.source(),
-        }
-    }
-}
+/// Without a source: the text tells the causes.
+impl<P: fmt::Debug> StdError for TryFeedError<P> {}
 
 impl Closed {
     /// What is known of a connection once this end has sent this Close frame.
@@ -381,5 +396,25 @@ impl From<Error> for io::Error {
             _ => io::ErrorKind::InvalidInput,
         };
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, lasting, would_block};
+    use std::error::Error as _;
+    use std::io;
+
+    #[test]
+    fn a_stream_that_failed_for_good_tells_why_once() {
+        let error = lasting(io::ErrorKind::TimedOut.into());
+        assert!(!would_block(&error));
+        assert!(error.source().is_none());
+        let error = Error::from(lasting(error));
+        assert_eq!(error.to_string(), "stream failed: timed out");
+        assert!(error.source().is_none() && error.cause().is_some());
+        let error = io::Error::from(error);
+        assert_eq!(error.to_string(), "timed out");
+        assert!(error.source().is_none());
     }
 }

@@ -234,10 +234,10 @@ impl Future for OnUpgrade {
 fn failed(error: ::hyper::Error) -> handshake::Error {
     let error = if error.is_user() {
         let message = "hyper was not told to give the stream up";
-        UpgradeError::new(UpgradeErrorKind::InvalidArgument, message).with_source(error)
+        UpgradeError::new(UpgradeErrorKind::InvalidArgument, message).with_cause(error)
     } else {
         let message = "connection ended before the upgrade";
-        UpgradeError::new(UpgradeErrorKind::Write, message).with_source(io::Error::other(error))
+        UpgradeError::new(UpgradeErrorKind::Write, message).with_cause(io::Error::other(error))
     };
     error.into()
 }

@@ -93,6 +93,8 @@ pub mod axum;
 #[cfg(feature = "std")]
 pub mod blocking;
 #[cfg(feature = "std")]
+mod cause;
+#[cfg(feature = "std")]
 mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;

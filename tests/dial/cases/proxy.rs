@@ -8,7 +8,6 @@ use framewire::handshake::{Connector, Error, ErrorKind};
 use framewire::upgrade::{self, Dialer, Limits, Proxies, Proxy};
 use framewire::{Fault, Opcode, WebSocket};
 use std::collections::BTreeSet;
-use std::error::Error as _;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -177,7 +176,7 @@ fn proxy_that_answers_nonsense_or_nothing_made_no_connection() {
         ("HTTP/1.1 200 OK\r\n".to_owned(), "it ended the connection"),
         (
             "\u{16}\u{3}".to_owned(),
-            "malformed head: a control character",
+            "malformed head: the peer speaks TLS, and this end does not",
         ),
         (
             format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(20_000)),
@@ -234,9 +233,12 @@ fn proxy_that_is_not_there_is_named() {
     assert_eq!((error.kind(), error.fault()), (PROXY, Fault::Transport));
     assert_eq!(
         error.to_string(),
-        format!("proxy {address} cannot be reached: connection to {address} refused")
+        format!(
+            "proxy {address} cannot be reached: connection to {address} refused: {}",
+            error.cause().unwrap()
+        )
     );
-    assert!(error.source().unwrap().is::<io::Error>());
+    assert!(error.cause().unwrap().is::<io::Error>());
 }
 
 #[test]

@@ -8,7 +8,6 @@ use framewire::protocol::Role;
 use framewire::upgrade::{self, Limits};
 use framewire::{Config, Fault, Opcode, WebSocket};
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
-use std::error::Error as _;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::Receiver;
@@ -351,6 +350,6 @@ fn stream_that_the_caller_cannot_connect_is_an_error_with_its_reason() {
     let error = shell::connect_over(&Connector::new(), "ws://a/", refuse).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Dial));
     assert_eq!(error.fault(), Fault::Transport);
-    let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
-    assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
+    let cause = error.cause().unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(cause.kind(), io::ErrorKind::ConnectionRefused);
 }

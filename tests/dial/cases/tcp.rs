@@ -8,7 +8,6 @@ use framewire::handshake::{Connector, Error, ErrorKind};
 use framewire::upgrade::{self, Dialer, Limits, Proxy};
 use framewire::{Fault, Opcode};
 use http::{HeaderMap, Request};
-use std::error::Error as _;
 use std::io::{self, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -80,10 +79,13 @@ fn refused_connection_names_the_address() {
     assert_eq!(error.fault(), Fault::Transport);
     assert_eq!(
         error.to_string(),
-        format!("connection to {address} refused")
+        format!(
+            "connection to {address} refused: {}",
+            error.cause().unwrap()
+        )
     );
-    let source: &io::Error = error.source().unwrap().downcast_ref().unwrap();
-    assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
+    let cause: &io::Error = error.cause().unwrap().downcast_ref().unwrap();
+    assert_eq!(cause.kind(), io::ErrorKind::ConnectionRefused);
 
     let port = address.port();
     let error = failure(&Connector::new(), &format!("ws://localhost:{port}/"));
@@ -113,9 +115,12 @@ fn name_that_cannot_be_resolved_is_named() {
     assert_eq!(error.fault(), Fault::Transport);
     assert_eq!(
         error.to_string(),
-        format!("host {name} could not be resolved")
+        format!(
+            "host {name} could not be resolved: {}",
+            error.cause().unwrap()
+        )
     );
-    assert!(error.source().unwrap().is::<io::Error>());
+    assert!(error.cause().unwrap().is::<io::Error>());
 }
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! `wss` from end to end: what is agreed on, and servers that are refused.
 
 use super::shell::{self, Dialled};
-use crate::servers::certificates::{Authority, self_signed};
+use crate::servers::certificates::{Authority, self_signed, version_1};
 use crate::servers::proxy::proxy;
 use crate::servers::{PATIENCE, pattern, serve, serve_tls};
 use framewire::handshake::{Connector, Error, ErrorKind};
@@ -37,14 +37,17 @@ fn failure(connector: &Connector, address: SocketAddr) -> Error {
 
 fn assert_refused(authority: &Authority, config: Arc<ServerConfig>, words: &str) {
     let error = failure(&connector(authority), serve_tls(config));
-    assert_eq!(error.to_string(), words);
+    let text = error.to_string();
+    let start = format!("{words} (invalid peer certificate: ");
+    assert!(text.starts_with(&start), "{text}");
     assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
     assert_eq!(error.fault(), Fault::Peer);
-    let source: &rustls::Error = error.source().unwrap().downcast_ref().unwrap();
+    let cause: &rustls::Error = error.cause().unwrap().downcast_ref().unwrap();
     assert!(
-        matches!(source, rustls::Error::InvalidCertificate(_)),
-        "{source}"
+        matches!(cause, rustls::Error::InvalidCertificate(_)),
+        "{cause}"
     );
+    assert!(error.source().is_none());
 }
 
 // What works over TLS.
@@ -174,9 +177,53 @@ fn server_without_tls_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
     assert_eq!(
         error.to_string(),
-        "127.0.0.1 answered with something else than tls"
+        "127.0.0.1 does not speak TLS: use ws:// or http:// \
+         (received corrupt message of type InvalidContentType)"
     );
     assert_eq!(error.fault(), Fault::Peer);
+}
+
+#[test]
+fn server_that_speaks_tls_is_told_from_one_that_speaks_nonsense() {
+    let authority = Authority::new();
+    let address = serve_tls(authority.server(&["127.0.0.1"]));
+    let error = shell::connect(&Connector::new(), &format!("ws://{address}/")).unwrap_err();
+    let malformed = ErrorKind::Upgrade(upgrade::ErrorKind::Malformed);
+    assert_eq!(error.kind(), malformed);
+    let text = "the peer speaks TLS: use wss:// or https://";
+    assert_eq!(error.to_string(), text);
+    assert_eq!(error.fault(), Fault::Peer);
+}
+
+#[test]
+fn certificate_of_an_authority_is_no_servers() {
+    let authority = Authority::new();
+    assert_refused(
+        &authority,
+        authority.server_itself(),
+        "certificate of 127.0.0.1 is one of an authority (CA:TRUE), which no server may show: have it \
+         sign one with CA:FALSE for the server",
+    );
+}
+
+#[test]
+fn certificate_of_version_1_is_refused_with_what_to_do() {
+    assert_refused(
+        &Authority::new(),
+        version_1(),
+        "certificate of 127.0.0.1 is of X.509 version 1: make one of version 3, with the host in \
+         subjectAltName",
+    );
+}
+
+#[test]
+fn certificate_without_names_is_refused_with_what_to_do() {
+    let authority = Authority::new();
+    assert_refused(
+        &authority,
+        authority.server(&[]),
+        "certificate of 127.0.0.1 names no host: make one with the host in subjectAltName",
+    );
 }
 
 #[test]
@@ -246,7 +293,7 @@ fn connection_cut_in_the_handshake_is_the_streams_fault() {
         text.starts_with("tls handshake with 127.0.0.1 failed: "),
         "{text}"
     );
-    assert!(error.source().unwrap().is::<std::io::Error>());
+    assert!(error.cause().unwrap().is::<std::io::Error>());
 }
 
 #[test]

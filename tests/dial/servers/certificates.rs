@@ -1,7 +1,9 @@
 //! An authority made for the test, what it signs, and configurations of both ends.
 
 use framewire::rustls::crypto::ring;
+use framewire::rustls::pki_types::pem::PemObject as _;
 use framewire::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use framewire::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use framewire::rustls::{
     ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
@@ -48,6 +50,12 @@ impl Authority {
         Arc::new(server_config(certificate.der().clone(), &key))
     }
 
+    /// A server's configuration with the certificate of the authority itself.
+    pub(crate) fn server_itself(&self) -> Arc<ServerConfig> {
+        let certificate = self.certificate.clone();
+        Arc::new(server_config(certificate, self.issuer.key()))
+    }
+
     /// A client's configuration that trusts this authority and nobody else.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
         Arc::new(self.client_config())
@@ -77,6 +85,22 @@ pub(crate) fn self_signed(names: &[&str]) -> Arc<ServerConfig> {
     Arc::new(server_config(certificate.der().clone(), &key))
 }
 
+/// A server's configuration with a certificate of X.509 version 1.
+pub(crate) fn version_1() -> Arc<ServerConfig> {
+    let certificate = CertificateDer::from_pem_slice(VERSION_1.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(VERSION_1_KEY.as_bytes()).unwrap();
+    let provider = ring::default_provider();
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    // The builder would compare the key with the certificate, which it cannot parse.
+    let shown = CertifiedKey::new(vec![certificate], key);
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    Arc::new(config)
+}
+
 fn params(names: &[&str]) -> CertificateParams {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     CertificateParams::new(names).unwrap()
@@ -91,3 +115,25 @@ fn server_config(certificate: CertificateDer<'static>, key: &KeyPair) -> ServerC
         .with_single_cert(vec![certificate], key)
         .unwrap()
 }
+
+/// Made with OpenSSL 3.0: `openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt
+/// -out key.pem`, `openssl req -new -key key.pem -subj /CN=localhost -out request.csr`, `openssl x509 -req
+/// -in request.csr -signkey key.pem -days 365000`. Without extensions, that is version 1.
+const VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBJDCBywIUXGgo25/fdakzkXMbOiuaZj8I7lAwCgYIKoZIzj0EAwIwFDESMBAG
+A1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNzE2MzgyNloYDzMwMjYwMzMwMTYzODI2
+WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AASz468yg+KIVItmtQba6obllJnZ2bfvE9zgVcRlVVUrUyLfR7d4Jq460/RNsw3o
+jmhpevov45H8f0W8fX4Q552RMAoGCCqGSM49BAMCA0gAMEUCIBrzc79FwPr0To/F
+EWhDFi3zdM+6Ft269P3wcMZygmoHAiEAyqzNwRlTn4ikNUcU4cma1msIgTaVuU9s
+rKaVo7NmpdQ=
+-----END CERTIFICATE-----
+";
+const VERSION_1_KEY: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgPcUtF/me0kICK5JJ
+fjsL+X3tUUX6oMG7sitwS13uZi+hRANCAASz468yg+KIVItmtQba6obllJnZ2bfv
+E9zgVcRlVVUrUyLfR7d4Jq460/RNsw3ojmhpevov45H8f0W8fX4Q552R
+-----END PRIVATE KEY-----
+";

@@ -6,7 +6,6 @@ use framewire::upgrade::{Error, ErrorKind, Limits, RequestDecoder, Upgraded, res
 use framewire::{Fault, Untimed};
 use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use std::cell::Cell;
-use std::error::Error as _;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::rc::Rc;
@@ -150,8 +149,8 @@ fn would_block_before_the_time_is_over_is_an_io_error() {
         (error.kind(), error.fault()),
         (ErrorKind::Read, Fault::Transport)
     );
-    let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
-    assert_eq!(source.kind(), io::ErrorKind::WouldBlock);
+    let cause = error.cause().unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(cause.kind(), io::ErrorKind::WouldBlock);
     assert_eq!(stream.output(), "");
 }
 
@@ -386,7 +385,7 @@ fn failure_of_any_call_while_refusing_leaves_the_reason() {
             ErrorKind::Malformed
         };
         assert_eq!(error.kind(), expected, "call {calls}");
-        sent.push(error.source().is_none());
+        sent.push(error.cause().is_none());
     }
     // Why the answer could not be sent is there, until it can be.
     let answered = sent

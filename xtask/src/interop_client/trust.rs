@@ -58,11 +58,12 @@ fn refusal(connected: Result<Connected>) -> Result<CertificateError> {
     let Err(error) = connected else {
         bail!("it was trusted");
     };
-    let kind = error.downcast_ref().map(handshake::Error::kind);
+    let failed: Option<&handshake::Error> = error.downcast_ref();
+    let kind = failed.map(handshake::Error::kind);
     let expected = handshake::ErrorKind::Upgrade(upgrade::ErrorKind::Tls);
     ensure!(kind == Some(expected), "{error:?}");
-    let source = error.chain().find_map(|source| source.downcast_ref());
-    match source {
+    let cause = failed.and_then(handshake::Error::cause);
+    match cause.and_then(|cause| cause.downcast_ref()) {
         Some(Error::InvalidCertificate(why)) => Ok(why.clone()),
         _ => bail!("{error:?}"),
     }

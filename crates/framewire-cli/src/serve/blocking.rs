@@ -6,7 +6,6 @@
 mod connections;
 mod socket;
 
-use std::error::Error as _;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
@@ -209,7 +208,7 @@ fn no_request(error: &handshake::Error, securing: bool, connection: &Connection)
     let handshake::ErrorKind::Upgrade(kind) = error.kind() else {
         return format!("no request: {}", chain(error));
     };
-    let lack = match (kind, error.source()) {
+    let lack = match (kind, error.cause()) {
         (Closed, _) | (Tls, None) => Lack::Ended,
         (Read | Tls, Some(source)) => Lack::Failed(source.to_string()),
         (TimedOut, _) => Lack::Late,

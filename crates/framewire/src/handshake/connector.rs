@@ -473,7 +473,7 @@ fn as_redirect(error: Error, asked: &Uri) -> Error {
 pub(crate) fn not_dialled(uri: &Uri, error: io::Error) -> Error {
     let message = format!("connection for {uri} failed");
     upgrade::Error::new(upgrade::ErrorKind::Dial, message)
-        .with_source(error)
+        .with_cause(error)
         .into()
 }
 
@@ -511,7 +511,7 @@ pub(super) fn parse_uri(text: &str) -> Result<(Uri, HeaderValue), Error> {
     }
     let uri = format!("{server}{}", percent_encode(target));
     let uri: Uri = uri.parse().map_err(|error: http::uri::InvalidUri| {
-        upgrade::Error::new(upgrade::ErrorKind::InvalidArgument, "invalid uri").with_source(error)
+        upgrade::Error::new(upgrade::ErrorKind::InvalidArgument, "invalid uri").with_cause(error)
     })?;
     let default_port = match is_secure(&uri) {
         Some(false) => 80,

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, Uri};
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Why a handshake failed.
+/// Why a handshake failed. The text tells its [cause](Self::cause) too.
 pub struct Error {
     kind: ErrorKind,
     inner: upgrade::Error,
@@ -31,7 +31,7 @@ pub enum ErrorKind {
     Subprotocol,
     /// The server answered with an extension that was not offered (RFC 6455 4.1), or with
     /// permessage-deflate in a way that is no answer to the offer (RFC 7692 5.1): then
-    /// [`source`](StdError::source) is the `deflate::AnswerError`.
+    /// [`Error::cause`] is the `deflate::AnswerError`.
     Extension,
     /// `Sec-WebSocket-Accept` is missing, doubled or does not fit the key (RFC 6455 4.1).
     Accept,
@@ -73,9 +73,9 @@ impl Error {
         upgrade::Error::new(upgrade::ErrorKind::InvalidArgument, message).into()
     }
 
-    pub(super) fn entropy(source: getrandom::Error) -> Self {
+    pub(super) fn entropy(cause: getrandom::Error) -> Self {
         let message = "operating system gave no random bytes";
-        let inner = upgrade::Error::new(upgrade::ErrorKind::Io, message).with_source(source);
+        let inner = upgrade::Error::new(upgrade::ErrorKind::Io, message).with_cause(cause);
         Self {
             kind: ErrorKind::Entropy,
             inner,
@@ -92,9 +92,9 @@ impl Error {
 
     /// Adds where it comes from.
     #[cfg(feature = "deflate")]
-    pub(super) fn with_source(self, source: crate::deflate::AnswerError) -> Self {
+    pub(super) fn with_cause(self, cause: crate::deflate::AnswerError) -> Self {
         Self {
-            inner: self.inner.with_source(source),
+            inner: self.inner.with_cause(cause),
             ..self
         }
     }
@@ -139,6 +139,13 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         self.inner.fault()
+    }
+
+    /// What made it fail, where that is an error of its own: the [`std::io::Error`] of the stream, the
+    /// error of rustls, ….
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.inner.cause()
     }
 
     /// The status that was sent or received, where there was one.
@@ -189,7 +196,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.kind)
             .field("message", &self.to_string())
             .field("status", &self.status())
-            .field("source", &self.source())
+            .field("cause", &self.cause())
             .finish_non_exhaustive()
     }
 }
@@ -200,8 +207,5 @@ impl fmt::Display for Error {
     }
 }
 
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.inner.source()
-    }
-}
+/// Without a source: the text tells the causes.
+impl StdError for Error {}

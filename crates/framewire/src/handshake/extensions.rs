@@ -22,7 +22,7 @@ pub(super) fn check(deflate: &Deflate, answered: &HeaderMap) -> Result<Option<Ne
     let checked = deflate.check(values(answered));
     checked.map_err(|error| {
         let message = "server's answer does not fit the extension that was offered";
-        Error::peer(ErrorKind::Extension, message).with_source(error)
+        Error::peer(ErrorKind::Extension, message).with_cause(error)
     })
 }
 

@@ -128,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// Answers with [`Error::response`], if the error has one, and gives the error back.
     ///
     /// Waits as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
-    /// [`source`](std::error::Error::source) says why.
+    /// [`cause`](Error::cause) says why.
     pub async fn refuse_with(self, error: Error) -> Error {
         Box::pin(self.0.refuse_with_over::<Timed<S>>(error)).await
     }

@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::deadline::Deadline;
 use super::encode::encode_request;
+use super::head::begins_tls;
 use super::negotiate::check_response;
 use super::timed::Timed;
 use super::wire::{Wire, finish, read, write_all};
@@ -91,7 +92,15 @@ async fn read_response<W: Wire>(
                 let message = "stream ended before the response";
                 return Err(Error::new(ErrorKind::Closed, message));
             }
-            let (used, response) = decoder.decode(piece)?;
+            let is_tls = !decoder.is_started() && begins_tls(piece);
+            let decoded = decoder.decode(piece);
+            let (used, response) = decoded.map_err(|error| {
+                if is_tls {
+                    error.with_message("the peer speaks TLS: use wss:// or https://".to_owned())
+                } else {
+                    error
+                }
+            })?;
             Ok(response.map(|response| (response, piece[used..].to_vec())))
         });
         if let Some(read) = next.await? {

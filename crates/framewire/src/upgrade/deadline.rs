@@ -133,10 +133,10 @@ impl Deadline {
     pub(crate) fn error(self, error: io::Error, kind: ErrorKind, doing: &str) -> Error {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             // How a TLS stream says that it was cut.
-            return Error::new(ErrorKind::Closed, "stream ended").with_source(error);
+            return Error::new(ErrorKind::Closed, "stream ended").with_cause(error);
         }
         if !self.is_time_out(&error) {
-            return Error::new(kind, format!("{doing} failed")).with_source(error);
+            return Error::new(kind, format!("{doing} failed")).with_cause(error);
         }
         self.error_for(doing)
     }

@@ -2,6 +2,7 @@
 
 use super::encode::plain_response;
 use crate::Fault;
+use crate::cause::write_with_causes;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::error::Error as StdError;
@@ -9,14 +10,15 @@ use std::{fmt, io};
 
 /// Why a connection was not upgraded.
 ///
-/// One pointer in size; making one allocates.
+/// One pointer in size; making one allocates. The text tells its [cause](Self::cause) too, down to the
+/// innermost, and so [`source`](StdError::source) is `None`.
 pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
     message: String,
     response: Option<Response<Vec<u8>>>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 /// What kind of [`Error`] it is.
@@ -47,7 +49,7 @@ pub enum ErrorKind {
     TimedOut,
     /// The stream ended before the head did. Nothing is answered. The peer's fault.
     Closed,
-    /// Reading failed; [`source`](StdError::source) is the [`std::io::Error`].
+    /// Reading failed; [`Error::cause`] is the [`std::io::Error`].
     ///
     /// `WouldBlock` before the time was over comes here: a non-blocking stream is for the
     /// decoders.
@@ -55,7 +57,7 @@ pub enum ErrorKind {
     /// Writing failed, as [`Read`](Self::Read) says.
     Write,
     /// The operating system failed at something else: an option of the socket, entropy, its root
-    /// certificates. [`source`](StdError::source) says how.
+    /// certificates. [`Error::cause`] says how.
     Io,
     /// The server answered with something else than 101: see [`Error::response`]. The peer's
     /// fault.
@@ -70,13 +72,13 @@ pub enum ErrorKind {
     /// The caller passed something that cannot be sent. The caller's fault.
     InvalidArgument,
     /// A host's name could not be resolved: there is none, or the resolver failed, which
-    /// [`source`](StdError::source) then tells.
+    /// [`Error::cause`] then tells.
     Resolve,
     /// No address of a host took the connection; the message says what became of each, and
-    /// [`source`](StdError::source) is the last one's [`std::io::Error`].
+    /// [`Error::cause`] is the last one's [`std::io::Error`].
     Dial,
     /// The TLS handshake failed: the certificate is not trusted or for another host, or the other
-    /// end does not speak TLS. [`source`](StdError::source) is the error of rustls, or the
+    /// end does not speak TLS. [`Error::cause`] is the error of rustls, or the
     /// [`std::io::Error`] of the stream. The peer's fault, unless it was the stream.
     Tls,
     /// A proxy could not be reached, or made no connection; where it answered in HTTP,
@@ -97,7 +99,7 @@ impl Error {
             kind,
             message: message.into(),
             response: None,
-            source: None,
+            cause: None,
         }))
     }
 
@@ -124,11 +126,9 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_source(
-        mut self,
-        source: impl Into<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
-        self.0.source = Some(source.into());
+    /// Adds what made it fail, which the text then tells too; the answer to the peer does not.
+    pub(crate) fn with_cause(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.cause = Some(cause.into());
         self
     }
 
@@ -198,8 +198,14 @@ impl Error {
     }
 
     fn is_of_stream(&self) -> bool {
-        let source = self.0.source.as_ref();
-        source.is_some_and(|source| source.is::<io::Error>())
+        self.cause().is_some_and(|cause| cause.is::<io::Error>())
+    }
+
+    /// What made it fail, where that is an error of its own: the [`io::Error`] of the stream, the error
+    /// of rustls, ….
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.cause.as_deref()
     }
 
     /// The status that was sent or received, where there was one.
@@ -230,19 +236,17 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("message", &self.0.message)
             .field("status", &self.status())
-            .field("source", &self.0.source)
+            .field("cause", &self.0.cause)
             .finish()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        let cause = self.0.cause.as_deref();
+        write_with_causes(f, &self.0.message, cause.map(|cause| cause as _))
     }
 }
 
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_ref().map(|source| &**source as _)
-    }
-}
+/// Without a source: the text tells the causes.
+impl StdError for Error {}

@@ -86,6 +86,9 @@ impl Head {
                 return Err(self.too_long());
             }
             self.seen += 1;
+            if self.seen == 1 && begins_tls(&input[index..]) {
+                return Err(malformed("the peer speaks TLS, and this end does not"));
+            }
             if self.step(byte)? {
                 return Ok(Some(index + 1));
             }
@@ -118,8 +121,7 @@ impl Head {
             // RFC 9112 2.2 would let a bare LF end a line; two readings of one head are what
             // request smuggling is made of, so it does not here.
             (_, b'\n') => return Err(malformed("a line feed without a carriage return")),
-            // RFC 9110 5.5: no control characters but HTAB in a field value. A TLS ClientHello
-            // ends here, at its first byte.
+            // RFC 9110 5.5: no control characters but HTAB in a field value.
             (_, b'\t' | 0x20..=0x7e | 0x80..) => {
                 if self.line == Line::Start && self.lines > self.limits.headers {
                     return Err(self.too_many_headers());
@@ -154,6 +156,12 @@ impl Head {
         Error::new(ErrorKind::TooManyHeaders, message)
             .refusing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     }
+}
+
+/// Whether this is the beginning of a TLS record (RFC 8446 5.1): of a handshake or an alert. One byte is
+/// enough, as no head begins with those.
+pub(super) fn begins_tls(input: &[u8]) -> bool {
+    matches!(input, [0x15 | 0x16] | [0x15 | 0x16, 3, ..])
 }
 
 /// The error for a head that breaks the grammar of RFC 9112.

@@ -200,7 +200,7 @@ fn too_many(error: MaxSizeReached) -> Error {
         "head has more headers than the limit of a header map",
     )
     .refusing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-    .with_source(error)
+    .with_cause(error)
 }
 
 /// What a [`Uri`] can hold.

@@ -24,6 +24,10 @@ impl ResponseDecoder {
         }
     }
 
+    pub(super) fn is_started(&self) -> bool {
+        self.head.is_started()
+    }
+
     /// Takes what has arrived; gives how much of it the head used, and the response once its head
     /// is complete.
     ///

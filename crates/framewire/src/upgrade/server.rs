@@ -128,7 +128,7 @@ impl<S: Socket> Pending<S> {
     /// Answers with [`Error::response`], if the error has one, and gives the error back.
     ///
     /// Blocks as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
-    /// [`source`](std::error::Error::source) says why.
+    /// [`cause`](Error::cause) says why.
     pub fn refuse_with(self, error: Error) -> Error {
         finish(self.refuse_with_over::<Timed<S>>(error))
     }
@@ -263,7 +263,10 @@ async fn answer_error<W: Wire>(
             }
             error
         }
-        Err(unsent) => error.with_source(unsent),
+        Err(unsent) => {
+            let kind = unsent.kind();
+            error.with_cause(unsent.of(kind, "the answer could not be sent"))
+        }
     }
 }
 

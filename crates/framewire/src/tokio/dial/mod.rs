@@ -120,7 +120,7 @@ async fn resolve_by<I: Iterator<Item = SocketAddr>>(
 ) -> Result<Vec<SocketAddr>, Error> {
     match by(deadline, lookup).await {
         Some(Ok(addresses)) => Ok(addresses.collect()),
-        Some(Err(error)) => Err(not_resolved(name).with_source(error)),
+        Some(Err(error)) => Err(not_resolved(name).with_cause(error)),
         None => Err(deadline.error_for(&format!("resolution of {name}"))),
     }
 }

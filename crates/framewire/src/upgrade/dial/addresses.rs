@@ -59,7 +59,7 @@ pub(super) fn connect_to_any(
 /// Blocks for as long as the operating system takes, whatever the deadline.
 pub(super) fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     let addresses = (name, port).to_socket_addrs();
-    let addresses = addresses.map_err(|error| not_resolved(name).with_source(error))?;
+    let addresses = addresses.map_err(|error| not_resolved(name).with_cause(error))?;
     Ok(addresses.collect())
 }
 
@@ -88,7 +88,7 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 pub(crate) fn nodelay_failed(error: io::Error) -> Error {
-    Error::new(ErrorKind::Io, "setting tcp_nodelay failed").with_source(error)
+    Error::new(ErrorKind::Io, "setting tcp_nodelay failed").with_cause(error)
 }
 
 /// The error for an endpoint none of whose addresses took the connection.
@@ -110,7 +110,7 @@ pub(crate) fn no_connection(
     };
     let error = Error::new(ErrorKind::Dial, message);
     match failures.pop() {
-        Some((_, last)) => error.with_source(last),
+        Some((_, last)) => error.with_cause(last),
         None => error,
     }
 }
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "no connection to a.example:80: [2001:db8::1]:80 not answered in time, \
-             192.0.2.1:80 refused"
+             192.0.2.1:80 refused: connection refused"
         );
     }
 }

@@ -2,21 +2,35 @@
 
 use crate::upgrade::deadline::Deadline;
 use crate::upgrade::{Error, ErrorKind};
-use rustls::CertificateError;
+use rustls::{CertificateError, InvalidMessage};
 
 /// The error for a handshake with `peer` that rustls ended.
 pub(crate) fn refused(peer: &str, error: rustls::Error) -> Error {
     let message = match &error {
-        rustls::Error::InvalidCertificate(reason) => certificate(peer, reason),
-        rustls::Error::InvalidMessage(_) => {
-            format!("{peer} answered with something else than tls")
+        rustls::Error::InvalidCertificate(reason) => {
+            format!("{} ({error})", certificate(peer, reason))
         }
-        rustls::Error::AlertReceived(alert) => {
-            format!("{peer} refused the tls handshake: {alert:?}")
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            format!("{peer} does not speak TLS: use ws:// or http:// ({error})")
+        }
+        rustls::Error::InvalidMessage(_) => {
+            format!("{peer} answered with something else than tls: {error}")
+        }
+        rustls::Error::AlertReceived(_) => {
+            format!("{peer} refused the tls handshake: {error}")
         }
         error => format!("tls handshake with {peer} failed: {error}"),
     };
-    Error::new(ErrorKind::Tls, message).with_source(error)
+    Error::new(ErrorKind::Tls, message).with_cause(error)
+}
+
+/// The error for a handshake with a client that rustls ended.
+pub(super) fn refused_client(error: rustls::Error) -> Error {
+    if error != rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) {
+        return refused("client", error);
+    }
+    let message = format!("client does not speak TLS: it has to use wss:// or https:// ({error})");
+    Error::new(ErrorKind::Tls, message).with_cause(error)
 }
 
 /// The error for a configuration that rustls does not take.
@@ -25,7 +39,7 @@ pub(crate) fn unusable(error: rustls::Error) -> Error {
         ErrorKind::InvalidArgument,
         format!("tls configuration cannot be used: {error}"),
     )
-    .with_source(error)
+    .with_cause(error)
 }
 
 fn certificate(peer: &str, reason: &CertificateError) -> String {
@@ -42,11 +56,26 @@ fn certificate(peer: &str, reason: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             format!("certificate of {peer} is not valid yet")
         }
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            format!("certificate of {peer} names no host: make one with the host in subjectAltName")
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("certificate is not for {peer}, but for another host")
         }
+        CertificateError::Other(other) => match other.to_string().as_str() {
+            // These have a name in webpki alone.
+            "CaUsedAsEndEntity" => format!(
+                "certificate of {peer} is one of an authority (CA:TRUE), which no server may show: \
+                 have it sign one with CA:FALSE for the server"
+            ),
+            "UnsupportedCertVersion" => format!(
+                "certificate of {peer} is of X.509 version 1: make one of version 3, with the host in \
+                 subjectAltName"
+            ),
+            _ => format!("certificate of {peer} is not trusted"),
+        },
         CertificateError::Revoked => format!("certificate of {peer} was revoked"),
-        reason => format!("certificate of {peer} is not trusted: {reason}"),
+        _ => format!("certificate of {peer} is not trusted"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The TLS handshake, over a stream of one thread and by a deadline.
 
-use super::error::{broken, refused};
+use super::error::{broken, refused, refused_client};
 use crate::Socket;
 use crate::upgrade::deadline::{Deadline, PIECE};
 use crate::upgrade::{Error, ErrorKind};
@@ -28,7 +28,10 @@ pub(super) fn handshake<S: Socket>(
         if let Err(error) = feed(session, &piece[..count]) {
             // The alert tells the peer why. Whether it gets there changes nothing.
             let _ = send(socket, session, deadline);
-            return Err(refused(peer, error));
+            return Err(match session {
+                Connection::Client(_) => refused(peer, error),
+                Connection::Server(_) => refused_client(error),
+            });
         }
     }
 }

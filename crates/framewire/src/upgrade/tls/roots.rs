@@ -30,7 +30,7 @@ fn load() -> Result<ClientConfig, Error> {
              configuration of its own",
         );
         return Err(match found.errors.into_iter().next() {
-            Some(source) => error.with_source(source),
+            Some(source) => error.with_cause(source),
             None => error,
         });
     }
@@ -38,6 +38,6 @@ fn load() -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(ErrorKind::Tls, "tls cannot be set up").with_source(error))?;
+        .map_err(|error| Error::new(ErrorKind::Tls, "tls cannot be set up").with_cause(error))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

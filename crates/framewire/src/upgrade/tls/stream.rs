@@ -77,7 +77,7 @@ impl<S: Socket> TlsStream<S> {
     /// Blocks for `time` at most. Sets the stream's time-outs and puts back what they were at the end;
     /// with [`Duration::MAX`] it leaves them alone. A non-blocking stream cannot be used.
     ///
-    /// Fails with [`ErrorKind::Tls`], where [`source`](std::error::Error::source) is the
+    /// Fails with [`ErrorKind::Tls`], where [`Error::cause`] is the
     /// [`rustls::Error`] or the [`io::Error`], with [`ErrorKind::TimedOut`], and with
     /// [`ErrorKind::InvalidArgument`] where `host` is neither a name nor an address.
     pub fn connect(
@@ -136,7 +136,7 @@ impl<S: Socket> TlsStream<S> {
 pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
     ServerName::try_from(host.to_owned()).map_err(|error| {
         let message = format!("{host:?} is no name that a certificate could be for");
-        Error::new(ErrorKind::InvalidArgument, message).with_source(error)
+        Error::new(ErrorKind::InvalidArgument, message).with_cause(error)
     })
 }
 
