@@ -54,8 +54,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
 
-    /// Take any certificate, whoever it is for: anybody between here and the server can read and
-    /// change everything
+    /// Take any certificate and any signature, whoever it is for, even where it cannot be parsed:
+    /// anybody between here and the server can read and change everything
     #[arg(long, conflicts_with = "tls_ca")]
     pub(crate) insecure: bool,
 

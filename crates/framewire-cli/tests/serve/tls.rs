@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,14 +10,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use framewire::handshake::Connector;
+use framewire::handshake::{Acceptor, Connector};
 use framewire::rustls::crypto::ring;
 use framewire::rustls::pki_types::CertificateDer;
 use framewire::rustls::pki_types::pem::PemObject as _;
-use framewire::rustls::{ClientConfig, RootCertStore};
+use framewire::rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
+use framewire::rustls::version::{TLS12, TLS13};
+use framewire::rustls::{
+    self, ClientConfig, RootCertStore, ServerConfig, SignatureAlgorithm, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use framewire::upgrade::TlsStream;
 use framewire::{Config, Opcode, Socket as _};
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 
 use crate::server::{
     DEADLINE, Engine, Server, eventually, is_reset, program, run, until_it_rests, wait,
@@ -295,6 +300,144 @@ fn failures_of_tls_are_logged(engine: Engine) {
     log.expect(socket.local_addr().unwrap(), line);
 }
 
+/// Signs whatever it is given with bytes that are no signature.
+#[derive(Debug)]
+struct Nonsense(SignatureAlgorithm, SignatureScheme);
+
+impl SigningKey for Nonsense {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let signer = Self(self.0, self.1);
+        offered.contains(&self.1).then(|| Box::new(signer) as _)
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.0
+    }
+}
+
+impl Signer for Nonsense {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        Ok(b"no signature".to_vec())
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.1
+    }
+}
+
+/// A server of one connection with this certificate, by these versions of TLS: its port.
+fn serve_showing(
+    certificate: &[u8],
+    key: Nonsense,
+    versions: &[&'static SupportedProtocolVersion],
+) -> u16 {
+    let shown = CertifiedKey::new(
+        vec![CertificateDer::from(certificate.to_vec())],
+        Arc::new(key),
+    );
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (tcp, _) = listener.accept().unwrap();
+        let stream = TlsStream::accept(tcp, Arc::new(config), DEADLINE).unwrap();
+        let (acceptor, config) = (Acceptor::new(), Config::default());
+        let mut websocket = framewire::accept(stream, &acceptor, config).unwrap();
+        while let Ok((message, writer)) = websocket.next_message_and_writer() {
+            let (opcode, payload) = (message.opcode(), message.payload());
+            writer.feed_message(opcode, payload).unwrap();
+        }
+        let _ = websocket.flush();
+    });
+    port
+}
+
+#[test]
+fn insecure_means_any_certificate_and_any_signature() {
+    let der = |pem: &str| {
+        CertificateDer::from_pem_slice(pem.as_bytes())
+            .unwrap()
+            .to_vec()
+    };
+    let mut authority = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = authority.self_signed(&KeyPair::generate().unwrap());
+    let ecdsa = || {
+        Nonsense(
+            SignatureAlgorithm::ECDSA,
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+        )
+    };
+    let rsa = || Nonsense(SignatureAlgorithm::RSA, SignatureScheme::RSA_PSS_SHA256);
+    let larger = Nonsense(
+        SignatureAlgorithm::ECDSA,
+        SignatureScheme::ECDSA_NISTP521_SHA512,
+    );
+    let (tls12, tls13) = (&[&TLS12][..], &[&TLS13][..]);
+    for (certificate, key, versions) in [
+        (der(VERSION_1), ecdsa(), tls12),
+        (der(VERSION_1), ecdsa(), tls13),
+        (der(SHORT_RSA), rsa(), tls12),
+        (der(SHORT_RSA), rsa(), tls13),
+        (authority.unwrap().der().to_vec(), ecdsa(), tls13),
+        (b"no certificate".to_vec(), ecdsa(), tls13),
+        (der(VERSION_1), larger, tls13),
+    ] {
+        let port = serve_showing(&certificate, key, versions);
+        let url = format!("wss://localhost:{port}/");
+        let (code, output, notes) = connect(&url, &["--insecure"], "hello\n");
+        assert_eq!((code, &output[..]), (Some(0), "hello\n"), "{notes}");
+    }
+}
+
+#[test]
+fn certificates_and_keys_that_cannot_be_served_say_what_to_do() {
+    let files = Files::new("unusable");
+    let write = |name: &str, text: &str| {
+        let file = files.key.with_file_name(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let old = write("version-1.pem", VERSION_1);
+    // The bytes do not matter: what stands above them says that they are encrypted.
+    let encrypted = write(
+        "encrypted.pem",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    let encrypted_too = write(
+        "encrypted-too.pem",
+        "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n\
+         MAA=\n-----END EC PRIVATE KEY-----\n",
+    );
+    let none = write("none.pem", VERSION_1);
+    for (cert, key, words) in [
+        (
+            &old[..],
+            files.key(),
+            "version-1.pem: it is of X.509 version 1",
+        ),
+        (files.cert(), &none, "none.pem: no private key in it"),
+        (
+            files.cert(),
+            &encrypted,
+            "encrypted.pem: the key is encrypted",
+        ),
+        (
+            files.cert(),
+            &encrypted_too,
+            "encrypted-too.pem: the key is encrypted",
+        ),
+    ] {
+        let (code, text) = run(&["serve", "--tls-cert", cert, "--tls-key", key]);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(words), "{text}");
+    }
+}
+
 #[test]
 fn files_that_cannot_be_used_are_named() {
     let files = Files::new("swapped");
@@ -314,3 +457,33 @@ fn files_that_cannot_be_used_are_named() {
     }
     assert_eq!(run(&["serve", "--tls-cert", files.cert()]).0, Some(2));
 }
+
+/// For `localhost`, made with OpenSSL 3.0: `openssl ecparam -name prime256v1 -genkey -noout -out key.pem`,
+/// `openssl req -new -key key.pem -subj /CN=localhost -out request.csr`, `openssl x509 -req -in request.csr
+/// -signkey key.pem -days 365000`. Without extensions, that is X.509 version 1.
+const VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBJDCBywIUXGgo25/fdakzkXMbOiuaZj8I7lAwCgYIKoZIzj0EAwIwFDESMBAG
+A1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNzE2MzgyNloYDzMwMjYwMzMwMTYzODI2
+WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AASz468yg+KIVItmtQba6obllJnZ2bfvE9zgVcRlVVUrUyLfR7d4Jq460/RNsw3o
+jmhpevov45H8f0W8fX4Q552RMAoGCCqGSM49BAMCA0gAMEUCIBrzc79FwPr0To/F
+EWhDFi3zdM+6Ft269P3wcMZygmoHAiEAyqzNwRlTn4ikNUcU4cma1msIgTaVuU9s
+rKaVo7NmpdQ=
+-----END CERTIFICATE-----
+";
+
+/// The same with `openssl genrsa 1024`.
+const SHORT_RSA: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBrDCCARUCFFwBPXxfr4IxAatl1E0OOjxzqD2KMA0GCSqGSIb3DQEBCwUAMBQx
+EjAQBgNVBAMMCWxvY2FsaG9zdDAgFw0yNjExMjcxNjM4MjZaGA8zMDI2MDMzMDE2
+MzgyNlowFDESMBAGA1UEAwwJbG9jYWxob3N0MIGfMA0GCSqGSIb3DQEBAQUAA4GN
+ADCBiQKBgQDI9rjwv7wzUXrSbjuBQ7te1lnY6Pnsosl3+WyynPLLyrHfoTyyF2tP
+pYgYbbo7BAB9saw5q7xaXbBuA7kbrM8C+jAm6MILI3YVVZ3UM5MScu80gwHgDe1X
+gPM9DtLA836cMQ+3AgKJnwAPSi5cEgUsih0a7mwyt4OhPPfJb/iFVwIDAQABMA0G
+CSqGSIb3DQEBCwUAA4GBAJyav+fX6UbHHGzwcumaiX+7CAWZ3mUoPRU2CvFtMSsO
+387rBq0gaimxk8/Od7hBkmeUc22XoLebSNAj+cxA+TcUsV3e1b7Y0k4/n2XRseOx
+JHLMTwxncgnxxvh5H0/Igkxl5ANAdOti36LvTSDu+EQHQ59uMSUyR+xLfPyn/tVk
+-----END CERTIFICATE-----
+";
