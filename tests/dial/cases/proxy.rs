@@ -224,6 +224,17 @@ fn proxy_that_hangs_ends_at_the_time_limit() {
 }
 
 #[test]
+fn proxy_is_asked_for_the_place_to_connect_to() {
+    let (proxy, asked) = http(serve());
+    let dialer = Dialer::new().proxy(Proxy::parse(&format!("http://{proxy}")).unwrap());
+    let dialer = dialer.connect_to("b.invalid:82").unwrap();
+    let connector = Connector::new().dialer(dialer);
+    assert_echoes(shell::connect_with("ws://a.invalid:81/", &connector).unwrap());
+    let head = asked.recv_timeout(PATIENCE).unwrap();
+    assert!(head.starts_with("CONNECT b.invalid:82 "), "{head}");
+}
+
+#[test]
 fn proxy_that_is_not_there_is_named() {
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -78,10 +78,10 @@ fn redirect_is_an_error_that_tells_where_to() {
 
 #[test]
 fn redirect_to_nowhere_is_a_refusal() {
-    for location in [
-        "ftp://a.example/",
-        "http://u:p@a.example/",
-        "//b\u{fc}cher.example/",
+    for (location, why) in [
+        ("ftp://a.example/", "it is not of ws, wss, http or https"),
+        ("http://u:p@a.example/", "uri has user information"),
+        ("//b\u{fc}cher.example/", "host of the uri is not ASCII"),
     ] {
         let (address, _) = redirecting(move |_| location.to_owned());
         let connector = Connector::new().follow_redirects(9);
@@ -94,6 +94,11 @@ fn redirect_to_nowhere_is_a_refusal() {
             (error.status().unwrap().as_u16(), error.redirect()),
             (302, None)
         );
+        let words = format!(
+            "server refused the upgrade with status 302 Found: its location {location:?} cannot be \
+             used: {why}"
+        );
+        assert!(error.to_string().starts_with(&words), "{error}");
     }
 }
 

@@ -72,6 +72,25 @@ fn ipv6_address_is_written_in_brackets() {
 }
 
 #[test]
+fn another_place_can_be_connected_to_than_the_uri_names() {
+    let (address, asked) = proxy(|client, note| {
+        let _ = note.send(read_head(client)?);
+        Ok(None)
+    });
+    let dialer = Dialer::new().connect_to(&address.to_string()).unwrap();
+    let connector = Connector::new().dialer(dialer);
+    let _ = failure(&connector, "ws://a.invalid:81/chat");
+    let head = asked.recv_timeout(PATIENCE).unwrap();
+    assert!(head.starts_with("GET /chat HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("Host: a.invalid:81\r\n"), "{head}");
+
+    for place in ["", "a.example", ":80", "a.example:", "a b:80", "u@a:80"] {
+        let error = Dialer::new().connect_to(place).unwrap_err();
+        assert_eq!(error.kind(), upgrade::ErrorKind::InvalidArgument, "{place}");
+    }
+}
+
+#[test]
 fn refused_connection_names_the_address() {
     let address = unused();
     let error = failure(&Connector::new(), &format!("ws://{address}/"));

@@ -100,6 +100,18 @@ fn address_in_the_uri_is_checked_as_a_name_is() {
 }
 
 #[test]
+fn certificate_is_for_the_uris_host_wherever_it_is_connected_to() {
+    let authority = Authority::new();
+    let address = serve_tls(authority.server(&["a.invalid"]));
+    let dialer = Dialer::new().tls(authority.client());
+    let dialer = dialer.connect_to(&address.to_string()).unwrap();
+    let connector = Connector::new().dialer(dialer);
+    assert!(shell::connect(&connector, "wss://a.invalid/").is_ok());
+    let error = shell::connect(&connector, "wss://b.invalid/").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
+}
+
+#[test]
 fn nothing_is_offered_in_alpn_and_nothing_but_http_1_1_may_be_agreed_on() {
     let authority = Authority::new();
     let mut config = ServerConfig::clone(&authority.server(&["127.0.0.1"]));

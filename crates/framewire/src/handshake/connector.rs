@@ -92,6 +92,8 @@ impl Connector {
     /// from `wss` to `ws`. Once scheme, host or port change, `Authorization`, `Cookie` and
     /// `Proxy-Authorization` are no longer sent; all other headers, subprotocols and the origin are.
     /// A server that redirects decides where this client connects to, on its side of any firewall.
+    /// Cookies that a redirect sets are not kept. A `Location` that cannot be used is a refusal, and the
+    /// error says why.
     #[must_use]
     pub fn follow_redirects(mut self, at_most: usize) -> Self {
         self.redirects = at_most;
@@ -462,9 +464,17 @@ fn check_subprotocol(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Erro
 /// A refusal that is a redirect, as that.
 fn as_redirect(error: Error, asked: &Uri) -> Error {
     let is_refusal = error.kind() == ErrorKind::Upgrade(upgrade::ErrorKind::Refused);
-    let response = error.response().filter(|_| is_refusal);
-    match response.and_then(|response| redirect::target(asked, response)) {
-        Some(target) => error.redirecting(ErrorKind::Redirect, target, ""),
+    let Some(response) = error.response().filter(|_| is_refusal) else {
+        return error;
+    };
+    if let Some(target) = redirect::target(asked, response) {
+        return error.redirecting(ErrorKind::Redirect, target, "");
+    }
+    match redirect::lack(asked, response) {
+        Some(lack) => {
+            let message = format!("{error}: {lack}");
+            error.map_inner(|inner| inner.with_message(message))
+        }
         None => error,
     }
 }

@@ -17,6 +17,25 @@ pub(super) fn target<B>(asked: &Uri, response: &Response<B>) -> Option<Uri> {
     parse_uri(&target).ok().map(|(uri, _)| uri)
 }
 
+/// Why a response that is a redirect has no [`target`]; nothing where it is no redirect.
+pub(super) fn lack<B>(asked: &Uri, response: &Response<B>) -> Option<String> {
+    if !REDIRECTS.contains(&response.status()) {
+        return None;
+    }
+    let Some(location) = response.headers().get(LOCATION) else {
+        return Some("it has no location".to_owned());
+    };
+    let location = String::from_utf8_lossy(location.as_bytes());
+    let why = match resolve(asked, &location) {
+        None => "it is not of ws, wss, http or https".to_owned(),
+        Some(target) => match parse_uri(&target) {
+            Err(error) => error.to_string(),
+            Ok(_) => "it is not UTF-8".to_owned(),
+        },
+    };
+    Some(format!("its location {location:?} cannot be used: {why}"))
+}
+
 /// Whether two URIs are of one server: scheme, host and port.
 pub(super) fn is_same_origin(one: &Uri, other: &Uri) -> bool {
     let origin = |uri: &Uri| {

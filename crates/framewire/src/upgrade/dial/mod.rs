@@ -16,7 +16,7 @@ use super::timed::Timed;
 #[cfg(feature = "rustls")]
 use super::tls::{TlsStream, default_config};
 use super::wire::{Wire as _, finish};
-use super::{Error, ErrorKind, Limits, Upgraded};
+use super::{Error, ErrorKind, Limits, Upgraded, split_host};
 use crate::Timeouts;
 #[cfg(feature = "rustls")]
 use endpoint::Host;
@@ -33,7 +33,6 @@ pub(crate) use addresses::nodelay_failed;
 #[cfg(feature = "tokio-net")]
 pub(crate) use addresses::{no_connection, not_resolved};
 pub(crate) use endpoint::Endpoint;
-#[cfg(feature = "tokio-net")]
 pub(crate) use network::Network;
 pub use proxies::Proxies;
 pub use proxy::Proxy;
@@ -57,6 +56,8 @@ pub use stream::Stream;
 #[derive(Debug, Clone, Default)]
 pub struct Dialer {
     proxies: Proxies,
+    /// In place of what URIs name.
+    place: Option<Endpoint>,
     #[cfg(feature = "rustls")]
     tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -75,6 +76,23 @@ impl Dialer {
     pub fn proxy(mut self, proxies: impl Into<Proxies>) -> Self {
         self.proxies = proxies.into();
         self
+    }
+
+    /// Connects to this `HOST:PORT`, whatever host and port a URI names: to try one server of many, or
+    /// before its name leads there.
+    ///
+    /// The URI's stays in the `Host` header, and the certificate has to be for it. A proxy is asked for
+    /// this place, [exceptions](Proxies) are of it, and redirects that are followed lead to it as well.
+    ///
+    /// Fails with [`ErrorKind::InvalidArgument`] where it is not a host and a port.
+    pub fn connect_to(mut self, place: &str) -> Result<Self, Error> {
+        let has_port = matches!(split_host(place), Some((_, Some(_))));
+        let place = Endpoint::parse(place, 0).filter(|_| has_port);
+        if place.is_none() {
+            return Err(invalid("place to connect to is not HOST:PORT"));
+        }
+        self.place = place;
+        Ok(self)
     }
 
     /// The TLS configuration for `https` URIs: own roots, a client's certificate, versions.
@@ -135,7 +153,7 @@ impl Dialer {
         if cfg!(not(feature = "rustls")) && target.secure {
             return Err(target.needs_feature("rustls"));
         }
-        let wire = finish(route::connect(&Blocking(deadline), &self.proxies, target))?;
+        let wire = finish(self.connect_over(&Blocking(deadline), target))?;
         #[cfg(feature = "rustls")]
         if target.secure {
             return self.secure(wire.into_stream(), target, deadline);
@@ -165,14 +183,18 @@ impl Dialer {
         }
     }
 
-    /// As [`dial`](Self::dial) over TCP alone, with the ways of another front end.
-    #[cfg(feature = "tokio-net")]
+    /// As [`dial`](Self::dial) over TCP alone, with the ways of a front end.
     pub(crate) async fn connect_over<N: Network>(
         &self,
         network: &N,
         target: &Target,
     ) -> Result<N::Wire, Error> {
-        route::connect(network, &self.proxies, target).await
+        let endpoint = self.place.as_ref().unwrap_or(&target.endpoint).clone();
+        let reached = Target {
+            endpoint,
+            ..*target
+        };
+        route::connect(network, &self.proxies, &reached).await
     }
 }
 
