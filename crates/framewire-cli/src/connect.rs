@@ -6,6 +6,7 @@
 
 mod options;
 mod printer;
+mod refusal;
 mod url;
 
 use std::io::{self, BufRead as _};
@@ -20,6 +21,8 @@ use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Connector;
 use framewire::upgrade::{Dialer, Limits, Proxy, Stream};
 use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Socket as _, WebSocket};
+use http::HeaderValue;
+use http::header::USER_AGENT;
 
 pub(crate) use self::options::Options;
 
@@ -28,7 +31,7 @@ use crate::{Failure, chain, note, tls};
 
 /// Talks to a server until one of both closes the connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let websocket = open(options).map_err(Failure::NoConnection)?;
+    let websocket = open(options)?;
     let printer = Printer::new(options.binary.as_deref()).map_err(Failure::NoConnection)?;
     let (reader, writer) = websocket
         .split()
@@ -40,7 +43,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         note(format_args!("connected to {}", options.url));
     }
     conversation.send_input(writer.clone(), events.clone());
-    conversation.close_when_asked(writer.clone(), happened, options.close_timeout);
+    let (wait, timeout) = (options.wait, options.close_timeout);
+    conversation.close_when_asked(writer.clone(), happened, wait, timeout);
     if let Some(interval) = options.ping_interval {
         conversation.keep_alive(writer, interval);
     }
@@ -68,17 +72,17 @@ struct Conversation {
     trouble: OnceLock<String>,
 }
 
-fn open(options: &Options) -> Result<WebSocket<Stream>, String> {
+fn open(options: &Options) -> Result<WebSocket<Stream>, Failure> {
     let mut config = Config::default();
     config.limits.message = options.max_message as u64;
-    let connector = connector(options)?;
-    let url = url::to_ascii(&options.url)?;
+    let connector = connector(options).map_err(Failure::NoConnection)?;
+    let url = url::to_ascii(&options.url).map_err(Failure::NoConnection)?;
     let websocket = framewire::connect_with(&url, &connector, config);
-    let websocket = websocket.map_err(|error| chain(&error))?;
+    let websocket = websocket.map_err(|error| refusal::failure(&error))?;
     let set = websocket
         .stream()
         .set_write_timeout(Some(options.write_timeout));
-    set.map_err(|error| chain(&error))?;
+    set.map_err(|error| Failure::NoConnection(error.to_string()))?;
     Ok(websocket)
 }
 
@@ -89,9 +93,14 @@ fn connector(options: &Options) -> Result<Connector, String> {
     };
     let mut connector = Connector::new()
         .limits(limits)
+        .follow_redirects(options.follow)
         .subprotocols(options.subprotocol.clone())
         .map_err(|error| chain(&error))?;
-    for (name, value) in options.header.clone() {
+    let mut headers = options.header.clone();
+    if headers.iter().all(|(name, _)| name != USER_AGENT) {
+        headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+    }
+    for (name, value) in headers {
         let with_header = connector.header(name, value);
         connector = with_header.map_err(|error| chain(&error))?;
     }
@@ -110,6 +119,10 @@ fn connector(options: &Options) -> Result<Connector, String> {
 
 fn dialer(options: &Options) -> Result<Dialer, String> {
     let mut dialer = Dialer::new();
+    if let Some(place) = &options.connect_to {
+        let to_place = dialer.connect_to(place);
+        dialer = to_place.map_err(|error| chain(&error))?;
+    }
     if let Some(proxy) = &options.proxy {
         dialer = dialer.proxy(Proxy::parse(proxy).map_err(|error| chain(&error))?);
     }
@@ -194,17 +207,23 @@ impl Conversation {
     }
 
     /// Waits for a reason to close the connection, closes it, and ends it where the server does not
-    /// and sends nothing any more.
+    /// and sends nothing any more. The end of the input is a reason after `wait`.
     fn close_when_asked<S: Duplicate + Send + 'static>(
         self: &Arc<Self>,
         writer: WriteHalf<S>,
         happened: Receiver<Event>,
+        wait: Option<Duration>,
         timeout: Duration,
     ) {
         let this = Arc::clone(self);
         thread::spawn(move || {
-            if happened.recv().is_err() {
-                return;
+            match (happened.recv(), wait) {
+                (Ok(Event::InputEnded), Some(wait)) => {
+                    // Any other reason ends it sooner.
+                    let _ = happened.recv_timeout(wait);
+                }
+                (Ok(_), _) => {}
+                (Err(_), _) => return,
             }
             let closer = writer.clone();
             // It waits for a server that takes nothing.
@@ -249,6 +268,9 @@ impl Conversation {
         let _ = writer.abort();
     }
 }
+
+/// How the program names itself to servers (RFC 9110 10.1.5).
+const AGENT: &str = concat!("framewire/", env!("CARGO_PKG_VERSION"));
 
 /// Lets the first signal close the connection, and the second end the program.
 fn stop_on_signals(events: Sender<Event>) -> Result<(), Failure> {

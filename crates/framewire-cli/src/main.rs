@@ -34,6 +34,8 @@ enum Failure {
     Usage(clap::Error),
     /// The job could not begin: 1.
     NoConnection(String),
+    /// A server or a proxy refused the connection, with these lines of explanation: 1.
+    Refused(String, Vec<String>),
     /// A connection ended as it should not: 2.
     Ended(String),
 }
@@ -49,6 +51,13 @@ fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => error.exit(),
         Err(Failure::NoConnection(message)) => (message, ExitCode::from(1)),
+        Err(Failure::Refused(message, lines)) => {
+            note(format_args!("{message}"));
+            for line in lines {
+                note(format_args!("| {line}"));
+            }
+            return ExitCode::from(1);
+        }
         Err(Failure::Ended(message)) => (message, ExitCode::from(2)),
     };
     note(format_args!("{message}"));

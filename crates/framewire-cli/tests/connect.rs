@@ -252,6 +252,185 @@ fn a_refused_handshake_ends_with_1() {
 }
 
 #[test]
+fn the_body_of_a_refusal_is_shown_and_a_terminal_obeys_none_of_it() {
+    let (url, served) = server(Acceptor::new(), |pending| {
+        let body = format!(
+            "members only\n\n\x1b[2J\u{9b}31m\u{202e}see /login\n{}",
+            "x\n".repeat(99)
+        );
+        let response = Response::builder().status(403).body(body).unwrap();
+        pending.refuse(&response).unwrap();
+    });
+    let (code, output, notes) = Client::start(&url, &[]).end();
+    served.join().unwrap();
+    assert_eq!((code, &output[..]), (1, ""));
+    let lines: Vec<_> = notes.lines().collect();
+    assert!(lines[0].contains("403 Forbidden"), "{notes}");
+    assert_eq!(lines[1], "framewire: | members only");
+    assert!(lines[2].ends_with("see /login"), "{notes}");
+    assert!(!notes.contains(['\x1b', '\u{9b}', '\u{202e}']), "{notes}");
+    assert_eq!((lines.len(), lines[11]), (12, "framewire: | …"));
+}
+
+#[test]
+fn the_body_of_a_proxys_refusal_is_shown() {
+    let (proxy, asked) = answering("HTTP/1.1 407 x\r\nContent-Length: 12\r\n\r\nwho are you?");
+    let options = ["--proxy", &proxy];
+    let (code, _, notes) = Client::start("ws://a.invalid/", &options).end();
+    assert_eq!(code, 1);
+    assert!(
+        notes.contains("407") && notes.contains("framewire: | who are you?"),
+        "{notes}"
+    );
+    assert!(asked.join().unwrap().starts_with("CONNECT a.invalid:80 "));
+}
+
+/// A server that answers one request with this: its URL, and the request.
+fn answering(answer: impl Into<String>) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = answer.into();
+    let asked = thread::spawn(move || {
+        let mut client = BufReader::new(listener.accept().unwrap().0);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(client.read_line(&mut head).unwrap(), 0, "{head}");
+        }
+        client.get_mut().write_all(answer.as_bytes()).unwrap();
+        head
+    });
+    (url, asked)
+}
+
+#[test]
+fn the_program_names_itself_unless_told_otherwise() {
+    let version = concat!("framewire/", env!("CARGO_PKG_VERSION"));
+    for (options, agent) in [(&[][..], version), (&["-H", "user-agent: me"], "me")] {
+        let (url, asked) = answering("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n");
+        let url = url.replace("http", "ws");
+        assert_eq!(Client::start(&url, options).end().0, 1);
+        let head = asked.join().unwrap().to_ascii_lowercase();
+        assert!(head.contains(&format!("user-agent: {agent}\r\n")), "{head}");
+        assert_eq!(head.matches("user-agent").count(), 1, "{head}");
+    }
+}
+
+#[test]
+fn another_place_can_be_connected_to_than_the_url_names() {
+    let (url, served) = server(Acceptor::new(), |pending| {
+        let host = pending.request().headers()["host"].clone();
+        (host, echo(open(pending)))
+    });
+    let place = url
+        .strip_prefix("ws://")
+        .and_then(|url| url.strip_suffix("/path"))
+        .unwrap();
+    let mut client = Client::start("ws://a.invalid:81/path", &["--connect-to", place]);
+    client.say(b"hello\n");
+    assert_eq!(client.line(), "hello\n");
+    let (code, _, notes) = client.end_of_input();
+    assert_eq!(code, 0, "{notes}");
+    assert_eq!(served.join().unwrap().0, "a.invalid:81");
+
+    let (code, _, notes) = Client::start(&url, &["--connect-to", "localhost"]).end();
+    assert_eq!(code, 1);
+    assert!(notes.contains("HOST:PORT"), "{notes}");
+}
+
+fn redirecting(location: &str) -> (String, JoinHandle<String>) {
+    let head = format!("HTTP/1.1 302 x\r\nLocation: {location}\r\nSet-Cookie: a=b\r\n");
+    let (url, asked) = answering(format!("{head}Content-Length: 0\r\n\r\n"));
+    (url.replace("http", "ws"), asked)
+}
+
+#[test]
+fn redirects_are_followed_as_often_as_is_asked_for() {
+    let (end, served) = server(Acceptor::new(), |pending| {
+        let headers = pending.request().headers().clone();
+        (headers, echo(open(pending)))
+    });
+    let (url, asked) = redirecting(&end);
+    let options = ["--follow", "1", "-H", "Authorization: secret"];
+    let mut client = Client::start(&url, &options);
+    client.say(b"hello\n");
+    assert_eq!(client.line(), "hello\n");
+    assert_eq!(client.end_of_input().0, 0);
+    assert!(asked.join().unwrap().contains("secret"));
+    let (headers, _) = served.join().unwrap();
+    for name in ["authorization", "cookie"] {
+        assert!(!headers.contains_key(name), "{headers:?}");
+    }
+    assert!(headers.contains_key("user-agent"), "{headers:?}");
+}
+
+#[test]
+fn redirects_that_are_not_followed_say_why() {
+    for (location, options, words) in [
+        ("/there", &[][..], "/there"),
+        (
+            "ftp://a/",
+            &["--follow", "9"],
+            "\"ftp://a/\" cannot be used",
+        ),
+        ("/a", &["--follow", "0"], "server redirects to ws://"),
+    ] {
+        let (url, asked) = redirecting(location);
+        let (code, _, notes) = Client::start(&url, options).end();
+        assert_eq!(code, 1);
+        assert!(notes.contains(words), "{notes}");
+        asked.join().unwrap();
+    }
+}
+
+#[test]
+fn an_answer_that_comes_after_the_end_of_the_input_can_be_waited_for() {
+    let (url, served) = server(Acceptor::new(), |pending| {
+        let mut websocket = open(pending);
+        assert_eq!(websocket.next_message().unwrap().text(), Some("question"));
+        let (sender, pings) = mpsc::channel();
+        websocket.on_ping(move |_| {
+            let _ = sender.send(());
+            PingReply::Pong
+        });
+        // The client sends nothing else: each read takes what has come, and says whether it closed.
+        let patience = Duration::from_millis(10);
+        websocket.stream().set_read_timeout(Some(patience)).unwrap();
+        for _ in 0..3 {
+            while pings.try_recv().is_err() {
+                let error = websocket.next_message().unwrap_err();
+                assert!(error.is_would_block(), "{error}");
+            }
+        }
+        websocket.stream().set_read_timeout(Some(DEADLINE)).unwrap();
+        websocket.write_message(Opcode::Text, b"answer").unwrap();
+        websocket.shutdown(DEADLINE).unwrap();
+    });
+    let options = ["--wait", "1000", "--ping-interval", "0.25"];
+    let mut client = Client::start(&url, &options);
+    client.say(b"question\n");
+    let (code, output, notes) = client.end_of_input();
+    served.join().unwrap();
+    assert_eq!((code, &output[..]), (0, "answer\n"), "{notes}");
+}
+
+#[test]
+fn the_wait_for_answers_ends_with_its_time_or_a_signal() {
+    for (seconds, signal) in [("0.05", None), ("1000", Some("INT"))] {
+        let (url, served) = server(Acceptor::new(), |pending| echo(open(pending)));
+        let mut client = Client::start(&url, &["--wait", seconds]);
+        client.say(b"hello\n");
+        client.stdin = None;
+        assert_eq!(client.line(), "hello\n");
+        if let Some(signal) = signal {
+            client.signal(signal);
+        }
+        let (code, _, notes) = client.end();
+        assert_eq!(code, 0, "{notes}");
+        assert_eq!(served.join().unwrap(), CloseCode::NORMAL);
+    }
+}
+
+#[test]
 fn no_server_ends_with_1() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());

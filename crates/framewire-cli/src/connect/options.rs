@@ -13,16 +13,18 @@ use crate::size::parse_bytes;
 ///
 /// A text message is printed as a line, a binary one as a line of hexadecimal digits. The end of
 /// the input, or Ctrl-C, closes the connection; what the server still sends until it has closed its
-/// side is printed. Ends with 0 after a clean close (1000, 1001 or no code), with 1 where there was
-/// no connection or no handshake, and with 2 where the connection ended in any other way,
-/// or the options are wrong.
+/// side is printed. Most servers answer nothing more once they are told to close: `--wait` has the
+/// end of the input close the connection later. Ends with 0 after a clean close (1000, 1001 or no
+/// code), with 1 where there was no connection or no handshake, and with 2 where the connection
+/// ended in any other way, or the options are wrong.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// Where to connect to, such as `ws://localhost:9001/` or `wss://example.com/chat`
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
-    /// A header to send with the handshake; may be given again
+    /// A header to send with the handshake; may be given again. User-Agent is framewire/VERSION unless
+    /// given
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) header: Vec<(HeaderName, HeaderValue)>,
 
@@ -44,6 +46,16 @@ pub(crate) struct Options {
         value_parser = clap::value_parser!(u8).range(0..=9),
     )]
     pub(crate) deflate: Option<u8>,
+
+    /// Connect to this place instead of the URL's host and port, which stay in the Host header and in
+    /// the check of the certificate. Redirects that are followed lead to this place, too
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) connect_to: Option<String>,
+
+    /// Follow at most this many redirects, but none from wss to ws. Another server is sent no
+    /// Authorization or Cookie header, and cookies that a redirect sets are not kept
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) follow: usize,
 
     /// Go through a proxy: `http://[USER:PASSWORD@]HOST:PORT`, or `socks5://…`, or `socks5h://…`
     /// to have the proxy resolve the host's name
@@ -79,6 +91,11 @@ pub(crate) struct Options {
     /// How long the server may take nothing of what is sent
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub(crate) write_timeout: Duration,
+
+    /// Stay this long after the end of the input, for answers that are slow, before closing the
+    /// connection; Ctrl-C closes it at once
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(crate) wait: Option<Duration>,
 
     /// How long the server may send nothing before it answers the close
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
