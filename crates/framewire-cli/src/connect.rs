@@ -27,7 +27,7 @@ use http::header::USER_AGENT;
 pub(crate) use self::options::Options;
 
 use self::printer::Printer;
-use crate::{Failure, chain, note, tls};
+use crate::{Failure, note, tls};
 
 /// Talks to a server until one of both closes the connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let printer = Printer::new(options.binary.as_deref()).map_err(Failure::NoConnection)?;
     let (reader, writer) = websocket
         .split()
-        .map_err(|error| Failure::Ended(chain(&error)))?;
+        .map_err(|error| Failure::Ended(error.to_string()))?;
     let conversation = Arc::new(Conversation::default());
     let (events, happened) = mpsc::channel();
     stop_on_signals(events.clone())?;
@@ -95,14 +95,14 @@ fn connector(options: &Options) -> Result<Connector, String> {
         .limits(limits)
         .follow_redirects(options.follow)
         .subprotocols(options.subprotocol.clone())
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| error.to_string())?;
     let mut headers = options.header.clone();
     if headers.iter().all(|(name, _)| name != USER_AGENT) {
         headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     }
     for (name, value) in headers {
         let with_header = connector.header(name, value);
-        connector = with_header.map_err(|error| chain(&error))?;
+        connector = with_header.map_err(|error| error.to_string())?;
     }
     if let Some(origin) = &options.origin {
         connector = connector.origin(origin.clone());
@@ -112,7 +112,7 @@ fn connector(options: &Options) -> Result<Connector, String> {
             level,
             ..DeflateConfig::default()
         };
-        connector = connector.deflate(Deflate::new(config).map_err(|error| chain(&error))?);
+        connector = connector.deflate(Deflate::new(config).map_err(|error| error.to_string())?);
     }
     Ok(connector.dialer(dialer(options)?))
 }
@@ -121,10 +121,10 @@ fn dialer(options: &Options) -> Result<Dialer, String> {
     let mut dialer = Dialer::new();
     if let Some(place) = &options.connect_to {
         let to_place = dialer.connect_to(place);
-        dialer = to_place.map_err(|error| chain(&error))?;
+        dialer = to_place.map_err(|error| error.to_string())?;
     }
     if let Some(proxy) = &options.proxy {
-        dialer = dialer.proxy(Proxy::parse(proxy).map_err(|error| chain(&error))?);
+        dialer = dialer.proxy(Proxy::parse(proxy).map_err(|error| error.to_string())?);
     }
     match &options.tls_ca {
         Some(roots) => Ok(dialer.tls(tls::trusting(roots)?)),
@@ -191,7 +191,7 @@ impl Conversation {
                         // The thread that reads says how.
                         ErrorKind::Closed(_) => return,
                         _ => {
-                            let trouble = format!("cannot send: {}", chain(&error));
+                            let trouble = format!("cannot send: {error}");
                             if error.is_would_block() {
                                 return this.give_up(&writer, trouble);
                             }
@@ -300,6 +300,6 @@ fn judge(end: &framewire::Error, quiet: bool) -> Result<(), Failure> {
             }
             Ok(())
         }
-        _ => Err(Failure::Ended(chain(end))),
+        _ => Err(Failure::Ended(end.to_string())),
     }
 }

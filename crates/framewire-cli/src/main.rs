@@ -6,7 +6,6 @@ mod serve;
 mod size;
 mod tls;
 
-use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -82,17 +81,6 @@ fn is_deceptive(character: char) -> bool {
         || turns.contains(&character)
         || isolates.contains(&character)
         || marks.contains(&character)
-}
-
-/// An error with its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -22,7 +22,6 @@ use self::socket::SharedSocket;
 use super::request::Lack;
 use super::traffic::Traffic;
 use super::{GRACE, LINGER, PAUSE, Server, is_of_one_connection, on_signal};
-use crate::chain;
 
 /// Serves until a signal comes.
 pub(crate) fn run(server: Server, listener: TcpListener) -> Result<(), String> {
@@ -123,7 +122,7 @@ impl Threads {
         }
         match pending.accept() {
             Ok(established) => self.converse(established, peer, connection),
-            Err(error) => log(format!("handshake: {}", chain(&error))),
+            Err(error) => log(format!("handshake: {error}")),
         }
     }
 
@@ -206,13 +205,13 @@ fn linger(stream: &Stream) {
 fn no_request(error: &handshake::Error, securing: bool, connection: &Connection) -> String {
     use upgrade::ErrorKind::{Closed, Read, TimedOut, Tls};
     let handshake::ErrorKind::Upgrade(kind) = error.kind() else {
-        return format!("no request: {}", chain(error));
+        return format!("no request: {error}");
     };
     let lack = match (kind, error.cause()) {
         (Closed, _) | (Tls, None) => Lack::Ended,
         (Read | Tls, Some(source)) => Lack::Failed(source.to_string()),
         (TimedOut, _) => Lack::Late,
-        _ => return format!("no request: {}", chain(error)),
+        _ => return format!("no request: {error}"),
     };
     // It is by the end of its stream that a thread learns of it.
     connection.displacement().unwrap_or(lack).why(securing)

@@ -7,7 +7,7 @@ use framewire::handshake::Acceptor;
 use framewire::rustls::ServerConfig;
 
 use super::options::{Options, Origin};
-use crate::{chain, tls};
+use crate::tls;
 
 /// What the server shows of itself, where it takes TLS connections.
 pub(crate) fn tls(options: &Options) -> Result<Option<Arc<ServerConfig>>, String> {
@@ -33,7 +33,9 @@ pub(crate) fn acceptor(options: &Options) -> Result<Acceptor, String> {
         _ => {
             let urls: Option<Vec<&str>> = options.origin.iter().map(Origin::url).collect();
             let urls = urls.ok_or("--origin takes any, same, or a list of URLs")?;
-            acceptor.allow_origins(urls).map_err(|error| chain(&error))
+            acceptor
+                .allow_origins(urls)
+                .map_err(|error| error.to_string())
         }
     }
 }
@@ -49,5 +51,5 @@ fn deflate(options: &Options, level: u8) -> Result<Deflate, String> {
     };
     // A connection holds one of each at most.
     let contexts = options.max_connections;
-    Deflate::with_engine(config, ZlibRs, contexts).map_err(|error| chain(&error))
+    Deflate::with_engine(config, ZlibRs, contexts).map_err(|error| error.to_string())
 }

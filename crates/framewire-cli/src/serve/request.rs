@@ -8,7 +8,6 @@ use framewire::upgrade::{self, Limits, RequestDecoder, encode_response};
 use http::{Method, Request, Response};
 
 use super::{GOODBYE, Server, TIME, page};
-use crate::chain;
 
 /// What has come of a request.
 #[derive(Debug)]
@@ -100,7 +99,7 @@ impl Reception {
             Ok((_, None)) => return Outcome::Unfinished,
             Ok((used, Some(request))) => (used, request),
             Err(error) => {
-                let why = format!("no request: {}", chain(&error));
+                let why = format!("no request: {error}");
                 return Outcome::Refused(Refusal::new(why, false, error.response()));
             }
         };
@@ -141,7 +140,7 @@ fn answer(
         return Err(Refusal::new(why, is_head, Some(&answer.response)));
     }
     response.map_err(|error| {
-        let why = format!("handshake: {}", chain(&error));
+        let why = format!("handshake: {error}");
         Refusal::new(why, is_head, error.response())
     })
 }
@@ -173,7 +172,7 @@ impl Refusal {
     /// For an answer that cannot be sent.
     fn silent(error: &upgrade::Error) -> Self {
         Self {
-            why: format!("handshake: {}", chain(error)),
+            why: format!("handshake: {error}"),
             answer: Vec::new(),
         }
     }

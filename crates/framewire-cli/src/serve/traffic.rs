@@ -1,7 +1,5 @@
 //! What a connection has said, for the log.
 
-use crate::chain;
-
 /// The messages of one connection, each of which was echoed.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
@@ -18,6 +16,6 @@ impl Traffic {
     /// How the connection ended, and what came before.
     pub(crate) fn until(&self, end: &framewire::Error) -> String {
         let Self { messages, bytes } = self;
-        format!("{}; {messages} messages, {bytes} bytes", chain(end))
+        format!("{end}; {messages} messages, {bytes} bytes")
     }
 }

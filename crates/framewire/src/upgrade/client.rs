@@ -93,8 +93,8 @@ async fn read_response<W: Wire>(
                 return Err(Error::new(ErrorKind::Closed, message));
             }
             let is_tls = !decoder.is_started() && begins_tls(piece);
-            let decoded = decoder.decode(piece);
-            let (used, response) = decoded.map_err(|error| {
+            let head = decoder.decode(piece);
+            let (used, response) = head.map_err(|error| {
                 if is_tls {
                     error.with_message("the peer speaks TLS: use wss:// or https://".to_owned())
                 } else {

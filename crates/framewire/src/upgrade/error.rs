@@ -198,7 +198,8 @@ impl Error {
     }
 
     fn is_of_stream(&self) -> bool {
-        self.cause().is_some_and(|cause| cause.is::<io::Error>())
+        self.cause()
+            .is_some_and(<dyn StdError + Send + Sync>::is::<io::Error>)
     }
 
     /// What made it fail, where that is an error of its own: the [`io::Error`] of the stream, the error
