@@ -176,7 +176,7 @@ fn proxy_that_answers_nonsense_or_nothing_made_no_connection() {
         ("HTTP/1.1 200 OK\r\n".to_owned(), "it ended the connection"),
         (
             "\u{16}\u{3}".to_owned(),
-            "malformed head: the peer speaks TLS, and this end does not",
+            "malformed head: it begins as a record of TLS does",
         ),
         (
             format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(20_000)),

@@ -86,8 +86,8 @@ impl Head {
                 return Err(self.too_long());
             }
             self.seen += 1;
-            if self.seen == 1 && begins_tls(&input[index..]) {
-                return Err(malformed("the peer speaks TLS, and this end does not"));
+            if self.seen == 1 && begins_tls(&[byte]) {
+                return Err(malformed("it begins as a record of TLS does"));
             }
             if self.step(byte)? {
                 return Ok(Some(index + 1));
@@ -158,8 +158,8 @@ impl Head {
     }
 }
 
-/// Whether this is the beginning of a TLS record (RFC 8446 5.1): of a handshake or an alert. One byte is
-/// enough, as no head begins with those.
+/// Whether this may be the beginning of a TLS record (RFC 8446 5.1), of a handshake or an alert: what no
+/// head begins with.
 pub(super) fn begins_tls(input: &[u8]) -> bool {
     matches!(input, [0x15 | 0x16] | [0x15 | 0x16, 3, ..])
 }
