@@ -493,10 +493,12 @@ fn a_stream_that_fails_is_an_error() {
 }
 
 #[test]
-fn the_time_outs_are_taken_away_at_the_end() {
+fn the_time_outs_are_what_they_were_at_the_end() {
     let (mut server, mut client) = connected(tcp());
     client.close(CloseCode::NORMAL, "").unwrap();
+    let write = Some(2 * PATIENCE);
+    server.stream().set_write_timeout(write).unwrap();
     server.shutdown(PATIENCE).unwrap();
-    assert_eq!(server.stream().read_timeout().unwrap(), None);
-    assert_eq!(server.stream().write_timeout().unwrap(), None);
+    assert_eq!(server.stream().read_timeout().unwrap(), Some(PATIENCE));
+    assert_eq!(server.stream().write_timeout().unwrap(), write);
 }

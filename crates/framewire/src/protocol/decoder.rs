@@ -29,12 +29,22 @@ pub struct Decoder {
     inflated: Rsv,
     role: Role,
     state: State,
+    /// Who reads the message under way: a matter of the receiver, which has no room of its own
+    /// without making every connection larger.
+    pub(super) owner: Option<Owner>,
     utf8: Utf8,
     /// The first byte of a close code whose second has not come.
     close_code: u8,
     partial_len: u8,
     /// The beginning of a header whose rest has not come.
     partial: [u8; MAX_HEADER],
+}
+
+/// Which call of a receiver began the message under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Whole,
+    Pieces,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +86,7 @@ impl Decoder {
             inflated: Rsv::NONE,
             role,
             state: State::Header,
+            owner: None,
             utf8: Utf8::new(),
             close_code: 0,
             partial_len: 0,

@@ -1,5 +1,6 @@
 //! Bytes in, messages out.
 
+use super::decoder::Owner;
 #[cfg(feature = "deflate")]
 use super::inflate::Inflate;
 use super::utf8::as_text;
@@ -19,16 +20,8 @@ use crate::frame::{CloseCode, Opcode, Rsv, Violation};
 #[derive(Debug)]
 pub struct Receiver {
     decoder: Decoder,
-    owner: Option<Owner>,
     #[cfg(feature = "deflate")]
     inflate: Option<Box<Inflate>>,
-}
-
-/// Which call began the message under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owner {
-    Whole,
-    Pieces,
 }
 
 /// What has come from the peer, lent from the input or from the message buffer.
@@ -76,7 +69,6 @@ impl Receiver {
     pub const fn new(role: Role, limits: Limits) -> Self {
         Self {
             decoder: Decoder::new(role, limits),
-            owner: None,
             #[cfg(feature = "deflate")]
             inflate: None,
         }
@@ -210,7 +202,7 @@ impl Receiver {
         #[cfg(feature = "deflate")]
         self.follow(&input[used - found.len..used], &found)?;
         if found.last {
-            self.owner = None;
+            self.decoder.owner = None;
         }
         Ok((used, None))
     }
@@ -371,12 +363,12 @@ impl Receiver {
     #[inline]
     fn owns(&mut self, call: Owner, first: bool, last: bool) -> bool {
         if first {
-            self.owner = Some(call);
+            self.decoder.owner = Some(call);
         }
-        let owns = self.owner == Some(call);
+        let owns = self.decoder.owner == Some(call);
         // What comes after a part that was skipped is not the message.
         if last || !owns {
-            self.owner = None;
+            self.decoder.owner = None;
         }
         owns
     }
