@@ -13,9 +13,9 @@ use std::io::Write as _;
 use framewire::deflate::DeflateConfig;
 use framewire::protocol::Role;
 use framewire::{Config, Opcode, WebSocket};
-use support::peer::{ScriptedPeer, Taking};
 use framewire_fuzz::{Input, agreement, cut, receive, receive_in_pieces};
 use libfuzzer_sys::fuzz_target;
+use support::peer::{ScriptedPeer, Taking};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);

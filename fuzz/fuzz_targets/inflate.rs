@@ -8,11 +8,9 @@
 use framewire::CloseCode;
 use framewire::deflate::DeflateConfig;
 use framewire::protocol::Role;
-use support::frames::{
-    self, BINARY, CONTINUATION, FIN, Frame, PING, RSV1, TEXT, wire,
-};
 use framewire_fuzz::{Input, agreement, cut, receive, receive_in_pieces};
 use libfuzzer_sys::fuzz_target;
+use support::frames::{self, BINARY, CONTINUATION, FIN, Frame, PING, RSV1, TEXT, wire};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);

@@ -11,10 +11,10 @@ use framewire::Untimed;
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::{self, Acceptor};
 use framewire::upgrade::{self, Error, Limits, RequestDecoder, ResponseDecoder};
-use support::peer::{Ending, ScriptedPeer};
 use framewire_fuzz::{Input, cut};
 use http::{HeaderMap, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
+use support::peer::{Ending, ScriptedPeer};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);

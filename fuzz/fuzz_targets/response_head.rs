@@ -12,11 +12,11 @@ use framewire::Untimed;
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::{self, Connector};
 use framewire::upgrade::{self, Error, Limits, ResponseDecoder};
-use support::peer::{Ending, ScriptedPeer};
 use framewire_fuzz::{Input, cut};
 use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderValue, Request, Response};
 use libfuzzer_sys::fuzz_target;
+use support::peer::{Ending, ScriptedPeer};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);

@@ -8,11 +8,11 @@
 
 use framewire::frame::Rsv;
 use framewire::protocol::{Limits, MessageBuffer, PieceEvent, Role, Session};
+use framewire_fuzz::{Input, cut, key};
+use libfuzzer_sys::fuzz_target;
 use support::event::{End, Event};
 use support::front_end::{self, FrontEnd, Gives, Outcome, Script, WholeSession};
 use support::oracle::{self, Terms};
-use framewire_fuzz::{Input, cut, key};
-use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
@@ -20,6 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     let limits = Limits {
         message: input.byte().into(),
         frame: input.byte().into(),
+        ..Limits::UNLIMITED
     };
     let other = usize::from(input.byte());
     let read_buffer = match input.byte() {
