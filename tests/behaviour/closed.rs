@@ -1,5 +1,7 @@
 //! How a connection was closed: with which code and reason, and by whom, in every combination.
 
+use std::io;
+
 use framewire::blocking::CloseReply;
 use framewire::frame::ControlPayload;
 use framewire::protocol::Role;
@@ -194,21 +196,39 @@ fn a_stream_that_ended_without_a_close_frame_takes_nothing_more() {
         let peer = ScriptedPeer::default().ending(Ending::Eof);
         let mut socket = kind.with(&peer, role);
         assert!(is_lost(&socket.next_message().map(drop)));
-        let writes = [
-            socket.write_message(Opcode::Text, b"x"),
-            socket.feed_message(Opcode::Text, b"x"),
-            socket
-                .stream_message(Opcode::Text, 16, &mut &b"x"[..])
-                .map(drop),
-            socket.message_writer(Opcode::Text).map(drop),
-            socket.ping(b""),
-            socket.pong(b""),
-            socket.close(CloseCode::NORMAL, ""),
-        ];
-        assert!(writes.iter().all(is_lost), "{writes:?}");
-        assert_eq!(peer.written(), b"");
-        assert_eq!(socket.sent_close(), None);
+        assert_takes_nothing(&peer, socket.as_mut());
     }
+}
+
+#[test]
+fn a_stream_that_failed_to_be_read_takes_nothing_more() {
+    // Of TLS that is cut, and of TCP that is reset.
+    for failure in [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset] {
+        for (kind, role) in ends() {
+            let peer = ScriptedPeer::default().ending(Ending::Failure(failure));
+            let mut socket = kind.with(&peer, role);
+            let error = socket.next_message().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Io(error) if error.kind() == failure));
+            assert_takes_nothing(&peer, socket.as_mut());
+        }
+    }
+}
+
+fn assert_takes_nothing(peer: &ScriptedPeer, socket: &mut dyn Connection) {
+    let writes = [
+        socket.write_message(Opcode::Text, b"x"),
+        socket.feed_message(Opcode::Text, b"x"),
+        socket
+            .stream_message(Opcode::Text, 16, &mut &b"x"[..])
+            .map(drop),
+        socket.message_writer(Opcode::Text).map(drop),
+        socket.ping(b""),
+        socket.pong(b""),
+        socket.close(CloseCode::NORMAL, ""),
+    ];
+    assert!(writes.iter().all(is_lost), "{writes:?}");
+    assert_eq!(peer.written(), b"");
+    assert_eq!(socket.sent_close(), None);
 }
 
 fn is_lost(result: &Result<(), Error>) -> bool {

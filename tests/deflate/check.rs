@@ -27,6 +27,8 @@ enum Broken {
     NoTail,
     /// Puts out next to nothing.
     Nothing,
+    /// Puts out nothing at all.
+    Silent,
     /// Says that it put out more than there was room for.
     TooMuch,
     /// Says that it took more than it was given.
@@ -37,8 +39,12 @@ enum Broken {
     NoReset,
     /// Goes back over the window that it was asked for.
     LargeWindow,
+    /// Goes back over it by one byte.
+    LargerByOne,
     /// Fits no window of 8 bits, and says that it does.
     FalseClaim,
+    /// The same, but by 44 bytes alone.
+    SmallFalseClaim,
     /// Fails.
     Fails,
     /// Its decompressor forgets nothing.
@@ -49,6 +55,14 @@ enum Broken {
 
 impl Engine for Broken {
     fn compressor(&self, level: u8, window_bits: u8, memory_level: u8) -> Box<dyn Compressor> {
+        let window = match self {
+            Self::LargerByOne => (1 << window_bits) + 1,
+            Self::SmallFalseClaim => 300,
+            _ => 0,
+        };
+        if window > 0 {
+            return Box::new(Repeats::within(window));
+        }
         let window_bits = match self {
             Self::LargeWindow => 15,
             Self::FalseClaim => window_bits.max(10),
@@ -68,7 +82,98 @@ impl Engine for Broken {
     }
 
     fn fits_window_of_8_bits(&self) -> bool {
-        *self == Self::FalseClaim
+        matches!(self, Self::FalseClaim | Self::SmallFalseClaim)
+    }
+}
+
+/// Puts out stored blocks, but for a message that it has seen that far back: that is one reference.
+struct Repeats {
+    window: usize,
+    before: Vec<u8>,
+    waits: Vec<u8>,
+}
+
+impl Repeats {
+    fn within(window: usize) -> Self {
+        Self {
+            window,
+            before: vec![],
+            waits: vec![],
+        }
+    }
+
+    fn compress_all(&mut self, message: &[u8]) {
+        let is_found = message.len() == 64 && self.before.starts_with(message);
+        if is_found && self.before.len() <= self.window {
+            self.waits.extend(reference(64, self.before.len()));
+        } else {
+            for piece in message.chunks(60_000) {
+                let len = u16::try_from(piece.len()).unwrap();
+                self.waits.push(0);
+                self.waits.extend(len.to_le_bytes());
+                self.waits.extend((!len).to_le_bytes());
+                self.waits.extend(piece);
+            }
+        }
+        self.before.extend(message);
+        self.waits.extend([0, 0, 0, 0xff, 0xff]);
+    }
+}
+
+/// A block with fixed codes that repeats 64 bytes, and the end of that block (RFC 1951 3.2.5, 3.2.6).
+fn reference(len: u16, distance: usize) -> Vec<u8> {
+    assert_eq!(len, 64);
+    let mut bits = Vec::new();
+    let mut put = |value: usize, count: u32, is_code: bool| {
+        for at in 0..count {
+            let at = if is_code { count - 1 - at } else { at };
+            bits.push(value >> at & 1 == 1);
+        }
+    };
+    // Not the last block; fixed codes; lengths 59 to 66 by code 276, 64 being the fifth.
+    put(0, 1, false);
+    put(1, 2, false);
+    put(276 - 256, 7, true);
+    put(5, 3, false);
+    // Distances from 5 on: two codes for each number of bits after them.
+    let extra = (distance - 1).ilog2() - 1;
+    let code = 2 * (extra + 1) + u32::from((distance - 1) >> extra & 1 == 1);
+    put(code as usize, 5, true);
+    put((distance - 1) & ((1 << extra) - 1), extra, false);
+    put(0, 7, true);
+    let bytes = bits.chunks(8);
+    bytes
+        .map(|bits| {
+            (0..)
+                .zip(bits)
+                .fold(0, |byte, (at, &bit)| byte | u8::from(bit) << at)
+        })
+        .collect()
+}
+
+impl Compressor for Repeats {
+    fn compress(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+        flush: Flush,
+    ) -> Result<Progress, EngineError> {
+        if !input.is_empty() {
+            assert_eq!(flush, Flush::Sync);
+            self.compress_all(input);
+        }
+        let produced = self.waits.len().min(output.len());
+        output[..produced].copy_from_slice(&self.waits[..produced]);
+        self.waits.drain(..produced);
+        Ok(Progress {
+            consumed: input.len(),
+            produced,
+            ended: false,
+        })
+    }
+
+    fn reset(&mut self) {
+        self.before.clear();
     }
 }
 
@@ -91,6 +196,7 @@ impl Compressor for Faulty<dyn Compressor> {
                 progress.produced = progress.produced.saturating_sub(4);
             }
             Broken::Nothing if is_done => progress.produced = progress.produced.min(2),
+            Broken::Silent => progress.produced = 0,
             Broken::TooMuch => progress.produced = output.len() + 1,
             Broken::TooGreedy => progress.consumed = input.len() + 1,
             Broken::Loses if !is_done => output[0] ^= 1,
@@ -129,12 +235,15 @@ fn an_engine_that_breaks_a_rule_is_told_which() {
     for (broken, rule) in [
         (Broken::NoTail, "00 00 FF FF"),
         (Broken::Nothing, "00 00 FF FF"),
+        (Broken::Silent, "00 00 FF FF"),
         (Broken::TooMuch, "more than there is room for"),
         (Broken::TooGreedy, "more than it is given"),
         (Broken::Loses, "put"),
         (Broken::NoReset, "after a reset it refers"),
         (Broken::LargeWindow, "over the window"),
+        (Broken::LargerByOne, "over the window"),
         (Broken::FalseClaim, "over the window"),
+        (Broken::SmallFalseClaim, "over the window"),
         (Broken::Fails, "it fails"),
         (Broken::NoResetInflating, "after a reset"),
         (Broken::Leaves, "leaves input"),
@@ -149,8 +258,8 @@ type Send = fn(&mut WebSocket<Wire>) -> Result<(), framewire::Error>;
 /// Nothing of a message goes out that a broken engine has made, and nothing panics.
 #[test]
 fn what_a_broken_engine_makes_is_not_sent() {
-    use Broken::{Fails, NoTail, Nothing, TooGreedy, TooMuch};
-    for broken in [NoTail, Nothing, TooMuch, TooGreedy, Fails] {
+    use Broken::{Fails, NoTail, Nothing, Silent, TooGreedy, TooMuch};
+    for broken in [NoTail, Nothing, Silent, TooMuch, TooGreedy, Fails] {
         let sends: [Send; 4] = [
             |websocket| websocket.write_message(Opcode::Binary, &[7; 300]),
             |websocket| websocket.feed_message(Opcode::Binary, &[7; 300]),

@@ -533,9 +533,14 @@ fn noise_fails_or_is_a_message() {
     }
 }
 
+/// Empty blocks.
+fn nothing() -> Vec<u8> {
+    [0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(13_000)
+}
+
 /// A compressed message that never ends, of blocks of which nothing comes out.
 fn endless_nothing(frames: usize) -> Vec<u8> {
-    let blocks = [0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(13_000);
+    let blocks = nothing();
     let mut bytes = frame(Role::Client, RSV1 | BINARY, &blocks);
     bytes.extend(frame(Role::Client, CONTINUATION, &blocks).repeat(frames));
     bytes
@@ -570,11 +575,19 @@ fn a_limit_on_compressed_bytes_holds_for_streamed_messages_where_it_is_set() {
     let error = error.downcast::<Error>().unwrap();
     assert!(matches!(error.kind(), ErrorKind::Violation(violation) if *violation == limit));
 
-    // Where it is not, a message of any size is read in constant memory.
-    let bytes = [endless_nothing(100), frame(Role::Client, FIN, b"\0")].concat();
+    // Where it is not, something has to come out now and then.
+    let limit = Violation::CompressedTooBig { limit: 64 << 10 };
+    let mut bytes = frame(Role::Client, RSV1 | BINARY, b"\0\x05\0\xFA\xFFhello");
+    bytes.extend(frame(Role::Client, CONTINUATION, &nothing()).repeat(100));
     let mut server = server_by(&negotiated(true), &bytes, Config::default());
     let mut reader = server.message_reader().unwrap();
-    assert_eq!(reader.read(&mut [0; 100]).unwrap(), 0);
+    reader.read_exact(&mut [0; 5]).unwrap();
+    let error = reader.read(&mut [0; 100]).unwrap_err();
+    let error = error.downcast::<Error>().unwrap();
+    assert!(matches!(error.kind(), ErrorKind::Violation(violation) if *violation == limit));
+    assert_eq!(close_code(&server), 1009);
+    let read = server.stream().calls.reads;
+    assert!(read <= 6, "it stopped after {read} reads of 16 KiB");
 }
 
 #[test]

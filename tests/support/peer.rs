@@ -53,6 +53,8 @@ pub enum Ending {
     Silence,
     /// The stream ends.
     Eof,
+    /// Reads fail with this, as after a reset.
+    Failure(ErrorKind),
 }
 
 /// What the peer takes of what is written to it.
@@ -87,6 +89,8 @@ enum Nothing {
     Yet,
     /// Until somebody changes that.
     UntilWoken,
+    /// It never will.
+    Failed(ErrorKind),
 }
 
 #[derive(Clone, Copy)]
@@ -228,6 +232,7 @@ impl ScriptedPeer {
         };
         *waker = Some(cx.waker().clone());
         let woken = match nothing {
+            Nothing::Failed(kind) => return Poll::Ready(Err(kind.into())),
             Nothing::Yet => waker.take(),
             Nothing::UntilWoken if state.wakes_for_nothing() => Some(cx.waker().clone()),
             Nothing::UntilWoken => state.watcher.take(),
@@ -250,6 +255,7 @@ impl State {
             None => match self.ending {
                 Ending::Silence => Err(Nothing::UntilWoken),
                 Ending::Eof => Ok(0),
+                Ending::Failure(kind) => Err(Nothing::Failed(kind)),
             },
             Some(Step::WouldBlock) => {
                 self.script.pop_front();
@@ -304,7 +310,10 @@ impl State {
 const A_FEW: usize = 7;
 
 fn or_would_block<R>(result: Result<R, Nothing>) -> io::Result<R> {
-    result.map_err(|_| ErrorKind::WouldBlock.into())
+    result.map_err(|nothing| match nothing {
+        Nothing::Failed(kind) => kind.into(),
+        Nothing::Yet | Nothing::UntilWoken => ErrorKind::WouldBlock.into(),
+    })
 }
 
 impl Read for ScriptedPeer {

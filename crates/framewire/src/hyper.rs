@@ -48,6 +48,8 @@
 //!
 //! * `TCP_NODELAY`, by whoever accepts the connection: without it a message that follows another waits
 //!   for the peer to acknowledge that one, which may take 40 ms.
+//! * hyper writes the header names of HTTP/1.1 in lower case, which is what they mean anyway; for a client
+//!   that compares them by the letter there is `title_case_headers(true)` of the `http1::Builder`.
 //! * HTTP/1.1: `with_upgrades()` on the connection, or `serve_connection_with_upgrades` of hyper-util's
 //!   `auto::Builder`. Without, [`OnUpgrade`] fails.
 //! * HTTP/2: `enable_connect_protocol()` on the `http2::Builder`, and the feature `http2` of this

@@ -53,6 +53,28 @@ fn a_connection_that_is_dialled_can_have_it_switched_off_too() {
 }
 
 #[test]
+fn time_outs_that_are_set_between_request_and_answer_are_kept() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (read, write) = (Duration::from_secs(7), Duration::from_secs(11));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let stream = TcpStream::connect(address).unwrap();
+            let uri = format!("ws://{address}/");
+            framewire::client(stream, &uri, &Connector::new(), Config::default()).unwrap();
+        });
+        let (stream, _) = listener.accept().unwrap();
+        let pending = Acceptor::new().receive(stream).unwrap();
+        pending.get_ref().set_read_timeout(Some(read)).unwrap();
+        pending.get_ref().set_write_timeout(Some(write)).unwrap();
+        let established = pending.accept().unwrap();
+        let stream = established.get_ref();
+        assert_eq!(stream.read_timeout().unwrap(), Some(read));
+        assert_eq!(stream.write_timeout().unwrap(), Some(write));
+    });
+}
+
+#[test]
 fn time_outs_that_were_set_before_are_set_after() {
     let (read, write) = (Duration::from_secs(7), Duration::from_secs(11));
     let prepare = |stream: &TcpStream| {

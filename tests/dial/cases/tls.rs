@@ -4,13 +4,13 @@ use super::shell::{self, Dialled};
 use crate::servers::certificates::{Authority, self_signed, version_1};
 use crate::servers::proxy::proxy;
 use crate::servers::{PATIENCE, pattern, serve, serve_tls};
-use framewire::handshake::{Connector, Error, ErrorKind};
+use framewire::handshake::{Acceptor, Connector, Error, ErrorKind};
 use framewire::rustls::{ClientConfig, ServerConfig};
 use framewire::upgrade::{self, Dialer, Limits, TlsStream};
-use framewire::{Fault, Opcode, WebSocket, rustls};
+use framewire::{Config, Fault, Opcode, WebSocket, rustls};
 use std::error::Error as _;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -66,6 +66,39 @@ fn messages_of_any_size_there_and_back() {
     }
     let shutdown = websocket.shutdown(PATIENCE).unwrap();
     assert!(shutdown.clean);
+}
+
+#[test]
+fn connection_that_is_cut_takes_nothing_more() {
+    let authority = Authority::new();
+    let config = authority.server(&["127.0.0.1"]);
+    for is_reset in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = config.clone();
+        let cutting = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let handle = stream.try_clone().unwrap();
+            let stream = TlsStream::accept(stream, config, PATIENCE).unwrap();
+            let websocket = framewire::accept(stream, &Acceptor::new(), Config::default()).unwrap();
+            // Neither a Close frame nor TLS's own end.
+            if is_reset {
+                let no_wait = Some(Duration::ZERO);
+                socket2::SockRef::from(&handle).set_linger(no_wait).unwrap();
+            } else {
+                handle.shutdown(Shutdown::Write).unwrap();
+            }
+            drop((websocket, handle));
+        });
+        let uri = format!("wss://{address}/");
+        let mut websocket = shell::connect_with(&uri, &connector(&authority)).unwrap();
+        cutting.join().unwrap();
+        let error = websocket.next_message().unwrap_err();
+        assert!(!error.is_would_block(), "{error}");
+        let error = websocket.write_message(Opcode::Text, b"").unwrap_err();
+        let is_lost = matches!(error.kind(), framewire::ErrorKind::ConnectionLost);
+        assert!(is_lost, "{is_reset}: {error:?}");
+    }
 }
 
 #[test]

@@ -35,7 +35,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value = "512", value_parser = parse_count)]
     pub(crate) max_connections: usize,
 
-    /// How long a client may take nothing of what is sent before its connection is ended
+    /// How long a client may take nothing of what is sent before its connection is ended. On systems
+    /// other than Linux it may be longer, as what they buffer counts as taken
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub(crate) write_timeout: Duration,
 

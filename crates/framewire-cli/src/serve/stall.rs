@@ -11,7 +11,8 @@ use socket2::SockRef;
 /// tells that a socket is writable only once a good part of what it holds is gone: so what waits is
 /// tried again [a few times](Self::next_try) within the limit, and a peer that takes little but
 /// something goes on. One that takes nothing is ended between 1 and 1.25 times the limit after it took
-/// something last.
+/// something last. So on Linux and Android, where [`bound_unsent`] has an effect; elsewhere the system's
+/// buffer may grow for longer, and look like a peer that takes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stall {
     since: Instant,

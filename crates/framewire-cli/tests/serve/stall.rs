@@ -17,6 +17,21 @@ with_each_engine! {
     one_that_takes_nothing_is_ended_and_others_are_served,
     one_that_takes_nothing_and_sends_nothing_more_is_ended,
     one_that_takes_a_little_at_a_time_is_not_ended,
+    one_that_floods_and_never_reads_is_ended_within_twice_the_limit,
+}
+
+/// What the system buffers does not put it off.
+fn one_that_floods_and_never_reads_is_ended_within_twice_the_limit(engine: Engine) {
+    let limit = Duration::from_secs(2);
+    let server = Server::start(engine, &["--write-timeout", "2"]);
+    let mut stream = server.connect_raw();
+    let message = frame(&vec![7; 64 << 10]);
+    let started = Instant::now();
+    while stream.write_all(&message).is_ok() {
+        assert!(started.elapsed() < 2 * limit, "it goes on");
+    }
+    let waited = started.elapsed();
+    assert!((limit..2 * limit).contains(&waited), "{waited:?}");
 }
 
 fn one_that_takes_nothing_and_sends_nothing_more_is_ended(engine: Engine) {

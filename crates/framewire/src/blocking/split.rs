@@ -240,12 +240,10 @@ impl<S: Duplicate> WriteHalf<S> {
             .look(|writer| writer.has_pending_output())
     }
 
-    /// See [`Writer::closed`]. Waits for a frame that another thread is writing.
+    /// See [`Writer::closed`]. Never waits for another thread's write.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
-        self.shared
-            .exchange()
-            .look(|writer| writer.closed().cloned())
+        self.shared.exchange().closed()
     }
 
     /// See [`Writer::flush`].

@@ -98,8 +98,8 @@ impl<S> WebSocket<S> {
     /// Between messages these are all that another `WebSocket` needs to go on
     /// ([`with_leftover`](Self::with_leftover)); in the middle of one, or of a control frame, its
     /// beginning is lost, and so are the contexts of compression with context takeover. Compression
-    /// that was agreed on has to be [set](Self::set_deflate) again. What waits
-    /// to be written is lost too: [`flush`](Self::flush) first.
+    /// that was agreed on has to be set again (`set_deflate`). What waits to be written is lost too:
+    /// [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {
         let leftover = self.reader.leftover();

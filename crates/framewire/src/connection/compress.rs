@@ -141,7 +141,7 @@ impl<A: Access> MessageWriter<A> {
 
     /// Keeps back what a flush ends with and a message does not (RFC 7692 7.2.1).
     fn hold_tail(&mut self) -> Result<(), Error> {
-        let is_flushed = self.fragment.is_clear() || self.fragment.ends_with(TAIL);
+        let is_flushed = self.fragment.is_untouched() || self.fragment.ends_with(TAIL);
         if !is_flushed {
             return Err(SendError::Compression.into());
         }

@@ -74,7 +74,7 @@ impl<S: Write> Exchange<S> {
     }
 
     /// Has the writer for a Close frame with this payload. An answer that comes at once has to find out
-    /// that this end closed first; where the peer did, its answer goes first.
+    /// that this end closed first. Where the peer did, what answers its Close goes before this frame.
     pub(crate) fn with_close<R>(&self, payload: &[u8], job: impl FnOnce(&mut Writer<S>) -> R) -> R {
         self.with(|writer| {
             let is_first = {
@@ -90,12 +90,7 @@ impl<S: Write> Exchange<S> {
             }
             let result = job(writer);
             if is_first && writer.closed().is_none() {
-                // It was not sent, and the peer may have closed meanwhile.
-                let mut queued = lock(&self.queued);
-                let peer = queued.closed.take().and_then(|closed| closed.peer);
-                if let Some(close) = peer {
-                    Closed::receive(&mut queued.closed, close);
-                }
+                lock(&self.queued).forget_close();
             }
             result
         })
@@ -224,7 +219,11 @@ impl<S: Write> Exchange<S> {
         self.unflushed
             .store(writer.has_pending_output(), Ordering::Release);
         if writer.closed.is_some() {
-            lock(&self.queued).closed.clone_from(&writer.closed);
+            let mut queued = lock(&self.queued);
+            // A Close that was queued meanwhile is not known to the writer yet.
+            if matches!(queued.reply, None | Some(Reply::Pong(_))) {
+                queued.closed.clone_from(&writer.closed);
+            }
         }
     }
 
@@ -255,20 +254,31 @@ impl Queued {
 
     /// The latest Pong counts, and a Close more than any Pong.
     fn put(&mut self, reply: Reply) {
-        match &reply {
-            Reply::Close(answer, received) => {
-                Closed::receive(&mut self.closed, received.clone());
-                if let Some(payload) = answer {
-                    Closed::send(&mut self.closed, Close::of(payload.as_slice()));
-                }
-            }
-            Reply::Violation(violation) => {
-                Closed::send(&mut self.closed, Close::of_violation(violation));
-            }
-            Reply::Pong(_) | Reply::Lost => {}
-        }
+        note(&mut self.closed, &reply);
         if matches!(self.reply, None | Some(Reply::Pong(_))) {
             self.reply = Some(reply);
         }
+    }
+
+    /// This end's Close was not sent after all. What counts is what was queued meanwhile.
+    fn forget_close(&mut self) {
+        self.closed = None;
+        if let Some(reply) = &self.reply {
+            note(&mut self.closed, reply);
+        }
+    }
+}
+
+/// What a reply says of the closing handshake.
+fn note(closed: &mut Option<Box<Closed>>, reply: &Reply) {
+    match reply {
+        Reply::Close(answer, received) => {
+            Closed::receive(closed, received.clone());
+            if let Some(payload) = answer {
+                Closed::send(closed, Close::of(payload.as_slice()));
+            }
+        }
+        Reply::Violation(violation) => Closed::send(closed, Close::of_violation(violation)),
+        Reply::Pong(_) | Reply::Lost => {}
     }
 }

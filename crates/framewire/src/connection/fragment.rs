@@ -122,12 +122,6 @@ impl Fragment {
         self.filled == 0 && self.input.taken() == 0
     }
 
-    /// Whether nothing is there at all.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn is_clear(&self) -> bool {
-        self.filled == 0
-    }
-
     /// Whether what is there ends so, what is kept back included.
     #[cfg(feature = "deflate")]
     pub(crate) fn ends_with(&self, end: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::reader::Reader;
 use super::transport::Transport;
 use crate::error::Error;
-use crate::frame::Opcode;
+use crate::frame::{Opcode, Violation};
 use crate::protocol::Piece;
 
 /// A piece of a compressed message, by its place in the read buffer.
@@ -44,6 +44,15 @@ impl Reader {
             .inflate(input, piece.opcode, piece.last, output);
         let inflated = inflated.map_err(|violation| self.fail(violation, transport))?;
         let ended = piece.last && inflated.done;
+        if inflated.produced > 0 || ended {
+            self.apart.fruitless = 0;
+        } else {
+            self.apart.fruitless += inflated.consumed as u64;
+            if self.apart.fruitless > MOST_FRUITLESS {
+                let limit = MOST_FRUITLESS;
+                return Err(self.fail(Violation::CompressedTooBig { limit }, transport));
+            }
+        }
         if !inflated.done {
             piece.place.start += inflated.consumed;
             self.apart.compressed = Some(piece);
@@ -65,3 +74,6 @@ impl Reader {
 }
 
 const SCRATCH: usize = 4 << 10;
+/// Of how many bytes nothing may come out: a peer that has something to say needs some hundred at most,
+/// and one that sends empty blocks for ever would hold up a read for as long.
+const MOST_FRUITLESS: u64 = 64 << 10;

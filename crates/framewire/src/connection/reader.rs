@@ -47,6 +47,9 @@ pub(crate) struct Apart {
     /// What was read of a compressed message that is streamed, and not yet decompressed.
     #[cfg(feature = "deflate")]
     pub(crate) compressed: Option<CompressedPiece>,
+    /// How many bytes of it in a row gave nothing.
+    #[cfg(feature = "deflate")]
+    pub(crate) fruitless: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +105,8 @@ impl Reader {
                 told_end: false,
                 #[cfg(feature = "deflate")]
                 compressed: None,
+                #[cfg(feature = "deflate")]
+                fruitless: 0,
             }),
         }
     }
@@ -574,6 +579,7 @@ impl Reader {
                 if would_block(&error) {
                     self.note_wait();
                 } else {
+                    transport.reply(Reply::Lost);
                     transport.note_end();
                 }
                 Err(error.into())

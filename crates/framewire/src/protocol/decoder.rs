@@ -31,6 +31,7 @@ pub struct Decoder {
     state: State,
     /// Who reads the message under way: a matter of the receiver, which has no room of its own
     /// without making every connection larger.
+    #[cfg(feature = "alloc")]
     pub(super) owner: Option<Owner>,
     utf8: Utf8,
     /// The first byte of a close code whose second has not come.
@@ -41,6 +42,7 @@ pub struct Decoder {
 }
 
 /// Which call of a receiver began the message under way.
+#[cfg(feature = "alloc")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     Whole,
@@ -86,6 +88,7 @@ impl Decoder {
             inflated: Rsv::NONE,
             role,
             state: State::Header,
+            #[cfg(feature = "alloc")]
             owner: None,
             utf8: Utf8::new(),
             close_code: 0,

@@ -19,10 +19,10 @@ pub struct Limits {
     /// The most bytes in one message, all fragments together. Default: [`READ_LIMIT_STANDARD`].
     /// The front ends lift it for messages that are read as a stream, which are not held.
     pub message: u64,
-    /// The most bytes of frames in one message that is compressed (RFC 7692), whatever they decompress
-    /// to: what bounds a message of which nothing ever comes out. Unlike `message` it holds, where it
-    /// is set, for messages that are read as a stream, too. Default: `None`, which is 64 KiB over twice
-    /// `message`.
+    /// The most bytes of frames in one message that is compressed (RFC 7692), however few they decompress
+    /// to. Default: `None`, which is 64 KiB over twice `message`, and no bound for messages that are read
+    /// as a stream; a bound that is set holds for those too. Of a streamed message 64 KiB at a time may
+    /// decompress to nothing, whatever is set.
     pub compressed: Option<NonZeroU64>,
     /// The most bytes in one data frame, however it is read. Default: 2^63 − 1, what a header can
     /// say.
@@ -36,9 +36,7 @@ impl Limits {
         compressed: None,
         frame: MAX_PAYLOAD,
     };
-}
 
-impl Limits {
     /// The bound on the frames of a compressed message. Compression that gains nothing, and is flushed
     /// now and then, adds some per cent.
     #[cfg(feature = "deflate")]

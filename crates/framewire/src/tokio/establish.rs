@@ -10,8 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream.
 ///
-/// Waits for the time that the acceptor's limits allow, 10 seconds by default. Sets `TCP_NODELAY` on
-/// tokio's TCP streams, with TLS too: see [`Acceptor::nodelay`]. To look at the request
+/// Waits for the time that the acceptor's limits allow, 10 seconds by default. With the feature
+/// `tokio-net` it sets `TCP_NODELAY` on tokio's own TCP streams, with TLS too: see [`Acceptor::nodelay`]. On
+/// what wraps one (a `BufStream`, a type of the program's) that is the program's to set. To look at the request
 /// first, use [`handshake::receive`] and [`WebSocket::from_established`]. Dropped before it is ready,
 /// it drops the stream: see [`handshake`](handshake#cancellation).
 ///
@@ -72,8 +73,9 @@ pub async fn connect_with(
 /// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that is connected to
 /// the server already: by the program, in any way it likes.
 ///
-/// Waits for the time that the connector's limits allow, 10 seconds by default. Sets `TCP_NODELAY` on
-/// tokio's TCP streams, with TLS too: see [`Connector::nodelay`]. Dropped before it is
+/// Waits for the time that the connector's limits allow, 10 seconds by default. With the feature
+/// `tokio-net` it sets `TCP_NODELAY` on tokio's own TCP streams, with TLS too: see [`Connector::nodelay`]. On
+/// what wraps one (a `BufStream`, a type of the program's) that is the program's to set. Dropped before it is
 /// ready, it drops the stream: see [`handshake`](handshake#cancellation).
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{ReadHalf, WebSocket, WriteHalf};
 use crate::lock::{Mutex, lock};
-use crate::{Config, Opcode};
+use crate::{CloseCode, Config, Opcode};
 
 /// A stream whose peer takes nothing until it is told to, and sends one message once it has seen
 /// enough.
@@ -113,6 +113,8 @@ impl AsyncWrite for Peer {
 /// A masked Ping without a payload, under the key 0, and the Pong that answers it.
 const PING: &[u8] = b"\x89\x80\0\0\0\0";
 const PONG: &[u8] = b"\x8a\x00";
+/// A masked Close with 1000, under the key 0.
+const CLOSE: &[u8] = b"\x88\x82\0\0\0\0\x03\xe8";
 /// A masked empty text, under the key 0.
 const MESSAGE: &[u8] = b"\x81\x80\0\0\0\0";
 
@@ -121,8 +123,13 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 fn model(job: impl Fn() + Sync + Send + 'static) {
+    model_within(2, job);
+}
+
+/// Every order with so many switches at most from a task that could have gone on.
+fn model_within(preemptions: usize, job: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
+    builder.preemption_bound = Some(preemptions);
     builder.check(job);
 }
 
@@ -233,6 +240,28 @@ fn one_that_gives_up_when_it_is_its_turn_passes_that_on() {
         waiting.join().expect("no panic");
         let taken = peer.taken();
         assert_eq!(taken, b"\x81\x00\x81\x01b");
+    });
+}
+
+#[test]
+fn both_ends_that_close_at_once_are_told_of_each_other() {
+    model_within(3, || {
+        let peer = Peer::sending(CLOSE);
+        peer.open();
+        let (mut reader, writer) = peer.connect();
+        let reading = thread::spawn(move || {
+            let end = block_on(reader.next_message()).map(drop);
+            end.expect_err("the peer closed")
+        });
+        // It fails where the peer's came first and was answered.
+        let _ = block_on(writer.close(CloseCode::GOING_AWAY, ""));
+        let error = reading.join().expect("no panic");
+        let closed = error.closed().expect("with a Close frame");
+        assert!(
+            closed.peer.is_some() && closed.local.is_some(),
+            "{closed:?}"
+        );
+        assert_eq!(writer.closed().as_ref(), Some(closed));
     });
 }
 

@@ -261,9 +261,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// See [`Writer::closed`].
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
-        self.shared
-            .exchange()
-            .look(|writer| writer.closed().cloned())
+        self.shared.exchange().closed()
     }
 
     /// See [`Writer::flush`].

@@ -9,8 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 
 /// The bytes of a request that asks for an upgrade.
 ///
-/// The target is the path and query of the URI, percent-encoded where they have to be; `Host` is the header of that name or else the
-/// URI's authority; `Connection: Upgrade` is added. Allocates the result. Does no I/O.
+/// The target is the path and query of the URI, percent-encoded where they have to be. `Host` is the header
+/// of that name or else the URI's authority. `Connection: Upgrade` is added. Allocates the result. Does no
+/// I/O.
 ///
 /// Fails with [`ErrorKind::InvalidArgument`] where the method is not `GET`, there is no `Upgrade`
 /// header, no host (or one with user information), or a header that announces a body.

@@ -36,6 +36,16 @@ struct Writes {
     timeout: Option<Duration>,
 }
 
+impl Writes {
+    /// How long the system may block before what waits is tried again.
+    fn slice(&self) -> Option<Duration> {
+        match (self.timeout, self.limit.map(slice)) {
+            (Some(timeout), Some(part)) => Some(timeout.min(part)),
+            (timeout, part) => timeout.or(part),
+        }
+    }
+}
+
 impl SharedSocket {
     pub(crate) fn new(socket: TcpStream) -> Self {
         Self {
@@ -119,10 +129,23 @@ impl SharedSocket {
                 drop(writes);
                 return self.end_stalled();
             }
-            if writes.timeout.is_some_and(|timeout| now - begun >= timeout) {
+            let Some(timeout) = writes.timeout else {
+                continue;
+            };
+            let left = timeout.saturating_sub(now - begun);
+            if left.is_zero() {
+                // The next write has all of its time again.
+                self.set_slice(writes.slice())?;
                 return written;
             }
+            if left < slice(limit) {
+                self.set_slice(Some(left))?;
+            }
         }
+    }
+
+    fn set_slice(&self, slice: Option<Duration>) -> io::Result<()> {
+        self.socket().set_write_timeout(slice)
     }
 
     /// Ends the connection of a peer that took nothing in time: under a thread that reads, too.
@@ -164,11 +187,7 @@ impl Socket for SharedSocket {
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         let mut writes = self.writes();
         writes.timeout = timeout;
-        let part = writes.limit.map(slice);
-        self.socket().set_write_timeout(match (timeout, part) {
-            (Some(timeout), Some(part)) => Some(timeout.min(part)),
-            (timeout, part) => timeout.or(part),
-        })
+        self.set_slice(writes.slice())
     }
 
     fn read_timeout(&self) -> io::Result<Option<Duration>> {
