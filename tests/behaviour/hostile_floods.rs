@@ -145,7 +145,7 @@ fn hostile_tiny_fragments_cost_a_websocket_one_read_for_each_full_buffer() {
             let mut socket = kind.with(&peer, Role::Server);
             let message = socket.next_message().unwrap();
             assert_eq!(message.payload().len(), count * payload.len());
-            assert_eq!(peer.reads(), reads);
+            assert_eq!(peer.calls().reads, reads);
         }
     }
 }
@@ -230,7 +230,7 @@ fn hostile_violation_is_answered_once_whatever_follows() {
             };
             assert_eq!(*violation, Violation::ReservedOpcode(0xB));
         }
-        assert_eq!(peer.reads(), 1, "nothing after it is read");
+        assert_eq!(peer.calls().reads, 1, "nothing after it is read");
         for sent in [
             socket.write_message(Opcode::Text, b"late"),
             socket.feed_message(Opcode::Text, b"late"),

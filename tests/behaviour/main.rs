@@ -7,6 +7,7 @@ mod changing_calls;
 mod closed;
 mod errors;
 mod extension_bits;
+mod faults;
 mod hostile_floods;
 mod hostile_frames;
 mod hostile_slow_reader;

@@ -49,7 +49,7 @@ fn a_pong_leaves_before_the_message_after_the_ping_is_handed_over() {
             let stream = ScriptedPeer::saying([[ping(role), work].concat()]);
             read(kind.with(&stream, role).as_mut());
             assert_eq!(frames_in(&stream.written()), [pong()], "{name}");
-            assert_eq!(stream.writes(), 1, "{name}");
+            assert_eq!(stream.calls().writes, 1, "{name}");
         }
     }
 }
@@ -89,7 +89,7 @@ fn pings_that_come_together_are_answered_with_one_write() {
         let stream = ScriptedPeer::saying([[ping(role).repeat(20), work].concat()]);
         kind.with(&stream, role).next_message().unwrap();
         assert_eq!(frames_in(&stream.written()), vec![pong(); 20]);
-        assert_eq!(stream.writes(), 1);
+        assert_eq!(stream.calls().writes, 1);
     }
 }
 
@@ -102,10 +102,10 @@ fn a_message_without_a_ping_writes_nothing() {
         connection.feed_message(Opcode::Binary, b"fed").unwrap();
         connection.next_message().unwrap();
         // The read sent what was fed; what is fed between messages that are there waits.
-        let writes = stream.writes();
+        let writes = stream.calls().writes;
         connection.feed_message(Opcode::Binary, b"fed").unwrap();
         connection.next_message().unwrap();
-        assert_eq!(stream.writes(), writes);
+        assert_eq!(stream.calls().writes, writes);
     }
 }
 

@@ -19,7 +19,7 @@ fn a_message_is_queued_while_there_is_room_though_the_stream_takes_nothing() {
         let messages: Vec<_> = (0..20).map(|number| [number; 100]).collect();
         socket.feed_message(Opcode::Binary, &messages[0]).unwrap();
         assert!(socket.flush().unwrap_err().is_would_block());
-        let writes = peer.writes();
+        let writes = peer.calls().writes;
 
         let mut fed = 1;
         while socket
@@ -33,7 +33,7 @@ fn a_message_is_queued_while_there_is_room_though_the_stream_takes_nothing() {
         assert!(room < 100 + 14, "{buffered} bytes wait");
         let full = socket.try_feed_message(Opcode::Binary, &messages[fed]);
         assert!(matches!(full, Err(TryFeedError::Full(given_back)) if given_back == messages[fed]));
-        assert_eq!(peer.writes(), writes);
+        assert_eq!(peer.calls().writes, writes);
 
         peer.set_taking(Taking::All);
         socket.flush().unwrap();

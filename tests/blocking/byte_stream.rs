@@ -12,15 +12,15 @@ use support::loopback::{connected, tcp};
 use support::operations::SMALL;
 use support::oracle::{data, frames_in};
 use support::pattern;
-use support::script::{Direction, Plan, Script};
+use support::peer::{Direction, Plan, ScriptedPeer};
 use support::{connect, io_again};
 
-fn byte_stream(list: &[(u8, &[u8])]) -> ByteStream<Script> {
+fn byte_stream(list: &[(u8, &[u8])]) -> ByteStream<ScriptedPeer> {
     let input: Vec<u8> = list
         .iter()
         .flat_map(|(first, payload)| frame(Role::Client, *first, payload))
         .collect();
-    connect(Role::Server, Script::new(input), SMALL).into_byte_stream()
+    connect(Role::Server, ScriptedPeer::new(input), SMALL).into_byte_stream()
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn messages_fragments_and_pings_are_no_bounds() {
     assert_eq!(stream.read_to_end(&mut bytes).unwrap(), 6);
     assert_eq!(bytes, b"abcdef");
     assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the end stays");
-    let sent = frames_in(&stream.get_mut().stream().output);
+    let sent = frames_in(&stream.get_mut().stream().written());
     assert_eq!(
         sent,
         [
@@ -147,7 +147,7 @@ fn text_is_refused_with_1003_and_never_given() {
     let mut bytes = Vec::new();
     let error = stream.read_to_end(&mut bytes).unwrap_err();
     assert_eq!((error.kind(), &bytes[..]), (Kind::InvalidData, &b"x"[..]));
-    let sent = frames_in(&stream.get_mut().stream().output);
+    let sent = frames_in(&stream.get_mut().stream().written());
     assert_eq!(sent, [(FIN | CLOSE, b"\x03\xEBbinary only".to_vec())]);
     // Whoever reads on does not get the text for bytes.
     let mut buf = [0; 10];
@@ -162,7 +162,7 @@ fn writes_of_any_size_become_messages_within_the_chunk_size() {
         let mut stream = byte_stream(&[]);
         stream.write_all(&pattern(len)).unwrap();
         stream.flush().unwrap();
-        let output = &stream.get_mut().stream().output;
+        let output = &stream.get_mut().stream().written();
         assert_eq!(data(output), pattern(len));
         let sent = frames_in(output);
         assert_eq!(sent.len(), len.div_ceil(32));
@@ -179,7 +179,7 @@ fn what_would_block_at_every_point_loses_nothing() {
             input.extend(frame(Role::Client, BINARY, &bytes[100..]));
             input.extend(frame(Role::Client, FIN | CONTINUATION, b""));
             input.extend(frame(Role::Client, FIN | CLOSE, b"\x03\xE8"));
-            let script = Script::new(input)
+            let script = ScriptedPeer::new(input)
                 .in_pieces_of(at_most)
                 .failing(Plan::Before(direction, Kind::WouldBlock));
             let mut stream = connect(Role::Server, script, SMALL).into_byte_stream();
@@ -198,7 +198,7 @@ fn what_would_block_at_every_point_loses_nothing() {
             }
             io_again(|| stream.flush()).unwrap();
             assert_eq!(received, bytes);
-            assert_eq!(data(&stream.get_mut().stream().output), bytes);
+            assert_eq!(data(&stream.get_mut().stream().written()), bytes);
         }
     }
 }

@@ -10,22 +10,22 @@ use support::frames::{CLOSE, FIN, PING, PONG, TEXT, frame};
 use support::loopback::{connected, tcp};
 use support::operations::SMALL;
 use support::oracle::frames_in;
-use support::script::Script;
+use support::peer::ScriptedPeer;
 use support::{connect, peer};
 
-fn endpoint(role: Role, list: &[(u8, &[u8])]) -> WebSocket<Script> {
+fn endpoint(role: Role, list: &[(u8, &[u8])]) -> WebSocket<ScriptedPeer> {
     let input: Vec<u8> = list
         .iter()
         .flat_map(|(first, payload)| frame(peer(role), *first, payload))
         .collect();
-    connect(role, Script::new(input), SMALL)
+    connect(role, ScriptedPeer::new(input), SMALL)
 }
 
 /// Reads to the end of what came, and gives what was sent.
-fn sent(mut websocket: WebSocket<Script>) -> Vec<(u8, Vec<u8>)> {
+fn sent(mut websocket: WebSocket<ScriptedPeer>) -> Vec<(u8, Vec<u8>)> {
     while websocket.next_message().is_ok() {}
     websocket.flush().unwrap();
-    frames_in(&websocket.stream().output)
+    frames_in(&websocket.stream().written())
 }
 
 fn seen<T>(receiver: &Receiver<T>) -> Vec<T> {
@@ -144,11 +144,11 @@ fn an_echo_switched_off_leaves_the_close_to_the_application() {
     let error = server.next_message().unwrap_err();
     assert_eq!(error.closed().unwrap().by, Side::Peer);
     server.flush().unwrap();
-    assert!(server.stream().output.is_empty());
+    assert!(server.stream().written().is_empty());
     // RFC 6455 5.5.1: what is under way may be finished before.
     server.write_message(Opcode::Text, b"last").unwrap();
     server.close(CloseCode::NORMAL, "").unwrap();
-    let sent = frames_in(&server.stream().output);
+    let sent = frames_in(&server.stream().written());
     assert_eq!(
         sent,
         [

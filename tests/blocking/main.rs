@@ -1,7 +1,6 @@
 //! The blocking front end: reading, writing, faults at every call, threads, ends.
 
 mod byte_stream;
-mod faults;
 mod handlers;
 mod keep_alive;
 mod reading;

@@ -8,7 +8,7 @@ use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame}
 use support::operations::SMALL;
 use support::oracle::frames_in;
 use support::pattern;
-use support::script::{Direction, Fault, Plan, Script};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 use support::{again, connect};
 
 const CLIENT: Role = Role::Client;
@@ -20,8 +20,8 @@ fn client_frames(list: &[(u8, &[u8])]) -> Vec<u8> {
 }
 
 /// A server whose reads give `count` bytes and then would block, over and over.
-fn server_in_pieces(input: &[u8], count: usize) -> WebSocket<Script> {
-    let script = Script::new(input)
+fn server_in_pieces(input: &[u8], count: usize) -> WebSocket<ScriptedPeer> {
+    let script = ScriptedPeer::new(input)
         .in_pieces_of(count)
         .failing(Plan::Before(Direction::Read, Kind::WouldBlock));
     connect(Role::Server, script, SMALL)
@@ -96,7 +96,7 @@ fn a_control_frame_that_came_half_is_whole_for_the_next_kind_of_reading() {
     // Up to each byte of the Ping with one kind, and on with another.
     for first in 0..3 {
         for read in 1..16 {
-            let mut server = connect(Role::Server, Script::new(&input[..read]), SMALL);
+            let mut server = connect(Role::Server, ScriptedPeer::new(&input[..read]), SMALL);
             let plan = Plan::Nth(Direction::Read, 1, Fault::Error(Kind::WouldBlock));
             server.stream_mut().fail(plan);
             let mut buf = [0; 16];
@@ -106,7 +106,7 @@ fn a_control_frame_that_came_half_is_whole_for_the_next_kind_of_reading() {
                 _ => server.read_frame(&mut buf).map(|_| ()),
             };
             assert!(error.unwrap_err().is_would_block());
-            server.stream_mut().then(&input[read..]);
+            server.stream().say(&input[read..]);
             let mut buf = [0; 16];
             let frame = server.read_frame(&mut buf).unwrap();
             assert_eq!(frame.header().opcode(), Opcode::Ping);
@@ -118,19 +118,19 @@ fn a_control_frame_that_came_half_is_whole_for_the_next_kind_of_reading() {
             assert_eq!(server.next_message().unwrap().payload(), b"next");
             server.flush().unwrap();
             assert_eq!(
-                server.stream().output,
+                server.stream().written(),
                 frame_of_server(FIN | PONG, b"0123456789")
             );
 
             for second in 0..2 {
-                let mut server = connect(Role::Server, Script::new(&input[..read]), SMALL);
+                let mut server = connect(Role::Server, ScriptedPeer::new(&input[..read]), SMALL);
                 server.stream_mut().fail(plan);
                 let _ = match first {
                     0 => server.next_message().map(|_| ()),
                     1 => server.message_reader().map(|_| ()),
                     _ => server.read_frame(&mut [0; 16]).map(|_| ()),
                 };
-                server.stream_mut().then(&input[read..]);
+                server.stream().say(&input[read..]);
                 let mut bytes = Vec::new();
                 if second == 0 {
                     server.read_message(&mut bytes).unwrap();
@@ -144,7 +144,7 @@ fn a_control_frame_that_came_half_is_whole_for_the_next_kind_of_reading() {
                 assert_eq!(bytes, b"next");
                 server.flush().unwrap();
                 assert_eq!(
-                    server.stream().output,
+                    server.stream().written(),
                     frame_of_server(FIN | PONG, b"0123456789")
                 );
             }
@@ -159,11 +159,11 @@ fn frame_of_server(first_byte: u8, payload: &[u8]) -> Vec<u8> {
 #[test]
 fn a_half_assembled_message_is_for_the_call_that_began_it() {
     let input = client_frames(&[(TEXT, b"be"), (FIN | CONTINUATION, b"gun")]);
-    let mut server = connect(Role::Server, Script::new(&input[..8]), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new(&input[..8]), SMALL);
     let plan = Plan::Nth(Direction::Read, 1, Fault::Error(Kind::TimedOut));
     server.stream_mut().fail(plan);
     assert!(server.next_message().unwrap_err().is_would_block());
-    server.stream_mut().then(&input[8..]);
+    server.stream().say(&input[8..]);
 
     let in_progress = |kind: &ErrorKind| matches!(kind, ErrorKind::MessageInProgress);
     assert!(in_progress(server.message_reader().unwrap_err().kind()));
@@ -229,17 +229,17 @@ fn a_message_whose_header_was_looked_at_is_bound_by_the_limit_of_the_call_that_r
     let config = Config { limits, ..SMALL };
     for (len, fits) in [(9, true), (10, false)] {
         let input = client_frames(&[(FIN | BINARY, &pattern(len))]);
-        let mut server = connect(Role::Server, Script::new(&input[..]), config);
+        let mut server = connect(Role::Server, ScriptedPeer::new(&input[..]), config);
         assert_eq!(server.read_header().unwrap().payload_len(), len as u64);
         let given = server.next_message().map(|m| m.payload().len());
         if fits {
             assert_eq!(given.unwrap(), len);
         } else {
             assert_eq!(given.unwrap_err().close_code().unwrap().get(), 1009);
-            assert_eq!(frames_in(&server.stream().output)[0].0, FIN | CLOSE);
+            assert_eq!(frames_in(&server.stream().written())[0].0, FIN | CLOSE);
         }
 
-        let mut server = connect(Role::Server, Script::new(&input[..]), config);
+        let mut server = connect(Role::Server, ScriptedPeer::new(&input[..]), config);
         server.read_header().unwrap();
         let mut bytes = Vec::new();
         let mut reader = server.message_reader().unwrap();
@@ -295,10 +295,10 @@ fn into_inner_gives_the_bytes_that_were_read_and_not_used() {
     let rest = client_frames(&[(FIN | PING, b"?"), (FIN | BINARY, &pattern(20))]);
     for cut in 0..=rest.len() {
         let input = [&first[..], &rest[..cut]].concat();
-        let mut server = connect(Role::Server, Script::new(input), SMALL);
+        let mut server = connect(Role::Server, ScriptedPeer::new(input), SMALL);
         assert_eq!(server.next_message().unwrap().payload(), b"first");
         let (script, leftover) = server.into_inner();
-        let unread = [&leftover[..], script.unread()].concat();
+        let unread = [&leftover[..], &script.unread()].concat();
         assert_eq!(unread, rest[..cut]);
     }
 }
@@ -309,14 +309,14 @@ fn another_connection_goes_on_with_the_leftover_at_any_byte_of_a_header() {
         let bytes = frame(CLIENT, FIN | BINARY, &payload);
         let header = bytes.len() - payload.len();
         for cut in 0..=header {
-            let mut server = connect(Role::Server, Script::new(&bytes[..cut]), SMALL);
+            let mut server = connect(Role::Server, ScriptedPeer::new(&bytes[..cut]), SMALL);
             server
                 .stream_mut()
                 .fail(nothing_after(usize::from(cut > 0)));
             assert!(server.next_message().unwrap_err().is_would_block());
-            let (mut script, leftover) = server.into_inner();
+            let (script, leftover) = server.into_inner();
             assert_eq!(leftover, bytes[..cut]);
-            script.then(&bytes[cut..]);
+            script.say(&bytes[cut..]);
             script.fail(Plan::None);
             let mut other =
                 WebSocket::with_leftover(script, &leftover, Role::Server, SMALL).unwrap();
@@ -334,7 +334,7 @@ fn nothing_after(reads: usize) -> Plan {
 fn leftover_bytes_are_read_before_the_stream() {
     let bytes = client_frames(&[(FIN | TEXT, b"first"), (FIN | BINARY, &pattern(150))]);
     for cut in 0..=bytes.len() {
-        let script = Script::new(&bytes[cut..]).in_pieces_of(11);
+        let script = ScriptedPeer::new(&bytes[cut..]).in_pieces_of(11);
         let mut server =
             WebSocket::with_leftover(script, &bytes[..cut], Role::Server, SMALL).unwrap();
         assert_eq!(server.next_message().unwrap().payload(), b"first");
@@ -354,7 +354,7 @@ fn a_streamed_message_is_not_bound_by_the_message_limit_and_an_assembled_one_is(
         ..SMALL
     };
     let input = client_frames(&[(BINARY, &pattern(90)), (FIN | CONTINUATION, &pattern(90))]);
-    let mut server = connect(Role::Server, Script::new(&input[..]), config);
+    let mut server = connect(Role::Server, ScriptedPeer::new(&input[..]), config);
     let mut bytes = Vec::new();
     server
         .message_reader()
@@ -364,7 +364,7 @@ fn a_streamed_message_is_not_bound_by_the_message_limit_and_an_assembled_one_is(
     assert_eq!(bytes.len(), 180);
     // The rest of a streamed message is skipped under no limit; the next is bound again.
     let twice = [&input[..], &input[..]].concat();
-    let mut server = connect(Role::Server, Script::new(twice), config);
+    let mut server = connect(Role::Server, ScriptedPeer::new(twice), config);
     let mut byte = [0];
     server
         .message_reader()
@@ -373,14 +373,14 @@ fn a_streamed_message_is_not_bound_by_the_message_limit_and_an_assembled_one_is(
         .unwrap();
     let error = server.next_message().unwrap_err();
     assert_eq!(error.close_code().unwrap().get(), 1009);
-    let (first, payload) = frames_in(&server.stream().output).remove(0);
+    let (first, payload) = frames_in(&server.stream().written()).remove(0);
     assert_eq!((first, &payload[..2]), (FIN | CLOSE, &[3, 0xF1][..]));
 }
 
 #[test]
 fn an_error_of_the_connection_comes_through_a_message_reader() {
     let mut input = client_frames(&[(TEXT, b"fine"), (FIN | TEXT, b"not a continuation")]);
-    let mut server = connect(Role::Server, Script::new(&input[..]), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new(&input[..]), SMALL);
     let mut reader = server.message_reader().unwrap();
     let mut bytes = Vec::new();
     let error = reader.read_to_end(&mut bytes).unwrap_err();
@@ -390,7 +390,7 @@ fn an_error_of_the_connection_comes_through_a_message_reader() {
     );
 
     input.truncate(7);
-    let mut server = connect(Role::Server, Script::new(&input[..]), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new(&input[..]), SMALL);
     let mut reader = server.message_reader().unwrap();
     let error = reader.read_to_end(&mut bytes).unwrap_err();
     assert_eq!(error.kind(), Kind::UnexpectedEof);
@@ -403,14 +403,14 @@ fn a_message_reader_is_not_resumed_after_the_end() {
     let violated = client_frames(&[begun, (FIN | TEXT, b"not a continuation")]);
     let lost = client_frames(&[begun]);
     for input in [closed, violated, lost] {
-        let mut server = connect(Role::Server, Script::new(input), SMALL);
+        let mut server = connect(Role::Server, ScriptedPeer::new(input), SMALL);
         let mut reader = server.message_reader().unwrap();
         reader.read_exact(&mut [0]).unwrap();
         reader.read(&mut [0]).unwrap_err();
-        let reads = server.stream().calls.reads;
+        let reads = server.stream().calls().reads;
         assert!(server.resume_message_reader().is_none());
         server.message_reader().map(drop).unwrap_err();
         server.next_message().map(drop).unwrap_err();
-        assert_eq!(server.stream().calls.reads, reads, "the end is final");
+        assert_eq!(server.stream().calls().reads, reads, "the end is final");
     }
 }

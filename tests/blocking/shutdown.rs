@@ -14,7 +14,7 @@ use support::frames::{BINARY, CLOSE, FIN, TEXT, frame};
 use support::loopback::{PATIENCE, connected, tcp};
 use support::operations::SMALL;
 use support::pattern;
-use support::script::{Direction, Fault, Plan, Script};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 use support::{again, connect, peer};
 
 fn shut(code: CloseCode, reason: &str, by: Side, clean: bool) -> Shutdown {
@@ -166,7 +166,7 @@ fn a_peer_that_takes_a_byte_at_a_time_does_not_stretch_the_deadline() {
 fn a_deadline_longer_than_the_clock_can_tell_is_as_good_as_none() {
     for role in [Role::Server, Role::Client] {
         let close = frame(peer(role), FIN | CLOSE, b"\x03\xE8");
-        let mut websocket = connect(role, Script::new(close), SMALL);
+        let mut websocket = connect(role, ScriptedPeer::new(close), SMALL);
         assert!(websocket.shutdown(Duration::MAX).unwrap().clean);
     }
 }
@@ -174,7 +174,7 @@ fn a_deadline_longer_than_the_clock_can_tell_is_as_good_as_none() {
 #[test]
 fn the_connection_lost_instead_of_closed_is_not_clean() {
     for role in [Role::Server, Role::Client] {
-        let mut websocket = connect(role, Script::new([]), SMALL);
+        let mut websocket = connect(role, ScriptedPeer::new([]), SMALL);
         let shutdown = websocket.shutdown(PATIENCE).unwrap();
         assert_eq!(shutdown, shut(CloseCode::ABNORMAL, "", Side::Local, false));
     }
@@ -182,7 +182,7 @@ fn the_connection_lost_instead_of_closed_is_not_clean() {
 
 #[test]
 fn a_violation_instead_of_a_close_is_not_clean() {
-    let mut server = connect(Role::Server, Script::new([0xFF, 0xFF]), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new([0xFF, 0xFF]), SMALL);
     let shutdown = server.shutdown(PATIENCE).unwrap();
     assert_eq!(
         shutdown,
@@ -196,7 +196,7 @@ fn messages_of_any_size_before_the_close_are_forgotten() {
         let mut input = frame(peer(role), FIN | TEXT, b"small");
         input.extend(frame(peer(role), FIN | 0x02, &vec![7; 3 << 20]));
         input.extend(frame(peer(role), FIN | CLOSE, b"\x03\xE9going"));
-        let mut websocket = connect(role, Script::new(input), SMALL);
+        let mut websocket = connect(role, ScriptedPeer::new(input), SMALL);
         let shutdown = websocket.shutdown(PATIENCE).unwrap();
         assert_eq!(
             shutdown,
@@ -209,7 +209,7 @@ fn messages_of_any_size_before_the_close_are_forgotten() {
 fn a_message_half_assembled_or_half_streamed_is_forgotten_too() {
     for streamed in [false, true] {
         let mut input = frame(Role::Client, 0x01, b"begun");
-        let script = Script::new(&input[..]);
+        let script = ScriptedPeer::new(&input[..]);
         input.clear();
         let mut server = connect(Role::Server, script, SMALL);
         let nothing_more = Fault::Error(Kind::WouldBlock);
@@ -221,12 +221,8 @@ fn a_message_half_assembled_or_half_streamed_is_forgotten_too() {
         } else {
             server.next_message().unwrap_err();
         }
-        server
-            .stream_mut()
-            .then(&frame(Role::Client, FIN, b"ended"));
-        server
-            .stream_mut()
-            .then(&frame(Role::Client, FIN | CLOSE, b""));
+        server.stream().say(frame(Role::Client, FIN, b"ended"));
+        server.stream().say(frame(Role::Client, FIN | CLOSE, b""));
         server.stream_mut().fail(Plan::None);
         let shutdown = server.shutdown(PATIENCE).unwrap();
         assert_eq!(shutdown, shut(CloseCode::NO_STATUS, "", Side::Local, true));
@@ -234,7 +230,7 @@ fn a_message_half_assembled_or_half_streamed_is_forgotten_too() {
 }
 
 /// Would block at the n-th read from here, and goes on after it.
-fn nothing_at_read(server: &mut WebSocket<Script>, n: usize) {
+fn nothing_at_read(server: &mut WebSocket<ScriptedPeer>, n: usize) {
     let nothing = Fault::Error(Kind::WouldBlock);
     let plan = Plan::Nth(Direction::Read, n, nothing);
     server.stream_mut().fail(plan);
@@ -242,34 +238,34 @@ fn nothing_at_read(server: &mut WebSocket<Script>, n: usize) {
 
 /// A server with the beginning of a message, by one call, that was then to be shut down but is
 /// still told the rest.
-fn shutdown_interrupted(begin: impl Fn(&mut WebSocket<Script>)) -> WebSocket<Script> {
+fn shutdown_interrupted(begin: impl Fn(&mut WebSocket<ScriptedPeer>)) -> WebSocket<ScriptedPeer> {
     let old = frame(Role::Client, FIN | BINARY, b"old");
-    let mut server = connect(Role::Server, Script::new(&old[..8]), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new(&old[..8]), SMALL);
     nothing_at_read(&mut server, 1);
     begin(&mut server);
     nothing_at_read(&mut server, 0);
     assert!(server.shutdown(PATIENCE).unwrap_err().is_would_block());
-    server.stream_mut().then(&old[8..]);
+    server.stream().say(&old[8..]);
     server
 }
 
 #[test]
 fn what_was_half_read_before_a_shutdown_that_would_block_comes_back_in_no_call() {
-    let assembled = |server: &mut WebSocket<Script>| {
+    let assembled = |server: &mut WebSocket<ScriptedPeer>| {
         assert!(server.next_message().unwrap_err().is_would_block());
     };
-    let raw = |server: &mut WebSocket<Script>| {
+    let raw = |server: &mut WebSocket<ScriptedPeer>| {
         let error = server.read_frame(&mut [0; 8]).map(drop).unwrap_err();
         assert!(error.is_would_block());
     };
-    let streamed = |server: &mut WebSocket<Script>| {
+    let streamed = |server: &mut WebSocket<ScriptedPeer>| {
         server
             .message_reader()
             .unwrap()
             .read_exact(&mut [0; 2])
             .unwrap();
     };
-    let begins: [fn(&mut WebSocket<Script>); 3] = [assembled, raw, streamed];
+    let begins: [fn(&mut WebSocket<ScriptedPeer>); 3] = [assembled, raw, streamed];
     let next = [
         frame(Role::Client, BINARY, b"n"),
         frame(Role::Client, FIN, b"ew"),
@@ -277,16 +273,16 @@ fn what_was_half_read_before_a_shutdown_that_would_block_comes_back_in_no_call()
     .concat();
     for begin in begins {
         let mut server = shutdown_interrupted(begin);
-        server.stream_mut().then(&next);
+        server.stream().say(&next);
         assert_eq!(server.next_message().unwrap().payload(), b"new");
 
         let mut server = shutdown_interrupted(begin);
-        server.stream_mut().then(&next);
+        server.stream().say(&next);
         let mut buf = [0; 10];
         assert_eq!(server.read_frame(&mut buf).unwrap().payload(), b"n");
 
         let mut server = shutdown_interrupted(begin);
-        server.stream_mut().then(&next);
+        server.stream().say(&next);
         assert!(server.resume_message_reader().is_none());
         let mut bytes = Vec::new();
         let mut reader = server.message_reader().unwrap();
@@ -299,11 +295,11 @@ fn what_was_half_read_before_a_shutdown_that_would_block_comes_back_in_no_call()
 fn a_close_frame_that_came_half_to_a_raw_call_is_whole_for_shutdown() {
     let close = frame(Role::Client, FIN | CLOSE, b"\x03\xE9bye");
     for cut in 1..close.len() {
-        let mut server = connect(Role::Server, Script::new(&close[..cut]), SMALL);
+        let mut server = connect(Role::Server, ScriptedPeer::new(&close[..cut]), SMALL);
         nothing_at_read(&mut server, 1);
         let error = server.read_frame(&mut [0; 125]).map(drop).unwrap_err();
         assert!(error.is_would_block());
-        server.stream_mut().then(&close[cut..]);
+        server.stream().say(&close[cut..]);
         let shutdown = server.shutdown(PATIENCE).unwrap();
         assert_eq!(
             shutdown,
@@ -325,7 +321,7 @@ fn limits_hold_again_after_a_shutdown_that_would_block() {
     for limits in [frame_limit, message_limit] {
         let input = frame(Role::Client, FIN | BINARY, b"hello");
         let config = Config { limits, ..SMALL };
-        let mut server = connect(Role::Server, Script::new(input), config);
+        let mut server = connect(Role::Server, ScriptedPeer::new(input), config);
         nothing_at_read(&mut server, 0);
         assert!(server.shutdown(PATIENCE).unwrap_err().is_would_block());
         let error = server.next_message().unwrap_err();
@@ -338,7 +334,7 @@ fn a_close_that_did_not_go_out_makes_nothing_clean() {
     for in_time in [false, true] {
         let close = frame(Role::Client, FIN | CLOSE, b"\x03\xE8");
         let nothing = Fault::Error(Kind::WouldBlock);
-        let script = Script::new(close).failing(Plan::Always(Direction::Write, nothing));
+        let script = ScriptedPeer::new(close).failing(Plan::Always(Direction::Write, nothing));
         let mut server = connect(Role::Server, script, SMALL);
         assert!(server.next_message().unwrap_err().closed().is_some());
         if in_time {
@@ -348,7 +344,7 @@ fn a_close_that_did_not_go_out_makes_nothing_clean() {
         let deadline = if in_time { PATIENCE } else { Duration::ZERO };
         let shutdown = server.shutdown(deadline).unwrap();
         assert_eq!(shutdown, shut(CloseCode::NORMAL, "", Side::Peer, in_time));
-        assert_eq!(server.stream().output.is_empty(), !in_time);
+        assert_eq!(server.stream().written().is_empty(), !in_time);
     }
 }
 
@@ -356,7 +352,7 @@ fn a_close_that_did_not_go_out_makes_nothing_clean() {
 fn what_the_peer_closed_with_is_told_although_no_close_can_be_written() {
     let close = frame(Role::Client, FIN | CLOSE, b"\x03\xE9going");
     let broken = Fault::Error(Kind::BrokenPipe);
-    let script = Script::new(close).failing(Plan::Always(Direction::Write, broken));
+    let script = ScriptedPeer::new(close).failing(Plan::Always(Direction::Write, broken));
     let mut server = connect(Role::Server, script, SMALL);
     let shutdown = server.shutdown(PATIENCE).unwrap();
     let expected = shut(CloseCode::GOING_AWAY, "going", Side::Local, false);
@@ -364,7 +360,7 @@ fn what_the_peer_closed_with_is_told_although_no_close_can_be_written() {
 }
 
 /// A socket that refuses time-outs for writes, as some systems' do once the peer is gone.
-struct Refusing(Script);
+struct Refusing(ScriptedPeer);
 
 impl Read for Refusing {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -399,7 +395,7 @@ fn a_stream_that_refuses_the_time_out_is_not_written_to_and_ends_in_one_call() {
         (&close[..], Some(CloseCode::GOING_AWAY)),
         (&close[..0], None),
     ] {
-        let stream = Refusing(Script::new(input));
+        let stream = Refusing(ScriptedPeer::new(input));
         let mut server = WebSocket::server(stream, SMALL).unwrap();
         match (server.shutdown(PATIENCE), expected) {
             (Ok(shutdown), Some(code)) => {
@@ -411,19 +407,19 @@ fn a_stream_that_refuses_the_time_out_is_not_written_to_and_ends_in_one_call() {
             }
             (other, _) => panic!("{other:?}"),
         }
-        assert!(server.stream().0.output.is_empty());
+        assert!(server.stream().0.written().is_empty());
     }
 }
 
 #[test]
 fn a_close_of_the_peers_that_shutdown_answers_is_the_peers_still() {
     let close = frame(Role::Client, FIN | CLOSE, b"\x03\xE9");
-    let mut server = connect(Role::Server, Script::new(close), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new(close), SMALL);
     server.on_close(|_, _| CloseReply::Nothing);
     server.next_message().unwrap_err();
     let shutdown = server.shutdown(PATIENCE).unwrap();
     assert_eq!(shutdown, shut(CloseCode::GOING_AWAY, "", Side::Peer, true));
-    assert_eq!(server.stream().output, [FIN | CLOSE, 2, 3, 0xE8]);
+    assert_eq!(server.stream().written(), [FIN | CLOSE, 2, 3, 0xE8]);
     assert_eq!(server.writer().closed().unwrap().by, Side::Peer);
 }
 
@@ -433,11 +429,11 @@ fn a_client_waits_for_the_server_to_end_the_stream_and_a_server_does_not() {
     for (role, reads) in [(Role::Server, 1), (Role::Client, 2)] {
         let mut websocket = connect(
             role,
-            Script::new(frame(peer(role), FIN | CLOSE, b"")),
+            ScriptedPeer::new(frame(peer(role), FIN | CLOSE, b"")),
             SMALL,
         );
         assert!(websocket.shutdown(PATIENCE).unwrap().clean);
-        assert_eq!(websocket.stream().calls.reads, reads, "{role:?}");
+        assert_eq!(websocket.stream().calls().reads, reads, "{role:?}");
     }
 }
 
@@ -453,32 +449,32 @@ fn a_server_that_never_ends_the_stream_costs_the_deadline() {
 fn the_wait_for_the_end_is_not_cut_short_by_an_interruption() {
     let close = frame(Role::Server, FIN | CLOSE, b"");
     let plan = Plan::Nth(Direction::Read, 1, Fault::Error(Kind::Interrupted));
-    let mut client = connect(Role::Client, Script::new(close).failing(plan), SMALL);
+    let mut client = connect(Role::Client, ScriptedPeer::new(close).failing(plan), SMALL);
     assert!(client.shutdown(PATIENCE).unwrap().clean);
-    assert_eq!(client.stream().calls.reads, 3);
+    assert_eq!(client.stream().calls().reads, 3);
 }
 
 #[test]
 fn a_client_on_a_non_blocking_stream_is_told_that_the_end_has_not_come() {
     let close = frame(Role::Server, FIN | CLOSE, b"");
     let plan = Plan::Nth(Direction::Read, 1, Fault::Error(Kind::WouldBlock));
-    let mut client = connect(Role::Client, Script::new(close).failing(plan), SMALL);
+    let mut client = connect(Role::Client, ScriptedPeer::new(close).failing(plan), SMALL);
     assert!(client.shutdown(PATIENCE).unwrap_err().is_would_block());
     assert!(client.shutdown(PATIENCE).unwrap().clean);
-    assert_eq!(client.stream().calls.reads, 3);
+    assert_eq!(client.stream().calls().reads, 3);
 }
 
 #[test]
 fn on_a_non_blocking_stream_it_goes_on_when_called_again() {
     for direction in [Direction::Read, Direction::Write, Direction::Flush] {
         let close = frame(Role::Client, FIN | CLOSE, b"\x03\xE8");
-        let script = Script::new(close)
+        let script = ScriptedPeer::new(close)
             .in_pieces_of(1)
             .failing(Plan::Before(direction, Kind::WouldBlock));
         let mut server = connect(Role::Server, script, SMALL);
         let shutdown = again(|| server.shutdown(PATIENCE)).unwrap();
         assert_eq!(shutdown, shut(CloseCode::NORMAL, "", Side::Local, true));
-        assert_eq!(server.stream().output, [FIN | CLOSE, 2, 3, 0xE8]);
+        assert_eq!(server.stream().written(), [FIN | CLOSE, 2, 3, 0xE8]);
     }
 }
 
@@ -486,7 +482,7 @@ fn on_a_non_blocking_stream_it_goes_on_when_called_again() {
 fn a_stream_that_fails_is_an_error() {
     for direction in [Direction::Read, Direction::Write] {
         let plan = Plan::Nth(direction, 0, Fault::Error(Kind::ConnectionReset));
-        let mut server = connect(Role::Server, Script::new([]).failing(plan), SMALL);
+        let mut server = connect(Role::Server, ScriptedPeer::new([]).failing(plan), SMALL);
         let error = server.shutdown(PATIENCE).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Io(e) if e.kind() == Kind::ConnectionReset));
     }

@@ -11,33 +11,33 @@ use support::frames::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, frame};
 use support::operations::SMALL;
 use support::oracle::{data, frames_in};
 use support::pattern;
-use support::script::{Direction, Fault, Plan, Script};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 use support::{connect, peer};
 
 #[test]
 fn a_flush_that_is_interrupted_is_made_again() {
     let plan = Plan::Nth(Direction::Flush, 0, Fault::Error(Kind::Interrupted));
-    let mut server = connect(Role::Server, Script::new([]).failing(plan), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new([]).failing(plan), SMALL);
     server.write_message(Opcode::Text, b"x").unwrap();
-    assert_eq!(server.stream().calls.flushes, 2);
+    assert_eq!(server.stream().calls().flushes, 2);
     server.write_message(Opcode::Text, b"y").unwrap();
 }
 
 #[test]
 fn a_flush_that_would_block_is_made_up_for_before_the_next_read() {
     let plan = Plan::Nth(Direction::Flush, 0, Fault::Error(Kind::WouldBlock));
-    let mut server = connect(Role::Server, Script::new([]).failing(plan), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new([]).failing(plan), SMALL);
     server.write_message(Opcode::Text, b"x").unwrap();
     assert!(server.has_pending_output(), "the stream may hold it back");
     let _ = server.next_message();
-    assert_eq!(server.stream().calls.flushes, 2);
+    assert_eq!(server.stream().calls().flushes, 2);
     assert!(!server.has_pending_output());
 }
 
 #[test]
 fn a_failed_stream_is_reported_although_a_message_is_open() {
     let plan = Plan::Nth(Direction::Write, 0, Fault::Error(Kind::BrokenPipe));
-    let mut server = connect(Role::Server, Script::new([]).failing(plan), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new([]).failing(plan), SMALL);
     server
         .stream_message(Opcode::Binary, 32, &[7; 100][..])
         .unwrap_err();
@@ -49,7 +49,7 @@ fn a_failed_stream_is_reported_although_a_message_is_open() {
 fn a_message_writer_dropped_keeps_its_message_open_and_is_taken_up_again() {
     for role in [Role::Server, Role::Client] {
         let bytes = pattern(100);
-        let mut websocket = connect(role, Script::new([]), SMALL);
+        let mut websocket = connect(role, ScriptedPeer::new([]), SMALL);
         websocket
             .message_writer(Opcode::Binary)
             .unwrap()
@@ -78,7 +78,7 @@ fn a_message_writer_dropped_keeps_its_message_open_and_is_taken_up_again() {
         writer.write_all(&bytes[50..]).unwrap();
         assert_eq!(writer.finish().unwrap(), 100);
         websocket.write_message(Opcode::Text, b"x").unwrap();
-        let sent = frames_in(&websocket.stream().output);
+        let sent = frames_in(&websocket.stream().written());
         let first_bytes: Vec<u8> = sent.iter().map(|(first, _)| *first).collect();
         let fin_continuation = FIN | CONTINUATION;
         assert_eq!(
@@ -93,7 +93,7 @@ fn a_message_writer_dropped_keeps_its_message_open_and_is_taken_up_again() {
             ]
         );
         assert_eq!(
-            data(&websocket.stream().output),
+            data(&websocket.stream().written()),
             [&bytes[..], b"x"].concat()
         );
     }
@@ -101,7 +101,7 @@ fn a_message_writer_dropped_keeps_its_message_open_and_is_taken_up_again() {
 
 #[test]
 fn a_raw_message_that_is_open_refuses_streams_and_messages() {
-    let mut server = connect(Role::Server, Script::new([]), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new([]), SMALL);
     server
         .write_frame(false, Rsv::NONE, Opcode::Text, b"raw")
         .unwrap();
@@ -122,7 +122,7 @@ fn a_raw_message_that_is_open_refuses_streams_and_messages() {
 
 #[test]
 fn a_stream_that_could_send_no_frame_is_refused_and_leaves_no_message_open() {
-    let mut server = connect(Role::Server, Script::new([]), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new([]), SMALL);
     for refused in [
         server.message_writer_ext(Opcode::Text, Rsv::RSV1).map(drop),
         server
@@ -143,14 +143,12 @@ fn a_source_that_fails_midway_is_taken_up_again() {
         for fault in [Kind::ConnectionReset, Kind::WouldBlock, Kind::Other] {
             for n in 0.. {
                 let bytes = pattern(90);
-                let mut source = Script::new(&bytes[..]).in_pieces_of(10).failing(Plan::Nth(
-                    Direction::Read,
-                    n,
-                    Fault::Error(fault),
-                ));
-                let mut websocket = connect(role, Script::new([]), SMALL);
+                let mut source = ScriptedPeer::new(&bytes[..])
+                    .in_pieces_of(10)
+                    .failing(Plan::Nth(Direction::Read, n, Fault::Error(fault)));
+                let mut websocket = connect(role, ScriptedPeer::new([]), SMALL);
                 let result = websocket.stream_message(Opcode::Binary, 32, &mut source);
-                if source.failed.is_some() {
+                if source.failed().is_some() {
                     let error = result.unwrap_err();
                     assert!(matches!(error.kind(), ErrorKind::Source(e) if e.kind() == fault));
                     assert_eq!(error.fault(), Whose::Caller);
@@ -163,10 +161,10 @@ fn a_source_that_fails_midway_is_taken_up_again() {
                     assert!(n > 10);
                     break;
                 }
-                let sent = frames_in(&websocket.stream().output);
+                let sent = frames_in(&websocket.stream().written());
                 let sizes: Vec<usize> = sent.iter().map(|(_, payload)| payload.len()).collect();
                 assert_eq!(sizes, [32, 32, 26]);
-                assert_eq!(data(&websocket.stream().output), bytes);
+                assert_eq!(data(&websocket.stream().written()), bytes);
             }
         }
     }
@@ -175,12 +173,12 @@ fn a_source_that_fails_midway_is_taken_up_again() {
 #[test]
 fn fragments_of_a_stream_carry_fin_on_the_last_and_none_trails() {
     for len in 0..=130 {
-        let mut server = connect(Role::Server, Script::new([]), SMALL);
+        let mut server = connect(Role::Server, ScriptedPeer::new([]), SMALL);
         let bytes = pattern(len);
         server
             .stream_message(Opcode::Binary, 32, &bytes[..])
             .unwrap();
-        let sent = frames_in(&server.stream().output);
+        let sent = frames_in(&server.stream().written());
         assert_eq!(sent.len(), len.div_ceil(32).max(1));
         for (i, (first, payload)) in sent.iter().enumerate() {
             let last = i + 1 == sent.len();
@@ -201,7 +199,7 @@ fn payloads_over_the_chunk_size_arrive_by_every_way_to_write() {
         for len in [999, 1000, 1001, 2000, 2001, 70_000, 300_000] {
             let bytes = pattern(len);
             let prepared = PreparedMessage::new(Opcode::Binary, &bytes).unwrap();
-            let mut websocket = connect(role, Script::new([]).in_pieces_of(701), config);
+            let mut websocket = connect(role, ScriptedPeer::new([]).in_pieces_of(701), config);
             websocket.write_message(Opcode::Binary, &bytes).unwrap();
             websocket.feed_message(Opcode::Binary, &bytes).unwrap();
             websocket
@@ -216,8 +214,8 @@ fn payloads_over_the_chunk_size_arrive_by_every_way_to_write() {
             writer.finish().unwrap();
             websocket.flush().unwrap();
 
-            let output = std::mem::take(&mut websocket.stream_mut().output);
-            let mut other = connect(peer(role), Script::new(output), Config::default());
+            let output = websocket.stream().take_written();
+            let mut other = connect(peer(role), ScriptedPeer::new(output), Config::default());
             for way in 0..6 {
                 let message = other.next_message().unwrap();
                 assert!(
@@ -231,12 +229,12 @@ fn payloads_over_the_chunk_size_arrive_by_every_way_to_write() {
 
 #[test]
 fn every_frame_of_a_client_has_a_key_of_its_own() {
-    let mut client = connect(Role::Client, Script::new([]), SMALL);
+    let mut client = connect(Role::Client, ScriptedPeer::new([]), SMALL);
     for _ in 0..100 {
         client.feed_message(Opcode::Binary, b"").unwrap();
     }
     client.flush().unwrap();
-    let output = &client.stream().output;
+    let output = &client.stream().written();
     let keys: HashSet<&[u8]> = output.chunks(6).map(|frame| &frame[2..]).collect();
     assert!(keys.len() > 98, "{} keys for 100 frames", keys.len());
 }
@@ -245,14 +243,14 @@ fn every_frame_of_a_client_has_a_key_of_its_own() {
 fn pongs_go_between_the_fragments_of_a_stream_and_never_inside_one() {
     let input = frame(Role::Client, FIN | PING, b"?");
     let silence = Plan::Nth(Direction::Read, 1, Fault::Error(Kind::WouldBlock));
-    let script = Script::new(input).failing(silence);
+    let script = ScriptedPeer::new(input).failing(silence);
     let mut server = connect(Role::Server, script, SMALL);
     let mut writer = server.message_writer(Opcode::Binary).unwrap();
     writer.write_all(&[1; 40]).unwrap();
     drop(writer);
     assert!(server.next_message().unwrap_err().is_would_block());
     server.resume_message_writer().unwrap().finish().unwrap();
-    let sent: Vec<u8> = frames_in(&server.stream().output)
+    let sent: Vec<u8> = frames_in(&server.stream().written())
         .iter()
         .map(|(first, _)| *first)
         .collect();
@@ -266,12 +264,12 @@ fn while_the_stream_takes_nothing_a_flood_of_pings_leaves_bounded_pongs() {
         input.extend(frame(Role::Client, FIN | PING, &i.to_be_bytes()));
     }
     let would_block = Fault::Error(Kind::WouldBlock);
-    let script = Script::new(input).failing(Plan::Always(Direction::Write, would_block));
+    let script = ScriptedPeer::new(input).failing(Plan::Always(Direction::Write, would_block));
     let mut server = connect(Role::Server, script, SMALL);
     assert!(server.next_message().is_err());
     server.stream_mut().fail(Plan::None);
     server.flush().unwrap();
-    let sent = frames_in(&server.stream().output);
+    let sent = frames_in(&server.stream().written());
     // The write buffer holds 100 bytes, a frame over that, and one reply is pending.
     assert!(sent.len() <= 100 / 6 + 2, "{} pongs", sent.len());
     assert_eq!(
@@ -290,7 +288,7 @@ fn what_the_stream_did_not_take_goes_first() {
         (Role::Client, 500),
     ] {
         let would_block = Fault::Error(Kind::WouldBlock);
-        let script = Script::new([]).failing(Plan::Always(Direction::Write, would_block));
+        let script = ScriptedPeer::new([]).failing(Plan::Always(Direction::Write, would_block));
         let mut websocket = connect(role, script, SMALL);
         let first = pattern(len);
         websocket.write_message(Opcode::Binary, &first).unwrap();
@@ -311,7 +309,7 @@ fn what_the_stream_did_not_take_goes_first() {
         websocket.stream_mut().fail(Plan::None);
         websocket.write_message(Opcode::Text, b"second").unwrap();
         assert!(!websocket.has_pending_output());
-        let sent = frames_in(&websocket.stream().output);
+        let sent = frames_in(&websocket.stream().written());
         assert_eq!(
             sent,
             [(FIN | BINARY, first), (FIN | TEXT, b"second".to_vec())]
@@ -321,7 +319,7 @@ fn what_the_stream_did_not_take_goes_first() {
 
 #[test]
 fn chunk_sizes_of_nothing_and_over_the_connections_are_refused() {
-    let mut server = connect(Role::Server, Script::new([]), SMALL);
+    let mut server = connect(Role::Server, ScriptedPeer::new([]), SMALL);
     for requested in [0, 33, usize::MAX] {
         let error = server
             .stream_message(Opcode::Text, requested, &b"x"[..])
@@ -350,7 +348,7 @@ fn chunk_sizes_of_nothing_and_over_the_connections_are_refused() {
             ..SMALL
         },
     ] {
-        let error = WebSocket::server(Script::new([]), config).unwrap_err();
+        let error = WebSocket::server(ScriptedPeer::new([]), config).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Config(_)));
     }
 }

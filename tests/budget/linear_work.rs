@@ -8,7 +8,7 @@ use framewire::protocol::Role;
 use support::connect;
 use support::frames::{BINARY, CONTINUATION, FIN, PING, TEXT, frame};
 use support::pattern;
-use support::script::Script;
+use support::peer::ScriptedPeer;
 
 const CLIENT: Role = Role::Client;
 
@@ -21,7 +21,7 @@ fn processor_time() -> Option<u64> {
 /// The least that receiving the input takes in five runs, with reads of at most `at_most` bytes.
 fn time_to_receive(input: &[u8], at_most: usize) -> Option<u64> {
     let runs = (0..5).map(|_| {
-        let script = Script::new(input).in_pieces_of(at_most);
+        let script = ScriptedPeer::new(input).in_pieces_of(at_most);
         let mut server = connect(Role::Server, script, framewire::Config::default());
         let before = processor_time()?;
         server.next_message().unwrap();

@@ -5,11 +5,11 @@ use framewire::protocol::{Limits, Role};
 use framewire::{Config, Opcode, WebSocket};
 use support::frames::{BINARY, CONTINUATION, FIN, PING, frame};
 use support::pattern;
-use support::script::{Direction, Fault, Plan, Script};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 
 const MIB: i64 = 1 << 20;
 
-fn server(script: Script, config: Config) -> WebSocket<Script> {
+fn server(script: ScriptedPeer, config: Config) -> WebSocket<ScriptedPeer> {
     WebSocket::server(script, config).unwrap()
 }
 
@@ -22,7 +22,7 @@ fn held(job: impl FnOnce()) -> i64 {
 fn the_memory_of_an_assembled_message_is_given_back_after_128_without_use() {
     let big = frame(Role::Client, FIN | BINARY, &pattern(1 << 20));
     let small = frame(Role::Client, FIN | BINARY, b"small").repeat(128);
-    let mut server = server(Script::new([big, small].concat()), Config::default());
+    let mut server = server(ScriptedPeer::new([big, small].concat()), Config::default());
     let mut messages = |count: usize| {
         held(|| {
             for _ in 0..count {
@@ -41,7 +41,7 @@ fn a_message_that_needs_it_keeps_the_memory() {
     let big = frame(Role::Client, FIN | BINARY, &pattern(1 << 20));
     let small = frame(Role::Client, FIN | BINARY, b"small").repeat(127);
     let batch = [big, small].concat();
-    let mut server = server(Script::new(batch.repeat(3)), Config::default());
+    let mut server = server(ScriptedPeer::new(batch.repeat(3)), Config::default());
     let mut messages = |count: usize| {
         held(|| {
             for _ in 0..count {
@@ -57,7 +57,7 @@ fn a_message_that_needs_it_keeps_the_memory() {
 fn the_memory_of_an_assembled_message_is_given_back_after_two_reads_that_would_block() {
     for kind in [std::io::ErrorKind::WouldBlock, std::io::ErrorKind::TimedOut] {
         let big = frame(Role::Client, FIN | BINARY, &pattern(1 << 20));
-        let mut server = server(Script::new(big), Config::default());
+        let mut server = server(ScriptedPeer::new(big), Config::default());
         assert!(held(|| _ = server.next_message().unwrap()) >= MIB);
         server
             .stream_mut()
@@ -72,7 +72,7 @@ fn the_memory_of_an_assembled_message_is_given_back_after_two_reads_that_would_b
 #[test]
 fn a_message_under_way_keeps_its_memory_over_any_number_of_time_outs() {
     let big = frame(Role::Client, FIN | BINARY, &pattern(1 << 20));
-    let mut server = server(Script::new(&big[..900_000]), Config::default());
+    let mut server = server(ScriptedPeer::new(&big[..900_000]), Config::default());
     server.stream_mut().fail(Plan::Before(
         Direction::Read,
         std::io::ErrorKind::WouldBlock,
@@ -89,7 +89,7 @@ fn a_message_under_way_keeps_its_memory_over_any_number_of_time_outs() {
         assert!(server.next_message().unwrap_err().is_would_block());
     }
     server.stream_mut().fail(Plan::None);
-    server.stream_mut().then(&big[900_000..]);
+    server.stream().say(&big[900_000..]);
     assert_eq!(server.next_message().unwrap().payload(), pattern(1 << 20));
 }
 
@@ -103,7 +103,7 @@ fn a_length_that_was_only_announced_costs_nothing() {
     input.extend((1_u64 << 62).to_be_bytes());
     input.extend([0; 4]);
     input.extend([7; 10]);
-    let mut server = server(Script::new(input), config);
+    let mut server = server(ScriptedPeer::new(input), config);
     let info = measure(|| assert!(server.next_message().is_err()));
     assert!(info.bytes_max < 100_000, "{info:?}");
 }
@@ -112,7 +112,7 @@ fn a_length_that_was_only_announced_costs_nothing() {
 fn an_unfinished_message_holds_at_most_four_times_what_has_come_of_it() {
     let input = frame(Role::Client, FIN | BINARY, &pattern(1 << 20));
     for come in [100_000_usize, 300_000, 1_000_000] {
-        let mut server = server(Script::new(&input[..come]), Config::default());
+        let mut server = server(ScriptedPeer::new(&input[..come]), Config::default());
         let info = measure(|| assert!(server.next_message().is_err()));
         // One buffer to read into, and one that doubles ahead of what is read.
         let most = 4 * i64::try_from(come).unwrap() + (16 << 10);
@@ -124,7 +124,7 @@ fn an_unfinished_message_holds_at_most_four_times_what_has_come_of_it() {
 #[test]
 fn a_long_frame_that_comes_in_small_reads_grows_by_doubling() {
     let frame = frame(Role::Client, FIN | BINARY, &pattern(1_000_000));
-    let mut server = server(Script::new(frame).in_pieces_of(7), Config::default());
+    let mut server = server(ScriptedPeer::new(frame).in_pieces_of(7), Config::default());
     let allocated = measure(|| assert!(server.next_message().is_ok()));
     assert!(allocated.count_total <= 12, "{allocated:?}");
     assert!(allocated.bytes_total < 4 * 1_000_000, "{allocated:?}");
@@ -138,7 +138,7 @@ fn tiny_and_empty_fragments_take_memory_as_their_payload() {
             input.extend(frame(Role::Client, CONTINUATION, &[7; 1][..len]));
         }
         input.extend(frame(Role::Client, FIN | CONTINUATION, b""));
-        let mut server = server(Script::new(input), Config::default());
+        let mut server = server(ScriptedPeer::new(input), Config::default());
         let info = measure(|| {
             assert_eq!(server.next_message().unwrap().payload().len(), len * count);
         });
@@ -155,8 +155,8 @@ fn a_streamed_message_is_received_in_constant_memory() {
         input.extend(frame(Role::Client, FIN | PING, b"?"));
     }
     input.extend(frame(Role::Client, FIN | CONTINUATION, b""));
-    let mut server = server(Script::new(input), Config::default());
-    server.stream_mut().output.reserve(1000);
+    let mut server = server(ScriptedPeer::new(input), Config::default());
+    server.stream_mut().reserve(1000);
     let info = measure(|| {
         let mut reader = server.message_reader().unwrap();
         assert_eq!(
@@ -174,8 +174,8 @@ fn what_a_stall_made_grow_is_given_back() {
         Direction::Write,
         Fault::Error(std::io::ErrorKind::WouldBlock),
     );
-    let mut server = server(Script::new([]), Config::default());
-    server.stream_mut().output.reserve(2 << 20);
+    let mut server = server(ScriptedPeer::new([]), Config::default());
+    server.stream_mut().reserve(2 << 20);
     server.stream_mut().fail(stall);
     assert!(held(|| server.write_message(Opcode::Binary, &payload).unwrap()) >= MIB);
     server.stream_mut().fail(Plan::None);
@@ -185,8 +185,8 @@ fn what_a_stall_made_grow_is_given_back() {
 #[test]
 fn what_is_streamed_is_sent_in_constant_memory() {
     let payload = pattern(1 << 20);
-    let mut server = server(Script::new([]), Config::default());
-    server.stream_mut().output.reserve(2 << 20);
+    let mut server = server(ScriptedPeer::new([]), Config::default());
+    server.stream_mut().reserve(2 << 20);
     let info = measure(|| {
         server
             .stream_message(Opcode::Binary, 4096, &payload[..])

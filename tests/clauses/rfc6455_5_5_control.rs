@@ -319,7 +319,7 @@ fn rfc6455_5_5_1_connection_is_over_after_both() {
         let socket = kind.with(&peer, role);
         let done = socket.shutdown(std::time::Duration::from_secs(60)).unwrap();
         assert!(done.clean);
-        assert_eq!(peer.reads(), reads);
+        assert_eq!(peer.calls().reads, reads);
     }
 }
 

@@ -9,7 +9,7 @@ use framewire::{Config, ErrorKind, Opcode, WebSocket};
 use support::deflate::{RSV1, Receiving, negotiated, parameters, sender, sent};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
 use support::oracle::{data, frames_in};
-use support::script::Script;
+use support::peer::ScriptedPeer;
 
 /// "Hello" in the RFC's bytes: alone, after itself, stored, as a last block, in two blocks.
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
@@ -45,18 +45,18 @@ fn fails(bytes: &[u8], code: CloseCode) {
     assert_eq!(with_takeover.unwrap_err().close_code(), code);
 }
 
-fn connection(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<Script> {
-    let mut websocket = support::connect(Role::Server, Script::new(input), config);
+fn connection(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<ScriptedPeer> {
+    let mut websocket = support::connect(Role::Server, ScriptedPeer::new(input), config);
     websocket.set_deflate(negotiated);
     websocket
 }
 
-fn server() -> WebSocket<Script> {
+fn server() -> WebSocket<ScriptedPeer> {
     connection(&negotiated(true), &[], Config::default())
 }
 
-fn written(websocket: &WebSocket<Script>) -> Vec<(u8, Vec<u8>)> {
-    frames_in(&websocket.stream().output)
+fn written(websocket: &WebSocket<ScriptedPeer>) -> Vec<(u8, Vec<u8>)> {
+    frames_in(&websocket.stream().written())
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn rfc7692_7_2_1_a_flush_in_between_is_not_the_end() {
     writer.flush().unwrap();
     writer.write_all(b"lo").unwrap();
     writer.finish().unwrap();
-    receives(&websocket.stream().output, &[b"Hello"]);
+    receives(&websocket.stream().written(), &[b"Hello"]);
     assert!(written(&websocket).len() > 1);
 }
 

@@ -9,7 +9,8 @@ use framewire::deflate::{
     Compressor, Decompressor, Deflate, DeflateConfig, Engine, Negotiated, Parameters, ZlibRs,
 };
 use framewire::protocol::Role;
-use support::deflate::ways::{Wire, end};
+use support::deflate::ways::end;
+use support::peer::{ScriptedPeer, Taking};
 
 fn negotiated(takeover: bool, window_bits: u8, config: DeflateConfig) -> Negotiated {
     Deflate::new(config).unwrap().negotiated(Parameters {
@@ -41,9 +42,9 @@ fn frames(mut wire: &[u8]) -> Vec<(u8, usize)> {
 fn a_long_message_leaves_in_frames_of_the_write_buffer() {
     let negotiated = negotiated(true, 15, DeflateConfig::default());
     let message = json(1 << 20);
-    let mut server = end(Role::Server, Wire::default(), 1024, &negotiated);
+    let mut server = end(Role::Server, ScriptedPeer::new([]), 1024, &negotiated);
     server.write_message(Opcode::Text, &message).unwrap();
-    let written = server.into_inner().0.written;
+    let written = server.into_inner().0.written();
     let frames = frames(&written);
     let (last, before) = frames.split_last().unwrap();
     let (first, middle) = before.split_first().unwrap();
@@ -59,7 +60,12 @@ fn a_long_message_leaves_in_frames_of_the_write_buffer() {
             .all(|frame| (512..=5 * 1024).contains(&frame.1))
     );
     assert!(last.1 > 0);
-    let mut client = end(Role::Client, Wire::input(written, 700), 1024, &negotiated);
+    let mut client = end(
+        Role::Client,
+        ScriptedPeer::new(written).in_pieces_of(700),
+        1024,
+        &negotiated,
+    );
     assert_eq!(client.next_message().unwrap().payload(), message);
 }
 
@@ -70,23 +76,20 @@ fn a_stalled_stream_cuts_no_message() {
     let messages = [json(60_000), json(200), json(30_000)];
     let mut stalls = 0;
     for room in (0..6_000).step_by(97) {
-        let wire = Wire {
-            room,
-            ..Wire::default()
-        };
+        let wire = ScriptedPeer::new([]).taking(Taking::Room(room));
         let mut server = end(Role::Server, wire, 256, &negotiated);
         for message in &messages {
             let mut sent = server.write_message(Opcode::Text, message);
             while let Err(error) = sent {
                 assert!(error.is_would_block(), "{error}");
                 stalls += 1;
-                server.stream_mut().room += 100;
+                server.stream().set_taking(Taking::Room(100));
                 sent = server.write_message(Opcode::Text, message);
             }
         }
-        server.stream_mut().room = usize::MAX;
+        server.stream().set_taking(Taking::All);
         server.flush().unwrap();
-        let wire = Wire::input(server.into_inner().0.written, 700);
+        let wire = ScriptedPeer::new(server.into_inner().0.written()).in_pieces_of(700);
         let mut client = end(Role::Client, wire, 256, &negotiated);
         for message in &messages {
             assert_eq!(client.next_message().unwrap().payload(), message);
@@ -99,23 +102,25 @@ fn a_stalled_stream_cuts_no_message() {
 fn a_message_is_compressed_into_the_room_that_a_stalled_stream_leaves() {
     let negotiated = negotiated(true, 15, DeflateConfig::default());
     let messages = [json(300), json(600), json(900)];
-    let wire = Wire {
-        room: 20,
-        ..Wire::default()
-    };
+    let wire = ScriptedPeer::new([]).taking(Taking::Room(20));
     let mut server = end(Role::Server, wire, 1024, &negotiated);
     server.feed_message(Opcode::Text, &messages[0]).unwrap();
     assert!(server.flush().unwrap_err().is_would_block());
-    server.stream_mut().room = usize::MAX;
+    server.stream().set_taking(Taking::All);
     for message in &messages[1..] {
         server.try_feed_message(Opcode::Text, message).unwrap();
     }
-    assert_eq!(server.stream().written.len(), 20, "it never writes");
+    assert_eq!(server.stream().written().len(), 20, "it never writes");
     server.flush().unwrap();
-    let written = server.into_inner().0.written;
+    let written = server.into_inner().0.written();
     let compressed = frames(&written);
     assert!(compressed.iter().all(|frame| frame.0 == 0xC1));
-    let mut client = end(Role::Client, Wire::input(written, 700), 1024, &negotiated);
+    let mut client = end(
+        Role::Client,
+        ScriptedPeer::new(written).in_pieces_of(700),
+        1024,
+        &negotiated,
+    );
     for message in &messages {
         assert_eq!(client.next_message().unwrap().payload(), message);
     }
@@ -152,13 +157,13 @@ fn a_prepared_message_is_compressed_once_for_each_window() {
             server_max_window_bits: window_bits,
             client_max_window_bits: 15,
         });
-        let mut server = end(Role::Server, Wire::default(), 4096, &negotiated);
+        let mut server = end(Role::Server, ScriptedPeer::new([]), 4096, &negotiated);
         server.write_prepared(&prepared).unwrap();
-        let written = server.into_inner().0.written;
+        let written = server.into_inner().0.written();
         assert!(written.len() < message.len() / 2);
         let mut client = end(
             Role::Client,
-            Wire::input(written.clone(), 700),
+            ScriptedPeer::new(written.clone()).in_pieces_of(700),
             4096,
             &negotiated,
         );
@@ -177,14 +182,14 @@ fn a_prepared_message_goes_as_it_is_where_compression_is_off_or_not_worth_it() {
         ..DeflateConfig::default()
     };
     let negotiated = negotiated(false, 15, config);
-    let mut server = end(Role::Server, Wire::default(), 4096, &negotiated);
+    let mut server = end(Role::Server, ScriptedPeer::new([]), 4096, &negotiated);
     let short = PreparedMessage::new(Opcode::Binary, &[b'a'; 99]).unwrap();
     let long = PreparedMessage::new(Opcode::Binary, &[b'a'; 100]).unwrap();
     server.write_prepared(&short).unwrap();
     server.write_prepared(&long).unwrap();
     server.set_compression(false);
     server.write_prepared(&long).unwrap();
-    let frames = frames(&server.into_inner().0.written);
+    let frames = frames(&server.into_inner().0.written());
     assert_eq!((frames[0], frames[2]), ((0x82, 99), (0x82, 100)));
     assert_eq!(frames[1].0, 0xC2);
 }
@@ -196,13 +201,13 @@ fn a_prepared_message_between_others_keeps_the_contexts_in_step() {
     let message = json(5_000);
     let prepared = PreparedMessage::new(Opcode::Text, &message).unwrap();
     for role in [Role::Server, Role::Client] {
-        let mut from = end(role, Wire::default(), 4096, &negotiated);
+        let mut from = end(role, ScriptedPeer::new([]), 4096, &negotiated);
         for n in 1..4 {
             from.write_message(Opcode::Text, &message[n * 1000..])
                 .unwrap();
             from.write_prepared(&prepared).unwrap();
         }
-        let written = from.into_inner().0.written;
+        let written = from.into_inner().0.written();
         assert!(
             written.len() < 3_000,
             "the repetitions cost little: {}",
@@ -213,7 +218,12 @@ fn a_prepared_message_between_others_keeps_the_contexts_in_step() {
         } else {
             Role::Server
         };
-        let mut to = end(peer, Wire::input(written, 700), 4096, &negotiated);
+        let mut to = end(
+            peer,
+            ScriptedPeer::new(written).in_pieces_of(700),
+            4096,
+            &negotiated,
+        );
         for n in 1..4 {
             assert_eq!(to.next_message().unwrap().payload(), &message[n * 1000..]);
             assert_eq!(to.next_message().unwrap().payload(), message);

@@ -9,7 +9,8 @@ use framewire::protocol::{Role, SendError};
 use framewire::{ErrorKind, Opcode, WebSocket};
 use std::io::Write as _;
 use support::deflate::parameters;
-use support::deflate::ways::{Wire, end};
+use support::deflate::ways::end;
+use support::peer::ScriptedPeer;
 
 use crate::engine_kinds::Kind;
 
@@ -253,7 +254,7 @@ fn an_engine_that_breaks_a_rule_is_told_which() {
     }
 }
 
-type Send = fn(&mut WebSocket<Wire>) -> Result<(), framewire::Error>;
+type Send = fn(&mut WebSocket<ScriptedPeer>) -> Result<(), framewire::Error>;
 
 /// Nothing of a message goes out that a broken engine has made, and nothing panics.
 #[test]
@@ -279,12 +280,12 @@ fn what_a_broken_engine_makes_is_not_sent() {
             let config = DeflateConfig::default();
             let deflate = Deflate::with_engine(config, broken, 1).unwrap();
             let negotiated = deflate.negotiated(parameters(true, 15));
-            let mut server = end(Role::Server, Wire::default(), 64, &negotiated);
+            let mut server = end(Role::Server, ScriptedPeer::new([]), 64, &negotiated);
             let error = send(&mut server).unwrap_err();
             let is_told = matches!(error.kind(), ErrorKind::Send(SendError::Compression));
             assert!(is_told || which == 3, "{broken:?}, {which}: {error:?}");
             server.flush().unwrap();
-            assert!(server.stream().written.is_empty(), "{broken:?}, {which}");
+            assert!(server.stream().written().is_empty(), "{broken:?}, {which}");
         }
     }
 }

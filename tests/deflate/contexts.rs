@@ -9,16 +9,16 @@ use framewire::deflate::{
 };
 use framewire::protocol::{Role, SendError};
 use framewire::{CloseCode, Config, ErrorKind, Opcode, WebSocket};
-use support::deflate::ways::{Wire, end};
+use support::deflate::ways::end;
 use support::deflate::{RSV1, parameters, pooled};
 use support::frames::{BINARY, CLOSE, FIN, frame};
 use support::pattern;
-use support::script::{Direction, Fault, Plan, Script};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 
 /// "Hello" as RFC 7692 7.2.3.1 compresses it.
 const HELLO: [u8; 7] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
 
-fn server(script: Script, negotiated: &Negotiated) -> WebSocket<Script> {
+fn server(script: ScriptedPeer, negotiated: &Negotiated) -> WebSocket<ScriptedPeer> {
     let mut server = support::connect(Role::Server, script, Config::default());
     server.set_deflate(negotiated);
     server
@@ -27,15 +27,15 @@ fn server(script: Script, negotiated: &Negotiated) -> WebSocket<Script> {
 /// Whether a connection can have the only decompressor of the pool.
 fn decompressor_is_free(negotiated: &Negotiated) -> bool {
     let hello = frame(Role::Client, FIN | RSV1 | BINARY, &HELLO);
-    let mut server = server(Script::new(hello), negotiated);
+    let mut server = server(ScriptedPeer::new(hello), negotiated);
     server.next_message().is_ok()
 }
 
 /// Whether a connection can have the only compressor of the pool: else it sends as it is.
 fn compressor_is_free(negotiated: &Negotiated) -> bool {
-    let mut server = server(Script::new([]), negotiated);
+    let mut server = server(ScriptedPeer::new([]), negotiated);
     server.write_message(Opcode::Binary, b"Hello").unwrap();
-    server.stream().output[0] & RSV1 != 0
+    server.stream().written()[0] & RSV1 != 0
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_connection_that_has_ended_holds_no_decompressor() {
     let illegal = frame(Role::Client, FIN | BINARY, b"a message inside another");
     for rest in [close, illegal, Vec::new()] {
         let negotiated = pooled(1);
-        let script = Script::new([&begun[..], &rest].concat());
+        let script = ScriptedPeer::new([&begun[..], &rest].concat());
         let mut ended = server(script, &negotiated);
         ended.next_message().unwrap_err();
         assert!(decompressor_is_free(&negotiated), "{rest:02x?}");
@@ -55,7 +55,7 @@ fn a_connection_that_has_ended_holds_no_decompressor() {
 #[test]
 fn a_connection_that_can_send_no_more_holds_no_compressor() {
     let negotiated = pooled(1);
-    let mut closed = server(Script::new([]), &negotiated);
+    let mut closed = server(ScriptedPeer::new([]), &negotiated);
     closed.message_writer(Opcode::Binary).unwrap();
     assert!(!compressor_is_free(&negotiated));
     closed.close(CloseCode::NORMAL, "").unwrap();
@@ -66,7 +66,7 @@ fn a_connection_that_can_send_no_more_holds_no_compressor() {
     drop(writer);
 
     let plan = Plan::Always(Direction::Write, Fault::Error(Kind::BrokenPipe));
-    let mut failed = server(Script::new([]).failing(plan), &negotiated);
+    let mut failed = server(ScriptedPeer::new([]).failing(plan), &negotiated);
     let mut writer = failed.message_writer(Opcode::Binary).unwrap();
     writer.write_all(b"something").unwrap();
     writer.flush().unwrap_err();
@@ -131,15 +131,20 @@ fn reluctant(works: bool) -> Negotiated {
 fn an_engine_that_takes_a_byte_at_a_time_sends_the_same_messages() {
     let negotiated = reluctant(true);
     for fed in (0..200).step_by(7) {
-        let mut server = end(Role::Server, Wire::default(), 16, &negotiated);
+        let mut server = end(Role::Server, ScriptedPeer::new([]), 16, &negotiated);
         let (first, second) = (pattern(fed), pattern(300));
         server.feed_message(Opcode::Binary, &first).unwrap();
         server.feed_message(Opcode::Binary, &second).unwrap();
         server
             .stream_message(Opcode::Binary, 16, &second[..])
             .unwrap();
-        let written = server.into_inner().0.written;
-        let mut client = end(Role::Client, Wire::input(written, 700), 64, &negotiated);
+        let written = server.into_inner().0.written();
+        let mut client = end(
+            Role::Client,
+            ScriptedPeer::new(written).in_pieces_of(700),
+            64,
+            &negotiated,
+        );
         assert_eq!(client.next_message().unwrap().payload(), first);
         assert_eq!(client.next_message().unwrap().payload(), second);
         assert_eq!(client.next_message().unwrap().payload(), second);
@@ -149,7 +154,7 @@ fn an_engine_that_takes_a_byte_at_a_time_sends_the_same_messages() {
 #[test]
 fn an_engine_that_gets_nowhere_is_an_error() {
     let negotiated = reluctant(false);
-    let mut server = end(Role::Server, Wire::default(), 16, &negotiated);
+    let mut server = end(Role::Server, ScriptedPeer::new([]), 16, &negotiated);
     let written = server.write_message(Opcode::Binary, b"Hello").unwrap_err();
     let streamed = server.stream_message(Opcode::Binary, 16, &b"Hello"[..]);
     for error in [written, streamed.unwrap_err()] {
@@ -158,7 +163,7 @@ fn an_engine_that_gets_nowhere_is_an_error() {
             "{error}"
         );
     }
-    assert!(server.into_inner().0.written.is_empty());
+    assert!(server.into_inner().0.written().is_empty());
 }
 
 /// RFC 7692 7.2.3.6 has a byte for it, but there are peers that cut that off as well.
@@ -168,7 +173,7 @@ fn an_empty_message_without_a_byte_leaves_the_context_as_it_was() {
         let negotiated = support::deflate::negotiated(takeover);
         let payloads: [&[u8]; 3] = [&HELLO, &[], &HELLO];
         let frames = payloads.map(|payload| frame(Role::Client, FIN | RSV1 | BINARY, payload));
-        let mut server = server(Script::new(frames.concat()), &negotiated);
+        let mut server = server(ScriptedPeer::new(frames.concat()), &negotiated);
         for expected in [&b"Hello"[..], b"", b"Hello"] {
             assert_eq!(server.next_message().unwrap().payload(), expected);
         }

@@ -7,9 +7,10 @@ use framewire::deflate::{
 };
 use framewire::protocol::Role;
 use proptest::prelude::*;
-use support::deflate::ways::{Wire, end, messages, receive, receives, send, sends};
+use support::deflate::ways::{end, messages, receive, receives, send, sends};
 use support::pattern;
 use support::peer;
+use support::peer::ScriptedPeer;
 
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
@@ -409,12 +410,12 @@ proptest! {
         from in prop_oneof![Just(Role::Client), Just(Role::Server)],
     ) {
         let negotiated = sender.deflate(config).negotiated(parameters);
-        let mut sender = end(from, Wire::default(), chunk_size, &negotiated);
+        let mut sender = end(from, ScriptedPeer::new([]), chunk_size, &negotiated);
         for (how, _, message) in &plan {
             send(&mut sender, how, message);
         }
         sender.flush().unwrap();
-        let wire = Wire::input(sender.into_inner().0.written, step);
+        let wire = ScriptedPeer::new(sender.into_inner().0.written()).in_pieces_of(step);
         let negotiated = receiver.deflate(DeflateConfig::default()).negotiated(parameters);
         let mut receiver = end(peer(from), wire, chunk_size, &negotiated);
         for (_, how, message) in &plan {

@@ -1,4 +1,4 @@
-//! Every operation of a connection that compresses, over a stream that would block at every point:
+//! Every operation of every kind of connection that compresses, over a stream that would block at every point:
 //! the application and the peer see the same as if it had not.
 
 use std::io::{ErrorKind as Kind, Read as _, Write as _};
@@ -7,21 +7,21 @@ use std::time::Duration;
 use framewire::frame::{Rsv, os_key};
 use framewire::protocol::{Encoder, Limits, Role, Sender};
 use framewire::{CloseCode, Opcode};
-use support::deflate::ways::{Wire, end};
+use support::deflate::ways::end;
 use support::deflate::{Receiving, negotiated};
 use support::operations::{Operation, Outcome};
 use support::pattern;
 use support::peer;
-use support::script::{Direction, Fault, Plan, Script};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 
 fn operations(takeover: bool) -> Vec<Operation> {
-    let mut operations = Operation::all();
+    let mut operations: Vec<_> = Operation::all().collect();
     for operation in &mut operations {
         if takeover {
-            operation.prepare = |websocket| websocket.set_deflate(&negotiated(true));
+            operation.agreed = Some(|| negotiated(true));
             operation.conversation = |role| conversation(role, true);
         } else {
-            operation.prepare = |websocket| websocket.set_deflate(&negotiated(false));
+            operation.agreed = Some(|| negotiated(false));
             operation.conversation = |role| conversation(role, false);
         }
     }
@@ -62,7 +62,7 @@ fn conversation(role: Role, takeover: bool) -> Vec<u8> {
 /// block.
 fn messages(outcome: &Outcome, role: Role, takeover: bool) -> Vec<Vec<u8>> {
     let mut peer = Receiving::new(peer(role), &negotiated(takeover), Limits::UNLIMITED);
-    peer.receive(&outcome.script().output).unwrap()
+    peer.receive(&outcome.peer.written()).unwrap()
 }
 
 fn check(operation: &Operation, takeover: bool, plan: Plan) {
@@ -70,10 +70,7 @@ fn check(operation: &Operation, takeover: bool, plan: Plan) {
     let sent = messages(&expected, operation.role, takeover);
     for at_most in [0, 1, 5, 33, 47] {
         let got = operation.run(at_most, plan);
-        let context = format!(
-            "{} as {:?}, takeover {takeover}, {plan:?} by {at_most}",
-            operation.name, operation.role
-        );
+        let context = format!("{operation}, takeover {takeover}, {plan:?} by {at_most}");
         assert!(got.result.is_ok(), "{context}: {:?}", got.result);
         assert_eq!(got.seen, expected.seen, "{context}: what was seen");
         let got = messages(&got, operation.role, takeover);
@@ -92,7 +89,12 @@ fn what_would_block_at_every_point_loses_nothing() {
                     Plan::Before(direction, Kind::WouldBlock),
                 );
             }
-            check(&operation, takeover, Plan::BeforeAll(Kind::TimedOut));
+            let kind = if operation.kind.waits() {
+                Kind::WouldBlock
+            } else {
+                Kind::TimedOut
+            };
+            check(&operation, takeover, Plan::BeforeAll(kind));
         }
     }
 }
@@ -104,7 +106,7 @@ fn what_would_block_at_one_point_loses_nothing() {
             for direction in [Direction::Read, Direction::Write] {
                 for n in 0.. {
                     let plan = Plan::Nth(direction, n, Fault::Error(Kind::WouldBlock));
-                    if operation.run(5, plan).script().failed.is_none() {
+                    if operation.run(5, plan).peer.failed().is_none() {
                         break;
                     }
                     check(&operation, takeover, plan);
@@ -121,10 +123,7 @@ fn a_message_that_could_not_be_finished_goes_on() {
         let negotiated = negotiated(takeover);
         for len in 0..150 {
             let start = pattern(len);
-            let wire = Wire {
-                room: 0,
-                ..Wire::default()
-            };
+            let wire = ScriptedPeer::new([]).taking(Taking::Room(0));
             let mut server = end(Role::Server, wire, 64, &negotiated);
             let mut writer = server.message_writer(Opcode::Binary).unwrap();
             let mut taken = 0;
@@ -133,7 +132,7 @@ fn a_message_that_could_not_be_finished_goes_on() {
             }
             let mut expected = start[..taken].to_vec();
             let finished = writer.finish();
-            server.stream_mut().room = usize::MAX;
+            server.stream().set_taking(Taking::All);
             if let Err(error) = finished {
                 assert!(error.is_would_block(), "{error}");
                 let mut writer = server.resume_message_writer().unwrap();
@@ -142,8 +141,13 @@ fn a_message_that_could_not_be_finished_goes_on() {
                 assert_eq!(writer.finish().unwrap(), expected.len() as u64);
             }
             server.write_message(Opcode::Binary, b"next").unwrap();
-            let written = server.into_inner().0.written;
-            let mut client = end(Role::Client, Wire::input(written, 700), 64, &negotiated);
+            let written = server.into_inner().0.written();
+            let mut client = end(
+                Role::Client,
+                ScriptedPeer::new(written).in_pieces_of(700),
+                64,
+                &negotiated,
+            );
             assert_eq!(client.next_message().unwrap().payload(), expected, "{len}");
             assert_eq!(client.next_message().unwrap().payload(), b"next", "{len}");
         }
@@ -153,26 +157,31 @@ fn a_message_that_could_not_be_finished_goes_on() {
 #[test]
 fn a_text_that_was_not_utf_8_is_never_finished() {
     let negotiated = negotiated(true);
-    let mut server = end(Role::Server, Wire::default(), 64, &negotiated);
+    let mut server = end(Role::Server, ScriptedPeer::new([]), 64, &negotiated);
     let mut writer = server.message_writer(Opcode::Text).unwrap();
     writer.write_all(b"text").unwrap();
     writer.write_all(b"\xFF").unwrap_err();
     writer.write_all(b"text").unwrap_err();
     writer.flush().unwrap_err();
     writer.finish().unwrap_err();
-    assert!(server.into_inner().0.written.is_empty());
+    assert!(server.into_inner().0.written().is_empty());
 }
 
 #[test]
 fn what_a_lost_writer_compressed_is_in_no_later_message() {
     let negotiated = negotiated(true);
-    let mut server = end(Role::Server, Wire::default(), 64, &negotiated);
+    let mut server = end(Role::Server, ScriptedPeer::new([]), 64, &negotiated);
     let mut writer = server.message_writer(Opcode::Binary).unwrap();
     writer.write_all(b"secret").unwrap();
     std::mem::forget(writer);
     server.write_message(Opcode::Binary, b"hello").unwrap();
-    let written = server.into_inner().0.written;
-    let mut client = end(Role::Client, Wire::input(written, 700), 64, &negotiated);
+    let written = server.into_inner().0.written();
+    let mut client = end(
+        Role::Client,
+        ScriptedPeer::new(written).in_pieces_of(700),
+        64,
+        &negotiated,
+    );
     assert_eq!(client.next_message().unwrap().payload(), b"hello");
 }
 
@@ -181,7 +190,7 @@ fn shutdown_is_clean_after_a_part_of_a_compressed_message() {
     for takeover in [false, true] {
         let mut server = support::connect(
             Role::Server,
-            Script::new(conversation(Role::Client, takeover)),
+            ScriptedPeer::new(conversation(Role::Client, takeover)),
             support::operations::SMALL,
         );
         server.set_deflate(&negotiated(takeover));

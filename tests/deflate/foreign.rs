@@ -7,10 +7,11 @@ use framewire::deflate::{DeflateConfig, Parameters};
 use framewire::protocol::Role;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use support::deflate::ways::{Wire, end, messages, opcode, receive, receives, send, sends};
+use support::deflate::ways::{end, messages, opcode, receive, receives, send, sends};
 use support::frames::{BINARY, CONTINUATION, FIN, PING, TEXT, frame};
 use support::oracle::frames_in;
 use support::peer;
+use support::peer::ScriptedPeer;
 
 const RSV1: u8 = 0x40;
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
@@ -186,7 +187,7 @@ proptest! {
             bytes.extend(fragments(from, rsv1 | opcode, &payload, cuts));
         }
         let negotiated = reader.deflate(DeflateConfig::default()).negotiated(agreement(takeover, window_bits));
-        let mut websocket = end(peer(from), Wire::input(bytes, step), 64, &negotiated);
+        let mut websocket = end(peer(from), ScriptedPeer::new(bytes).in_pieces_of(step), 64, &negotiated);
         for (message, _, how, _) in &plan {
             receive(&mut websocket, how, message);
         }
@@ -206,12 +207,12 @@ proptest! {
     ) {
         let config = DeflateConfig { level, memory_level, threshold, ..DeflateConfig::default() };
         let negotiated = writer.deflate(config).negotiated(agreement(takeover, window_bits));
-        let mut websocket = end(from, Wire::default(), chunk_size, &negotiated);
+        let mut websocket = end(from, ScriptedPeer::new([]), chunk_size, &negotiated);
         for (message, how) in &plan {
             send(&mut websocket, how, message);
         }
         websocket.flush().unwrap();
-        let written = websocket.into_inner().0.written;
+        let written = websocket.into_inner().0.written();
         let mut messages = plan.iter().map(|(message, _)| message);
         let mut judge = Judge::new(window_bits);
         let mut payload = Vec::new();

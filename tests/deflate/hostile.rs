@@ -13,7 +13,7 @@ use support::deflate::{RSV1, Receiving, negotiated, pooled, sender, sent};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, TEXT, frame};
 use support::oracle::frames_in;
 use support::pattern;
-use support::script::{Direction, Fault, Plan, Script};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 
 const MIB: usize = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -64,25 +64,25 @@ fn in_fragments(payload: &[u8], size: usize) -> Vec<u8> {
     bytes
 }
 
-fn server(negotiated: &Negotiated, input: &[u8]) -> WebSocket<Script> {
+fn server(negotiated: &Negotiated, input: &[u8]) -> WebSocket<ScriptedPeer> {
     server_by(negotiated, input, Config::default())
 }
 
-fn server_by(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<Script> {
-    let mut websocket = support::connect(Role::Server, Script::new(input), config);
+fn server_by(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<ScriptedPeer> {
+    let mut websocket = support::connect(Role::Server, ScriptedPeer::new(input), config);
     websocket.set_deflate(negotiated);
     websocket
 }
 
-fn violation(websocket: &mut WebSocket<Script>) -> Violation {
+fn violation(websocket: &mut WebSocket<ScriptedPeer>) -> Violation {
     match websocket.next_message().unwrap_err().into_kind() {
         ErrorKind::Violation(violation) => violation,
         kind => panic!("{kind:?}"),
     }
 }
 
-fn close_code(websocket: &WebSocket<Script>) -> u16 {
-    let (first_byte, payload) = frames_in(&websocket.stream().output).pop().unwrap();
+fn close_code(websocket: &WebSocket<ScriptedPeer>) -> u16 {
+    let (first_byte, payload) = frames_in(&websocket.stream().written()).pop().unwrap();
     assert_eq!(first_byte, FIN | CLOSE);
     u16::from_be_bytes([payload[0], payload[1]])
 }
@@ -307,7 +307,7 @@ fn a_pool_that_is_exhausted_closes_with_1013() {
     let plan = Plan::Nth(Direction::Read, 1, Fault::Error(io::ErrorKind::WouldBlock));
     let mut holders: Vec<_> = (0..2)
         .map(|_| {
-            let script = Script::new(begun.clone()).failing(plan);
+            let script = ScriptedPeer::new(begun.clone()).failing(plan);
             let mut holder = support::connect(Role::Server, script, Config::default());
             holder.set_deflate(&agreed);
             assert!(holder.next_message().unwrap_err().is_would_block());
@@ -329,7 +329,7 @@ fn a_pool_that_is_exhausted_sends_uncompressed() {
     for holder in &mut holders {
         holder.message_writer(Opcode::Text).unwrap();
     }
-    let first_byte = |websocket: &WebSocket<Script>| websocket.stream().output[0];
+    let first_byte = |websocket: &WebSocket<ScriptedPeer>| websocket.stream().written()[0];
     for (compressed, send) in [(0, false), (0, true), (RSV1, false), (RSV1, true)] {
         if compressed != 0 {
             holders.pop();
@@ -362,7 +362,7 @@ fn what_the_pool_lends_comes_back() {
         for _ in 0..2 {
             assert_eq!(server.next_message().unwrap().payload(), b"Hello");
             server.write_message(Opcode::Text, b"Hello").unwrap();
-            assert_eq!(server.stream().output[0], FIN | RSV1 | TEXT);
+            assert_eq!(server.stream().written()[0], FIN | RSV1 | TEXT);
         }
         if n % 4 == 0 {
             alive.push(server);
@@ -388,7 +388,7 @@ fn a_context_that_comes_back_from_within_a_message_is_as_new() {
         let mut next = server(&agreed, &[]);
         for message in [json(100), pattern(100_000)] {
             next.write_message(Opcode::Binary, &message).unwrap();
-            let bytes = std::mem::take(&mut next.stream_mut().output);
+            let bytes = next.stream().take_written();
             let received = Receiving::client(false).receive(&bytes);
             assert!(received.unwrap() == [message], "{len}");
         }
@@ -438,14 +438,14 @@ fn a_corrupt_message_ends_the_connection() {
                 }
                 // Nothing is sent behind the one Close frame.
                 assert!(server.write_message(Opcode::Text, b"more").is_err());
-                assert_eq!(frames_in(&server.stream().output).len(), 1);
+                assert_eq!(frames_in(&server.stream().written()).len(), 1);
                 assert_eq!(close_code(&server), 1007);
             }
         }
     }
 }
 
-type ReadMessage = fn(&mut WebSocket<Script>) -> Result<(), Error>;
+type ReadMessage = fn(&mut WebSocket<ScriptedPeer>) -> Result<(), Error>;
 
 /// Every way to read a message.
 const READS: &[ReadMessage] = &[
@@ -557,7 +557,7 @@ fn a_message_of_which_nothing_comes_out_is_bounded() {
         Violation::CompressedTooBig { limit }
     );
     assert_eq!(close_code(&server), 1009);
-    let read = server.stream().calls.reads;
+    let read = server.stream().calls().reads;
     assert!(
         read <= 140,
         "it stopped reading after {read} reads of 16 KiB"
@@ -586,7 +586,7 @@ fn a_limit_on_compressed_bytes_holds_for_streamed_messages_where_it_is_set() {
     let error = error.downcast::<Error>().unwrap();
     assert!(matches!(error.kind(), ErrorKind::Violation(violation) if *violation == limit));
     assert_eq!(close_code(&server), 1009);
-    let read = server.stream().calls.reads;
+    let read = server.stream().calls().reads;
     assert!(read <= 6, "it stopped after {read} reads of 16 KiB");
 }
 

@@ -15,10 +15,11 @@ use framewire::deflate::{
 };
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
-use support::deflate::ways::{Wire, end};
+use support::deflate::ways::end;
 use support::deflate::{RSV1, Receiving, parameters, sender, sent};
 use support::frames::{FIN, TEXT, frame};
 use support::pattern;
+use support::peer::ScriptedPeer;
 
 /// zlib-rs, watched.
 #[derive(Debug, Clone, Default)]
@@ -119,14 +120,14 @@ fn client(negotiated: &Negotiated) -> Receiving {
 
 /// How many of ten connections can be inside a message that they send compressed.
 fn compressors(negotiated: &Negotiated) -> usize {
-    let mut servers = [(); 10].map(|()| end(Role::Server, Wire::default(), 64, negotiated));
+    let mut servers = [(); 10].map(|()| end(Role::Server, ScriptedPeer::new([]), 64, negotiated));
     for server in &mut servers {
         let mut message = server.message_writer(Opcode::Text).unwrap();
         message.write_all(b"Hello").unwrap();
     }
     let is_compressed = servers.map(|mut server| {
         server.resume_message_writer().unwrap().finish().unwrap();
-        server.stream().written[0] & RSV1 != 0
+        server.stream().written()[0] & RSV1 != 0
     });
     is_compressed.into_iter().filter(|is| *is).count()
 }
@@ -305,9 +306,9 @@ fn many_threads_share_a_prepared_message() {
             scope.spawn(move || {
                 let negotiated = deflate.negotiated(parameters(false, window_bits));
                 for _ in 0..20 {
-                    let mut server = end(Role::Server, Wire::default(), 4096, &negotiated);
+                    let mut server = end(Role::Server, ScriptedPeer::new([]), 4096, &negotiated);
                     server.write_prepared(&prepared).unwrap();
-                    let written = server.into_inner().0.written;
+                    let written = server.into_inner().0.written();
                     let takeover = deflate.negotiated(parameters(true, window_bits));
                     let mut client = client(&takeover);
                     assert!(client.receive(&written).unwrap() == [&message[..]]);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use framewire::blocking::{CloseReply, Frame, PingReply, PreparedMessage, Shutdown};
+use framewire::deflate::Negotiated;
 use framewire::frame::{Header, Rsv};
 use framewire::protocol::{Message, Role};
 use framewire::{
@@ -55,23 +56,37 @@ impl Kind {
         role: Role,
         config: Config,
     ) -> Result<Box<dyn Connection>, Error> {
+        self.open_with(stream, role, config, None)
+    }
+
+    /// One with what was agreed on about compression.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_with(
+        self,
+        stream: &impl Stream,
+        role: Role,
+        config: Config,
+        agreed: Option<&Negotiated>,
+    ) -> Result<Box<dyn Connection>, Error> {
         let stream = stream.clone();
         Ok(match self {
-            Self::Blocking => {
-                let socket = blocking::WebSocket::with_leftover(stream, &[], role, config)?;
-                Box::new(Blocking { socket })
-            }
-            Self::BlockingHalves => {
-                let socket = blocking::WebSocket::with_leftover(stream, &[], role, config)?;
+            Self::Blocking | Self::BlockingHalves => {
+                let mut socket = blocking::WebSocket::with_leftover(stream, &[], role, config)?;
+                agreed.inspect(|agreed| socket.set_deflate(agreed));
+                if self == Self::Blocking {
+                    return Ok(Box::new(Blocking { socket }));
+                }
                 let (reading, writing) = socket.split()?;
                 Box::new(BlockingHalves { reading, writing })
             }
-            Self::Tokio => {
-                let socket = tokio::WebSocket::with_leftover(stream, &[], role, config)?;
-                Box::new(Tokio { socket })
-            }
-            Self::TokioHalves => {
-                let socket = tokio::WebSocket::with_leftover(stream, &[], role, config)?;
+            Self::Tokio | Self::TokioHalves => {
+                let mut socket = tokio::WebSocket::with_leftover(stream, &[], role, config)?;
+                agreed.inspect(|agreed| socket.set_deflate(agreed));
+                if self == Self::Tokio {
+                    return Ok(Box::new(Tokio { socket }));
+                }
                 let (reading, writing) = socket.split();
                 Box::new(TokioHalves { reading, writing })
             }
@@ -102,7 +117,7 @@ pub fn ends() -> impl Iterator<Item = (Kind, Role)> {
 
 /// What a connection can do, by the names and with the meaning of `blocking::WebSocket`.
 #[expect(missing_docs, reason = "they are those of `blocking::WebSocket`")]
-pub trait Connection {
+pub trait Connection: InOneCall {
     fn next_message(&mut self) -> Result<Message<'_>, Error>;
     fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error>;
     fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error>;
@@ -165,6 +180,21 @@ pub trait Connection {
     fn shutdown(self: Box<Self>, deadline: Duration) -> Result<Shutdown, Error>;
     /// Of the halves, once they are one connection again.
     fn into_byte_stream(self: Box<Self>) -> Box<dyn ByteStream>;
+}
+
+/// What takes both directions: one call of a whole connection.
+pub trait InOneCall {
+    /// `next_message_and_writer` with the message fed back, which it gives; of the halves, `next_message` of
+    /// one and `feed_message` of the other.
+    ///
+    /// # Errors
+    /// As those have.
+    fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error>;
+
+    /// `shutdown` of a connection that is whole, which can be gone on with.
+    fn shutdown_whole(&mut self, _deadline: Duration) -> Option<Result<Shutdown, Error>> {
+        None
+    }
 }
 
 /// A handler of Pings.

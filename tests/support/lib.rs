@@ -18,14 +18,13 @@ pub mod peer;
 pub mod polled;
 pub mod polled_operations;
 pub mod rfc3629;
-pub mod script;
 #[cfg(feature = "shell")]
 pub mod shell;
 pub mod tasks;
 pub mod view;
 pub mod wait;
 
-use crate::script::Script;
+use crate::peer::ScriptedPeer;
 use framewire::{Config, Error, WebSocket, protocol::Role};
 
 /// What the peer of this role is.
@@ -36,7 +35,7 @@ pub fn peer(role: Role) -> Role {
     }
 }
 
-pub fn connect(role: Role, script: Script, config: Config) -> WebSocket<Script> {
+pub fn connect(role: Role, script: ScriptedPeer, config: Config) -> WebSocket<ScriptedPeer> {
     WebSocket::with_leftover(script, &[], role, config).expect("a configuration that works")
 }
 

@@ -1,15 +1,18 @@
-//! Every operation of a blocking connection, to be run over a stream that fails.
+//! Every operation of a connection, of whatever kind, to be run over a stream that fails.
 
-use std::io::{self, Read, Write};
+use std::fmt;
+use std::io::{self, Read};
 use std::time::Duration;
 
-use framewire::blocking::{MessageWriter, PreparedMessage, Shutdown, Writer};
+use framewire::blocking::{PreparedMessage, Shutdown};
+use framewire::deflate::Negotiated;
 use framewire::frame::Rsv;
 use framewire::protocol::Role;
-use framewire::{CloseCode, Closed, Config, Error, Opcode, WebSocket};
+use framewire::{CloseCode, Closed, Config, Error, Opcode};
 
-use super::script::{Plan, Script};
-use super::{again, connect, io_again, peer};
+use super::connection::{Connection, Kind, MessageWriter};
+use super::peer::{Plan, ScriptedPeer};
+use super::{again, io_again, peer};
 use crate::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
 use crate::oracle;
 use crate::pattern;
@@ -18,15 +21,16 @@ use crate::pattern;
 #[derive(Clone, Copy)]
 pub struct Operation {
     pub name: &'static str,
+    pub kind: Kind,
     pub role: Role,
-    /// Makes the connection what it is to be run over.
-    pub prepare: fn(&mut WebSocket<Script>),
+    /// What was agreed on about compression.
+    pub agreed: Option<fn() -> Negotiated>,
     /// What the peer says, as one of this role.
     pub conversation: fn(Role) -> Vec<u8>,
     run: Run,
 }
 
-type Run = fn(&mut WebSocket<Script>, &mut Vec<Seen>) -> Result<(), Error>;
+type Run = fn(&mut dyn Connection, &mut Vec<Seen>) -> Result<(), Error>;
 
 /// What the application was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,57 +47,73 @@ pub enum Seen {
 pub struct Outcome {
     pub result: Result<(), Error>,
     pub seen: Vec<Seen>,
-    pub websocket: WebSocket<Script>,
+    pub connection: Box<dyn Connection>,
+    pub peer: ScriptedPeer,
 }
 
 impl Outcome {
-    pub fn script(&self) -> &Script {
-        self.websocket.stream()
-    }
-
     /// What was sent, comparable whatever the masking keys.
     pub fn sent(&self) -> Vec<u8> {
-        oracle::unmasked(&self.script().output)
+        oracle::unmasked(&self.peer.written())
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {:?} as {:?}", self.name, self.kind, self.role)
     }
 }
 
 impl Operation {
-    pub fn all() -> Vec<Self> {
-        let of = |role| {
+    /// Each of either end of every kind of connection.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let ends = [Role::Server, Role::Client].into_iter();
+        let ends = ends.flat_map(|role| Kind::ALL.map(|kind| (kind, role)));
+        ends.flat_map(|(kind, role)| {
             let operations = READING.iter().chain(WRITING);
+            let is_whole = matches!(kind, Kind::Blocking | Kind::Tokio);
+            let operations = operations.filter(move |(name, _)| is_whole || *name != SHUTDOWN);
             operations.map(move |&(name, run)| Self {
                 name,
+                kind,
                 role,
-                prepare: |_| {},
+                agreed: None,
                 conversation,
                 run,
             })
-        };
-        of(Role::Server).chain(of(Role::Client)).collect()
+        })
+    }
+
+    /// Whether it is that of a closing handshake.
+    pub fn shuts_down(&self) -> bool {
+        self.name == SHUTDOWN
     }
 
     /// Runs it over a stream that moves at most so many bytes at a time and fails as planned, and
     /// flushes at the end.
     pub fn run(&self, at_most: usize, plan: Plan) -> Outcome {
-        let script = Script::new((self.conversation)(peer(self.role)))
+        let peer = ScriptedPeer::new((self.conversation)(peer(self.role)))
             .in_pieces_of(at_most)
             .failing(plan);
-        let mut websocket = connect(self.role, script, SMALL);
-        (self.prepare)(&mut websocket);
+        let agreed = self.agreed.map(|agreed| agreed());
+        let opened = self
+            .kind
+            .open_with(&peer, self.role, SMALL, agreed.as_ref());
+        let mut connection = opened.expect("no size is 0");
         let mut seen = Vec::new();
-        let result = (self.run)(&mut websocket, &mut seen);
-        let result = result.and_then(|()| again(|| websocket.flush()));
+        let result = (self.run)(connection.as_mut(), &mut seen);
+        let result = result.and_then(|()| again(|| connection.flush()));
         Outcome {
             result,
             seen,
-            websocket,
+            connection,
+            peer,
         }
     }
 
     pub fn without_fault(&self) -> Outcome {
         let outcome = self.run(0, Plan::None);
-        let name = self.name;
-        assert!(outcome.result.is_ok(), "{name}: {:?}", outcome.result);
+        assert!(outcome.result.is_ok(), "{self}: {:?}", outcome.result);
         outcome
     }
 }
@@ -121,7 +141,7 @@ const DEFAULT: Config = Config {
 };
 
 /// Streams a message from a source, going on with it for as long as something would block.
-fn stream(websocket: &mut WebSocket<Script>, source: &mut impl Read) -> Result<u64, Error> {
+fn stream(websocket: &mut dyn Connection, source: &mut dyn Read) -> Result<u64, Error> {
     match websocket.stream_message(Opcode::Binary, 32, &mut *source) {
         Err(error) if error.is_would_block() => {
             again(|| resume(websocket).finish_from(&mut *source))
@@ -131,7 +151,7 @@ fn stream(websocket: &mut WebSocket<Script>, source: &mut impl Read) -> Result<u
 }
 
 /// The message that is open.
-fn resume(websocket: &mut WebSocket<Script>) -> MessageWriter<&mut Writer<Script>> {
+fn resume(websocket: &mut dyn Connection) -> Box<dyn MessageWriter + '_> {
     websocket
         .resume_message_writer()
         .expect("a message is open")
@@ -162,6 +182,8 @@ pub fn conversation(sender: Role) -> Vec<u8> {
         .flat_map(|(first, payload)| frame(sender, *first, payload))
         .collect()
 }
+
+const SHUTDOWN: &str = "shutdown";
 
 const READING: &[(&str, Run)] = &[
     ("next_message", |websocket, seen| {
@@ -221,14 +243,16 @@ const READING: &[(&str, Run)] = &[
     }),
     ("next_message_and_writer", |websocket, seen| {
         until_closed(websocket, seen, |websocket, seen| {
-            let (message, writer) = websocket.next_message_and_writer()?;
-            again(|| writer.feed_message(message.opcode(), message.payload()))?;
-            seen.push(Seen::Message(message.opcode(), message.payload().to_vec()));
+            let (opcode, payload) = websocket.echo_message()?;
+            seen.push(Seen::Message(opcode, payload));
             Ok(())
         })
     }),
-    ("shutdown", |websocket, seen| {
-        let shutdown = again(|| websocket.shutdown(Duration::from_secs(600)))?;
+    (SHUTDOWN, |websocket, seen| {
+        let shutdown = again(|| {
+            let shutdown = websocket.shutdown_whole(Duration::from_secs(600));
+            shutdown.expect("it is whole")
+        })?;
         seen.push(Seen::Shutdown(shutdown));
         Ok(())
     }),
@@ -289,7 +313,7 @@ const WRITING: &[(&str, Run)] = &[
         "stream_message from a source that would block",
         |websocket, seen| {
             for len in [0, 33, 200] {
-                let mut source = Script::new(pattern(len))
+                let mut source = ScriptedPeer::new(pattern(len))
                     .in_pieces_of(5)
                     .failing(Plan::BeforeAll(io::ErrorKind::WouldBlock));
                 let len = stream(websocket, &mut source)?;
@@ -340,9 +364,9 @@ const WRITING: &[(&str, Run)] = &[
 
 /// Does it until the peer's Close frame is there.
 fn until_closed(
-    websocket: &mut WebSocket<Script>,
+    websocket: &mut dyn Connection,
     seen: &mut Vec<Seen>,
-    mut step: impl FnMut(&mut WebSocket<Script>, &mut Vec<Seen>) -> Result<(), Error>,
+    mut step: impl FnMut(&mut dyn Connection, &mut Vec<Seen>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     loop {
         let before = seen.len();
@@ -358,7 +382,7 @@ fn until_closed(
 }
 
 fn read_streamed(
-    websocket: &mut WebSocket<Script>,
+    websocket: &mut dyn Connection,
     seen: &mut Vec<Seen>,
     step: usize,
 ) -> Result<(), Error> {
@@ -379,7 +403,7 @@ fn read_streamed(
 
 /// As above, but drops the reader after each read, and after each that would block.
 fn read_resumed(
-    websocket: &mut WebSocket<Script>,
+    websocket: &mut dyn Connection,
     seen: &mut Vec<Seen>,
     step: usize,
 ) -> Result<(), Error> {
@@ -399,7 +423,7 @@ fn read_resumed(
     })
 }
 
-fn read_frame(websocket: &mut WebSocket<Script>, seen: &mut Vec<Seen>) -> Result<(), Error> {
+fn read_frame(websocket: &mut dyn Connection, seen: &mut Vec<Seen>) -> Result<(), Error> {
     let mut buf = [0; 300];
     let frame = websocket.read_frame(&mut buf)?;
     let header = frame.header();

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::script::{Calls, Direction, Fault};
+use super::peer::{Calls, Direction, Fault};
 
 /// A handle to what the peer says, what it was told, and how the stream in between behaves.
 #[derive(Debug, Clone, Default)]

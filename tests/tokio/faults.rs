@@ -1,13 +1,14 @@
-//! Every operation of a tokio connection over a stream that waits or fails at every point: waiting
-//! loses nothing, and what fails leaves the connection sound.
+//! Every operation of a tokio connection over a stream that waits at every point, or fails with what is
+//! no failure to a blocking one: waiting loses nothing and no wake-up. What fails alike for every kind of
+//! connection is in `behaviour/faults.rs`.
 
 use std::io::ErrorKind as Kind;
 
 use framewire::tokio::{PreparedMessage, WebSocket};
 use framewire::{CloseCode, Error, ErrorKind, Opcode};
+use support::peer::{Direction, Fault};
 use support::polled::{Plan, Stream};
 use support::polled_operations::{Operation, Outcome};
-use support::script::{Direction, Fault};
 use support::tasks::finish;
 
 const DIRECTIONS: [Direction; 3] = [Direction::Read, Direction::Write, Direction::Flush];
@@ -97,55 +98,6 @@ fn an_error_at_any_call_is_reported_and_nothing_is_written_after_it() {
     }
 }
 
-#[test]
-fn a_stream_that_takes_nothing_more_is_an_error_for_good() {
-    for operation in Operation::all() {
-        let sent = operation.without_fault().sent();
-        let fail = |direction, n| Plan::Fail(direction, n, Fault::Zero);
-        each(&operation, fail, |plan, at_most, got| {
-            let (name, role) = (operation.name, operation.role);
-            let context = format!("{name} as {role:?}, {plan:?} by {at_most}");
-            assert!(sent.starts_with(&got.sent()), "{context}: what was sent");
-            if got.stream.state().failed == Some(Direction::Write) {
-                assert_eq!(io_kind(&got.result), Some(Kind::WriteZero), "{context}");
-                assert_nothing_follows(got, Kind::WriteZero, &context);
-            }
-        });
-    }
-}
-
-#[test]
-fn the_end_of_the_stream_at_any_read_is_a_lost_connection_for_good() {
-    for operation in Operation::all() {
-        let expected = operation.without_fault();
-        let fail = |direction, n| Plan::Fail(direction, n, Fault::Zero);
-        each(&operation, fail, |plan, at_most, mut got| {
-            let (name, role) = (operation.name, operation.role);
-            let context = format!("{name} as {role:?}, {plan:?} by {at_most}");
-            if got.stream.state().failed != Some(Direction::Read) || name == "shutdown" {
-                return;
-            }
-            assert!(
-                expected.seen.starts_with(&got.seen),
-                "{context}: what was seen"
-            );
-            let lost = |error: &Error| match error.kind() {
-                ErrorKind::ConnectionLost => true,
-                ErrorKind::Io(error) => error.kind() == Kind::UnexpectedEof,
-                _ => false,
-            };
-            assert!(lost(&got.result.unwrap_err()), "{context}");
-            // The stream would go on; the connection does not.
-            let next = finish(&got.stream, got.websocket.next_message()).unwrap_err();
-            assert!(
-                matches!(next.kind(), ErrorKind::ConnectionLost),
-                "{context}"
-            );
-            assert_eq!(next.close_code(), Some(CloseCode::ABNORMAL));
-        });
-    }
-}
-
 /// The streams that move so many bytes at a time.
 fn streams(operation: &Operation, at_most: usize) -> [Stream; 3] {
     let stream = || operation.stream().in_pieces_of(at_most);
@@ -163,9 +115,6 @@ fn each(
         for direction in DIRECTIONS {
             for n in 0.. {
                 let plan = plan(direction, n);
-                if matches!(plan, Plan::Fail(Direction::Flush, _, Fault::Zero)) {
-                    break;
-                }
                 let stream = operation.stream().in_pieces_of(at_most).behaving(plan);
                 let outcome = operation.run(&stream, 0);
                 let failed = stream.state().failed;

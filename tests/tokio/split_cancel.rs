@@ -359,7 +359,7 @@ fn a_ping_that_came_inside_of_a_frame_is_answered_after_it() {
 
 #[test]
 fn what_one_task_fails_with_fails_all_and_nothing_follows() {
-    use support::script::{Direction, Fault};
+    use support::peer::{Direction, Fault};
     for role in ROLES {
         let stream = Stream::default();
         stream.take_only(0);

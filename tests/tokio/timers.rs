@@ -8,8 +8,8 @@ use framewire::{CloseCode, Config, Error, ErrorKind, Opcode, Side};
 use support::frames::{CLOSE, FIN, PING, TEXT, frame};
 use support::oracle::frames_in;
 use support::peer;
+use support::peer::{Direction, Fault};
 use support::polled::{Plan, Stream};
-use support::script::{Direction, Fault};
 use tokio::io::{AsyncReadExt as _, DuplexStream};
 use tokio::time::{Instant, sleep, timeout};
 

@@ -10,9 +10,11 @@ use framewire::protocol::Message;
 use framewire::{CloseCode, Closed, Error, Opcode, TryFeedError, tokio};
 
 use super::{
-    ByteStream, Connection, MessageReader, MessageWriter, OnClose, OnPing, OnPong, Stream,
+    ByteStream, Connection, InOneCall, MessageReader, MessageWriter, OnClose, OnPing, OnPong,
+    Stream,
 };
-use crate::wait::Waiting;
+use crate::again;
+use crate::wait::{Waiting, wait};
 
 pub struct Blocking<S> {
     pub socket: blocking::WebSocket<S>,
@@ -32,6 +34,19 @@ pub struct TokioHalves<S> {
     pub writing: tokio::WriteHalf<S>,
 }
 
+impl<S: Stream> InOneCall for Blocking<S> {
+    fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error> {
+        let (message, writer) = self.socket.next_message_and_writer()?;
+        let (opcode, payload) = (message.opcode(), message.payload());
+        again(|| writer.feed_message(opcode, payload))?;
+        Ok((opcode, payload.to_vec()))
+    }
+
+    fn shutdown_whole(&mut self, deadline: Duration) -> Option<Result<Shutdown, Error>> {
+        Some(self.socket.shutdown(deadline))
+    }
+}
+
 impl<S: Stream> Blocking<S> {
     fn closed(&mut self) -> Option<Closed> {
         self.socket.writer().closed().cloned()
@@ -39,6 +54,15 @@ impl<S: Stream> Blocking<S> {
 
     fn whole(self) -> blocking::WebSocket<S> {
         self.socket
+    }
+}
+
+impl<S: Stream> InOneCall for BlockingHalves<S> {
+    fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error> {
+        let message = self.reading.next_message()?;
+        let (opcode, payload) = (message.opcode(), message.payload());
+        again(|| self.writing.feed_message(opcode, payload))?;
+        Ok((opcode, payload.to_vec()))
     }
 }
 
@@ -53,6 +77,21 @@ impl<S: Stream> BlockingHalves<S> {
     }
 }
 
+impl<S: Stream> InOneCall for Tokio<S> {
+    fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error> {
+        wait(async {
+            let (message, writer) = self.socket.next_message_and_writer().await?;
+            let (opcode, payload) = (message.opcode(), message.payload());
+            writer.feed_message(opcode, payload).await?;
+            Ok((opcode, payload.to_vec()))
+        })
+    }
+
+    fn shutdown_whole(&mut self, deadline: Duration) -> Option<Result<Shutdown, Error>> {
+        Some(wait(self.socket.shutdown(deadline)))
+    }
+}
+
 impl<S: Stream> Tokio<S> {
     fn closed(&mut self) -> Option<Closed> {
         self.socket.writer().closed().cloned()
@@ -60,6 +99,17 @@ impl<S: Stream> Tokio<S> {
 
     fn whole(self) -> tokio::WebSocket<S> {
         self.socket
+    }
+}
+
+impl<S: Stream> InOneCall for TokioHalves<S> {
+    fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error> {
+        wait(async {
+            let message = self.reading.next_message().await?;
+            let (opcode, payload) = (message.opcode(), message.payload());
+            self.writing.feed_message(opcode, payload).await?;
+            Ok((opcode, payload.to_vec()))
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every way to send a message over the blocking front end, and every way to read one.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 
 use framewire::blocking::PreparedMessage;
 use framewire::deflate::Negotiated;
@@ -10,57 +10,15 @@ use framewire::{Config, Opcode, WebSocket};
 use proptest::prelude::*;
 
 use crate::pattern;
+use crate::peer::ScriptedPeer;
 
-/// Takes what is written, as long as there is room, and gives `input` to be read in steps of a
-/// size.
-pub struct Wire {
-    pub input: io::Cursor<Vec<u8>>,
-    pub step: usize,
-    pub written: Vec<u8>,
-    pub room: usize,
-}
-
-impl Default for Wire {
-    fn default() -> Self {
-        Self::input(Vec::new(), 0)
-    }
-}
-
-impl Wire {
-    pub fn input(bytes: Vec<u8>, step: usize) -> Self {
-        Self {
-            input: io::Cursor::new(bytes),
-            step,
-            written: Vec::new(),
-            room: usize::MAX,
-        }
-    }
-}
-
-impl Read for Wire {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let len = buf.len().min(self.step);
-        self.input.read(&mut buf[..len])
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if self.room == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let len = buf.len().min(self.room);
-        self.written.extend_from_slice(&buf[..len]);
-        self.room -= len;
-        Ok(len)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-pub fn end(role: Role, wire: Wire, chunk_size: usize, negotiated: &Negotiated) -> WebSocket<Wire> {
+/// One end of a connection that compresses.
+pub fn end(
+    role: Role,
+    peer: ScriptedPeer,
+    chunk_size: usize,
+    negotiated: &Negotiated,
+) -> WebSocket<ScriptedPeer> {
     let config = Config {
         chunk_size,
         read_buffer: 512,
@@ -68,7 +26,7 @@ pub fn end(role: Role, wire: Wire, chunk_size: usize, negotiated: &Negotiated) -
         limits: Limits::UNLIMITED,
         ..Config::default()
     };
-    let mut websocket = WebSocket::with_leftover(wire, &[], role, config).unwrap();
+    let mut websocket = WebSocket::with_leftover(peer, &[], role, config).unwrap();
     websocket.set_deflate(negotiated);
     websocket
 }
@@ -144,7 +102,7 @@ pub fn opcode(message: &[u8]) -> Opcode {
     }
 }
 
-pub fn send(websocket: &mut WebSocket<Wire>, how: &Send, message: &[u8]) {
+pub fn send(websocket: &mut WebSocket<ScriptedPeer>, how: &Send, message: &[u8]) {
     let opcode = opcode(message);
     match how {
         Send::Write => websocket.write_message(opcode, message).unwrap(),
@@ -189,7 +147,7 @@ pub fn send(websocket: &mut WebSocket<Wire>, how: &Send, message: &[u8]) {
     }
 }
 
-pub fn receive(websocket: &mut WebSocket<Wire>, how: &Receive, expected: &[u8]) {
+pub fn receive(websocket: &mut WebSocket<ScriptedPeer>, how: &Receive, expected: &[u8]) {
     match how {
         Receive::Lend => {
             let message = websocket.next_message().unwrap();

@@ -272,10 +272,10 @@ impl Run {
                 assert!(!self.front_end.kind.waits(), "nothing wakes it");
                 continue;
             }
-            let reads = self.peer.reads();
+            let reads = self.peer.calls().reads;
             let again = self.socket.next_message().map(drop);
             assert_same(&result, &again);
-            assert_eq!(self.peer.reads(), reads, "a read after the end");
+            assert_eq!(self.peer.calls().reads, reads, "a read after the end");
             return final_end(error);
         }
     }

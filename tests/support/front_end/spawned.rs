@@ -70,11 +70,11 @@ async fn receive(mut socket: WebSocket<ScriptedPeer>, events: Events) -> End {
                 events.push(event);
             }
             Err(error) => {
-                let reads = socket.stream().reads();
+                let reads = socket.stream().calls().reads;
                 let end = final_end(&error);
                 let again = socket.next_message().await.map(drop);
                 assert_same(&Err(error), &again);
-                assert_eq!(socket.stream().reads(), reads, "a read after the end");
+                assert_eq!(socket.stream().calls().reads, reads, "a read after the end");
                 return end;
             }
         }

@@ -579,7 +579,10 @@ impl Reader {
                 if would_block(&error) {
                     self.note_wait();
                 } else {
-                    transport.reply(Reply::Lost);
+                    // One that was aborted refuses what is written by itself.
+                    if error.kind() != io::ErrorKind::ConnectionAborted {
+                        transport.reply(Reply::Lost);
+                    }
                     transport.note_end();
                 }
                 Err(error.into())

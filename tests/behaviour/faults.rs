@@ -1,12 +1,22 @@
-//! Every operation of a blocking connection over a stream that fails at every point: what would
+//! Every operation of every kind of connection over a stream that fails at every point: what would
 //! block loses nothing, and what fails for good leaves the connection sound.
 
 use std::io::ErrorKind as Kind;
 
-use framewire::blocking::{MessageWriter, PreparedMessage};
+use framewire::blocking::PreparedMessage;
 use framewire::{CloseCode, Error, ErrorKind, Opcode};
 use support::operations::{Operation, Outcome};
-use support::script::{Direction, Fault, Plan};
+use support::peer::{Direction, Fault, Plan};
+
+/// Errors after which a call can be made again. A stream of tokio's has none but to be pending.
+fn goes_on_after(operation: &Operation) -> &'static [Kind] {
+    const ALL: &[Kind] = &[Kind::WouldBlock, Kind::TimedOut, Kind::Interrupted];
+    if operation.kind.waits() {
+        &ALL[..1]
+    } else {
+        ALL
+    }
+}
 
 const DIRECTIONS: [Direction; 3] = [Direction::Read, Direction::Write, Direction::Flush];
 
@@ -16,7 +26,7 @@ fn short_reads_and_writes_of_any_size_change_nothing() {
         let expected = operation.without_fault();
         for at_most in 1..=60 {
             let got = operation.run(at_most, Plan::None);
-            assert_same(&operation, &expected, &got, &format!("{at_most} at a time"));
+            assert_same(&operation, &expected, got, &format!("{at_most} at a time"));
         }
     }
 }
@@ -25,7 +35,7 @@ fn short_reads_and_writes_of_any_size_change_nothing() {
 fn what_would_block_at_every_point_loses_nothing() {
     for operation in Operation::all() {
         let expected = operation.without_fault();
-        for kind in [Kind::WouldBlock, Kind::TimedOut, Kind::Interrupted] {
+        for &kind in goes_on_after(&operation) {
             let plans = DIRECTIONS.map(|direction| Plan::Before(direction, kind));
             for plan in plans.into_iter().chain([Plan::BeforeAll(kind)]) {
                 for at_most in [0, 1, 2, 5, 13, 33, 47] {
@@ -33,7 +43,7 @@ fn what_would_block_at_every_point_loses_nothing() {
                     assert_same(
                         &operation,
                         &expected,
-                        &got,
+                        got,
                         &format!("{plan:?} by {at_most}"),
                     );
                 }
@@ -46,12 +56,12 @@ fn what_would_block_at_every_point_loses_nothing() {
 fn what_would_block_at_one_point_loses_nothing() {
     for operation in Operation::all() {
         let expected = operation.without_fault();
-        for kind in [Kind::WouldBlock, Kind::TimedOut, Kind::Interrupted] {
+        for &kind in goes_on_after(&operation) {
             each_failure(&operation, Fault::Error(kind), |plan, at_most, got| {
                 assert_same(
                     &operation,
                     &expected,
-                    &got,
+                    got,
                     &format!("{plan:?} by {at_most}"),
                 );
             });
@@ -66,12 +76,9 @@ fn an_error_at_any_call_is_reported_and_nothing_is_written_after_it() {
         let sent = expected.sent();
         let kind = Kind::BrokenPipe;
         each_failure(&operation, Fault::Error(kind), |plan, at_most, mut got| {
-            let context = format!(
-                "{} as {:?}, {plan:?} by {at_most}",
-                operation.name, operation.role
-            );
+            let context = format!("{operation}, {plan:?} by {at_most}");
             assert!(sent.starts_with(&got.sent()), "{context}: what was sent");
-            if operation.name == "shutdown" && !expected.seen.starts_with(&got.seen) {
+            if operation.shuts_down() && !expected.seen.starts_with(&got.seen) {
                 // The peer's Close frame was there to be read although this end's was not written.
                 return;
             }
@@ -79,7 +86,7 @@ fn an_error_at_any_call_is_reported_and_nothing_is_written_after_it() {
                 expected.seen.starts_with(&got.seen),
                 "{context}: what was seen"
             );
-            if got.seen == expected.seen && operation.name == "shutdown" {
+            if got.seen == expected.seen && operation.shuts_down() {
                 // Close frames went both ways: how the stream ends does not matter.
                 return;
             }
@@ -89,10 +96,10 @@ fn an_error_at_any_call_is_reported_and_nothing_is_written_after_it() {
                 "{context}: {:?}",
                 got.result
             );
-            if got.script().failed == Some(Direction::Read) {
+            if got.peer.failed() == Some(Direction::Read) {
                 // What comes of it is the stream's business; that nothing panics is ours.
-                let _ = got.websocket.next_message();
-                let _ = got.websocket.read_header();
+                let _ = got.connection.next_message();
+                let _ = got.connection.read_header();
             } else {
                 assert_nothing_follows(got, kind, &context);
             }
@@ -105,12 +112,9 @@ fn a_stream_that_takes_nothing_more_is_an_error_for_good() {
     for operation in Operation::all() {
         let sent = operation.without_fault().sent();
         each_failure(&operation, Fault::Zero, |plan, at_most, got| {
-            let context = format!(
-                "{} as {:?}, {plan:?} by {at_most}",
-                operation.name, operation.role
-            );
+            let context = format!("{operation}, {plan:?} by {at_most}");
             assert!(sent.starts_with(&got.sent()), "{context}: what was sent");
-            if got.script().failed == Some(Direction::Write) {
+            if got.peer.failed() == Some(Direction::Write) {
                 assert_eq!(io_kind(&got.result), Some(Kind::WriteZero), "{context}");
                 assert_nothing_follows(got, Kind::WriteZero, &context);
             }
@@ -123,11 +127,8 @@ fn the_end_of_the_stream_at_any_read_is_a_lost_connection_for_good() {
     for operation in Operation::all() {
         let expected = operation.without_fault();
         each_failure(&operation, Fault::Zero, |plan, at_most, mut got| {
-            let context = format!(
-                "{} as {:?}, {plan:?} by {at_most}",
-                operation.name, operation.role
-            );
-            if got.script().failed != Some(Direction::Read) || operation.name == "shutdown" {
+            let context = format!("{operation}, {plan:?} by {at_most}");
+            if got.peer.failed() != Some(Direction::Read) || operation.shuts_down() {
                 return;
             }
             assert!(
@@ -141,7 +142,7 @@ fn the_end_of_the_stream_at_any_read_is_a_lost_connection_for_good() {
             };
             assert!(lost(&got.result.unwrap_err()), "{context}");
             // The script would go on; the connection does not.
-            let next = got.websocket.next_message().unwrap_err();
+            let next = got.connection.next_message().unwrap_err();
             assert!(
                 matches!(next.kind(), ErrorKind::ConnectionLost),
                 "{context}"
@@ -162,7 +163,7 @@ fn each_failure(operation: &Operation, fault: Fault, mut check: impl FnMut(Plan,
             for n in 0.. {
                 let plan = Plan::Nth(direction, n, fault);
                 let outcome = operation.run(at_most, plan);
-                if outcome.script().failed.is_none() {
+                if outcome.peer.failed().is_none() {
                     assert!(outcome.result.is_ok());
                     break;
                 }
@@ -172,18 +173,18 @@ fn each_failure(operation: &Operation, fault: Fault, mut check: impl FnMut(Plan,
     }
 }
 
-fn assert_same(operation: &Operation, expected: &Outcome, got: &Outcome, how: &str) {
-    let context = format!("{} as {:?}, {how}", operation.name, operation.role);
+fn assert_same(operation: &Operation, expected: &Outcome, mut got: Outcome, how: &str) {
+    let context = format!("{operation}, {how}");
     assert!(got.result.is_ok(), "{context}: {:?}", got.result);
     assert_eq!(got.seen, expected.seen, "{context}: what was seen");
     assert_eq!(got.sent(), expected.sent(), "{context}: what was sent");
-    assert!(!got.websocket.has_pending_output(), "{context}");
+    assert!(!got.connection.has_pending_output(), "{context}");
 }
 
 /// Every way to write fails as the first did, and the stream is left alone.
 fn assert_nothing_follows(outcome: Outcome, kind: Kind, context: &str) {
-    let mut websocket = outcome.websocket;
-    let before = websocket.stream().written_before;
+    let mut websocket = outcome.connection;
+    let before = outcome.peer.written_before();
     let prepared = PreparedMessage::new(Opcode::Binary, &[7; 40]).unwrap();
     let attempts = [
         ("write_message", websocket.write_message(Opcode::Text, b"x")),
@@ -196,14 +197,14 @@ fn assert_nothing_follows(outcome: Outcome, kind: Kind, context: &str) {
         (
             "stream_message",
             websocket
-                .stream_message(Opcode::Binary, 32, &b"x"[..])
+                .stream_message(Opcode::Binary, 32, &mut &b"x"[..])
                 .map(|_| ()),
         ),
         (
             "message_writer",
             websocket
                 .message_writer(Opcode::Binary)
-                .and_then(MessageWriter::finish)
+                .and_then(support::connection::MessageWriter::finish)
                 .map(|_| ()),
         ),
         ("ping", websocket.ping(b"x")),
@@ -220,7 +221,7 @@ fn assert_nothing_follows(outcome: Outcome, kind: Kind, context: &str) {
     }
     let _ = websocket.next_message();
     assert_eq!(
-        websocket.stream().output.len(),
+        outcome.peer.written().len(),
         before,
         "{context}: something followed"
     );
