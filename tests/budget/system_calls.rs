@@ -1,41 +1,36 @@
-//! What a message costs in reads and writes.
+//! What a message costs in reads and writes, over every kind of connection.
 
 use framewire::blocking::PreparedMessage;
 use framewire::protocol::Role;
-use framewire::{Config, Opcode, WebSocket};
+use framewire::{Config, Opcode};
+use support::connection::{Connection, Kind, ends};
 use support::frames::{BINARY, FIN, PING, TEXT, frame};
-use support::meter::Meter;
-use support::pattern;
-use support::peer;
+use support::peer::ScriptedPeer;
+use support::{pattern, peer};
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
-
-fn connection(role: Role, batch: &[u8], batches: usize) -> WebSocket<Meter> {
-    let mut meter = Meter::new(batch);
-    meter.batches = batches;
-    WebSocket::with_leftover(meter, &[], role, Config::default()).unwrap()
+/// A connection whose peer says so much at once, and then nothing.
+fn connection(kind: Kind, role: Role, says: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
+    let peer = ScriptedPeer::saying([says]);
+    let connection = kind.open(&peer, role, Config::default());
+    (peer, connection.expect("no size is 0"))
 }
 
 #[test]
 fn an_echo_of_messages_that_arrive_together_is_one_read_and_one_write() {
-    for role in ROLES {
+    for (kind, role) in ends() {
         for count in [1, 2, 100, 500] {
             let batch = frame(peer(role), FIN | TEXT, &[b'x'; 20]).repeat(count);
-            let mut websocket = connection(role, &batch, 1);
+            let (peer, mut connection) = connection(kind, role, &batch);
             for _ in 0..count {
-                let (message, writer) = websocket.next_message_and_writer().unwrap();
-                writer
-                    .feed_message(message.opcode(), message.payload())
-                    .unwrap();
+                connection.echo_message().unwrap();
             }
-            let meter = websocket.stream();
-            assert_eq!((meter.reads, meter.writes), (1, 0), "{count} as {role:?}");
+            let calls = peer.calls();
+            assert_eq!((calls.reads, calls.writes), (1, 0), "{count}");
             // The read that finds nothing is what the write goes before.
-            assert!(websocket.next_message().unwrap_err().is_would_block());
-            let meter = websocket.stream();
-            assert_eq!((meter.reads, meter.writes), (2, 1), "{count} as {role:?}");
+            assert!(connection.next_message().unwrap_err().is_would_block());
+            assert_eq!(peer.calls().writes, 1, "{count}");
             assert_eq!(
-                meter.written,
+                peer.written().len(),
                 count * frame(role, FIN | TEXT, &[0; 20]).len()
             );
         }
@@ -44,31 +39,32 @@ fn an_echo_of_messages_that_arrive_together_is_one_read_and_one_write() {
 
 #[test]
 fn pings_that_arrive_together_are_answered_with_one_write() {
-    for role in ROLES {
+    for (kind, role) in ends() {
         let batch = frame(peer(role), FIN | PING, b"?").repeat(100);
-        let mut websocket = connection(role, &batch, 1);
-        assert!(websocket.next_message().unwrap_err().is_would_block());
-        let meter = websocket.stream();
-        assert_eq!((meter.reads, meter.writes), (2, 1));
-        assert_eq!(meter.written, 100 * frame(role, FIN | PING, b"?").len());
+        let (peer, mut connection) = connection(kind, role, &batch);
+        assert!(connection.next_message().unwrap_err().is_would_block());
+        assert_eq!(peer.calls().writes, 1);
+        let answers = 100 * frame(role, FIN | PING, b"?").len();
+        assert_eq!(peer.written().len(), answers);
     }
 }
 
 #[test]
 fn a_message_with_what_was_fed_before_is_one_write() {
-    for role in ROLES {
+    for (kind, role) in ends() {
         for len in [0, 20, 4096] {
-            let mut websocket = connection(role, &[], 0);
+            let (peer, mut connection) = connection(kind, role, &[]);
             let payload = pattern(len);
-            websocket.write_message(Opcode::Binary, &payload).unwrap();
-            assert_eq!(websocket.stream().writes, 1, "{len} as {role:?}");
-            websocket.feed_message(Opcode::Binary, &payload).unwrap();
-            websocket.feed_message(Opcode::Binary, &payload).unwrap();
-            websocket.write_message(Opcode::Binary, &payload).unwrap();
-            assert_eq!(websocket.stream().writes, 2, "{len} as {role:?}");
+            connection.write_message(Opcode::Binary, &payload).unwrap();
+            assert_eq!(peer.calls().writes, 1, "{len}");
+            connection.feed_message(Opcode::Binary, &payload).unwrap();
+            connection.feed_message(Opcode::Binary, &payload).unwrap();
+            connection.write_message(Opcode::Binary, &payload).unwrap();
+            assert_eq!(peer.calls().writes, 2, "{len}");
             let prepared = PreparedMessage::new(Opcode::Binary, &payload).unwrap();
-            websocket.write_prepared(&prepared).unwrap();
-            assert_eq!(websocket.stream().writes, 3, "{len} as {role:?}");
+            connection.write_prepared(&prepared).unwrap();
+            let calls = peer.calls();
+            assert_eq!((calls.writes, calls.flushes), (3, 3), "{len}");
         }
     }
 }
@@ -77,52 +73,51 @@ fn a_message_with_what_was_fed_before_is_one_write() {
 fn a_large_message_of_a_server_is_one_vectored_write() {
     let payload = pattern(1 << 20);
     let prepared = PreparedMessage::new(Opcode::Binary, &payload).unwrap();
-    let mut server = connection(Role::Server, &[], 0);
-    server.write_message(Opcode::Binary, &payload).unwrap();
-    server.write_prepared(&prepared).unwrap();
-    server.feed_message(Opcode::Binary, b"before").unwrap();
-    server.write_message(Opcode::Binary, &payload).unwrap();
-    assert_eq!(server.stream().writes, 3);
+    for kind in Kind::ALL {
+        let (peer, mut server) = connection(kind, Role::Server, &[]);
+        server.write_message(Opcode::Binary, &payload).unwrap();
+        server.write_prepared(&prepared).unwrap();
+        server.feed_message(Opcode::Binary, b"before").unwrap();
+        server.write_message(Opcode::Binary, &payload).unwrap();
+        assert_eq!(peer.calls().writes, 3, "{kind:?}");
+    }
 }
 
 #[test]
 fn a_large_message_of_a_client_is_one_write_for_each_write_buffer() {
-    let mut client = connection(Role::Client, &[], 0);
-    client
-        .write_message(Opcode::Binary, &pattern(1 << 20))
-        .unwrap();
-    assert_eq!(client.stream().writes, (1 << 20) / (64 << 10));
+    for kind in Kind::ALL {
+        let (peer, mut client) = connection(kind, Role::Client, &[]);
+        client
+            .write_message(Opcode::Binary, &pattern(1 << 20))
+            .unwrap();
+        assert_eq!(peer.calls().writes, (1 << 20) / (64 << 10), "{kind:?}");
+    }
 }
 
 #[test]
 fn a_streamed_message_is_one_write_a_fragment() {
-    for role in ROLES {
-        let mut websocket = connection(role, &[], 0);
-        let payload = pattern(1 << 20);
-        websocket
-            .stream_message(Opcode::Binary, 4096, &payload[..])
+    let payload = pattern(1 << 20);
+    for (kind, role) in ends() {
+        let (peer, mut connection) = connection(kind, role, &[]);
+        connection
+            .stream_message(Opcode::Binary, 4096, &mut &payload[..])
             .unwrap();
-        assert_eq!(websocket.stream().writes, (1 << 20) / 4096, "{role:?}");
+        assert_eq!(peer.calls().writes, (1 << 20) / 4096);
     }
 }
 
 #[test]
 fn a_large_message_that_arrives_at_once_takes_few_reads() {
-    for role in ROLES {
-        let batch = frame(peer(role), FIN | BINARY, &pattern(1 << 20));
-        let mut websocket = connection(role, &batch, 2);
-        websocket.next_message().unwrap();
+    for (kind, role) in ends() {
+        let message = frame(peer(role), FIN | BINARY, &pattern(1 << 20));
+        let (peer, mut connection) = connection(kind, role, &message);
+        connection.next_message().unwrap();
         // It doubles with each read from 16 KiB on, as no length is trusted.
-        assert!(
-            websocket.stream().reads <= 8,
-            "{}",
-            websocket.stream().reads
-        );
-        websocket.next_message().unwrap();
-        assert!(
-            websocket.stream().reads <= 10,
-            "{}",
-            websocket.stream().reads
-        );
+        let reads = peer.calls().reads;
+        assert!(reads <= 8, "{reads}");
+        peer.say(&message);
+        connection.next_message().unwrap();
+        let reads = peer.calls().reads - reads;
+        assert!(reads <= 2, "{reads}");
     }
 }

@@ -4,7 +4,6 @@ use framewire::protocol::Role;
 use framewire::tokio::{PreparedMessage, WebSocket};
 use framewire::{Config, Error, Opcode};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
-use support::pattern;
 use support::peer;
 use support::polled::Stream;
 use support::tasks::{attempt, finish};
@@ -244,63 +243,5 @@ fn an_echo_by_halves_in_one_task_is_one_read_and_one_write() {
         assert!(waits.is_none());
         let state = stream.state();
         assert_eq!((state.calls.reads, state.reads, state.writes), (2, 1, 1));
-    }
-}
-
-#[test]
-fn a_message_with_what_was_fed_before_is_one_write() {
-    for role in ROLES {
-        for len in [0, 20, 4096] {
-            let stream = Stream::default();
-            let mut websocket = connect(role, &stream, Config::default());
-            let payload = pattern(len);
-            let prepared = PreparedMessage::new(Opcode::Binary, &payload).unwrap();
-            finish(&stream, async {
-                websocket
-                    .write_message(Opcode::Binary, &payload)
-                    .await
-                    .unwrap();
-                websocket
-                    .feed_message(Opcode::Binary, &payload)
-                    .await
-                    .unwrap();
-                websocket
-                    .feed_message(Opcode::Binary, &payload)
-                    .await
-                    .unwrap();
-                websocket
-                    .write_message(Opcode::Binary, &payload)
-                    .await
-                    .unwrap();
-                websocket.write_prepared(&prepared).await.unwrap();
-            });
-            let state = stream.state();
-            assert_eq!(
-                (state.writes, state.calls.flushes),
-                (3, 3),
-                "{len} as {role:?}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_large_message_is_one_vectored_write_of_a_server_and_one_for_each_write_buffer_of_a_client() {
-    let payload = pattern(1 << 20);
-    for (role, split, writes) in [
-        (Role::Server, false, 1),
-        (Role::Server, true, 1),
-        (Role::Client, false, 16),
-        (Role::Client, true, 16),
-    ] {
-        let stream = Stream::default();
-        let mut websocket = connect(role, &stream, Config::default());
-        if split {
-            let (_reader, writer) = websocket.split();
-            finish(&stream, writer.write_message(Opcode::Binary, &payload)).unwrap();
-        } else {
-            finish(&stream, websocket.write_message(Opcode::Binary, &payload)).unwrap();
-        }
-        assert_eq!(stream.state().writes, writes, "{role:?}, split: {split}");
     }
 }

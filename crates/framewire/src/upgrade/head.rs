@@ -158,14 +158,27 @@ impl Head {
     }
 }
 
-/// Whether this may be the beginning of a TLS record (RFC 8446 5.1), of a handshake or an alert: what no
-/// head begins with.
+/// Whether this begins as a TLS record does (RFC 8446 5.1), of a handshake or an alert, and no head. The
+/// first byte alone counts: what comes with it is a matter of how the input was cut.
 pub(super) fn begins_tls(input: &[u8]) -> bool {
-    matches!(input, [0x15 | 0x16] | [0x15 | 0x16, 3, ..])
+    matches!(input, [0x15 | 0x16, ..])
 }
 
 /// The error for a head that breaks the grammar of RFC 9112.
 pub(super) fn malformed(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Malformed, format!("malformed head: {what}"))
         .refusing(StatusCode::BAD_REQUEST)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_begins_as_tls_does_is_told_by_its_first_byte() {
+        for input in [&b"\x16"[..], b"\x16\x03\x01", b"\x16\x16", b"\x15\x03"] {
+            assert!(super::begins_tls(input), "{input:x?}");
+        }
+        for input in [&b""[..], b"HTTP", b"\x17\x03"] {
+            assert!(!super::begins_tls(input), "{input:x?}");
+        }
+    }
 }
