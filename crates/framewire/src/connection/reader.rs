@@ -216,6 +216,10 @@ impl Reader {
         transport: &mut impl Transport,
     ) -> Result<(Opcode, Rsv), Error> {
         self.own(Owner::Stream, transport)?;
+        #[cfg(feature = "deflate")]
+        {
+            self.apart.fruitless = 0;
+        }
         loop {
             let frame = self.receiver.decoder().frame();
             match frame.map(|frame| (frame.opcode(), frame.rsv())) {

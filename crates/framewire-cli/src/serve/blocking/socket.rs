@@ -112,16 +112,17 @@ impl SharedSocket {
         mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let begun = Instant::now();
-        loop {
+        let mut is_shortened = false;
+        let written = loop {
             let written = write(self.socket());
             let kind = written.as_ref().map_err(io::Error::kind);
             let mut writes = self.writes();
             let Some(limit) = writes.limit else {
-                return written;
+                break written;
             };
             if !matches!(kind, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)) {
                 writes.stall = None;
-                return written;
+                break written;
             }
             let now = Instant::now();
             let stall = writes.stall.get_or_insert_with(|| Stall::begin(begun));
@@ -134,14 +135,18 @@ impl SharedSocket {
             };
             let left = timeout.saturating_sub(now - begun);
             if left.is_zero() {
-                // The next write has all of its time again.
-                self.set_slice(writes.slice())?;
-                return written;
+                break written;
             }
             if left < slice(limit) {
+                is_shortened = true;
                 self.set_slice(Some(left))?;
             }
+        };
+        if is_shortened {
+            // The next write has all of its time again.
+            self.set_slice(self.writes().slice())?;
         }
+        written
     }
 
     fn set_slice(&self, slice: Option<Duration>) -> io::Result<()> {
