@@ -256,6 +256,63 @@ fn an_engine_that_breaks_a_rule_is_told_which() {
 
 type Send = fn(&mut WebSocket<ScriptedPeer>) -> Result<(), framewire::Error>;
 
+/// The end of a flush that was sound does not stand for that of the next one.
+#[test]
+fn what_an_engine_falls_silent_on_is_not_lost() {
+    let deflate = Deflate::with_engine(DeflateConfig::default(), FallsSilent, 1).unwrap();
+    let negotiated = deflate.negotiated(parameters(true, 15));
+    let mut server = end(Role::Server, ScriptedPeer::new([]), 64, &negotiated);
+    let mut writer = server.message_writer(Opcode::Binary).unwrap();
+    writer.write_all(b"a").unwrap();
+    writer.flush().unwrap();
+    writer.write_all(b"b").unwrap();
+    let error = writer.finish().unwrap_err();
+    let is_told = matches!(error.kind(), ErrorKind::Send(SendError::Compression));
+    assert!(is_told, "{error:?}");
+}
+
+/// Puts out nothing after its first flush.
+#[derive(Debug)]
+struct FallsSilent;
+
+impl Engine for FallsSilent {
+    fn compressor(&self, level: u8, window_bits: u8, memory_level: u8) -> Box<dyn Compressor> {
+        Box::new(Silenced {
+            inner: ZlibRs.compressor(level, window_bits, memory_level),
+            is_silent: false,
+        })
+    }
+
+    fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor> {
+        ZlibRs.decompressor(window_bits)
+    }
+}
+
+struct Silenced {
+    inner: Box<dyn Compressor>,
+    is_silent: bool,
+}
+
+impl Compressor for Silenced {
+    fn compress(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+        flush: Flush,
+    ) -> Result<Progress, EngineError> {
+        let mut progress = self.inner.compress(input, output, flush)?;
+        if self.is_silent {
+            progress.produced = 0;
+        }
+        self.is_silent |= flush == Flush::Sync && progress.produced > 0;
+        Ok(progress)
+    }
+
+    fn reset(&mut self) {
+        self.inner.reset();
+    }
+}
+
 /// Nothing of a message goes out that a broken engine has made, and nothing panics.
 #[test]
 fn what_a_broken_engine_makes_is_not_sent() {

@@ -25,11 +25,12 @@ pub(crate) fn write_with_causes(
 
 /// Whether words are a part of a text by themselves: not only letters of a host's name, say.
 fn stands_in(text: &str, words: &str) -> bool {
-    text.match_indices(words).any(|(at, _)| {
-        let (before, after) = (&text[..at], &text[at + words.len()..]);
-        let begins = before.is_empty() || before.ends_with(": ") || before.ends_with('(');
-        begins && (after.is_empty() || after.starts_with(": ") || after.starts_with(')'))
-    })
+    words.is_empty()
+        || text.match_indices(words).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + words.len()..]);
+            let begins = before.is_empty() || before.ends_with(": ") || before.ends_with('(');
+            begins && (after.is_empty() || after.starts_with(": ") || after.starts_with(')'))
+        })
 }
 
 #[cfg(test)]

@@ -75,7 +75,8 @@ pub struct Closed {
     pub local: Option<Close>,
     /// The Close frame that the peer sent; `None` as long as none was received.
     pub peer: Option<Close>,
-    /// Who sent the first Close frame. One that could not be sent, so that `close` failed, does not count.
+    /// Who sent the first Close frame. One that was not taken, as
+    /// where `close` would block, does not count; while `close` waits for room, it does.
     pub by: Side,
 }
 

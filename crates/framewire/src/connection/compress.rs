@@ -25,6 +25,8 @@ pub(crate) struct Input {
     utf8: Utf8,
     /// Whether bytes were compressed that are not UTF-8: the message cannot be finished.
     is_invalid: bool,
+    /// Whether bytes were taken since something came out last: a flush has to put them out.
+    owes_output: bool,
 }
 
 impl Input {
@@ -59,6 +61,11 @@ impl Input {
             self.is_invalid |= self.utf8.push(taken).is_err();
         }
         self.check()
+    }
+
+    /// Notes what came out of a call that took so much.
+    fn put_out(&mut self, taken: usize, produced: usize) {
+        self.owes_output = produced == 0 && (self.owes_output || taken > 0);
     }
 
     /// RFC 6455 8.1: what was compressed of a text is UTF-8.
@@ -142,7 +149,8 @@ impl<A: Access> MessageWriter<A> {
     /// Keeps back what a flush ends with and a message does not (RFC 7692 7.2.1).
     fn hold_tail(&mut self) -> Result<(), Error> {
         let is_flushed = self.fragment.is_untouched() || self.fragment.ends_with(TAIL);
-        if !is_flushed {
+        // The end of an earlier flush does not stand for this one.
+        if !is_flushed || self.fragment.input.owes_output {
             return Err(SendError::Compression.into());
         }
         self.fragment.hold(TAIL_LEN);
@@ -229,6 +237,9 @@ impl<S: Write> Writer<S> {
         let compressed = deflater.compress(input, flush, fragment.room());
         let compressed = compressed.map_err(|_| SendError::Compression)?;
         fragment.fill(compressed.produced);
+        fragment
+            .input
+            .put_out(compressed.consumed, compressed.produced);
         fragment.input.take(&input[..compressed.consumed])?;
         Ok((compressed.consumed, compressed.done))
     }

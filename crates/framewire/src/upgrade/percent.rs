@@ -4,20 +4,18 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Percent-encodes a path and query: what is not ASCII as UTF-8, and the characters that the URL
-/// Standard has encoded in each of the two. A `\` in the path is another way to write `/`. What is encoded
-/// already stays as it is, and so do control characters, of which a browser drops tabs and line breaks:
+/// Standard has encoded in each of the two. A `\` in the path is encoded too, where a browser makes a `/` of
+/// it: whoever looked at the path has to have seen what is sent. What is encoded already stays as it is, and so do control characters, of which a browser drops tabs and line breaks:
 /// they are for the parser to refuse.
 pub(crate) fn encode(target: &str) -> Cow<'_, str> {
     let query_at = target.find('?').unwrap_or(target.len());
     let is_encoded = |(at, byte): (usize, u8)| match byte {
         0x7F.. | b' ' | b'"' | b'<' | b'>' => true,
-        b'^' | b'`' | b'{' | b'}' => at < query_at,
+        b'^' | b'`' | b'{' | b'}' | b'\\' => at < query_at,
         b'\'' => at > query_at,
         _ => false,
     };
-    let is_slash = |(at, byte): (usize, u8)| byte == b'\\' && at < query_at;
-    let is_changed = |at| is_encoded(at) || is_slash(at);
-    if !(0..).zip(target.bytes()).any(is_changed) {
+    if !(0..).zip(target.bytes()).any(is_encoded) {
         return Cow::Borrowed(target);
     }
     let mut encoded = String::with_capacity(2 * target.len());
@@ -25,8 +23,6 @@ pub(crate) fn encode(target: &str) -> Cow<'_, str> {
         if is_encoded((at, byte)) {
             // A `String` takes everything.
             let _ = write!(encoded, "%{byte:02X}");
-        } else if is_slash((at, byte)) {
-            encoded.push('/');
         } else {
             encoded.push(char::from(byte));
         }
@@ -47,7 +43,7 @@ mod tests {
             ("/a b?c d", "/a%20b?c%20d"),
             ("/{id}?{id}", "/%7Bid%7D?{id}"),
             ("/it's?it's", "/it's?it%27s"),
-            (r"/a\b?a\b", r"/a/b?a\b"),
+            (r"/a\..\b?a\b", r"/a%5C..%5Cb?a\b"),
             ("/<\">?<\">", "/%3C%22%3E?%3C%22%3E"),
             ("/\u{7F}", "/%7F"),
             // What is encoded stays, and so does what only looks like it.
