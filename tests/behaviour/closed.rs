@@ -202,8 +202,12 @@ fn a_stream_that_ended_without_a_close_frame_takes_nothing_more() {
 
 #[test]
 fn a_stream_that_failed_to_be_read_takes_nothing_more() {
-    // Of TLS that is cut, and of TCP that is reset.
-    for failure in [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset] {
+    // Of TLS that is cut, of TCP that is reset, and of TCP that the system gave up.
+    for failure in [
+        io::ErrorKind::UnexpectedEof,
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::ConnectionAborted,
+    ] {
         for (kind, role) in ends() {
             let peer = ScriptedPeer::default().ending(Ending::Failure(failure));
             let mut socket = kind.with(&peer, role);

@@ -583,10 +583,7 @@ impl Reader {
                 if would_block(&error) {
                     self.note_wait();
                 } else {
-                    // One that was aborted refuses what is written by itself.
-                    if error.kind() != io::ErrorKind::ConnectionAborted {
-                        transport.reply(Reply::Lost);
-                    }
+                    transport.reply(Reply::Lost);
                     transport.note_end();
                 }
                 Err(error.into())

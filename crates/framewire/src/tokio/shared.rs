@@ -358,6 +358,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Link<S> {
     }
 
     fn reply(&mut self, reply: Reply) {
+        // A stream that was aborted refuses what is written by itself, and says why.
+        if self.shared.stream.check().is_err() && matches!(reply, Reply::Lost) {
+            return;
+        }
         self.shared.exchange.reply(reply);
     }
 

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Percent-encodes a path and query: what is not ASCII as UTF-8, and the characters that the URL
-/// Standard has encoded in each of the two. A `\` in the path is encoded too, where a browser makes a `/` of
-/// it: whoever looked at the path has to have seen what is sent. What is encoded already stays as it is, and so do control characters, of which a browser drops tabs and line breaks:
-/// they are for the parser to refuse.
+/// Standard has encoded in each of the two. What is encoded already stays as it is.
+///
+/// Differs from browsers in two ways. A `\` in the path becomes `%5C`: a browser makes it a `/`, which
+/// would change a path that the caller has checked. Control characters stay: a browser drops tabs and
+/// line breaks, and here the parser refuses them.
 pub(crate) fn encode(target: &str) -> Cow<'_, str> {
     let query_at = target.find('?').unwrap_or(target.len());
     let is_encoded = |(at, byte): (usize, u8)| match byte {
