@@ -25,6 +25,7 @@ fn one_that_floods_and_never_reads_is_ended_within_twice_the_limit(engine: Engin
     let limit = Duration::from_secs(2);
     let server = Server::start(engine, &["--write-timeout", "2"]);
     let mut stream = server.connect_raw();
+    stream.set_write_timeout(Some(2 * limit)).unwrap();
     let message = frame(&vec![7; 64 << 10]);
     let started = Instant::now();
     while stream.write_all(&message).is_ok() {
