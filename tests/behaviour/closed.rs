@@ -7,7 +7,8 @@ use framewire::frame::ControlPayload;
 use framewire::protocol::Role;
 use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Fault, Opcode, Side};
 use support::connection::{Connection, Kind, ends};
-use support::frames::{CLOSE, FIN, close_payload, to};
+use support::frames::{CLOSE, FIN, PING, close_payload, to};
+use support::loopback::PATIENCE;
 use support::oracle;
 use support::peer::{Ending, ScriptedPeer};
 
@@ -214,6 +215,24 @@ fn a_stream_that_failed_to_be_read_takes_nothing_more() {
             let error = socket.next_message().unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Io(error) if error.kind() == failure));
             assert_takes_nothing(&peer, socket.as_mut());
+            // Whatever the stream would say afterwards.
+            peer.say(to(role, FIN | PING, b"x").bytes());
+            assert!(is_lost(&socket.next_message().map(drop)));
+            assert!(is_lost(&socket.message_reader().map(drop)));
+            assert_eq!(peer.written(), b"");
+        }
+    }
+}
+
+#[test]
+fn a_lost_connection_has_nobody_to_shut_it_down_with() {
+    for ending in [Ending::Eof, Ending::Failure(io::ErrorKind::ConnectionReset)] {
+        for (kind, role) in ends() {
+            let peer = ScriptedPeer::default().ending(ending);
+            let mut socket = kind.with(&peer, role);
+            socket.next_message().map(drop).unwrap_err();
+            assert!(is_lost(&socket.shutdown(PATIENCE).map(drop)));
+            assert_eq!(peer.written(), b"");
         }
     }
 }

@@ -91,7 +91,8 @@ impl Engine for Broken {
     }
 }
 
-/// Puts out stored blocks, but for a message that it has seen that far back: that is one reference.
+/// Puts out stored blocks, but for a message that it has seen that far back, and not at the very first
+/// byte, where zlib does not look: that is one reference.
 struct Repeats {
     window: usize,
     before: Vec<u8>,
@@ -108,9 +109,11 @@ impl Repeats {
     }
 
     fn compress_all(&mut self, message: &[u8]) {
-        let is_found = message.len() == 64 && self.before.starts_with(message);
-        if is_found && self.before.len() <= self.window {
-            self.waits.extend(reference(64, self.before.len()));
+        let mut before = self.before.windows(64);
+        let found = before.position(|bytes| bytes == message);
+        let distance = found.map_or(0, |place| self.before.len() - place);
+        if found.is_some_and(|place| place > 0) && distance <= self.window {
+            self.waits.extend(reference(64, distance));
         } else {
             for piece in message.chunks(60_000) {
                 let len = u16::try_from(piece.len()).unwrap();

@@ -12,6 +12,7 @@ use framewire::{CloseCode, Config, ErrorKind, Fault, Opcode, Side};
 use futures_util::stream::FusedStream as _;
 use futures_util::{FutureExt as _, Sink, SinkExt, StreamExt as _};
 use support::pattern;
+use support::peer::ScriptedPeer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 type Socket = WebSocket<DuplexStream>;
@@ -174,6 +175,27 @@ async fn stream_that_fails_ends_after_the_error() {
 }
 
 /// A sink that is always ready would hold all of what it is fed.
+#[tokio::test]
+async fn close_of_the_sink_of_a_lost_connection_sends_nothing() {
+    let peer = ScriptedPeer::new([]);
+    let mut server = WebSocket::server(peer.clone(), Config::default()).unwrap();
+    server.next_message().await.map(drop).unwrap_err();
+    let lost = patiently(SinkExt::<Message>::close(&mut server)).await;
+    assert!(matches!(
+        lost.unwrap_err().kind(),
+        ErrorKind::ConnectionLost
+    ));
+    assert_eq!(server.writer().closed(), None);
+    let (_reader, mut writer) = server.split();
+    let lost = patiently(SinkExt::<Message>::close(&mut writer)).await;
+    assert!(matches!(
+        lost.unwrap_err().kind(),
+        ErrorKind::ConnectionLost
+    ));
+    assert_eq!(writer.closed(), None);
+    assert_eq!(peer.written(), b"");
+}
+
 #[tokio::test]
 async fn sink_waits_when_its_buffer_is_full() {
     let (stream, mut peer) = duplex(1000);

@@ -28,7 +28,8 @@ pub enum ErrorKind {
     Violation(Violation),
     /// The connection was closed, by either end.
     Closed(Closed),
-    /// The stream ended without a Close frame (1006).
+    /// The stream ended without a Close frame (1006), or an earlier read of it failed: every call says so
+    /// from then on.
     ConnectionLost,
     /// The stream failed. Where that [would block](Error::is_would_block), nothing is lost: the same
     /// call goes on.

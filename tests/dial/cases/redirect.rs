@@ -82,6 +82,10 @@ fn redirect_to_nowhere_is_a_refusal() {
         ("ftp://a.example/", "it is not of ws, wss, http or https"),
         ("http://u:p@a.example/", "uri has user information"),
         ("//b\u{fc}cher.example/", "host of the uri is not ASCII"),
+        (
+            "ws://a.example\\b.example/",
+            "uri has a backslash in its host",
+        ),
     ] {
         let (address, _) = redirecting(move |_| location.to_owned());
         let connector = Connector::new().follow_redirects(9);

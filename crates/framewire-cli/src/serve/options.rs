@@ -36,7 +36,7 @@ pub(crate) struct Options {
     pub(crate) max_connections: usize,
 
     /// How long a client may take nothing of what is sent before its connection is ended. On systems
-    /// other than Linux it may be longer, as what they buffer counts as taken
+    /// other than Linux and Android it may be longer, as what they buffer counts as taken
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub(crate) write_timeout: Duration,
 

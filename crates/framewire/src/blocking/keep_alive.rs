@@ -31,10 +31,8 @@ impl<S: Duplicate> WriteHalf<S> {
                 return end;
             }
             let number = heartbeat.next_number(&mut pulse);
-            if let Err(error) = exchange.queue_ping(number)
-                && !error.is_would_block()
-            {
-                return KeepAliveEnd::WriteFailed(error);
+            if let Err(error) = exchange.queue_ping(number) {
+                heartbeat.fail(error);
             }
         }
     }

@@ -118,12 +118,11 @@ impl<S: Duplicate> Transport for Link<S> {
     }
 
     fn reply(&mut self, reply: Reply) {
-        // A stream that was aborted refuses what is written by itself, and says why.
-        let is_aborted = self.shared.aborted.load(Ordering::Acquire);
-        if is_aborted && matches!(reply, Reply::Lost) {
-            return;
-        }
         self.shared.exchange.reply(reply);
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.shared.aborted.load(Ordering::Acquire)
     }
 
     fn settle(&mut self) {

@@ -157,7 +157,7 @@ impl Heartbeat {
         });
     }
 
-    /// Notes that a Ping could not be sent.
+    /// Notes that a Ping could not be sent, unless it will be.
     pub(crate) fn fail(&self, error: Error) {
         if !error.is_would_block() {
             self.update(|beat| beat.failed = Some(error));
@@ -192,11 +192,12 @@ impl Beat {
         if self.stopped || self.calls != pulse.call {
             return Next::End(KeepAliveEnd::Stopped);
         }
-        if let Some(error) = self.failed.take() {
-            return Next::End(KeepAliveEnd::WriteFailed(error));
-        }
+        // Before a failure, which may be that a connection takes nothing after its end.
         if self.ended {
             return Next::End(KeepAliveEnd::Ended);
+        }
+        if let Some(error) = self.failed.take() {
+            return Next::End(KeepAliveEnd::WriteFailed(error));
         }
         let oldest = self.unanswered.front();
         let deadline = oldest.map(|&(_, sent)| after(sent, pulse.pong_deadline));
@@ -212,3 +213,19 @@ impl Beat {
 
 /// How many Pings without a Pong have a deadline of their own; those after them have none.
 const MAX_UNANSWERED: usize = 64;
+
+#[cfg(all(test, not(framewire_model)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ping_that_fails_after_the_end_of_the_connection_is_its_end() {
+        let heartbeat = Heartbeat::new(Instant::now);
+        let pulse = heartbeat.begin(Duration::MAX, Duration::MAX).unwrap();
+        heartbeat.fail(ErrorKind::ConnectionLost.into());
+        heartbeat.end();
+        let end = heartbeat.wait(&pulse);
+        assert!(matches!(end, Some(KeepAliveEnd::Ended)), "{end:?}");
+    }
+}

@@ -49,8 +49,8 @@ impl Reader {
         } else {
             self.apart.fruitless += inflated.consumed as u64;
             if self.apart.fruitless > MOST_FRUITLESS {
-                let limit = MOST_FRUITLESS;
-                return Err(self.fail(Violation::CompressedTooBig { limit }, transport));
+                let most = MOST_FRUITLESS;
+                return Err(self.fail(Violation::CompressedToNothing { most }, transport));
             }
         }
         if !inflated.done {
@@ -74,6 +74,6 @@ impl Reader {
 }
 
 const SCRATCH: usize = 4 << 10;
-/// Of how many bytes nothing may come out: a peer that has something to say needs some hundred at most,
-/// and one that sends empty blocks for ever would hold up a read for as long.
+/// Of how many bytes that come without a pause nothing may come out: a peer that has something to say
+/// needs some hundred at most, and one that sends empty blocks for ever would keep a read busy for as long.
 const MOST_FRUITLESS: u64 = 64 << 10;

@@ -47,7 +47,7 @@ pub(crate) struct Apart {
     /// What was read of a compressed message that is streamed, and not yet decompressed.
     #[cfg(feature = "deflate")]
     pub(crate) compressed: Option<CompressedPiece>,
-    /// How many bytes of it in a row gave nothing.
+    /// How many bytes of it gave nothing, without a pause.
     #[cfg(feature = "deflate")]
     pub(crate) fruitless: u64,
 }
@@ -321,6 +321,10 @@ impl Reader {
     pub(crate) fn discard(&mut self, transport: &mut impl Transport) -> Result<Closed, Error> {
         self.owner = Owner::Nobody;
         self.message.forget();
+        #[cfg(feature = "deflate")]
+        {
+            self.apart.fruitless = 0;
+        }
         *self.receiver.decoder_mut().limits_mut() = Limits::UNLIMITED;
         loop {
             match self.discard_piece(transport) {
@@ -558,7 +562,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The end of the stream and an interruption, which is when the connection may be at rest.
+    /// The end of the stream, and a read that has to wait, which is when the connection may be at rest.
     fn check_read(
         &mut self,
         read: io::Result<usize>,
@@ -566,11 +570,7 @@ impl Reader {
     ) -> Result<usize, Error> {
         match read {
             Ok(0) => {
-                self.apart.ended = Some(Box::new(Ended::Lost));
-                #[cfg(feature = "deflate")]
-                self.receiver.end();
-                transport.reply(Reply::Lost);
-                transport.note_end();
+                self.lose(transport);
                 Err(ErrorKind::ConnectionLost.into())
             }
             Ok(len) => Ok(len),
@@ -582,13 +582,25 @@ impl Reader {
                 }
                 if would_block(&error) {
                     self.note_wait();
-                } else {
-                    transport.reply(Reply::Lost);
+                } else if transport.is_aborted() {
+                    // Every call says so, by itself.
                     transport.note_end();
+                } else {
+                    self.lose(transport);
                 }
                 Err(error.into())
             }
         }
+    }
+
+    /// The stream is of no use any more: it has ended without a Close frame, or failed.
+    fn lose(&mut self, transport: &mut impl Transport) {
+        self.apart.ended = Some(Box::new(Ended::Lost));
+        #[cfg(feature = "deflate")]
+        self.receiver.end();
+        // First, so that a heartbeat is told that, and not that its Ping failed.
+        transport.note_end();
+        transport.reply(Reply::Lost);
     }
 
     pub(crate) fn check_ended(&self, transport: &mut impl Transport) -> Result<(), Error> {

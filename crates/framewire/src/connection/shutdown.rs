@@ -37,7 +37,7 @@ pub(crate) fn shut_down(
     reader: &mut Reader,
     closing: &mut impl Closing,
 ) -> Result<Shutdown, Error> {
-    closing.writer().queue_normal_close();
+    closing.writer().queue_normal_close()?;
     let by = closing.closed().map_or(Side::Local, |closed| closed.by);
     let mut closed = reader.discard(closing);
     closing.settle();

@@ -27,6 +27,11 @@ pub trait Transport {
     /// Notes that nothing more will be read.
     fn note_end(&mut self);
 
+    /// Whether this end has aborted the connection: what its stream then fails with is what is told.
+    fn is_aborted(&self) -> bool {
+        false
+    }
+
     /// Says whether messages that are written may wait, as more is there to be read and answered.
     fn hold_back(&mut self, may: bool);
 

@@ -55,6 +55,12 @@ pub enum Violation {
         /// The most that was allowed.
         limit: u64,
     },
+    /// A compressed message that is read as a stream, and of which so many bytes without a pause
+    /// decompressed to nothing.
+    CompressedToNothing {
+        /// The most that was allowed.
+        most: u64,
+    },
     /// A data frame over the limit, which is in bytes.
     FrameTooBig {
         /// The most that was allowed.
@@ -73,6 +79,7 @@ impl Violation {
             Self::NoDecompressor => CloseCode::TRY_AGAIN_LATER,
             Self::MessageTooBig { .. }
             | Self::CompressedTooBig { .. }
+            | Self::CompressedToNothing { .. }
             | Self::FrameTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             _ => CloseCode::PROTOCOL_ERROR,
         }
@@ -106,6 +113,12 @@ impl fmt::Display for Violation {
             Self::NoDecompressor => f.write_str("all decompressors are in use"),
             Self::CompressedTooBig { limit } => {
                 write!(f, "compressed message exceeds the limit of {limit} bytes")
+            }
+            Self::CompressedToNothing { most } => {
+                write!(
+                    f,
+                    "more than {most} bytes of a compressed message give nothing"
+                )
             }
             Self::MessageTooBig { limit } => {
                 write!(f, "message exceeds the limit of {limit} bytes")

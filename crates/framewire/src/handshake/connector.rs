@@ -514,6 +514,10 @@ pub(super) fn parse_uri(text: &str) -> Result<(Uri, HeaderValue), Error> {
         .find(['/', '?'])
         .map_or(text.len(), |start| path_at + start);
     let (server, target) = text.split_at(path_at);
+    // A browser would take it for the end of the host, another program for a part of it.
+    if server.contains('\\') {
+        return Err(Error::invalid("uri has a backslash in its host"));
+    }
     if !server.is_ascii() {
         return Err(Error::invalid(
             "host of the uri is not ASCII: write an internationalized name in punycode (xn--…)",

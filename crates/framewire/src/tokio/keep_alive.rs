@@ -48,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
                             Err(error) if error.is_would_block() => {
                                 held.get_or_insert((Instant::now(), self.shared.taken()));
                             }
-                            Err(error) => return Poll::Ready(KeepAliveEnd::WriteFailed(error)),
+                            Err(error) => heartbeat.fail(error),
                         }
                     }
                     Next::Wait(mut until) => {

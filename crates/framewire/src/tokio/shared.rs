@@ -358,11 +358,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Link<S> {
     }
 
     fn reply(&mut self, reply: Reply) {
-        // A stream that was aborted refuses what is written by itself, and says why.
-        if self.shared.stream.check().is_err() && matches!(reply, Reply::Lost) {
-            return;
-        }
         self.shared.exchange.reply(reply);
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.shared.stream.check().is_err()
     }
 
     fn settle(&mut self) {
