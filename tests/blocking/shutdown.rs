@@ -186,7 +186,12 @@ fn a_violation_instead_of_a_close_is_not_clean() {
     let shutdown = server.shutdown(PATIENCE).unwrap();
     assert_eq!(
         shutdown,
-        shut(CloseCode::PROTOCOL_ERROR, "", Side::Local, false)
+        shut(
+            CloseCode::PROTOCOL_ERROR,
+            "reserved opcode 0xf",
+            Side::Local,
+            false
+        )
     );
 }
 

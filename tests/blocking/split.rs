@@ -541,6 +541,12 @@ fn abort_ends_the_wait_of_whoever_reads_or_writes() {
         assert!(matches!(error.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe));
     });
     drop(client);
+    // It holds when the halves are one again.
+    let mut server = read.reunite(write).unwrap();
+    let error = server.next_message().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::ConnectionLost));
+    let error = server.write_message(Opcode::Text, b"x").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error:?}");
 }
 
 #[test]

@@ -219,6 +219,20 @@ fn rfc6455_4_2_2_4_origin_that_is_not_allowed_is_403() {
     }
 }
 
+/// Pages send `http`, clients that are no browsers what they connect to: either way of writing lists both.
+#[test]
+fn rfc6455_4_2_2_4_a_listed_origin_of_ws_is_one_of_http() {
+    for [one, other] in [
+        ["ws://a.example", "http://a.example:80"],
+        ["wss://a.example", "https://a.example"],
+    ] {
+        for (listed, sent) in [(one, other), (other, one)] {
+            let acceptor = Acceptor::new().allow_origins([listed]).unwrap();
+            accepted(&acceptor, &request_with(&format!("Origin: {sent}")));
+        }
+    }
+}
+
 #[test]
 fn rfc6455_4_2_2_4_origins_without_a_host_can_be_listed() {
     for (listed, other) in [("null", "file://"), ("file://", "null")] {

@@ -122,13 +122,15 @@ impl Repeats {
                 self.waits.extend((!len).to_le_bytes());
                 self.waits.extend(piece);
             }
+            self.waits.push(0);
         }
         self.before.extend(message);
-        self.waits.extend([0, 0, 0, 0xff, 0xff]);
+        self.waits.extend([0, 0, 0xff, 0xff]);
     }
 }
 
-/// A block with fixed codes that repeats 64 bytes, and the end of that block (RFC 1951 3.2.5, 3.2.6).
+/// A block with fixed codes that repeats 64 bytes, the end of that block, and the first bits of a stored one
+/// (RFC 1951 3.2.4 to 3.2.6).
 fn reference(len: u16, distance: usize) -> Vec<u8> {
     assert_eq!(len, 64);
     let mut bits = Vec::new();
@@ -149,6 +151,8 @@ fn reference(len: u16, distance: usize) -> Vec<u8> {
     put(code as usize, 5, true);
     put((distance - 1) & ((1 << extra) - 1), extra, false);
     put(0, 7, true);
+    // The beginning of the empty stored block of a flush.
+    put(0, 3, false);
     let bytes = bits.chunks(8);
     bytes
         .map(|bits| {

@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use support::deflate::{RSV1, Receiving, negotiated, pooled, sender, sent};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, TEXT, frame};
 use support::oracle::frames_in;
+use support::pattern;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
-use support::{again, pattern};
 
 const MIB: usize = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -588,37 +588,6 @@ fn a_limit_on_compressed_bytes_holds_for_streamed_messages_where_it_is_set() {
     assert_eq!(close_code(&server), 1009);
     let read = server.stream().calls().reads;
     assert!(read <= 6, "it stopped after {read} reads of 16 KiB");
-}
-
-/// A peer that has nothing to say for long, and flushes now and then, is not told from one that is silent.
-#[test]
-fn what_comes_with_pauses_may_give_nothing_for_as_long_as_it_likes() {
-    let blocks = nothing();
-    let mut pieces = vec![frame(Role::Client, RSV1 | BINARY, &blocks)];
-    pieces.extend(vec![frame(Role::Client, CONTINUATION, &blocks); 10]);
-    pieces.push(frame(
-        Role::Client,
-        FIN | CONTINUATION,
-        b"\0\x05\0\xFA\xFFhello\0",
-    ));
-    let peer = ScriptedPeer::saying(pieces).with_pauses();
-    let mut server = support::connect(Role::Server, peer, Config::default());
-    server.set_deflate(&negotiated(true));
-    again(|| server.message_reader().map(drop)).unwrap();
-    let mut read = vec![];
-    let mut pauses = 0;
-    while read.len() < 5 {
-        let mut buf = [0; 100];
-        match server.resume_message_reader().unwrap().read(&mut buf) {
-            Ok(len) => read.extend_from_slice(&buf[..len]),
-            Err(error) => {
-                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-                pauses += 1;
-            }
-        }
-    }
-    assert_eq!(read, b"hello");
-    assert!(pauses >= 10);
 }
 
 #[test]

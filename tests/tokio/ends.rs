@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use framewire::tokio::WebSocket;
 use framewire::{CloseCode, Config, ErrorKind, Opcode};
+use support::peer::ScriptedPeer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::time::timeout;
 
@@ -174,4 +175,18 @@ async fn shutdown_ends_in_time_where_the_peer_always_has_more() {
             .unwrap()
             .clean
     );
+}
+
+#[tokio::test]
+async fn an_abort_holds_when_the_halves_are_one_again() {
+    let peer = ScriptedPeer::saying([frame(0x81, b"unread")]);
+    let server = WebSocket::server(peer.clone(), Config::default()).unwrap();
+    let (reader, writer) = server.split();
+    writer.abort();
+    let mut server = reader.reunite(writer).unwrap();
+    let error = server.next_message().await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::ConnectionLost));
+    let error = server.write_message(Opcode::Text, b"x").await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error:?}");
+    assert_eq!(peer.written(), b"");
 }

@@ -174,7 +174,6 @@ async fn stream_that_fails_ends_after_the_error() {
     assert!(server.is_terminated());
 }
 
-/// A sink that is always ready would hold all of what it is fed.
 #[tokio::test]
 async fn close_of_the_sink_of_a_lost_connection_sends_nothing() {
     let peer = ScriptedPeer::new([]);
@@ -196,6 +195,7 @@ async fn close_of_the_sink_of_a_lost_connection_sends_nothing() {
     assert_eq!(peer.written(), b"");
 }
 
+/// A sink that is always ready would hold all of what it is fed.
 #[tokio::test]
 async fn sink_waits_when_its_buffer_is_full() {
     let (stream, mut peer) = duplex(1000);

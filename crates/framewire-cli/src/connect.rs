@@ -19,6 +19,7 @@ use std::time::Duration;
 use framewire::blocking::{KeepAliveEnd, ReadHalf, WriteHalf};
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Connector;
+use framewire::protocol::Role;
 use framewire::upgrade::{Dialer, Limits, Proxy, Stream};
 use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Socket as _, WebSocket};
 use http::HeaderValue;
@@ -31,7 +32,7 @@ use crate::{Failure, note, tls};
 
 /// Talks to a server until one of both closes the connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let websocket = open(options)?;
+    let (websocket, place) = open(options)?;
     let printer = Printer::new(options.binary.as_deref()).map_err(Failure::NoConnection)?;
     let (reader, writer) = websocket
         .split()
@@ -40,7 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let (events, happened) = mpsc::channel();
     stop_on_signals(events.clone())?;
     if !options.quiet {
-        note(format_args!("connected to {}", options.url));
+        note(format_args!("connected to {place}"));
     }
     conversation.send_input(writer.clone(), events.clone());
     let (wait, timeout) = (options.wait, options.close_timeout);
@@ -72,18 +73,27 @@ struct Conversation {
     trouble: OnceLock<String>,
 }
 
-fn open(options: &Options) -> Result<WebSocket<Stream>, Failure> {
+/// Connects, and says where that led to.
+fn open(options: &Options) -> Result<(WebSocket<Stream>, String), Failure> {
     let mut config = Config::default();
     config.limits.message = options.max_message as u64;
     let connector = connector(options).map_err(Failure::NoConnection)?;
     let url = url::to_ascii(&options.url).map_err(Failure::NoConnection)?;
-    let websocket = framewire::connect_with(&url, &connector, config);
+    let established = connector.connect(&url);
+    let established = established.map_err(|error| refusal::failure(&error.into()))?;
+    let asked = established.request().uri();
+    let place = if asked.to_string() == url {
+        options.url.clone()
+    } else {
+        asked.to_string()
+    };
+    let websocket = WebSocket::from_established(established, Role::Client, config);
     let websocket = websocket.map_err(|error| refusal::failure(&error))?;
     let set = websocket
         .stream()
         .set_write_timeout(Some(options.write_timeout));
     set.map_err(|error| Failure::NoConnection(error.to_string()))?;
-    Ok(websocket)
+    Ok((websocket, place))
 }
 
 fn connector(options: &Options) -> Result<Connector, String> {
@@ -212,18 +222,18 @@ impl Conversation {
         self: &Arc<Self>,
         writer: WriteHalf<S>,
         happened: Receiver<Event>,
-        wait: Option<Duration>,
+        wait: Duration,
         timeout: Duration,
     ) {
         let this = Arc::clone(self);
         thread::spawn(move || {
-            match (happened.recv(), wait) {
-                (Ok(Event::InputEnded), Some(wait)) => {
+            match happened.recv() {
+                Ok(Event::InputEnded) if !wait.is_zero() => {
                     // Any other reason ends it sooner.
                     let _ = happened.recv_timeout(wait);
                 }
-                (Ok(_), _) => {}
-                (Err(_), _) => return,
+                Ok(_) => {}
+                Err(_) => return,
             }
             let closer = writer.clone();
             // It waits for a server that takes nothing.

@@ -11,6 +11,14 @@ pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// As [`parse_seconds`], where 0 has a meaning too.
+pub(crate) fn parse_seconds_or_none(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(0.0) => Ok(Duration::ZERO),
+        _ => parse_seconds(text),
+    }
+}
+
 /// Longer than anybody waits, and within what clocks can tell.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 

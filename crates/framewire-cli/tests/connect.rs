@@ -354,7 +354,9 @@ fn redirects_are_followed_as_often_as_is_asked_for() {
     let mut client = Client::start(&url, &options);
     client.say(b"hello\n");
     assert_eq!(client.line(), "hello\n");
-    assert_eq!(client.end_of_input().0, 0);
+    let (code, _, notes) = client.end_of_input();
+    assert_eq!(code, 0, "{notes}");
+    assert!(notes.contains(&format!("connected to {end}")), "{notes}");
     assert!(asked.join().unwrap().contains("secret"));
     let (headers, _) = served.join().unwrap();
     for name in ["authorization", "cookie"] {

@@ -28,8 +28,8 @@ pub enum ErrorKind {
     Violation(Violation),
     /// The connection was closed, by either end.
     Closed(Closed),
-    /// The stream ended without a Close frame (1006), or an earlier read of it failed: every call says so
-    /// from then on.
+    /// The stream ended without a Close frame (1006), or an earlier read of it failed. From then on every
+    /// call that reads, or begins to send something, says so.
     ConnectionLost,
     /// The stream failed. Where that [would block](Error::is_would_block), nothing is lost: the same
     /// call goes on.
@@ -72,7 +72,8 @@ pub enum TryFeedError<P> {
 /// is told: by reads, writes, both halves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// The Close frame that this end sent, or is about to send; `None` where there is none yet.
+    /// The Close frame that this end sent, or is about to send, also where the stream failed then; `None`
+    /// where there is none yet.
     pub local: Option<Close>,
     /// The Close frame that the peer sent; `None` as long as none was received.
     pub peer: Option<Close>,
@@ -309,7 +310,7 @@ impl Closed {
     }
 }
 
-/// `closed by this end with 4000: lunch; the peer answered with 4001`.
+/// `closed by this end with 4000: lunch; the peer with 4001`.
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (by, first, other, answer) = match self.by {
@@ -325,7 +326,7 @@ impl fmt::Display for Closed {
             (Some(first), Some(answer))
                 if answer.code != first.code || !answer.reason.is_empty() =>
             {
-                write!(f, "; {other} answered with {answer}")
+                write!(f, "; {other} with {answer}")
             }
             _ => Ok(()),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use http::{HeaderName, HeaderValue};
 
-use crate::seconds::parse_seconds;
+use crate::seconds::{parse_seconds, parse_seconds_or_none};
 use crate::size::parse_bytes;
 
 /// Send lines as text messages, and print the messages that come back.
@@ -94,8 +94,8 @@ pub(crate) struct Options {
 
     /// Stay this long after the end of the input, for answers that are slow, before closing the
     /// connection; Ctrl-C closes it at once
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    pub(crate) wait: Option<Duration>,
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = parse_seconds_or_none)]
+    pub(crate) wait: Duration,
 
     /// How long the server may send nothing before it answers the close
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]

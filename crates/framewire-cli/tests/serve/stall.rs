@@ -17,13 +17,13 @@ with_each_engine! {
     one_that_takes_nothing_is_ended_and_others_are_served,
     one_that_takes_nothing_and_sends_nothing_more_is_ended,
     one_that_takes_a_little_at_a_time_is_not_ended,
-    one_that_floods_and_never_reads_is_ended_within_twice_the_limit,
+    one_that_floods_and_never_reads_is_ended_soon_after_the_limit,
 }
 
 /// What the system buffers does not put it off.
-fn one_that_floods_and_never_reads_is_ended_within_twice_the_limit(engine: Engine) {
-    let limit = Duration::from_secs(2);
-    let server = Server::start(engine, &["--write-timeout", "2"]);
+fn one_that_floods_and_never_reads_is_ended_soon_after_the_limit(engine: Engine) {
+    let limit = Duration::from_secs(4);
+    let server = Server::start(engine, &["--write-timeout", "4"]);
     let mut stream = server.connect_raw();
     stream.set_write_timeout(Some(2 * limit)).unwrap();
     let message = frame(&vec![7; 64 << 10]);
@@ -32,7 +32,7 @@ fn one_that_floods_and_never_reads_is_ended_within_twice_the_limit(engine: Engin
         assert!(started.elapsed() < 2 * limit, "it goes on");
     }
     let waited = started.elapsed();
-    assert!((limit..2 * limit).contains(&waited), "{waited:?}");
+    assert!((limit..limit * 3 / 2).contains(&waited), "{waited:?}");
 }
 
 fn one_that_takes_nothing_and_sends_nothing_more_is_ended(engine: Engine) {

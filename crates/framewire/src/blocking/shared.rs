@@ -78,6 +78,10 @@ impl<S> Shared<S> {
         &self.exchange
     }
 
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Acquire)
+    }
+
     pub(super) fn into_exchange(self) -> Exchange<S> {
         self.exchange
     }
@@ -111,7 +115,7 @@ impl<S: Duplicate> Transport for Link<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buf);
         // How a stream ends that was shut down under the read is not what happened.
-        if !matches!(read, Ok(1..)) && self.shared.aborted.load(Ordering::Acquire) {
+        if !matches!(read, Ok(1..)) && self.shared.is_aborted() {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         read
@@ -122,7 +126,7 @@ impl<S: Duplicate> Transport for Link<S> {
     }
 
     fn is_aborted(&self) -> bool {
-        self.shared.aborted.load(Ordering::Acquire)
+        self.shared.is_aborted()
     }
 
     fn settle(&mut self) {

@@ -16,6 +16,9 @@ impl<S: Socket> WebSocket<S> {
     /// The stream's time-outs are used for that, and put back at the end. On a non-blocking
     /// stream this fails with `WouldBlock`: call it again when the stream is ready.
     ///
+    /// A peer that sends no Close frame is no error: where the stream ends without one, or had ended
+    /// before, and where the time is over, [`Shutdown::code`] is 1006.
+    ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream fails before the peer's Close frame
     /// is there.

@@ -8,7 +8,7 @@ use super::{
     CloseReply, Frame, MessageReader, MessageWriter, PingReply, PreparedMessage, WebSocket, Writer,
 };
 use crate::Duplicate;
-use crate::connection::{Access as _, Reader, close_payload};
+use crate::connection::{Access as _, Reader, abort, close_payload};
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::Message;
@@ -156,10 +156,12 @@ impl<S: Duplicate> ReadHalf<S> {
         }
         drop(self.link);
         let shared = Arc::into_inner(write_half.shared).expect("of two, one was dropped");
-        Ok(WebSocket {
-            reader: self.reader,
-            writer: shared.into_exchange().into_writer(),
-        })
+        let is_aborted = shared.is_aborted();
+        let (mut reader, mut writer) = (self.reader, shared.into_exchange().into_writer());
+        if is_aborted {
+            abort(&mut reader, &mut writer);
+        }
+        Ok(WebSocket { reader, writer })
     }
 }
 

@@ -10,13 +10,15 @@ impl<S: Write> Writer<S> {
     /// Sends a message in one frame. Blocks until the stream took it.
     ///
     /// One system call, together with everything that was fed before; a client masks a payload
-    /// over the chunk size in pieces of that size, one call each. A message that is compressed, and
+    /// over the chunk size in pieces as long as the write buffer, one call each. A message that is compressed, and
     /// then still over [`Config::write_buffer`](crate::Config::write_buffer), leaves in fragments of about that size, one call
     /// each. Allocates nothing once the write buffer has its size.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`](crate::ErrorKind::Send) and nothing was sent; [`ErrorKind::Io`](crate::ErrorKind::Io); [`ErrorKind::Closed`](crate::ErrorKind::Closed). Where the
-    /// compression engine or the source of masking keys fails between two fragments, the message
+    /// [`ErrorKind::Send`](crate::ErrorKind::Send) and nothing was sent;
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io), which is final unless it
+    /// [would block](crate::Error::is_would_block), as a frame may be cut off;
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Where the compression engine or the source of masking keys fails between two fragments, the message
     /// cannot be finished: close the connection.
     pub fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.write_message_ext(opcode, Rsv::NONE, payload)

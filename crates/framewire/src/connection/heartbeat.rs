@@ -157,11 +157,24 @@ impl Heartbeat {
         });
     }
 
-    /// Notes that a Ping could not be sent, unless it will be.
+    /// Notes that a Ping could not be sent, unless it will be. After the end of the connection, which the
+    /// reading half tells by itself, none can.
     pub(crate) fn fail(&self, error: Error) {
-        if !error.is_would_block() {
-            self.update(|beat| beat.failed = Some(error));
+        if error.is_would_block() {
+            return;
         }
+        let has_ended = match error.kind() {
+            ErrorKind::ConnectionLost => true,
+            ErrorKind::Closed(closed) => closed.peer.is_some(),
+            _ => false,
+        };
+        self.update(|beat| {
+            if has_ended {
+                beat.ended = true;
+            } else {
+                beat.failed = Some(error);
+            }
+        });
     }
 
     /// Ends the keep-alive that is under way, and any later one.
@@ -192,12 +205,11 @@ impl Beat {
         if self.stopped || self.calls != pulse.call {
             return Next::End(KeepAliveEnd::Stopped);
         }
-        // Before a failure, which may be that a connection takes nothing after its end.
-        if self.ended {
-            return Next::End(KeepAliveEnd::Ended);
-        }
         if let Some(error) = self.failed.take() {
             return Next::End(KeepAliveEnd::WriteFailed(error));
+        }
+        if self.ended {
+            return Next::End(KeepAliveEnd::Ended);
         }
         let oldest = self.unanswered.front();
         let deadline = oldest.map(|&(_, sent)| after(sent, pulse.pong_deadline));
@@ -218,14 +230,29 @@ const MAX_UNANSWERED: usize = 64;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::error::{Close, Closed};
 
-    #[test]
-    fn a_ping_that_fails_after_the_end_of_the_connection_is_its_end() {
+    fn end_after(failure: ErrorKind) -> KeepAliveEnd {
         let heartbeat = Heartbeat::new(Instant::now);
         let pulse = heartbeat.begin(Duration::MAX, Duration::MAX).unwrap();
-        heartbeat.fail(ErrorKind::ConnectionLost.into());
-        heartbeat.end();
-        let end = heartbeat.wait(&pulse);
-        assert!(matches!(end, Some(KeepAliveEnd::Ended)), "{end:?}");
+        heartbeat.fail(failure.into());
+        heartbeat.wait(&pulse).unwrap()
+    }
+
+    #[test]
+    fn a_ping_that_fails_as_the_connection_has_ended_is_its_end() {
+        let mut closed = None;
+        Closed::send(&mut closed, Close::of(b""));
+        let closed_here = ErrorKind::Closed((**closed.as_ref().unwrap()).clone());
+        let end = end_after(closed_here);
+        assert!(matches!(end, KeepAliveEnd::WriteFailed(_)), "{end:?}");
+        Closed::receive(&mut closed, Close::of(b""));
+        for failure in [
+            ErrorKind::Closed(*closed.unwrap()),
+            ErrorKind::ConnectionLost,
+        ] {
+            let end = end_after(failure);
+            assert!(matches!(end, KeepAliveEnd::Ended), "{end:?}");
+        }
     }
 }

@@ -74,6 +74,6 @@ impl Reader {
 }
 
 const SCRATCH: usize = 4 << 10;
-/// Of how many bytes that come without a pause nothing may come out: a peer that has something to say
-/// needs some hundred at most, and one that sends empty blocks for ever would keep a read busy for as long.
+/// Of how many bytes in a row nothing may come out: a peer that has something to say needs some hundred at
+/// most, and one that sends empty blocks for ever would keep a read busy for as long.
 const MOST_FRUITLESS: u64 = 64 << 10;

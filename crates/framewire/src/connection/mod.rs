@@ -38,11 +38,11 @@ pub use heartbeat::KeepAliveEnd;
 pub(crate) use heartbeat::Next;
 pub(crate) use message_writer::Access;
 pub use message_writer::MessageWriter;
-pub(crate) use open::open;
 #[cfg(feature = "handshake")]
 pub(crate) use open::open_established;
 #[cfg(feature = "deflate")]
 pub(crate) use open::set_deflate;
+pub(crate) use open::{abort, open};
 pub use pool::BufferPool;
 pub(crate) use pool::Buffers;
 pub use prepared::PreparedMessage;

@@ -1,5 +1,7 @@
 //! A connection over a stream on which the handshake is done.
 
+use std::io::{self, Write};
+
 use super::{Buffers, Config, Reader, Writer};
 use crate::error::Error;
 use crate::frame::os_key;
@@ -40,6 +42,12 @@ pub(crate) fn open_established<S>(
         set_deflate(&mut reader, &mut writer, &negotiated);
     }
     Ok((reader, writer))
+}
+
+/// Ends a connection that this end has aborted while it was split.
+pub(crate) fn abort<S: Write>(reader: &mut Reader, writer: &mut Writer<S>) {
+    reader.abort();
+    writer.fail(io::ErrorKind::ConnectionAborted.into());
 }
 
 /// Compresses messages both ways from now on.

@@ -47,7 +47,7 @@ pub(crate) struct Apart {
     /// What was read of a compressed message that is streamed, and not yet decompressed.
     #[cfg(feature = "deflate")]
     pub(crate) compressed: Option<CompressedPiece>,
-    /// How many bytes of it gave nothing, without a pause.
+    /// How many bytes of it in a row gave nothing.
     #[cfg(feature = "deflate")]
     pub(crate) fruitless: u64,
 }
@@ -151,6 +151,11 @@ impl Reader {
     #[cfg(feature = "futures")]
     pub(crate) fn has_told_end(&self) -> bool {
         self.apart.told_end
+    }
+
+    /// Gives nothing any more: this end has aborted the connection.
+    pub(crate) fn abort(&mut self) {
+        self.apart.ended = Some(Box::new(Ended::Lost));
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -598,9 +603,8 @@ impl Reader {
         self.apart.ended = Some(Box::new(Ended::Lost));
         #[cfg(feature = "deflate")]
         self.receiver.end();
-        // First, so that a heartbeat is told that, and not that its Ping failed.
-        transport.note_end();
         transport.reply(Reply::Lost);
+        transport.note_end();
     }
 
     pub(crate) fn check_ended(&self, transport: &mut impl Transport) -> Result<(), Error> {

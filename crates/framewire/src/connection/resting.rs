@@ -24,10 +24,6 @@ impl Reader {
 
     /// A read has to wait: memory that nothing is held in is not needed meanwhile.
     pub(super) fn note_wait(&mut self) {
-        #[cfg(feature = "deflate")]
-        {
-            self.apart.fruitless = 0;
-        }
         if self.apart.buffers.are_pooled() {
             self.give_message_memory();
         } else if self.is_at_rest() {

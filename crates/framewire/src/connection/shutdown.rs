@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use super::{Reader, Transport, Writer};
-use crate::error::{Closed, Error, ErrorKind, Side, lasting, would_block};
+use crate::error::{Close, Closed, Error, ErrorKind, Side, lasting, would_block};
 use crate::frame::CloseCode;
 use crate::protocol::Role;
 
@@ -37,7 +37,7 @@ pub(crate) fn shut_down(
     reader: &mut Reader,
     closing: &mut impl Closing,
 ) -> Result<Shutdown, Error> {
-    closing.writer().queue_normal_close()?;
+    closing.writer().queue_normal_close();
     let by = closing.closed().map_or(Side::Local, |closed| closed.by);
     let mut closed = reader.discard(closing);
     closing.settle();
@@ -67,6 +67,15 @@ pub(crate) fn shut_down(
         Err(error) => match (failure, error.kind()) {
             (Some(failure), _) => Err(lasting(failure.into()).into()),
             (None, ErrorKind::Io(_)) if !error.is_would_block() => Err(error),
+            (None, ErrorKind::Violation(violation)) => {
+                let Close { code, reason } = Close::of_violation(violation);
+                Ok(Shutdown {
+                    code,
+                    reason,
+                    by,
+                    clean: false,
+                })
+            }
             _ => Ok(Shutdown {
                 code: error.close_code().unwrap_or(CloseCode::ABNORMAL),
                 reason: String::new(),

@@ -250,14 +250,12 @@ impl<S: Write> Writer<S> {
         }
     }
 
-    /// Lets a Close frame with 1000 be the last thing sent, unless one is already.
-    pub(crate) fn queue_normal_close(&mut self) -> Result<(), Error> {
-        if self.lost && !self.sender.is_closing() {
-            return Err(ErrorKind::ConnectionLost.into());
+    /// Lets a Close frame with 1000 be the last thing sent, unless one is already, or nothing can be sent.
+    pub(crate) fn queue_normal_close(&mut self) {
+        if !self.lost {
+            let payload = ControlPayload::close(CloseCode::NORMAL, "");
+            self.queue_close(payload.unwrap_or(ControlPayload::EMPTY));
         }
-        let payload = ControlPayload::close(CloseCode::NORMAL, "");
-        self.queue_close(payload.unwrap_or(ControlPayload::EMPTY));
-        Ok(())
     }
 
     /// Moves the pending reply, if any, into the write buffer where that has room.

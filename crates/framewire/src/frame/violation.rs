@@ -55,7 +55,7 @@ pub enum Violation {
         /// The most that was allowed.
         limit: u64,
     },
-    /// A compressed message that is read as a stream, and of which so many bytes without a pause
+    /// A compressed message that is read as a stream, and of which so many bytes in a row
     /// decompressed to nothing.
     CompressedToNothing {
         /// The most that was allowed.

@@ -54,7 +54,8 @@ impl Acceptor {
     /// Lets in pages of exactly these origins (`https://example.com`, `http://localhost:8080`),
     /// and not of others; replaces same origin, the default.
     ///
-    /// Scheme, host and port are compared, hosts without case, a missing port being the scheme's.
+    /// Scheme, host and port are compared, hosts without case, a missing port being the scheme's,
+    /// and `ws` is `http` and `wss` `https`.
     /// Requests without `Origin` are let in. To name the origins is also a defence against DNS
     /// rebinding, where a hostile page's own host is made to point here.
     ///
@@ -105,6 +106,9 @@ impl Acceptor {
     }
 
     /// Adds a header to every 101, and to the 200 of HTTP/2.
+    ///
+    /// Its name is spelled as usual on the wire, each word with a capital (`X-My-Id`) and those that a
+    /// standard spells otherwise as there (`DNT`): a [`HeaderName`] has no case.
     ///
     /// Fails with [`ErrorKind::InvalidArgument`] for one that the handshake sets or that has no
     /// place in it: `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`,

@@ -63,6 +63,9 @@ impl Connector {
 
     /// Adds a header to every request: `Authorization`, `Cookie`, ….
     ///
+    /// Its name is spelled as usual on the wire, each word with a capital (`X-My-Id`) and those that a
+    /// standard spells otherwise as there (`DNT`): a [`HeaderName`] has no case.
+    ///
     /// Fails with [`ErrorKind::InvalidArgument`] for one that the handshake sets or that has no
     /// place in it: `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`,
     /// `Content-Length`, `Transfer-Encoding`.
@@ -233,7 +236,8 @@ impl Connector {
             return Some((ErrorKind::Redirect, String::new()));
         }
         if followed == self.redirects {
-            let why = format!(", over the limit of {followed} redirects");
+            let s = if followed == 1 { "" } else { "s" };
+            let why = format!(", over the limit of {followed} redirect{s}");
             return Some((ErrorKind::TooManyRedirects, why));
         }
         if is_secure(asked) == Some(true) && is_secure(target) != Some(true) {
@@ -302,7 +306,7 @@ impl Connector {
 
     /// A request for a `ws` or `wss` URI (RFC 6455 3), with a key of its own (RFC 6455 4.1).
     ///
-    /// Path and query are percent-encoded as UTF-8 where they have to be, as browsers do; what is
+    /// Path and query are percent-encoded as UTF-8 where they have to be, a backslash too; what is
     /// encoded already stays. A host that is not ASCII has to be given in punycode.
     ///
     /// Does no I/O but asking the operating system for entropy. Fails with

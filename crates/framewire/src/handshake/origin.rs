@@ -80,7 +80,12 @@ impl Origin {
         if !is_scheme {
             return None;
         }
-        let scheme = scheme.to_ascii_lowercase();
+        let scheme = match scheme.to_ascii_lowercase() {
+            // No page has a scheme of WebSocket, but some clients send what they connect to.
+            scheme if scheme == "ws" => "http".to_owned(),
+            scheme if scheme == "wss" => "https".to_owned(),
+            scheme => scheme,
+        };
         let (host, port) = split_authority(authority)?;
         let port = port.or_else(|| default_port(&scheme));
         Some(Self { scheme, host, port })
@@ -92,9 +97,8 @@ impl Origin {
     /// port has the default port of the origin's scheme.
     fn is_of_host(&self, host: Option<&str>, secure: Option<bool>) -> bool {
         let is_secure = match &*self.scheme {
-            // No page has a scheme of WebSocket, but some clients send what they connect to.
-            "http" | "ws" => false,
-            "https" | "wss" => true,
+            "http" => false,
+            "https" => true,
             // No other scheme's pages come from a server at all.
             _ => return false,
         };
@@ -114,8 +118,8 @@ fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
 
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
-        "http" | "ws" => Some(80),
-        "https" | "wss" => Some(443),
+        "http" => Some(80),
+        "https" => Some(443),
         _ => None,
     }
 }

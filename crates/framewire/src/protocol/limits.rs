@@ -21,8 +21,8 @@ pub struct Limits {
     pub message: u64,
     /// The most bytes of frames in one message that is compressed (RFC 7692), however few they decompress
     /// to. Default: `None`, which is 64 KiB over twice `message`, and no bound for messages that are read
-    /// as a stream; a bound that is set holds for those too. Of a streamed message the front ends take 64 KiB
-    /// that decompress to nothing, whatever is set; where a read has to wait, they count anew.
+    /// as a stream; a bound that is set holds for those too. Of a streamed message the front ends take
+    /// 64 KiB in a row that decompress to nothing, whatever is set.
     pub compressed: Option<NonZeroU64>,
     /// The most bytes in one data frame, however it is read. Default: 2^63 − 1, what a header can
     /// say.

@@ -150,6 +150,10 @@ impl<S> Shared<S> {
         self.stream.taken.load(Ordering::Relaxed)
     }
 
+    pub(super) fn is_aborted(&self) -> bool {
+        self.stream.check().is_err()
+    }
+
     /// Fails whatever either half does next, and wakes whoever waits.
     pub(super) fn abort(&self) {
         self.stream.aborted.store(true, Ordering::Release);
@@ -362,7 +366,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Link<S> {
     }
 
     fn is_aborted(&self) -> bool {
-        self.shared.stream.check().is_err()
+        self.shared.is_aborted()
     }
 
     fn settle(&mut self) {

@@ -20,6 +20,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// the server to end the stream. Takes `deadline` at most; [`Duration::MAX`] is for ever, and
     /// needs no timer of tokio's. Cancelled, it can be called again.
     ///
+    /// A peer that sends no Close frame is no error: where the stream ends without one, or had ended
+    /// before, and where the time is over, [`Shutdown::code`] is 1006.
+    ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream fails before the peer's Close frame
     /// is there.

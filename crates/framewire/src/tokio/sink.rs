@@ -191,7 +191,10 @@ fn take_if_ready<S: Write>(
 }
 
 fn close_normally<S: Write>(writer: &mut connection::Writer<S>) -> Result<(), Error> {
-    writer.queue_normal_close()?;
+    if !writer.has_sent_close() {
+        writer.check_open()?;
+        writer.queue_normal_close();
+    }
     writer.write_all_out()?;
     if writer.has_pending_output() && writer.frame_under_way().is_some() {
         // Somebody else's frame has to end first.

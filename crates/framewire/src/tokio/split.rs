@@ -166,10 +166,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
         let shared = Arc::clone(&write_half.shared);
         drop(write_half);
         let shared = Arc::into_inner(shared).expect("of two, one was dropped");
-        Ok(WebSocket {
-            reader: self.reader,
-            writer: Writer::new(shared.into_writer()),
-        })
+        let is_aborted = shared.is_aborted();
+        let (mut reader, mut writer) = (self.reader, shared.into_writer());
+        if is_aborted {
+            connection::abort(&mut reader, &mut writer);
+        }
+        let writer = Writer::new(writer);
+        Ok(WebSocket { reader, writer })
     }
 }
 

@@ -66,7 +66,7 @@ impl<S> Writer<S> {
         self.core.buffered()
     }
 
-    /// How the connection was closed, once this end has sent its Close frame.
+    /// How the connection was closed, once either end has sent its Close frame.
     #[must_use]
     pub fn closed(&self) -> Option<&Closed> {
         self.core.closed()
@@ -77,7 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// Sends a message in one frame. Waits until the stream took it.
     ///
     /// One system call, together with everything that was fed before; a client masks a payload
-    /// over the chunk size in pieces of that size, one call each. A message that is compressed, and
+    /// over the chunk size in pieces as long as the write buffer, one call each. A message that is compressed, and
     /// then still over [`Config::write_buffer`](crate::Config::write_buffer), leaves in fragments of
     /// about that size, one call each. Allocates nothing once the buffers have their size.
     ///
@@ -86,8 +86,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// # Errors
     /// [`ErrorKind::Send`](crate::ErrorKind::Send) and nothing was sent;
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io); [`ErrorKind::Closed`](crate::ErrorKind::Closed).
-    /// Where the compression engine or the source of masking keys fails between two fragments, the
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io), which is final, as a frame may be cut off;
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Where the compression engine or the source of masking keys fails between two fragments, the
     /// message cannot be finished: close the connection.
     pub async fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.write_message_ext(opcode, Rsv::NONE, payload).await
