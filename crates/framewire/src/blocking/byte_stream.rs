@@ -36,8 +36,8 @@ impl<S> ByteStream<S> {
 
 impl<S: Read + Write> Read for ByteStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let WebSocket { reader, writer } = &mut self.websocket;
-        Ok(read_bytes(reader, writer, buf)?)
+        let WebSocket { inbound, writer } = &mut self.websocket;
+        Ok(read_bytes(inbound, writer, buf)?)
     }
 }
 
@@ -46,7 +46,7 @@ impl<S: Read + Write> Write for ByteStream<S> {
         if buf.is_empty() {
             return Ok(0);
         }
-        let len = buf.len().min(self.websocket.writer().chunk_size());
+        let len = buf.len().min(self.websocket.writer().outbound.chunk_size());
         self.websocket.feed_message(Opcode::Binary, &buf[..len])?;
         Ok(len)
     }

@@ -89,7 +89,7 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
-        let (reader, writer) = open_established(established, role, &config, Buffers::Kept)?;
-        Ok(Self { reader, writer })
+        let sides = open_established(established, role, &config, Buffers::Kept)?;
+        Ok(Self::of(sides))
     }
 }

@@ -2,8 +2,7 @@
 
 use std::io::{self, Read};
 
-use crate::connection::Reader;
-use crate::connection::Transport;
+use crate::connection::{Inbound, Transport, read, read_stream};
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
 
@@ -19,27 +18,27 @@ use crate::frame::{Opcode, Rsv};
 /// `TimedOut` are the stream's own and lose nothing.
 #[derive(Debug)]
 pub struct MessageReader<'a, T> {
-    reader: &'a mut Reader,
+    inbound: &'a mut Inbound,
     transport: &'a mut T,
     opcode: Opcode,
     rsv: Rsv,
 }
 
 impl<'a, T: Transport> MessageReader<'a, T> {
-    pub(super) fn begin(reader: &'a mut Reader, transport: &'a mut T) -> Result<Self, Error> {
-        let (opcode, rsv) = reader.begin_stream(transport)?;
+    pub(super) fn begin(inbound: &'a mut Inbound, transport: &'a mut T) -> Result<Self, Error> {
+        let (opcode, rsv) = read(inbound, transport, Inbound::begin_stream)?;
         Ok(Self {
-            reader,
+            inbound,
             transport,
             opcode,
             rsv,
         })
     }
 
-    pub(super) fn resume(reader: &'a mut Reader, transport: &'a mut T) -> Option<Self> {
-        let (opcode, rsv) = reader.streamed()?;
+    pub(super) fn resume(inbound: &'a mut Inbound, transport: &'a mut T) -> Option<Self> {
+        let (opcode, rsv) = inbound.streamed()?;
         Some(Self {
-            reader,
+            inbound,
             transport,
             opcode,
             rsv,
@@ -61,6 +60,6 @@ impl<'a, T: Transport> MessageReader<'a, T> {
 
 impl<T: Transport> Read for MessageReader<'_, T> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.reader.read_stream(buf, self.transport)?)
+        Ok(read_stream(self.inbound, self.transport, buf)?)
     }
 }

@@ -1,11 +1,62 @@
-//! Writing a message in pieces, as calls that block for as long as the stream does.
+//! A message that is written in pieces.
 
 use std::io::{self, Read, Write};
+use std::mem;
 
-use crate::connection::{Access, MessageWriter, Writer};
-use crate::error::Error;
+use super::Writer;
+use crate::connection::{Buffers, Drive as _, Fragment, Next, Outbound};
+use crate::error::{Error, ErrorKind};
+use crate::frame::{Opcode, Rsv};
+
+/// Writes one message in fragments of the connection's chunk size.
+///
+/// Holds one chunk and sends it when more is known to follow, so that the last fragment carries
+/// FIN. [`flush`](Write::flush) sends what there is at once; the message then ends with an empty
+/// frame unless more is written.
+///
+/// Dropped without [`finish`](Self::finish) the message stays open, and
+/// [`resume_message_writer`](Writer::resume_message_writer) goes on with it.
+#[derive(Debug)]
+pub struct MessageWriter<A: Access> {
+    access: A,
+    /// The writer's own, borrowed for as long as this lives.
+    fragment: Fragment,
+}
+
+/// Access to the writing side: it is owned, or shared with other threads.
+pub trait Access {
+    /// What is written to.
+    type Stream: Write;
+
+    /// Has the writing side for as long as `job` lasts.
+    fn with<R>(&mut self, job: impl FnOnce(&mut Writer<Self::Stream>) -> R) -> R;
+}
+
+impl<S: Write> Access for &mut Writer<S> {
+    type Stream = S;
+
+    fn with<R>(&mut self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
+        job(self)
+    }
+}
 
 impl<A: Access> MessageWriter<A> {
+    pub(super) fn open(
+        mut access: A,
+        opcode: Opcode,
+        rsv: Rsv,
+        chunk_size: Option<usize>,
+    ) -> Result<Self, Error> {
+        let open = |outbound: &mut Outbound| outbound.open_message(opcode, rsv, chunk_size);
+        let fragment = access.with(|writer| open(&mut writer.outbound))?;
+        Ok(Self { access, fragment })
+    }
+
+    pub(super) fn resume(mut access: A) -> Option<Self> {
+        let fragment = access.with(|writer| writer.outbound.resume_message())?;
+        Some(Self { access, fragment })
+    }
+
     /// Ends the message: its last fragment goes out with FIN, and everything is flushed. Returns
     /// the number of bytes in the message.
     ///
@@ -14,9 +65,13 @@ impl<A: Access> MessageWriter<A> {
     /// this was dropped. [`ErrorKind::Send`](crate::ErrorKind::Send) where a text ends inside a
     /// character: the message cannot be finished, close the connection.
     pub fn finish(mut self) -> Result<u64, Error> {
-        let len = self.end()?;
-        self.access.with(Writer::flush_taken)?;
-        Ok(len)
+        self.send_all(Fragment::finish)?;
+        let fragment = &mut self.fragment;
+        self.access.with(|writer| {
+            let len = fragment.close(&mut writer.outbound);
+            writer.flush_staged()?;
+            Ok(len)
+        })
     }
 
     /// Sends what a reader gives until its end, and ends the message as [`finish`](Self::finish)
@@ -26,8 +81,58 @@ impl<A: Access> MessageWriter<A> {
     /// [`ErrorKind::Source`](crate::ErrorKind::Source) where the reader fails; else those of
     /// `finish`.
     pub fn finish_from(mut self, mut reader: impl Read) -> Result<u64, Error> {
-        self.pull(&mut reader)?;
+        let buffers = self.access.with(|writer| writer.outbound.buffers().clone());
+        while self.pull(&mut reader, &buffers)? > 0 {}
         self.finish()
+    }
+
+    /// Takes what one read gives.
+    fn pull(&mut self, reader: &mut impl Read, buffers: &Buffers) -> Result<usize, Error> {
+        self.send_all(Fragment::make_room)?;
+        loop {
+            match reader.read(self.fragment.source_room(buffers)) {
+                Ok(len) => {
+                    self.fragment.source_filled(len);
+                    return Ok(len);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(ErrorKind::Source(error).into()),
+            }
+        }
+    }
+
+    /// Sends fragments until the step is done, or the last one is sent.
+    fn send_all(
+        &mut self,
+        step: impl Fn(&mut Fragment, &mut Outbound) -> Result<Next, Error>,
+    ) -> Result<(), Error> {
+        let fragment = &mut self.fragment;
+        loop {
+            let next = self.access.with(|writer| {
+                let next = step(fragment, &mut writer.outbound)?;
+                if let Next::Send { fin } = next {
+                    writer.send_fragment(fragment, fin)?;
+                }
+                Ok::<_, Error>(next)
+            })?;
+            if next != (Next::Send { fin: false }) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes some of what comes next, and something of anything.
+    fn push(&mut self, input: &[u8]) -> Result<usize, Error> {
+        loop {
+            self.send_all(Fragment::make_room)?;
+            let fragment = &mut self.fragment;
+            let taken = self
+                .access
+                .with(|writer| fragment.take(&mut writer.outbound, input))?;
+            if taken > 0 || input.is_empty() {
+                return Ok(taken);
+            }
+        }
     }
 }
 
@@ -37,6 +142,15 @@ impl<A: Access> Write for MessageWriter<A> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(self.push_out()?)
+        self.send_all(Fragment::flush)?;
+        Ok(self.access.with(Writer::flush)?)
+    }
+}
+
+impl<A: Access> Drop for MessageWriter<A> {
+    fn drop(&mut self) {
+        let fragment = mem::take(&mut self.fragment);
+        self.access
+            .with(|writer| writer.outbound.put_back(fragment));
     }
 }

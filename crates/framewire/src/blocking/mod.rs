@@ -33,11 +33,12 @@ pub use byte_stream::ByteStream;
 #[cfg(feature = "handshake")]
 pub use establish::{accept, client, connect, connect_with};
 pub use message_reader::MessageReader;
+pub use message_writer::MessageWriter;
 pub use shared::{Link, SharedWriter};
 pub use split::{ReadHalf, WriteHalf};
 pub use websocket::WebSocket;
 
 pub use crate::connection::{
     BufferPool, CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, CloseReply,
-    Config, Frame, KeepAliveEnd, MessageWriter, PingReply, PreparedMessage, Shutdown, Writer,
+    Config, Frame, KeepAliveEnd, PingReply, PreparedMessage, Shutdown, Writer,
 };

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Writer;
+use super::message_writer::Access;
 use crate::Duplicate;
-use crate::connection::{Access, Exchange, Reply, Transport};
+use crate::connection::{Exchange, Replies, Reply, Transport};
 use crate::error::{Closed, Error};
 use crate::lock::atomic::{AtomicBool, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock, try_lock};
@@ -41,7 +42,7 @@ impl<S: Duplicate> Access for SharedWriter<'_, S> {
     type Stream = S;
 
     fn with<R>(&mut self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
-        self.shared.exchange.with(job)
+        job(&mut self.shared.exchange.lease())
     }
 }
 
@@ -121,29 +122,33 @@ impl<S: Duplicate> Transport for Link<S> {
         read
     }
 
-    fn reply(&mut self, reply: Reply) {
-        self.shared.exchange.reply(reply);
+    fn replies(&mut self) -> &mut dyn Replies {
+        self
+    }
+
+    fn send_waiting(&mut self) {
+        self.shared.exchange.send_waiting();
+    }
+
+    fn end(&mut self) {
+        self.shared.exchange.heartbeat.end();
     }
 
     fn is_aborted(&self) -> bool {
         self.shared.is_aborted()
     }
+}
 
-    fn settle(&mut self) {
-        self.shared.exchange.send_waiting();
+impl<S: Duplicate> Replies for Link<S> {
+    fn reply(&mut self, reply: Reply) {
+        self.shared.exchange.reply(reply);
     }
 
-    fn note_pong(&mut self, payload: &[u8]) {
+    fn pong(&mut self, payload: &[u8]) {
         self.shared.exchange.heartbeat.pong(payload);
     }
 
-    fn note_end(&mut self) {
-        self.shared.exchange.heartbeat.end();
-    }
-
-    fn hold_back(&mut self, _may: bool) {}
-
-    fn closed(&mut self) -> Option<Closed> {
+    fn closed(&self) -> Option<Closed> {
         self.shared.exchange.closed()
     }
 }

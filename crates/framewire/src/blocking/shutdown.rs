@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Shutdown, WebSocket, Writer};
-use crate::connection::{Closing, Reply, Transport, after, shut_down};
-use crate::error::{Closed, Error};
+use crate::connection::{Closing, Drive as _, Replies, Transport, after, shut_down};
+use crate::error::Error;
 use crate::{Socket, Timeouts};
 
 impl<S: Socket> WebSocket<S> {
@@ -23,9 +23,9 @@ impl<S: Socket> WebSocket<S> {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream fails before the peer's Close frame
     /// is there.
     pub fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
-        let Self { reader, writer } = self;
+        let Self { inbound, writer } = self;
         let before = Timeouts::of(writer.stream());
-        let result = shut_down(reader, &mut Timed::new(writer, deadline));
+        let result = shut_down(inbound, &mut Timed::new(writer, deadline));
         // A stream that is gone has no time-outs to put back.
         let _ = before.set_on(writer.stream());
         result
@@ -54,9 +54,9 @@ impl<'a, S: Socket> Timed<'a, S> {
 }
 
 impl<S: Socket> Closing for Timed<'_, S> {
-    type Stream = S;
+    type Drive = Writer<S>;
 
-    fn writer(&mut self) -> &mut Writer<S> {
+    fn drive(&mut self) -> &mut Writer<S> {
         self.writer
     }
 
@@ -72,16 +72,16 @@ impl<S: Socket> Transport for Timed<'_, S> {
         self.writer.stream_mut().read(buf)
     }
 
-    fn reply(&mut self, reply: Reply) {
-        self.writer.reply(reply);
+    fn replies(&mut self) -> &mut dyn Replies {
+        &mut self.writer.outbound
     }
 
     /// Each write has what is left of the time; the first is tried in any case.
-    fn settle(&mut self) {
+    fn send_waiting(&mut self) {
         while self.writer.has_pending_output() {
             let left = self.left().unwrap_or(RESOLUTION);
             if let Err(error) = self.writer.stream().set_write_timeout(Some(left)) {
-                self.writer.fail(error);
+                self.writer.outbound.fail(error);
                 return;
             }
             let waits = self.writer.write_some().unwrap_or(false);
@@ -89,20 +89,6 @@ impl<S: Socket> Transport for Timed<'_, S> {
                 return;
             }
         }
-    }
-
-    fn note_pong(&mut self, payload: &[u8]) {
-        self.writer.note_pong(payload);
-    }
-
-    fn note_end(&mut self) {
-        self.writer.note_end();
-    }
-
-    fn hold_back(&mut self, _may: bool) {}
-
-    fn closed(&mut self) -> Option<Closed> {
-        Transport::closed(self.writer)
     }
 }
 

@@ -3,12 +3,13 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use super::message_writer::Access as _;
 use super::shared::{Link, Shared, SharedWriter};
 use super::{
     CloseReply, Frame, MessageReader, MessageWriter, PingReply, PreparedMessage, WebSocket, Writer,
 };
 use crate::Duplicate;
-use crate::connection::{Access as _, Reader, abort, close_payload};
+use crate::connection::{Drive, Inbound, abort, close_payload, read, read_frame};
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::Message;
@@ -21,7 +22,7 @@ use crate::protocol::Message;
 /// such a write blocks for as long as the stream does.
 #[derive(Debug)]
 pub struct ReadHalf<S> {
-    reader: Reader,
+    inbound: Inbound,
     link: Link<S>,
 }
 
@@ -44,13 +45,13 @@ impl<S: Duplicate> WebSocket<S> {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream cannot be duplicated.
     pub fn split(self) -> Result<(ReadHalf<S>, WriteHalf<S>), Error> {
-        let Self { reader, writer } = self;
+        let Self { inbound, writer } = self;
         let link = Link::new(writer)?;
-        if reader.has_ended() {
+        if inbound.has_ended() {
             link.shared().exchange().heartbeat.end();
         }
         let shared = Arc::clone(link.shared());
-        let read_half = ReadHalf { reader, link };
+        let read_half = ReadHalf { inbound, link };
         Ok((read_half, WriteHalf { shared }))
     }
 }
@@ -61,8 +62,8 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        let found = self.reader.next_message(&mut self.link)?;
-        Ok(self.reader.lend(&found))
+        let found = read(&mut self.inbound, &mut self.link, Inbound::next_message)?;
+        Ok(self.inbound.lend(&found))
     }
 
     /// See [`WebSocket::read_message`].
@@ -78,8 +79,8 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-        let found = self.reader.next_message(&mut self.link)?;
-        Ok(self.reader.hand_over(&found, buf))
+        let found = read(&mut self.inbound, &mut self.link, Inbound::next_message)?;
+        Ok(self.inbound.hand_over(&found, buf))
     }
 
     /// See [`WebSocket::message_reader`].
@@ -87,12 +88,12 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub fn message_reader(&mut self) -> Result<MessageReader<'_, Link<S>>, Error> {
-        MessageReader::begin(&mut self.reader, &mut self.link)
+        MessageReader::begin(&mut self.inbound, &mut self.link)
     }
 
     /// See [`WebSocket::resume_message_reader`].
     pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, Link<S>>> {
-        MessageReader::resume(&mut self.reader, &mut self.link)
+        MessageReader::resume(&mut self.inbound, &mut self.link)
     }
 
     /// See [`WebSocket::read_header`].
@@ -100,7 +101,7 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub fn read_header(&mut self) -> Result<Header, Error> {
-        self.reader.read_header(&mut self.link)
+        read(&mut self.inbound, &mut self.link, Inbound::read_header)
     }
 
     /// See [`WebSocket::read_frame`].
@@ -108,17 +109,18 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-        self.reader.read_frame(buf, &mut self.link)
+        let header = read_frame(&mut self.inbound, &mut self.link, buf)?;
+        Ok(Frame::read(header, buf))
     }
 
     /// See [`WebSocket::on_ping`].
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
-        self.reader.handlers_mut().ping = Some(Box::new(handler));
+        self.inbound.handlers_mut().ping = Some(Box::new(handler));
     }
 
     /// See [`WebSocket::on_pong`].
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
-        self.reader.handlers_mut().pong = Some(Box::new(handler));
+        self.inbound.handlers_mut().pong = Some(Box::new(handler));
     }
 
     /// See [`WebSocket::on_close`].
@@ -126,7 +128,7 @@ impl<S: Duplicate> ReadHalf<S> {
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
     ) {
-        self.reader.handlers_mut().close = Some(Box::new(handler));
+        self.inbound.handlers_mut().close = Some(Box::new(handler));
     }
 
     /// The stream, to set its options. Reading from it breaks the connection.
@@ -157,11 +159,11 @@ impl<S: Duplicate> ReadHalf<S> {
         drop(self.link);
         let shared = Arc::into_inner(write_half.shared).expect("of two, one was dropped");
         let is_aborted = shared.is_aborted();
-        let (mut reader, mut writer) = (self.reader, shared.into_exchange().into_writer());
+        let (mut inbound, mut writer) = (self.inbound, shared.into_exchange().into_writer());
         if is_aborted {
-            abort(&mut reader, &mut writer);
+            abort(&mut inbound, &mut writer.outbound);
         }
-        Ok(WebSocket { reader, writer })
+        Ok(WebSocket { inbound, writer })
     }
 }
 
@@ -222,7 +224,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// See [`Writer::buffered`]. Waits for a frame that another thread is writing.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.shared.exchange().look(|writer| writer.buffered())
+        self.shared.exchange().look(|outbound| outbound.buffered())
     }
 
     /// See [`Writer::set_compression`]. It is for the messages of all clones. Waits for a frame that
@@ -231,7 +233,7 @@ impl<S: Duplicate> WriteHalf<S> {
     pub fn set_compression(&self, enabled: bool) {
         self.shared
             .exchange()
-            .look(|writer| writer.set_compression(enabled));
+            .look(|outbound| outbound.set_compression(enabled));
     }
 
     /// See [`Writer::has_pending_output`]. Waits for a frame that another thread is writing.
@@ -239,7 +241,7 @@ impl<S: Duplicate> WriteHalf<S> {
     pub fn has_pending_output(&self) -> bool {
         self.shared
             .exchange()
-            .look(|writer| writer.has_pending_output())
+            .look(|outbound| outbound.has_pending_output())
     }
 
     /// See [`Writer::closed`]. Never waits for another thread's write.
@@ -253,7 +255,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn flush(&self) -> Result<(), Error> {
-        self.shared.exchange().with(Writer::flush)
+        self.shared.exchange().lease().flush()
     }
 
     /// See [`Writer::write_frame`]. A data frame waits for a message that another thread is
@@ -271,9 +273,9 @@ impl<S: Duplicate> WriteHalf<S> {
         let _message = (!opcode.is_control()).then(|| self.message());
         let job = |writer: &mut Writer<S>| writer.write_frame(fin, rsv, opcode, payload);
         if opcode == Opcode::Close {
-            self.shared.exchange().with_close(payload, job)
+            job(&mut self.shared.exchange().lease_to_close(payload))
         } else {
-            self.shared.exchange().with(job)
+            job(&mut self.shared.exchange().lease())
         }
     }
 
@@ -349,7 +351,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.exchange().with(|writer| writer.ping(payload))
+        self.shared.exchange().lease().ping(payload)
     }
 
     /// See [`Writer::pong`].
@@ -357,7 +359,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.exchange().with(|writer| writer.pong(payload))
+        self.shared.exchange().lease().pong(payload)
     }
 
     /// See [`Writer::close`]. Does not wait for a message that another thread is sending: that one

@@ -8,7 +8,7 @@ use super::{
 };
 #[cfg(feature = "deflate")]
 use crate::connection::set_deflate;
-use crate::connection::{Buffers, Reader, open};
+use crate::connection::{Buffers, Inbound, Outbound, open, read, read_frame};
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::{Message, Role};
@@ -33,7 +33,7 @@ use crate::protocol::{Message, Role};
 /// three are final: every further read gives the same.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    pub(super) reader: Reader,
+    pub(super) inbound: Inbound,
     pub(super) writer: Writer<S>,
 }
 
@@ -65,8 +65,13 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
-        let (reader, writer) = open(stream, leftover, role, &config, Buffers::Kept)?;
-        Ok(Self { reader, writer })
+        let sides = open(stream, leftover, role, &config, Buffers::Kept)?;
+        Ok(Self::of(sides))
+    }
+
+    pub(super) fn of((inbound, outbound, stream): (Inbound, Outbound, S)) -> Self {
+        let writer = Writer { outbound, stream };
+        Self { inbound, writer }
     }
 
     /// Compresses messages both ways from now on, as was agreed on in a handshake.
@@ -75,7 +80,7 @@ impl<S> WebSocket<S> {
     /// [`from_established`](Self::from_established) do it themselves.
     #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
-        set_deflate(&mut self.reader, &mut self.writer, negotiated);
+        set_deflate(&mut self.inbound, &mut self.writer.outbound, negotiated);
     }
 
     /// Switches the compression of messages off, or on again, for those that begin from now on.
@@ -89,8 +94,10 @@ impl<S> WebSocket<S> {
     /// own: for many connections on non-blocking streams. A blocking read needs one all the time.
     /// The memory of an assembled message goes back with the first read that would block.
     pub fn set_buffer_pool(&mut self, pool: &BufferPool) {
-        self.reader.set_buffers(Buffers::Pooled(pool.clone()));
-        self.writer.set_buffers(Buffers::Pooled(pool.clone()));
+        self.inbound.set_buffers(Buffers::Pooled(pool.clone()));
+        self.writer
+            .outbound
+            .set_buffers(Buffers::Pooled(pool.clone()));
     }
 
     /// The stream, and the bytes that were read from it and not used up.
@@ -102,8 +109,8 @@ impl<S> WebSocket<S> {
     /// [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {
-        let leftover = self.reader.leftover();
-        (self.writer.into_stream(), leftover)
+        let leftover = self.inbound.leftover();
+        (self.writer.stream, leftover)
     }
 
     /// The stream.
@@ -138,12 +145,12 @@ impl<S> WebSocket<S> {
     /// Has `handler` look at each Ping and decide what answers it. Default: a Pong with the same
     /// payload. Boxed once; called by whatever call reads.
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
-        self.reader.handlers_mut().ping = Some(Box::new(handler));
+        self.inbound.handlers_mut().ping = Some(Box::new(handler));
     }
 
     /// Has `handler` look at each Pong. Boxed once; called by whatever call reads.
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
-        self.reader.handlers_mut().pong = Some(Box::new(handler));
+        self.inbound.handlers_mut().pong = Some(Box::new(handler));
     }
 
     /// Has `handler` look at the peer's Close frame and decide what answers it. Default: a Close
@@ -152,7 +159,7 @@ impl<S> WebSocket<S> {
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
     ) {
-        self.reader.handlers_mut().close = Some(Box::new(handler));
+        self.inbound.handlers_mut().close = Some(Box::new(handler));
     }
 
     /// The connection as a stream of bytes over binary messages.
@@ -172,8 +179,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// See [`WebSocket`]. A message over [`Limits::message`](crate::protocol::Limits::message)
     /// is a violation that is seen in the header.
     pub fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        let found = self.reader.next_message(&mut self.writer)?;
-        Ok(self.reader.lend(&found))
+        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message)?;
+        Ok(self.inbound.lend(&found))
     }
 
     /// As [`next_message`](Self::next_message), with the writing side to answer while the message
@@ -185,8 +192,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As there.
     pub fn next_message_and_writer(&mut self) -> Result<(Message<'_>, &mut Writer<S>), Error> {
-        let found = self.reader.next_message(&mut self.writer)?;
-        Ok((self.reader.lend(&found), &mut self.writer))
+        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message)?;
+        Ok((self.inbound.lend(&found), &mut self.writer))
     }
 
     /// Appends the next message to `buf` and says what it is. Blocks until it is whole.
@@ -207,8 +214,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As for [`next_message`](Self::next_message).
     pub fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-        let found = self.reader.next_message(&mut self.writer)?;
-        Ok(self.reader.hand_over(&found, buf))
+        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message)?;
+        Ok(self.inbound.hand_over(&found, buf))
     }
 
     /// The next message as a reader: of any size, in constant memory. Blocks until its first
@@ -220,13 +227,13 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// See [`WebSocket`].
     pub fn message_reader(&mut self) -> Result<MessageReader<'_, Writer<S>>, Error> {
-        MessageReader::begin(&mut self.reader, &mut self.writer)
+        MessageReader::begin(&mut self.inbound, &mut self.writer)
     }
 
     /// The message that [`message_reader`](Self::message_reader) began and that was not read to
     /// its end, to go on with it; `None` where there is none.
     pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, Writer<S>>> {
-        MessageReader::resume(&mut self.reader, &mut self.writer)
+        MessageReader::resume(&mut self.inbound, &mut self.writer)
     }
 
     /// The header of the next raw frame. Blocks until it is there, and consumes nothing: the next
@@ -235,7 +242,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// See [`WebSocket`].
     pub fn read_header(&mut self) -> Result<Header, Error> {
-        self.reader.read_header(&mut self.writer)
+        read(&mut self.inbound, &mut self.writer, Inbound::read_header)
     }
 
     /// The next raw frame, its payload unmasked in `buf`. Blocks until it is whole.
@@ -247,7 +254,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`ErrorKind::FrameBufferTooSmall`](crate::ErrorKind::FrameBufferTooSmall) where `buf` is
     /// shorter than the payload: nothing is consumed. See [`WebSocket`] for the rest.
     pub fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-        self.reader.read_frame(buf, &mut self.writer)
+        let header = read_frame(&mut self.inbound, &mut self.writer, buf)?;
+        Ok(Frame::read(header, buf))
     }
 }
 

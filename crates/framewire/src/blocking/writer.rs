@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 
-use crate::connection::{MessageWriter, PreparedMessage, Writer, close_payload};
+use super::MessageWriter;
+use crate::connection::{Drive, PreparedMessage, Writer, close_payload};
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
 
@@ -34,8 +35,7 @@ impl<S: Write> Writer<S> {
         rsv: Rsv,
         payload: &[u8],
     ) -> Result<(), Error> {
-        let rest = self.begin_message(opcode, rsv, payload)?;
-        self.send_all(rest)?;
+        self.send(|outbound| outbound.stage_message(opcode, rsv, payload))?;
         self.flush_message()
     }
 
@@ -60,8 +60,7 @@ impl<S: Write> Writer<S> {
         rsv: Rsv,
         payload: &[u8],
     ) -> Result<(), Error> {
-        let rest = self.begin_fed(opcode, rsv, payload)?;
-        self.send_all(rest)
+        self.send(|outbound| outbound.stage_fed(opcode, rsv, payload))
     }
 
     /// Queues a message if the write buffer has room for it, and else gives it back. Never writes.
@@ -74,7 +73,7 @@ impl<S: Write> Writer<S> {
         opcode: Opcode,
         payload: P,
     ) -> Result<(), TryFeedError<P>> {
-        self.try_feed(opcode, payload)
+        self.outbound.try_feed(opcode, payload)
     }
 
     /// Sends one raw frame: past any compression, and within RFC 6455 (no message inside another,
@@ -89,9 +88,8 @@ impl<S: Write> Writer<S> {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), Error> {
-        let rest = self.begin_frame(fin, rsv, opcode, payload)?;
-        self.send_all(rest)?;
-        self.flush_taken()
+        self.send(|outbound| outbound.stage_frame(fin, rsv, opcode, payload))?;
+        self.flush_staged()
     }
 
     /// Sends a message that was framed beforehand. One system call.
@@ -103,8 +101,7 @@ impl<S: Write> Writer<S> {
     /// # Errors
     /// As for [`write_message`](Self::write_message).
     pub fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        let rest = self.begin_prepared(message)?;
-        self.send_all(rest)?;
+        self.send(|outbound| outbound.stage_prepared(message))?;
         self.flush_message()
     }
 
@@ -208,6 +205,6 @@ impl<S: Write> Writer<S> {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io). After `WouldBlock` the rest still waits.
     pub fn flush(&mut self) -> Result<(), Error> {
-        self.write_all_out()
+        Drive::flush(self)
     }
 }

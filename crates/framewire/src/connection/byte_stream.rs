@@ -2,34 +2,37 @@
 
 use std::io;
 
-use super::{Reader, Transport, Writer};
+use super::drive::{Drive, read, read_stream};
+use super::inbound::Inbound;
+use super::outbound::Outbound;
+use super::stage::close_payload;
 use crate::error::{Error, ErrorKind};
-use crate::frame::{CloseCode, Opcode};
+use crate::frame::{CloseCode, Opcode, Rsv};
 
 /// Reads bytes of binary messages, whose bounds mean nothing; 0 after a Close frame with 1000, 1001
 /// or no code.
-pub(crate) fn read_bytes<S: io::Write>(
-    reader: &mut Reader,
-    writer: &mut Writer<S>,
+pub(crate) fn read_bytes<D: Drive>(
+    inbound: &mut Inbound,
+    drive: &mut D,
     buf: &mut [u8],
 ) -> Result<usize, Error>
 where
-    Writer<S>: Transport,
+    D::Stream: io::Read,
 {
     if buf.is_empty() {
         return Ok(0);
     }
     loop {
-        if let Some((opcode, _)) = reader.streamed() {
+        if let Some((opcode, _)) = inbound.streamed() {
             if opcode == Opcode::Text {
-                return Err(refuse_text(writer));
+                return Err(refuse_text(drive));
             }
-            match reader.read_stream(buf, writer)? {
+            match read_stream(inbound, drive, buf)? {
                 0 => continue,
                 len => return Ok(len),
             }
         }
-        match reader.begin_stream(writer) {
+        match read(inbound, drive, Inbound::begin_stream) {
             Ok(_) => {}
             Err(error) if is_end(&error) => return Ok(0),
             Err(error) => return Err(error),
@@ -38,10 +41,15 @@ where
 }
 
 /// Text is no bytes: RFC 6455 7.4.1 has a code for that.
-fn refuse_text<S: io::Write>(writer: &mut Writer<S>) -> Error {
+fn refuse_text(drive: &mut impl Drive) -> Error {
     // What cannot be sent now is no worse than what came.
-    let _ = writer.begin_close(CloseCode::UNSUPPORTED_DATA, "binary only");
-    let _ = writer.flush_taken();
+    if let Ok(payload) = close_payload(CloseCode::UNSUPPORTED_DATA, "binary only") {
+        let payload = payload.as_slice();
+        let close =
+            |outbound: &mut Outbound| outbound.stage_frame(true, Rsv::NONE, Opcode::Close, payload);
+        let _ = drive.send(close);
+    }
+    let _ = drive.flush_staged();
     io::Error::new(io::ErrorKind::InvalidData, "text message").into()
 }
 

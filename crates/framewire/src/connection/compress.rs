@@ -1,20 +1,22 @@
 //! Messages that are compressed as they go, whole or streamed (RFC 7692 7.2.1).
 
-use std::io::{self, Read, Write};
 use std::mem;
 use std::ops::Range;
 
-use super::fragment::Fragment;
-use super::message_writer::Access;
-use super::send::Rest;
-use super::{Buffers, MessageWriter, Writer};
+use super::fragment::{Fragment, Next};
+use super::stage::Unsent;
+use super::{Buffers, Outbound};
 use crate::deflate::{EMPTY_BLOCK, Flush, TAIL, TAIL_LEN};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::frame::{MAX_HEADER, Opcode};
 use crate::protocol::{SendError, Utf8};
 
 /// What goes into a compressed message.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
 pub(crate) struct Input {
     is_text: bool,
     /// What was read and, in `unread`, not yet compressed.
@@ -27,6 +29,8 @@ pub(crate) struct Input {
     is_invalid: bool,
     /// Whether bytes were taken since something came out last: a flush has to put them out.
     owes_output: bool,
+    /// Whether all that was taken was put out.
+    is_flushed: bool,
 }
 
 impl Input {
@@ -38,11 +42,18 @@ impl Input {
         };
     }
 
-    /// Takes the memory for what is read, unless it was kept.
-    fn take_buffer(&mut self, buffers: &Buffers) {
+    /// Where a source is read to.
+    pub(crate) fn room(&mut self, buffers: &Buffers, chunk_size: usize) -> &mut [u8] {
         if self.bytes.capacity() == 0 {
             self.bytes = buffers.take_to_write();
         }
+        self.bytes.resize(chunk_size, 0);
+        &mut self.bytes
+    }
+
+    /// Takes in what a source has put there.
+    pub(crate) fn filled(&mut self, len: usize) {
+        self.unread = 0..len;
     }
 
     pub(crate) fn give_buffer(&mut self, buffers: &Buffers) {
@@ -86,115 +97,118 @@ impl Input {
     }
 }
 
-impl<A: Access> MessageWriter<A> {
-    /// Compresses what comes next; how much of it was taken, which is something of anything.
-    pub(crate) fn write_compressed(&mut self, buf: &[u8]) -> Result<usize, Error> {
-        self.compress_unread()?;
-        loop {
-            let (taken, _) = self.compress(buf, Flush::None)?;
-            if taken > 0 || buf.is_empty() {
-                return Ok(taken);
-            }
-        }
+impl Fragment {
+    /// Compresses some of what comes next.
+    pub(crate) fn compress(
+        &mut self,
+        outbound: &mut Outbound,
+        input: &[u8],
+    ) -> Result<usize, Error> {
+        let (taken, _) = self.compress_with(outbound, input, Flush::None)?;
+        Ok(taken)
     }
 
-    /// Compresses what a reader gives until its end.
-    pub(crate) fn compress_all(&mut self, reader: &mut impl Read) -> Result<(), Error> {
-        loop {
-            self.compress_unread()?;
-            let chunk_size = self.fragment.chunk_size();
-            let input = &mut self.fragment.input;
-            self.access
-                .with(|writer| input.take_buffer(&writer.buffers));
-            input.bytes.resize(chunk_size, 0);
-            match reader.read(&mut input.bytes) {
-                Ok(0) => return Ok(()),
-                Ok(len) => input.unread = 0..len,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(ErrorKind::Source(error).into()),
-            }
-        }
-    }
-
-    /// Puts out all that was written so far but for the bytes that are cut off where the message
+    /// Puts out all that was taken so far but for the bytes that are cut off where the message
     /// ends here: without them a peer can decompress it as well.
-    pub(crate) fn flush_compressed(&mut self) -> Result<(), Error> {
-        self.compress_unread()?;
-        self.flush_deflater()?;
-        self.hold_tail()?;
-        while !self.fragment.is_empty() {
-            self.send_fragment(false)?;
+    pub(crate) fn flush_compressed(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
+        if !self.compress_unread(outbound)? || !self.flush_deflater(outbound)? {
+            return Ok(Next::Send { fin: false });
         }
-        self.fragment.hold(0);
-        Ok(())
+        self.hold_tail()?;
+        if !self.is_empty() {
+            return Ok(Next::Send { fin: false });
+        }
+        self.hold(0);
+        Ok(Next::Done)
     }
 
     /// Makes of what is there the message's last fragment, with what must not be sent held back.
-    /// More may still be written then.
-    pub(crate) fn finish_compressed(&mut self) -> Result<(), Error> {
-        self.compress_unread()?;
-        self.fragment.input.check_whole()?;
-        self.flush_deflater()?;
-        if self.fragment.is_untouched() {
-            self.fragment.room()[..EMPTY_BLOCK.len()].copy_from_slice(&EMPTY_BLOCK);
-            self.fragment.fill(EMPTY_BLOCK.len());
+    /// More may still be written then. `false` where a fragment has to be sent first.
+    pub(crate) fn finish_compressed(&mut self, outbound: &mut Outbound) -> Result<bool, Error> {
+        if !self.compress_unread(outbound)? {
+            return Ok(false);
+        }
+        self.input.check_whole()?;
+        if !self.flush_deflater(outbound)? {
+            return Ok(false);
+        }
+        if self.is_untouched() {
+            self.room()[..EMPTY_BLOCK.len()].copy_from_slice(&EMPTY_BLOCK);
+            self.fill(EMPTY_BLOCK.len());
         }
         self.hold_tail()?;
-        while !self.fragment.fits() {
-            self.send_fragment(false)?;
-        }
-        Ok(())
+        Ok(self.fits())
     }
 
     /// Keeps back what a flush ends with and a message does not (RFC 7692 7.2.1).
     fn hold_tail(&mut self) -> Result<(), Error> {
-        let is_flushed = self.fragment.is_untouched() || self.fragment.ends_with(TAIL);
+        let is_flushed = self.is_untouched() || self.ends_with(TAIL);
         // The end of an earlier flush does not stand for this one.
-        if !is_flushed || self.fragment.input.owes_output {
+        if !is_flushed || self.input.owes_output {
             return Err(SendError::Compression.into());
         }
-        self.fragment.hold(TAIL_LEN);
+        self.hold(TAIL_LEN);
         Ok(())
     }
 
-    /// Puts out all that was compressed.
-    fn flush_deflater(&mut self) -> Result<(), Error> {
-        while self.fragment.input.taken() > 0 && !self.compress(&[], Flush::Sync)?.1 {}
-        Ok(())
-    }
-
-    /// Compresses what a reader gave before it was interrupted: it comes before what is written now.
-    fn compress_unread(&mut self) -> Result<(), Error> {
-        while !self.fragment.input.unread.is_empty() {
-            let bytes = mem::take(&mut self.fragment.input.bytes);
-            let unread = self.fragment.input.unread.clone();
-            let compressed = self.compress(&bytes[unread], Flush::None);
-            self.fragment.input.bytes = bytes;
-            self.fragment.input.unread.start += compressed?.0;
+    /// Puts out all that was compressed; `false` where a fragment has to be sent first.
+    fn flush_deflater(&mut self, outbound: &mut Outbound) -> Result<bool, Error> {
+        while self.input.taken() > 0 && !self.input.is_flushed {
+            if self.is_full() {
+                return Ok(false);
+            }
+            self.input.is_flushed = self.compress_with(outbound, &[], Flush::Sync)?.1;
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Compresses into the fragment, which is sent before where it is full: how much was taken, and
-    /// whether that is all and, with a flush, put out.
-    fn compress(&mut self, input: &[u8], flush: Flush) -> Result<(usize, bool), Error> {
-        self.fragment.input.check()?;
-        self.send_full()?;
-        let fragment = &mut self.fragment;
-        fragment.hold(0);
-        self.access
-            .with(|writer| writer.compress(fragment, input, flush))
+    /// Compresses what a source gave: it comes before what is written now. `false` where a fragment has to
+    /// be sent first.
+    pub(crate) fn compress_unread(&mut self, outbound: &mut Outbound) -> Result<bool, Error> {
+        while !self.input.unread.is_empty() {
+            if self.is_full() {
+                return Ok(false);
+            }
+            let bytes = mem::take(&mut self.input.bytes);
+            let unread = self.input.unread.clone();
+            let compressed = self.compress_with(outbound, &bytes[unread], Flush::None);
+            self.input.bytes = bytes;
+            self.input.unread.start += compressed?.0;
+        }
+        Ok(true)
+    }
+
+    /// Compresses into the fragment, which is not full: how much was taken, and whether that is all and,
+    /// with a flush, put out.
+    fn compress_with(
+        &mut self,
+        outbound: &mut Outbound,
+        input: &[u8],
+        flush: Flush,
+    ) -> Result<(usize, bool), Error> {
+        self.input.check()?;
+        self.hold(0);
+        self.input.is_flushed = false;
+        outbound.check_open()?;
+        let deflater = outbound.sender.deflater_mut();
+        let deflater = deflater.ok_or(SendError::Compression)?;
+        let compressed = deflater.compress(input, flush, self.room());
+        let compressed = compressed.map_err(|_| SendError::Compression)?;
+        self.fill(compressed.produced);
+        self.input.put_out(compressed.consumed, compressed.produced);
+        self.input.take(&input[..compressed.consumed])?;
+        Ok((compressed.consumed, compressed.done))
     }
 }
 
-impl<S: Write> Writer<S> {
+impl Outbound {
     /// Begins a message that goes out compressed, if this one is to be: in one frame, or in as many
     /// as the write buffer has to be emptied for.
-    pub(super) fn begin_compressed<'p>(
+    pub(super) fn stage_compressed<'p>(
         &mut self,
         opcode: Opcode,
         payload: &'p [u8],
-    ) -> Result<Option<Rest<'p>>, Error> {
+    ) -> Result<Option<Unsent<'p>>, Error> {
         let begun = self.sender.begin_compressed(opcode, payload);
         if !begun.map_err(|error| self.send_error(error))? {
             return Ok(None);
@@ -202,9 +216,9 @@ impl<S: Write> Writer<S> {
         let mut payload = payload;
         let last = self.append_compressed(opcode, &mut payload, self.most_kept())?;
         Ok(Some(if last {
-            Rest::Nothing
+            Unsent::Nothing
         } else {
-            Rest::Compressed { opcode, payload }
+            Unsent::Compressed { opcode, payload }
         }))
     }
 
@@ -225,27 +239,8 @@ impl<S: Write> Writer<S> {
         last.map_err(|error| self.send_error(error))
     }
 
-    /// Compresses into a fragment that is not full.
-    pub(crate) fn compress(
-        &mut self,
-        fragment: &mut Fragment,
-        input: &[u8],
-        flush: Flush,
-    ) -> Result<(usize, bool), Error> {
-        self.check_open()?;
-        let deflater = self.sender.deflater_mut().ok_or(SendError::Compression)?;
-        let compressed = deflater.compress(input, flush, fragment.room());
-        let compressed = compressed.map_err(|_| SendError::Compression)?;
-        fragment.fill(compressed.produced);
-        fragment
-            .input
-            .put_out(compressed.consumed, compressed.produced);
-        fragment.input.take(&input[..compressed.consumed])?;
-        Ok((compressed.consumed, compressed.done))
-    }
-
     /// The compressed message that was streamed has been sent.
-    pub(crate) fn end_compressed(&mut self) {
+    pub(super) fn end_compressed(&mut self) {
         if let Some(deflater) = self.sender.deflater_mut() {
             deflater.end();
         }

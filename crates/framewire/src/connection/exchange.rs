@@ -5,11 +5,14 @@
 
 use std::io::Write;
 use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 use std::time::Instant;
 
+use super::drive::Drive;
 use super::heartbeat::Heartbeat;
-use super::{Reply, Writer};
+use super::replies::{Replies as _, Reply};
+use super::{Outbound, Writer};
 use crate::error::{Close, Closed, Error, TryFeedError};
 use crate::frame::{Opcode, Rsv};
 use crate::lock::atomic::{AtomicBool, Ordering};
@@ -41,9 +44,9 @@ struct Queued {
 impl<S> Exchange<S> {
     pub(crate) fn new(mut writer: Writer<S>, clock: fn() -> Instant) -> Self {
         // The reading half does not say when there is nothing more to wait for.
-        writer.holds_back = false;
+        writer.outbound.hold_back(false);
         let queued = Queued {
-            closed: writer.closed.clone(),
+            closed: writer.closed().cloned().map(Box::new),
             ..Queued::default()
         };
         Self {
@@ -61,39 +64,29 @@ impl<S> Exchange<S> {
 }
 
 impl<S: Write> Exchange<S> {
-    /// Has the writer for a frame, and sends what was queued meanwhile.
-    pub(crate) fn with<R>(&self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
-        let mut writer = lock(&self.writer);
-        let result = job(&mut writer);
-        if writer.owes_reply() {
-            // What fails here fails again with the next write, which reports it.
-            let _ = writer.flush_taken();
+    /// Has the writer for a frame; what was queued meanwhile is sent when that is let go.
+    pub(crate) fn lease(&self) -> Lease<'_, S> {
+        Lease {
+            writer: lock(&self.writer),
+            exchange: self,
+            records_close: false,
+            _then: SendQueued(self),
         }
-        self.release(writer);
-        result
     }
 
     /// Has the writer for a Close frame with this payload. An answer that comes at once has to find out
     /// that this end closed first. Where the peer did, what answers its Close goes before this frame.
-    pub(crate) fn with_close<R>(&self, payload: &[u8], job: impl FnOnce(&mut Writer<S>) -> R) -> R {
-        self.with(|writer| {
-            let is_first = {
-                let mut queued = lock(&self.queued);
-                let is_first = queued.closed.is_none();
-                if is_first {
-                    Closed::send(&mut queued.closed, Close::of(payload));
-                }
-                is_first
-            };
-            if !is_first {
-                self.settle(writer);
-            }
-            let result = job(writer);
-            if is_first && writer.closed().is_none() {
-                lock(&self.queued).forget_close();
-            }
-            result
-        })
+    pub(crate) fn lease_to_close(&self, payload: &[u8]) -> Lease<'_, S> {
+        let mut lease = self.lease();
+        let mut queued = lock(&self.queued);
+        if queued.closed.is_none() {
+            Closed::send(&mut queued.closed, Close::of(payload));
+            lease.records_close = true;
+            return lease;
+        }
+        drop(queued);
+        self.settle(&mut lease.writer);
+        lease
     }
 
     /// Takes a message into the write buffer if that has room and nobody else has the writer, and writes
@@ -106,14 +99,14 @@ impl<S: Write> Exchange<S> {
         let Some(mut writer) = try_lock(&self.writer) else {
             return Err(TryFeedError::Full(payload));
         };
-        let result = writer.try_feed(opcode, payload);
+        let result = writer.outbound.try_feed(opcode, payload);
         self.release(writer);
         result
     }
 
     /// Looks at the writer, or sets something of it, and writes nothing but what was queued meanwhile.
-    pub(crate) fn look<R>(&self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
-        let result = job(&mut lock(&self.writer));
+    pub(crate) fn look<R>(&self, job: impl FnOnce(&mut Outbound) -> R) -> R {
+        let result = job(&mut lock(&self.writer).outbound);
         self.send_queued();
         result
     }
@@ -126,8 +119,8 @@ impl<S: Write> Exchange<S> {
             return true;
         };
         self.settle(&mut writer);
-        let sent = writer.frame_under_way().is_some()
-            || !matches!(writer.write_all_out(), Err(error) if error.is_would_block());
+        let sent = writer.outbound.frame_under_way().is_some()
+            || !matches!(writer.flush(), Err(error) if error.is_would_block());
         self.release(writer);
         sent
     }
@@ -137,7 +130,7 @@ impl<S: Write> Exchange<S> {
         if let Some(mut writer) = try_lock(&self.writer) {
             // First what is older, so that the latest Pong is the one that stays.
             self.settle(&mut writer);
-            writer.reply(reply);
+            writer.outbound.reply(reply);
             self.release(writer);
         } else {
             lock(&self.queued).put(reply);
@@ -170,12 +163,13 @@ impl<S: Write> Exchange<S> {
     /// Sends a Ping of the heartbeat, whose Pong is due from now on.
     fn ping(&self, writer: &mut Writer<S>, number: u64) -> Result<(), Error> {
         let number_bytes = number.to_be_bytes();
-        let begun = writer.begin_frame(true, Rsv::NONE, Opcode::Ping, &number_bytes);
-        let is_late = matches!(&begun, Err(error) if error.is_would_block());
+        let sent = writer
+            .send(|outbound| outbound.stage_frame(true, Rsv::NONE, Opcode::Ping, &number_bytes));
+        let is_late = matches!(&sent, Err(error) if error.is_would_block());
         // In place of an older one: Pongs answer those before them.
         lock(&self.queued).late_ping = is_late.then_some(number);
-        writer.send_all(begun?)?;
-        writer.flush_taken()?;
+        sent?;
+        writer.flush_staged()?;
         self.heartbeat.sent(number);
         Ok(())
     }
@@ -203,14 +197,14 @@ impl<S: Write> Exchange<S> {
         let queued = lock(&self.queued).take();
         let flushes = queued.flush || queued.reply.is_some();
         if let Some(reply) = queued.reply {
-            writer.reply(reply);
+            writer.outbound.reply(reply);
         }
         if flushes {
             // What fails here fails again with the next write, which reports it.
-            let _ = writer.flush_taken();
+            let _ = writer.flush_staged();
         }
         if let Some(number) = queued.ping.or(queued.late_ping) {
-            if queued.ping.is_none() && !writer.has_room_for_control() {
+            if queued.ping.is_none() && !writer.outbound.has_room_for_control() {
                 lock(&self.queued).late_ping = Some(number);
             } else if let Err(error) = self.ping(writer, number) {
                 self.heartbeat.fail(error);
@@ -218,11 +212,11 @@ impl<S: Write> Exchange<S> {
         }
         self.unflushed
             .store(writer.has_pending_output(), Ordering::Release);
-        if writer.closed.is_some() {
+        if let Some(closed) = &writer.outbound.closed {
             let mut queued = lock(&self.queued);
             // A Close that was queued meanwhile is not known to the writer yet.
             if matches!(queued.reply, None | Some(Reply::Pong(_))) {
-                queued.closed.clone_from(&writer.closed);
+                queued.closed = Some(closed.clone());
             }
         }
     }
@@ -233,9 +227,63 @@ impl<S: Write> Exchange<S> {
         let mut writer = writer.unwrap_or_else(PoisonError::into_inner);
         let queued = self.queued.into_inner();
         if let Some(reply) = queued.unwrap_or_else(PoisonError::into_inner).reply {
-            writer.reply(reply);
+            writer.outbound.reply(reply);
         }
         writer
+    }
+}
+
+/// The writer of an [`Exchange`], for as long as this lives.
+pub struct Lease<'a, S: Write> {
+    writer: MutexGuard<'a, Writer<S>>,
+    exchange: &'a Exchange<S>,
+    /// Whether a Close frame was recorded that is about to be staged.
+    records_close: bool,
+    // Dropped last, when the writer is free.
+    _then: SendQueued<'a, S>,
+}
+
+impl<S: Write> Deref for Lease<'_, S> {
+    type Target = Writer<S>;
+
+    fn deref(&self) -> &Writer<S> {
+        &self.writer
+    }
+}
+
+impl<S: Write> DerefMut for Lease<'_, S> {
+    fn deref_mut(&mut self) -> &mut Writer<S> {
+        &mut self.writer
+    }
+}
+
+impl<S: Write> Drive for Lease<'_, S> {
+    type Stream = S;
+
+    fn parts(&mut self) -> (&mut Outbound, &mut S) {
+        self.writer.parts()
+    }
+}
+
+impl<S: Write> Drop for Lease<'_, S> {
+    fn drop(&mut self) {
+        if self.records_close && self.writer.closed().is_none() {
+            lock(&self.exchange.queued).forget_close();
+        }
+        if self.writer.outbound.owes_reply() {
+            // What fails here fails again with the next write, which reports it.
+            let _ = self.writer.flush_staged();
+        }
+        self.exchange.settle(&mut self.writer);
+    }
+}
+
+/// Sends what is queued when it is dropped.
+struct SendQueued<'a, S: Write>(&'a Exchange<S>);
+
+impl<S: Write> Drop for SendQueued<'_, S> {
+    fn drop(&mut self) {
+        self.0.send_queued();
     }
 }
 

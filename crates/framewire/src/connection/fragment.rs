@@ -1,16 +1,27 @@
-//! The fragment of a streamed message that is being filled.
+//! A message that is written in pieces, and the fragment of it that is being filled.
 
-use super::Buffers;
 #[cfg(feature = "deflate")]
 use super::compress::Input;
+use super::{Buffers, Outbound};
 #[cfg(feature = "deflate")]
 use crate::deflate::MIN_ROOM;
+use crate::error::Error;
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, mask};
+
+/// What is to be done next for a message that is written in pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The fragment is to be sent, and the same asked again; after the last one, which has FIN, nothing.
+    Send {
+        fin: bool,
+    },
+    Done,
+}
 
 /// One chunk of payload, what comes after it to know that something does, and room for the header
 /// in front: a fragment is read into its place and written from there.
 #[derive(Debug, Default)]
-pub(crate) struct Fragment {
+pub struct Fragment {
     /// The header ends, and the payload begins, at `MAX_HEADER`.
     bytes: Vec<u8>,
     filled: usize,
@@ -59,6 +70,86 @@ impl Fragment {
         self.is_compressed = true;
     }
 
+    /// Makes room for more of the message.
+    pub(crate) fn make_room(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
+        #[cfg(feature = "deflate")]
+        if self.is_compressed && !self.compress_unread(outbound)? {
+            return Ok(Next::Send { fin: false });
+        }
+        #[cfg(not(feature = "deflate"))]
+        let _ = outbound;
+        Ok(if self.is_full() {
+            Next::Send { fin: false }
+        } else {
+            Next::Done
+        })
+    }
+
+    /// Takes some of what comes next, where there is [room](Self::make_room); nothing of it where that was
+    /// used up by what came before.
+    pub(crate) fn take(&mut self, outbound: &mut Outbound, input: &[u8]) -> Result<usize, Error> {
+        #[cfg(feature = "deflate")]
+        if self.is_compressed {
+            return self.compress(outbound, input);
+        }
+        #[cfg(not(feature = "deflate"))]
+        let _ = outbound;
+        let room = self.room();
+        let len = room.len().min(input.len());
+        room[..len].copy_from_slice(&input[..len]);
+        self.filled += len;
+        Ok(len)
+    }
+
+    /// Where a source is read to, once there is [room](Self::make_room).
+    pub(crate) fn source_room(&mut self, buffers: &Buffers) -> &mut [u8] {
+        #[cfg(feature = "deflate")]
+        if self.is_compressed {
+            return self.input.room(buffers, self.chunk_size);
+        }
+        #[cfg(not(feature = "deflate"))]
+        let _ = buffers;
+        self.room()
+    }
+
+    /// Takes in what a source has put there.
+    pub(crate) fn source_filled(&mut self, len: usize) {
+        #[cfg(feature = "deflate")]
+        if self.is_compressed {
+            self.input.filled(len);
+            return;
+        }
+        self.filled += len;
+    }
+
+    /// Has all that was taken so far sent.
+    pub(crate) fn flush(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
+        #[cfg(feature = "deflate")]
+        if self.is_compressed {
+            return self.flush_compressed(outbound);
+        }
+        #[cfg(not(feature = "deflate"))]
+        let _ = outbound;
+        Ok(if self.is_empty() {
+            Next::Done
+        } else {
+            Next::Send { fin: false }
+        })
+    }
+
+    /// Has the rest sent, the last fragment with FIN: then the message is to be [closed](Self::close).
+    pub(crate) fn finish(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
+        #[cfg(feature = "deflate")]
+        if self.is_compressed && !self.finish_compressed(outbound)? {
+            return Ok(Next::Send { fin: false });
+        }
+        #[cfg(not(feature = "deflate"))]
+        let _ = outbound;
+        Ok(Next::Send {
+            fin: !self.is_full(),
+        })
+    }
+
     /// Takes the memory for a message, unless it was kept.
     pub(crate) fn take_buffers(&mut self, buffers: &Buffers) {
         if self.bytes.capacity() == 0 {
@@ -76,24 +167,17 @@ impl Fragment {
         }
     }
 
-    #[cfg(feature = "deflate")]
-    pub(crate) fn is_compressed(&self) -> bool {
-        self.is_compressed
-    }
-
-    /// Ends the message and gives its length.
-    pub(crate) fn close(&mut self) -> u64 {
+    /// Ends the message, whose last fragment was sent, and gives its length.
+    pub(crate) fn close(&mut self, outbound: &mut Outbound) -> u64 {
         self.message = None;
         #[cfg(feature = "deflate")]
         if self.is_compressed {
+            outbound.end_compressed();
             return self.input.taken();
         }
+        #[cfg(not(feature = "deflate"))]
+        let _ = outbound;
         self.sent
-    }
-
-    #[cfg(feature = "deflate")]
-    pub(crate) fn chunk_size(&self) -> usize {
-        self.chunk_size
     }
 
     pub(crate) fn message(&self) -> Option<(Opcode, Rsv)> {

@@ -10,7 +10,11 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    pub(crate) fn new(header: Header, payload: &'a mut [u8]) -> Self {
+    /// One that was read into a buffer.
+    pub(crate) fn read(header: Header, buf: &'a mut [u8]) -> Self {
+        // It fits: it was read into it.
+        let len = usize::try_from(header.payload_len()).unwrap_or(usize::MAX);
+        let payload = &mut buf[..len];
         Self { header, payload }
     }
 

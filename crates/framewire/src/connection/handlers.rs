@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use super::reader::Apart;
-use super::transport::{Reply, Transport};
+use super::inbound::Cold;
+use super::replies::{Replies, Reply};
 use crate::error::Close;
 use crate::frame::{CloseCode, ControlPayload};
 use crate::protocol::{CloseFrame, Event, close_echo};
@@ -48,18 +48,18 @@ pub(crate) struct Handlers {
 pub(crate) type Slot = Option<Box<Mutex<Handlers>>>;
 
 /// Answers a control frame, and says whether it was a Close frame.
-pub(super) fn handle(apart: &mut Apart, event: &Event<'_>, transport: &mut impl Transport) -> bool {
-    let handlers = apart.handlers.as_deref_mut().map(get_mut);
+pub(super) fn handle(cold: &mut Cold, event: &Event<'_>, replies: &mut dyn Replies) -> bool {
+    let handlers = cold.handlers.as_deref_mut().map(get_mut);
     match event {
         Event::Message(_) => false,
         Event::Ping(payload) => {
-            apart.owes_reply = true;
+            cold.owes_reply = true;
             let handler = handlers.and_then(|handlers| handlers.ping.as_mut());
-            answer_ping(handler, payload, transport);
+            answer_ping(handler, payload, replies);
             false
         }
         Event::Pong(payload) => {
-            transport.note_pong(payload);
+            replies.pong(payload);
             if let Some(handler) = handlers.and_then(|handlers| handlers.pong.as_mut()) {
                 handler(payload);
             }
@@ -67,7 +67,7 @@ pub(super) fn handle(apart: &mut Apart, event: &Event<'_>, transport: &mut impl 
         }
         Event::Close(frame) => {
             let handler = handlers.and_then(|handlers| handlers.close.as_mut());
-            answer_close(handler, frame, transport);
+            answer_close(handler, frame, replies);
             true
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn get_mut(handlers: &mut Mutex<Handlers>) -> &mut Handlers {
     handlers.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer_ping(handler: Option<&mut OnPing>, payload: &[u8], transport: &mut impl Transport) {
+fn answer_ping(handler: Option<&mut OnPing>, payload: &[u8], replies: &mut dyn Replies) {
     let reply = handler.map(|handler| handler(payload));
     let pong = match reply.unwrap_or(PingReply::Pong) {
         PingReply::Pong => ControlPayload::new(payload),
@@ -86,15 +86,11 @@ fn answer_ping(handler: Option<&mut OnPing>, payload: &[u8], transport: &mut imp
         PingReply::Nothing => None,
     };
     if let Some(payload) = pong {
-        transport.reply(Reply::Pong(payload));
+        replies.reply(Reply::Pong(payload));
     }
 }
 
-fn answer_close(
-    handler: Option<&mut OnClose>,
-    frame: &CloseFrame<'_>,
-    transport: &mut impl Transport,
-) {
+fn answer_close(handler: Option<&mut OnClose>, frame: &CloseFrame<'_>, replies: &mut dyn Replies) {
     let received = Close {
         code: frame.code.unwrap_or(CloseCode::NO_STATUS),
         reason: frame.reason.to_owned(),
@@ -105,7 +101,7 @@ fn answer_close(
         CloseReply::Replace(payload) => Some(payload),
         CloseReply::Nothing => None,
     };
-    transport.reply(Reply::Close(payload, received));
+    replies.reply(Reply::Close(payload, received));
 }
 
 impl fmt::Debug for Handlers {

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use super::reader::Reader;
-use super::transport::Transport;
-use crate::error::Error;
+use super::inbound::{Inbound, Stop};
+use super::replies::Replies;
 use crate::frame::{Opcode, Violation};
 use crate::protocol::Piece;
 
@@ -27,47 +26,45 @@ impl CompressedPiece {
     }
 }
 
-impl Reader {
+impl Inbound {
     /// Decompresses what is there of the piece that was decoded last: how many bytes of `output`
     /// that filled, 0 at the end of the message; `None` where more has to be decoded first.
     pub(crate) fn inflate_piece(
         &mut self,
         output: &mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<Option<usize>, Error> {
-        let Some(mut piece) = self.apart.compressed.take() else {
+        replies: &mut dyn Replies,
+    ) -> Result<Option<usize>, Stop> {
+        let Some(mut piece) = self.cold.compressed.take() else {
             return Ok(None);
         };
         let input = &self.buffer[piece.place.clone()];
         let inflated = self
             .receiver
             .inflate(input, piece.opcode, piece.last, output);
-        let inflated = inflated.map_err(|violation| self.fail(violation, transport))?;
+        let inflated = inflated.map_err(|violation| self.fail(violation, replies))?;
         let ended = piece.last && inflated.done;
         if inflated.produced > 0 || ended {
-            self.apart.fruitless = 0;
+            self.cold.fruitless = 0;
         } else {
-            self.apart.fruitless += inflated.consumed as u64;
-            if self.apart.fruitless > MOST_FRUITLESS {
+            self.cold.fruitless += inflated.consumed as u64;
+            if self.cold.fruitless > MOST_FRUITLESS {
                 let most = MOST_FRUITLESS;
-                return Err(self.fail(Violation::CompressedToNothing { most }, transport));
+                let violation = Violation::CompressedToNothing { most };
+                return Err(self.fail(violation, replies).into());
             }
         }
         if !inflated.done {
             piece.place.start += inflated.consumed;
-            self.apart.compressed = Some(piece);
+            self.cold.compressed = Some(piece);
         }
         Ok((inflated.produced > 0 || ended).then_some(inflated.produced))
     }
 
     /// Decompresses and forgets a piece: later messages may refer to it.
-    pub(crate) fn discard_compressed(
-        &mut self,
-        transport: &mut impl Transport,
-    ) -> Result<(), Error> {
+    pub(crate) fn discard_compressed(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         let mut scratch = [0; SCRATCH];
-        while self.apart.compressed.is_some() {
-            self.inflate_piece(&mut scratch, transport)?;
+        while self.cold.compressed.is_some() {
+            self.inflate_piece(&mut scratch, replies)?;
         }
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! A connection over a stream on which the handshake is done.
 
-use std::io::{self, Write};
+use std::io;
 
-use super::{Buffers, Config, Reader, Writer};
+use super::inbound::Inbound;
+use super::outbound::Outbound;
+use super::{Buffers, Config};
 use crate::error::Error;
 use crate::frame::os_key;
 #[cfg(feature = "handshake")]
@@ -16,14 +18,14 @@ pub(crate) fn open<S>(
     role: Role,
     config: &Config,
     buffers: Buffers,
-) -> Result<(Reader, Writer<S>), Error> {
+) -> Result<(Inbound, Outbound, S), Error> {
     config.check()?;
     let encoder = match role {
         Role::Server => Encoder::server(),
         Role::Client => Encoder::client(os_key),
     };
-    let reader = Reader::new(role, config, leftover, buffers.clone());
-    Ok((reader, Writer::new(stream, encoder, config, buffers)))
+    let inbound = Inbound::new(role, config, leftover, buffers.clone());
+    Ok((inbound, Outbound::new(encoder, config, buffers), stream))
 }
 
 /// Both sides of a connection, with what the handshake agreed on.
@@ -33,31 +35,32 @@ pub(crate) fn open_established<S>(
     role: Role,
     config: &Config,
     buffers: Buffers,
-) -> Result<(Reader, Writer<S>), Error> {
+) -> Result<(Inbound, Outbound, S), Error> {
     let parts = established.into_parts();
     #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
-    let (mut reader, mut writer) = open(parts.stream, &parts.leftover, role, config, buffers)?;
+    let (mut inbound, mut outbound, stream) =
+        open(parts.stream, &parts.leftover, role, config, buffers)?;
     #[cfg(feature = "deflate")]
     if let Some(negotiated) = parts.deflate {
-        set_deflate(&mut reader, &mut writer, &negotiated);
+        set_deflate(&mut inbound, &mut outbound, &negotiated);
     }
-    Ok((reader, writer))
+    Ok((inbound, outbound, stream))
 }
 
 /// Ends a connection that this end has aborted while it was split.
-pub(crate) fn abort<S: Write>(reader: &mut Reader, writer: &mut Writer<S>) {
-    reader.abort();
-    writer.fail(io::ErrorKind::ConnectionAborted.into());
+pub(crate) fn abort(inbound: &mut Inbound, outbound: &mut Outbound) {
+    inbound.lose();
+    outbound.fail(io::ErrorKind::ConnectionAborted.into());
 }
 
 /// Compresses messages both ways from now on.
 #[cfg(feature = "deflate")]
-pub(crate) fn set_deflate<S>(
-    reader: &mut Reader,
-    writer: &mut Writer<S>,
+pub(crate) fn set_deflate(
+    inbound: &mut Inbound,
+    outbound: &mut Outbound,
     negotiated: &crate::deflate::Negotiated,
 ) {
-    let role = writer.role();
-    reader.set_inflater(negotiated.inflater(role));
-    writer.set_deflater(negotiated.deflater(role));
+    let role = outbound.role();
+    inbound.set_inflater(negotiated.inflater(role));
+    outbound.set_deflater(negotiated.deflater(role));
 }

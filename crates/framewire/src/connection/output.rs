@@ -1,29 +1,152 @@
 //! Bytes on their way from the write buffer to the stream.
 
-use std::io::{self, IoSlice, Write};
+use std::io;
+use std::mem;
 
-use super::Writer;
+use super::Outbound;
+use super::stage::Unsent;
 use crate::error::{Error, would_block};
 use crate::frame::MAX_HEADER;
-use crate::protocol::reserve;
+use crate::protocol::{append_payload, reserve};
 
-impl<S: Write> Writer<S> {
-    pub(crate) fn flush_stream(&mut self) -> Result<(), Error> {
-        loop {
-            match self.stream.flush() {
-                Ok(()) => {
-                    self.unflushed = false;
-                    return Ok(());
+impl Outbound {
+    /// The bytes to write next, in two pieces: what is in the write buffer, and payload that is the
+    /// caller's. `None` once all of `unsent` was written, or is in the write buffer.
+    ///
+    /// What came of the write is for [`wrote`](Self::wrote).
+    pub(crate) fn next_write<'a>(
+        &'a mut self,
+        unsent: &'a mut Unsent<'_>,
+    ) -> Result<Option<[&'a [u8]; 2]>, Error> {
+        self.check_failed()?;
+        let is_done = match unsent {
+            Unsent::Nothing => return Ok(None),
+            Unsent::Plain(payload) => payload.is_empty() && self.buffered() == 0,
+            Unsent::Masked {
+                header,
+                payload,
+                done,
+            } => {
+                if self.buffered() == 0 {
+                    self.drained();
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.fail(error)),
+                // The header goes with the first of it.
+                if *done < payload.len() && (*done == 0 || self.buffered() == 0) {
+                    // As much as the write buffer holds is masked for each write.
+                    let most = self.write_buffer().max(self.chunk_size());
+                    let chunk = &payload[*done..payload.len().min(*done + most)];
+                    self.reserve(chunk.len());
+                    append_payload(header, chunk, *done as u64, &mut self.output);
+                    *done += chunk.len();
+                }
+                self.buffered() == 0
             }
+            #[cfg(feature = "deflate")]
+            Unsent::Compressed { opcode, payload } => {
+                if self.buffered() == 0 {
+                    self.drained();
+                }
+                self.buffered() == 0
+                    && self.append_compressed(*opcode, payload, self.most_kept())?
+            }
+        };
+        if is_done {
+            if self.buffered() == 0 {
+                self.drained();
+            }
+            *unsent = Unsent::Nothing;
+            self.in_frame = None;
+            return Ok(None);
         }
+        let payload = match unsent {
+            Unsent::Plain(payload) => *payload,
+            _ => &[],
+        };
+        Ok(Some([&self.output[self.written..], payload]))
+    }
+
+    /// The bytes of the write buffer that are to be written next; `None` where none wait.
+    pub(crate) fn staged(&mut self) -> Result<Option<&[u8]>, Error> {
+        self.check_failed()?;
+        if self.buffered() == 0 {
+            self.drained();
+            return Ok(None);
+        }
+        Ok(Some(&self.output[self.written..]))
+    }
+
+    /// As [`staged`](Self::staged), with the reply that waits, if any.
+    pub(crate) fn staged_with_reply(&mut self) -> Result<Option<&[u8]>, Error> {
+        self.check_failed()?;
+        let replied = self.stage_reply();
+        if self.buffered() == 0 {
+            replied?;
+        }
+        self.staged()
+    }
+
+    /// Records what came of a write of the bytes that were to be written next.
+    pub(crate) fn wrote(
+        &mut self,
+        written: io::Result<usize>,
+        unsent: &mut Unsent<'_>,
+    ) -> Result<(), Error> {
+        match written {
+            Ok(0) => Err(self.fail(io::ErrorKind::WriteZero.into())),
+            Ok(len) => {
+                let from_output = len.min(self.buffered());
+                self.written += from_output;
+                self.unflushed = true;
+                if let Unsent::Plain(payload) = unsent {
+                    *payload = &payload[len - from_output..];
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Records what came of flushing the stream; `true` where it was interrupted, and is to be tried again.
+    pub(crate) fn flushed(&mut self, flushed: io::Result<()>) -> Result<bool, Error> {
+        match flushed {
+            Ok(()) => {
+                self.unflushed = false;
+                Ok(false)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Takes what is left of a frame into the write buffer, however much that is.
+    #[cfg_attr(not(feature = "deflate"), expect(clippy::unnecessary_wraps))]
+    pub(crate) fn keep(&mut self, unsent: &mut Unsent<'_>) -> Result<(), Error> {
+        let unsent = mem::take(unsent);
+        if unsent.is_nothing() || self.failed.is_some() {
+            return Ok(());
+        }
+        self.in_frame = None;
+        match unsent {
+            Unsent::Nothing => {}
+            Unsent::Plain(payload) => self.output.extend_from_slice(payload),
+            Unsent::Masked {
+                header,
+                payload,
+                done,
+            } => append_payload(&header, &payload[done..], done as u64, &mut self.output),
+            #[cfg(feature = "deflate")]
+            Unsent::Compressed {
+                opcode,
+                mut payload,
+            } => while !self.append_compressed(opcode, &mut payload, usize::MAX)? {},
+        }
+        Ok(())
     }
 
     /// Makes the write buffer as large as is needed, but not so that it is given back before that
     /// is needed.
-    pub(crate) fn reserve(&mut self, additional: usize) {
+    pub(super) fn reserve(&mut self, additional: usize) {
         let bound = self.most_kept();
         if self.output.capacity() == 0 {
             self.output = self.buffers.take_to_write();
@@ -32,71 +155,8 @@ impl<S: Write> Writer<S> {
     }
 
     /// The most that the write buffer keeps when it is empty.
-    pub(crate) fn most_kept(&self) -> usize {
+    pub(super) fn most_kept(&self) -> usize {
         self.write_buffer() + MAX_HEADER + self.chunk_size()
-    }
-
-    /// Writes what waits and then `tail`, all of which the connection has taken: what the stream
-    /// does not take now is kept for later.
-    pub(crate) fn write_taken(&mut self, mut tail: &[u8]) -> Result<(), Error> {
-        match self.write_out(&mut tail) {
-            Err(error) if error.is_would_block() => {
-                self.keep(tail);
-                Ok(())
-            }
-            result => result,
-        }
-    }
-
-    /// Writes what waits and then `tail`, of which is left what the stream has not taken.
-    pub(crate) fn write_out(&mut self, tail: &mut &[u8]) -> Result<(), Error> {
-        while self.pending() > 0 || !tail.is_empty() {
-            match self.write_once(tail) {
-                Ok(from_tail) => *tail = &tail[from_tail..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.fail(error)),
-            }
-        }
-        self.drained();
-        Ok(())
-    }
-
-    /// Writes some of what waits, with one call. Says whether anything waits still.
-    pub(crate) fn write_some(&mut self) -> Result<bool, Error> {
-        self.check_failed()?;
-        self.write_reply();
-        if self.pending() > 0 {
-            match self.write_once(&[]) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.fail(error)),
-            }
-        }
-        if self.pending() == 0 {
-            self.drained();
-            self.flush_stream()?;
-        }
-        Ok(self.has_pending_output())
-    }
-
-    /// Writes with one call, and says how much of `tail` that took.
-    fn write_once(&mut self, tail: &[u8]) -> io::Result<usize> {
-        let waiting = &self.output[self.written..];
-        let len = if tail.is_empty() {
-            self.stream.write(waiting)
-        } else if waiting.is_empty() {
-            self.stream.write(tail)
-        } else {
-            let slices = [IoSlice::new(waiting), IoSlice::new(tail)];
-            self.stream.write_vectored(&slices)
-        }?;
-        if len == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        let from_output = len.min(self.pending());
-        self.written += from_output;
-        self.unflushed = true;
-        Ok(len - from_output)
     }
 
     /// Nothing waits: what a stall made grow over the bound is given back.
@@ -110,16 +170,12 @@ impl<S: Write> Writer<S> {
         self.buffers.give_write(&mut self.output);
     }
 
-    /// Keeps what the stream has not taken for the next time.
-    pub(crate) fn keep(&mut self, tail: &[u8]) {
-        self.output.extend_from_slice(tail);
-    }
-
+    /// Records that the stream has failed, or takes nothing now.
     pub(crate) fn fail(&mut self, error: io::Error) -> Error {
         if would_block(&error) {
             self.stalled = true;
             // What was written goes once it is half of the buffer: each byte is moved once or never.
-            if self.written >= self.pending() {
+            if self.written >= self.buffered() {
                 self.output.drain(..self.written);
                 self.written = 0;
             }

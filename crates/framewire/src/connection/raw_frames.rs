@@ -1,107 +1,75 @@
 //! Frames that are read one by one, as they were sent.
 
-use super::Frame;
 use super::handlers::handle;
-use super::reader::{Owner, Reader};
-use super::transport::Transport;
-use crate::error::{Error, ErrorKind};
+use super::inbound::{Inbound, Owner, Stop};
+use super::replies::Replies;
 use crate::frame::Header;
 use crate::protocol::{Event, PieceEvent};
 
-impl Reader {
+impl Inbound {
     /// The header of the next frame, or of the one whose payload has not been read.
-    pub(crate) fn read_header(&mut self, transport: &mut impl Transport) -> Result<Header, Error> {
-        self.own(Owner::Frames, transport)?;
+    pub(crate) fn read_header(&mut self, replies: &mut dyn Replies) -> Result<Header, Stop> {
+        self.own(Owner::Frames, replies)?;
         loop {
-            self.check_ended(transport)?;
+            self.check_ended(replies)?;
             if let Some(frame) = self.receiver.decoder().frame().copied() {
-                self.send_replies(transport);
                 return Ok(frame);
             }
-            self.fill_if_empty(transport)?;
-            self.decode_header(transport)?;
+            self.need_bytes()?;
+            self.decode_header(replies)?;
         }
-    }
-
-    /// The next whole frame, control frames too.
-    pub(crate) fn read_frame<'b>(
-        &mut self,
-        output: &'b mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<Frame<'b>, Error> {
-        let header = self.read_header(transport)?;
-        let needed = header.payload_len();
-        let Some(output) = usize::try_from(needed)
-            .ok()
-            .and_then(|needed| output.get_mut(..needed))
-        else {
-            return Err(ErrorKind::FrameBufferTooSmall { needed }.into());
-        };
-        if header.opcode().is_control() {
-            self.read_control_frame(output, transport)?;
-        } else {
-            self.read_data_frame(output, transport)?;
-        }
-        Ok(Frame::new(header, output))
     }
 
     /// Reads a control frame and gives it its reply. What comes before an interruption is held, as
     /// for any other kind of call.
-    fn read_control_frame(
+    pub(crate) fn read_control_frame(
         &mut self,
         output: &mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<(), Error> {
+        replies: &mut dyn Replies,
+    ) -> Result<(), Stop> {
         loop {
-            self.fill_if_empty(transport)?;
+            self.need_bytes()?;
             let input = &mut self.buffer[self.unread.clone()];
             let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
                 Ok(received) => received,
-                Err(violation) => return Err(self.fail(violation, transport)),
+                Err(violation) => return Err(self.fail(violation, replies).into()),
             };
             self.unread.start += used;
             let Some(PieceEvent::Control(event)) = event else {
                 continue;
             };
             copy_payload(&event, output);
-            if handle(&mut self.apart, &event, transport) {
+            if handle(&mut self.cold, &event, replies) {
                 // The frame itself is given; the next call says that the connection is closed.
-                let _ = self.close(transport);
+                let _ = self.close(replies);
             }
-            self.send_replies(transport);
             return Ok(());
         }
     }
 
-    /// Reads a data frame: straight into the caller's buffer until it is interrupted, then into the
-    /// memory that holds what came before, so that no byte is moved more than twice.
-    fn read_data_frame(
+    /// Puts what was read of a data frame into the caller's buffer, after the bytes that are `done` there, until
+    /// it is whole. Where it needs bytes, a read can go [straight](Self::direct_of_frame) there.
+    pub(crate) fn read_data_frame(
         &mut self,
         output: &mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<(), Error> {
-        let mut done = 0;
-        while self.message.is_empty() && self.receiver.decoder().frame().is_some() {
-            match self.read_frame_payload(&mut output[done..], transport) {
-                Ok(len) => done += len,
-                Err(error) => {
-                    if self.apart.ended.is_none() {
-                        self.message.append(&output[..done]);
-                    }
-                    return Err(error);
-                }
-            }
-        }
+        done: &mut usize,
+        replies: &mut dyn Replies,
+    ) -> Result<(), Stop> {
         while self.receiver.decoder().frame().is_some() {
-            self.fill_if_empty(transport)?;
+            self.need_bytes()?;
             let input = &mut self.buffer[self.unread.clone()];
             let used = match self.receiver.raw_payload(input) {
                 Ok(used) => used,
-                Err(violation) => return Err(self.fail(violation, transport)),
+                Err(violation) => return Err(self.fail(violation, replies).into()),
             };
-            let piece = self.unread.start..self.unread.start + used;
-            self.unread.start = piece.end;
-            self.message.append(&self.buffer[piece]);
+            let piece = &self.buffer[self.unread.start..self.unread.start + used];
+            if self.message.is_empty() {
+                output[*done..*done + used].copy_from_slice(piece);
+                *done += used;
+            } else {
+                self.message.append(piece);
+            }
+            self.unread.start += used;
         }
         if !self.message.is_empty() {
             output.copy_from_slice(self.message.message());
@@ -110,25 +78,10 @@ impl Reader {
         Ok(())
     }
 
-    fn read_frame_payload(
-        &mut self,
-        output: &mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<usize, Error> {
-        if self.unread.is_empty() && !output.is_empty() {
-            if let Some(len) = self.read_payload_into(output, transport)? {
-                return Ok(len);
-            }
-            self.fill(transport)?;
-        }
-        let input = &mut self.buffer[self.unread.clone()];
-        match self.receiver.raw_payload(input) {
-            Ok(used) => {
-                output[..used].copy_from_slice(&input[..used]);
-                self.unread.start += used;
-                Ok(used)
-            }
-            Err(violation) => Err(self.fail(violation, transport)),
+    /// Holds what the caller's buffer has of a frame until its rest can be read.
+    pub(crate) fn keep_of_frame(&mut self, payload: &[u8]) {
+        if !self.has_ended() {
+            self.message.append(payload);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The memory that a reader has while it needs it, and when it gives that back.
 
-use super::reader::{Owner, Reader};
+use super::inbound::{Inbound, Owner};
 
-impl Reader {
+impl Inbound {
     /// Has a buffer to read into.
     pub(super) fn take_buffer(&mut self) {
-        if self.buffer.len() < self.apart.read_buffer {
-            self.buffer = self.apart.buffers.take_to_read(self.apart.read_buffer);
+        if self.buffer.len() < self.cold.read_buffer {
+            self.buffer = self.cold.buffers.take_to_read(self.cold.read_buffer);
             if self.owner == Owner::Assembly {
                 self.take_message_memory();
             }
@@ -17,14 +17,14 @@ impl Reader {
     pub(super) fn take_message_memory(&mut self) {
         if !self.message.has_memory() {
             // No more than a message of this connection could have taken.
-            let most = self.apart.limits.message.saturating_mul(2);
-            self.message.lend(self.apart.buffers.take_message(most));
+            let most = self.cold.limits.message.saturating_mul(2);
+            self.message.lend(self.cold.buffers.take_message(most));
         }
     }
 
     /// A read has to wait: memory that nothing is held in is not needed meanwhile.
     pub(super) fn note_wait(&mut self) {
-        if self.apart.buffers.are_pooled() {
+        if self.cold.buffers.are_pooled() {
             self.give_message_memory();
         } else if self.is_at_rest() {
             self.unused = self.unused.saturating_add(REST / 2);
@@ -46,7 +46,7 @@ impl Reader {
 
     pub(super) fn give_message_memory(&mut self) {
         let memory = self.message.take_memory();
-        self.apart.buffers.give_message(memory);
+        self.cold.buffers.give_message(memory);
     }
 }
 
@@ -56,11 +56,11 @@ const REST: u8 = 128;
 
 #[cfg(test)]
 mod tests {
-    use crate::connection::reader::Apart;
+    use crate::connection::inbound::Cold;
 
     #[test]
-    fn what_is_apart_of_a_reader_fits_beside_a_task_or_a_socket() {
+    fn the_cold_state_fits_beside_a_task_or_a_socket() {
         // What glibc leaves of the 128 bytes to which tokio aligns them.
-        assert!(size_of::<Apart>() <= 104, "{}", size_of::<Apart>());
+        assert!(size_of::<Cold>() <= 104, "{}", size_of::<Cold>());
     }
 }

@@ -1,9 +1,10 @@
 //! The closing handshake.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Reader, Transport, Writer};
+use super::drive::{Drive, Transport, read, wait_for_end};
+use super::inbound::Inbound;
 use crate::error::{Close, Closed, Error, ErrorKind, Side, lasting, would_block};
 use crate::frame::CloseCode;
 use crate::protocol::Role;
@@ -24,9 +25,9 @@ pub struct Shutdown {
 
 /// A transport that is being closed, within a time.
 pub(crate) trait Closing: Transport {
-    type Stream: Write;
+    type Drive: Drive;
 
-    fn writer(&mut self) -> &mut Writer<Self::Stream>;
+    fn drive(&mut self) -> &mut Self::Drive;
 
     fn is_time_over(&self) -> bool;
 }
@@ -34,25 +35,27 @@ pub(crate) trait Closing: Transport {
 /// Completes the closing handshake, or says `WouldBlock`: then it goes on with the next call, until
 /// the time is over.
 pub(crate) fn shut_down(
-    reader: &mut Reader,
+    inbound: &mut Inbound,
     closing: &mut impl Closing,
 ) -> Result<Shutdown, Error> {
-    closing.writer().queue_normal_close();
-    let by = closing.closed().map_or(Side::Local, |closed| closed.by);
-    let mut closed = reader.discard(closing);
-    closing.settle();
-    if must_wait_for_end(&closed, closing.writer().role())
-        && let Err(error) = reader.wait_for_end(closing)
+    closing.drive().outbound().queue_normal_close();
+    let closed = closing.replies().closed();
+    let by = closed.map_or(Side::Local, |closed| closed.by);
+    let mut closed = discard(inbound, closing);
+    closing.send_waiting();
+    let role = closing.drive().outbound().role();
+    if must_wait_for_end(&closed, role)
+        && let Err(error) = wait_for_end(inbound, closing)
         && would_block(&error)
         && !closing.is_time_over()
     {
         closed = Err(error.into());
     }
     let expired = closing.is_time_over();
-    let writer = closing.writer();
-    let failure = writer.failure();
+    let outbound = closing.drive().outbound();
+    let failure = outbound.failure();
     // Only here: what waits for the end sends, too.
-    let sent = !writer.has_pending_output() && failure.is_none();
+    let sent = !outbound.has_pending_output() && failure.is_none();
     match closed {
         Ok(_) if !sent && !expired && failure.is_none() => {
             Err(io::Error::from(io::ErrorKind::WouldBlock).into())
@@ -83,6 +86,16 @@ pub(crate) fn shut_down(
                 clean: false,
             }),
         },
+    }
+}
+
+/// Reads and forgets everything until the connection ends; `Ok` where a Close frame came.
+fn discard(inbound: &mut Inbound, closing: &mut impl Closing) -> Result<Closed, Error> {
+    inbound.begin_discard();
+    let Err(error) = read(inbound, closing, Inbound::discard);
+    match error.into_kind() {
+        ErrorKind::Closed(closed) => Ok(closed),
+        kind => Err(kind.into()),
     }
 }
 

@@ -7,10 +7,11 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::WebSocket;
-use super::access::poll_job;
+use super::access::{poll_flush, poll_send};
 use super::message_reader::AT_ONCE;
-use super::source::{Source as _, has_answer, poll_read};
-use crate::connection::{Access as _, Writer, read_bytes};
+use super::polled::Job;
+use super::source::{Source as _, has_answer, or_pending};
+use crate::connection::{Outbound, close_payload, read_bytes};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Opcode, Rsv};
 
@@ -56,36 +57,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let WebSocket { reader, writer } = &mut self.get_mut().websocket;
+        let WebSocket { inbound, writer } = &mut self.get_mut().websocket;
         let room = buf.remaining().min(AT_ONCE);
-        let read = ready!(poll_read(reader, writer, cx, |reader, writer| {
-            read_bytes(reader, writer, buf.initialize_unfilled_to(room))
-        }));
+        let output = buf.initialize_unfilled_to(room);
+        let mut polled = writer.polled(cx.waker(), Job::Reading);
+        let read = ready!(or_pending(read_bytes(inbound, &mut polled, output)));
         let is_end = match &read {
             Ok(len) => *len == 0 && room > 0,
             Err(error) => has_answer(error) || writer.closed().is_some(),
         };
-        if is_end && !writer.send_all() {
+        if is_end && !writer.send_all(cx.waker()) {
             return Poll::Pending;
         }
         Poll::Ready(read.map(|len| buf.advance(len)).map_err(Error::into))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
-    fn poll_write_job<R>(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut job: impl FnMut(&mut Writer<super::polled::Polled<S>>) -> Result<R, Error>,
-    ) -> Poll<io::Result<R>> {
-        let mut access = &mut self.websocket.writer;
-        let done = poll_job(
-            &mut access,
-            |access| access,
-            cx,
-            |access| access.with(&mut job),
-        );
-        done.map_err(Error::into)
     }
 }
 
@@ -95,31 +79,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.websocket.writer.check_no_frame()?;
-        self.get_mut().poll_write_job(cx, |writer| {
-            let len = buf.len().min(writer.chunk_size());
-            if len > 0 {
-                let fed = writer.begin_fed(Opcode::Binary, Rsv::NONE, &buf[..len])?;
-                writer.send_all(fed)?;
-            }
-            Ok(len)
-        })
+        let mut writer = &mut self.get_mut().websocket.writer;
+        writer.check_no_frame()?;
+        let len = buf.len().min(writer.outbound.chunk_size());
+        if len > 0 {
+            let feed = |outbound: &mut Outbound| {
+                outbound.stage_fed(Opcode::Binary, Rsv::NONE, &buf[..len])
+            };
+            ready!(poll_send(&mut writer, cx, feed))?;
+        }
+        Poll::Ready(Ok(len))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_write_job(cx, Writer::write_all_out)
+        let mut writer = &mut self.get_mut().websocket.writer;
+        poll_flush(&mut writer, cx).map_err(Error::into)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_write_job(cx, |writer| {
-            if !writer.has_sent_close() {
-                let closed = writer.begin_close(CloseCode::NORMAL, "");
-                match closed.map_err(Error::into_kind) {
-                    Ok(()) | Err(ErrorKind::Closed(_)) => {}
-                    Err(kind) => return Err(kind.into()),
-                }
+        let mut writer = &mut self.get_mut().websocket.writer;
+        if !writer.outbound.has_sent_close() {
+            let payload = close_payload(CloseCode::NORMAL, "")?;
+            let close = |outbound: &mut Outbound| {
+                outbound.stage_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())
+            };
+            let closed = ready!(poll_send(&mut writer, cx, close));
+            match closed.map_err(Error::into_kind) {
+                Ok(()) | Err(ErrorKind::Closed(_)) => {}
+                Err(kind) => return Poll::Ready(Err(Error::from(kind).into())),
             }
-            writer.write_all_out()
-        })
+        }
+        poll_flush(&mut writer, cx).map_err(Error::into)
     }
 }

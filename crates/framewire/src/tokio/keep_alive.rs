@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::WriteHalf;
-use crate::connection::{KeepAliveEnd, Next, after};
+use crate::connection::{KeepAliveEnd, NextBeat as Next, after};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Sends a Ping each `interval`, the first after one, until there is a reason to stop: to be

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::source::{Source, poll_read_to_end};
-use crate::connection::Reader;
+use super::source::{Source, or_unsent, read};
+use crate::connection::{Inbound, read_stream};
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
 
@@ -26,27 +26,27 @@ use crate::frame::{Opcode, Rsv};
 /// Reading fails with the [`Error`] of the connection inside an [`io::Error`].
 #[derive(Debug)]
 pub struct MessageReader<'a, T> {
-    reader: &'a mut Reader,
+    inbound: &'a mut Inbound,
     source: &'a mut T,
     opcode: Opcode,
     rsv: Rsv,
 }
 
 impl<'a, T: Source> MessageReader<'a, T> {
-    pub(super) async fn begin(reader: &'a mut Reader, source: &'a mut T) -> Result<Self, Error> {
-        let (opcode, rsv) = super::source::read(reader, source, Reader::begin_stream).await?;
+    pub(super) async fn begin(inbound: &'a mut Inbound, source: &'a mut T) -> Result<Self, Error> {
+        let (opcode, rsv) = read(inbound, source, Inbound::begin_stream).await?;
         Ok(Self {
-            reader,
+            inbound,
             source,
             opcode,
             rsv,
         })
     }
 
-    pub(super) fn resume(reader: &'a mut Reader, source: &'a mut T) -> Option<Self> {
-        let (opcode, rsv) = reader.streamed()?;
+    pub(super) fn resume(inbound: &'a mut Inbound, source: &'a mut T) -> Option<Self> {
+        let (opcode, rsv) = inbound.streamed()?;
         Some(Self {
-            reader,
+            inbound,
             source,
             opcode,
             rsv,
@@ -74,11 +74,13 @@ impl<T: Source> AsyncRead for MessageReader<'_, T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { reader, source, .. } = self.get_mut();
+        let Self {
+            inbound, source, ..
+        } = self.get_mut();
         let room = buf.remaining().min(AT_ONCE);
-        let read = poll_read_to_end(reader, *source, cx, |reader, transport| {
-            reader.read_stream(buf.initialize_unfilled_to(room), transport)
-        });
+        let output = buf.initialize_unfilled_to(room);
+        let read = read_stream(inbound, &mut source.transport(cx.waker()), output);
+        let read = or_unsent(*source, cx, read);
         read.map_ok(|len| buf.advance(len)).map_err(Error::into)
     }
 }

@@ -2,15 +2,16 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::access::{Access, poll_job, with_writer};
-use super::polled::{Job, Polled};
-use crate::connection::{self, Writer};
-use crate::error::Error;
+use super::access::{Access, flush, poll_flush, poll_fragments, poll_take};
+use super::polled::failed;
+use crate::connection::{Buffers, Drive as _, Fragment};
+use crate::error::{Error, ErrorKind};
 use crate::frame::{Opcode, Rsv};
 
 /// Writes one message in fragments of the connection's chunk size.
@@ -28,23 +29,29 @@ use crate::frame::{Opcode, Rsv};
 /// [`resume_message_writer`](super::Writer::resume_message_writer) goes on with it.
 #[derive(Debug)]
 pub struct MessageWriter<A: Access> {
-    core: connection::MessageWriter<A>,
+    access: A,
+    /// The writer's own, borrowed for as long as this lives.
+    fragment: Fragment,
 }
 
 impl<A: Access> MessageWriter<A> {
     pub(super) fn open(
-        access: A,
+        mut access: A,
         opcode: Opcode,
         rsv: Rsv,
         chunk_size: Option<usize>,
     ) -> Result<Self, Error> {
-        let core = connection::MessageWriter::open(access, opcode, rsv, chunk_size)?;
-        Ok(Self { core })
+        let mut drive = access.drive(Waker::noop());
+        let fragment = drive.outbound().open_message(opcode, rsv, chunk_size)?;
+        drop(drive);
+        Ok(Self { access, fragment })
     }
 
-    pub(super) fn resume(access: A) -> Option<Self> {
-        let core = connection::MessageWriter::resume(access)?;
-        Some(Self { core })
+    pub(super) fn resume(mut access: A) -> Option<Self> {
+        let mut drive = access.drive(Waker::noop());
+        let fragment = drive.outbound().resume_message()?;
+        drop(drive);
+        Some(Self { access, fragment })
     }
 
     /// Ends the message: its last fragment goes out with FIN, and everything is flushed. Returns
@@ -58,8 +65,10 @@ impl<A: Access> MessageWriter<A> {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io). [`ErrorKind::Send`](crate::ErrorKind::Send) where a
     /// text ends inside a character: the message cannot be finished, close the connection.
     pub async fn finish(mut self) -> Result<u64, Error> {
-        let len = poll_fn(|cx| self.poll(cx, connection::MessageWriter::end)).await?;
-        with_writer(&mut self.core.access, Writer::write_all_out).await?;
+        let Self { access, fragment } = &mut self;
+        poll_fn(|cx| poll_fragments(access, cx, fragment, Fragment::finish)).await?;
+        let len = fragment.close(access.drive(Waker::noop()).outbound());
+        flush(access).await?;
         Ok(len)
     }
 
@@ -72,22 +81,33 @@ impl<A: Access> MessageWriter<A> {
     /// # Errors
     /// [`ErrorKind::Source`](crate::ErrorKind::Source) where the reader fails; else those of
     /// `finish`.
-    pub async fn finish_from(mut self, reader: impl AsyncRead + Unpin) -> Result<u64, Error> {
-        let mut reader = Polled::new(reader);
-        poll_fn(|cx| {
-            reader.wake_by(cx, Job::Reading);
-            self.poll(cx, |message| message.pull(&mut reader))
-        })
-        .await?;
+    pub async fn finish_from(mut self, mut reader: impl AsyncRead + Unpin) -> Result<u64, Error> {
+        let buffers = {
+            let mut drive = self.access.drive(Waker::noop());
+            drive.outbound().buffers().clone()
+        };
+        while poll_fn(|cx| self.poll_pull(cx, &mut reader, &buffers)).await? > 0 {}
         self.finish().await
     }
 
-    fn poll<R>(
+    /// Takes what one read gives.
+    fn poll_pull(
         &mut self,
         cx: &mut Context<'_>,
-        job: impl FnMut(&mut connection::MessageWriter<A>) -> Result<R, Error>,
-    ) -> Poll<Result<R, Error>> {
-        poll_job(&mut self.core, |core| &mut core.access, cx, job)
+        reader: &mut (impl AsyncRead + Unpin),
+        buffers: &Buffers,
+    ) -> Poll<Result<usize, Error>> {
+        let Self { access, fragment } = self;
+        ready!(poll_fragments(access, cx, fragment, Fragment::make_room))?;
+        let mut buf = ReadBuf::new(fragment.source_room(buffers));
+        match ready!(Pin::new(reader).poll_read(cx, &mut buf)) {
+            Ok(()) => {
+                let len = buf.filled().len();
+                fragment.source_filled(len);
+                Poll::Ready(Ok(len))
+            }
+            Err(error) => Poll::Ready(Err(ErrorKind::Source(failed(error)).into())),
+        }
     }
 }
 
@@ -97,16 +117,25 @@ impl<A: Access + Unpin> AsyncWrite for MessageWriter<A> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = self.get_mut().poll(cx, |message| message.push(buf));
-        written.map_err(Error::into)
+        let Self { access, fragment } = self.get_mut();
+        poll_take(access, cx, fragment, buf).map_err(Error::into)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = self.get_mut().poll(cx, connection::MessageWriter::push_out);
-        flushed.map_err(Error::into)
+        let Self { access, fragment } = self.get_mut();
+        ready!(poll_fragments(access, cx, fragment, Fragment::flush))?;
+        poll_flush(access, cx).map_err(Error::into)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)
+    }
+}
+
+impl<A: Access> Drop for MessageWriter<A> {
+    fn drop(&mut self) {
+        let fragment = mem::take(&mut self.fragment);
+        let mut drive = self.access.drive(Waker::noop());
+        drive.outbound().put_back(fragment);
     }
 }

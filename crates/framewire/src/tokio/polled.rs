@@ -1,4 +1,4 @@
-//! A stream of tokio's, as one that says `WouldBlock`.
+//! A stream of tokio's, lent with the task that it wakes.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
@@ -7,19 +7,27 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::connection::{Drive, Outbound};
 use crate::error::{Error, ErrorKind, lasting, would_block};
 
-/// A stream, and the task that it wakes when it would not block any more.
+/// A whole connection's sending side and stream, for as long as a task polls them.
+#[derive(Debug)]
+pub struct Polled<'a, S> {
+    pub(super) outbound: &'a mut Outbound,
+    pub(super) stream: PolledStream<'a, S>,
+}
+
+/// A stream, and the task that it wakes when it would not block any more. `WouldBlock` means that it will.
 ///
 /// What reads and what writes may be two tasks, which have the connection by turns: as
 /// `tokio::io::split` has it. The one that reads also writes, and must not leave the other waiting.
 #[derive(Debug)]
-pub struct Polled<S> {
-    pub(super) stream: S,
-    waker: Waker,
-    job: Job,
+pub struct PolledStream<'a, S> {
+    pub(super) stream: &'a mut S,
+    pub(super) waker: &'a Waker,
+    pub(super) job: Job,
     /// The tasks that wait for the stream to take more, once one had to.
-    blocked: Option<Box<Blocked>>,
+    pub(super) blocked: &'a mut Option<Box<Blocked>>,
 }
 
 /// What a task does with a connection.
@@ -29,8 +37,9 @@ pub(super) enum Job {
     Writing,
 }
 
+/// The tasks that wait for a stream to take more.
 #[derive(Debug, Default)]
-struct Blocked {
+pub(super) struct Blocked {
     reading: Option<Waker>,
     writing: Option<Waker>,
 }
@@ -53,41 +62,35 @@ impl Blocked {
     }
 }
 
-impl<S> Polled<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self {
-            stream,
-            waker: Waker::noop().clone(),
-            job: Job::Reading,
-            blocked: None,
-        }
-    }
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Drive for Polled<'a, S> {
+    type Stream = PolledStream<'a, S>;
 
-    pub(super) fn wake_by(&mut self, cx: &Context<'_>, job: Job) {
-        self.waker.clone_from(cx.waker());
-        self.job = job;
+    fn parts(&mut self) -> (&mut Outbound, &mut PolledStream<'a, S>) {
+        (self.outbound, &mut self.stream)
     }
+}
 
+impl<S> PolledStream<'_, S> {
     /// Writes or flushes.
     fn poll<R>(
         &mut self,
         poll: impl FnOnce(&mut S, &mut Context<'_>) -> io::Result<R>,
     ) -> io::Result<R> {
         let blocked = self.blocked.as_deref();
-        let other = blocked.and_then(|blocked| blocked.other(self.job, &self.waker));
+        let other = blocked.and_then(|blocked| blocked.other(self.job, self.waker));
         let result = if let Some(other) = other {
             let both = Waker::from(Arc::new(Both([other.clone(), self.waker.clone()])));
-            poll(&mut self.stream, &mut Context::from_waker(&both))
+            poll(self.stream, &mut Context::from_waker(&both))
         } else {
-            poll(&mut self.stream, &mut Context::from_waker(&self.waker))
+            poll(self.stream, &mut Context::from_waker(self.waker))
         };
         if matches!(&result, Err(error) if would_block(error)) {
             let blocked = self.blocked.get_or_insert_default();
             *blocked.of(self.job) = Some(self.waker.clone());
-        } else if let Some(blocked) = &mut self.blocked {
+        } else if let Some(blocked) = self.blocked {
             // The stream owes no wake-up to one that waited before.
             for task in [blocked.reading.take(), blocked.writing.take()] {
-                if let Some(task) = task.filter(|task| !task.will_wake(&self.waker)) {
+                if let Some(task) = task.filter(|task| !task.will_wake(self.waker)) {
                     task.wake();
                 }
             }
@@ -96,14 +99,14 @@ impl<S> Polled<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Read for Polled<S> {
+impl<S: AsyncRead + Unpin> Read for PolledStream<'_, S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut cx = Context::from_waker(&self.waker);
-        read(&mut self.stream, &mut cx, buf)
+        let mut cx = Context::from_waker(self.waker);
+        read(self.stream, &mut cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> Write for Polled<S> {
+impl<S: AsyncWrite + Unpin> Write for PolledStream<'_, S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.poll(|stream, cx| write(stream, cx, buf))
     }
@@ -165,11 +168,16 @@ pub(super) fn flush(
 fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     match poll {
         Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        Poll::Ready(result) => result.map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => io::Error::other(error),
-            io::ErrorKind::TimedOut => lasting(error),
-            _ => error,
-        }),
+        Poll::Ready(result) => result.map_err(failed),
+    }
+}
+
+/// What a stream failed with, which is not that it would block.
+pub(super) fn failed(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::other(error),
+        io::ErrorKind::TimedOut => lasting(error),
+        _ => error,
     }
 }
 

@@ -9,11 +9,12 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use super::Writer;
 use super::access::Access;
-use super::polled::{self, Polled};
+use super::polled;
 use super::source::Source;
 use super::waiting::{Place, Waiting};
-use crate::connection::{self, Exchange, Reply, Transport, Writer};
+use crate::connection::{self, Exchange, Lease, Replies, Reply, Transport};
 use crate::error::{Closed, Error, would_block};
 use crate::frame::ControlPayload;
 use crate::lock::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -112,19 +113,22 @@ const WRITING: usize = 0;
 const FLUSHING: usize = 1;
 
 impl<S> Shared<S> {
-    pub(super) fn new(writer: Writer<Polled<S>>) -> Self {
+    pub(super) fn new(writer: Writer<S>) -> Self {
         let waiting = Arc::new(Waiting::default());
         let waker = Waker::from(Arc::clone(&waiting));
-        let writer = writer.map_stream(|polled| WriteEnd {
-            stream: Arc::new(Duplex {
-                stream: Mutex::new(polled.stream),
-                aborted: AtomicBool::new(false),
-                taken: AtomicUsize::new(0),
-            }),
-            waker,
-            has_blocked: [false; 2],
+        let stream = Arc::new(Duplex {
+            stream: Mutex::new(writer.stream),
+            aborted: AtomicBool::new(false),
+            taken: AtomicUsize::new(0),
         });
-        let stream = Arc::clone(&writer.stream().stream);
+        let writer = connection::Writer {
+            outbound: writer.outbound,
+            stream: WriteEnd {
+                stream: Arc::clone(&stream),
+                waker,
+                has_blocked: [false; 2],
+            },
+        };
         Self {
             exchange: Exchange::new(writer, || Instant::now().into_std()),
             stream,
@@ -189,16 +193,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
     /// The writer, when nobody else has it any more.
     #[expect(clippy::expect_used, reason = "the lines above prove it")]
-    pub(super) fn into_writer(self) -> Writer<Polled<S>> {
+    pub(super) fn into_writer(self) -> Writer<S> {
         let Self {
             exchange, stream, ..
         } = self;
-        drop(stream);
-        exchange.into_writer().map_stream(|end| {
-            let duplex = Arc::into_inner(end.stream).expect("of two, one was dropped");
-            let stream = duplex.stream.into_inner();
-            Polled::new(stream.unwrap_or_else(PoisonError::into_inner))
-        })
+        let writer = exchange.into_writer();
+        drop(writer.stream);
+        let duplex = Arc::into_inner(stream).expect("of two, one was dropped");
+        let stream = duplex.stream.into_inner();
+        let stream = stream.unwrap_or_else(PoisonError::into_inner);
+        Writer::new(writer.outbound, stream)
     }
 }
 
@@ -232,28 +236,22 @@ impl<'a, S> Frames<'a, S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for Frames<'_, S> {
-    type Stream = WriteEnd<S>;
+impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
+    type Drive<'a>
+        = Lease<'a, WriteEnd<S>>
+    where
+        Self: 'a;
 
-    fn with<R>(&mut self, job: impl FnOnce(&mut Writer<WriteEnd<S>>) -> R) -> R {
+    fn drive<'a>(&'a mut self, _waker: &'a Waker) -> Lease<'a, WriteEnd<S>> {
         match &self.closes {
-            Some(payload) => self.shared.exchange.with_close(payload.as_slice(), job),
-            None => self.shared.exchange.with(job),
+            Some(payload) => self.shared.exchange.lease_to_close(payload.as_slice()),
+            None => self.shared.exchange.lease(),
         }
     }
-}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
-    fn gives_way(&mut self, _cx: &mut Context<'_>) -> bool {
-        false
-    }
-
-    fn prepare(&mut self, _cx: &mut Context<'_>) -> bool {
-        false
-    }
-
-    fn park(&mut self, cx: &mut Context<'_>) {
+    fn park(&mut self, cx: &mut Context<'_>) -> bool {
         self.place.wait(cx.waker());
+        true
     }
 
     fn end_frame(&mut self) {
@@ -289,25 +287,23 @@ impl<S> Drop for Right<'_, S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for SharedWriter<'_, S> {
-    type Stream = WriteEnd<S>;
-
-    fn with<R>(&mut self, job: impl FnOnce(&mut Writer<WriteEnd<S>>) -> R) -> R {
-        self.right.0.exchange.with(job)
-    }
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for SharedWriter<'_, S> {
+    type Drive<'a>
+        = Lease<'a, WriteEnd<S>>
+    where
+        Self: 'a;
+
+    fn drive<'a>(&'a mut self, _waker: &'a Waker) -> Lease<'a, WriteEnd<S>> {
+        self.right.0.exchange.lease()
+    }
+
     fn gives_way(&mut self, cx: &mut Context<'_>) -> bool {
         self.place.gives_way(cx.waker())
     }
 
-    fn prepare(&mut self, _cx: &mut Context<'_>) -> bool {
-        false
-    }
-
-    fn park(&mut self, cx: &mut Context<'_>) {
+    fn park(&mut self, cx: &mut Context<'_>) -> bool {
         self.place.wait(cx.waker());
+        true
     }
 
     fn end_frame(&mut self) {
@@ -340,50 +336,61 @@ impl<S> Link<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Source for Link<S> {
-    type Transport = Self;
+    type Transport<'a>
+        = &'a mut Self
+    where
+        S: 'a;
 
-    fn prepare(&mut self, cx: &mut Context<'_>) -> &mut Self {
-        if !self.waker.will_wake(cx.waker()) {
-            self.waker.clone_from(cx.waker());
-            self.shared.waiting.register_reader(cx.waker());
+    fn transport<'a>(&'a mut self, waker: &'a Waker) -> &'a mut Self {
+        if !self.waker.will_wake(waker) {
+            self.waker.clone_from(waker);
+            self.shared.waiting.register_reader(waker);
         }
         self
     }
 
-    fn send_all(&mut self) -> bool {
+    fn replies(&mut self) -> &mut dyn Replies {
+        self
+    }
+
+    fn send_all(&mut self, _waker: &Waker) -> bool {
         self.shared.exchange.send_all()
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Link<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for &mut Link<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut cx = Context::from_waker(&self.waker);
         polled::read(&mut *self.shared.stream.lock()?, &mut cx, buf)
     }
 
-    fn reply(&mut self, reply: Reply) {
-        self.shared.exchange.reply(reply);
+    fn replies(&mut self) -> &mut dyn Replies {
+        *self
+    }
+
+    fn send_waiting(&mut self) {
+        self.shared.exchange.send_waiting();
+    }
+
+    fn end(&mut self) {
+        self.shared.exchange.heartbeat.end();
     }
 
     fn is_aborted(&self) -> bool {
         self.shared.is_aborted()
     }
+}
 
-    fn settle(&mut self) {
-        self.shared.exchange.send_waiting();
+impl<S: AsyncRead + AsyncWrite + Unpin> Replies for Link<S> {
+    fn reply(&mut self, reply: Reply) {
+        self.shared.exchange.reply(reply);
     }
 
-    fn note_pong(&mut self, payload: &[u8]) {
+    fn pong(&mut self, payload: &[u8]) {
         self.shared.exchange.heartbeat.pong(payload);
     }
 
-    fn note_end(&mut self) {
-        self.shared.exchange.heartbeat.end();
-    }
-
-    fn hold_back(&mut self, _may: bool) {}
-
-    fn closed(&mut self) -> Option<Closed> {
+    fn closed(&self) -> Option<Closed> {
         self.shared.exchange.closed()
     }
 }

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::WebSocket;
 use super::polled::{Job, Polled, is_pending};
-use crate::connection::{self, Closing, Reply, Shutdown, Transport, after, shut_down};
-use crate::error::{Closed, Error};
+use crate::connection::{Closing, Replies, Shutdown, Transport, after, shut_down};
+use crate::error::Error;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one
@@ -38,21 +38,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 None => pending().await,
             }
         });
-        let Self { reader, writer } = self;
+        let Self { inbound, writer } = self;
         poll_fn(|cx| {
-            writer.core.stream_mut().wake_by(cx, Job::Reading);
             let mut closing = Timed {
-                writer: &mut writer.core,
+                polled: writer.polled(cx.waker(), Job::Reading),
                 deadline,
             };
-            match shut_down(reader, &mut closing) {
+            match shut_down(inbound, &mut closing) {
                 Err(error) if is_pending(&error) => {}
                 result => return Poll::Ready(result),
             }
             if timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            Poll::Ready(shut_down(reader, &mut closing))
+            let mut closing = Timed {
+                polled: writer.polled(cx.waker(), Job::Reading),
+                deadline,
+            };
+            Poll::Ready(shut_down(inbound, &mut closing))
         })
         .await
     }
@@ -60,15 +63,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
 /// The writing side, while there is time.
 struct Timed<'a, S> {
-    writer: &'a mut connection::Writer<Polled<S>>,
+    polled: Polled<'a, S>,
     deadline: Option<Instant>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Closing for Timed<'_, S> {
-    type Stream = Polled<S>;
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Closing for Timed<'a, S> {
+    type Drive = Polled<'a, S>;
 
-    fn writer(&mut self) -> &mut connection::Writer<Polled<S>> {
-        self.writer
+    fn drive(&mut self) -> &mut Polled<'a, S> {
+        &mut self.polled
     }
 
     fn is_time_over(&self) -> bool {
@@ -83,28 +86,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Timed<'_, S> {
         if self.is_time_over() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        Transport::read(self.writer, buf)
+        self.polled.read(buf)
     }
 
-    fn reply(&mut self, reply: Reply) {
-        self.writer.reply(reply);
+    fn replies(&mut self) -> &mut dyn Replies {
+        self.polled.replies()
     }
 
-    fn settle(&mut self) {
-        self.writer.settle();
-    }
-
-    fn note_pong(&mut self, payload: &[u8]) {
-        self.writer.note_pong(payload);
-    }
-
-    fn note_end(&mut self) {
-        self.writer.note_end();
-    }
-
-    fn hold_back(&mut self, _may: bool) {}
-
-    fn closed(&mut self) -> Option<Closed> {
-        Transport::closed(self.writer)
+    fn send_waiting(&mut self) {
+        self.polled.send_waiting();
     }
 }

@@ -1,18 +1,18 @@
 //! Connections as a `Sink` for owned messages.
 
-use std::io::{self, Write};
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::access::{Access, poll_job};
-use super::polled::is_pending;
-use super::shared::{Frames, SharedWriter, WriteEnd};
+use super::access::{Access, poll_flush, poll_job, poll_stage};
+use super::polled::{Job, is_pending};
+use super::shared::{Frames, SharedWriter};
 use super::waiting::{Place, Ticket};
 use super::{Message, WebSocket, WriteHalf, Writer};
-use crate::connection::{self, Access as _};
+use crate::connection::{Drive, Outbound};
 use crate::error::{Error, ErrorKind};
 use crate::frame::CloseCode;
 
@@ -52,20 +52,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.check_no_frame()?;
-        poll(&mut self.get_mut(), cx, connection::Writer::make_ready)
+        poll_stage(&mut self.get_mut(), cx, Outbound::make_ready)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        let core = &mut self.get_mut().core;
-        core.take_whole(message.opcode(), message.payload())
+        // The task that the stream is to wake is known when this is flushed, or made ready again.
+        let mut polled = self.get_mut().polled(Waker::noop(), Job::Writing);
+        polled.send(|outbound| outbound.stage_whole(message.opcode(), message.payload()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        poll(&mut self.get_mut(), cx, connection::Writer::write_all_out)
+        poll_flush(&mut self.get_mut(), cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        poll(&mut self.get_mut(), cx, close_normally)
+        poll_close(&mut self.get_mut(), cx)
     }
 }
 
@@ -79,7 +80,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         ready!(this.poll_held(cx))?;
-        this.poll_message(cx, connection::Writer::make_ready)
+        this.poll_message(cx, |writer, cx| {
+            poll_stage(writer, cx, Outbound::make_ready)
+        })
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
@@ -89,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
             return Err(ErrorKind::MessageInProgress.into());
         }
         let taken = match this.shared.try_message() {
-            Some(mut right) => right.with(|writer| take_if_ready(writer, &message)),
+            Some(mut writer) => take_if_ready(&mut writer.drive(Waker::noop()), &message),
             None => Err(io::Error::from(io::ErrorKind::WouldBlock).into()),
         };
         match taken {
@@ -102,14 +105,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         ready!(this.poll_held(cx))?;
-        this.poll_frames(cx, |frames| frames, connection::Writer::write_all_out)
+        this.poll_frames(cx, |mut frames, cx| {
+            let flushed = poll_flush(&mut frames, cx);
+            (flushed, frames)
+        })
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         ready!(this.poll_held(cx))?;
         let normal = CloseCode::NORMAL.get().to_be_bytes();
-        this.poll_frames(cx, |frames| frames.closing(&normal), close_normally)
+        this.poll_frames(cx, |frames, cx| {
+            let mut frames = frames.closing(&normal);
+            let closed = poll_close(&mut frames, cx);
+            (closed, frames)
+        })
     }
 }
 
@@ -139,7 +149,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         let Some(message) = self.sink.message.take() else {
             return Poll::Ready(Ok(()));
         };
-        let taken = self.poll_message(cx, |writer| take_if_ready(writer, &message));
+        let taken = self.poll_message(cx, |writer, cx| {
+            poll_job(writer, cx, |writer, waker| {
+                take_if_ready(&mut writer.drive(waker), &message)
+            })
+        });
         if taken.is_pending() {
             self.sink.message = Some(message);
         }
@@ -150,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
-        job: impl FnMut(&mut connection::Writer<WriteEnd<S>>) -> Result<(), Error>,
+        job: impl FnOnce(&mut SharedWriter<'_, S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Poll<Result<(), Error>> {
         let mut place = Place::of_half(self.shared.waiting(), self.sink.ticket);
         let right = match self.shared.poll_right(&mut place, cx) {
@@ -161,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             }
         };
         let mut writer = SharedWriter::new(right, place);
-        let done = poll(&mut writer, cx, job);
+        let done = job(&mut writer, cx);
         self.sink.ticket = writer.place.keep_if(done.is_pending());
         done
     }
@@ -170,43 +184,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     fn poll_frames<'a>(
         &'a mut self,
         cx: &mut Context<'_>,
-        manner: impl FnOnce(Frames<'a, S>) -> Frames<'a, S>,
-        job: impl FnMut(&mut connection::Writer<WriteEnd<S>>) -> Result<(), Error>,
+        job: impl FnOnce(Frames<'a, S>, &mut Context<'_>) -> (Poll<Result<(), Error>>, Frames<'a, S>),
     ) -> Poll<Result<(), Error>> {
         let place = Place::of_half(self.shared.waiting(), self.sink.ticket);
-        let mut frames = manner(Frames::at(&self.shared, place));
-        let done = poll(&mut frames, cx, job);
+        let (done, mut frames) = job(Frames::at(&self.shared, place), cx);
         self.sink.ticket = frames.place.keep_if(done.is_pending());
         done
     }
 }
 
 /// Takes a message whole, or says `WouldBlock`.
-fn take_if_ready<S: Write>(
-    writer: &mut connection::Writer<S>,
-    message: &Message,
-) -> Result<(), Error> {
-    writer.make_ready()?;
-    writer.take_whole(message.opcode(), message.payload())
+fn take_if_ready(drive: &mut impl Drive, message: &Message) -> Result<(), Error> {
+    drive.stage(Outbound::make_ready)?;
+    drive.send(|outbound| outbound.stage_whole(message.opcode(), message.payload()))
 }
 
-fn close_normally<S: Write>(writer: &mut connection::Writer<S>) -> Result<(), Error> {
-    if !writer.has_sent_close() {
-        writer.check_open()?;
-        writer.queue_normal_close();
-    }
-    writer.write_all_out()?;
-    if writer.has_pending_output() && writer.frame_under_way().is_some() {
-        // Somebody else's frame has to end first.
-        return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
-    }
-    Ok(())
-}
-
-fn poll<A: Access>(
-    access: &mut A,
-    cx: &mut Context<'_>,
-    mut job: impl FnMut(&mut connection::Writer<A::Stream>) -> Result<(), Error>,
-) -> Poll<Result<(), Error>> {
-    poll_job(access, |access| access, cx, |access| access.with(&mut job))
+/// Sends a Close frame with 1000 unless one was sent, and all that waits before it.
+fn poll_close<A: Access>(access: &mut A, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    poll_job(access, cx, |access, waker| {
+        let mut drive = access.drive(waker);
+        let outbound = drive.outbound();
+        if !outbound.has_sent_close() {
+            outbound.check_open()?;
+            outbound.queue_normal_close();
+        }
+        drive.flush()?;
+        let outbound = drive.outbound();
+        if outbound.has_pending_output() && outbound.frame_under_way().is_some() {
+            // Somebody else's frame has to end first.
+            return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
+        }
+        Ok(())
+    })
 }

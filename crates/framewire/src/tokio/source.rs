@@ -1,64 +1,83 @@
 //! Reading from a task.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Writer;
 use super::polled::{Job, Polled, is_pending};
-use crate::connection::{self, Frame, Reader, Transport};
+use crate::connection::{self, Drive, Frame, Inbound, Replies, Stop, Transport};
 use crate::error::{Error, ErrorKind};
 
 /// What the reading side reads from, and sends its replies by.
 pub trait Source {
-    /// The same without its task.
-    type Transport: Transport;
+    /// The stream with its task.
+    type Transport<'a>: Transport
+    where
+        Self: 'a;
 
-    /// Has the task woken when there is more to read, or when replies that wait can be sent.
-    fn prepare(&mut self, cx: &mut Context<'_>) -> &mut Self::Transport;
+    /// Has the stream wake the task when there is more to read, or when replies that wait can be sent.
+    fn transport<'a>(&'a mut self, waker: &'a Waker) -> Self::Transport<'a>;
+
+    /// Where replies go for as long as no stream is needed.
+    fn replies(&mut self) -> &mut dyn Replies;
 
     /// Whether nothing waits any more that this task would have to send.
-    fn send_all(&mut self) -> bool;
+    fn send_all(&mut self, waker: &Waker) -> bool;
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Source for Writer<S> {
-    type Transport = connection::Writer<Polled<S>>;
+    type Transport<'a>
+        = Polled<'a, S>
+    where
+        S: 'a;
 
-    fn prepare(&mut self, cx: &mut Context<'_>) -> &mut Self::Transport {
-        self.core.stream_mut().wake_by(cx, Job::Reading);
-        &mut self.core
+    fn transport<'a>(&'a mut self, waker: &'a Waker) -> Polled<'a, S> {
+        self.polled(waker, Job::Reading)
     }
 
-    fn send_all(&mut self) -> bool {
-        !matches!(self.core.write_all_out(), Err(error) if is_pending(&error))
+    fn replies(&mut self) -> &mut dyn Replies {
+        &mut self.outbound
+    }
+
+    fn send_all(&mut self, waker: &Waker) -> bool {
+        let flushed = self.transport(waker).flush();
+        !matches!(flushed, Err(error) if is_pending(&error))
     }
 }
 
-pub(super) fn poll_read<T: Source, R>(
-    reader: &mut Reader,
-    source: &mut T,
-    cx: &mut Context<'_>,
-    job: impl FnOnce(&mut Reader, &mut T::Transport) -> Result<R, Error>,
-) -> Poll<Result<R, Error>> {
-    match job(reader, source.prepare(cx)) {
+/// A result, unless the task will be woken for more.
+pub(super) fn or_pending<R>(result: Result<R, Error>) -> Poll<Result<R, Error>> {
+    match result {
         Err(error) if is_pending(&error) => Poll::Pending,
         result => Poll::Ready(result),
     }
 }
 
-/// As [`poll_read`], but says that the connection has ended only when what answers that, and what
+/// Says that the connection has ended only when what answers that, and what
 /// was to be sent before, has been sent: the caller may drop the connection then.
-pub(super) fn poll_read_to_end<T: Source, R>(
-    reader: &mut Reader,
+pub(super) fn or_unsent<T: Source, R>(
     source: &mut T,
     cx: &mut Context<'_>,
-    job: impl FnOnce(&mut Reader, &mut T::Transport) -> Result<R, Error>,
+    result: Result<R, Error>,
 ) -> Poll<Result<R, Error>> {
-    match poll_read(reader, source, cx, job) {
-        Poll::Ready(Err(error)) if has_answer(&error) && !source.send_all() => Poll::Pending,
+    match or_pending(result) {
+        Poll::Ready(Err(error)) if has_answer(&error) && !source.send_all(cx.waker()) => {
+            Poll::Pending
+        }
         result => result,
     }
+}
+
+pub(super) fn poll_read<T: Source, R>(
+    inbound: &mut Inbound,
+    source: &mut T,
+    cx: &mut Context<'_>,
+    step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
+) -> Poll<Result<R, Error>> {
+    let result = connection::read(inbound, &mut source.transport(cx.waker()), step);
+    or_unsent(source, cx, result)
 }
 
 /// Whether it is an end that a Close frame of this end answers. It is said again when asked again.
@@ -66,25 +85,34 @@ pub(super) fn has_answer(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Closed(_) | ErrorKind::Violation(_))
 }
 
+/// Does what the step says: at once where it needs neither bytes nor the stream.
 pub(super) async fn read<T: Source, R>(
-    reader: &mut Reader,
+    inbound: &mut Inbound,
     source: &mut T,
-    mut job: impl FnMut(&mut Reader, &mut T::Transport) -> Result<R, Error>,
+    mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
 ) -> Result<R, Error> {
-    poll_fn(|cx| poll_read_to_end(reader, source, cx, &mut job)).await
+    if let Ok(result) = step(inbound, source.replies()) {
+        if inbound.takes_owed() {
+            poll_fn(|cx| {
+                source.transport(cx.waker()).send_waiting();
+                Poll::Ready(())
+            })
+            .await;
+        }
+        return Ok(result);
+    }
+    poll_fn(|cx| poll_read(inbound, source, cx, &mut step)).await
 }
 
 pub(super) async fn read_frame<'b>(
-    reader: &mut Reader,
+    inbound: &mut Inbound,
     source: &mut impl Source,
     buf: &'b mut [u8],
 ) -> Result<Frame<'b>, Error> {
-    let header = read(reader, source, |reader, transport| {
-        let frame = reader.read_frame(&mut *buf, transport)?;
-        Ok(*frame.header())
+    let header = poll_fn(|cx| {
+        let read = connection::read_frame(inbound, &mut source.transport(cx.waker()), buf);
+        or_unsent(source, cx, read)
     });
     let header = header.await?;
-    // It fits: it was read into it.
-    let len = usize::try_from(header.payload_len()).unwrap_or(usize::MAX);
-    Ok(Frame::new(header, &mut buf[..len]))
+    Ok(Frame::read(header, buf))
 }

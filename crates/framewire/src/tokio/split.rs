@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::access::{take, with_writer};
-use super::shared::{Frames, Link, Shared, SharedWriter, WriteEnd};
+use super::access::{flush, take};
+use super::shared::{Frames, Link, Shared, SharedWriter};
 use super::source::{read, read_frame};
-use super::{MessageReader, MessageWriter, WebSocket, Writer};
+use super::{MessageReader, MessageWriter, WebSocket};
 use crate::connection::{
-    self, Access as _, CloseReply, Frame, PingReply, PreparedMessage, Reader, Rest, close_payload,
+    self, CloseReply, Frame, Inbound, NotStaged, Outbound, PingReply, PreparedMessage, Unsent,
+    close_payload,
 };
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
@@ -26,7 +27,7 @@ use crate::protocol::Message;
 /// [`WriteHalf::abort`] ends any.
 #[derive(Debug)]
 pub struct ReadHalf<S> {
-    pub(super) reader: Reader,
+    pub(super) inbound: Inbound,
     pub(super) link: Link<S>,
 }
 
@@ -53,13 +54,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// stream is polled.
     #[must_use]
     pub fn split(self) -> (ReadHalf<S>, WriteHalf<S>) {
-        let Self { reader, writer } = self;
-        let shared = Arc::new(Shared::new(writer.core));
-        if reader.has_ended() {
+        let Self { inbound, writer } = self;
+        let shared = Arc::new(Shared::new(writer));
+        if inbound.has_ended() {
             shared.exchange().heartbeat.end();
         }
         let link = Link::new(Arc::clone(&shared));
-        (ReadHalf { reader, link }, WriteHalf::new(shared))
+        (ReadHalf { inbound, link }, WriteHalf::new(shared))
     }
 }
 
@@ -69,8 +70,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub async fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        let found = read(&mut self.reader, &mut self.link, Reader::next_message).await?;
-        Ok(self.reader.lend(&found))
+        let found = read(&mut self.inbound, &mut self.link, Inbound::next_message).await?;
+        Ok(self.inbound.lend(&found))
     }
 
     /// See [`WebSocket::read_message`].
@@ -87,8 +88,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub async fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-        let found = read(&mut self.reader, &mut self.link, Reader::next_message).await?;
-        Ok(self.reader.hand_over(&found, buf))
+        let found = read(&mut self.inbound, &mut self.link, Inbound::next_message).await?;
+        Ok(self.inbound.hand_over(&found, buf))
     }
 
     /// See [`WebSocket::message_reader`].
@@ -96,12 +97,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub async fn message_reader(&mut self) -> Result<MessageReader<'_, Link<S>>, Error> {
-        MessageReader::begin(&mut self.reader, &mut self.link).await
+        MessageReader::begin(&mut self.inbound, &mut self.link).await
     }
 
     /// See [`WebSocket::resume_message_reader`].
     pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, Link<S>>> {
-        MessageReader::resume(&mut self.reader, &mut self.link)
+        MessageReader::resume(&mut self.inbound, &mut self.link)
     }
 
     /// See [`WebSocket::read_header`].
@@ -109,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub async fn read_header(&mut self) -> Result<Header, Error> {
-        read(&mut self.reader, &mut self.link, Reader::read_header).await
+        read(&mut self.inbound, &mut self.link, Inbound::read_header).await
     }
 
     /// See [`WebSocket::read_frame`].
@@ -117,17 +118,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub async fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-        read_frame(&mut self.reader, &mut self.link, buf).await
+        read_frame(&mut self.inbound, &mut self.link, buf).await
     }
 
     /// See [`WebSocket::on_ping`].
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
-        self.reader.handlers_mut().ping = Some(Box::new(handler));
+        self.inbound.handlers_mut().ping = Some(Box::new(handler));
     }
 
     /// See [`WebSocket::on_pong`].
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
-        self.reader.handlers_mut().pong = Some(Box::new(handler));
+        self.inbound.handlers_mut().pong = Some(Box::new(handler));
     }
 
     /// See [`WebSocket::on_close`].
@@ -135,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
     ) {
-        self.reader.handlers_mut().close = Some(Box::new(handler));
+        self.inbound.handlers_mut().close = Some(Box::new(handler));
     }
 
     /// Has the stream, to look at it or to set its options, while neither half polls it.
@@ -167,12 +168,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
         drop(write_half);
         let shared = Arc::into_inner(shared).expect("of two, one was dropped");
         let is_aborted = shared.is_aborted();
-        let (mut reader, mut writer) = (self.reader, shared.into_writer());
+        let (mut inbound, mut writer) = (self.inbound, shared.into_writer());
         if is_aborted {
-            connection::abort(&mut reader, &mut writer);
+            connection::abort(&mut inbound, &mut writer.outbound);
         }
-        let writer = Writer::new(writer);
-        Ok(WebSocket { reader, writer })
+        Ok(WebSocket { inbound, writer })
     }
 }
 
@@ -195,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         rsv: Rsv,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.take_message(|writer| writer.begin_message(opcode, rsv, payload))
+        self.take_message(|outbound| outbound.stage_message(opcode, rsv, payload))
             .await?;
         self.flush().await
     }
@@ -219,7 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         rsv: Rsv,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.take_message(|writer| writer.begin_fed(opcode, rsv, payload))
+        self.take_message(|outbound| outbound.stage_fed(opcode, rsv, payload))
             .await
     }
 
@@ -234,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         payload: P,
     ) -> Result<(), TryFeedError<P>> {
         match self.shared.try_message() {
-            Some(mut message) => message.with(|writer| writer.try_feed(opcode, payload)),
+            Some(_message) => self.shared.exchange().try_feed(opcode, payload),
             None => Err(TryFeedError::Full(payload)),
         }
     }
@@ -244,7 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     pub fn set_compression(&self, enabled: bool) {
         self.shared
             .exchange()
-            .look(|writer| writer.set_compression(enabled));
+            .look(|outbound| outbound.set_compression(enabled));
     }
 
     /// See [`Writer::has_pending_output`].
@@ -252,13 +252,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     pub fn has_pending_output(&self) -> bool {
         self.shared
             .exchange()
-            .look(|writer| writer.has_pending_output())
+            .look(|outbound| outbound.has_pending_output())
     }
 
     /// See [`Writer::buffered`].
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.shared.exchange().look(|writer| writer.buffered())
+        self.shared.exchange().look(|outbound| outbound.buffered())
     }
 
     /// See [`Writer::closed`].
@@ -272,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub async fn flush(&self) -> Result<(), Error> {
-        with_writer(&mut self.frames(), connection::Writer::write_all_out).await
+        flush(&mut self.frames()).await
     }
 
     /// See [`Writer::write_frame`]. A data frame waits for a message that another task is sending;
@@ -287,14 +287,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), Error> {
-        let begin =
-            |writer: &mut connection::Writer<_>| writer.begin_frame(fin, rsv, opcode, payload);
+        let stage = |outbound: &mut Outbound| outbound.stage_frame(fin, rsv, opcode, payload);
         if opcode == Opcode::Close {
-            take(self.frames().closing(payload), begin).await?;
+            take(&mut self.frames().closing(payload), stage).await?;
         } else if opcode.is_control() {
-            take(self.frames(), begin).await?;
+            take(&mut self.frames(), stage).await?;
         } else {
-            self.take_message(begin).await?;
+            self.take_message(stage).await?;
         }
         self.flush().await
     }
@@ -304,7 +303,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub async fn write_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
-        self.take_message(|writer| writer.begin_prepared(message))
+        self.take_message(|outbound| outbound.stage_prepared(message))
             .await?;
         self.flush().await
     }
@@ -414,9 +413,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Takes a message whole, or nothing of it.
     async fn take_message<'p>(
         &self,
-        begin: impl FnMut(&mut connection::Writer<WriteEnd<S>>) -> Result<Rest<'p>, Error>,
+        stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
     ) -> Result<(), Error> {
-        take(self.message().await?, begin).await
+        take(&mut self.message().await?, stage).await
     }
 
     /// The right to send a message.

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use futures_core::{FusedStream, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::source::{Source, poll_read_to_end};
+use super::source::{Source, poll_read};
 use super::{Message, ReadHalf, WebSocket};
-use crate::connection::Reader;
+use crate::connection::Inbound;
 use crate::error::{Error, ErrorKind};
 
 /// Data messages alone: control frames are answered on the way, as
@@ -26,14 +26,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
     type Item = Result<Message, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { reader, writer } = self.get_mut();
-        poll_next(reader, writer, cx)
+        let Self { inbound, writer } = self.get_mut();
+        poll_next(inbound, writer, cx)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
     fn is_terminated(&self) -> bool {
-        self.reader.has_told_end()
+        self.inbound.has_told_end()
     }
 }
 
@@ -42,34 +42,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for ReadHalf<S> {
     type Item = Result<Message, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { reader, link } = self.get_mut();
-        poll_next(reader, link, cx)
+        let Self { inbound, link } = self.get_mut();
+        poll_next(inbound, link, cx)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for ReadHalf<S> {
     fn is_terminated(&self) -> bool {
-        self.reader.has_told_end()
+        self.inbound.has_told_end()
     }
 }
 
 fn poll_next(
-    reader: &mut Reader,
+    inbound: &mut Inbound,
     source: &mut impl Source,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message, Error>>> {
-    if reader.has_told_end() {
+    if inbound.has_told_end() {
         return Poll::Ready(None);
     }
-    let found = ready!(poll_read_to_end(reader, source, cx, Reader::next_message));
+    let found = ready!(poll_read(inbound, source, cx, Inbound::next_message));
     Poll::Ready(match found {
         Ok(found) => {
             let mut payload = Vec::new();
-            let (opcode, rsv) = reader.hand_over(&found, &mut payload);
+            let (opcode, rsv) = inbound.hand_over(&found, &mut payload);
             Some(Ok(Message::received(opcode, rsv, payload)))
         }
         Err(error) => {
-            reader.tell_end();
+            inbound.tell_end();
             let is_closed = matches!(error.kind(), ErrorKind::Closed(_));
             (!is_closed).then_some(Err(error))
         }

@@ -2,7 +2,6 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::polled::Polled;
 use super::source::{read, read_frame};
 use super::{ByteStream, MessageReader, MessageWriter, Writer};
 #[cfg(feature = "handshake")]
@@ -10,7 +9,8 @@ use crate::connection::open_established;
 #[cfg(feature = "deflate")]
 use crate::connection::set_deflate;
 use crate::connection::{
-    self, BufferPool, Buffers, CloseReply, Config, Frame, PingReply, PreparedMessage, Reader, open,
+    BufferPool, Buffers, CloseReply, Config, Frame, Inbound, Outbound, PingReply, PreparedMessage,
+    open,
 };
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
@@ -49,7 +49,7 @@ use crate::protocol::{Message, Role};
 /// long as it likes: bound the read with a time-out, after which nothing but to drop the connection is left.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    pub(super) reader: Reader,
+    pub(super) inbound: Inbound,
     pub(super) writer: Writer<S>,
 }
 
@@ -82,7 +82,7 @@ impl<S> WebSocket<S> {
         config: Config,
     ) -> Result<Self, Error> {
         let sides = open(stream, leftover, role, &config, Self::buffers())?;
-        Ok(Self::polled(sides))
+        Ok(Self::of(sides))
     }
 
     /// Takes over a stream on which the handshake is done, with the bytes that came after it.
@@ -96,23 +96,23 @@ impl<S> WebSocket<S> {
         config: Config,
     ) -> Result<Self, Error> {
         let sides = open_established(established, role, &config, Self::buffers())?;
-        Ok(Self::polled(sides))
+        Ok(Self::of(sides))
     }
 
     fn buffers() -> Buffers {
         Buffers::Pooled(BufferPool::per_thread())
     }
 
-    fn polled((reader, writer): (Reader, connection::Writer<S>)) -> Self {
-        let writer = Writer::new(writer.map_stream(Polled::new));
-        Self { reader, writer }
+    fn of((inbound, outbound, stream): (Inbound, Outbound, S)) -> Self {
+        let writer = Writer::new(outbound, stream);
+        Self { inbound, writer }
     }
 
     /// Has the connection take its buffers from another pool than that of the thread.
     pub fn set_buffer_pool(&mut self, pool: &BufferPool) {
-        self.reader.set_buffers(Buffers::Pooled(pool.clone()));
+        self.inbound.set_buffers(Buffers::Pooled(pool.clone()));
         let buffers = Buffers::Pooled(pool.clone());
-        self.writer.core.set_buffers(buffers);
+        self.writer.outbound.set_buffers(buffers);
     }
 
     /// Compresses messages both ways from now on, as was agreed on in a handshake.
@@ -120,7 +120,7 @@ impl<S> WebSocket<S> {
     /// [`from_established`](Self::from_established) and what leads to it do it themselves.
     #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
-        set_deflate(&mut self.reader, &mut self.writer.core, negotiated);
+        set_deflate(&mut self.inbound, &mut self.writer.outbound, negotiated);
     }
 
     /// Switches the compression of messages off, or on again, for those that begin from now on.
@@ -139,8 +139,8 @@ impl<S> WebSocket<S> {
     /// to be written is lost too: [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {
-        let leftover = self.reader.leftover();
-        (self.writer.core.into_stream().stream, leftover)
+        let leftover = self.inbound.leftover();
+        (self.writer.stream, leftover)
     }
 
     /// The stream.
@@ -174,12 +174,12 @@ impl<S> WebSocket<S> {
     /// Has `handler` look at each Ping and decide what answers it. Default: a Pong with the same
     /// payload. Boxed once; called by whatever call reads.
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
-        self.reader.handlers_mut().ping = Some(Box::new(handler));
+        self.inbound.handlers_mut().ping = Some(Box::new(handler));
     }
 
     /// Has `handler` look at each Pong. Boxed once; called by whatever call reads.
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
-        self.reader.handlers_mut().pong = Some(Box::new(handler));
+        self.inbound.handlers_mut().pong = Some(Box::new(handler));
     }
 
     /// Has `handler` look at the peer's Close frame and decide what answers it. Default: a Close
@@ -188,7 +188,7 @@ impl<S> WebSocket<S> {
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
     ) {
-        self.reader.handlers_mut().close = Some(Box::new(handler));
+        self.inbound.handlers_mut().close = Some(Box::new(handler));
     }
 
     /// The connection as a stream of bytes over binary messages.
@@ -211,8 +211,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// See [`WebSocket`]. A message over [`Limits::message`](crate::protocol::Limits::message)
     /// is a violation that is seen in the header.
     pub async fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        let found = read(&mut self.reader, &mut self.writer, Reader::next_message).await?;
-        Ok(self.reader.lend(&found))
+        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message).await?;
+        Ok(self.inbound.lend(&found))
     }
 
     /// As [`next_message`](Self::next_message), with the writing side to answer while the message
@@ -229,8 +229,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn next_message_and_writer(
         &mut self,
     ) -> Result<(Message<'_>, &mut Writer<S>), Error> {
-        let found = read(&mut self.reader, &mut self.writer, Reader::next_message).await?;
-        Ok((self.reader.lend(&found), &mut self.writer))
+        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message).await?;
+        Ok((self.inbound.lend(&found), &mut self.writer))
     }
 
     /// Appends the next message to `buf` and says what it is. Waits until it is whole.
@@ -252,8 +252,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// As for [`next_message`](Self::next_message).
     pub async fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-        let found = read(&mut self.reader, &mut self.writer, Reader::next_message).await?;
-        Ok(self.reader.hand_over(&found, buf))
+        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message).await?;
+        Ok(self.inbound.hand_over(&found, buf))
     }
 
     /// The next message as a reader: of any size, in constant memory. Waits until its first header
@@ -266,13 +266,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// See [`WebSocket`].
     pub async fn message_reader(&mut self) -> Result<MessageReader<'_, Writer<S>>, Error> {
-        MessageReader::begin(&mut self.reader, &mut self.writer).await
+        MessageReader::begin(&mut self.inbound, &mut self.writer).await
     }
 
     /// The message that [`message_reader`](Self::message_reader) began and that was not read to
     /// its end, to go on with it; `None` where there is none.
     pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, Writer<S>>> {
-        MessageReader::resume(&mut self.reader, &mut self.writer)
+        MessageReader::resume(&mut self.inbound, &mut self.writer)
     }
 
     /// The header of the next raw frame. Waits until it is there, and consumes nothing: the next
@@ -282,7 +282,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// See [`WebSocket`].
     pub async fn read_header(&mut self) -> Result<Header, Error> {
-        read(&mut self.reader, &mut self.writer, Reader::read_header).await
+        read(&mut self.inbound, &mut self.writer, Inbound::read_header).await
     }
 
     /// The next raw frame, its payload unmasked in `buf`. Waits until it is whole.
@@ -295,7 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`ErrorKind::FrameBufferTooSmall`](crate::ErrorKind::FrameBufferTooSmall) where `buf` is
     /// shorter than the payload: nothing is consumed. See [`WebSocket`] for the rest.
     pub async fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-        read_frame(&mut self.reader, &mut self.writer, buf).await
+        read_frame(&mut self.inbound, &mut self.writer, buf).await
     }
 }
 

@@ -2,12 +2,12 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use std::task::Context;
+use std::task::Waker;
 
 use super::MessageWriter;
-use super::access::{Access, take, with_writer};
-use super::polled::{Job, Polled};
-use crate::connection::{self, PreparedMessage, Rest, close_payload};
+use super::access::{Access, flush, take};
+use super::polled::{Blocked, Job, Polled, PolledStream};
+use crate::connection::{NotStaged, Outbound, PreparedMessage, Unsent, close_payload};
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
 use crate::protocol::SendError;
@@ -29,47 +29,66 @@ use crate::protocol::SendError;
 /// two where [`stream_message`](Self::stream_message) compressed it.
 #[derive(Debug)]
 pub struct Writer<S> {
-    pub(super) core: connection::Writer<Polled<S>>,
+    pub(super) outbound: Outbound,
+    pub(super) stream: S,
+    blocked: Option<Box<Blocked>>,
 }
 
 impl<S> Writer<S> {
-    pub(super) fn new(core: connection::Writer<Polled<S>>) -> Self {
-        Self { core }
+    pub(super) fn new(outbound: Outbound, stream: S) -> Self {
+        Self {
+            outbound,
+            stream,
+            blocked: None,
+        }
+    }
+
+    /// With the task that the stream wakes.
+    pub(super) fn polled<'a>(&'a mut self, waker: &'a Waker, job: Job) -> Polled<'a, S> {
+        Polled {
+            outbound: &mut self.outbound,
+            stream: PolledStream {
+                stream: &mut self.stream,
+                waker,
+                job,
+                blocked: &mut self.blocked,
+            },
+        }
     }
 
     /// The stream.
     #[must_use]
     pub fn stream(&self) -> &S {
-        &self.core.stream().stream
+        &self.stream
     }
 
     /// The stream, to set its options. Reading from it or writing to it breaks the connection.
     pub fn stream_mut(&mut self) -> &mut S {
-        &mut self.core.stream_mut().stream
+        &mut self.stream
     }
 
     /// See [`blocking::Writer::set_compression`](crate::blocking::Writer::set_compression).
     #[cfg(feature = "deflate")]
     pub fn set_compression(&mut self, enabled: bool) {
-        self.core.set_compression(enabled);
+        self.outbound.set_compression(enabled);
     }
 
     /// Whether bytes wait that the stream has not taken, or not been made to pass on.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
-        self.core.has_pending_output()
+        self.outbound.has_pending_output()
     }
 
     /// How many bytes wait that the stream has not taken.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.core.buffered()
+        self.outbound.buffered()
     }
 
     /// How the connection was closed, once either end has sent its Close frame.
     #[must_use]
     pub fn closed(&self) -> Option<&Closed> {
-        self.core.closed()
+        self.outbound.closed()
     }
 }
 
@@ -103,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         rsv: Rsv,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.take(|writer| writer.begin_message(opcode, rsv, payload))
+        self.take(|outbound| outbound.stage_message(opcode, rsv, payload))
             .await?;
         self.flush_message().await
     }
@@ -130,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         rsv: Rsv,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.take(|writer| writer.begin_fed(opcode, rsv, payload))
+        self.take(|outbound| outbound.stage_fed(opcode, rsv, payload))
             .await
     }
 
@@ -145,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         opcode: Opcode,
         payload: P,
     ) -> Result<(), TryFeedError<P>> {
-        self.core.try_feed(opcode, payload)
+        self.outbound.try_feed(opcode, payload)
     }
 
     /// Sends one raw frame: past any compression, and within RFC 6455 (no message inside another,
@@ -161,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.take(|writer| writer.begin_frame(fin, rsv, opcode, payload))
+        self.take(|outbound| outbound.stage_frame(fin, rsv, opcode, payload))
             .await?;
         self.flush().await
     }
@@ -175,7 +194,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Errors
     /// As for [`write_message`](Self::write_message).
     pub async fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        self.take(|writer| writer.begin_prepared(message)).await?;
+        self.take(|outbound| outbound.stage_prepared(message))
+            .await?;
         self.flush_message().await
     }
 
@@ -295,22 +315,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub async fn flush(&mut self) -> Result<(), Error> {
-        let mut this = self;
-        with_writer(&mut this, connection::Writer::write_all_out).await
+        flush(&mut &mut *self).await
     }
 
     /// Takes a frame whole, or nothing of it.
     async fn take<'p>(
         &mut self,
-        begin: impl FnMut(&mut connection::Writer<Polled<S>>) -> Result<Rest<'p>, Error>,
+        stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
     ) -> Result<(), Error> {
         self.check_no_frame()?;
-        take(self, begin).await
+        take(&mut &mut *self, stage).await
     }
 
     /// Fails where a future was forgotten, and with it the rest of its frame.
     pub(super) fn check_no_frame(&self) -> Result<(), Error> {
-        match self.core.frame_under_way() {
+        match self.outbound.frame_under_way() {
             Some(opcode) => Err(SendError::MessageOpen(opcode).into()),
             None => Ok(()),
         }
@@ -318,35 +337,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
 
     /// Flushes, unless the message that was taken may wait.
     async fn flush_message(&mut self) -> Result<(), Error> {
-        if self.core.may_wait() {
+        if self.outbound.may_wait() {
             return Ok(());
         }
         self.flush().await
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> connection::Access for &mut Writer<S> {
-    type Stream = Polled<S>;
-
-    fn with<R>(&mut self, job: impl FnOnce(&mut connection::Writer<Polled<S>>) -> R) -> R {
-        job(&mut self.core)
-    }
-}
-
 /// The one task that has the connection is the one that the stream wakes.
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for &mut Writer<S> {
-    fn gives_way(&mut self, _cx: &mut Context<'_>) -> bool {
-        false
+    type Drive<'a>
+        = Polled<'a, S>
+    where
+        Self: 'a;
+
+    fn drive<'a>(&'a mut self, waker: &'a Waker) -> Polled<'a, S> {
+        self.polled(waker, Job::Writing)
     }
 
-    fn prepare(&mut self, cx: &mut Context<'_>) -> bool {
-        self.core.stream_mut().wake_by(cx, Job::Writing);
-        true
+    fn try_stage<T>(
+        &mut self,
+        mut stage: impl FnMut(&mut Outbound) -> Result<T, NotStaged>,
+    ) -> Option<Result<T, Error>> {
+        match stage(&mut self.outbound) {
+            Ok(staged) => Some(Ok(staged)),
+            Err(NotStaged::Failed(error)) => Some(Err(error)),
+            Err(NotStaged::Full | NotStaged::InFrame) => None,
+        }
     }
-
-    fn park(&mut self, _cx: &mut Context<'_>) {}
-
-    fn end_frame(&mut self) {}
-
-    fn leave(&mut self) {}
 }

@@ -1,23 +1,28 @@
-//! The reading side of a connection, without the stream that it reads from.
+//! The receiving side of a connection, without the stream that it reads from.
 
-use std::io;
+use std::convert::Infallible;
 use std::mem;
 use std::ops::Range;
 
 use super::handlers::{Handlers, Slot, get_mut, handle};
 #[cfg(feature = "deflate")]
 use super::inflate::CompressedPiece;
-use super::transport::{Reply, Transport};
+use super::replies::{Replies, Reply};
 use super::{Buffers, Config};
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflater;
-use crate::error::{Closed, Error, ErrorKind, would_block};
+use crate::error::{Error, ErrorKind};
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, Violation};
 use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
 
-/// The read buffer, the message that is being put together, and whose it is.
+/// What was read and not yet given: the read buffer, the message that is being put together, and whose it
+/// is.
+///
+/// Each way to read is a step that gives a result, or says that it needs [bytes](Stop::Bytes): those go into
+/// the [`room`](Self::room), and then the step is made again. Nothing is lost in between, whatever step is made
+/// next.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(crate) struct Inbound {
     pub(crate) receiver: Receiver,
     pub(crate) buffer: Vec<u8>,
     /// What of the buffer was read and not used up.
@@ -27,21 +32,23 @@ pub(crate) struct Reader {
     pub(super) owner: Owner,
     /// How many events in a row had no use for the memory of `message`.
     pub(super) unused: u8,
-    pub(crate) apart: Box<Apart>,
+    pub(crate) cold: Box<Cold>,
 }
 
 /// What the steps of decoding do not look at. A task's size is rounded up by its runtime: with this
 /// in its own memory, that of a connection is less by a step.
 #[derive(Debug)]
-pub(crate) struct Apart {
+pub(crate) struct Cold {
     pub(crate) ended: Option<Box<Ended>>,
     pub(super) handlers: Slot,
     pub(super) buffers: Buffers,
     pub(super) limits: Limits,
     pub(super) read_buffer: usize,
     coalesce_writes: bool,
-    /// Whether a Ping was answered since replies were sent last.
+    /// Whether something was replied since replies were sent last.
     pub(super) owes_reply: bool,
+    /// The message that a read into its own memory has completed.
+    arrived: Option<(Opcode, Rsv)>,
     #[cfg(feature = "futures")]
     told_end: bool,
     /// What was read of a compressed message that is streamed, and not yet decompressed.
@@ -67,10 +74,30 @@ pub(crate) enum Owner {
 /// Why nothing more will come.
 #[derive(Debug, Clone)]
 pub(crate) enum Ended {
-    /// By a Close frame of the peer's: the transport knows more.
+    /// By a Close frame of the peer's: the sending side knows more.
     Closed,
     Violation(Violation),
     Lost,
+}
+
+/// Why a step has no result.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It needs bytes.
+    Bytes,
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<ErrorKind> for Stop {
+    fn from(kind: ErrorKind) -> Self {
+        Self::Failed(kind.into())
+    }
 }
 
 /// A message, by where it is.
@@ -82,7 +109,7 @@ pub(crate) struct Found {
     place: Option<Range<usize>>,
 }
 
-impl Reader {
+impl Inbound {
     pub(crate) fn new(role: Role, config: &Config, leftover: &[u8], buffers: Buffers) -> Self {
         let mut receiver = Receiver::new(role, config.limits);
         receiver.decoder_mut().allow_rsv(config.rsv);
@@ -93,7 +120,7 @@ impl Reader {
             message: MessageBuffer::new(),
             owner: Owner::Assembly,
             unused: 0,
-            apart: Box::new(Apart {
+            cold: Box::new(Cold {
                 ended: None,
                 handlers: None,
                 buffers,
@@ -101,6 +128,7 @@ impl Reader {
                 read_buffer: config.read_buffer,
                 coalesce_writes: config.coalesce_writes,
                 owes_reply: false,
+                arrived: None,
                 #[cfg(feature = "futures")]
                 told_end: false,
                 #[cfg(feature = "deflate")]
@@ -130,61 +158,56 @@ impl Reader {
     }
 
     pub(crate) fn set_buffers(&mut self, buffers: Buffers) {
-        self.apart.buffers = buffers;
+        self.cold.buffers = buffers;
     }
 
     /// The application's handlers, to be set.
     pub(crate) fn handlers_mut(&mut self) -> &mut Handlers {
-        get_mut(self.apart.handlers.get_or_insert_default())
+        get_mut(self.cold.handlers.get_or_insert_default())
     }
 
     /// Notes that a `Stream` has told its end. Nothing more comes, after an error of the stream that need
     /// not be the last, too.
     #[cfg(feature = "futures")]
     pub(crate) fn tell_end(&mut self) {
-        self.apart.told_end = true;
-        self.apart
-            .ended
-            .get_or_insert_with(|| Box::new(Ended::Lost));
+        self.cold.told_end = true;
+        self.cold.ended.get_or_insert_with(|| Box::new(Ended::Lost));
     }
 
     #[cfg(feature = "futures")]
     pub(crate) fn has_told_end(&self) -> bool {
-        self.apart.told_end
-    }
-
-    /// Gives nothing any more: this end has aborted the connection.
-    pub(crate) fn abort(&mut self) {
-        self.apart.ended = Some(Box::new(Ended::Lost));
+        self.cold.told_end
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.apart.ended.is_some()
+        self.cold.ended.is_some()
     }
 
     /// The next whole message. [`lend`](Self::lend) gives its bytes.
-    pub(crate) fn next_message(&mut self, transport: &mut impl Transport) -> Result<Found, Error> {
-        self.own(Owner::Assembly, transport)?;
-        loop {
-            if let Some(found) = self.decode_buffered(transport)? {
-                self.send_replies(transport);
-                if self.apart.coalesce_writes {
-                    transport.hold_back(self.has_whole_frame());
-                }
-                return Ok(found);
-            }
-            if let Some(found) = self.read_into_message(transport)? {
-                return Ok(found);
-            }
+    #[inline]
+    pub(crate) fn next_message(&mut self, replies: &mut dyn Replies) -> Result<Found, Stop> {
+        self.own(Owner::Assembly, replies)?;
+        let found = match self.decode_buffered(replies)? {
+            Some(found) => found,
+            None => match self.cold.arrived.take() {
+                Some((opcode, rsv)) => Found {
+                    opcode,
+                    rsv,
+                    place: None,
+                },
+                None => return Err(Stop::Bytes),
+            },
+        };
+        if self.cold.coalesce_writes {
+            replies.hold_back(self.has_whole_frame());
         }
+        Ok(found)
     }
 
-    /// Sends the Pongs that are owed before something is handed over: the application may take its time
-    /// with that, and the peer is not to think that nobody is here.
-    pub(super) fn send_replies(&mut self, transport: &mut impl Transport) {
-        if mem::take(&mut self.apart.owes_reply) {
-            transport.settle();
-        }
+    /// Whether something was replied that is to be sent before what was read is handed over: the application
+    /// may take its time with that, and the peer is not to think that nobody is here.
+    pub(crate) fn takes_owed(&mut self) -> bool {
+        mem::take(&mut self.cold.owes_reply)
     }
 
     /// Whether another frame can be decoded without a read.
@@ -196,6 +219,7 @@ impl Reader {
         }
     }
 
+    #[inline]
     pub(crate) fn lend(&mut self, found: &Found) -> Message<'_> {
         let payload = match &found.place {
             Some(place) => &mut self.buffer[place.clone()],
@@ -218,27 +242,26 @@ impl Reader {
     /// is skipped.
     pub(crate) fn begin_stream(
         &mut self,
-        transport: &mut impl Transport,
-    ) -> Result<(Opcode, Rsv), Error> {
-        self.own(Owner::Stream, transport)?;
+        replies: &mut dyn Replies,
+    ) -> Result<(Opcode, Rsv), Stop> {
+        self.own(Owner::Stream, replies)?;
         #[cfg(feature = "deflate")]
         {
-            self.apart.fruitless = 0;
+            self.cold.fruitless = 0;
         }
         loop {
             let frame = self.receiver.decoder().frame();
             match frame.map(|frame| (frame.opcode(), frame.rsv())) {
                 Some((opcode, rsv)) if !opcode.is_control() => {
-                    self.send_replies(transport);
                     return Ok((opcode, self.given_rsv(rsv)));
                 }
                 Some(_) => {
-                    self.fill_if_empty(transport)?;
-                    self.control_piece(transport)?;
+                    self.need_bytes()?;
+                    self.control_piece(replies)?;
                 }
                 None => {
-                    self.fill_if_empty(transport)?;
-                    self.decode_header(transport)?;
+                    self.need_bytes()?;
+                    self.decode_header(replies)?;
                 }
             }
         }
@@ -246,13 +269,13 @@ impl Reader {
 
     /// The message that was begun as a stream and has not been read to its end.
     pub(crate) fn streamed(&self) -> Option<(Opcode, Rsv)> {
-        if self.owner != Owner::Stream || self.apart.ended.is_some() {
+        if self.owner != Owner::Stream || self.cold.ended.is_some() {
             return None;
         }
         let decoder = self.receiver.decoder();
         let rsv = self.given_rsv(decoder.message_rsv());
         #[cfg(feature = "deflate")]
-        if let Some(piece) = &self.apart.compressed {
+        if let Some(piece) = &self.cold.compressed {
             return Some((piece.opcode, rsv));
         }
         Some((decoder.message()?, rsv))
@@ -267,14 +290,15 @@ impl Reader {
         }
     }
 
-    /// Reads bytes of the streamed message; 0 at its end.
+    /// Reads bytes of the streamed message; 0 at its end. Where it needs bytes, a read can go
+    /// [straight](Self::direct) into the caller's buffer.
     pub(crate) fn read_stream(
         &mut self,
         output: &mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<usize, Error> {
+        replies: &mut dyn Replies,
+    ) -> Result<usize, Stop> {
         // A message that was cut short has no end to tell.
-        self.check_ended(transport)?;
+        self.check_ended(replies)?;
         if output.is_empty() || self.streamed().is_none() {
             return Ok(0);
         }
@@ -282,117 +306,97 @@ impl Reader {
         let is_compressed = self.receiver.is_compressed(rsv);
         loop {
             #[cfg(feature = "deflate")]
-            if let Some(len) = self.inflate_piece(output, transport)? {
-                self.send_replies(transport);
+            if let Some(len) = self.inflate_piece(output, replies)? {
                 return Ok(len);
             }
+            self.need_bytes()?;
             let mut end = self.unread.end;
             if !is_compressed {
-                if let Some(len) = self.read_payload_into(output, transport)? {
-                    return Ok(len);
-                }
                 end = end.min(self.unread.start + output.len());
             }
             let input = &mut self.buffer[self.unread.start..end];
             let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
                 Ok(received) => received,
-                Err(violation) => return Err(self.fail(violation, transport)),
+                Err(violation) => return Err(self.fail(violation, replies).into()),
             };
             self.unread.start += used;
             match event {
                 #[cfg(feature = "deflate")]
                 Some(PieceEvent::Data(piece)) if is_compressed => {
-                    self.apart.compressed = Some(CompressedPiece::new(&piece, self.unread.start));
-                    continue;
+                    self.cold.compressed = Some(CompressedPiece::new(&piece, self.unread.start));
                 }
                 Some(PieceEvent::Data(piece)) => {
                     let (len, last) = (piece.payload.len(), piece.last);
                     output[..len].copy_from_slice(piece.payload);
                     if len > 0 || last {
-                        self.send_replies(transport);
                         return Ok(len);
                     }
                 }
-                Some(PieceEvent::Control(event)) if handle(&mut self.apart, &event, transport) => {
-                    return Err(self.close(transport));
+                Some(PieceEvent::Control(event)) if handle(&mut self.cold, &event, replies) => {
+                    return Err(self.close(replies).into());
                 }
                 Some(PieceEvent::Control(_)) | None => {}
             }
-            self.fill_if_empty(transport)?;
         }
     }
 
-    /// Reads and forgets everything until the connection ends; `Ok` where a Close frame came.
-    pub(crate) fn discard(&mut self, transport: &mut impl Transport) -> Result<Closed, Error> {
+    /// Forgets what is under way, so that [`discard`](Self::discard) can follow.
+    pub(crate) fn begin_discard(&mut self) {
         self.owner = Owner::Nobody;
         self.message.forget();
         #[cfg(feature = "deflate")]
         {
-            self.apart.fruitless = 0;
+            self.cold.fruitless = 0;
         }
         *self.receiver.decoder_mut().limits_mut() = Limits::UNLIMITED;
-        loop {
-            match self.discard_piece(transport) {
-                Ok(()) => {}
-                Err(error) => match error.into_kind() {
-                    ErrorKind::Closed(closed) => return Ok(closed),
-                    kind => return Err(kind.into()),
-                },
-            }
-        }
     }
 
-    /// Reads until the stream ends: after the Close frames, the server closes it
-    /// (RFC 6455 7.1.1).
-    pub(crate) fn wait_for_end(&mut self, transport: &mut impl Transport) -> io::Result<()> {
-        self.unread = 0..0;
-        self.take_buffer();
-        let waited = loop {
-            match read_once(&mut self.buffer[..self.apart.read_buffer], transport) {
-                Ok(0) => break Ok(()),
-                Ok(_) => {}
-                Err(error) => break Err(error),
-            }
-        };
-        self.apart.buffers.give_read(&mut self.buffer);
-        self.give_message_memory();
-        waited
+    /// Forgets everything that comes until the connection ends.
+    pub(crate) fn discard(&mut self, replies: &mut dyn Replies) -> Result<Infallible, Stop> {
+        loop {
+            self.discard_piece(replies)?;
+        }
     }
 
     /// Takes over from another kind of call: skips what that one has left, or refuses where it
     /// holds a part of a message that would be lost.
-    pub(crate) fn own(
-        &mut self,
-        owner: Owner,
-        transport: &mut impl Transport,
-    ) -> Result<(), Error> {
-        self.check_ended(transport)?;
-        transport.hold_back(false);
+    #[inline]
+    pub(crate) fn own(&mut self, owner: Owner, replies: &mut dyn Replies) -> Result<(), Stop> {
+        self.check_ended(replies)?;
+        if self.cold.coalesce_writes {
+            replies.hold_back(false);
+        }
+        if self.owner == owner && owner != Owner::Stream {
+            return Ok(());
+        }
+        self.take_over(owner, replies)
+    }
+
+    fn take_over(&mut self, owner: Owner, replies: &mut dyn Replies) -> Result<(), Stop> {
         if self.owner == Owner::Assembly {
             self.message.rest();
-        }
-        // A second message_reader skips what the first has left.
-        if self.owner != owner || owner == Owner::Stream {
-            let decoder = self.receiver.decoder();
-            if self.owner == Owner::Assembly && decoder.message().is_some() {
+            let is_begun = self.receiver.decoder().message().is_some();
+            if is_begun || self.cold.arrived.is_some() {
                 return Err(ErrorKind::MessageInProgress.into());
             }
-            // A header that was only looked at belongs to the next call of any kind.
-            if !(self.owner == Owner::Frames && decoder.is_untouched()) {
-                self.owner = Owner::Nobody;
-                self.message.forget();
-                self.skip_message(transport)?;
-            }
-            self.owner = owner;
         }
-        *self.receiver.decoder_mut().limits_mut() = self.apart.limits;
+        // A header that was only looked at belongs to the next call of any kind. A second message_reader
+        // skips what the first has left.
+        if !(self.owner == Owner::Frames && self.receiver.decoder().is_untouched()) {
+            self.owner = Owner::Nobody;
+            self.message.forget();
+            self.skip_message(replies)?;
+        }
+        self.owner = owner;
+        let limits = self.receiver.decoder_mut().limits_mut();
+        *limits = self.cold.limits;
         if owner != Owner::Assembly {
             // A message that is not held is not bound by what may be held.
-            self.receiver.decoder_mut().limits_mut().message = Limits::UNLIMITED.message;
+            limits.message = Limits::UNLIMITED.message;
             return Ok(());
         }
         let checked = self.receiver.decoder_mut().check_message_limit();
-        checked.map_err(|violation| self.fail(violation, transport))
+        checked.map_err(|violation| self.fail(violation, replies).into())
     }
 
     /// Nothing is under way, and nothing is held for the next call.
@@ -406,24 +410,25 @@ impl Reader {
         frame.is_some_and(|frame| !frame.opcode().is_control())
     }
 
-    fn skip_message(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    fn skip_message(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         loop {
             #[cfg(feature = "deflate")]
-            self.discard_compressed(transport)?;
+            self.discard_compressed(replies)?;
             if self.receiver.decoder().message().is_none() {
                 return Ok(());
             }
-            self.discard_piece(transport)?;
+            self.discard_piece(replies)?;
         }
     }
 
     /// Decodes what has been read until it gives a message.
-    fn decode_buffered(&mut self, transport: &mut impl Transport) -> Result<Option<Found>, Error> {
+    #[inline]
+    fn decode_buffered(&mut self, replies: &mut dyn Replies) -> Result<Option<Found>, Stop> {
         while !self.unread.is_empty() || self.has_event() {
             let input = &mut self.buffer[self.unread.clone()];
             let (used, event) = match self.receiver.receive(input, &mut self.message) {
                 Ok(received) => received,
-                Err(violation) => return Err(self.fail(violation, transport)),
+                Err(violation) => return Err(self.fail(violation, replies).into()),
             };
             self.unread.start += used;
             match event {
@@ -435,8 +440,8 @@ impl Reader {
                     self.note_use(place.is_none());
                     return Ok(Some(Found { opcode, rsv, place }));
                 }
-                Some(control) if handle(&mut self.apart, &control, transport) => {
-                    return Err(self.close(transport));
+                Some(control) if handle(&mut self.cold, &control, replies) => {
+                    return Err(self.close(replies).into());
                 }
                 Some(_) | None => {}
             }
@@ -444,110 +449,60 @@ impl Reader {
         Ok(None)
     }
 
-    /// Reads once: straight into the message where the rest of its frame is long, else into the
-    /// read buffer.
-    fn read_into_message(
-        &mut self,
-        transport: &mut impl Transport,
-    ) -> Result<Option<Found>, Error> {
-        let decoder = self.receiver.decoder();
-        let remaining = decoder.remaining();
-        let is_compressed = self.receiver.is_compressed(decoder.message_rsv());
-        if !self.is_in_data_frame() || is_compressed || remaining < self.apart.read_buffer as u64 {
-            self.fill(transport)?;
-            return Ok(None);
-        }
-        self.take_message_memory();
-        let room = self.message.room(remaining, self.apart.read_buffer);
-        let len = read_once(room, transport);
-        let len = self.check_read(len, transport)?;
-        let received = self.receiver.received(len, &mut self.message);
-        match received {
-            Ok(None) => Ok(None),
-            Ok(Some((opcode, rsv))) => {
-                self.note_use(true);
-                Ok(Some(Found {
-                    opcode,
-                    rsv,
-                    place: None,
-                }))
-            }
-            Err(violation) => Err(self.fail(violation, transport)),
-        }
-    }
-
-    /// Reads a long payload straight into the caller's buffer, where nothing is in between.
-    pub(crate) fn read_payload_into(
-        &mut self,
-        output: &mut [u8],
-        transport: &mut impl Transport,
-    ) -> Result<Option<usize>, Error> {
-        let remaining = self.receiver.decoder().remaining();
-        let room = usize::try_from(remaining).map_or(output.len(), |n| n.min(output.len()));
-        if !self.is_in_data_frame() || !self.unread.is_empty() || room < self.apart.read_buffer {
-            return Ok(None);
-        }
-        let len = read_once(&mut output[..room], transport);
-        let len = self.check_read(len, transport)?;
-        match self.receiver.raw_payload(&mut output[..len]) {
-            Ok(_) => Ok(Some(len)),
-            Err(violation) => Err(self.fail(violation, transport)),
-        }
-    }
-
-    pub(crate) fn decode_header(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    pub(crate) fn decode_header(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         let input = &self.buffer[self.unread.clone()];
         match self.receiver.decoder_mut().decode_header(input) {
             Ok(used) => {
                 self.unread.start += used;
                 Ok(())
             }
-            Err(violation) => Err(self.fail(violation, transport)),
+            Err(violation) => Err(self.fail(violation, replies).into()),
         }
     }
 
     /// Handles what has been read of the control frame that is under way, and no more.
-    fn control_piece(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    fn control_piece(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         let decoder = self.receiver.decoder();
         let len = usize::try_from(decoder.remaining()).unwrap_or(usize::MAX);
         let end = self.unread.end.min(self.unread.start.saturating_add(len));
         let input = &mut self.buffer[self.unread.start..end];
         let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
             Ok(received) => received,
-            Err(violation) => return Err(self.fail(violation, transport)),
+            Err(violation) => return Err(self.fail(violation, replies).into()),
         };
         self.unread.start += used;
         if let Some(PieceEvent::Control(event)) = event
-            && handle(&mut self.apart, &event, transport)
+            && handle(&mut self.cold, &event, replies)
         {
-            return Err(self.close(transport));
+            return Err(self.close(replies).into());
         }
         Ok(())
     }
 
     /// Handles what has been read and forgets the data in it.
-    fn discard_piece(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
-        self.check_ended(transport)?;
+    fn discard_piece(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
+        self.check_ended(replies)?;
         #[cfg(feature = "deflate")]
-        self.discard_compressed(transport)?;
-        self.fill_if_empty(transport)?;
+        self.discard_compressed(replies)?;
+        self.need_bytes()?;
         let input = &mut self.buffer[self.unread.clone()];
         let (used, event) = match self.receiver.skip_piece(input, &mut self.message) {
             Ok(skipped) => skipped,
-            Err(violation) => return Err(self.fail(violation, transport)),
+            Err(violation) => return Err(self.fail(violation, replies).into()),
         };
         self.unread.start += used;
         if let Some(event) = event
-            && handle(&mut self.apart, &event, transport)
+            && handle(&mut self.cold, &event, replies)
         {
-            return Err(self.close(transport));
+            return Err(self.close(replies).into());
         }
         Ok(())
     }
 
-    pub(crate) fn fill_if_empty(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    /// Stops unless something was read that is not decoded.
+    pub(super) fn need_bytes(&self) -> Result<(), Stop> {
         if self.unread.is_empty() && !self.has_event() {
-            self.fill(transport)?;
+            return Err(Stop::Bytes);
         }
         Ok(())
     }
@@ -558,101 +513,153 @@ impl Reader {
         decoder.frame().is_some() && decoder.remaining() == 0
     }
 
-    pub(crate) fn fill(&mut self, transport: &mut impl Transport) -> Result<(), Error> {
+    /// Where to read to, once a step needs bytes: straight into the message where the rest of its frame is
+    /// long, else into the read buffer. Never empty.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        if self.reads_into_message() {
+            self.take_message_memory();
+            let remaining = self.receiver.decoder().remaining();
+            return self.message.room(remaining, self.cold.read_buffer);
+        }
+        self.read_buffer()
+    }
+
+    /// Where to read to what is to be forgotten.
+    pub(crate) fn room_to_forget(&mut self) -> &mut [u8] {
+        self.read_buffer()
+    }
+
+    fn read_buffer(&mut self) -> &mut [u8] {
         self.unread = 0..0;
         self.take_buffer();
-        let len = read_once(&mut self.buffer[..self.apart.read_buffer], transport);
-        let len = self.check_read(len, transport)?;
-        self.unread = 0..len;
+        &mut self.buffer[..self.cold.read_buffer]
+    }
+
+    /// Takes in what was read to the [`room`](Self::room): so many bytes, which are not 0.
+    pub(crate) fn filled(&mut self, len: usize, replies: &mut dyn Replies) -> Result<(), Error> {
+        if !self.reads_into_message() {
+            self.unread = 0..len;
+            return Ok(());
+        }
+        match self.receiver.received(len, &mut self.message) {
+            Ok(None) => {}
+            Ok(arrived) => {
+                self.note_use(true);
+                self.cold.arrived = arrived;
+            }
+            Err(violation) => return Err(self.fail(violation, replies)),
+        }
         Ok(())
     }
 
-    /// The end of the stream, and a read that has to wait, which is when the connection may be at rest.
-    fn check_read(
+    fn reads_into_message(&self) -> bool {
+        let decoder = self.receiver.decoder();
+        self.owner == Owner::Assembly
+            && self.is_in_data_frame()
+            && decoder.remaining() >= self.cold.read_buffer as u64
+            && !self.receiver.is_compressed(decoder.message_rsv())
+    }
+
+    /// How much of a streamed message can be read straight into a buffer of the caller's, where a step needs
+    /// bytes: `None` where that is too little to skip the read buffer for.
+    pub(crate) fn direct(&self, room: usize) -> Option<usize> {
+        let decoder = self.receiver.decoder();
+        if self.receiver.is_compressed(decoder.message_rsv()) {
+            return None;
+        }
+        self.direct_of_frame(room)
+    }
+
+    /// As [`direct`](Self::direct), for a frame that is read as it was sent.
+    pub(crate) fn direct_of_frame(&self, room: usize) -> Option<usize> {
+        let remaining = self.receiver.decoder().remaining();
+        let most = usize::try_from(remaining).map_or(room, |remaining| remaining.min(room));
+        let is_direct =
+            self.is_in_data_frame() && self.message.is_empty() && most >= self.cold.read_buffer;
+        is_direct.then_some(most)
+    }
+
+    /// Takes in what was read [straight](Self::direct) into the caller's buffer, and unmasks it there.
+    pub(crate) fn filled_direct(
         &mut self,
-        read: io::Result<usize>,
-        transport: &mut impl Transport,
-    ) -> Result<usize, Error> {
-        match read {
-            Ok(0) => {
-                self.lose(transport);
-                Err(ErrorKind::ConnectionLost.into())
-            }
-            Ok(len) => Ok(len),
-            Err(error) => {
-                if self.unread.is_empty() {
-                    // Where it ended is no place in an empty buffer.
-                    self.unread = 0..0;
-                    self.apart.buffers.give_read(&mut self.buffer);
-                }
-                if would_block(&error) {
-                    self.note_wait();
-                } else if transport.is_aborted() {
-                    // Every call says so, by itself.
-                    transport.note_end();
-                } else {
-                    self.lose(transport);
-                }
-                Err(error.into())
-            }
+        payload: &mut [u8],
+        replies: &mut dyn Replies,
+    ) -> Result<(), Error> {
+        match self.receiver.raw_payload(payload) {
+            Ok(_) => Ok(()),
+            Err(violation) => Err(self.fail(violation, replies)),
         }
     }
 
-    /// The stream is of no use any more: it has ended without a Close frame, or failed.
-    fn lose(&mut self, transport: &mut impl Transport) {
-        self.apart.ended = Some(Box::new(Ended::Lost));
+    /// The read that a step needs has to wait: memory that nothing is held in is not needed meanwhile.
+    pub(crate) fn wait(&mut self) {
+        self.give_read_buffer();
+        self.note_wait();
+    }
+
+    /// Nothing more will come: the stream has ended without a Close frame, or failed.
+    pub(crate) fn lose(&mut self) {
+        self.give_read_buffer();
+        self.cold.ended = Some(Box::new(Ended::Lost));
         #[cfg(feature = "deflate")]
         self.receiver.end();
-        transport.reply(Reply::Lost);
-        transport.note_end();
     }
 
-    pub(crate) fn check_ended(&self, transport: &mut impl Transport) -> Result<(), Error> {
-        match self.apart.ended.as_deref() {
-            None => Ok(()),
-            Some(Ended::Closed) => Err(closed_error(transport)),
-            Some(Ended::Violation(violation)) => Err(ErrorKind::Violation(*violation).into()),
-            Some(Ended::Lost) => Err(ErrorKind::ConnectionLost.into()),
+    fn give_read_buffer(&mut self) {
+        if self.unread.is_empty() {
+            // Where it ended is no place in an empty buffer.
+            self.unread = 0..0;
+            self.cold.buffers.give_read(&mut self.buffer);
         }
     }
 
-    pub(crate) fn close(&mut self, transport: &mut impl Transport) -> Error {
-        self.end(Ended::Closed, transport);
-        closed_error(transport)
+    /// Gives back what memory there is.
+    pub(crate) fn give_memory(&mut self) {
+        self.unread = 0..0;
+        self.give_read_buffer();
+        self.give_message_memory();
     }
 
-    pub(crate) fn fail(&mut self, violation: Violation, transport: &mut impl Transport) -> Error {
-        transport.reply(Reply::Violation(violation));
-        self.end(Ended::Violation(violation), transport);
+    #[inline]
+    pub(crate) fn check_ended(&self, replies: &dyn Replies) -> Result<(), Error> {
+        match &self.cold.ended {
+            None => Ok(()),
+            Some(ended) => Err(end_error(ended, replies)),
+        }
+    }
+
+    pub(crate) fn close(&mut self, replies: &mut dyn Replies) -> Error {
+        self.end(Ended::Closed);
+        end_error(&Ended::Closed, replies)
+    }
+
+    pub(crate) fn fail(&mut self, violation: Violation, replies: &mut dyn Replies) -> Error {
+        replies.reply(Reply::Violation(violation));
+        self.end(Ended::Violation(violation));
         ErrorKind::Violation(violation).into()
     }
 
-    fn end(&mut self, ended: Ended, transport: &mut impl Transport) {
-        self.apart.ended = Some(Box::new(ended));
-        self.apart.buffers.give_read(&mut self.buffer);
+    fn end(&mut self, ended: Ended) {
+        self.cold.ended = Some(Box::new(ended));
+        self.cold.owes_reply = true;
+        self.cold.buffers.give_read(&mut self.buffer);
         self.buffer = Vec::new();
         self.unread = 0..0;
         self.message = MessageBuffer::new();
         #[cfg(feature = "deflate")]
         self.receiver.end();
-        transport.settle();
-        transport.note_end();
     }
 }
 
-fn closed_error(transport: &mut impl Transport) -> Error {
-    let closed = transport.closed();
-    closed
-        .map_or(ErrorKind::ConnectionLost, ErrorKind::Closed)
-        .into()
-}
-
-fn read_once(buf: &mut [u8], transport: &mut impl Transport) -> io::Result<usize> {
-    transport.settle();
-    loop {
-        match transport.read(buf) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
+#[cold]
+fn end_error(ended: &Ended, replies: &dyn Replies) -> Error {
+    let kind = match ended {
+        Ended::Closed => match replies.closed() {
+            Some(closed) => ErrorKind::Closed(closed),
+            None => ErrorKind::ConnectionLost,
+        },
+        Ended::Violation(violation) => ErrorKind::Violation(*violation),
+        Ended::Lost => ErrorKind::ConnectionLost,
+    };
+    kind.into()
 }

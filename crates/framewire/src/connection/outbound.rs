@@ -1,0 +1,346 @@
+//! The sending side of a connection, without the stream that it writes to.
+
+use std::io;
+use std::mem;
+
+use super::fragment::Fragment;
+use super::replies::{Replies, Reply};
+use super::{Buffers, Config};
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflater;
+use crate::error::{Close, Closed, Error, ErrorKind, lasting};
+use crate::frame::{
+    CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
+};
+use crate::protocol::{Encoder, Role, SendError, Sender};
+
+/// What is to be sent, and whether it still can be.
+///
+/// Sending has three phases. A frame is *staged*: taken whole, as bytes in the write buffer and
+/// [`Unsent`](super::Unsent) payload that is the caller's, or not at all. What is staged is *written*, as far
+/// as the stream takes it. Then the stream is *flushed*.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
+pub struct Outbound {
+    pub(super) sender: Sender,
+    /// Frames that wait to be written, from `written` on.
+    pub(super) output: Vec<u8>,
+    pub(super) written: usize,
+    /// Whether the stream took less than it was given the last time.
+    pub(super) stalled: bool,
+    /// Whether the stream was written to and not flushed since.
+    pub(super) unflushed: bool,
+    /// What the stream failed with: a frame may be cut off, so that nothing can follow.
+    pub(super) failed: Option<io::ErrorKind>,
+    /// Of the message that was streamed last, once there was one.
+    fragment: Option<Box<Fragment>>,
+    /// What is known of the closing handshake.
+    pub(super) closed: Option<Box<Closed>>,
+    /// Whether the stream has ended without a Close frame of the peer's.
+    lost: bool,
+    /// The frame that was begun and of which the caller still has payload: nothing can come between.
+    pub(super) in_frame: Option<Opcode>,
+    /// Whether what is written may wait for what is written after it.
+    holds_back: bool,
+    pub(super) buffers: Buffers,
+    // Of 32 bits, so that the task of a connection is not rounded up to more.
+    chunk_size: u32,
+    write_buffer: u32,
+}
+
+impl Outbound {
+    pub(crate) fn new(encoder: Encoder, config: &Config, buffers: Buffers) -> Self {
+        let mut sender = Sender::new(encoder);
+        sender.encoder_mut().allow_rsv(config.rsv);
+        Self {
+            sender,
+            output: Vec::new(),
+            written: 0,
+            stalled: false,
+            unflushed: false,
+            failed: None,
+            fragment: None,
+            closed: None,
+            lost: false,
+            in_frame: None,
+            holds_back: false,
+            buffers,
+            chunk_size: u32::try_from(config.chunk_size).unwrap_or(u32::MAX),
+            write_buffer: u32::try_from(config.write_buffer).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Compresses messages from now on, as was agreed on with the peer.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn set_deflater(&mut self, deflater: Deflater) {
+        self.sender.set_deflater(deflater);
+    }
+
+    /// Switches the compression of messages off, or on again, for those that begin from now on.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn set_compression(&mut self, enabled: bool) {
+        if let Some(deflater) = self.sender.deflater_mut() {
+            deflater.set_enabled(enabled);
+        }
+    }
+
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
+    pub(crate) fn set_buffers(&mut self, buffers: Buffers) {
+        self.buffers = buffers;
+    }
+
+    /// Whether bytes wait that the stream has not taken, or not been made to pass on.
+    pub(crate) fn has_pending_output(&self) -> bool {
+        self.buffered() > 0 || self.unflushed || self.sender.has_reply()
+    }
+
+    /// How many bytes wait that the stream has not taken.
+    pub(crate) fn buffered(&self) -> usize {
+        self.output.len() - self.written
+    }
+
+    /// How the connection was closed, once either end has sent its Close frame.
+    pub(crate) fn closed(&self) -> Option<&Closed> {
+        self.closed.as_deref()
+    }
+
+    /// Whether this end has sent a Close frame, or is about to.
+    pub(crate) fn has_sent_close(&self) -> bool {
+        self.sender.is_closing()
+    }
+
+    pub(crate) fn chunk_size(&self) -> usize {
+        self.chunk_size as usize
+    }
+
+    pub(super) fn write_buffer(&self) -> usize {
+        self.write_buffer as usize
+    }
+
+    /// The frame of which the caller that began it still has payload.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn frame_under_way(&self) -> Option<Opcode> {
+        self.in_frame
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.sender.encoder().role()
+    }
+
+    /// Whether a control frame can go now without waiting for the stream or for the end of a frame.
+    pub(crate) fn has_room_for_control(&self) -> bool {
+        !self.stalled && self.in_frame.is_none()
+    }
+
+    /// What the stream has failed with, so that nothing can be written any more.
+    pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
+        self.failed
+    }
+
+    /// Whether a message that was staged may wait for those after it.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.holds_back && self.buffered() < self.write_buffer()
+    }
+
+    fn stage_pong(&mut self, payload: ControlPayload) {
+        let has_room = self.in_frame.is_none() && self.buffered() < self.write_buffer();
+        if has_room && self.failed.is_none() && !self.sender.has_reply() {
+            if self.sender.is_closing() {
+                return;
+            }
+            self.reserve(MAX_HEADER + MAX_CONTROL_PAYLOAD);
+            let (sender, output) = (&mut self.sender, &mut self.output);
+            let pong = sender.frame(true, Rsv::NONE, Opcode::Pong, payload.as_slice(), output);
+            if pong.is_ok() {
+                return;
+            }
+        }
+        // It waits, and the latest counts.
+        self.sender.queue_pong(payload);
+    }
+
+    /// Whether a reply that had to wait for a frame, or for room, need not do so any more.
+    pub(crate) fn owes_reply(&self) -> bool {
+        self.sender.has_reply() && self.in_frame.is_none() && !self.stalled && self.failed.is_none()
+    }
+
+    /// Lets a Close frame be the last thing sent, unless one is already.
+    fn queue_close(&mut self, payload: ControlPayload) {
+        if !self.sender.is_closing() {
+            Closed::send(&mut self.closed, Close::of(payload.as_slice()));
+            self.sender.queue_close(payload);
+        }
+    }
+
+    /// Lets a Close frame with 1000 be the last thing sent, unless one is already, or nothing can be sent.
+    pub(crate) fn queue_normal_close(&mut self) {
+        if !self.lost {
+            let payload = ControlPayload::close(CloseCode::NORMAL, "");
+            self.queue_close(payload.unwrap_or(ControlPayload::EMPTY));
+        }
+    }
+
+    /// Stages the reply that waits, if any, where the write buffer has room for it.
+    pub(super) fn stage_reply(&mut self) -> Result<(), SendError> {
+        if self.sender.has_reply()
+            && self.in_frame.is_none()
+            && self.buffered() < self.write_buffer()
+        {
+            self.reserve(MAX_HEADER + MAX_CONTROL_PAYLOAD);
+            self.sender.write_reply(&mut self.output)?;
+        }
+        Ok(())
+    }
+
+    /// Opens a message that is written in pieces, and hands out its fragment.
+    pub(crate) fn open_message(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        chunk_size: Option<usize>,
+    ) -> Result<Fragment, Error> {
+        let limit = self.chunk_size();
+        let chunk_size = chunk_size.unwrap_or(limit);
+        if chunk_size == 0 || chunk_size > limit {
+            return Err(ErrorKind::ChunkSize {
+                requested: chunk_size,
+                limit,
+            }
+            .into());
+        }
+        self.check_message(opcode)?;
+        // What its first frame could not be sent with would leave a message that cannot be ended.
+        self.sender.encoder().check(false, rsv, opcode, 0)?;
+        let mut fragment = mem::take(&mut **self.fragment.get_or_insert_default());
+        self.begin_fragments(&mut fragment, opcode, rsv, chunk_size);
+        Ok(fragment)
+    }
+
+    fn begin_fragments(
+        &mut self,
+        fragment: &mut Fragment,
+        opcode: Opcode,
+        rsv: Rsv,
+        chunk_size: usize,
+    ) {
+        fragment.take_buffers(&self.buffers);
+        #[cfg(feature = "deflate")]
+        if rsv.is_none()
+            && let Some(deflater) = self.sender.deflater_mut()
+            && deflater.is_enabled()
+            && deflater.begin()
+        {
+            fragment.open_compressed(opcode, chunk_size);
+            return;
+        }
+        fragment.open(opcode, rsv, chunk_size, 1);
+    }
+
+    /// The message that was opened and not ended.
+    pub(crate) fn resume_message(&mut self) -> Option<Fragment> {
+        let fragment = self.fragment.as_deref_mut()?;
+        fragment.message()?;
+        Some(mem::take(fragment))
+    }
+
+    /// Keeps the fragment of a message that is open, or the memory of one that is not.
+    pub(crate) fn put_back(&mut self, mut fragment: Fragment) {
+        if fragment.message().is_none() {
+            fragment.give_buffers(&self.buffers);
+        }
+        **self.fragment.get_or_insert_default() = fragment;
+    }
+
+    pub(super) fn check_message(&self, opcode: Opcode) -> Result<(), Error> {
+        if !opcode.begins_message() {
+            return Err(SendError::NotAMessage(opcode).into());
+        }
+        self.check_no_message()
+    }
+
+    /// A message that is written in pieces is open from its first byte, sent or not, while anything can be
+    /// sent.
+    pub(super) fn check_no_message(&self) -> Result<(), Error> {
+        self.check_open()?;
+        match self.fragment.as_deref().and_then(Fragment::message) {
+            Some((opcode, _)) => Err(SendError::MessageOpen(opcode).into()),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_failed(&self) -> Result<(), Error> {
+        match self.failed {
+            Some(kind) => Err(lasting(kind.into()).into()),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn encode(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<Header, Error> {
+        let header = self.sender.header(fin, rsv, opcode, payload);
+        header.map_err(|error| self.send_error(error))
+    }
+
+    /// An error that says how the connection was closed, where that is why nothing can be sent.
+    pub(super) fn send_error(&self, error: SendError) -> Error {
+        match (&self.closed, error) {
+            (Some(closed), SendError::Closed) => ErrorKind::Closed((**closed).clone()).into(),
+            (_, error) => error.into(),
+        }
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        self.check_failed()?;
+        if self.sender.is_closing() {
+            return Err(self.send_error(SendError::Closed));
+        }
+        if self.lost {
+            return Err(ErrorKind::ConnectionLost.into());
+        }
+        Ok(())
+    }
+}
+
+impl Replies for Outbound {
+    /// Stages it where the write buffer has room, so that each Ping of a burst is answered; else it waits, and
+    /// the latest counts.
+    fn reply(&mut self, reply: Reply) {
+        match reply {
+            Reply::Pong(payload) => self.stage_pong(payload),
+            Reply::Close(payload, received) => {
+                Closed::receive(&mut self.closed, received);
+                if let Some(payload) = payload {
+                    self.queue_close(payload);
+                }
+            }
+            Reply::Violation(violation) => {
+                Closed::send(&mut self.closed, Close::of_violation(&violation));
+                self.sender.queue_violation(&violation);
+            }
+            Reply::Lost => self.lost = true,
+        }
+        if self.failed.is_none() {
+            // Without entropy for a key it waits.
+            let _ = self.stage_reply();
+        }
+    }
+
+    fn hold_back(&mut self, may: bool) {
+        self.holds_back = may;
+    }
+
+    fn closed(&self) -> Option<Closed> {
+        self.closed.as_deref().cloned()
+    }
+}

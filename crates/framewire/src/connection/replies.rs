@@ -1,0 +1,32 @@
+//! What the receiving side has to say to the sending side.
+
+use crate::error::{Close, Closed};
+use crate::frame::{ControlPayload, Violation};
+
+/// Takes the automatic replies of the receiving side: the sending side, or a way to it.
+pub trait Replies {
+    /// Takes an automatic reply. Never waits for the stream.
+    fn reply(&mut self, reply: Reply);
+
+    /// Takes the payload of a Pong.
+    fn pong(&mut self, _payload: &[u8]) {}
+
+    /// Says whether messages that are written may wait, as more is there to be read and answered.
+    fn hold_back(&mut self, _may: bool) {}
+
+    /// What is known of the closing handshake.
+    fn closed(&self) -> Option<Closed>;
+}
+
+/// An automatic reply.
+#[derive(Debug)]
+pub enum Reply {
+    /// Answers a Ping.
+    Pong(ControlPayload),
+    /// Records the peer's Close frame, and answers it, with nothing for now where there is no payload.
+    Close(Option<ControlPayload>, Close),
+    /// Answers a violation.
+    Violation(Violation),
+    /// Records that the stream has ended without a Close frame: nothing more can be sent.
+    Lost,
+}

@@ -1,0 +1,279 @@
+//! Messages and frames on their way into the write buffer, or past it.
+//!
+//! A frame is staged whole or, where there is no room, not at all. From then on it has to get to its
+//! end: as far as it is not in the write buffer, its payload is still the caller's, and [`Unsent`] says
+//! what is left of it. A caller that stays until the stream has taken that saves a copy; one that does not
+//! has it [kept](Outbound::keep).
+
+use super::fragment::Fragment;
+use super::{Outbound, PreparedMessage};
+use crate::error::{Close, Closed, Error, TryFeedError};
+use crate::frame::{CloseCode, ControlPayload, Header, MAX_HEADER, Opcode, Rsv};
+use crate::protocol::{SendError, append_frame, close_error};
+
+/// What is not yet written, nor in the write buffer, of a frame or message that was staged.
+#[derive(Debug, Default)]
+#[must_use = "a frame that was begun has to be ended"]
+pub enum Unsent<'p> {
+    #[default]
+    Nothing,
+    /// Goes out as it is.
+    Plain(&'p [u8]),
+    /// Goes out masked.
+    Masked {
+        header: Header,
+        payload: &'p [u8],
+        done: usize,
+    },
+    /// Goes out in compressed fragments.
+    #[cfg(feature = "deflate")]
+    Compressed { opcode: Opcode, payload: &'p [u8] },
+}
+
+impl Unsent<'_> {
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+}
+
+/// Why nothing was staged.
+#[derive(Debug)]
+pub enum NotStaged {
+    /// What waits has to be written first.
+    Full,
+    /// The frame of another has to end first.
+    InFrame,
+    /// It cannot be sent.
+    Failed(Error),
+}
+
+impl From<Error> for NotStaged {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<SendError> for NotStaged {
+    fn from(error: SendError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Outbound {
+    /// Stages a message that is to leave now.
+    pub(crate) fn stage_message<'p>(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &'p [u8],
+    ) -> Result<Unsent<'p>, NotStaged> {
+        if let Some(unsent) = self.stage_if_compressed(opcode, rsv, payload)? {
+            return Ok(unsent);
+        }
+        self.stage_checked(true, rsv, opcode, payload)
+    }
+
+    /// As [`stage_message`](Self::stage_message), for a message that may wait in the write buffer.
+    pub(crate) fn stage_fed<'p>(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &'p [u8],
+    ) -> Result<Unsent<'p>, NotStaged> {
+        if let Some(unsent) = self.stage_if_compressed(opcode, rsv, payload)? {
+            return Ok(unsent);
+        }
+        self.make_room(payload.len())?;
+        if self.buffered() + MAX_HEADER + payload.len() > self.write_buffer() {
+            return self.stage_checked(true, rsv, opcode, payload);
+        }
+        self.append(true, rsv, opcode, payload)?;
+        Ok(Unsent::Nothing)
+    }
+
+    /// Checks that a message may begin, and begins it if it is to be compressed.
+    #[cfg_attr(not(feature = "deflate"), expect(unused_variables))]
+    fn stage_if_compressed<'p>(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &'p [u8],
+    ) -> Result<Option<Unsent<'p>>, NotStaged> {
+        self.check_message(opcode)?;
+        #[cfg(feature = "deflate")]
+        if rsv.is_none() && self.sender.compresses(payload.len()) {
+            self.make_room(payload.len().min(self.chunk_size()))?;
+            return Ok(self.stage_compressed(opcode, payload)?);
+        }
+        Ok(None)
+    }
+
+    /// Takes a message into the write buffer if it has room, and writes nothing.
+    pub(crate) fn try_feed<P: AsRef<[u8]>>(
+        &mut self,
+        opcode: Opcode,
+        payload: P,
+    ) -> Result<(), TryFeedError<P>> {
+        self.check_message(opcode)?;
+        let _ = self.stage_reply();
+        let len = payload.as_ref().len();
+        let is_full =
+            self.buffered() > 0 && self.buffered() + MAX_HEADER + len > self.write_buffer();
+        if is_full || self.in_frame.is_some() {
+            return Err(TryFeedError::Full(payload));
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(mut unsent) = self.stage_compressed(opcode, payload.as_ref())? {
+            self.keep(&mut unsent)?;
+            return Ok(());
+        }
+        self.append(true, Rsv::NONE, opcode, payload.as_ref())?;
+        Ok(())
+    }
+
+    /// Makes sure that the next message can be taken whole.
+    #[cfg(feature = "futures")]
+    pub(crate) fn make_ready(&mut self) -> Result<(), NotStaged> {
+        self.check_no_message()?;
+        self.make_room(self.chunk_size())
+    }
+
+    /// Stages a message of any length, which is to be written or kept, over the bound of the write buffer
+    /// where it has to be. Fails for want of room only where it was not [made ready](Self::make_ready).
+    #[cfg(feature = "futures")]
+    pub(crate) fn stage_whole<'p>(
+        &mut self,
+        opcode: Opcode,
+        payload: &'p [u8],
+    ) -> Result<Unsent<'p>, NotStaged> {
+        if let Some(unsent) = self.stage_if_compressed(opcode, Rsv::NONE, payload)? {
+            return Ok(unsent);
+        }
+        if self.buffered() + MAX_HEADER + payload.len() <= self.write_buffer() {
+            self.append(true, Rsv::NONE, opcode, payload)?;
+            return Ok(Unsent::Nothing);
+        }
+        self.stage_checked(true, Rsv::NONE, opcode, payload)
+    }
+
+    pub(crate) fn stage_frame<'p>(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &'p [u8],
+    ) -> Result<Unsent<'p>, NotStaged> {
+        if opcode == Opcode::Close {
+            let unsent = self.stage_checked(fin, rsv, opcode, payload)?;
+            Closed::send(&mut self.closed, Close::of(payload));
+            return Ok(unsent);
+        }
+        if !opcode.is_control() {
+            self.check_no_message()?;
+        }
+        self.stage_checked(fin, rsv, opcode, payload)
+    }
+
+    pub(crate) fn stage_prepared<'p>(
+        &mut self,
+        message: &'p PreparedMessage,
+    ) -> Result<Unsent<'p>, NotStaged> {
+        let (opcode, payload) = (message.opcode(), message.payload());
+        if self.sender.encoder().masks() {
+            return self.stage_message(opcode, Rsv::NONE, payload);
+        }
+        self.check_message(opcode)?;
+        self.make_room(0)?;
+        #[cfg(feature = "deflate")]
+        if self.sender.compresses(payload.len())
+            && let Some(deflater) = self.sender.deflater_mut()
+        {
+            if deflater.keeps_context() {
+                return self.stage_message(opcode, Rsv::NONE, payload);
+            }
+            let frame = message.compressed(deflater);
+            return self.stage_made(opcode, frame.unwrap_or(message.frame()));
+        }
+        self.stage_made(opcode, message.frame())
+    }
+
+    /// Stages the header of a fragment, whose frame is to be written or kept at once.
+    pub(crate) fn stage_fragment(
+        &mut self,
+        fragment: &Fragment,
+        fin: bool,
+    ) -> Result<Header, NotStaged> {
+        self.make_room(0)?;
+        let (opcode, rsv) = fragment.next_frame();
+        Ok(self.encode(fin, rsv, opcode, fragment.payload())?)
+    }
+
+    /// Stages a frame that the checks of the call let pass.
+    fn stage_checked<'p>(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &'p [u8],
+    ) -> Result<Unsent<'p>, NotStaged> {
+        self.make_room(payload.len().min(self.chunk_size()))?;
+        if payload.len() <= self.chunk_size() || opcode.is_control() {
+            self.append(fin, rsv, opcode, payload)?;
+            return Ok(Unsent::Nothing);
+        }
+        let header = self.encode(fin, rsv, opcode, payload)?;
+        self.reserve(MAX_HEADER + self.chunk_size());
+        append_frame(&header, &[], &mut self.output);
+        self.in_frame = Some(opcode);
+        Ok(match header.mask() {
+            None => Unsent::Plain(payload),
+            Some(_) => Unsent::Masked {
+                header,
+                payload,
+                done: 0,
+            },
+        })
+    }
+
+    /// Stages a message that is a frame already.
+    fn stage_made<'p>(&mut self, opcode: Opcode, frame: &'p [u8]) -> Result<Unsent<'p>, NotStaged> {
+        let made = self.sender.encoder_mut().made_message(opcode);
+        made.map_err(|error| self.send_error(error))?;
+        if self.may_wait() && self.buffered() + frame.len() <= self.write_buffer() {
+            self.reserve(frame.len());
+            self.output.extend_from_slice(frame);
+            return Ok(Unsent::Nothing);
+        }
+        self.in_frame = Some(opcode);
+        Ok(Unsent::Plain(frame))
+    }
+
+    fn append(&mut self, fin: bool, rsv: Rsv, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+        let header = self.encode(fin, rsv, opcode, payload)?;
+        self.reserve(MAX_HEADER + payload.len());
+        append_frame(&header, payload, &mut self.output);
+        Ok(())
+    }
+
+    /// Makes sure that a frame can be staged: what stalled before has to go first, and what waits
+    /// has to leave room for `len` bytes of payload.
+    pub(super) fn make_room(&mut self, len: usize) -> Result<(), NotStaged> {
+        self.check_open()?;
+        if self.in_frame.is_some() {
+            return Err(NotStaged::InFrame);
+        }
+        let needed = self.buffered() + MAX_HEADER + len;
+        if self.stalled || self.buffered() > 0 && needed > self.write_buffer() {
+            return Err(NotStaged::Full);
+        }
+        // Without entropy for a key it waits.
+        let _ = self.stage_reply();
+        Ok(())
+    }
+}
+
+/// The payload of a Close frame.
+pub(crate) fn close_payload(code: CloseCode, reason: &str) -> Result<ControlPayload, Error> {
+    let payload = ControlPayload::close(code, reason);
+    Ok(payload.ok_or_else(|| close_error(code, reason))?)
+}
