@@ -24,6 +24,7 @@ pub trait Drive {
     }
 
     /// Stages something, once there is room for it.
+    #[inline]
     fn stage<T>(
         &mut self,
         mut stage: impl FnMut(&mut Outbound) -> Result<T, NotStaged>,
@@ -75,6 +76,7 @@ pub trait Drive {
     }
 
     /// Stages a frame once there is room for it, and writes it or keeps it.
+    #[inline]
     fn send<'p>(
         &mut self,
         stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
@@ -149,6 +151,9 @@ pub trait Transport {
     /// already sent can still be read.
     fn send_waiting(&mut self);
 
+    /// Gives back memory that is not needed while a read has to wait.
+    fn rest(&mut self) {}
+
     /// Records that nothing more will be read.
     fn end(&mut self) {}
 
@@ -172,8 +177,14 @@ where
 
     fn send_waiting(&mut self) {
         if self.outbound().has_pending_output() {
+            self.outbound().keep_buffer(true);
             let _ = self.flush();
+            self.outbound().keep_buffer(false);
         }
+    }
+
+    fn rest(&mut self) {
+        self.outbound().rest();
     }
 }
 
@@ -189,6 +200,22 @@ pub(crate) fn read<R>(
             return Ok(result);
         }
         fill(inbound, transport)?;
+    }
+}
+
+/// As [`read`], once the step has said that it needs bytes.
+#[cfg(feature = "tokio")]
+pub(crate) fn read_on<R>(
+    inbound: &mut Inbound,
+    transport: &mut impl Transport,
+    mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
+) -> Result<R, Error> {
+    loop {
+        fill(inbound, transport)?;
+        let stepped = step(inbound, transport.replies());
+        if let Some(result) = outcome(inbound, transport, stepped)? {
+            return Ok(result);
+        }
     }
 }
 
@@ -347,6 +374,7 @@ fn check_read(
         Ok(len) => return Ok(len),
         Err(error) if would_block(&error) => {
             inbound.wait();
+            transport.rest();
             return Err(error.into());
         }
         Err(error) => error.into(),

@@ -33,6 +33,8 @@ mod writer;
 
 pub(crate) use byte_stream::read_bytes;
 pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
+#[cfg(feature = "tokio")]
+pub(crate) use drive::read_on;
 pub(crate) use drive::{Drive, Transport, read, read_frame, read_stream};
 pub(crate) use exchange::{Exchange, Lease};
 pub(crate) use fragment::{Fragment, Next};

@@ -45,6 +45,8 @@ pub struct Outbound {
     pub(super) in_frame: Option<Opcode>,
     /// Whether what is written may wait for what is written after it.
     holds_back: bool,
+    /// Whether the write buffer is kept when nothing is in it.
+    pub(super) keeps_buffer: bool,
     pub(super) buffers: Buffers,
     // Of 32 bits, so that the task of a connection is not rounded up to more.
     chunk_size: u32,
@@ -67,6 +69,7 @@ impl Outbound {
             lost: false,
             in_frame: None,
             holds_back: false,
+            keeps_buffer: false,
             buffers,
             chunk_size: u32::try_from(config.chunk_size).unwrap_or(u32::MAX),
             write_buffer: u32::try_from(config.write_buffer).unwrap_or(u32::MAX),
@@ -187,11 +190,17 @@ impl Outbound {
     }
 
     /// Stages the reply that waits, if any, where the write buffer has room for it.
+    #[inline]
     pub(super) fn stage_reply(&mut self) -> Result<(), SendError> {
-        if self.sender.has_reply()
-            && self.in_frame.is_none()
-            && self.buffered() < self.write_buffer()
-        {
+        if self.sender.has_reply() {
+            return self.stage_reply_if_room();
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn stage_reply_if_room(&mut self) -> Result<(), SendError> {
+        if self.in_frame.is_none() && self.buffered() < self.write_buffer() {
             self.reserve(MAX_HEADER + MAX_CONTROL_PAYLOAD);
             self.sender.write_reply(&mut self.output)?;
         }
@@ -257,6 +266,7 @@ impl Outbound {
         **self.fragment.get_or_insert_default() = fragment;
     }
 
+    #[inline]
     pub(super) fn check_message(&self, opcode: Opcode) -> Result<(), Error> {
         if !opcode.begins_message() {
             return Err(SendError::NotAMessage(opcode).into());
@@ -266,21 +276,27 @@ impl Outbound {
 
     /// A message that is written in pieces is open from its first byte, sent or not, while anything can be
     /// sent.
+    #[inline]
     pub(super) fn check_no_message(&self) -> Result<(), Error> {
         self.check_open()?;
-        match self.fragment.as_deref().and_then(Fragment::message) {
-            Some((opcode, _)) => Err(SendError::MessageOpen(opcode).into()),
+        match &self.fragment {
             None => Ok(()),
+            Some(fragment) => match fragment.message() {
+                Some((opcode, _)) => Err(SendError::MessageOpen(opcode).into()),
+                None => Ok(()),
+            },
         }
     }
 
+    #[inline]
     pub(crate) fn check_failed(&self) -> Result<(), Error> {
         match self.failed {
-            Some(kind) => Err(lasting(kind.into()).into()),
+            Some(_) => Err(self.why_not_open()),
             None => Ok(()),
         }
     }
 
+    #[inline]
     pub(super) fn encode(
         &mut self,
         fin: bool,
@@ -288,11 +304,14 @@ impl Outbound {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<Header, Error> {
-        let header = self.sender.header(fin, rsv, opcode, payload);
-        header.map_err(|error| self.send_error(error))
+        match self.sender.header(fin, rsv, opcode, payload) {
+            Ok(header) => Ok(header),
+            Err(error) => Err(self.send_error(error)),
+        }
     }
 
     /// An error that says how the connection was closed, where that is why nothing can be sent.
+    #[cold]
     pub(super) fn send_error(&self, error: SendError) -> Error {
         match (&self.closed, error) {
             (Some(closed), SendError::Closed) => ErrorKind::Closed((**closed).clone()).into(),
@@ -300,15 +319,21 @@ impl Outbound {
         }
     }
 
+    #[inline]
     pub(crate) fn check_open(&self) -> Result<(), Error> {
-        self.check_failed()?;
-        if self.sender.is_closing() {
-            return Err(self.send_error(SendError::Closed));
+        if self.failed.is_none() && !self.lost && !self.sender.is_closing() {
+            return Ok(());
         }
-        if self.lost {
-            return Err(ErrorKind::ConnectionLost.into());
+        Err(self.why_not_open())
+    }
+
+    #[cold]
+    fn why_not_open(&self) -> Error {
+        match self.failed {
+            Some(kind) => lasting(kind.into()).into(),
+            None if self.sender.is_closing() => self.send_error(SendError::Closed),
+            None => ErrorKind::ConnectionLost.into(),
         }
-        Ok(())
     }
 }
 

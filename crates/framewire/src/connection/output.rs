@@ -146,7 +146,14 @@ impl Outbound {
 
     /// Makes the write buffer as large as is needed, but not so that it is given back before that
     /// is needed.
+    #[inline]
     pub(super) fn reserve(&mut self, additional: usize) {
+        if self.output.capacity() - self.output.len() < additional {
+            self.grow(additional);
+        }
+    }
+
+    fn grow(&mut self, additional: usize) {
         let bound = self.most_kept();
         if self.output.capacity() == 0 {
             self.output = self.buffers.take_to_write();
@@ -167,7 +174,21 @@ impl Outbound {
         if self.output.capacity() > self.most_kept() {
             self.output = Vec::new();
         }
-        self.buffers.give_write(&mut self.output);
+        if !self.keeps_buffer {
+            self.buffers.give_write(&mut self.output);
+        }
+    }
+
+    /// Whether the write buffer is kept when nothing is in it: a read may have something to answer next.
+    pub(super) fn keep_buffer(&mut self, keep: bool) {
+        self.keeps_buffer = keep;
+    }
+
+    /// Gives the write buffer back if nothing is in it.
+    pub(crate) fn rest(&mut self) {
+        if self.output.is_empty() {
+            self.buffers.give_write(&mut self.output);
+        }
     }
 
     /// Records that the stream has failed, or takes nothing now.

@@ -33,14 +33,15 @@ impl Inbound {
     }
 
     /// Gives the memory of the assembled message back once it has not been of use for a while.
+    #[inline]
     pub(super) fn note_use(&mut self, used: bool) {
         if used {
             self.unused = 0;
-            return;
-        }
-        self.unused = self.unused.saturating_add(1);
-        if self.unused >= REST {
-            self.give_message_memory();
+        } else if self.message.has_memory() {
+            self.unused = self.unused.saturating_add(1);
+            if self.unused >= REST {
+                self.give_message_memory();
+            }
         }
     }
 

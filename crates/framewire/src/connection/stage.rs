@@ -74,6 +74,7 @@ impl Outbound {
     }
 
     /// As [`stage_message`](Self::stage_message), for a message that may wait in the write buffer.
+    #[inline]
     pub(crate) fn stage_fed<'p>(
         &mut self,
         opcode: Opcode,
@@ -93,6 +94,7 @@ impl Outbound {
 
     /// Checks that a message may begin, and begins it if it is to be compressed.
     #[cfg_attr(not(feature = "deflate"), expect(unused_variables))]
+    #[inline]
     fn stage_if_compressed<'p>(
         &mut self,
         opcode: Opcode,
@@ -203,6 +205,7 @@ impl Outbound {
         fragment: &Fragment,
         fin: bool,
     ) -> Result<Header, NotStaged> {
+        self.check_open()?;
         self.make_room(0)?;
         let (opcode, rsv) = fragment.next_frame();
         Ok(self.encode(fin, rsv, opcode, fragment.payload())?)
@@ -216,6 +219,7 @@ impl Outbound {
         opcode: Opcode,
         payload: &'p [u8],
     ) -> Result<Unsent<'p>, NotStaged> {
+        self.check_open()?;
         self.make_room(payload.len().min(self.chunk_size()))?;
         if payload.len() <= self.chunk_size() || opcode.is_control() {
             self.append(fin, rsv, opcode, payload)?;
@@ -248,6 +252,7 @@ impl Outbound {
         Ok(Unsent::Plain(frame))
     }
 
+    #[inline]
     fn append(&mut self, fin: bool, rsv: Rsv, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         let header = self.encode(fin, rsv, opcode, payload)?;
         self.reserve(MAX_HEADER + payload.len());
@@ -256,9 +261,9 @@ impl Outbound {
     }
 
     /// Makes sure that a frame can be staged: what stalled before has to go first, and what waits
-    /// has to leave room for `len` bytes of payload.
+    /// has to leave room for `len` bytes of payload. To be called once it is known that something can be sent.
+    #[inline]
     pub(super) fn make_room(&mut self, len: usize) -> Result<(), NotStaged> {
-        self.check_open()?;
         if self.in_frame.is_some() {
             return Err(NotStaged::InFrame);
         }

@@ -17,15 +17,6 @@ pub trait Access {
     /// Has the writing side for as long as that lives. Its stream wakes this task, or whoever waits.
     fn drive<'a>(&'a mut self, waker: &'a Waker) -> Self::Drive<'a>;
 
-    /// Stages something without the stream, where that needs no other to be waited for; `None` where it is not
-    /// tried, or there is no room.
-    fn try_stage<T>(
-        &mut self,
-        _stage: impl FnMut(&mut Outbound) -> Result<T, NotStaged>,
-    ) -> Option<Result<T, Error>> {
-        None
-    }
-
     /// Whether other tasks are to go first: then the task is woken at once.
     fn gives_way(&mut self, _cx: &mut Context<'_>) -> bool {
         false
@@ -146,10 +137,12 @@ pub(super) async fn take<'p, A: Access>(
     access: &mut A,
     mut stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
 ) -> Result<(), Error> {
-    let unsent = match access.try_stage(&mut stage) {
-        Some(staged) => staged?,
-        None => poll_fn(|cx| poll_stage(access, cx, &mut stage)).await?,
-    };
+    let unsent = poll_fn(|cx| poll_stage(access, cx, &mut stage)).await?;
+    write_all(access, unsent).await
+}
+
+/// Writes what is left of a frame that was begun, and keeps that where this is cancelled.
+pub(super) async fn write_all<A: Access>(access: &mut A, unsent: Unsent<'_>) -> Result<(), Error> {
     if unsent.is_nothing() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Reading from a task.
 
 use std::future::poll_fn;
+use std::mem;
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -85,23 +86,69 @@ pub(super) fn has_answer(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Closed(_) | ErrorKind::Violation(_))
 }
 
-/// Does what the step says: at once where it needs neither bytes nor the stream.
-pub(super) async fn read<T: Source, R>(
+/// Why a step did not give its result at once.
+#[derive(Debug)]
+pub(super) enum Halt<R> {
+    /// Something is to be sent first.
+    Owes(R),
+    Stopped(Stop),
+}
+
+/// Does what the step says, where that needs neither bytes nor the stream: without a future and a waker.
+#[inline]
+pub(super) fn try_read<R>(
+    inbound: &mut Inbound,
+    source: &mut impl Source,
+    step: impl FnOnce(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
+) -> Result<R, Halt<R>> {
+    match step(inbound, source.replies()) {
+        Ok(result) if inbound.takes_owed() => Err(Halt::Owes(result)),
+        Ok(result) => Ok(result),
+        Err(why) => Err(Halt::Stopped(why)),
+    }
+}
+
+/// Does what the step says, after it was tried.
+pub(super) async fn read_on<T: Source, R>(
     inbound: &mut Inbound,
     source: &mut T,
+    halt: Halt<R>,
     mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
 ) -> Result<R, Error> {
-    if let Ok(result) = step(inbound, source.replies()) {
-        if inbound.takes_owed() {
+    match halt {
+        Halt::Owes(result) => {
             poll_fn(|cx| {
                 source.transport(cx.waker()).send_waiting();
                 Poll::Ready(())
             })
             .await;
+            Ok(result)
         }
-        return Ok(result);
+        Halt::Stopped(stopped) => {
+            // The first time; what failed says so again.
+            let mut needs_bytes = matches!(stopped, Stop::Bytes);
+            poll_fn(|cx| {
+                if mem::take(&mut needs_bytes) {
+                    let read =
+                        connection::read_on(inbound, &mut source.transport(cx.waker()), &mut step);
+                    return or_unsent(source, cx, read);
+                }
+                poll_read(inbound, source, cx, &mut step)
+            })
+            .await
+        }
     }
-    poll_fn(|cx| poll_read(inbound, source, cx, &mut step)).await
+}
+
+pub(super) async fn read<T: Source, R>(
+    inbound: &mut Inbound,
+    source: &mut T,
+    mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
+) -> Result<R, Error> {
+    match try_read(inbound, source, &mut step) {
+        Ok(result) => Ok(result),
+        Err(halt) => read_on(inbound, source, halt, step).await,
+    }
 }
 
 pub(super) async fn read_frame<'b>(

@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::source::{read, read_frame};
+use super::source::{read, read_frame, read_on, try_read};
 use super::{ByteStream, MessageReader, MessageWriter, Writer};
 #[cfg(feature = "handshake")]
 use crate::connection::open_established;
@@ -211,7 +211,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// See [`WebSocket`]. A message over [`Limits::message`](crate::protocol::Limits::message)
     /// is a violation that is seen in the header.
     pub async fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message).await?;
+        let Self { inbound, writer } = self;
+        let step = Inbound::next_message;
+        let found = match try_read(inbound, writer, step) {
+            Ok(found) => found,
+            Err(halt) => read_on(inbound, writer, halt, step).await?,
+        };
         Ok(self.inbound.lend(&found))
     }
 
@@ -229,7 +234,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn next_message_and_writer(
         &mut self,
     ) -> Result<(Message<'_>, &mut Writer<S>), Error> {
-        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message).await?;
+        let Self { inbound, writer } = self;
+        let step = Inbound::next_message;
+        let found = match try_read(inbound, writer, step) {
+            Ok(found) => found,
+            Err(halt) => read_on(inbound, writer, halt, step).await?,
+        };
         Ok((self.inbound.lend(&found), &mut self.writer))
     }
 

@@ -2,10 +2,11 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use std::future::poll_fn;
 use std::task::Waker;
 
 use super::MessageWriter;
-use super::access::{Access, flush, take};
+use super::access::{Access, flush, poll_stage, write_all};
 use super::polled::{Blocked, Job, Polled, PolledStream};
 use crate::connection::{NotStaged, Outbound, PreparedMessage, Unsent, close_payload};
 use crate::error::{Closed, Error, TryFeedError};
@@ -122,8 +123,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         rsv: Rsv,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.take(|outbound| outbound.stage_message(opcode, rsv, payload))
-            .await?;
+        let stage = |outbound: &mut Outbound| outbound.stage_message(opcode, rsv, payload);
+        match self.try_stage(stage) {
+            Ok(Unsent::Nothing) => {}
+            staged => self.take(staged, stage).await?,
+        }
         self.flush_message().await
     }
 
@@ -149,8 +153,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         rsv: Rsv,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.take(|outbound| outbound.stage_fed(opcode, rsv, payload))
-            .await
+        let stage = |outbound: &mut Outbound| outbound.stage_fed(opcode, rsv, payload);
+        match self.try_stage(stage) {
+            Ok(Unsent::Nothing) => Ok(()),
+            staged => self.take(staged, stage).await,
+        }
     }
 
     /// Queues a message if the write buffer has room for it, and else gives it back. Neither waits
@@ -180,8 +187,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.take(|outbound| outbound.stage_frame(fin, rsv, opcode, payload))
-            .await?;
+        let stage = |outbound: &mut Outbound| outbound.stage_frame(fin, rsv, opcode, payload);
+        let staged = self.try_stage(stage);
+        self.take(staged, stage).await?;
         self.flush().await
     }
 
@@ -194,8 +202,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Errors
     /// As for [`write_message`](Self::write_message).
     pub async fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        self.take(|outbound| outbound.stage_prepared(message))
-            .await?;
+        let stage = |outbound: &mut Outbound| outbound.stage_prepared(message);
+        let staged = self.try_stage(stage);
+        self.take(staged, stage).await?;
         self.flush_message().await
     }
 
@@ -318,13 +327,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         flush(&mut &mut *self).await
     }
 
-    /// Takes a frame whole, or nothing of it.
+    /// Stages a frame where that needs no stream: without a future and a waker.
+    #[inline]
+    fn try_stage<'p>(
+        &mut self,
+        stage: impl FnOnce(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
+    ) -> Result<Unsent<'p>, NotStaged> {
+        stage(&mut self.outbound)
+    }
+
+    /// Takes a frame whole, or nothing of it, after it was tried to stage it.
     async fn take<'p>(
         &mut self,
-        stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
+        staged: Result<Unsent<'p>, NotStaged>,
+        mut stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
     ) -> Result<(), Error> {
-        self.check_no_frame()?;
-        take(&mut &mut *self, stage).await
+        let mut this = self;
+        let unsent = match staged {
+            Ok(unsent) => unsent,
+            Err(NotStaged::Full) => poll_fn(|cx| poll_stage(&mut this, cx, &mut stage)).await?,
+            Err(NotStaged::InFrame) => return this.check_no_frame(),
+            Err(NotStaged::Failed(error)) => return Err(error),
+        };
+        write_all(&mut this, unsent).await
     }
 
     /// Fails where a future was forgotten, and with it the rest of its frame.
@@ -353,16 +378,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for &mut Writer<S> {
 
     fn drive<'a>(&'a mut self, waker: &'a Waker) -> Polled<'a, S> {
         self.polled(waker, Job::Writing)
-    }
-
-    fn try_stage<T>(
-        &mut self,
-        mut stage: impl FnMut(&mut Outbound) -> Result<T, NotStaged>,
-    ) -> Option<Result<T, Error>> {
-        match stage(&mut self.outbound) {
-            Ok(staged) => Some(Ok(staged)),
-            Err(NotStaged::Failed(error)) => Some(Err(error)),
-            Err(NotStaged::Full | NotStaged::InFrame) => None,
-        }
     }
 }
