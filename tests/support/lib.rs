@@ -15,7 +15,6 @@ pub mod meter;
 pub mod operations;
 pub mod oracle;
 pub mod peer;
-pub mod polled;
 pub mod polled_operations;
 pub mod rfc3629;
 #[cfg(feature = "shell")]

@@ -1,5 +1,6 @@
 //! Every operation of a tokio connection, to be run over a stream that makes it wait, or fails.
 
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::operations::{SMALL, Seen, conversation};
 use super::peer;
-use super::polled::{Plan, Stream};
+use super::peer::{Plan, ScriptedPeer};
 use super::tasks::{cancelling, finish};
 use crate::oracle;
 use crate::pattern;
@@ -27,20 +28,20 @@ pub struct Operation {
 type Future<'a> = Pin<Box<dyn std::future::Future<Output = Result<(), Error>> + 'a>>;
 
 /// Each call that reads is dropped at its n-th wait, n = 1, 2 …, and made again; with 0 none is.
-type Run = for<'a> fn(&'a mut WebSocket<Stream>, &'a mut Vec<Seen>, n: usize) -> Future<'a>;
+type Run = for<'a> fn(&'a mut WebSocket<ScriptedPeer>, &'a mut Vec<Seen>, n: usize) -> Future<'a>;
 
 /// How it went.
 pub struct Outcome {
     pub result: Result<(), Error>,
     pub seen: Vec<Seen>,
-    pub websocket: WebSocket<Stream>,
-    pub stream: Stream,
+    pub websocket: WebSocket<ScriptedPeer>,
+    pub stream: ScriptedPeer,
 }
 
 impl Outcome {
     /// What was sent, comparable whatever the masking keys.
     pub fn sent(&self) -> Vec<u8> {
-        oracle::unmasked(&self.stream.output())
+        oracle::unmasked(&self.stream.written())
     }
 }
 
@@ -61,11 +62,11 @@ impl Operation {
     }
 
     /// The stream that it is to be run over: the peer says a bit of everything, and Close.
-    pub fn stream(&self) -> Stream {
-        Stream::new(conversation(peer(self.role))).ending()
+    pub fn stream(&self) -> ScriptedPeer {
+        ScriptedPeer::new(conversation(peer(self.role)))
     }
 
-    pub fn run(&self, stream: &Stream, n: usize) -> Outcome {
+    pub fn run(&self, stream: &ScriptedPeer, n: usize) -> Outcome {
         let mut websocket =
             WebSocket::with_leftover(stream.clone(), &[], self.role, SMALL).unwrap();
         let mut seen = Vec::new();
@@ -215,8 +216,8 @@ const WRITING: &[(&str, Run)] = &[
     ("stream_message", |websocket, seen, _| {
         Box::pin(async move {
             for len in [0, 1, 31, 32, 33, 64, 65, 200] {
-                let source = Stream::new(pattern(len)).ending().in_pieces_of(5);
-                let source = source.waking_at_once().behaving(Plan::Wait);
+                let source = ScriptedPeer::new(pattern(len)).in_pieces_of(5);
+                let source = source.failing(Plan::BeforeAll(ErrorKind::WouldBlock));
                 let len = websocket.stream_message(Opcode::Binary, 32, source).await?;
                 seen.push(Seen::Sent(len));
             }
@@ -255,10 +256,10 @@ const WRITING: &[(&str, Run)] = &[
 
 /// Does it until the peer's Close frame is there.
 fn until_closed<'a>(
-    websocket: &'a mut WebSocket<Stream>,
+    websocket: &'a mut WebSocket<ScriptedPeer>,
     seen: &'a mut Vec<Seen>,
     n: usize,
-    mut step: impl AsyncFnMut(&mut WebSocket<Stream>, &mut Vec<Seen>) -> Result<(), Error> + 'a,
+    mut step: impl AsyncFnMut(&mut WebSocket<ScriptedPeer>, &mut Vec<Seen>) -> Result<(), Error> + 'a,
 ) -> Future<'a> {
     Box::pin(async move {
         loop {
@@ -277,7 +278,7 @@ fn until_closed<'a>(
 
 /// Reads messages in pieces; with `n`, drops the reader too, and goes on with it.
 fn read_streamed<'a>(
-    websocket: &'a mut WebSocket<Stream>,
+    websocket: &'a mut WebSocket<ScriptedPeer>,
     seen: &'a mut Vec<Seen>,
     n: usize,
     step: usize,
@@ -301,7 +302,10 @@ fn read_streamed<'a>(
     })
 }
 
-async fn read_frame(websocket: &mut WebSocket<Stream>, seen: &mut Vec<Seen>) -> Result<(), Error> {
+async fn read_frame(
+    websocket: &mut WebSocket<ScriptedPeer>,
+    seen: &mut Vec<Seen>,
+) -> Result<(), Error> {
     let mut buf = [0; 300];
     let frame = websocket.read_frame(&mut buf).await?;
     let header = frame.header();

@@ -9,7 +9,7 @@ use support::frames::{FIN, PING, PONG, frame};
 use support::operations::SMALL;
 use support::pattern;
 use support::peer;
-use support::polled::{Plan, Stream};
+use support::peer::{ScriptedPeer, Taking};
 use support::tasks::{attempt, cancelling, finish};
 use support::view::View;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,7 +22,7 @@ const ENDS: [(Role, bool); 4] = [
     (Role::Client, true),
 ];
 
-fn end(role: Role, takeover: bool, stream: &Stream) -> WebSocket<Stream> {
+fn end(role: Role, takeover: bool, stream: &ScriptedPeer) -> WebSocket<ScriptedPeer> {
     let mut end = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
     end.set_deflate(&negotiated(takeover));
     end
@@ -30,8 +30,8 @@ fn end(role: Role, takeover: bool, stream: &Stream) -> WebSocket<Stream> {
 
 /// The messages that the peer makes of what it was sent.
 #[track_caller]
-fn received(role: Role, takeover: bool, stream: &Stream) -> Vec<Vec<u8>> {
-    let output = stream.output();
+fn received(role: Role, takeover: bool, stream: &ScriptedPeer) -> Vec<Vec<u8>> {
+    let output = stream.written();
     View::of(role, &output);
     let mut peer = Receiving::new(peer(role), &negotiated(takeover), Limits::default());
     peer.receive(&output).unwrap()
@@ -46,7 +46,7 @@ enum Call {
     Frame,
 }
 
-async fn call(call: Call, end: &mut WebSocket<Stream>, payload: &[u8]) -> Result<(), Error> {
+async fn call(call: Call, end: &mut WebSocket<ScriptedPeer>, payload: &[u8]) -> Result<(), Error> {
     match call {
         Call::Write => end.write_message(Opcode::Binary, payload).await,
         Call::Feed => end.feed_message(Opcode::Binary, payload).await,
@@ -69,7 +69,7 @@ fn a_message_that_was_dropped_was_taken_whole_or_not_at_all() {
             for len in [300, 600] {
                 for at_most in [40, 0] {
                     for n in 0.. {
-                        let stream = Stream::default().in_pieces_of(at_most).behaving(Plan::Wait);
+                        let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
                         let mut end = end(role, takeover, &stream);
                         let (before, cancelled) = (vec![b'x'; 300], pattern(len));
                         finish(&stream, call(Call::Feed, &mut end, &before)).unwrap();
@@ -100,7 +100,7 @@ const MUCH: usize = 60_000;
 fn a_streamed_message_that_was_dropped_goes_on_by_hand_in_its_order() {
     for (role, takeover) in ENDS {
         for n in [0, 1, 2, 5, 10, 100, 1000] {
-            let stream = Stream::default().behaving(Plan::Wait);
+            let stream = ScriptedPeer::default().waiting();
             let mut end = end(role, takeover, &stream);
             let payload = pattern(2 * MUCH);
             let mut source = &payload[..MUCH];
@@ -132,7 +132,7 @@ fn a_streamed_message_that_was_dropped_goes_on_by_hand_in_its_order() {
 fn a_flush_sends_what_was_read_of_a_source_before() {
     for (role, takeover) in ENDS {
         for n in [0, 1, 2, 10, 100] {
-            let stream = Stream::default().behaving(Plan::Wait);
+            let stream = ScriptedPeer::default().waiting();
             let mut end = end(role, takeover, &stream);
             let payload = pattern(MUCH);
             let mut source = &payload[..];
@@ -145,7 +145,7 @@ fn a_flush_sends_what_was_read_of_a_source_before() {
             }
             drop(message);
             // What the peer can make of it so far, as the message does not end.
-            let mut bytes = stream.output();
+            let mut bytes = stream.written();
             bytes.extend(frame(role, FIN, b""));
             let mut peer = Receiving::new(peer(role), &negotiated(takeover), Limits::default());
             let messages = peer.receive(&bytes).unwrap();
@@ -157,7 +157,7 @@ fn a_flush_sends_what_was_read_of_a_source_before() {
 #[test]
 fn reads_that_are_dropped_at_any_wait_lose_nothing() {
     for (role, takeover) in ENDS {
-        let sending = Stream::default();
+        let sending = ScriptedPeer::default();
         let mut from = end(peer(role), takeover, &sending);
         let messages = [vec![b'x'; 1000], pattern(400), vec![b'y'; 300]];
         for message in &messages {
@@ -167,8 +167,8 @@ fn reads_that_are_dropped_at_any_wait_lose_nothing() {
         for at_most in [1, 30, 0] {
             for n in 1..=2 {
                 for streamed in [false, true] {
-                    let stream = Stream::new(sending.output()).in_pieces_of(at_most);
-                    let stream = stream.behaving(Plan::Wait);
+                    let stream = ScriptedPeer::saying([sending.written()]).in_pieces_of(at_most);
+                    let stream = stream.waiting();
                     let mut to = end(role, takeover, &stream);
                     for message in &messages {
                         let mut read = Vec::new();
@@ -192,7 +192,7 @@ fn reads_that_are_dropped_at_any_wait_lose_nothing() {
                         assert!(read == *message, "{role:?}, {takeover} by {at_most} at {n}");
                     }
                     assert!(attempt(&stream, usize::MAX, to.next_message()).is_none());
-                    let view = View::of(role, &stream.output());
+                    let view = View::of(role, &stream.written());
                     assert!(view.control.contains(&(FIN | PONG, b"?".to_vec())));
                 }
             }
@@ -203,8 +203,8 @@ fn reads_that_are_dropped_at_any_wait_lose_nothing() {
 #[test]
 fn a_ping_goes_between_the_fragments_of_a_compressed_message_that_waits() {
     for (role, takeover) in ENDS {
-        let stream = Stream::default();
-        stream.take_only(50);
+        let stream = ScriptedPeer::default();
+        stream.set_taking(Taking::Room(50));
         let (mut reader, writer) = end(role, takeover, &stream).split();
         let payload = pattern(1000);
         let mut tasks = support::tasks::Tasks::new(&stream);
@@ -217,11 +217,11 @@ fn a_ping_goes_between_the_fragments_of_a_compressed_message_that_waits() {
         tasks.begin(async move { drop(reader.next_message().await) });
         tasks.run();
         stream.say(&frame(peer(role), FIN | PING, b"yours"));
-        stream.take_only(usize::MAX);
+        stream.set_taking(Taking::All);
         tasks.run();
         let messages = received(role, takeover, &stream);
         assert!(messages == [&payload[..]]);
-        let control = View::of(role, &stream.output()).control;
+        let control = View::of(role, &stream.written()).control;
         assert!(control.contains(&(FIN | PING, b"mine".to_vec())));
         assert!(control.contains(&(FIN | PONG, b"yours".to_vec())));
         assert_eq!(control.len(), 2);

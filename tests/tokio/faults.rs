@@ -6,8 +6,7 @@ use std::io::ErrorKind as Kind;
 
 use framewire::tokio::{PreparedMessage, WebSocket};
 use framewire::{CloseCode, Error, ErrorKind, Opcode};
-use support::peer::{Direction, Fault};
-use support::polled::{Plan, Stream};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 use support::polled_operations::{Operation, Outcome};
 use support::tasks::finish;
 
@@ -32,7 +31,7 @@ fn waiting_at_every_point_loses_nothing_and_no_wake_up() {
         let expected = operation.without_fault();
         for at_most in [0, 1, 2, 5, 13, 33, 47] {
             for stream in streams(&operation, at_most) {
-                let got = operation.run(&stream.behaving(Plan::Wait), 0);
+                let got = operation.run(&stream.failing(Plan::BeforeAll(Kind::WouldBlock)), 0);
                 assert_same(&operation, &expected, &got, &format!("waits by {at_most}"));
             }
         }
@@ -43,7 +42,8 @@ fn waiting_at_every_point_loses_nothing_and_no_wake_up() {
 fn waiting_at_one_point_loses_nothing_and_no_wake_up() {
     for operation in Operation::all() {
         let expected = operation.without_fault();
-        each(&operation, Plan::WaitNth, |plan, at_most, got| {
+        let wait = |direction, n| Plan::Nth(direction, n, Fault::Error(Kind::WouldBlock));
+        each(&operation, wait, |plan, at_most, got| {
             assert_same(
                 &operation,
                 &expected,
@@ -65,7 +65,7 @@ fn an_error_at_any_call_is_reported_and_nothing_is_written_after_it() {
         for operation in Operation::all() {
             let expected = operation.without_fault();
             let sent = expected.sent();
-            let fail = |direction, n| Plan::Fail(direction, n, Fault::Error(kind));
+            let fail = |direction, n| Plan::Nth(direction, n, Fault::ReadyError(kind));
             each(&operation, fail, |plan, at_most, mut got| {
                 let (name, role) = (operation.name, operation.role);
                 let context = format!("{name} as {role:?}, {plan:?} by {at_most}");
@@ -87,7 +87,7 @@ fn an_error_at_any_call_is_reported_and_nothing_is_written_after_it() {
                 assert_eq!(io_kind(result), Some(reported), "{context}: {result:?}");
                 let goes_on = result.as_ref().is_err_and(Error::is_would_block);
                 assert!(!goes_on, "{context}");
-                if got.stream.state().failed == Some(Direction::Read) {
+                if got.stream.failed() == Some(Direction::Read) {
                     // What comes of it is the stream's business; that nothing panics is ours.
                     let _ = finish(&got.stream, got.websocket.next_message());
                 } else {
@@ -99,9 +99,13 @@ fn an_error_at_any_call_is_reported_and_nothing_is_written_after_it() {
 }
 
 /// The streams that move so many bytes at a time.
-fn streams(operation: &Operation, at_most: usize) -> [Stream; 3] {
+fn streams(operation: &Operation, at_most: usize) -> [ScriptedPeer; 3] {
     let stream = || operation.stream().in_pieces_of(at_most);
-    [stream(), stream().not_vectored(), stream().waking_at_once()]
+    [
+        stream().in_turns(),
+        stream().in_turns().not_vectored(),
+        stream(),
+    ]
 }
 
 /// Runs an operation with its n-th call made to wait or fail, n = 0, 1, 2 … until it makes no n-th
@@ -115,9 +119,13 @@ fn each(
         for direction in DIRECTIONS {
             for n in 0.. {
                 let plan = plan(direction, n);
-                let stream = operation.stream().in_pieces_of(at_most).behaving(plan);
+                let stream = operation
+                    .stream()
+                    .in_pieces_of(at_most)
+                    .in_turns()
+                    .failing(plan);
                 let outcome = operation.run(&stream, 0);
-                let failed = stream.state().failed;
+                let failed = stream.failed();
                 if failed.is_none() {
                     assert!(outcome.result.is_ok());
                     break;
@@ -139,7 +147,7 @@ fn assert_same(operation: &Operation, expected: &Outcome, got: &Outcome, how: &s
 /// Every way to write fails as the first did, and the stream is left alone.
 fn assert_nothing_follows(outcome: Outcome, kind: Kind, context: &str) {
     let (mut websocket, stream) = (outcome.websocket, outcome.stream);
-    let before = stream.state().written_before;
+    let before = stream.written_before();
     let prepared = PreparedMessage::new(Opcode::Binary, &[7; 40]).unwrap();
     finish(&stream, async {
         let attempts = [
@@ -179,13 +187,13 @@ fn assert_nothing_follows(outcome: Outcome, kind: Kind, context: &str) {
         let _ = websocket.next_message().await;
     });
     assert_eq!(
-        stream.state().output.len(),
+        stream.written().len(),
         before,
         "{context}: something followed"
     );
 }
 
-async fn finish_empty(websocket: &mut WebSocket<Stream>) -> Result<(), Error> {
+async fn finish_empty(websocket: &mut WebSocket<ScriptedPeer>) -> Result<(), Error> {
     let writer = websocket.message_writer(Opcode::Binary)?;
     writer.finish().await.map(drop)
 }
