@@ -213,8 +213,8 @@ fn replies_leave_together_while_the_application_only_reads() {
             tasks.run();
             let moved = stream.moved();
             assert_eq!((moved.reads, moved.writes), (1, 1));
-            stream.say(&frame(peer(role), FIN | PING, b"?").repeat(3));
-            stream.say(&frame(peer(role), FIN | CLOSE, b"\x03\xE8"));
+            stream.say(frame(peer(role), FIN | PING, b"?").repeat(3));
+            stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE8"));
             tasks.run();
             assert!(tasks.is_done(reading));
             let view = View::of(role, &stream.written());

@@ -15,7 +15,6 @@ pub mod meter;
 pub mod operations;
 pub mod oracle;
 pub mod peer;
-pub mod polled_operations;
 pub mod rfc3629;
 #[cfg(feature = "shell")]
 pub mod shell;
@@ -63,14 +62,7 @@ pub fn again<T>(mut call: impl FnMut() -> Result<T, Error>) -> Result<T, Error> 
 
 /// As [`again`], for `Read` and `Write`.
 pub fn io_again<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
-    use std::io::ErrorKind::{TimedOut, WouldBlock};
-    for _ in 0..MOST_CALLS {
-        match call() {
-            Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => {}
-            result => return result,
-        }
-    }
-    panic!("would block for ever");
+    Ok(again(|| Ok(call()?))?)
 }
 
 const MOST_CALLS: usize = 1 << 20;

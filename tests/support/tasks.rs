@@ -152,26 +152,6 @@ pub fn attempt<T>(stream: &ScriptedPeer, n: usize, future: impl Future<Output = 
     }
 }
 
-/// Calls, drops what waits for the n-th time, n = 1, 2 …, and calls again until it is done. With 0
-/// nothing is dropped.
-pub async fn cancelling<T>(n: usize, mut call: impl AsyncFnMut() -> T) -> T {
-    loop {
-        if let Some(result) = until_wait(n, call()).await {
-            return result;
-        }
-        // What was dropped has said whom to wake.
-        let mut waited = false;
-        poll_fn(|_| {
-            if std::mem::replace(&mut waited, true) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-    }
-}
-
 /// Drops what waits for the n-th time, n = 1, 2 …, and says so with `None`.
 pub async fn until_wait<T>(n: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);

@@ -1,4 +1,5 @@
-//! Reads of a tokio connection that are dropped while they wait, and made again.
+//! Reads of a tokio connection that are dropped while they wait, and followed by others. Those that are made
+//! again are in `behaviour/faults.rs`.
 
 use framewire::protocol::Role;
 use framewire::tokio::WebSocket;
@@ -8,27 +9,8 @@ use support::operations::SMALL;
 use support::oracle::frames_in;
 use support::pattern;
 use support::peer::ScriptedPeer;
-use support::polled_operations::Operation;
 use support::tasks::{attempt, finish};
 use tokio::io::AsyncReadExt;
-
-#[test]
-fn dropped_at_any_wait_and_made_again_they_lose_nothing() {
-    for operation in Operation::reading() {
-        let expected = operation.without_fault();
-        for at_most in [0, 1, 2, 5, 13, 47, 48, 49] {
-            for n in 1..=3 {
-                let stream = operation.stream().in_pieces_of(at_most);
-                let got = operation.run(&stream.waiting(), n);
-                let (name, role) = (operation.name, operation.role);
-                let context = format!("{name} as {role:?}, each {n}th by {at_most}");
-                assert!(got.result.is_ok(), "{context}: {:?}", got.result);
-                assert_eq!(got.seen, expected.seen, "{context}: what was seen");
-                assert_eq!(got.sent(), expected.sent(), "{context}: what was sent");
-            }
-        }
-    }
-}
 
 #[test]
 fn a_long_read_that_waited_can_be_followed_by_a_short_one() {
@@ -91,7 +73,7 @@ fn a_message_is_only_for_the_call_that_began_it() {
             ErrorKind::MessageInProgress
         ));
     }
-    stream.say(&frame(Role::Client, FIN, b" and ended"));
+    stream.say(frame(Role::Client, FIN, b" and ended"));
     let message = finish(&stream, server.next_message()).unwrap();
     assert_eq!(message.payload(), b"begun and ended");
 }

@@ -163,9 +163,9 @@ fn go_on(
             return Ok(());
         }
         Then::ReadPinged => {
-            stream.say(&frame(peer(role), BINARY, b"a"));
-            stream.say(&frame(peer(role), FIN | PING, b"?"));
-            stream.say(&frame(peer(role), FIN | CONTINUATION, b"b"));
+            stream.say(frame(peer(role), BINARY, b"a"));
+            stream.say(frame(peer(role), FIN | PING, b"?"));
+            stream.say(frame(peer(role), FIN | CONTINUATION, b"b"));
             let message = finish(stream, websocket.next_message())?;
             assert_eq!(message.payload(), b"ab");
             if call.is_close() {
@@ -175,7 +175,7 @@ fn go_on(
             show(&Call::Pong(b"?".to_vec()));
         }
         Then::Shutdown => {
-            stream.say(&frame(peer(role), FIN | CLOSE, b"\x03\xE8"));
+            stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE8"));
             stream.end();
             let shutdown = finish(stream, websocket.shutdown(FOR_EVER))?;
             assert!(shutdown.clean);
@@ -444,8 +444,8 @@ fn a_byte_stream_in_two_tasks_loses_no_wake_up() {
             });
             tasks.run();
             // What reads sends a Pong, and asks the stream whether it takes more.
-            stream.say(&frame(peer(role), FIN | PING, b"?"));
-            stream.say(&frame(peer(role), FIN | BINARY, b"ab"));
+            stream.say(frame(peer(role), FIN | PING, b"?"));
+            stream.say(frame(peer(role), FIN | BINARY, b"ab"));
             tasks.run();
             assert!(!tasks.is_done(writing));
             if dropped {
@@ -453,7 +453,7 @@ fn a_byte_stream_in_two_tasks_loses_no_wake_up() {
             }
             if unseen {
                 stream.take_all_unseen();
-                stream.say(&frame(peer(role), FIN | BINARY, b"cd"));
+                stream.say(frame(peer(role), FIN | BINARY, b"cd"));
             } else {
                 stream.set_taking(Taking::All);
             }

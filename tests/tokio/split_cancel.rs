@@ -127,7 +127,7 @@ fn control_frames_of_others_go_between_the_fragments_of_a_message() {
             let other = writer.clone();
             let pinging = tasks.begin(async move { other.ping(b"mine").await.unwrap() });
             tasks.begin(async { drop(read(reader).await) });
-            stream.say(&frame(peer(role), FIN | PING, b"yours"));
+            stream.say(frame(peer(role), FIN | PING, b"yours"));
             tasks.run();
             assert!(tasks.is_done(pinging) && !tasks.is_done(waiting));
             let so_far = View::of(role, &stream.written());
@@ -346,7 +346,7 @@ fn a_ping_that_came_inside_of_a_frame_is_answered_after_it() {
                 .unwrap();
         });
         tasks.run();
-        stream.say(&frame(peer(role), FIN | PING, b"?"));
+        stream.say(frame(peer(role), FIN | PING, b"?"));
         tasks.run();
         assert!(!tasks.is_done(feeding));
         stream.set_taking(Taking::All);
@@ -470,7 +470,7 @@ fn a_close_of_one_ends_the_message_of_another() {
         drop(message);
         let error = finish(&stream, Call::Write(pattern(3)).on_half(&writer)).unwrap_err();
         assert!(error.closed().is_some());
-        stream.say(&frame(peer(role), FIN | CLOSE, b"\x03\xE9"));
+        stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE9"));
         tasks.run();
         assert!(ended.get());
         let view = View::of(role, &stream.written());
@@ -558,7 +558,7 @@ fn a_message_of_a_peer_comes_while_every_writer_waits() {
             assert_eq!(reader.next_message().await.unwrap().payload(), b"hello");
         });
         tasks.run();
-        stream.say(&frame(peer(role), FIN | BINARY, b"hello"));
+        stream.say(frame(peer(role), FIN | BINARY, b"hello"));
         tasks.run();
         assert!(tasks.is_done(reading));
     }

@@ -335,8 +335,8 @@ async fn a_shutdown_that_was_dropped_is_completed_by_another() {
                 .await
                 .is_err()
         );
-        stream.say(&frame(peer(role), FIN | PING, b"late"));
-        stream.say(&frame(peer(role), FIN | CLOSE, b"\x03\xE9gone"));
+        stream.say(frame(peer(role), FIN | PING, b"late"));
+        stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE9gone"));
         if role == Role::Client {
             // The server ends the stream first.
             assert!(
