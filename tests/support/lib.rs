@@ -9,7 +9,7 @@ pub mod event;
 pub mod frames;
 pub mod front_end;
 pub mod hooked;
-pub mod http_script;
+pub mod http_text;
 pub mod loopback;
 pub mod meter;
 pub mod operations;

@@ -7,6 +7,7 @@ mod stream;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use self::state::{State, Step};
 
@@ -30,6 +31,17 @@ pub struct Calls {
     pub writes: usize,
     /// Flushes.
     pub flushes: usize,
+    /// Time-outs that were set.
+    pub timeouts: usize,
+}
+
+/// The time-outs that were set last.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Of reads.
+    pub read: Option<Duration>,
+    /// Of writes.
+    pub write: Option<Duration>,
 }
 
 impl Calls {
@@ -39,6 +51,10 @@ impl Calls {
             Direction::Write => &mut self.writes,
             Direction::Flush => &mut self.flushes,
         }
+    }
+
+    fn all(self) -> usize {
+        self.reads + self.writes + self.flushes + self.timeouts
     }
 }
 
@@ -70,6 +86,8 @@ pub enum Plan {
     Before(Direction, ErrorKind),
     /// Each call, in every direction, once before it is let through.
     BeforeAll(ErrorKind),
+    /// All calls but the first ones, those that set a time-out too.
+    AllFrom(usize, ErrorKind),
 }
 
 /// How a call fails.
@@ -299,6 +317,12 @@ impl ScriptedPeer {
         self.state().written.clone()
     }
 
+    /// The same as text.
+    #[must_use]
+    pub fn written_text(&self) -> String {
+        String::from_utf8(self.written()).expect("text")
+    }
+
     /// Takes out what was written to the peer.
     #[must_use]
     pub fn take_written(&self) -> Vec<u8> {
@@ -325,6 +349,12 @@ impl ScriptedPeer {
     #[must_use]
     pub fn moved(&self) -> Calls {
         self.state().moved
+    }
+
+    /// The time-outs that were set last.
+    #[must_use]
+    pub fn timeouts(&self) -> Timeouts {
+        self.state().timeouts
     }
 
     /// The direction in which a call was made to fail last.

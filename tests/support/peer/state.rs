@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::task::{Context, Waker};
 
-use super::{Calls, Direction, Ending, Fault, Manner, Plan, Taking};
+use super::{Calls, Direction, Ending, Fault, Manner, Plan, Taking, Timeouts};
 
 #[derive(Debug, Default)]
 pub struct State {
@@ -22,6 +22,7 @@ pub struct State {
     pub calls: Calls,
     /// Those of the calls that moved something.
     pub moved: Calls,
+    pub timeouts: Timeouts,
     /// Whether the last call of its kind was made to fail.
     failed_before: [bool; 3],
     pub failed: Option<Direction>,
@@ -121,6 +122,7 @@ impl State {
                 Some(Fault::Error(kind))
             }
             Plan::BeforeAll(kind) if !*failed_before => Some(Fault::Error(kind)),
+            Plan::AllFrom(first, kind) if self.calls.all() > first => Some(Fault::Error(kind)),
             _ => None,
         };
         *failed_before = fault.is_some();
@@ -133,6 +135,15 @@ impl State {
             Some(Fault::Zero) => Ok(Some(0)),
             Some(Fault::Error(ErrorKind::WouldBlock)) => Err(Nothing::Yet),
             Some(Fault::Error(kind) | Fault::ReadyError(kind)) => Err(Nothing::Failed(kind)),
+        }
+    }
+
+    /// Counts a time-out that is set, which fails where every call does.
+    pub fn set_timeout(&mut self) -> Result<(), Nothing> {
+        self.calls.timeouts += 1;
+        match self.plan {
+            Plan::AllFrom(first, kind) if self.calls.all() > first => Err(Nothing::Failed(kind)),
+            _ => Ok(()),
         }
     }
 

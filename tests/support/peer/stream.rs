@@ -100,12 +100,18 @@ impl AsyncWrite for ScriptedPeer {
 }
 
 impl Socket for ScriptedPeer {
-    fn set_read_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
-        Ok(())
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        assert_ne!(timeout, Some(Duration::ZERO));
+        let mut state = self.state();
+        state.timeouts.read = timeout;
+        Ok(state.set_timeout()?)
     }
 
-    fn set_write_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
-        Ok(())
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        assert_ne!(timeout, Some(Duration::ZERO));
+        let mut state = self.state();
+        state.timeouts.write = timeout;
+        Ok(state.set_timeout()?)
     }
 }
 
