@@ -11,10 +11,10 @@ use support::connection;
 use support::deflate::ways::end;
 use support::deflate::{Receiving, negotiated};
 use support::operations::{Conditions, Operation, Outcome};
-use support::pattern;
 use support::peer;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::view::View;
+use support::{Replay, pattern};
 
 /// RFC 7692 7.2.3.1: "Hello", compressed.
 const HELLO: &[u8] = b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00";
@@ -99,15 +99,12 @@ fn check(
     expected: &Outcome,
     conditions: Conditions,
 ) -> Outcome {
+    let _replay = Replay(|| format!("{operation}, takeover {takeover}, {conditions:?}"));
     let got = operation.run(conditions);
-    let context = format!("{operation}, takeover {takeover}, {conditions:?}");
-    assert!(got.result.is_ok(), "{context}: {:?}", got.result);
-    assert_eq!(got.seen, expected.seen, "{context}: what was seen");
+    assert!(got.result.is_ok(), "{:?}", got.result);
+    assert_eq!(got.seen, expected.seen, "what was seen");
     let [sent, expected] = [&got, expected].map(|outcome| sent(outcome, operation.role, takeover));
-    assert!(
-        sent == expected,
-        "{context}: sent {sent:?}, not {expected:?}"
-    );
+    assert_eq!(sent, expected, "what was sent");
     got
 }
 

@@ -49,6 +49,17 @@ pub fn pattern(len: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(len).collect()
 }
 
+/// Says, where the test fails before this is dropped, what it takes to come to that again.
+pub struct Replay<F: Fn() -> String>(pub F);
+
+impl<F: Fn() -> String> Drop for Replay<F> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("It failed at: {}", (self.0)());
+        }
+    }
+}
+
 /// Calls until it does not say that it would block: what the documentation asks of a caller.
 pub fn again<T>(mut call: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     for _ in 0..MOST_CALLS {

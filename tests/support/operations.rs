@@ -15,7 +15,7 @@ use super::connection::{Connection, Kind, MessageWriter};
 use super::peer::{Plan, ScriptedPeer};
 use super::view::View;
 use super::wait::{Drops, are_calls_dropped, in_turns};
-use super::{again, io_again, peer};
+use super::{Replay, again, io_again, peer};
 use crate::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
 use crate::oracle;
 use crate::pattern;
@@ -154,6 +154,7 @@ impl Operation {
 
     /// Runs it, and flushes at the end.
     pub fn run(&self, conditions: Conditions) -> Outcome {
+        let _replay = Replay(|| format!("{self}, {conditions:?}"));
         let Conditions { plan, at_most, .. } = conditions;
         let peer = ScriptedPeer::new((self.conversation)(peer(self.role)))
             .in_pieces_of(at_most)

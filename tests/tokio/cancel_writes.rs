@@ -9,14 +9,41 @@ use framewire::{Config, Error, ErrorKind, Opcode};
 use support::calls::{Call, FOR_EVER};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, frame};
 use support::operations::SMALL;
-use support::pattern;
 use support::peer;
 use support::peer::{Plan, ScriptedPeer, Taking};
 use support::tasks::{Tasks, attempt, finish};
 use support::view::View;
+use support::{Replay, pattern};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+// The rule, by one message.
+
+#[test]
+fn a_message_that_was_dropped_in_the_middle_is_ended_by_the_next_call() {
+    let stream = ScriptedPeer::default().taking(Taking::Room(3));
+    let mut server = WebSocket::server(stream.clone(), SMALL).unwrap();
+    assert!(attempt(&stream, 0, server.write_message(Opcode::Text, b"hello")).is_none());
+    assert_eq!(stream.written(), b"\x81\x05h");
+    stream.set_taking(Taking::All);
+    finish(&stream, server.ping(b"")).unwrap();
+    assert_eq!(stream.written(), b"\x81\x05hello\x89\x00");
+}
+
+#[test]
+fn a_message_that_was_dropped_before_it_was_its_turn_is_never_sent() {
+    let stream = ScriptedPeer::default().taking(Taking::Nothing);
+    let mut server = WebSocket::server(stream.clone(), SMALL).unwrap();
+    finish(&stream, server.feed_message(Opcode::Text, b"fed")).unwrap();
+    assert!(attempt(&stream, 0, server.flush()).is_none());
+    assert!(attempt(&stream, 0, server.write_message(Opcode::Text, b"hello")).is_none());
+    stream.set_taking(Taking::All);
+    finish(&stream, server.ping(b"")).unwrap();
+    assert_eq!(stream.written(), b"\x81\x03fed\x89\x00");
+}
+
+// The same for every call, at every wait, and whatever follows.
 
 /// What is done after a call that was dropped.
 #[derive(Debug)]
@@ -93,7 +120,8 @@ fn a_call_that_was_dropped_was_taken_whole_or_not_at_all() {
 
 /// Drops a call at its n-th wait and goes on. Says whether it was done before.
 fn drop_at(role: Role, call: &Call, at_most: usize, n: usize, then: &Then) -> bool {
-    let context = format!("{call:?} as {role:?} by {at_most}, dropped at {n}, then {then:?}");
+    let how = || format!("{call:?} as {role:?} by {at_most}, dropped at {n}, then {then:?}");
+    let _replay = Replay(how);
     let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
     let mut websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
     let mut without = View::default();
@@ -115,18 +143,14 @@ fn drop_at(role: Role, call: &Call, at_most: usize, n: usize, then: &Then) -> bo
     let view = View::of(role, &stream.written());
     if call.is_close() && view.is_closed() {
         // Nothing can follow it.
-        assert!(view.messages.starts_with(&with.messages[..1]), "{context}");
-        assert_eq!(view.messages.len(), 1, "{context}");
+        assert_eq!(view.messages, with.messages[..1]);
         return was_done;
     }
-    result.unwrap_or_else(|error| panic!("{context}: {error:?}"));
+    result.unwrap();
     if was_done {
-        assert_eq!(view, with, "{context}");
+        assert_eq!(view, with);
     } else {
-        assert!(
-            view == with || view == without,
-            "{context}: {view:?}, expected {without:?}"
-        );
+        assert!(view == with || view == without, "{view:?}");
     }
     was_done
 }
@@ -241,7 +265,7 @@ fn a_message_that_is_streamed_loses_nothing_when_it_is_dropped() {
 /// Drops a message that is streamed at its n-th wait, and again and again. Says whether it was done
 /// before.
 fn drop_stream_at(role: Role, at_most: usize, len: usize, n: usize) -> bool {
-    let context = format!("{len} as {role:?} by {at_most}, dropped at {n}");
+    let _replay = Replay(|| format!("{len} as {role:?} by {at_most}, dropped at {n}"));
     let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
     let mut websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
     let payload = pattern(len);
@@ -263,13 +287,13 @@ fn drop_stream_at(role: Role, at_most: usize, len: usize, n: usize) -> bool {
         if websocket.resume_message_writer().is_some() {
             let other = finish(&stream, websocket.write_message(Opcode::Text, b"no"));
             let error = other.unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Send(_)), "{context}");
+            assert!(matches!(error.kind(), ErrorKind::Send(_)), "{error:?}");
             finish(&stream, websocket.ping(b"")).unwrap();
         }
     }
     finish(&stream, websocket.write_message(Opcode::Binary, b"after")).unwrap();
     let view = View::of(role, &stream.written());
-    assert_eq!(view.payloads(), [&payload[..], b"after"], "{context}");
+    assert_eq!(view.payloads(), [&payload[..], b"after"]);
     was_done
 }
 
@@ -277,6 +301,7 @@ fn drop_stream_at(role: Role, at_most: usize, len: usize, n: usize) -> bool {
 fn a_message_writer_takes_each_piece_once() {
     for role in ROLES {
         for at_most in [1, 7, 0] {
+            let _replay = Replay(|| format!("{role:?} by {at_most}"));
             let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
             let mut websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
             let payload = pattern(150);
@@ -297,7 +322,7 @@ fn a_message_writer_takes_each_piece_once() {
             }
             assert_eq!(finish(&stream, writer.finish()).unwrap(), 150);
             let view = View::of(role, &stream.written());
-            assert_eq!(view.payloads(), [&payload[..]], "{role:?} by {at_most}");
+            assert_eq!(view.payloads(), [&payload[..]]);
         }
     }
 }
@@ -307,6 +332,7 @@ fn a_message_whose_end_was_dropped_is_open_or_whole() {
     for role in ROLES {
         for at_most in [1, 7, 0] {
             for n in 0.. {
+                let _replay = Replay(|| format!("{role:?} by {at_most}, dropped at {n}"));
                 let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
                 let mut websocket =
                     WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
@@ -333,6 +359,7 @@ fn a_message_whose_end_was_dropped_is_open_or_whole() {
 fn a_byte_stream_takes_each_byte_once_and_ends_whole() {
     for role in ROLES {
         for at_most in [1, 7, 0] {
+            let _replay = Replay(|| format!("{role:?} by {at_most}"));
             let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
             let websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
             let mut bytes = websocket.into_byte_stream();
@@ -353,7 +380,7 @@ fn a_byte_stream_takes_each_byte_once_and_ends_whole() {
                 stream.turn();
             }
             let view = View::of(role, &stream.written());
-            assert_eq!(view.payloads().concat(), payload, "{role:?} by {at_most}");
+            assert_eq!(view.payloads().concat(), payload);
             assert_eq!(view.control, [(FIN | CLOSE, b"\x03\xE8".to_vec())]);
         }
     }
@@ -363,6 +390,7 @@ fn a_byte_stream_takes_each_byte_once_and_ends_whole() {
 fn reads_of_a_byte_stream_lose_nothing() {
     for role in ROLES {
         for at_most in [1, 7, 0] {
+            let _replay = Replay(|| format!("{role:?} by {at_most}"));
             let payload = pattern(300);
             let mut input = Vec::new();
             for piece in payload.chunks(70) {
@@ -384,7 +412,7 @@ fn reads_of_a_byte_stream_lose_nothing() {
                     None => _ = stream.turn(),
                 }
             }
-            assert_eq!(read, payload, "{role:?} by {at_most}");
+            assert_eq!(read, payload);
             finish(&stream, bytes.flush()).unwrap();
             let view = View::of(role, &stream.written());
             let last = view.control.last().map(|(first, _)| *first);

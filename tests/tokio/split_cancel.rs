@@ -12,11 +12,11 @@ use framewire::{Error, ErrorKind, Opcode};
 use support::calls::Call;
 use support::frames::{BINARY, CLOSE, FIN, PING, PONG, frame};
 use support::operations::SMALL;
-use support::pattern;
 use support::peer;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::tasks::{Tasks, attempt, finish, until_wait};
 use support::view::View;
+use support::{Replay, pattern};
 use tokio::io::AsyncWriteExt;
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
@@ -33,6 +33,25 @@ async fn read(mut half: ReadHalf<ScriptedPeer>) -> Error {
             return error;
         }
     }
+}
+
+/// The rule, by two messages: one is dropped in the middle, and the task that waits for its end goes on.
+#[test]
+fn a_message_that_one_task_drops_in_the_middle_is_ended_by_another() {
+    let stream = ScriptedPeer::default().taking(Taking::Room(3));
+    let (_reader, writer) = split(Role::Server, &stream);
+    let mut tasks = Tasks::new(&stream);
+    let [first, second] = [b"hello", b"world"].map(|text| {
+        let writer = writer.clone();
+        tasks.begin(async move { writer.write_message(Opcode::Text, text).await.unwrap() })
+    });
+    tasks.run();
+    assert_eq!(stream.written(), b"\x81\x05h");
+    tasks.cancel(first);
+    stream.set_taking(Taking::All);
+    tasks.run();
+    assert!(tasks.is_done(second), "a wake-up was lost");
+    assert_eq!(stream.written(), b"\x81\x05hello\x81\x05world");
 }
 
 #[test]
@@ -57,7 +76,8 @@ fn a_call_that_one_task_drops_keeps_no_other_waiting() {
 /// One task drops its call at its n-th wait, another writes, and a third reads. Says whether the call
 /// was done before.
 fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: usize) -> bool {
-    let context = format!("{call:?} as {role:?} by {at_most}, dropped at {n}");
+    let how = || format!("{call:?} as {role:?} by {at_most}, {spurious}, dropped at {n}");
+    let _replay = Replay(how);
     let stream = ScriptedPeer::saying([frame(peer(role), FIN | PING, b"?")]);
     let stream = stream.in_pieces_of(at_most).waiting();
     let (reader, writer) = split(role, &stream);
@@ -79,11 +99,11 @@ fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: 
     });
     let reading = tasks.begin(async { drop(read(reader).await) });
     tasks.run();
-    assert!(tasks.is_done(dropping), "{context}");
-    assert!(tasks.is_done(writing), "{context}: a wake-up was lost");
+    assert!(tasks.is_done(dropping));
+    assert!(tasks.is_done(writing), "a wake-up was lost");
     assert!(!tasks.is_done(reading));
     if !matches!(call, Call::Feed(_)) {
-        assert!(!writer.has_pending_output(), "{context}: nobody sends it");
+        assert!(!writer.has_pending_output(), "nobody sends it");
     }
     finish(&stream, writer.flush()).unwrap();
     let mut view = View::of(role, &stream.written());
@@ -91,19 +111,16 @@ fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: 
         .messages
         .iter()
         .filter(|(_, bytes)| bytes.first() == Some(&b'o'));
-    assert_eq!(texts.count(), 2, "{context}");
+    assert_eq!(texts.count(), 2);
     view.messages
         .retain(|(_, bytes)| bytes.first() != Some(&b'o'));
     let pong = (FIN | PONG, b"?".to_vec());
-    assert!(
-        view.control.contains(&pong),
-        "{context}: the Ping was not answered"
-    );
+    assert!(view.control.contains(&pong), "the Ping was not answered");
     view.control.retain(|control| *control != pong);
     let mut with = View::default();
     call.show(&mut with);
     let is_nothing = view == View::default() && !was_done.get();
-    assert!(view == with || is_nothing, "{context}: {view:?}");
+    assert!(view == with || is_nothing, "{view:?}");
     was_done.get()
 }
 
