@@ -30,22 +30,21 @@ pub struct Operation {
     pub agreed: Option<fn() -> Negotiated>,
     /// What the peer says, as one of this role.
     pub conversation: fn(Role) -> Vec<u8>,
-    /// What is made of a call that was dropped.
     again: Again,
     run: Run,
 }
 
 type Run = fn(&mut dyn Connection, &mut Vec<Seen>) -> Result<(), Error>;
 
-/// What comes of it where a call is dropped while it waits, and made again.
+/// What the peer sees where a call is dropped while it waits, and made again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Again {
     /// The same as if it had not been.
     Same,
-    /// The same, but that messages may be sent twice: each was taken whole or not at all, and nothing
-    /// says which. Where each call were dropped, what is left of one would be all that the next comes to.
+    /// Maybe a message twice: the call took it whole or not at all, and does not tell which. The second
+    /// call is not dropped: it writes what is left of the first, and would come to nothing else.
     MaybeTwice,
-    /// It cannot be made again, for the same reason: it would put a fragment into its message twice.
+    /// Nothing sound: the call sends fragments, and would put one into its message twice.
     Never,
 }
 

@@ -17,8 +17,8 @@ use self::state::{State, Step};
 /// goes on by itself with the task woken at once, else when [`say`](Self::say) or
 /// [`set_taking`](Self::set_taking) changes something. A failure that is planned comes before all that.
 ///
-/// [In turns](Self::in_turns) a task is woken only when the test says so: one that waits for something
-/// else than what it was told to is seen to wait for ever.
+/// [In turns](Self::in_turns) a task is woken by [`turn`](Self::turn) alone. A wake-up that a connection loses
+/// leaves its task waiting after that, which a test can see.
 #[derive(Debug, Clone, Default)]
 pub struct ScriptedPeer(Arc<Mutex<State>>);
 
@@ -35,15 +35,6 @@ pub struct Calls {
     pub timeouts: usize,
 }
 
-/// The time-outs that were set last.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Of reads.
-    pub read: Option<Duration>,
-    /// Of writes.
-    pub write: Option<Duration>,
-}
-
 impl Calls {
     fn of(&mut self, direction: Direction) -> &mut usize {
         match direction {
@@ -56,6 +47,15 @@ impl Calls {
     fn all(self) -> usize {
         self.reads + self.writes + self.flushes + self.timeouts
     }
+}
+
+/// The time-outs that were set last.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Of reads.
+    pub read: Option<Duration>,
+    /// Of writes.
+    pub write: Option<Duration>,
 }
 
 /// A kind of call.
@@ -181,8 +181,8 @@ impl ScriptedPeer {
         self
     }
 
-    /// Has tasks that wait woken by [`turn`](Self::turn) alone. Until then every call in a direction
-    /// waits in which one was made to.
+    /// Has tasks that wait woken by [`turn`](Self::turn) alone. Once a call was made to wait, all of its
+    /// direction do until then.
     #[must_use]
     pub fn in_turns(self) -> Self {
         self.state().in_turns = true;
@@ -240,7 +240,7 @@ impl ScriptedPeer {
         }
     }
 
-    /// Takes everything from now on, and whoever waits for that does not learn of it.
+    /// Takes everything from now on, and wakes nobody who waits for that.
     pub fn take_all_unseen(&self) {
         self.state().taking = Taking::All;
     }
@@ -263,8 +263,8 @@ impl ScriptedPeer {
         Self::wake(state, Direction::Read);
     }
 
-    /// Lets those go on who wait for a turn, and wakes those for whom there is something now. Says
-    /// whether there was anybody.
+    /// Lets calls through that were made to wait for a turn, and wakes the tasks for which there is
+    /// something now. Says whether there was any.
     pub fn turn(&self) -> bool {
         let mut state = self.state();
         state.closed = [false; 3];

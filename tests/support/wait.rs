@@ -104,7 +104,7 @@ impl Turns {
         is_dropped
     }
 
-    /// What is left of a call that was dropped has said whom to wake: nobody any more.
+    /// Spares the next call after one that was dropped, whose wake-up comes when it is gone.
     fn end_call(&mut self, dropped_before: usize) {
         self.is_spared = self.dropped > dropped_before;
         if self.is_spared {

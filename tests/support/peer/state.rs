@@ -33,7 +33,7 @@ pub struct State {
     spurious: usize,
     /// Whether those who wait are woken by turns.
     pub in_turns: bool,
-    /// In which directions nothing is let through until the next turn.
+    /// The directions in which no call is let through until the next turn.
     pub closed: [bool; 3],
     pub waiting: [Option<Waiter>; 3],
     pub watcher: Option<Waker>,
@@ -46,11 +46,11 @@ pub enum Step {
     WouldBlock,
 }
 
-/// Who waits in a direction.
+/// A task that waits in a direction.
 #[derive(Debug)]
 pub struct Waiter {
     pub waker: Waker,
-    /// Whether another try is worth it.
+    /// Whether there is something for it to find.
     pub is_there: bool,
 }
 
@@ -70,7 +70,7 @@ impl State {
         self.next.0 < self.script.len()
     }
 
-    /// Has a task wait, and no other that waited in this direction. Gives who is to be woken now.
+    /// Has a task wait, instead of any other that waited in this direction. Gives the one to wake now.
     pub fn wait(
         &mut self,
         direction: Direction,
@@ -90,13 +90,13 @@ impl State {
         }
     }
 
-    /// A stream that is ready owes nobody who waited before a wake-up.
+    /// Forgets who waited: a stream that was found ready owes no wake-up any more.
     pub fn is_ready(&mut self, direction: Direction) {
         self.spurious = 0;
         self.waiting[direction as usize] = None;
     }
 
-    /// Has who waits in this direction woken: gives him, or leaves him to the next turn.
+    /// There is something in this direction: gives the task to wake for it, if that is not for the next turn.
     pub fn is_there(&mut self, direction: Direction) -> Option<Waker> {
         let waiting = &mut self.waiting[direction as usize];
         if self.in_turns {
