@@ -16,7 +16,7 @@ use support::connection::{Connection, Kind};
 use support::frames::{
     BINARY, CLOSE, FIN, Frame, Length, PING, RSV1, RSV3, TEXT, close_payload, to, wire,
 };
-use support::http_script::Script;
+
 use support::peer::{Ending, ScriptedPeer, Taking};
 
 type Job = Box<dyn Fn(&mut dyn Connection) -> Result<(), Error>>;
@@ -611,7 +611,7 @@ fn errors_of_handshakes() -> Vec<Told> {
         Connector::new().dialer(Dialer::new().proxy(proxy))
     };
     let dial = |_: &_| Err::<TcpStream, _>(nested());
-    let broken = Script::new("GET").then_fail(io::ErrorKind::ConnectionReset);
+    let broken = ScriptedPeer::new("GET").ending(Ending::Failure(io::ErrorKind::ConnectionReset));
     let unanswered = ScriptedPeer::saying(["GET / HTTP/1.1\r\n\r\n"]).taking(Taking::AtMost(0));
     let deflate = Deflate::new(DeflateConfig::default()).unwrap();
     let offering = Connector::new().deflate(deflate);

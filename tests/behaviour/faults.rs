@@ -1,12 +1,94 @@
-//! Every operation of every kind of connection over a stream that fails at every point: what would
-//! block loses nothing, and what fails for good leaves the connection sound.
+//! Every operation of every kind of connection over a stream that fails or waits at every point, and by calls
+//! that are dropped there: what would block loses nothing and no wake-up, and what fails for good leaves
+//! the connection sound.
 
 use std::io::ErrorKind as Kind;
 
 use framewire::blocking::PreparedMessage;
+use framewire::protocol::Role;
 use framewire::{CloseCode, Error, ErrorKind, Opcode};
-use support::operations::{Operation, Outcome};
-use support::peer::{Direction, Fault, Plan};
+use support::connection::{self, MessageWriter, ends};
+use support::operations::{Conditions, Operation, Outcome};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
+use support::wait::{Drops, in_turns};
+use support::{Replay, again};
+
+// The rules, by one connection, one fault, and the bytes.
+
+#[test]
+fn a_read_that_would_block_in_the_middle_of_a_frame_is_gone_on_with_by_the_next() {
+    for kind in connection::Kind::ALL {
+        let peer = ScriptedPeer::saying([b"\x81\x05he"]);
+        let mut client = kind.with(&peer, Role::Client);
+        assert!(client.next_message().unwrap_err().is_would_block());
+        peer.say(b"llo");
+        assert_eq!(client.next_message().unwrap().payload(), b"hello");
+    }
+}
+
+#[test]
+fn a_message_that_was_written_in_part_is_ended_by_the_next_flush() {
+    for kind in connection::Kind::ALL {
+        let peer = ScriptedPeer::default().taking(Taking::Room(3));
+        let mut server = kind.with(&peer, Role::Server);
+        let written = server.write_message(Opcode::Text, b"hello");
+        // What does not wait has taken it, and so has what was dropped while it waits.
+        assert_eq!(written.is_err(), kind.waits(), "{written:?}");
+        assert_eq!(peer.written(), b"\x81\x05h");
+        peer.set_taking(Taking::All);
+        server.flush().unwrap();
+        assert_eq!(peer.written(), b"\x81\x05hello", "{kind:?}");
+    }
+}
+
+#[test]
+fn a_task_that_waits_is_woken_and_goes_on() {
+    for kind in [connection::Kind::Tokio, connection::Kind::TokioHalves] {
+        let peer = ScriptedPeer::saying([b"\x81\x05hello"]).waiting();
+        let mut client = kind.with(&peer, Role::Client);
+        let (message, dropped) = in_turns(&peer, Drops::Never, || {
+            client.next_message().unwrap().payload().to_vec()
+        });
+        assert_eq!((&message[..], dropped), (&b"hello"[..], 0));
+        // Nothing more comes, and no turn changes that.
+        let (silence, _) = in_turns(&peer, Drops::Never, || client.next_message().map(drop));
+        let error = silence.unwrap_err().to_string();
+        assert!(error.contains("a wake-up was lost"), "{error}");
+    }
+}
+
+#[test]
+fn a_call_that_is_dropped_where_it_waits_is_made_again() {
+    for kind in [connection::Kind::Tokio, connection::Kind::TokioHalves] {
+        let peer = ScriptedPeer::saying([&b"\x81\x05he"[..], b"llo"]).waiting();
+        let mut client = kind.with(&peer, Role::Client);
+        // A read of each piece waits, and the first wait of each call is where it is dropped.
+        let (message, dropped) = in_turns(&peer, Drops::At(1), || {
+            again(|| Ok(client.next_message()?.payload().to_vec())).unwrap()
+        });
+        assert_eq!((&message[..], dropped), (&b"hello"[..], 2));
+    }
+}
+
+#[test]
+fn a_write_that_fails_is_an_error_and_the_next_one_writes_nothing() {
+    for (kind, role) in ends() {
+        let fault = Fault::Error(Kind::BrokenPipe);
+        let peer =
+            ScriptedPeer::default()
+                .in_pieces_of(1)
+                .failing(Plan::Nth(Direction::Write, 1, fault));
+        let mut end = kind.with(&peer, role);
+        let written = end.write_message(Opcode::Text, b"hello");
+        assert_eq!(io_kind(&written), Some(Kind::BrokenPipe));
+        assert_eq!(peer.written(), b"\x81", "then the second write failed");
+        let next = end.write_message(Opcode::Text, b"next");
+        assert_eq!(io_kind(&next), Some(Kind::BrokenPipe));
+        assert_eq!(peer.written(), b"\x81");
+    }
+}
+
+// The same at every call of every operation.
 
 /// Errors after which a call can be made again. A stream of tokio's has none but to be pending.
 fn goes_on_after(operation: &Operation) -> &'static [Kind] {
@@ -18,34 +100,68 @@ fn goes_on_after(operation: &Operation) -> &'static [Kind] {
     }
 }
 
-const DIRECTIONS: [Direction; 3] = [Direction::Read, Direction::Write, Direction::Flush];
+/// Errors after which none can, and what they are reported as.
+fn fails_with(operation: &Operation) -> &'static [(Fault, Kind)] {
+    const ALL: &[(Fault, Kind)] = &[
+        (Fault::Error(Kind::BrokenPipe), Kind::BrokenPipe),
+        // What is polled has no time-out, and no stream of tokio's is to say that it would block.
+        (Fault::Error(Kind::TimedOut), Kind::TimedOut),
+        (Fault::ReadyError(Kind::WouldBlock), Kind::Other),
+    ];
+    if operation.kind.waits() {
+        ALL
+    } else {
+        &ALL[..1]
+    }
+}
+
+/// The same conditions over a stream that takes one buffer at a time, for one plan or none of them all; and
+/// where a task can wait, over one that wakes it by turns.
+fn variants(operation: &Operation, conditions: Conditions) -> impl Iterator<Item = Conditions> {
+    let not_vectored = matches!(conditions.plan, Plan::BeforeAll(_)).then_some(Conditions {
+        not_vectored: true,
+        ..conditions
+    });
+    let in_turns = operation.kind.waits().then_some(Conditions {
+        in_turns: true,
+        ..conditions
+    });
+    [conditions].into_iter().chain(not_vectored).chain(in_turns)
+}
 
 #[test]
 fn short_reads_and_writes_of_any_size_change_nothing() {
     for operation in Operation::all() {
         let expected = operation.without_fault();
-        for at_most in 1..=60 {
-            let got = operation.run(at_most, Plan::None);
-            assert_same(&operation, &expected, got, &format!("{at_most} at a time"));
+        for (at_most, not_vectored) in (1..=60).flat_map(|size| [(size, false), (size, true)]) {
+            let conditions = Conditions {
+                at_most,
+                not_vectored,
+                ..Conditions::default()
+            };
+            let got = operation.run(conditions);
+            assert_same(&operation, &expected, conditions, got);
         }
     }
 }
 
 #[test]
-fn what_would_block_at_every_point_loses_nothing() {
+fn what_would_block_at_every_point_loses_nothing_and_no_wake_up() {
     for operation in Operation::all() {
         let expected = operation.without_fault();
         for &kind in goes_on_after(&operation) {
-            let plans = DIRECTIONS.map(|direction| Plan::Before(direction, kind));
+            let plans = Direction::ALL.map(|direction| Plan::Before(direction, kind));
             for plan in plans.into_iter().chain([Plan::BeforeAll(kind)]) {
                 for at_most in [0, 1, 2, 5, 13, 33, 47] {
-                    let got = operation.run(at_most, plan);
-                    assert_same(
-                        &operation,
-                        &expected,
-                        got,
-                        &format!("{plan:?} by {at_most}"),
-                    );
+                    let conditions = Conditions {
+                        at_most,
+                        plan,
+                        ..Conditions::default()
+                    };
+                    for conditions in variants(&operation, conditions) {
+                        let got = operation.run(conditions);
+                        assert_same(&operation, &expected, conditions, got);
+                    }
                 }
             }
         }
@@ -53,57 +169,80 @@ fn what_would_block_at_every_point_loses_nothing() {
 }
 
 #[test]
-fn what_would_block_at_one_point_loses_nothing() {
+fn what_would_block_at_one_point_loses_nothing_and_no_wake_up() {
     for operation in Operation::all() {
         let expected = operation.without_fault();
+        let in_turns = operation.kind.waits();
         for &kind in goes_on_after(&operation) {
-            each_failure(&operation, Fault::Error(kind), |plan, at_most, got| {
-                assert_same(
-                    &operation,
-                    &expected,
-                    got,
-                    &format!("{plan:?} by {at_most}"),
-                );
+            let fault = Fault::Error(kind);
+            each_failure(&operation, in_turns, fault, |conditions, got| {
+                assert_same(&operation, &expected, conditions, got);
             });
         }
     }
 }
 
 #[test]
+fn a_call_that_is_dropped_at_any_wait_and_made_again_loses_nothing() {
+    for operation in Operation::all().filter(Operation::can_be_dropped) {
+        let expected = operation.without_fault();
+        for (at_most, waits) in MOST_WAITS {
+            for n in 1..=waits {
+                let conditions = operation.dropping(n, at_most);
+                let got = operation.run(conditions);
+                let is_over = got.dropped == 0;
+                assert_same(&operation, &expected, conditions, got);
+                if is_over {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// How much a stream moves, and up to which wait calls are dropped that have many then.
+const MOST_WAITS: [(usize, usize); 8] = [
+    (0, usize::MAX),
+    (13, usize::MAX),
+    (47, usize::MAX),
+    (48, usize::MAX),
+    (49, usize::MAX),
+    (1, 3),
+    (2, 3),
+    (5, 3),
+];
+
+#[test]
 fn an_error_at_any_call_is_reported_and_nothing_is_written_after_it() {
     for operation in Operation::all() {
         let expected = operation.without_fault();
-        let sent = expected.sent();
-        let kind = Kind::BrokenPipe;
-        each_failure(&operation, Fault::Error(kind), |plan, at_most, mut got| {
-            let context = format!("{operation}, {plan:?} by {at_most}");
-            assert!(sent.starts_with(&got.sent()), "{context}: what was sent");
-            if operation.shuts_down() && !expected.seen.starts_with(&got.seen) {
-                // The peer's Close frame was there to be read although this end's was not written.
-                return;
-            }
-            assert!(
-                expected.seen.starts_with(&got.seen),
-                "{context}: what was seen"
-            );
-            if got.seen == expected.seen && operation.shuts_down() {
-                // Close frames went both ways: how the stream ends does not matter.
-                return;
-            }
-            assert_eq!(
-                io_kind(&got.result),
-                Some(kind),
-                "{context}: {:?}",
-                got.result
-            );
-            if got.peer.failed() == Some(Direction::Read) {
-                // What comes of it is the stream's business; that nothing panics is ours.
-                let _ = got.connection.next_message();
-                let _ = got.connection.read_header();
-            } else {
-                assert_nothing_follows(got, kind, &context);
-            }
-        });
+        for &(fault, reported) in fails_with(&operation) {
+            each_failure(&operation, false, fault, |_, got| {
+                assert_failed(&operation, &expected, got, reported);
+            });
+        }
+    }
+}
+
+fn assert_failed(operation: &Operation, expected: &Outcome, mut got: Outcome, reported: Kind) {
+    let is_part = expected.sent().starts_with(&got.sent());
+    assert!(is_part, "{:?} was sent", got.sent());
+    let is_part = expected.seen.starts_with(&got.seen);
+    if operation.shuts_down() && (!is_part || got.seen == expected.seen) {
+        // The peer's Close frame was there to be read although this end's was not written; or they
+        // went both ways, and how the stream ends does not matter.
+        return;
+    }
+    assert!(is_part, "{:?} was seen", got.seen);
+    let result = &got.result;
+    assert_eq!(io_kind(result), Some(reported), "{result:?}");
+    assert!(!result.as_ref().is_err_and(Error::is_would_block));
+    if got.peer.failed() == Some(Direction::Read) {
+        // What comes of it is the stream's business; that nothing panics is ours.
+        let _ = got.connection.next_message();
+        let _ = got.connection.read_header();
+    } else {
+        assert_nothing_follows(got, reported);
     }
 }
 
@@ -111,12 +250,11 @@ fn an_error_at_any_call_is_reported_and_nothing_is_written_after_it() {
 fn a_stream_that_takes_nothing_more_is_an_error_for_good() {
     for operation in Operation::all() {
         let sent = operation.without_fault().sent();
-        each_failure(&operation, Fault::Zero, |plan, at_most, got| {
-            let context = format!("{operation}, {plan:?} by {at_most}");
-            assert!(sent.starts_with(&got.sent()), "{context}: what was sent");
+        each_failure(&operation, false, Fault::Zero, |_, got| {
+            assert!(sent.starts_with(&got.sent()), "{:?} was sent", got.sent());
             if got.peer.failed() == Some(Direction::Write) {
-                assert_eq!(io_kind(&got.result), Some(Kind::WriteZero), "{context}");
-                assert_nothing_follows(got, Kind::WriteZero, &context);
+                assert_eq!(io_kind(&got.result), Some(Kind::WriteZero));
+                assert_nothing_follows(got, Kind::WriteZero);
             }
         });
     }
@@ -124,29 +262,24 @@ fn a_stream_that_takes_nothing_more_is_an_error_for_good() {
 
 #[test]
 fn the_end_of_the_stream_at_any_read_is_a_lost_connection_for_good() {
-    for operation in Operation::all() {
+    for operation in Operation::all().filter(|operation| !operation.shuts_down()) {
         let expected = operation.without_fault();
-        each_failure(&operation, Fault::Zero, |plan, at_most, mut got| {
-            let context = format!("{operation}, {plan:?} by {at_most}");
-            if got.peer.failed() != Some(Direction::Read) || operation.shuts_down() {
+        each_failure(&operation, false, Fault::Zero, |_, mut got| {
+            if got.peer.failed() != Some(Direction::Read) {
                 return;
             }
-            assert!(
-                expected.seen.starts_with(&got.seen),
-                "{context}: what was seen"
-            );
-            let lost = |error: &Error| match error.kind() {
+            let is_part = expected.seen.starts_with(&got.seen);
+            assert!(is_part, "{:?} was seen", got.seen);
+            let error = got.result.unwrap_err();
+            let is_lost = match error.kind() {
                 ErrorKind::ConnectionLost => true,
                 ErrorKind::Io(error) => error.kind() == Kind::UnexpectedEof,
                 _ => false,
             };
-            assert!(lost(&got.result.unwrap_err()), "{context}");
+            assert!(is_lost, "{error:?}");
             // The script would go on; the connection does not.
             let next = got.connection.next_message().unwrap_err();
-            assert!(
-                matches!(next.kind(), ErrorKind::ConnectionLost),
-                "{context}"
-            );
+            assert!(matches!(next.kind(), ErrorKind::ConnectionLost), "{next:?}");
             assert_eq!(next.close_code(), Some(CloseCode::ABNORMAL));
         });
     }
@@ -154,35 +287,58 @@ fn the_end_of_the_stream_at_any_read_is_a_lost_connection_for_good() {
 
 /// Runs an operation with its n-th call failing, n = 0, 1, 2 … until it makes no n-th call, in
 /// each direction, and over streams that move any number of bytes or only a few.
-fn each_failure(operation: &Operation, fault: Fault, mut check: impl FnMut(Plan, usize, Outcome)) {
-    for at_most in [0, 3, 11] {
-        for direction in DIRECTIONS {
+fn each_failure(
+    operation: &Operation,
+    in_turns: bool,
+    fault: Fault,
+    mut check: impl FnMut(Conditions, Outcome),
+) {
+    for at_most in [0, 5, 11] {
+        for direction in Direction::ALL {
             if matches!((fault, direction), (Fault::Zero, Direction::Flush)) {
                 continue;
             }
             for n in 0.. {
-                let plan = Plan::Nth(direction, n, fault);
-                let outcome = operation.run(at_most, plan);
+                let conditions = Conditions {
+                    at_most,
+                    in_turns,
+                    plan: Plan::Nth(direction, n, fault),
+                    ..Conditions::default()
+                };
+                let _replay = Replay(|| format!("{operation}, {conditions:?}"));
+                let outcome = operation.run(conditions);
                 if outcome.peer.failed().is_none() {
-                    assert!(outcome.result.is_ok());
+                    assert!(outcome.result.is_ok(), "{:?}", outcome.result);
                     break;
                 }
-                check(plan, at_most, outcome);
+                check(conditions, outcome);
             }
         }
     }
 }
 
-fn assert_same(operation: &Operation, expected: &Outcome, mut got: Outcome, how: &str) {
-    let context = format!("{operation}, {how}");
-    assert!(got.result.is_ok(), "{context}: {:?}", got.result);
-    assert_eq!(got.seen, expected.seen, "{context}: what was seen");
-    assert_eq!(got.sent(), expected.sent(), "{context}: what was sent");
-    assert!(!got.connection.has_pending_output(), "{context}");
+/// The application and the peer have seen the same, and nothing is left.
+#[track_caller]
+fn assert_same(
+    operation: &Operation,
+    expected: &Outcome,
+    conditions: Conditions,
+    mut got: Outcome,
+) {
+    let _replay = Replay(|| format!("{operation}, {conditions:?}"));
+    assert!(got.result.is_ok(), "{:?}", got.result);
+    assert_eq!(got.seen, expected.seen, "what was seen");
+    if let Drops::OnceAt(_) = conditions.drops {
+        let [got, expected] = [&got, expected].map(|outcome| outcome.sent_once(operation.role));
+        assert_eq!(got, expected, "what was sent");
+    } else {
+        assert_eq!(got.sent(), expected.sent(), "what was sent");
+    }
+    assert!(!got.connection.has_pending_output());
 }
 
 /// Every way to write fails as the first did, and the stream is left alone.
-fn assert_nothing_follows(outcome: Outcome, kind: Kind, context: &str) {
+fn assert_nothing_follows(outcome: Outcome, kind: Kind) {
     let mut websocket = outcome.connection;
     let before = outcome.peer.written_before();
     let prepared = PreparedMessage::new(Opcode::Binary, &[7; 40]).unwrap();
@@ -204,7 +360,7 @@ fn assert_nothing_follows(outcome: Outcome, kind: Kind, context: &str) {
             "message_writer",
             websocket
                 .message_writer(Opcode::Binary)
-                .and_then(support::connection::MessageWriter::finish)
+                .and_then(MessageWriter::finish)
                 .map(|_| ()),
         ),
         ("ping", websocket.ping(b"x")),
@@ -213,18 +369,11 @@ fn assert_nothing_follows(outcome: Outcome, kind: Kind, context: &str) {
         ("flush", websocket.flush()),
     ];
     for (name, result) in attempts {
-        assert_eq!(
-            io_kind(&result),
-            Some(kind),
-            "{context}: then {name}: {result:?}"
-        );
+        assert_eq!(io_kind(&result), Some(kind), "then {name}: {result:?}");
     }
     let _ = websocket.next_message();
-    assert_eq!(
-        outcome.peer.written().len(),
-        before,
-        "{context}: something followed"
-    );
+    let after = outcome.peer.written().len();
+    assert_eq!(after, before, "something followed");
 }
 
 fn io_kind(result: &Result<(), Error>) -> Option<Kind> {

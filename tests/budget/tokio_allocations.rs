@@ -11,7 +11,7 @@ use support::frames::{BINARY, CONTINUATION, FIN, PING, frame};
 use support::meter::Meter;
 use support::pattern;
 use support::peer;
-use support::polled::Stream;
+use support::peer::{ScriptedPeer, Taking};
 use support::tasks::{attempt, finish};
 use support::view::View;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -303,9 +303,9 @@ fn a_message_under_way_has_no_more_memory_than_one_of_its_connection_could() {
 fn a_large_message_of_a_server_is_not_copied_however_the_stream_stalls() {
     let payload = pattern(1 << 20);
     for split in [false, true] {
-        let stream = Stream::default().in_pieces_of(100_000);
-        let stream = stream.behaving(support::polled::Plan::Wait);
-        stream.state().output.reserve(3 << 20);
+        let stream = ScriptedPeer::default().in_pieces_of(100_000);
+        let stream = stream.waiting();
+        stream.reserve(3 << 20);
         let mut websocket = WebSocket::server(stream.clone(), Config::default()).unwrap();
         let info = if split {
             let (_reader, writer) = websocket.split();
@@ -317,7 +317,7 @@ fn a_large_message_of_a_server_is_not_copied_however_the_stream_stalls() {
         };
         assert!(info.bytes_total < 100_000, "split: {split}: {info:?}");
         assert_eq!(
-            View::of(Role::Server, &stream.output()).payloads(),
+            View::of(Role::Server, &stream.written()).payloads(),
             [&payload[..]]
         );
     }
@@ -326,9 +326,9 @@ fn a_large_message_of_a_server_is_not_copied_however_the_stream_stalls() {
 #[test]
 fn what_a_dropped_write_kept_is_given_back() {
     let payload = pattern(1 << 20);
-    let stream = Stream::default();
-    stream.state().output.reserve(3 << 20);
-    stream.take_only(0);
+    let stream = ScriptedPeer::default();
+    stream.reserve(3 << 20);
+    stream.set_taking(Taking::Nothing);
     let mut websocket = WebSocket::server(stream.clone(), Config::default()).unwrap();
     let held = measure(|| {
         let write = websocket.write_message(Opcode::Binary, &payload);
@@ -338,7 +338,7 @@ fn what_a_dropped_write_kept_is_given_back() {
         (MIB..MIB + (MIB >> 3)).contains(&held.bytes_current),
         "{held:?}"
     );
-    stream.take_only(usize::MAX);
+    stream.set_taking(Taking::All);
     let held = measure(|| finish(&stream, websocket.flush()).unwrap());
     assert!(held.bytes_current <= -MIB, "{held:?}");
 }
@@ -347,9 +347,10 @@ fn what_a_dropped_write_kept_is_given_back() {
 fn a_peer_that_pings_and_never_reads_costs_no_more_than_the_write_buffer() {
     for role in ROLES {
         for split in [false, true] {
-            let stream = Stream::new(frame(peer(role), FIN | PING, &[7; 125]).repeat(20_000));
-            stream.take_only(1000);
-            stream.state().output.reserve(1 << 10);
+            let stream =
+                ScriptedPeer::saying([frame(peer(role), FIN | PING, &[7; 125]).repeat(20_000)]);
+            stream.set_taking(Taking::Room(1000));
+            stream.reserve(1 << 10);
             let config = Config::default();
             let websocket = WebSocket::with_leftover(stream.clone(), &[], role, config).unwrap();
             let most = u64::try_from(2 * config.write_buffer + config.read_buffer).unwrap();
@@ -368,7 +369,7 @@ fn a_peer_that_pings_and_never_reads_costs_no_more_than_the_write_buffer() {
                 assert!(websocket.buffered() <= config.write_buffer + 200);
                 info
             };
-            assert_eq!(stream.unread(), 0);
+            assert!(!stream.has_more());
             assert!(info.bytes_max < most + 10_000, "{role:?}: {info:?}");
         }
     }
@@ -377,8 +378,8 @@ fn a_peer_that_pings_and_never_reads_costs_no_more_than_the_write_buffer() {
 #[test]
 fn a_peer_that_does_not_read_makes_those_wait_that_write() {
     for role in ROLES {
-        let stream = Stream::default();
-        stream.take_only(0);
+        let stream = ScriptedPeer::default();
+        stream.set_taking(Taking::Nothing);
         let config = Config::default();
         let mut websocket = WebSocket::with_leftover(stream.clone(), &[], role, config).unwrap();
         let payload = pattern(1000);
@@ -401,9 +402,9 @@ fn a_peer_that_does_not_read_makes_those_wait_that_write() {
             waits(websocket.flush());
         }
         assert_eq!(websocket.buffered(), buffered);
-        stream.take_only(usize::MAX);
+        stream.set_taking(Taking::All);
         finish(&stream, websocket.write_message(Opcode::Binary, b"last")).unwrap();
-        let view = View::of(role, &stream.output());
+        let view = View::of(role, &stream.written());
         assert_eq!(view.messages.len(), fed + 1, "no more than was taken");
     }
 }

@@ -5,19 +5,19 @@ use framewire::tokio::{PreparedMessage, WebSocket};
 use framewire::{Config, Error, Opcode};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
 use support::peer;
-use support::polled::Stream;
+use support::peer::ScriptedPeer;
 use support::tasks::{attempt, finish};
 use support::view::View;
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 const BURST: usize = 64;
 
-fn connect(role: Role, stream: &Stream, config: Config) -> WebSocket<Stream> {
+fn connect(role: Role, stream: &ScriptedPeer, config: Config) -> WebSocket<ScriptedPeer> {
     WebSocket::with_leftover(stream.clone(), &[], role, config).unwrap()
 }
 
-fn burst(role: Role) -> Stream {
-    Stream::new(frame(peer(role), FIN | TEXT, &[b'x'; 20]).repeat(BURST))
+fn burst(role: Role) -> ScriptedPeer {
+    ScriptedPeer::saying([frame(peer(role), FIN | TEXT, &[b'x'; 20]).repeat(BURST)])
 }
 
 /// A way to echo one message.
@@ -33,7 +33,7 @@ enum Way {
     Frame,
 }
 
-async fn echo(websocket: &mut WebSocket<Stream>, way: Way) -> Result<(), Error> {
+async fn echo(websocket: &mut WebSocket<ScriptedPeer>, way: Way) -> Result<(), Error> {
     let mut payload = Vec::new();
     let opcode = match way {
         Way::ReadMessage => websocket.read_message(&mut payload).await?,
@@ -75,7 +75,7 @@ async fn echo(websocket: &mut WebSocket<Stream>, way: Way) -> Result<(), Error> 
 
 /// Echoes until there is nothing more to read, and gives the polls that read, those of them that
 /// found something, and the writes.
-fn echo_all(role: Role, stream: &Stream, config: Config, way: Way) -> (usize, usize, usize) {
+fn echo_all(role: Role, stream: &ScriptedPeer, config: Config, way: Way) -> (usize, usize, usize) {
     let mut websocket = connect(role, stream, config);
     let waits = attempt(stream, usize::MAX, async {
         loop {
@@ -87,14 +87,14 @@ fn echo_all(role: Role, stream: &Stream, config: Config, way: Way) -> (usize, us
         !websocket.has_pending_output(),
         "{way:?}: it waits with something unsent"
     );
-    let view = View::of(role, &stream.output());
+    let view = View::of(role, &stream.written());
     assert_eq!(
         view.messages,
         vec![(TEXT, vec![b'x'; 20]); BURST],
         "{way:?}"
     );
-    let state = stream.state();
-    (state.calls.reads, state.reads, state.writes)
+    let moved = stream.moved();
+    (stream.calls().reads, moved.reads, moved.writes)
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn what_may_wait_leaves_when_something_else_is_awaited() {
     // The second message is cut off, so that it is not there whole.
     for role in ROLES {
         let message = frame(peer(role), FIN | TEXT, b"message");
-        let stream = Stream::new([&message[..], &message[..], &message[..5]].concat());
+        let stream = ScriptedPeer::saying([[&message[..], &message[..], &message[..5]].concat()]);
         let config = Config {
             coalesce_writes: true,
             ..Config::default()
@@ -146,7 +146,7 @@ fn what_may_wait_leaves_when_something_else_is_awaited() {
         for (unsent, writes) in [(true, 0), (false, 1)] {
             finish(&stream, echo(&mut websocket, Way::Write)).unwrap();
             assert_eq!(websocket.has_pending_output(), unsent);
-            assert_eq!(stream.state().writes, writes);
+            assert_eq!(stream.moved().writes, writes);
         }
     }
 }
@@ -163,27 +163,27 @@ fn a_message_of_a_half_leaves_at_once_though_one_of_the_whole_connection_may_wai
         finish(&stream, whole.next_message()).unwrap();
         let (reader, writer) = whole.split();
         finish(&stream, writer.write_message(Opcode::Text, b"!")).unwrap();
-        assert_eq!(stream.state().writes, 1);
+        assert_eq!(stream.moved().writes, 1);
 
         let mut whole = reader.reunite(writer).unwrap();
         finish(&stream, whole.write_message(Opcode::Text, b"!")).unwrap();
-        assert_eq!(stream.state().writes, 2);
+        assert_eq!(stream.moved().writes, 2);
         finish(&stream, echo(&mut whole, Way::Write)).unwrap();
-        assert_eq!(stream.state().writes, 2, "another is there");
+        assert_eq!(stream.moved().writes, 2, "another is there");
         finish(&stream, whole.flush()).unwrap();
-        assert_eq!(View::of(role, &stream.output()).messages.len(), 3);
+        assert_eq!(View::of(role, &stream.written()).messages.len(), 3);
     }
 }
 
 #[test]
 fn what_was_fed_leaves_before_a_read_that_is_dropped() {
     for role in ROLES {
-        let stream = Stream::default();
+        let stream = ScriptedPeer::default();
         let mut websocket = connect(role, &stream, Config::default());
         finish(&stream, websocket.feed_message(Opcode::Text, b"fed")).unwrap();
-        assert_eq!(stream.state().writes, 0);
+        assert_eq!(stream.moved().writes, 0);
         assert!(attempt(&stream, 0, websocket.next_message()).is_none());
-        assert_eq!(View::of(role, &stream.output()).payloads(), [b"fed"]);
+        assert_eq!(View::of(role, &stream.written()).payloads(), [b"fed"]);
     }
 }
 
@@ -197,7 +197,7 @@ fn replies_leave_together_while_the_application_only_reads() {
                 frame(peer(role), FIN | PING, b"?").repeat(50),
                 frame(peer(role), FIN | CONTINUATION, b""),
             ];
-            let stream = Stream::new(pings.concat());
+            let stream = ScriptedPeer::saying([pings.concat()]);
             let websocket = connect(role, &stream, Config::default());
             let read = async {
                 if split {
@@ -211,19 +211,18 @@ fn replies_leave_together_while_the_application_only_reads() {
             let mut tasks = support::tasks::Tasks::new(&stream);
             let reading = tasks.begin(read);
             tasks.run();
-            let state = stream.state();
-            assert_eq!((state.reads, state.writes), (1, 1));
-            drop(state);
-            stream.say(&frame(peer(role), FIN | PING, b"?").repeat(3));
-            stream.say(&frame(peer(role), FIN | CLOSE, b"\x03\xE8"));
+            let moved = stream.moved();
+            assert_eq!((moved.reads, moved.writes), (1, 1));
+            stream.say(frame(peer(role), FIN | PING, b"?").repeat(3));
+            stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE8"));
             tasks.run();
             assert!(tasks.is_done(reading));
-            let view = View::of(role, &stream.output());
+            let view = View::of(role, &stream.written());
             let pong = (FIN | PONG, b"?".to_vec());
             let answers = view.control.iter().filter(|control| **control == pong);
             assert_eq!(answers.count(), 103, "{role:?}, split: {split}");
             assert!(view.is_closed());
-            assert!(stream.state().writes <= 3);
+            assert!(stream.moved().writes <= 3);
         }
     }
 }
@@ -241,7 +240,7 @@ fn an_echo_by_halves_in_one_task_is_one_read_and_one_write() {
             }
         });
         assert!(waits.is_none());
-        let state = stream.state();
-        assert_eq!((state.calls.reads, state.reads, state.writes), (2, 1, 1));
+        let moved = stream.moved();
+        assert_eq!((stream.calls().reads, moved.reads, moved.writes), (2, 1, 1));
     }
 }

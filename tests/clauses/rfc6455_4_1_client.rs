@@ -3,7 +3,8 @@
 use framewire::handshake::{Acceptor, Connector, Error, ErrorKind, accept_key, check_response};
 use framewire::upgrade::{self, Limits, RequestDecoder, encode_request};
 use http::{HeaderValue, Method, Request, Response, Version};
-use support::http_script::{REQUEST, Script};
+use support::http_text::REQUEST;
+use support::peer::ScriptedPeer;
 
 fn parse(request: &str) -> Request<()> {
     RequestDecoder::new(&Limits::default())
@@ -246,9 +247,10 @@ fn rfc6455_4_1_12_other_headers_may_be_sent_but_not_the_handshakes() {
         );
         invalid_argument(Connector::new().header(name.clone(), value.clone()));
         invalid_argument(Acceptor::new().header(name.clone(), value.clone()));
-        let mut pending = Acceptor::new().receive(Script::new(REQUEST)).unwrap();
+        let mut pending = Acceptor::new().receive(ScriptedPeer::new(REQUEST)).unwrap();
         invalid_argument(pending.add_header(name.clone(), value.clone()));
-        let mut refused = Acceptor::new().receive(Script::new("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let mut refused =
+            Acceptor::new().receive(ScriptedPeer::new("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
         invalid_argument(refused.as_mut().unwrap().add_header(name, value));
     }
     let cookie = HeaderValue::from_static("a=b");
@@ -297,7 +299,7 @@ fn rfc6455_4_1_answer_1_another_status_is_left_to_http() {
     ] {
         let answer = format!("HTTP/1.1 {status}\r\nLocation: /x\r\nContent-Length: 4\r\n\r\nbody");
         let error = Connector::new()
-            .handshake(Script::new(answer), "ws://a/")
+            .handshake(ScriptedPeer::new(answer), "ws://a/")
             .unwrap_err();
         assert_eq!(error.kind(), kind);
         let response = error.into_response().unwrap();

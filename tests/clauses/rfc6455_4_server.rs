@@ -3,9 +3,8 @@
 use framewire::handshake::{Acceptor, Connector, Error, ErrorKind, Established, check_response};
 use framewire::upgrade::{self, Limits, RequestDecoder, encode_request};
 use http::{HeaderValue, Request, Response, Version};
-use support::http_script::{
-    REQUEST, Script, header_of, request_replacing, request_with, status_of,
-};
+use support::http_text::{REQUEST, header_of, request_replacing, request_with, status_of};
+use support::peer::ScriptedPeer;
 
 /// What a server with the default policy does with a request.
 fn refused(request: &str) -> (ErrorKind, u16) {
@@ -164,7 +163,9 @@ fn rfc6455_4_2_1_9_extensions_nobody_speaks_are_ignored() {
     let request = request_with("Sec-WebSocket-Extensions: permessage-deflate; x=\"1,2\"");
     let response = accepted(&Acceptor::new(), &request);
     assert!(!response.headers().contains_key("sec-websocket-extensions"));
-    let pending = Acceptor::new().receive(Script::new(&request)).unwrap();
+    let pending = Acceptor::new()
+        .receive(ScriptedPeer::new(&request[..]))
+        .unwrap();
     let offered = &pending.request().headers()["sec-websocket-extensions"];
     assert_eq!(offered, "permessage-deflate; x=\"1,2\"");
 }
@@ -173,14 +174,14 @@ fn rfc6455_4_2_1_9_extensions_nobody_speaks_are_ignored() {
 
 #[test]
 fn rfc6455_4_2_2_2_server_may_ask_for_credentials_or_redirect() {
-    let pending = Acceptor::new().receive(Script::new(REQUEST)).unwrap();
+    let pending = Acceptor::new().receive(ScriptedPeer::new(REQUEST)).unwrap();
     let response = Response::builder()
         .status(401)
         .header("www-authenticate", "Basic");
     let output = pending
         .refuse(&response.body("who are you?\n").unwrap())
         .unwrap()
-        .output();
+        .written_text();
     assert_eq!(status_of(&output), 401);
     assert_eq!(header_of(&output, "www-authenticate"), ["Basic"]);
     assert_eq!(header_of(&output, "content-length"), ["13"]);
@@ -328,16 +329,19 @@ fn rfc6455_4_2_2_4_origins_of_a_policy_are_origins() {
 
 #[test]
 fn rfc6455_4_2_2_4_resource_that_is_not_there_is_404() {
-    let pending = Acceptor::new().receive(Script::new(REQUEST)).unwrap();
+    let pending = Acceptor::new().receive(ScriptedPeer::new(REQUEST)).unwrap();
     assert_eq!(pending.request().uri().path(), "/chat");
     let response = Response::builder().status(404).body("").unwrap();
-    assert_eq!(status_of(&pending.refuse(&response).unwrap().output()), 404);
+    assert_eq!(
+        status_of(&pending.refuse(&response).unwrap().written_text()),
+        404
+    );
 }
 
 #[test]
 fn rfc6455_4_2_2_4_subprotocol_must_be_one_of_the_clients() {
     let mut pending = Acceptor::new()
-        .receive(Script::new(request_with(
+        .receive(ScriptedPeer::new(request_with(
             "Sec-WebSocket-Protocol: chat, superchat",
         )))
         .unwrap();
@@ -348,7 +352,7 @@ fn rfc6455_4_2_2_4_subprotocol_must_be_one_of_the_clients() {
     pending.set_subprotocol(Some("superchat")).unwrap();
     let established = pending.accept().unwrap();
     assert_eq!(established.subprotocol(), Some("superchat"));
-    let output = established.get_ref().output();
+    let output = established.get_ref().written_text();
     assert_eq!(header_of(&output, "sec-websocket-protocol"), ["superchat"]);
 }
 
@@ -370,17 +374,17 @@ fn rfc6455_4_2_2_4_no_agreement_is_no_header() {
         assert!(!response.headers().contains_key("sec-websocket-protocol"));
     }
     let offer = request_with("Sec-WebSocket-Protocol: chat");
-    let mut pending = acceptor.receive(Script::new(offer)).unwrap();
+    let mut pending = acceptor.receive(ScriptedPeer::new(offer)).unwrap();
     assert_eq!(pending.subprotocol(), Some("chat"));
     pending.set_subprotocol(None).unwrap();
-    let output = pending.accept().unwrap().get_ref().output();
+    let output = pending.accept().unwrap().get_ref().written_text();
     assert!(header_of(&output, "sec-websocket-protocol").is_empty());
 }
 
 #[test]
 fn rfc6455_4_2_2_5_answer_is_101_with_upgrade_connection_and_accept() {
-    let established = Acceptor::new().accept(Script::new(REQUEST)).unwrap();
-    let output = established.get_ref().output();
+    let established = Acceptor::new().accept(ScriptedPeer::new(REQUEST)).unwrap();
+    let output = established.get_ref().written_text();
     assert!(output.starts_with("HTTP/1.1 101 Switching Protocols\r\n"));
     assert_eq!(header_of(&output, "upgrade"), ["websocket"]);
     assert_eq!(header_of(&output, "connection"), ["Upgrade"]);
@@ -398,11 +402,11 @@ fn rfc6455_4_2_2_5_other_headers_may_be_added() {
     let acceptor = Acceptor::new()
         .header(http::header::SET_COOKIE, cookie)
         .unwrap();
-    let mut pending = acceptor.receive(Script::new(REQUEST)).unwrap();
+    let mut pending = acceptor.receive(ScriptedPeer::new(REQUEST)).unwrap();
     pending
         .add_header("x-node".parse().unwrap(), HeaderValue::from(3))
         .unwrap();
-    let output = pending.accept().unwrap().get_ref().output();
+    let output = pending.accept().unwrap().get_ref().written_text();
     assert_eq!(header_of(&output, "set-cookie"), ["a=b"]);
     assert_eq!(header_of(&output, "x-node"), ["3"]);
 }
@@ -434,9 +438,9 @@ fn rfc6455_11_3_5_version_must_not_come_twice() {
 #[test]
 fn rfc6455_4_4_another_version_is_told_which_one_is_spoken() {
     let request = request_replacing("Sec-WebSocket-Version", "Sec-WebSocket-Version: 25");
-    let stream = Script::new(request);
+    let stream = ScriptedPeer::new(request);
     Acceptor::new().accept(stream.clone()).unwrap_err();
-    let output = stream.output();
+    let output = stream.written_text();
     assert_eq!(status_of(&output), 426);
     assert_eq!(header_of(&output, "sec-websocket-version"), ["13"]);
     assert_eq!(header_of(&output, "upgrade"), ["websocket"]);
@@ -449,7 +453,7 @@ fn rfc6455_4_client_and_server_agree() {
     let connector = Connector::new().subprotocols(["b", "a"]).unwrap();
     let acceptor = Acceptor::new().subprotocols(["a", "b"]).unwrap();
     let request = connector.request("ws://server.example.com/chat").unwrap();
-    let server = Script::new(encode_request(&request).unwrap());
+    let server = ScriptedPeer::new(encode_request(&request).unwrap());
     let established: Established<_> = acceptor.accept(server).unwrap();
     assert_eq!(established.subprotocol(), Some("a"));
     assert!(check_response(&request, established.response()).is_ok());

@@ -1,18 +1,37 @@
-//! Every operation of every kind of connection that compresses, over a stream that would block at every point:
-//! the application and the peer see the same as if it had not.
+//! Every operation of every kind of connection that compresses, over a stream that would block at every point, and
+//! by calls that are dropped there: the application and the peer see the same as if it had not.
 
 use std::io::{ErrorKind as Kind, Read as _, Write as _};
 use std::time::Duration;
 
 use framewire::frame::{Rsv, os_key};
 use framewire::protocol::{Encoder, Limits, Role, Sender};
-use framewire::{CloseCode, Opcode};
+use framewire::{CloseCode, Config, Opcode};
+use support::connection;
 use support::deflate::ways::end;
 use support::deflate::{Receiving, negotiated};
-use support::operations::{Operation, Outcome};
-use support::pattern;
+use support::operations::{Conditions, Operation, Outcome};
 use support::peer;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
+use support::view::View;
+use support::{Replay, pattern};
+
+/// RFC 7692 7.2.3.1: "Hello", compressed.
+const HELLO: &[u8] = b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00";
+
+/// The rule, by one message.
+#[test]
+fn a_read_that_would_block_in_the_middle_of_a_compressed_message_is_gone_on_with_by_the_next() {
+    for kind in connection::Kind::ALL {
+        let peer = ScriptedPeer::saying([&HELLO[..5]]);
+        let agreed = negotiated(true);
+        let opened = kind.open_with(&peer, Role::Client, Config::default(), Some(&agreed));
+        let mut client = opened.unwrap();
+        assert!(client.next_message().unwrap_err().is_would_block());
+        peer.say(&HELLO[5..]);
+        assert_eq!(client.next_message().unwrap().payload(), b"Hello");
+    }
+}
 
 fn operations(takeover: bool) -> Vec<Operation> {
     let mut operations: Vec<_> = Operation::all().collect();
@@ -58,43 +77,60 @@ fn conversation(role: Role, takeover: bool) -> Vec<u8> {
     bytes
 }
 
-/// The messages that were sent. How they are cut into frames depends on when the stream would
-/// block.
-fn messages(outcome: &Outcome, role: Role, takeover: bool) -> Vec<Vec<u8>> {
+/// What was sent, decompressed and without what is the same as before. How messages are cut into frames
+/// depends on when the stream would block.
+fn sent(outcome: &Outcome, role: Role, takeover: bool) -> View {
+    let written = outcome.peer.written();
+    let mut view = View::of(role, &written);
     let mut peer = Receiving::new(peer(role), &negotiated(takeover), Limits::UNLIMITED);
-    peer.receive(&outcome.peer.written()).unwrap()
+    let messages = peer.receive(&written).unwrap();
+    assert_eq!(messages.len(), view.messages.len());
+    for (seen, message) in view.messages.iter_mut().zip(messages) {
+        seen.1 = message;
+    }
+    view.messages.dedup();
+    view.control.dedup();
+    view
 }
 
-fn check(operation: &Operation, takeover: bool, plan: Plan) {
-    let expected = operation.without_fault();
-    let sent = messages(&expected, operation.role, takeover);
-    for at_most in [0, 1, 5, 33, 47] {
-        let got = operation.run(at_most, plan);
-        let context = format!("{operation}, takeover {takeover}, {plan:?} by {at_most}");
-        assert!(got.result.is_ok(), "{context}: {:?}", got.result);
-        assert_eq!(got.seen, expected.seen, "{context}: what was seen");
-        let got = messages(&got, operation.role, takeover);
-        assert_eq!(got, sent, "{context}: what was sent");
-    }
+fn check(
+    operation: &Operation,
+    takeover: bool,
+    expected: &Outcome,
+    conditions: Conditions,
+) -> Outcome {
+    let _replay = Replay(|| format!("{operation}, takeover {takeover}, {conditions:?}"));
+    let got = operation.run(conditions);
+    assert!(got.result.is_ok(), "{:?}", got.result);
+    assert_eq!(got.seen, expected.seen, "what was seen");
+    let [sent, expected] = [&got, expected].map(|outcome| sent(outcome, operation.role, takeover));
+    assert_eq!(sent, expected, "what was sent");
+    got
 }
 
 #[test]
-fn what_would_block_at_every_point_loses_nothing() {
+fn what_would_block_at_every_point_loses_nothing_and_no_wake_up() {
     for takeover in [false, true] {
         for operation in operations(takeover) {
-            for direction in [Direction::Read, Direction::Write, Direction::Flush] {
-                check(
-                    &operation,
-                    takeover,
-                    Plan::Before(direction, Kind::WouldBlock),
-                );
-            }
-            let kind = if operation.kind.waits() {
+            let expected = operation.without_fault();
+            let in_turns = operation.kind.waits();
+            let plans = Direction::ALL.map(|direction| Plan::Before(direction, Kind::WouldBlock));
+            let kind = if in_turns {
                 Kind::WouldBlock
             } else {
                 Kind::TimedOut
             };
-            check(&operation, takeover, Plan::BeforeAll(kind));
+            for plan in plans.into_iter().chain([Plan::BeforeAll(kind)]) {
+                for at_most in [0, 1, 5, 33, 47] {
+                    let conditions = Conditions {
+                        at_most,
+                        plan,
+                        in_turns,
+                        ..Conditions::default()
+                    };
+                    check(&operation, takeover, &expected, conditions);
+                }
+            }
         }
     }
 }
@@ -103,13 +139,43 @@ fn what_would_block_at_every_point_loses_nothing() {
 fn what_would_block_at_one_point_loses_nothing() {
     for takeover in [false, true] {
         for operation in operations(takeover) {
-            for direction in [Direction::Read, Direction::Write] {
-                for n in 0.. {
-                    let plan = Plan::Nth(direction, n, Fault::Error(Kind::WouldBlock));
-                    if operation.run(5, plan).peer.failed().is_none() {
-                        break;
-                    }
-                    check(&operation, takeover, plan);
+            let expected = operation.without_fault();
+            for at_most in [0, 5, 33, 47] {
+                for direction in [Direction::Read, Direction::Write] {
+                    each_failure(direction, |plan| {
+                        let conditions = Conditions {
+                            at_most,
+                            plan,
+                            ..Conditions::default()
+                        };
+                        check(&operation, takeover, &expected, conditions)
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Has the n-th call find nothing, n = 0, 1, 2 … until there is none.
+fn each_failure(direction: Direction, mut run: impl FnMut(Plan) -> Outcome) {
+    for n in 0.. {
+        let plan = Plan::Nth(direction, n, Fault::Error(Kind::WouldBlock));
+        if run(plan).peer.failed().is_none() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_call_that_is_dropped_at_any_wait_and_made_again_loses_nothing() {
+    for takeover in [false, true] {
+        let operations = operations(takeover).into_iter();
+        for operation in operations.filter(Operation::can_be_dropped) {
+            let expected = operation.without_fault();
+            for at_most in [0, 1, 30] {
+                for n in 1..=3 {
+                    let conditions = operation.dropping(n, at_most);
+                    check(&operation, takeover, &expected, conditions);
                 }
             }
         }

@@ -5,7 +5,7 @@ use framewire::upgrade::{
 };
 use http::{Request, Response, StatusCode, Version};
 use proptest::prelude::*;
-use support::http_script::{REQUEST, request_replacing};
+use support::http_text::{REQUEST, request_replacing};
 
 const ANSWER: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\n\r\n";
 

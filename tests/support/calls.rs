@@ -7,7 +7,7 @@ use framewire::tokio::{PreparedMessage, WebSocket, WriteHalf};
 use framewire::{CloseCode, Error, Opcode};
 use tokio::io::AsyncWriteExt;
 
-use super::polled::Stream;
+use super::peer::ScriptedPeer;
 use super::view::View;
 use crate::frames::{BINARY, CLOSE, FIN, PING, PONG, TEXT};
 use crate::pattern;
@@ -54,7 +54,7 @@ impl Call {
         ]
     }
 
-    pub async fn on(&self, websocket: &mut WebSocket<Stream>) -> Result<(), Error> {
+    pub async fn on(&self, websocket: &mut WebSocket<ScriptedPeer>) -> Result<(), Error> {
         match self {
             Self::Write(payload) => websocket.write_message(Opcode::Binary, payload).await,
             Self::WriteText(text) => {
@@ -87,7 +87,7 @@ impl Call {
         }
     }
 
-    pub async fn on_half(&self, half: &WriteHalf<Stream>) -> Result<(), Error> {
+    pub async fn on_half(&self, half: &WriteHalf<ScriptedPeer>) -> Result<(), Error> {
         match self {
             Self::Write(payload) => half.write_message(Opcode::Binary, payload).await,
             Self::WriteText(text) => half.write_message(Opcode::Text, text.as_bytes()).await,

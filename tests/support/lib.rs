@@ -9,14 +9,12 @@ pub mod event;
 pub mod frames;
 pub mod front_end;
 pub mod hooked;
-pub mod http_script;
+pub mod http_text;
 pub mod loopback;
 pub mod meter;
 pub mod operations;
 pub mod oracle;
 pub mod peer;
-pub mod polled;
-pub mod polled_operations;
 pub mod rfc3629;
 #[cfg(feature = "shell")]
 pub mod shell;
@@ -51,6 +49,17 @@ pub fn pattern(len: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(len).collect()
 }
 
+/// Says, where the test fails before this is dropped, what it takes to come to that again.
+pub struct Replay<F: Fn() -> String>(pub F);
+
+impl<F: Fn() -> String> Drop for Replay<F> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("It failed at: {}", (self.0)());
+        }
+    }
+}
+
 /// Calls until it does not say that it would block: what the documentation asks of a caller.
 pub fn again<T>(mut call: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     for _ in 0..MOST_CALLS {
@@ -64,14 +73,7 @@ pub fn again<T>(mut call: impl FnMut() -> Result<T, Error>) -> Result<T, Error> 
 
 /// As [`again`], for `Read` and `Write`.
 pub fn io_again<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
-    use std::io::ErrorKind::{TimedOut, WouldBlock};
-    for _ in 0..MOST_CALLS {
-        match call() {
-            Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => {}
-            result => return result,
-        }
-    }
-    panic!("would block for ever");
+    Ok(again(|| Ok(call()?))?)
 }
 
 const MOST_CALLS: usize = 1 << 20;

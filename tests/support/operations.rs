@@ -1,4 +1,5 @@
-//! Every operation of a connection, of whatever kind, to be run over a stream that fails.
+//! Every operation of a connection, of whatever kind, to be run over a stream that fails or makes it wait,
+//! and by calls that are dropped while they wait.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -12,7 +13,9 @@ use framewire::{CloseCode, Closed, Config, Error, Opcode};
 
 use super::connection::{Connection, Kind, MessageWriter};
 use super::peer::{Plan, ScriptedPeer};
-use super::{again, io_again, peer};
+use super::view::View;
+use super::wait::{Drops, are_calls_dropped, in_turns};
+use super::{Replay, again, io_again, peer};
 use crate::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
 use crate::oracle;
 use crate::pattern;
@@ -27,10 +30,38 @@ pub struct Operation {
     pub agreed: Option<fn() -> Negotiated>,
     /// What the peer says, as one of this role.
     pub conversation: fn(Role) -> Vec<u8>,
+    again: Again,
     run: Run,
 }
 
 type Run = fn(&mut dyn Connection, &mut Vec<Seen>) -> Result<(), Error>;
+
+/// What the peer sees where a call is dropped while it waits, and made again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// The same as if it had not been.
+    Same,
+    /// Maybe a message twice: the call took it whole or not at all, and does not tell which. The second
+    /// call is not dropped: it writes what is left of the first, and would come to nothing else.
+    MaybeTwice,
+    /// Nothing sound: the call sends fragments, and would put one into its message twice.
+    Never,
+}
+
+/// Under which conditions an operation is run: what it takes to run it so again.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Conditions {
+    /// The most bytes that one call of the stream moves; 0 is any number.
+    pub at_most: usize,
+    /// Whether one write takes of one buffer only.
+    pub not_vectored: bool,
+    /// Which calls of the stream fail.
+    pub plan: Plan,
+    /// Whether what waits is woken by turns, and fails where it is not; for tokio's kinds.
+    pub in_turns: bool,
+    /// Which calls are dropped, in turns, and made again.
+    pub drops: Drops,
+}
 
 /// What the application was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +80,23 @@ pub struct Outcome {
     pub seen: Vec<Seen>,
     pub connection: Box<dyn Connection>,
     pub peer: ScriptedPeer,
+    /// How many calls were dropped.
+    pub dropped: usize,
 }
 
 impl Outcome {
     /// What was sent, comparable whatever the masking keys.
     pub fn sent(&self) -> Vec<u8> {
         oracle::unmasked(&self.peer.written())
+    }
+
+    /// What the peer has seen, where messages and control frames that are the same as those before
+    /// them are left out.
+    pub fn sent_once(&self, role: Role) -> View {
+        let mut view = View::of(role, &self.peer.written());
+        view.messages.dedup();
+        view.control.dedup();
+        view
     }
 }
 
@@ -72,13 +114,14 @@ impl Operation {
         ends.flat_map(|(kind, role)| {
             let operations = READING.iter().chain(WRITING);
             let is_whole = matches!(kind, Kind::Blocking | Kind::Tokio);
-            let operations = operations.filter(move |(name, _)| is_whole || *name != SHUTDOWN);
-            operations.map(move |&(name, run)| Self {
+            let operations = operations.filter(move |(name, ..)| is_whole || *name != SHUTDOWN);
+            operations.map(move |&(name, again, run)| Self {
                 name,
                 kind,
                 role,
                 agreed: None,
                 conversation,
+                again,
                 run,
             })
         })
@@ -89,30 +132,63 @@ impl Operation {
         self.name == SHUTDOWN
     }
 
-    /// Runs it over a stream that moves at most so many bytes at a time and fails as planned, and
-    /// flushes at the end.
-    pub fn run(&self, at_most: usize, plan: Plan) -> Outcome {
+    /// Whether its calls can be dropped while they wait, and made again.
+    pub fn can_be_dropped(&self) -> bool {
+        self.kind.waits() && self.again != Again::Never
+    }
+
+    /// Has its calls dropped where they wait for the n-th time, over a stream where each call waits.
+    pub fn dropping(&self, n: usize, at_most: usize) -> Conditions {
+        Conditions {
+            at_most,
+            plan: Plan::BeforeAll(io::ErrorKind::WouldBlock),
+            in_turns: true,
+            drops: match self.again {
+                Again::Same => Drops::At(n),
+                Again::MaybeTwice | Again::Never => Drops::OnceAt(n),
+            },
+            ..Conditions::default()
+        }
+    }
+
+    /// Runs it, and flushes at the end.
+    pub fn run(&self, conditions: Conditions) -> Outcome {
+        let _replay = Replay(|| format!("{self}, {conditions:?}"));
+        let Conditions { plan, at_most, .. } = conditions;
         let peer = ScriptedPeer::new((self.conversation)(peer(self.role)))
             .in_pieces_of(at_most)
             .failing(plan);
+        let peer = if conditions.not_vectored {
+            peer.not_vectored()
+        } else {
+            peer
+        };
         let agreed = self.agreed.map(|agreed| agreed());
         let opened = self
             .kind
             .open_with(&peer, self.role, SMALL, agreed.as_ref());
         let mut connection = opened.expect("no size is 0");
         let mut seen = Vec::new();
-        let result = (self.run)(connection.as_mut(), &mut seen);
-        let result = result.and_then(|()| again(|| connection.flush()));
+        let mut run = || {
+            (self.run)(connection.as_mut(), &mut seen)?;
+            again(|| connection.flush())
+        };
+        let (result, dropped) = if conditions.in_turns {
+            in_turns(&peer.clone().in_turns(), conditions.drops, run)
+        } else {
+            (run(), 0)
+        };
         Outcome {
             result,
             seen,
             connection,
             peer,
+            dropped,
         }
     }
 
     pub fn without_fault(&self) -> Outcome {
-        let outcome = self.run(0, Plan::None);
+        let outcome = self.run(Conditions::default());
         assert!(outcome.result.is_ok(), "{self}: {:?}", outcome.result);
         outcome
     }
@@ -140,21 +216,27 @@ const DEFAULT: Config = Config {
     rsv: Rsv::NONE,
 };
 
-/// Streams a message from a source, going on with it for as long as something would block.
-fn stream(websocket: &mut dyn Connection, source: &mut dyn Read) -> Result<u64, Error> {
+/// Streams a message of so many bytes from a source, going on with it for as long as something would block.
+fn stream(websocket: &mut dyn Connection, source: &mut dyn Read, len: u64) -> Result<u64, Error> {
     match websocket.stream_message(Opcode::Binary, 32, &mut *source) {
-        Err(error) if error.is_would_block() => {
-            again(|| resume(websocket).finish_from(&mut *source))
-        }
+        Err(error) if error.is_would_block() => again(|| match resume(websocket) {
+            Some(writer) => writer.finish_from(&mut *source),
+            None => Ok(len),
+        }),
         result => result,
     }
 }
 
-/// The message that is open.
-fn resume(websocket: &mut dyn Connection) -> Box<dyn MessageWriter + '_> {
-    websocket
-        .resume_message_writer()
-        .expect("a message is open")
+/// Ends a message of so many bytes.
+fn finish(websocket: &mut dyn Connection, len: u64) -> Result<u64, Error> {
+    again(|| resume(websocket).map_or(Ok(len), MessageWriter::finish))
+}
+
+/// The message that is open, unless its end was dropped when it was taken.
+fn resume(websocket: &mut dyn Connection) -> Option<Box<dyn MessageWriter + '_>> {
+    let writer = websocket.resume_message_writer();
+    assert!(writer.is_some() || are_calls_dropped(), "none is open");
+    writer
 }
 
 /// What the peer says to those who read: a bit of everything, and Close.
@@ -185,15 +267,15 @@ pub fn conversation(sender: Role) -> Vec<u8> {
 
 const SHUTDOWN: &str = "shutdown";
 
-const READING: &[(&str, Run)] = &[
-    ("next_message", |websocket, seen| {
+const READING: &[(&str, Again, Run)] = &[
+    ("next_message", Again::Same, |websocket, seen| {
         until_closed(websocket, seen, |websocket, seen| {
             let message = websocket.next_message()?;
             seen.push(Seen::Message(message.opcode(), message.payload().to_vec()));
             Ok(())
         })
     }),
-    ("read_message", |websocket, seen| {
+    ("read_message", Again::Same, |websocket, seen| {
         let mut buf = b"kept".to_vec();
         until_closed(websocket, seen, |websocket, seen| {
             let result = websocket.read_message(&mut buf);
@@ -207,48 +289,64 @@ const READING: &[(&str, Run)] = &[
             Ok(())
         })
     }),
-    ("read_message into an empty buffer", |websocket, seen| {
-        until_closed(websocket, seen, |websocket, seen| {
-            let mut buf = Vec::new();
-            let opcode = websocket.read_message(&mut buf)?;
-            seen.push(Seen::Message(opcode, buf));
-            Ok(())
-        })
-    }),
-    ("message_reader", |websocket, seen| {
+    (
+        "read_message into an empty buffer",
+        Again::Same,
+        |websocket, seen| {
+            until_closed(websocket, seen, |websocket, seen| {
+                let mut buf = Vec::new();
+                let opcode = websocket.read_message(&mut buf)?;
+                seen.push(Seen::Message(opcode, buf));
+                Ok(())
+            })
+        },
+    ),
+    ("message_reader", Again::Same, |websocket, seen| {
         read_streamed(websocket, seen, 7)
     }),
-    ("message_reader, long reads", |websocket, seen| {
-        read_streamed(websocket, seen, 256)
-    }),
-    ("resume_message_reader", |websocket, seen| {
+    (
+        "message_reader, long reads",
+        Again::Same,
+        |websocket, seen| read_streamed(websocket, seen, 256),
+    ),
+    ("resume_message_reader", Again::Same, |websocket, seen| {
         read_resumed(websocket, seen, 7)
     }),
-    ("resume_message_reader, long reads", |websocket, seen| {
-        read_resumed(websocket, seen, 256)
-    }),
-    ("read_frame", |websocket, seen| {
+    (
+        "resume_message_reader, long reads",
+        Again::Same,
+        |websocket, seen| read_resumed(websocket, seen, 256),
+    ),
+    ("read_frame", Again::Same, |websocket, seen| {
         until_closed(websocket, seen, |websocket, seen| {
             read_frame(websocket, seen)
         })
     }),
-    ("read_header and read_frame", |websocket, seen| {
-        until_closed(websocket, seen, |websocket, seen| {
-            let header = websocket.read_header()?;
-            again(|| {
-                assert_eq!(websocket.read_header()?, header);
-                read_frame(websocket, seen)
+    (
+        "read_header and read_frame",
+        Again::Same,
+        |websocket, seen| {
+            until_closed(websocket, seen, |websocket, seen| {
+                let header = websocket.read_header()?;
+                again(|| {
+                    assert_eq!(websocket.read_header()?, header);
+                    read_frame(websocket, seen)
+                })
             })
-        })
-    }),
-    ("next_message_and_writer", |websocket, seen| {
-        until_closed(websocket, seen, |websocket, seen| {
-            let (opcode, payload) = websocket.echo_message()?;
-            seen.push(Seen::Message(opcode, payload));
-            Ok(())
-        })
-    }),
-    (SHUTDOWN, |websocket, seen| {
+        },
+    ),
+    (
+        "next_message_and_writer",
+        Again::MaybeTwice,
+        |websocket, seen| {
+            until_closed(websocket, seen, |websocket, seen| {
+                let (opcode, payload) = websocket.echo_message()?;
+                seen.push(Seen::Message(opcode, payload));
+                Ok(())
+            })
+        },
+    ),
+    (SHUTDOWN, Again::Same, |websocket, seen| {
         let shutdown = again(|| {
             let shutdown = websocket.shutdown_whole(Duration::from_secs(600));
             shutdown.expect("it is whole")
@@ -258,26 +356,30 @@ const READING: &[(&str, Run)] = &[
     }),
 ];
 
-const WRITING: &[(&str, Run)] = &[
-    ("write_message, small", |websocket, _| {
+const WRITING: &[(&str, Again, Run)] = &[
+    ("write_message, small", Again::MaybeTwice, |websocket, _| {
         for len in [0, 1, 20, 32] {
             again(|| websocket.write_message(Opcode::Binary, &pattern(len)))?;
         }
         Ok(())
     }),
-    ("write_message, over the chunk size", |websocket, _| {
-        for len in [33, 64, 65, 130, 400] {
-            again(|| websocket.write_message(Opcode::Binary, &pattern(len)))?;
-        }
-        Ok(())
-    }),
-    ("feed_message", |websocket, _| {
+    (
+        "write_message, over the chunk size",
+        Again::MaybeTwice,
+        |websocket, _| {
+            for len in [33, 64, 65, 130, 400] {
+                again(|| websocket.write_message(Opcode::Binary, &pattern(len)))?;
+            }
+            Ok(())
+        },
+    ),
+    ("feed_message", Again::MaybeTwice, |websocket, _| {
         for len in [5, 20, 0, 32, 33, 90, 130, 1, 2, 300, 3] {
             again(|| websocket.feed_message(Opcode::Binary, &pattern(len)))?;
         }
         again(|| websocket.flush())
     }),
-    ("write_frame", |websocket, _| {
+    ("write_frame", Again::Never, |websocket, _| {
         let long = pattern(150);
         let frames: &[(bool, Opcode, &[u8])] = &[
             (false, Opcode::Text, b"\xE2"),
@@ -293,36 +395,36 @@ const WRITING: &[(&str, Run)] = &[
         }
         Ok(())
     }),
-    ("write_prepared", |websocket, _| {
+    ("write_prepared", Again::MaybeTwice, |websocket, _| {
         for len in [0, 20, 33, 140, 400] {
             let message = PreparedMessage::new(Opcode::Binary, &pattern(len))?;
             again(|| websocket.write_prepared(&message))?;
         }
         Ok(())
     }),
-    ("stream_message", |websocket, seen| {
+    ("stream_message", Again::Same, |websocket, seen| {
         for len in [0, 1, 31, 32, 33, 64, 65, 200] {
             let bytes = pattern(len);
-            let mut source = &bytes[..];
-            let len = stream(websocket, &mut source)?;
+            let len = stream(websocket, &mut &bytes[..], len as u64)?;
             seen.push(Seen::Sent(len));
         }
         Ok(())
     }),
     (
         "stream_message from a source that would block",
+        Again::Same,
         |websocket, seen| {
             for len in [0, 33, 200] {
                 let mut source = ScriptedPeer::new(pattern(len))
                     .in_pieces_of(5)
                     .failing(Plan::BeforeAll(io::ErrorKind::WouldBlock));
-                let len = stream(websocket, &mut source)?;
+                let len = stream(websocket, &mut source, len as u64)?;
                 seen.push(Seen::Sent(len));
             }
             Ok(())
         },
     ),
-    ("message_writer", |websocket, seen| {
+    ("message_writer", Again::Same, |websocket, seen| {
         let bytes = pattern(200);
         let mut writer = websocket.message_writer(Opcode::Binary)?;
         for (i, piece) in bytes.chunks(7).enumerate() {
@@ -336,29 +438,36 @@ const WRITING: &[(&str, Run)] = &[
             }
         }
         drop(writer);
-        let len = again(|| resume(websocket).finish())?;
-        seen.push(Seen::Sent(len));
+        seen.push(Seen::Sent(finish(websocket, 200)?));
         Ok(())
     }),
-    ("message_writer, flushed at its end", |websocket, seen| {
-        let mut writer = websocket.message_writer(Opcode::Text)?;
-        io_again(|| writer.write(b"flushed"))?;
-        io_again(|| writer.flush())?;
-        drop(writer);
-        let len = again(|| resume(websocket).finish())?;
-        seen.push(Seen::Sent(len));
-        Ok(())
-    }),
-    ("ping and pong", |websocket, _| {
+    (
+        "message_writer, flushed at its end",
+        Again::Same,
+        |websocket, seen| {
+            let mut writer = websocket.message_writer(Opcode::Text)?;
+            io_again(|| writer.write(b"flushed"))?;
+            io_again(|| writer.flush())?;
+            drop(writer);
+            seen.push(Seen::Sent(finish(websocket, 7)?));
+            Ok(())
+        },
+    ),
+    ("ping and pong", Again::MaybeTwice, |websocket, _| {
         for len in [0, 8, 125] {
             again(|| websocket.ping(&pattern(len)))?;
             again(|| websocket.pong(&pattern(len)))?;
         }
         Ok(())
     }),
-    ("close", |websocket, _| {
+    ("close", Again::MaybeTwice, |websocket, _| {
         again(|| websocket.write_message(Opcode::Text, b"last words"))?;
-        again(|| websocket.close(CloseCode::GOING_AWAY, "good night"))
+        again(|| {
+            if are_calls_dropped() && websocket.sent_close().is_some() {
+                return Ok(());
+            }
+            websocket.close(CloseCode::GOING_AWAY, "good night")
+        })
     }),
 ];
 

@@ -1,59 +1,28 @@
 //! The other end of a stream, scripted: what it says, in which pieces, what it takes, and how the stream in
 //! between fails.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
-use std::pin::Pin;
+mod state;
+mod stream;
+
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use framewire::{Duplicate, Socket};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use self::state::{State, Step};
 
 /// A stream in memory whose peer says what the script says. Its clones are the same stream.
 ///
 /// Where it finds nothing it says `WouldBlock`, or as a stream of tokio's is pending: if the script
 /// goes on by itself with the task woken at once, else when [`say`](Self::say) or
 /// [`set_taking`](Self::set_taking) changes something. A failure that is planned comes before all that.
+///
+/// [In turns](Self::in_turns) a task is woken by [`turn`](Self::turn) alone. A wake-up that a connection loses
+/// leaves its task waiting after that, which a test can see.
 #[derive(Debug, Clone, Default)]
 pub struct ScriptedPeer(Arc<Mutex<State>>);
 
-#[derive(Debug, Default)]
-struct State {
-    /// What is said, which is kept: nothing is freed while a connection's memory is counted.
-    script: Vec<Step>,
-    /// The step that is next, and how many of its bytes were read.
-    next: (usize, usize),
-    ending: Ending,
-    taking: Taking,
-    manner: Manner,
-    /// The most bytes that one call moves; 0 is any number.
-    at_most: usize,
-    plan: Plan,
-    written: Vec<u8>,
-    calls: Calls,
-    /// Whether the last call of its kind was made to fail.
-    failed_before: [bool; 3],
-    failed: Option<Direction>,
-    written_before: usize,
-    /// Whether the last use of either direction found nothing because of the manner.
-    has_stalled: [bool; 2],
-    /// How many wake-ups with nothing behind them the silence has had.
-    spurious: usize,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-    watcher: Option<Waker>,
-}
-
-/// What one read finds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    Bytes(Vec<u8>),
-    WouldBlock,
-}
-
-/// How many calls there were, those that failed too.
+/// How many calls there were of each kind.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Calls {
     /// Reads.
@@ -62,6 +31,31 @@ pub struct Calls {
     pub writes: usize,
     /// Flushes.
     pub flushes: usize,
+    /// Time-outs that were set.
+    pub timeouts: usize,
+}
+
+impl Calls {
+    fn of(&mut self, direction: Direction) -> &mut usize {
+        match direction {
+            Direction::Read => &mut self.reads,
+            Direction::Write => &mut self.writes,
+            Direction::Flush => &mut self.flushes,
+        }
+    }
+
+    fn all(self) -> usize {
+        self.reads + self.writes + self.flushes + self.timeouts
+    }
+}
+
+/// The time-outs that were set last.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Of reads.
+    pub read: Option<Duration>,
+    /// Of writes.
+    pub write: Option<Duration>,
 }
 
 /// A kind of call.
@@ -71,6 +65,11 @@ pub enum Direction {
     Read,
     Write,
     Flush,
+}
+
+impl Direction {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Flush];
 }
 
 /// Which calls fail, and with what.
@@ -87,13 +86,18 @@ pub enum Plan {
     Before(Direction, ErrorKind),
     /// Each call, in every direction, once before it is let through.
     BeforeAll(ErrorKind),
+    /// All calls but the first ones, those that set a time-out too.
+    AllFrom(usize, ErrorKind),
 }
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
-    /// With an error. `WouldBlock` wakes a task of tokio's at once.
+    /// With an error. A stream of tokio's that would block is pending, and wakes its task at once, or
+    /// with the next turn.
     Error(ErrorKind),
+    /// With an error, and one of tokio's too that would block: which none should say.
+    ReadyError(ErrorKind),
     /// `Ok(0)`: the end of the stream, or a stream that takes nothing more.
     Zero,
 }
@@ -138,16 +142,6 @@ pub enum Manner {
     Spurious,
 }
 
-/// Why nothing was read or written.
-enum Nothing {
-    /// The next try may find something.
-    Yet,
-    /// Until somebody changes that.
-    UntilWoken,
-    /// It never will.
-    Failed(ErrorKind),
-}
-
 impl ScriptedPeer {
     /// A peer that says this, and then ends the stream.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
@@ -187,6 +181,28 @@ impl ScriptedPeer {
         self
     }
 
+    /// Has tasks that wait woken by [`turn`](Self::turn) alone. Once a call was made to wait, all of its
+    /// direction do until then.
+    #[must_use]
+    pub fn in_turns(self) -> Self {
+        self.state().in_turns = true;
+        self
+    }
+
+    /// Has each call wait for a turn before it is let through.
+    #[must_use]
+    pub fn waiting(self) -> Self {
+        self.in_turns()
+            .failing(Plan::BeforeAll(ErrorKind::WouldBlock))
+    }
+
+    /// Has one write take of one buffer only.
+    #[must_use]
+    pub fn not_vectored(self) -> Self {
+        self.state().not_vectored = true;
+        self
+    }
+
     /// Has calls fail from here on; they are counted anew.
     pub fn fail(&self, plan: Plan) {
         let mut state = self.state();
@@ -219,9 +235,14 @@ impl ScriptedPeer {
     pub fn set_taking(&self, taking: Taking) {
         let mut state = self.state();
         state.taking = taking;
-        let writer = state.writer.take();
-        drop(state);
-        writer.into_iter().for_each(Waker::wake);
+        if !matches!(taking, Taking::Nothing | Taking::Room(0)) {
+            Self::wake(state, Direction::Write);
+        }
+    }
+
+    /// Takes everything from now on, and wakes nobody who waits for that.
+    pub fn take_all_unseen(&self) {
+        self.state().taking = Taking::All;
     }
 
     /// Says one more piece.
@@ -232,15 +253,38 @@ impl ScriptedPeer {
         }
         let mut state = self.state();
         state.script.push(Step::Bytes(bytes));
-        let reader = state.reader.take();
+        Self::wake(state, Direction::Read);
+    }
+
+    /// Has nothing more to say: the stream ends after the script.
+    pub fn end(&self) {
+        let mut state = self.state();
+        state.ending = Ending::Eof;
+        Self::wake(state, Direction::Read);
+    }
+
+    /// Lets calls through that were made to wait for a turn, and wakes the tasks for which there is
+    /// something now. Says whether there was any.
+    pub fn turn(&self) -> bool {
+        let mut state = self.state();
+        state.closed = [false; 3];
+        let woken = Direction::ALL.map(|direction| {
+            let waiting = &mut state.waiting[direction as usize];
+            waiting.take_if(|waiter| waiter.is_there)
+        });
         drop(state);
-        reader.into_iter().for_each(Waker::wake);
+        let mut any = false;
+        for waiter in woken.into_iter().flatten() {
+            any = true;
+            waiter.waker.wake();
+        }
+        any
     }
 
     /// Waits until a task has read all of the script, and waits for more.
     pub fn poll_all_read(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        if !state.has_more() && state.reader.is_some() {
+        if !state.has_more() && state.waiting[Direction::Read as usize].is_some() {
             return Poll::Ready(());
         }
         state.watcher = Some(cx.waker().clone());
@@ -273,6 +317,12 @@ impl ScriptedPeer {
         self.state().written.clone()
     }
 
+    /// The same as text.
+    #[must_use]
+    pub fn written_text(&self) -> String {
+        String::from_utf8(self.written()).expect("text")
+    }
+
     /// Takes out what was written to the peer.
     #[must_use]
     pub fn take_written(&self) -> Vec<u8> {
@@ -289,10 +339,22 @@ impl ScriptedPeer {
         self.state().written.clear();
     }
 
-    /// How many calls there were.
+    /// How many calls there were, those that failed too.
     #[must_use]
     pub fn calls(&self) -> Calls {
         self.state().calls
+    }
+
+    /// How many calls moved something, and how many flushes were let through.
+    #[must_use]
+    pub fn moved(&self) -> Calls {
+        self.state().moved
+    }
+
+    /// The time-outs that were set last.
+    #[must_use]
+    pub fn timeouts(&self) -> Timeouts {
+        self.state().timeouts
     }
 
     /// The direction in which a call was made to fail last.
@@ -307,262 +369,15 @@ impl ScriptedPeer {
         self.state().written_before
     }
 
+    /// Wakes who waits in this direction, as something has come about there.
+    fn wake(mut state: MutexGuard<'_, State>, direction: Direction) {
+        let waker = state.is_there(direction);
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Uses the stream once, for a task that is woken when it is worth another try.
-    fn poll_once<R>(
-        &self,
-        cx: &mut Context<'_>,
-        direction: Direction,
-        once: impl FnOnce(&mut State) -> Result<R, Nothing>,
-    ) -> Poll<io::Result<R>> {
-        let mut state = self.state();
-        let nothing = match once(&mut state) {
-            Ok(result) => {
-                state.spurious = 0;
-                return Poll::Ready(Ok(result));
-            }
-            Err(nothing) => nothing,
-        };
-        let waker = match direction {
-            Direction::Read => &mut state.reader,
-            Direction::Write | Direction::Flush => &mut state.writer,
-        };
-        *waker = Some(cx.waker().clone());
-        let woken = match nothing {
-            Nothing::Failed(kind) => return Poll::Ready(Err(kind.into())),
-            Nothing::Yet => waker.take(),
-            Nothing::UntilWoken if state.wakes_for_nothing() => Some(cx.waker().clone()),
-            Nothing::UntilWoken => state.watcher.take(),
-        };
-        drop(state);
-        woken.into_iter().for_each(Waker::wake);
-        Poll::Pending
-    }
-}
-
-impl State {
-    fn has_more(&self) -> bool {
-        self.next.0 < self.script.len()
-    }
-
-    /// Counts a call, and fails it where that is planned: what it gives instead of what it would.
-    fn call(&mut self, direction: Direction) -> Result<Option<usize>, Nothing> {
-        let count = match direction {
-            Direction::Read => &mut self.calls.reads,
-            Direction::Write => &mut self.calls.writes,
-            Direction::Flush => &mut self.calls.flushes,
-        };
-        let n = *count;
-        *count += 1;
-        let failed_before = &mut self.failed_before[direction as usize];
-        let fault = match self.plan {
-            Plan::Nth(at, nth, fault) if at == direction && nth == n => Some(fault),
-            Plan::Always(at, fault) if at == direction => Some(fault),
-            Plan::Before(at, kind) if at == direction && !*failed_before => {
-                Some(Fault::Error(kind))
-            }
-            Plan::BeforeAll(kind) if !*failed_before => Some(Fault::Error(kind)),
-            _ => None,
-        };
-        *failed_before = fault.is_some();
-        if fault.is_some() {
-            self.failed = Some(direction);
-            self.written_before = self.written.len();
-        }
-        match fault {
-            None => Ok(None),
-            Some(Fault::Zero) => Ok(Some(0)),
-            Some(Fault::Error(ErrorKind::WouldBlock)) => Err(Nothing::Yet),
-            Some(Fault::Error(kind)) => Err(Nothing::Failed(kind)),
-        }
-    }
-
-    /// How many of so many bytes one call moves.
-    fn most(&self, len: usize) -> usize {
-        match (self.at_most, self.manner) {
-            (_, Manner::ByteByByte) => len.min(1),
-            (0, _) => len,
-            (at_most, _) => len.min(at_most),
-        }
-    }
-
-    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Nothing> {
-        if let Some(len) = self.call(Direction::Read)? {
-            return Ok(len);
-        }
-        self.stall(Direction::Read)?;
-        let most = self.most(buf.len());
-        let (next, read) = self.next;
-        match self.script.get(next) {
-            None => match self.ending {
-                Ending::Silence => Err(Nothing::UntilWoken),
-                Ending::Eof => Ok(0),
-                Ending::Failure(kind) => Err(Nothing::Failed(kind)),
-            },
-            Some(Step::WouldBlock) => {
-                self.next = (next + 1, 0);
-                Err(Nothing::Yet)
-            }
-            Some(Step::Bytes(bytes)) => {
-                let rest = &bytes[read..];
-                let len = rest.len().min(most);
-                buf[..len].copy_from_slice(&rest[..len]);
-                self.next = if len == rest.len() {
-                    (next + 1, 0)
-                } else {
-                    (next, read + len)
-                };
-                Ok(len)
-            }
-        }
-    }
-
-    fn write(&mut self, bufs: &[IoSlice<'_>]) -> Result<usize, Nothing> {
-        if let Some(len) = self.call(Direction::Write)? {
-            return Ok(len);
-        }
-        self.stall(Direction::Write)?;
-        let most = self.most(bufs.iter().map(|buf| buf.len()).sum());
-        let len = match (self.taking, self.manner) {
-            (Taking::Nothing | Taking::Room(0), _) => return Err(Nothing::UntilWoken),
-            (Taking::Room(room), _) => most.min(room),
-            (Taking::AtMost(at_most), _) => most.min(at_most),
-            (Taking::All, Manner::Stalling | Manner::Spurious) => most.min(A_FEW),
-            (Taking::All, Manner::Smooth | Manner::ByteByByte) => most,
-        };
-        if let Taking::Room(room) = &mut self.taking {
-            *room -= len;
-        }
-        let end = self.written.len() + len;
-        for buf in bufs {
-            let room = end - self.written.len();
-            self.written.extend_from_slice(&buf[..room.min(buf.len())]);
-        }
-        Ok(len)
-    }
-
-    fn flush(&mut self) -> Result<(), Nothing> {
-        self.call(Direction::Flush)?;
-        self.stall(Direction::Write)
-    }
-
-    fn stall(&mut self, direction: Direction) -> Result<(), Nothing> {
-        if !matches!(self.manner, Manner::Stalling | Manner::Spurious) {
-            return Ok(());
-        }
-        let has_stalled = &mut self.has_stalled[usize::from(direction != Direction::Read)];
-        *has_stalled = !*has_stalled;
-        if *has_stalled {
-            return Err(Nothing::Yet);
-        }
-        Ok(())
-    }
-
-    fn wakes_for_nothing(&mut self) -> bool {
-        self.spurious += 1;
-        self.manner == Manner::Spurious && self.spurious < 4
-    }
-}
-
-/// How many bytes a stream takes that stalls.
-const A_FEW: usize = 7;
-
-fn or_would_block<R>(result: Result<R, Nothing>) -> io::Result<R> {
-    result.map_err(|nothing| match nothing {
-        Nothing::Failed(kind) => kind.into(),
-        Nothing::Yet | Nothing::UntilWoken => ErrorKind::WouldBlock.into(),
-    })
-}
-
-impl Read for ScriptedPeer {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        or_would_block(self.state().read(buf))
-    }
-}
-
-impl Write for ScriptedPeer {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(buf)])
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        or_would_block(self.state().write(bufs))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        or_would_block(self.state().flush())
-    }
-}
-
-impl AsyncRead for ScriptedPeer {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.poll_once(cx, Direction::Read, |state| {
-            let len = state.read(buf.initialize_unfilled())?;
-            buf.advance(len);
-            Ok(())
-        })
-    }
-}
-
-impl AsyncWrite for ScriptedPeer {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_once(cx, Direction::Write, |state| {
-            state.write(&[IoSlice::new(buf)])
-        })
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_once(cx, Direction::Write, |state| state.write(bufs))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_once(cx, Direction::Flush, State::flush)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(cx)
-    }
-}
-
-impl Socket for ScriptedPeer {
-    fn set_read_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn set_write_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Duplicate for ScriptedPeer {
-    fn duplicate(&self) -> io::Result<Self> {
-        Ok(self.clone())
-    }
-
-    fn shutdown(&self, _how: Shutdown) -> io::Result<()> {
-        let mut state = self.state();
-        state.next = (state.script.len(), 0);
-        state.ending = Ending::Eof;
-        Ok(())
     }
 }
 

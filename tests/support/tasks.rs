@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::polled::Stream;
+use super::peer::ScriptedPeer;
 
 /// Counts how often its task was woken.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl Count {
 
 /// Some tasks over one stream.
 pub struct Tasks<'a> {
-    stream: Stream,
+    stream: ScriptedPeer,
     all: Vec<Task<'a>>,
     /// Whether each is polled now and then although nobody woke it.
     pub spurious: bool,
@@ -53,7 +53,7 @@ impl Task<'_> {
 }
 
 impl<'a> Tasks<'a> {
-    pub fn new(stream: &Stream) -> Self {
+    pub fn new(stream: &ScriptedPeer) -> Self {
         Self {
             stream: stream.clone(),
             all: Vec::new(),
@@ -126,12 +126,12 @@ impl<'a> Tasks<'a> {
 
 /// Runs a future to its end, which it must come to.
 #[track_caller]
-pub fn finish<T>(stream: &Stream, future: impl Future<Output = T>) -> T {
+pub fn finish<T>(stream: &ScriptedPeer, future: impl Future<Output = T>) -> T {
     attempt(stream, usize::MAX, future).expect("a wake-up was lost")
 }
 
 /// Runs a future until it waits for the n-th time, n = 0, 1, 2 …, or waits and nothing comes.
-pub fn attempt<T>(stream: &Stream, n: usize, future: impl Future<Output = T>) -> Option<T> {
+pub fn attempt<T>(stream: &ScriptedPeer, n: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let woken = Arc::new(Count::default());
     let waker = Waker::from(Arc::clone(&woken));
@@ -149,26 +149,6 @@ pub fn attempt<T>(stream: &Stream, n: usize, future: impl Future<Output = T>) ->
         if woken.take() == 0 {
             return None;
         }
-    }
-}
-
-/// Calls, drops what waits for the n-th time, n = 1, 2 …, and calls again until it is done. With 0
-/// nothing is dropped.
-pub async fn cancelling<T>(n: usize, mut call: impl AsyncFnMut() -> T) -> T {
-    loop {
-        if let Some(result) = until_wait(n, call()).await {
-            return result;
-        }
-        // What was dropped has said whom to wake.
-        let mut waited = false;
-        poll_fn(|_| {
-            if std::mem::replace(&mut waited, true) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! A task of tokio's as long as there is something to do for it, and `WouldBlock` then: so that a
 //! call that waits can be tested by the same text as one that does not block.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::pin::{Pin, pin};
@@ -11,7 +12,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, Runtime};
 
+use super::peer::ScriptedPeer;
+
 thread_local! {
+    static TURNS: RefCell<Option<Turns>> = const { RefCell::new(None) };
     static RUNTIME: Runtime = Builder::new_current_thread()
         .enable_time()
         .build()
@@ -22,10 +26,95 @@ thread_local! {
 /// nothing wakes, would wait for ever: it is dropped.
 ///
 /// # Errors
-/// What the future fails with; `WouldBlock` where it was dropped.
+/// What the future fails with; `WouldBlock` where it was dropped. [In turns](in_turns) another error
+/// where a wake-up was lost.
 pub fn wait<T, E: From<io::Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let until_stuck = until_stuck(future);
-    RUNTIME.with(|runtime| runtime.block_on(until_stuck))
+    let dropped = with_turns(|turns| turns.dropped);
+    let result = RUNTIME.with(|runtime| runtime.block_on(until_stuck));
+    with_turns(|turns| turns.end_call(dropped.unwrap_or_default()));
+    result
+}
+
+/// Runs `body`, in which each call of tokio's that waits has the peer [take a turn](ScriptedPeer::turn):
+/// to wait without being woken by it is to wait for ever, which is an error. Calls are dropped as `drops`
+/// says, and say `WouldBlock` then.
+///
+/// Gives how many were dropped, too.
+pub fn in_turns<T>(peer: &ScriptedPeer, drops: Drops, body: impl FnOnce() -> T) -> (T, usize) {
+    /// Ends the turns when the body panics, too.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            TURNS.take();
+        }
+    }
+    TURNS.set(Some(Turns {
+        peer: peer.clone(),
+        drops,
+        dropped: 0,
+        is_spared: false,
+    }));
+    let _end = End;
+    let result = body();
+    let dropped = with_turns(|turns| turns.dropped);
+    (result, dropped.unwrap_or_default())
+}
+
+/// Whether a call may have been dropped that says `WouldBlock`, and be done all the same.
+#[must_use]
+pub fn are_calls_dropped() -> bool {
+    with_turns(|turns| turns.drops != Drops::Never) == Some(true)
+}
+
+/// Which calls are dropped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Drops {
+    /// None.
+    #[default]
+    Never,
+    /// Each where it waits for the n-th time, from 1.
+    At(usize),
+    /// As with [`At`](Self::At), but not the next one, which is the same again.
+    OnceAt(usize),
+}
+
+/// How calls are waited for in turns.
+#[derive(Debug)]
+struct Turns {
+    peer: ScriptedPeer,
+    drops: Drops,
+    dropped: usize,
+    is_spared: bool,
+}
+
+impl Turns {
+    /// Says whether a call is dropped that waits for the n-th time, and else takes a turn.
+    fn drops(&mut self, n: usize) -> bool {
+        let is_dropped = match self.drops {
+            Drops::Never => false,
+            Drops::At(at) => n == at,
+            Drops::OnceAt(at) => n == at && !self.is_spared,
+        };
+        if is_dropped {
+            self.dropped += 1;
+        } else {
+            self.peer.turn();
+        }
+        is_dropped
+    }
+
+    /// Spares the next call after one that was dropped, whose wake-up comes when it is gone.
+    fn end_call(&mut self, dropped_before: usize) {
+        self.is_spared = self.dropped > dropped_before;
+        if self.is_spared {
+            self.peer.turn();
+        }
+    }
+}
+
+fn with_turns<T>(with: impl FnOnce(&mut Turns) -> T) -> Option<T> {
+    TURNS.with_borrow_mut(|turns| turns.as_mut().map(with))
 }
 
 /// Each poll has a waker of its own, and that of an earlier poll wakes nobody, as when a future moves
@@ -34,7 +123,7 @@ async fn until_stuck<T, E: From<io::Error>>(
     future: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     let mut future = pin!(future);
-    let mut is_last_try = false;
+    let (mut waits, mut is_last_try) = (0, false);
     poll_fn(|cx| {
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
@@ -42,9 +131,19 @@ async fn until_stuck<T, E: From<io::Error>>(
         if poll.is_ready() {
             return poll;
         }
+        waits += 1;
+        let would_block = || Poll::Ready(Err(E::from(io::ErrorKind::WouldBlock.into())));
+        let is_dropped = with_turns(|turns| turns.drops(waits));
+        if is_dropped == Some(true) {
+            return would_block();
+        }
         if !woken.0.load(Ordering::Acquire) {
+            if is_dropped.is_some() {
+                let lost = io::Error::other("a wake-up was lost: it waits for ever");
+                return Poll::Ready(Err(E::from(lost)));
+            }
             if is_last_try {
-                return Poll::Ready(Err(E::from(io::ErrorKind::WouldBlock.into())));
+                return would_block();
             }
             is_last_try = true;
         }

@@ -1,4 +1,5 @@
-//! Writes of a compressed tokio connection that are dropped while they wait.
+//! Writes of a compressed tokio connection that are dropped while they wait, and followed by others. Calls that
+//! are made again are in `deflate/faults.rs`.
 
 use framewire::frame::Rsv;
 use framewire::protocol::{Limits, Role};
@@ -7,12 +8,12 @@ use framewire::{Error, Opcode};
 use support::deflate::{Receiving, negotiated};
 use support::frames::{FIN, PING, PONG, frame};
 use support::operations::SMALL;
-use support::pattern;
 use support::peer;
-use support::polled::{Plan, Stream};
-use support::tasks::{attempt, cancelling, finish};
+use support::peer::{ScriptedPeer, Taking};
+use support::tasks::{attempt, finish};
 use support::view::View;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use support::{Replay, pattern};
+use tokio::io::AsyncWriteExt;
 
 /// Both roles, without takeover and with.
 const ENDS: [(Role, bool); 4] = [
@@ -22,7 +23,7 @@ const ENDS: [(Role, bool); 4] = [
     (Role::Client, true),
 ];
 
-fn end(role: Role, takeover: bool, stream: &Stream) -> WebSocket<Stream> {
+fn end(role: Role, takeover: bool, stream: &ScriptedPeer) -> WebSocket<ScriptedPeer> {
     let mut end = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
     end.set_deflate(&negotiated(takeover));
     end
@@ -30,8 +31,8 @@ fn end(role: Role, takeover: bool, stream: &Stream) -> WebSocket<Stream> {
 
 /// The messages that the peer makes of what it was sent.
 #[track_caller]
-fn received(role: Role, takeover: bool, stream: &Stream) -> Vec<Vec<u8>> {
-    let output = stream.output();
+fn received(role: Role, takeover: bool, stream: &ScriptedPeer) -> Vec<Vec<u8>> {
+    let output = stream.written();
     View::of(role, &output);
     let mut peer = Receiving::new(peer(role), &negotiated(takeover), Limits::default());
     peer.receive(&output).unwrap()
@@ -46,7 +47,7 @@ enum Call {
     Frame,
 }
 
-async fn call(call: Call, end: &mut WebSocket<Stream>, payload: &[u8]) -> Result<(), Error> {
+async fn call(call: Call, end: &mut WebSocket<ScriptedPeer>, payload: &[u8]) -> Result<(), Error> {
     match call {
         Call::Write => end.write_message(Opcode::Binary, payload).await,
         Call::Feed => end.feed_message(Opcode::Binary, payload).await,
@@ -69,7 +70,11 @@ fn a_message_that_was_dropped_was_taken_whole_or_not_at_all() {
             for len in [300, 600] {
                 for at_most in [40, 0] {
                     for n in 0.. {
-                        let stream = Stream::default().in_pieces_of(at_most).behaving(Plan::Wait);
+                        let _replay = Replay(|| {
+                            let way = format!("{kind:?} of {len} as {role:?}, takeover {takeover}");
+                            format!("{way}, by {at_most}, dropped at {n}")
+                        });
+                        let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
                         let mut end = end(role, takeover, &stream);
                         let (before, cancelled) = (vec![b'x'; 300], pattern(len));
                         finish(&stream, call(Call::Feed, &mut end, &before)).unwrap();
@@ -78,11 +83,10 @@ fn a_message_that_was_dropped_was_taken_whole_or_not_at_all() {
                         finish(&stream, call(Call::Write, &mut end, &after)).unwrap();
                         finish(&stream, end.flush()).unwrap();
                         let mut messages = received(role, takeover, &stream);
-                        let context = format!("{kind:?} of {len} as {role:?}, {takeover}, {n}");
                         if done.is_some() || messages.len() == 3 {
-                            assert!(messages.remove(1) == cancelled, "{context}");
+                            assert!(messages.remove(1) == cancelled);
                         }
-                        assert!(messages == [before, after], "{context}");
+                        assert!(messages == [before, after]);
                         if done.is_some() {
                             break;
                         }
@@ -100,7 +104,7 @@ const MUCH: usize = 60_000;
 fn a_streamed_message_that_was_dropped_goes_on_by_hand_in_its_order() {
     for (role, takeover) in ENDS {
         for n in [0, 1, 2, 5, 10, 100, 1000] {
-            let stream = Stream::default().behaving(Plan::Wait);
+            let stream = ScriptedPeer::default().waiting();
             let mut end = end(role, takeover, &stream);
             let payload = pattern(2 * MUCH);
             let mut source = &payload[..MUCH];
@@ -132,7 +136,7 @@ fn a_streamed_message_that_was_dropped_goes_on_by_hand_in_its_order() {
 fn a_flush_sends_what_was_read_of_a_source_before() {
     for (role, takeover) in ENDS {
         for n in [0, 1, 2, 10, 100] {
-            let stream = Stream::default().behaving(Plan::Wait);
+            let stream = ScriptedPeer::default().waiting();
             let mut end = end(role, takeover, &stream);
             let payload = pattern(MUCH);
             let mut source = &payload[..];
@@ -145,7 +149,7 @@ fn a_flush_sends_what_was_read_of_a_source_before() {
             }
             drop(message);
             // What the peer can make of it so far, as the message does not end.
-            let mut bytes = stream.output();
+            let mut bytes = stream.written();
             bytes.extend(frame(role, FIN, b""));
             let mut peer = Receiving::new(peer(role), &negotiated(takeover), Limits::default());
             let messages = peer.receive(&bytes).unwrap();
@@ -155,56 +159,10 @@ fn a_flush_sends_what_was_read_of_a_source_before() {
 }
 
 #[test]
-fn reads_that_are_dropped_at_any_wait_lose_nothing() {
-    for (role, takeover) in ENDS {
-        let sending = Stream::default();
-        let mut from = end(peer(role), takeover, &sending);
-        let messages = [vec![b'x'; 1000], pattern(400), vec![b'y'; 300]];
-        for message in &messages {
-            finish(&sending, from.write_message(Opcode::Binary, message)).unwrap();
-            finish(&sending, from.ping(b"?")).unwrap();
-        }
-        for at_most in [1, 30, 0] {
-            for n in 1..=2 {
-                for streamed in [false, true] {
-                    let stream = Stream::new(sending.output()).in_pieces_of(at_most);
-                    let stream = stream.behaving(Plan::Wait);
-                    let mut to = end(role, takeover, &stream);
-                    for message in &messages {
-                        let mut read = Vec::new();
-                        finish(
-                            &stream,
-                            cancelling(n, async || {
-                                if !streamed {
-                                    to.read_message(&mut read).await.unwrap();
-                                    return;
-                                }
-                                let mut reader = match to.resume_message_reader() {
-                                    Some(reader) => reader,
-                                    None => to.message_reader().await.unwrap(),
-                                };
-                                let mut buf = [0; 50];
-                                while let len @ 1.. = reader.read(&mut buf).await.unwrap() {
-                                    read.extend_from_slice(&buf[..len]);
-                                }
-                            }),
-                        );
-                        assert!(read == *message, "{role:?}, {takeover} by {at_most} at {n}");
-                    }
-                    assert!(attempt(&stream, usize::MAX, to.next_message()).is_none());
-                    let view = View::of(role, &stream.output());
-                    assert!(view.control.contains(&(FIN | PONG, b"?".to_vec())));
-                }
-            }
-        }
-    }
-}
-
-#[test]
 fn a_ping_goes_between_the_fragments_of_a_compressed_message_that_waits() {
     for (role, takeover) in ENDS {
-        let stream = Stream::default();
-        stream.take_only(50);
+        let stream = ScriptedPeer::default();
+        stream.set_taking(Taking::Room(50));
         let (mut reader, writer) = end(role, takeover, &stream).split();
         let payload = pattern(1000);
         let mut tasks = support::tasks::Tasks::new(&stream);
@@ -216,12 +174,12 @@ fn a_ping_goes_between_the_fragments_of_a_compressed_message_that_waits() {
         tasks.begin(async move { other.ping(b"mine").await.unwrap() });
         tasks.begin(async move { drop(reader.next_message().await) });
         tasks.run();
-        stream.say(&frame(peer(role), FIN | PING, b"yours"));
-        stream.take_only(usize::MAX);
+        stream.say(frame(peer(role), FIN | PING, b"yours"));
+        stream.set_taking(Taking::All);
         tasks.run();
         let messages = received(role, takeover, &stream);
         assert!(messages == [&payload[..]]);
-        let control = View::of(role, &stream.output()).control;
+        let control = View::of(role, &stream.written()).control;
         assert!(control.contains(&(FIN | PING, b"mine".to_vec())));
         assert!(control.contains(&(FIN | PONG, b"yours".to_vec())));
         assert_eq!(control.len(), 2);

@@ -1,4 +1,5 @@
-//! Reads of a tokio connection that are dropped while they wait, and made again.
+//! Reads of a tokio connection that are dropped while they wait, and followed by others. Those that are made
+//! again are in `behaviour/faults.rs`.
 
 use framewire::protocol::Role;
 use framewire::tokio::WebSocket;
@@ -7,34 +8,15 @@ use support::frames::{BINARY, FIN, PING, PONG, TEXT, frame};
 use support::operations::SMALL;
 use support::oracle::frames_in;
 use support::pattern;
-use support::polled::{Plan, Stream};
-use support::polled_operations::Operation;
+use support::peer::ScriptedPeer;
 use support::tasks::{attempt, finish};
 use tokio::io::AsyncReadExt;
 
 #[test]
-fn dropped_at_any_wait_and_made_again_they_lose_nothing() {
-    for operation in Operation::reading() {
-        let expected = operation.without_fault();
-        for at_most in [0, 1, 2, 5, 13, 47, 48, 49] {
-            for n in 1..=3 {
-                let stream = operation.stream().in_pieces_of(at_most);
-                let got = operation.run(&stream.behaving(Plan::Wait), n);
-                let (name, role) = (operation.name, operation.role);
-                let context = format!("{name} as {role:?}, each {n}th by {at_most}");
-                assert!(got.result.is_ok(), "{context}: {:?}", got.result);
-                assert_eq!(got.seen, expected.seen, "{context}: what was seen");
-                assert_eq!(got.sent(), expected.sent(), "{context}: what was sent");
-            }
-        }
-    }
-}
-
-#[test]
 fn a_long_read_that_waited_can_be_followed_by_a_short_one() {
     let payload = pattern(300);
-    let stream = Stream::new(frame(Role::Client, FIN | BINARY, &payload));
-    let stream = stream.in_pieces_of(60).behaving(Plan::Wait);
+    let stream = ScriptedPeer::saying([frame(Role::Client, FIN | BINARY, &payload)]);
+    let stream = stream.in_pieces_of(60).waiting();
     let mut server = WebSocket::server(stream.clone(), SMALL).unwrap();
     let read = finish(&stream, async {
         let mut reader = server.message_reader().await.unwrap();
@@ -55,7 +37,7 @@ fn a_long_read_that_waited_can_be_followed_by_a_short_one() {
 fn a_long_read_dropped_can_be_followed_by_a_short_one() {
     let payload = pattern(300);
     let bytes = frame(Role::Client, FIN | BINARY, &payload);
-    let stream = Stream::new(&bytes[..48]);
+    let stream = ScriptedPeer::saying([&bytes[..48]]);
     let mut server = WebSocket::server(stream.clone(), SMALL).unwrap();
     let mut buf = [0; 100];
     let len = finish(&stream, async {
@@ -81,7 +63,7 @@ fn a_long_read_dropped_can_be_followed_by_a_short_one() {
 
 #[test]
 fn a_message_is_only_for_the_call_that_began_it() {
-    let stream = Stream::new(frame(Role::Client, BINARY, b"begun"));
+    let stream = ScriptedPeer::saying([frame(Role::Client, BINARY, b"begun")]);
     let mut server = WebSocket::server(stream.clone(), SMALL).unwrap();
     assert!(attempt(&stream, 9, server.next_message()).is_none());
     for _ in 0..2 {
@@ -91,7 +73,7 @@ fn a_message_is_only_for_the_call_that_began_it() {
             ErrorKind::MessageInProgress
         ));
     }
-    stream.say(&frame(Role::Client, FIN, b" and ended"));
+    stream.say(frame(Role::Client, FIN, b" and ended"));
     let message = finish(&stream, server.next_message()).unwrap();
     assert_eq!(message.payload(), b"begun and ended");
 }
@@ -107,8 +89,8 @@ fn what_was_begun_as_a_stream_is_skipped_by_reads_that_are_dropped() {
     ]
     .concat();
     for at_most in [1, 7, 0] {
-        let stream = Stream::new(&bytes[..]).in_pieces_of(at_most);
-        let stream = stream.behaving(Plan::Wait);
+        let stream = ScriptedPeer::saying([&bytes[..]]).in_pieces_of(at_most);
+        let stream = stream.waiting();
         let mut server = WebSocket::server(stream.clone(), SMALL).unwrap();
         finish(&stream, async {
             let mut some = [0; 10];
@@ -126,6 +108,6 @@ fn what_was_begun_as_a_stream_is_skipped_by_reads_that_are_dropped() {
         };
         assert_eq!(message, (Opcode::Text, b"next".to_vec()));
         finish(&stream, server.flush()).unwrap();
-        assert_eq!(frames_in(&stream.output()), [(FIN | PONG, b"?".to_vec())]);
+        assert_eq!(frames_in(&stream.written()), [(FIN | PONG, b"?".to_vec())]);
     }
 }

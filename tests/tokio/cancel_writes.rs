@@ -1,20 +1,49 @@
 //! Writes of a tokio connection that are dropped while they wait: each was taken whole or not at
 //! all, whatever is done next.
 
+use std::io;
+
 use framewire::protocol::Role;
 use framewire::tokio::{PreparedMessage, WebSocket};
 use framewire::{Config, Error, ErrorKind, Opcode};
 use support::calls::{Call, FOR_EVER};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, frame};
 use support::operations::SMALL;
-use support::pattern;
 use support::peer;
-use support::polled::{Plan, Stream};
+use support::peer::{Plan, ScriptedPeer, Taking};
 use support::tasks::{Tasks, attempt, finish};
 use support::view::View;
+use support::{Replay, pattern};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+// The rule, by one message.
+
+#[test]
+fn a_message_that_was_dropped_in_the_middle_is_ended_by_the_next_call() {
+    let stream = ScriptedPeer::default().taking(Taking::Room(3));
+    let mut server = WebSocket::server(stream.clone(), SMALL).unwrap();
+    assert!(attempt(&stream, 0, server.write_message(Opcode::Text, b"hello")).is_none());
+    assert_eq!(stream.written(), b"\x81\x05h");
+    stream.set_taking(Taking::All);
+    finish(&stream, server.ping(b"")).unwrap();
+    assert_eq!(stream.written(), b"\x81\x05hello\x89\x00");
+}
+
+#[test]
+fn a_message_that_was_dropped_before_it_was_its_turn_is_never_sent() {
+    let stream = ScriptedPeer::default().taking(Taking::Nothing);
+    let mut server = WebSocket::server(stream.clone(), SMALL).unwrap();
+    finish(&stream, server.feed_message(Opcode::Text, b"fed")).unwrap();
+    assert!(attempt(&stream, 0, server.flush()).is_none());
+    assert!(attempt(&stream, 0, server.write_message(Opcode::Text, b"hello")).is_none());
+    stream.set_taking(Taking::All);
+    finish(&stream, server.ping(b"")).unwrap();
+    assert_eq!(stream.written(), b"\x81\x03fed\x89\x00");
+}
+
+// The same for every call, at every wait, and whatever follows.
 
 /// What is done after a call that was dropped.
 #[derive(Debug)]
@@ -91,8 +120,9 @@ fn a_call_that_was_dropped_was_taken_whole_or_not_at_all() {
 
 /// Drops a call at its n-th wait and goes on. Says whether it was done before.
 fn drop_at(role: Role, call: &Call, at_most: usize, n: usize, then: &Then) -> bool {
-    let context = format!("{call:?} as {role:?} by {at_most}, dropped at {n}, then {then:?}");
-    let stream = Stream::default().in_pieces_of(at_most).behaving(Plan::Wait);
+    let how = || format!("{call:?} as {role:?} by {at_most}, dropped at {n}, then {then:?}");
+    let _replay = Replay(how);
+    let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
     let mut websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
     let mut without = View::default();
     let before = Call::Feed(b"before".to_vec());
@@ -110,29 +140,25 @@ fn drop_at(role: Role, call: &Call, at_most: usize, n: usize, then: &Then) -> bo
         then,
         [&mut without, &mut with],
     );
-    let view = View::of(role, &stream.output());
+    let view = View::of(role, &stream.written());
     if call.is_close() && view.is_closed() {
         // Nothing can follow it.
-        assert!(view.messages.starts_with(&with.messages[..1]), "{context}");
-        assert_eq!(view.messages.len(), 1, "{context}");
+        assert_eq!(view.messages, with.messages[..1]);
         return was_done;
     }
-    result.unwrap_or_else(|error| panic!("{context}: {error:?}"));
+    result.unwrap();
     if was_done {
-        assert_eq!(view, with, "{context}");
+        assert_eq!(view, with);
     } else {
-        assert!(
-            view == with || view == without,
-            "{context}: {view:?}, expected {without:?}"
-        );
+        assert!(view == with || view == without, "{view:?}");
     }
     was_done
 }
 
 /// Goes on until everything has to be out, and notes what the peer has to see.
 fn go_on(
-    mut websocket: WebSocket<Stream>,
-    stream: &Stream,
+    mut websocket: WebSocket<ScriptedPeer>,
+    stream: &ScriptedPeer,
     role: Role,
     call: &Call,
     then: &Then,
@@ -161,9 +187,9 @@ fn go_on(
             return Ok(());
         }
         Then::ReadPinged => {
-            stream.say(&frame(peer(role), BINARY, b"a"));
-            stream.say(&frame(peer(role), FIN | PING, b"?"));
-            stream.say(&frame(peer(role), FIN | CONTINUATION, b"b"));
+            stream.say(frame(peer(role), BINARY, b"a"));
+            stream.say(frame(peer(role), FIN | PING, b"?"));
+            stream.say(frame(peer(role), FIN | CONTINUATION, b"b"));
             let message = finish(stream, websocket.next_message())?;
             assert_eq!(message.payload(), b"ab");
             if call.is_close() {
@@ -173,7 +199,7 @@ fn go_on(
             show(&Call::Pong(b"?".to_vec()));
         }
         Then::Shutdown => {
-            stream.say(&frame(peer(role), FIN | CLOSE, b"\x03\xE8"));
+            stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE8"));
             stream.end();
             let shutdown = finish(stream, websocket.shutdown(FOR_EVER))?;
             assert!(shutdown.clean);
@@ -208,7 +234,7 @@ fn go_on(
             } else {
                 // It may have been taken, and written in part.
                 finish(stream, websocket.flush())?;
-                let seen = View::of(role, &stream.output());
+                let seen = View::of(role, &stream.written());
                 let is_there = seen.messages.last().map(|(_, bytes)| bytes.len());
                 if is_there == Some(70) {
                     show(next);
@@ -239,12 +265,12 @@ fn a_message_that_is_streamed_loses_nothing_when_it_is_dropped() {
 /// Drops a message that is streamed at its n-th wait, and again and again. Says whether it was done
 /// before.
 fn drop_stream_at(role: Role, at_most: usize, len: usize, n: usize) -> bool {
-    let context = format!("{len} as {role:?} by {at_most}, dropped at {n}");
-    let stream = Stream::default().in_pieces_of(at_most).behaving(Plan::Wait);
+    let _replay = Replay(|| format!("{len} as {role:?} by {at_most}, dropped at {n}"));
+    let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
     let mut websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
     let payload = pattern(len);
-    let mut source = Stream::new(&payload[..]).ending().in_pieces_of(9);
-    source = source.waking_at_once().behaving(Plan::Wait);
+    let mut source = ScriptedPeer::new(&payload[..]).in_pieces_of(9);
+    source = source.failing(Plan::BeforeAll(io::ErrorKind::WouldBlock));
     let streamed = websocket.stream_message(Opcode::Binary, 32, &mut source);
     let was_done = attempt(&stream, n, streamed).is_some();
     for by_hand in [false, true].into_iter().cycle() {
@@ -261,13 +287,13 @@ fn drop_stream_at(role: Role, at_most: usize, len: usize, n: usize) -> bool {
         if websocket.resume_message_writer().is_some() {
             let other = finish(&stream, websocket.write_message(Opcode::Text, b"no"));
             let error = other.unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Send(_)), "{context}");
+            assert!(matches!(error.kind(), ErrorKind::Send(_)), "{error:?}");
             finish(&stream, websocket.ping(b"")).unwrap();
         }
     }
     finish(&stream, websocket.write_message(Opcode::Binary, b"after")).unwrap();
-    let view = View::of(role, &stream.output());
-    assert_eq!(view.payloads(), [&payload[..], b"after"], "{context}");
+    let view = View::of(role, &stream.written());
+    assert_eq!(view.payloads(), [&payload[..], b"after"]);
     was_done
 }
 
@@ -275,7 +301,8 @@ fn drop_stream_at(role: Role, at_most: usize, len: usize, n: usize) -> bool {
 fn a_message_writer_takes_each_piece_once() {
     for role in ROLES {
         for at_most in [1, 7, 0] {
-            let stream = Stream::default().in_pieces_of(at_most).behaving(Plan::Wait);
+            let _replay = Replay(|| format!("{role:?} by {at_most}"));
+            let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
             let mut websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
             let payload = pattern(150);
             let mut writer = websocket.message_writer(Opcode::Binary).unwrap();
@@ -294,8 +321,8 @@ fn a_message_writer_takes_each_piece_once() {
                 stream.turn();
             }
             assert_eq!(finish(&stream, writer.finish()).unwrap(), 150);
-            let view = View::of(role, &stream.output());
-            assert_eq!(view.payloads(), [&payload[..]], "{role:?} by {at_most}");
+            let view = View::of(role, &stream.written());
+            assert_eq!(view.payloads(), [&payload[..]]);
         }
     }
 }
@@ -305,7 +332,8 @@ fn a_message_whose_end_was_dropped_is_open_or_whole() {
     for role in ROLES {
         for at_most in [1, 7, 0] {
             for n in 0.. {
-                let stream = Stream::default().in_pieces_of(at_most).behaving(Plan::Wait);
+                let _replay = Replay(|| format!("{role:?} by {at_most}, dropped at {n}"));
+                let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
                 let mut websocket =
                     WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
                 let payload = pattern(60);
@@ -317,7 +345,7 @@ fn a_message_whose_end_was_dropped_is_open_or_whole() {
                 }
                 assert!(websocket.resume_message_writer().is_none());
                 finish(&stream, websocket.flush()).unwrap();
-                let view = View::of(role, &stream.output());
+                let view = View::of(role, &stream.written());
                 assert_eq!(view.payloads(), [&payload[..]]);
                 if was_done {
                     break;
@@ -331,7 +359,8 @@ fn a_message_whose_end_was_dropped_is_open_or_whole() {
 fn a_byte_stream_takes_each_byte_once_and_ends_whole() {
     for role in ROLES {
         for at_most in [1, 7, 0] {
-            let stream = Stream::default().in_pieces_of(at_most).behaving(Plan::Wait);
+            let _replay = Replay(|| format!("{role:?} by {at_most}"));
+            let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
             let websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
             let mut bytes = websocket.into_byte_stream();
             let payload = pattern(300);
@@ -350,8 +379,8 @@ fn a_byte_stream_takes_each_byte_once_and_ends_whole() {
             while attempt(&stream, 1, bytes.shutdown()).is_none() {
                 stream.turn();
             }
-            let view = View::of(role, &stream.output());
-            assert_eq!(view.payloads().concat(), payload, "{role:?} by {at_most}");
+            let view = View::of(role, &stream.written());
+            assert_eq!(view.payloads().concat(), payload);
             assert_eq!(view.control, [(FIN | CLOSE, b"\x03\xE8".to_vec())]);
         }
     }
@@ -361,6 +390,7 @@ fn a_byte_stream_takes_each_byte_once_and_ends_whole() {
 fn reads_of_a_byte_stream_lose_nothing() {
     for role in ROLES {
         for at_most in [1, 7, 0] {
+            let _replay = Replay(|| format!("{role:?} by {at_most}"));
             let payload = pattern(300);
             let mut input = Vec::new();
             for piece in payload.chunks(70) {
@@ -368,9 +398,9 @@ fn reads_of_a_byte_stream_lose_nothing() {
                 input.extend(frame(peer(role), FIN | PING, b"?"));
             }
             input.extend(frame(peer(role), FIN | CLOSE, b"\x03\xE8"));
-            let stream = Stream::new(input)
+            let stream = ScriptedPeer::saying([input])
                 .in_pieces_of(at_most)
-                .behaving(Plan::Wait);
+                .waiting();
             let websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
             let mut bytes = websocket.into_byte_stream();
             let mut read = Vec::new();
@@ -382,9 +412,9 @@ fn reads_of_a_byte_stream_lose_nothing() {
                     None => _ = stream.turn(),
                 }
             }
-            assert_eq!(read, payload, "{role:?} by {at_most}");
+            assert_eq!(read, payload);
             finish(&stream, bytes.flush()).unwrap();
-            let view = View::of(role, &stream.output());
+            let view = View::of(role, &stream.written());
             let last = view.control.last().map(|(first, _)| *first);
             assert_eq!(last, Some(FIN | CLOSE));
             assert!(
@@ -398,8 +428,8 @@ fn reads_of_a_byte_stream_lose_nothing() {
 
 #[test]
 fn what_is_kept_of_writes_that_are_dropped_is_bounded() {
-    let stream = Stream::default();
-    stream.take_only(100);
+    let stream = ScriptedPeer::default();
+    stream.set_taking(Taking::Room(100));
     let config = Config::default();
     let most = 1_000_000 + config.write_buffer + config.chunk_size;
     for role in ROLES {
@@ -413,12 +443,12 @@ fn what_is_kept_of_writes_that_are_dropped_is_bounded() {
             assert!(attempt(&stream, 0, small).is_none());
             assert!(websocket.buffered() <= most, "{}", websocket.buffered());
         }
-        stream.take_only(usize::MAX);
+        stream.set_taking(Taking::All);
         finish(&stream, websocket.flush()).unwrap();
-        let view = View::of(role, &stream.output());
+        let view = View::of(role, &stream.written());
         assert_eq!(view.payloads(), [&payload[..]], "the first, whole");
-        stream.state().output.clear();
-        stream.take_only(100);
+        stream.forget_written();
+        stream.set_taking(Taking::Room(100));
     }
 }
 
@@ -426,8 +456,8 @@ fn what_is_kept_of_writes_that_are_dropped_is_bounded() {
 fn a_byte_stream_in_two_tasks_loses_no_wake_up() {
     for role in ROLES {
         for (unseen, dropped) in [(false, false), (true, false), (false, true)] {
-            let stream = Stream::default();
-            stream.take_only(5);
+            let stream = ScriptedPeer::default();
+            stream.set_taking(Taking::Room(5));
             let websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
             let (mut reader, mut writer) = tokio::io::split(websocket.into_byte_stream());
             let mut tasks = Tasks::new(&stream);
@@ -442,23 +472,23 @@ fn a_byte_stream_in_two_tasks_loses_no_wake_up() {
             });
             tasks.run();
             // What reads sends a Pong, and asks the stream whether it takes more.
-            stream.say(&frame(peer(role), FIN | PING, b"?"));
-            stream.say(&frame(peer(role), FIN | BINARY, b"ab"));
+            stream.say(frame(peer(role), FIN | PING, b"?"));
+            stream.say(frame(peer(role), FIN | BINARY, b"ab"));
             tasks.run();
             assert!(!tasks.is_done(writing));
             if dropped {
                 tasks.cancel(reading);
             }
             if unseen {
-                stream.state().window_opens_unseen();
-                stream.say(&frame(peer(role), FIN | BINARY, b"cd"));
+                stream.take_all_unseen();
+                stream.say(frame(peer(role), FIN | BINARY, b"cd"));
             } else {
-                stream.take_only(usize::MAX);
+                stream.set_taking(Taking::All);
             }
             tasks.run();
             assert!(tasks.is_done(writing), "a wake-up was lost");
             assert_eq!(tasks.is_done(reading), unseen || dropped);
-            let view = View::of(role, &stream.output());
+            let view = View::of(role, &stream.written());
             assert_eq!(view.payloads().concat(), pattern(50));
             assert_eq!(view.control, [(FIN | PONG, b"?".to_vec())]);
         }

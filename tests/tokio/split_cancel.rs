@@ -12,27 +12,46 @@ use framewire::{Error, ErrorKind, Opcode};
 use support::calls::Call;
 use support::frames::{BINARY, CLOSE, FIN, PING, PONG, frame};
 use support::operations::SMALL;
-use support::pattern;
 use support::peer;
-use support::polled::{Plan, Stream};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::tasks::{Tasks, attempt, finish, until_wait};
 use support::view::View;
+use support::{Replay, pattern};
 use tokio::io::AsyncWriteExt;
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
-fn split(role: Role, stream: &Stream) -> (ReadHalf<Stream>, WriteHalf<Stream>) {
+fn split(role: Role, stream: &ScriptedPeer) -> (ReadHalf<ScriptedPeer>, WriteHalf<ScriptedPeer>) {
     let websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL);
     websocket.unwrap().split()
 }
 
 /// Reads until there is nothing more, and for ever where that does not come.
-async fn read(mut half: ReadHalf<Stream>) -> Error {
+async fn read(mut half: ReadHalf<ScriptedPeer>) -> Error {
     loop {
         if let Err(error) = half.next_message().await {
             return error;
         }
     }
+}
+
+/// The rule, by two messages: one is dropped in the middle, and the task that waits for its end goes on.
+#[test]
+fn a_message_that_one_task_drops_in_the_middle_is_ended_by_another() {
+    let stream = ScriptedPeer::default().taking(Taking::Room(3));
+    let (_reader, writer) = split(Role::Server, &stream);
+    let mut tasks = Tasks::new(&stream);
+    let [first, second] = [b"hello", b"world"].map(|text| {
+        let writer = writer.clone();
+        tasks.begin(async move { writer.write_message(Opcode::Text, text).await.unwrap() })
+    });
+    tasks.run();
+    assert_eq!(stream.written(), b"\x81\x05h");
+    tasks.cancel(first);
+    stream.set_taking(Taking::All);
+    tasks.run();
+    assert!(tasks.is_done(second), "a wake-up was lost");
+    assert_eq!(stream.written(), b"\x81\x05hello\x81\x05world");
 }
 
 #[test]
@@ -57,9 +76,10 @@ fn a_call_that_one_task_drops_keeps_no_other_waiting() {
 /// One task drops its call at its n-th wait, another writes, and a third reads. Says whether the call
 /// was done before.
 fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: usize) -> bool {
-    let context = format!("{call:?} as {role:?} by {at_most}, dropped at {n}");
-    let stream = Stream::new(frame(peer(role), FIN | PING, b"?"));
-    let stream = stream.in_pieces_of(at_most).behaving(Plan::Wait);
+    let how = || format!("{call:?} as {role:?} by {at_most}, {spurious}, dropped at {n}");
+    let _replay = Replay(how);
+    let stream = ScriptedPeer::saying([frame(peer(role), FIN | PING, b"?")]);
+    let stream = stream.in_pieces_of(at_most).waiting();
     let (reader, writer) = split(role, &stream);
     let (was_done, others) = (Cell::new(false), Cell::new(0));
     let mut tasks = Tasks::new(&stream);
@@ -79,31 +99,28 @@ fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: 
     });
     let reading = tasks.begin(async { drop(read(reader).await) });
     tasks.run();
-    assert!(tasks.is_done(dropping), "{context}");
-    assert!(tasks.is_done(writing), "{context}: a wake-up was lost");
+    assert!(tasks.is_done(dropping));
+    assert!(tasks.is_done(writing), "a wake-up was lost");
     assert!(!tasks.is_done(reading));
     if !matches!(call, Call::Feed(_)) {
-        assert!(!writer.has_pending_output(), "{context}: nobody sends it");
+        assert!(!writer.has_pending_output(), "nobody sends it");
     }
     finish(&stream, writer.flush()).unwrap();
-    let mut view = View::of(role, &stream.output());
+    let mut view = View::of(role, &stream.written());
     let texts = view
         .messages
         .iter()
         .filter(|(_, bytes)| bytes.first() == Some(&b'o'));
-    assert_eq!(texts.count(), 2, "{context}");
+    assert_eq!(texts.count(), 2);
     view.messages
         .retain(|(_, bytes)| bytes.first() != Some(&b'o'));
     let pong = (FIN | PONG, b"?".to_vec());
-    assert!(
-        view.control.contains(&pong),
-        "{context}: the Ping was not answered"
-    );
+    assert!(view.control.contains(&pong), "the Ping was not answered");
     view.control.retain(|control| *control != pong);
     let mut with = View::default();
     call.show(&mut with);
     let is_nothing = view == View::default() && !was_done.get();
-    assert!(view == with || is_nothing, "{context}: {view:?}");
+    assert!(view == with || is_nothing, "{view:?}");
     was_done.get()
 }
 
@@ -111,7 +128,7 @@ fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: 
 fn control_frames_of_others_go_between_the_fragments_of_a_message() {
     for role in ROLES {
         for at_most in [1, 7, 0] {
-            let stream = Stream::new([]).in_pieces_of(at_most).behaving(Plan::Wait);
+            let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
             let (reader, writer) = split(role, &stream);
             let payload = pattern(200);
             let mut message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
@@ -127,10 +144,10 @@ fn control_frames_of_others_go_between_the_fragments_of_a_message() {
             let other = writer.clone();
             let pinging = tasks.begin(async move { other.ping(b"mine").await.unwrap() });
             tasks.begin(async { drop(read(reader).await) });
-            stream.say(&frame(peer(role), FIN | PING, b"yours"));
+            stream.say(frame(peer(role), FIN | PING, b"yours"));
             tasks.run();
             assert!(tasks.is_done(pinging) && !tasks.is_done(waiting));
-            let so_far = View::of(role, &stream.output());
+            let so_far = View::of(role, &stream.written());
             let controls = [
                 (FIN | PING, b"mine".to_vec()),
                 (FIN | PONG, b"yours".to_vec()),
@@ -145,7 +162,7 @@ fn control_frames_of_others_go_between_the_fragments_of_a_message() {
             finish(&stream, message.finish()).unwrap();
             tasks.run();
             assert!(tasks.is_done(waiting), "a wake-up was lost");
-            let view = View::of(role, &stream.output());
+            let view = View::of(role, &stream.written());
             assert_eq!(view.payloads(), [&payload[..], b"after it"]);
         }
     }
@@ -163,7 +180,7 @@ fn a_message_that_is_dropped_lets_those_go_on_that_wait_for_it() {
     // Each of two waits for the right to send, and the first of them is dropped while it waits, when it
     // is its turn, or not at all.
     for drop_first in [None, Some(WhileItWaits), Some(WhenItIsItsTurn)] {
-        let stream = Stream::default();
+        let stream = ScriptedPeer::default();
         let (_reader, writer) = split(Role::Server, &stream);
         let message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
         let results = RefCell::new(Vec::new());
@@ -203,7 +220,7 @@ fn a_message_that_is_dropped_lets_those_go_on_that_wait_for_it() {
 #[test]
 fn those_that_wait_for_a_message_go_in_the_order_in_which_they_came_and_are_woken_once() {
     const TASKS: u8 = 20;
-    let stream = Stream::default();
+    let stream = ScriptedPeer::default();
     let (_reader, writer) = split(Role::Server, &stream);
     let message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
     let polls = Cell::new(0);
@@ -227,7 +244,7 @@ fn those_that_wait_for_a_message_go_in_the_order_in_which_they_came_and_are_woke
     tasks.run();
     finish(&stream, message.finish()).unwrap();
     tasks.run();
-    let view = View::of(Role::Server, &stream.output());
+    let view = View::of(Role::Server, &stream.written());
     let sent: Vec<u8> = view.payloads().concat();
     assert_eq!(sent, (0..TASKS).collect::<Vec<_>>());
     // Once to stand in line, and once to have it.
@@ -240,8 +257,8 @@ fn those_that_wait_for_a_message_go_in_the_order_in_which_they_came_and_are_woke
 fn a_frame_that_ends_lets_those_go_on_that_wait_for_its_end() {
     for role in ROLES {
         for is_dropped in [false, true] {
-            let stream = Stream::default();
-            stream.take_only(0);
+            let stream = ScriptedPeer::default();
+            stream.set_taking(Taking::Nothing);
             let (reader, writer) = split(role, &stream);
             let mut tasks = Tasks::new(&stream);
             let other = writer.clone();
@@ -254,7 +271,7 @@ fn a_frame_that_ends_lets_those_go_on_that_wait_for_its_end() {
             tasks.begin(async { drop(read(reader).await) });
             tasks.poll(writing);
             tasks.run();
-            stream.state().window_opens_unseen();
+            stream.take_all_unseen();
             finish(&stream, writer.flush()).unwrap();
             tasks.poll(pinging);
             if is_dropped {
@@ -262,7 +279,7 @@ fn a_frame_that_ends_lets_those_go_on_that_wait_for_its_end() {
             }
             tasks.run();
             assert!(tasks.is_done(pinging), "a wake-up was lost");
-            let view = View::of(role, &stream.output());
+            let view = View::of(role, &stream.written());
             assert_eq!(view.payloads(), [pattern(90)], "{role:?}");
             assert_eq!(view.control, [(FIN | PING, b"mine".to_vec())]);
         }
@@ -271,23 +288,23 @@ fn a_frame_that_ends_lets_those_go_on_that_wait_for_its_end() {
 
 #[test]
 fn a_look_at_the_writing_side_writes_nothing() {
-    let stream = Stream::default();
+    let stream = ScriptedPeer::default();
     let (_reader, writer) = split(Role::Server, &stream);
     finish(&stream, writer.feed_message(Opcode::Text, b"fed")).unwrap();
     assert!(writer.has_pending_output());
     assert_eq!(writer.buffered(), 5);
     assert!(writer.closed().is_none());
-    assert!(stream.output().is_empty());
+    assert!(stream.written().is_empty());
     finish(&stream, writer.flush()).unwrap();
     assert!(!writer.has_pending_output());
-    assert_eq!(stream.output(), b"\x81\x03fed");
+    assert_eq!(stream.written(), b"\x81\x03fed");
 }
 
 #[test]
 fn one_that_finds_the_stream_ready_wakes_those_that_wait_for_it() {
     for role in ROLES {
-        let stream = Stream::default();
-        stream.take_only(0);
+        let stream = ScriptedPeer::default();
+        stream.set_taking(Taking::Nothing);
         let (reader, writer) = split(role, &stream);
         let mut tasks = Tasks::new(&stream);
         let other = writer.clone();
@@ -299,7 +316,7 @@ fn one_that_finds_the_stream_ready_wakes_those_that_wait_for_it() {
         assert!(!tasks.is_done(waiting));
         // The stream has room again, and owes a wake-up to the one that asked last: that one asks
         // again before it comes.
-        stream.state().window_opens_unseen();
+        stream.take_all_unseen();
         finish(&stream, writer.ping(b"")).unwrap();
         tasks.run();
         assert!(tasks.is_done(waiting), "a wake-up was lost");
@@ -309,8 +326,8 @@ fn one_that_finds_the_stream_ready_wakes_those_that_wait_for_it() {
 #[test]
 fn the_rest_of_a_frame_that_was_dropped_is_sent_by_the_one_who_reads() {
     for role in ROLES {
-        let stream = Stream::default();
-        stream.take_only(0);
+        let stream = ScriptedPeer::default();
+        stream.set_taking(Taking::Nothing);
         let (reader, writer) = split(role, &stream);
         let payload = &pattern(90);
         let mut tasks = Tasks::new(&stream);
@@ -321,11 +338,11 @@ fn the_rest_of_a_frame_that_was_dropped_is_sent_by_the_one_who_reads() {
         tasks.begin(async { drop(read(reader).await) });
         tasks.run();
         // Another writes what is there of the frame, and none but its task can write the rest.
-        stream.state().window_opens_unseen();
+        stream.take_all_unseen();
         finish(&stream, writer.flush()).unwrap();
         tasks.cancel(writing);
         tasks.run();
-        let view = View::of(role, &stream.output());
+        let view = View::of(role, &stream.written());
         assert_eq!(view.payloads(), [&payload[..]], "{role:?}");
     }
 }
@@ -333,8 +350,8 @@ fn the_rest_of_a_frame_that_was_dropped_is_sent_by_the_one_who_reads() {
 #[test]
 fn a_ping_that_came_inside_of_a_frame_is_answered_after_it() {
     for role in ROLES {
-        let stream = Stream::default();
-        stream.take_only(10);
+        let stream = ScriptedPeer::default();
+        stream.set_taking(Taking::Room(10));
         let (reader, writer) = split(role, &stream);
         let mut tasks = Tasks::new(&stream);
         tasks.begin(async { drop(read(reader).await) });
@@ -346,23 +363,22 @@ fn a_ping_that_came_inside_of_a_frame_is_answered_after_it() {
                 .unwrap();
         });
         tasks.run();
-        stream.say(&frame(peer(role), FIN | PING, b"?"));
+        stream.say(frame(peer(role), FIN | PING, b"?"));
         tasks.run();
         assert!(!tasks.is_done(feeding));
-        stream.take_only(usize::MAX);
+        stream.set_taking(Taking::All);
         tasks.run();
         assert!(tasks.is_done(feeding));
-        let view = View::of(role, &stream.output());
+        let view = View::of(role, &stream.written());
         assert_eq!(view.control, [(FIN | PONG, b"?".to_vec())], "{role:?}");
     }
 }
 
 #[test]
 fn what_one_task_fails_with_fails_all_and_nothing_follows() {
-    use support::peer::{Direction, Fault};
     for role in ROLES {
-        let stream = Stream::default();
-        stream.take_only(0);
+        let stream = ScriptedPeer::default();
+        stream.set_taking(Taking::Nothing);
         let (_reader, writer) = split(role, &stream);
         let kinds = RefCell::new(Vec::new());
         let mut tasks = Tasks::new(&stream);
@@ -376,13 +392,13 @@ fn what_one_task_fails_with_fails_all_and_nothing_follows() {
         tasks.run();
         assert!(kinds.borrow().is_empty());
         let fault = Fault::Error(std::io::ErrorKind::BrokenPipe);
-        stream.behave(Plan::Fail(Direction::Write, 0, fault));
-        stream.state().window_opens_unseen();
+        stream.fail(Plan::Nth(Direction::Write, 0, fault));
+        stream.take_all_unseen();
         let flushed = finish(&stream, writer.flush());
         assert_eq!(io_kind(&flushed.unwrap_err()), BROKEN);
         tasks.run();
         assert_eq!(*kinds.borrow(), [BROKEN; 3], "{role:?}");
-        assert!(stream.output().is_empty(), "{role:?}: something followed");
+        assert!(stream.written().is_empty(), "{role:?}: something followed");
     }
 }
 
@@ -398,8 +414,8 @@ fn io_kind(error: &Error) -> Option<std::io::ErrorKind> {
 
 #[test]
 fn an_abort_wakes_whoever_waits() {
-    let stream = Stream::default();
-    stream.take_only(20);
+    let stream = ScriptedPeer::default();
+    stream.set_taking(Taking::Room(20));
     let (reader, writer) = split(Role::Server, &stream);
     let ends = RefCell::new(Vec::new());
     let note = |error: &Error| ends.borrow_mut().push(io_kind(error));
@@ -417,18 +433,18 @@ fn an_abort_wakes_whoever_waits() {
     }
     tasks.run();
     assert!(ends.borrow().is_empty());
-    let before = stream.output().len();
+    let before = stream.written().len();
     writer.abort();
     tasks.run();
     assert_eq!(*ends.borrow(), [ABORTED; 6]);
-    assert_eq!(stream.output().len(), before);
+    assert_eq!(stream.written().len(), before);
     let later = finish(&stream, writer.write_message(Opcode::Text, b"x"));
     assert_eq!(io_kind(&later.unwrap_err()), ABORTED);
 }
 
 #[test]
 fn an_abort_wakes_those_that_wait_for_a_message_of_one_that_does_not_come() {
-    let stream = Stream::default();
+    let stream = ScriptedPeer::default();
     let (_reader, writer) = split(Role::Server, &stream);
     let _message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
     let ends = RefCell::new(Vec::new());
@@ -454,7 +470,7 @@ fn an_abort_wakes_those_that_wait_for_a_message_of_one_that_does_not_come() {
 #[test]
 fn a_close_of_one_ends_the_message_of_another() {
     for role in ROLES {
-        let stream = Stream::new([]).in_pieces_of(5).behaving(Plan::Wait);
+        let stream = ScriptedPeer::default().in_pieces_of(5).waiting();
         let (reader, writer) = split(role, &stream);
         let mut message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
         finish(&stream, message.write_all(&pattern(90))).unwrap();
@@ -471,10 +487,10 @@ fn a_close_of_one_ends_the_message_of_another() {
         drop(message);
         let error = finish(&stream, Call::Write(pattern(3)).on_half(&writer)).unwrap_err();
         assert!(error.closed().is_some());
-        stream.say(&frame(peer(role), FIN | CLOSE, b"\x03\xE9"));
+        stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE9"));
         tasks.run();
         assert!(ended.get());
-        let view = View::of(role, &stream.output());
+        let view = View::of(role, &stream.written());
         assert!(view.is_closed() && view.messages.is_empty());
     }
 }
@@ -491,9 +507,9 @@ fn halves_that_were_dropped_in_the_middle_make_a_connection_again() {
                 frame(peer(role), FIN | PING, b"?"),
                 frame(peer(role), FIN, b" and ended"),
             ];
-            let stream = Stream::new(input.concat())
+            let stream = ScriptedPeer::saying([input.concat()])
                 .in_pieces_of(4)
-                .behaving(Plan::Wait);
+                .waiting();
             let (mut reader, writer) = split(role, &stream);
             assert!(attempt(&stream, 2, reader.next_message()).is_none());
             attempt(&stream, 1, call.on_half(&writer));
@@ -506,7 +522,7 @@ fn halves_that_were_dropped_in_the_middle_make_a_connection_again() {
             let message = finish(&stream, websocket.next_message()).unwrap();
             assert_eq!(message.payload(), b"begun and ended");
             finish(&stream, websocket.flush()).unwrap();
-            let view = View::of(role, &stream.output());
+            let view = View::of(role, &stream.written());
             assert!(view.control.contains(&(FIN | PONG, b"?".to_vec())));
             assert!(view.messages.len() <= 1 && view.open.is_none());
         }
@@ -520,8 +536,8 @@ fn calls_that_are_dropped_while_the_peer_does_not_read_leave_nothing() {
     impl Wake for Nobody {
         fn wake(self: Arc<Self>) {}
     }
-    let stream = Stream::default();
-    stream.take_only(0);
+    let stream = ScriptedPeer::default();
+    stream.set_taking(Taking::Nothing);
     let (_reader, writer) = split(Role::Server, &stream);
     let wait = || {
         let waker = Waker::from(Arc::new(Nobody([0; 100])));
@@ -542,8 +558,8 @@ fn calls_that_are_dropped_while_the_peer_does_not_read_leave_nothing() {
 #[test]
 fn a_message_of_a_peer_comes_while_every_writer_waits() {
     for role in ROLES {
-        let stream = Stream::default();
-        stream.take_only(3);
+        let stream = ScriptedPeer::default();
+        stream.set_taking(Taking::Room(3));
         let (mut reader, writer) = split(role, &stream);
         let mut tasks = Tasks::new(&stream);
         for len in [300, 20] {
@@ -559,7 +575,7 @@ fn a_message_of_a_peer_comes_while_every_writer_waits() {
             assert_eq!(reader.next_message().await.unwrap().payload(), b"hello");
         });
         tasks.run();
-        stream.say(&frame(peer(role), FIN | BINARY, b"hello"));
+        stream.say(frame(peer(role), FIN | BINARY, b"hello"));
         tasks.run();
         assert!(tasks.is_done(reading));
     }

@@ -8,8 +8,7 @@ use framewire::{CloseCode, Config, Error, ErrorKind, Opcode, Side};
 use support::frames::{CLOSE, FIN, PING, TEXT, frame};
 use support::oracle::frames_in;
 use support::peer;
-use support::peer::{Direction, Fault};
-use support::polled::{Plan, Stream};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use tokio::io::{AsyncReadExt as _, DuplexStream};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -131,11 +130,11 @@ async fn a_keep_alive_ends_with_the_connection() {
 async fn a_ping_that_fails_ends_it_with_the_error() {
     for stalled in [false, true] {
         let fault = Fault::Error(std::io::ErrorKind::BrokenPipe);
-        let stream = Stream::default();
+        let stream = ScriptedPeer::default();
         if stalled {
-            stream.take_only(0);
+            stream.set_taking(Taking::Nothing);
         } else {
-            stream.behave(Plan::Fail(Direction::Write, 0, fault));
+            stream.fail(Plan::Nth(Direction::Write, 0, fault));
         }
         let (_half, write) = WebSocket::server(stream, Config::default())
             .unwrap()
@@ -296,10 +295,10 @@ async fn one_task_can_keep_alive_beside_reading_and_be_dropped() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_never_answers_costs_the_deadline_of_a_shutdown() {
     for role in ROLES {
-        for takes in [0, usize::MAX] {
+        for takes in [Taking::Nothing, Taking::All] {
             for deadline in [Duration::ZERO, Duration::from_millis(1), DEADLINE] {
-                let stream = Stream::new(frame(peer(role), FIN | TEXT, b"not a close"));
-                stream.take_only(takes);
+                let stream = ScriptedPeer::saying([frame(peer(role), FIN | TEXT, b"not a close")]);
+                stream.set_taking(takes);
                 let config = Config::default();
                 let mut end = WebSocket::with_leftover(stream.clone(), &[], role, config).unwrap();
                 let begun = Instant::now();
@@ -319,8 +318,8 @@ async fn a_peer_that_never_answers_costs_the_deadline_of_a_shutdown() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_that_was_dropped_is_completed_by_another() {
     for role in ROLES {
-        let stream = Stream::default();
-        stream.take_only(1);
+        let stream = ScriptedPeer::default();
+        stream.set_taking(Taking::Room(1));
         let mut end =
             WebSocket::with_leftover(stream.clone(), &[], role, Config::default()).unwrap();
         for _ in 0..3 {
@@ -330,14 +329,14 @@ async fn a_shutdown_that_was_dropped_is_completed_by_another() {
                     .is_err()
             );
         }
-        stream.take_only(usize::MAX);
+        stream.set_taking(Taking::All);
         assert!(
             timeout(INTERVAL, end.shutdown(Duration::MAX))
                 .await
                 .is_err()
         );
-        stream.say(&frame(peer(role), FIN | PING, b"late"));
-        stream.say(&frame(peer(role), FIN | CLOSE, b"\x03\xE9gone"));
+        stream.say(frame(peer(role), FIN | PING, b"late"));
+        stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE9gone"));
         if role == Role::Client {
             // The server ends the stream first.
             assert!(
@@ -354,7 +353,7 @@ async fn a_shutdown_that_was_dropped_is_completed_by_another() {
         }
         // One Close frame, and nothing after it.
         assert_eq!(
-            frames_in(&stream.output()),
+            frames_in(&stream.written()),
             [(FIN | CLOSE, b"\x03\xE8".to_vec())]
         );
     }
@@ -383,7 +382,7 @@ async fn both_ends_can_shut_down_at_once() {
 async fn a_shutdown_reports_a_stream_that_fails() {
     for direction in [Direction::Read, Direction::Write] {
         let fault = Fault::Error(std::io::ErrorKind::ConnectionReset);
-        let stream = Stream::default().behaving(Plan::Fail(direction, 0, fault));
+        let stream = ScriptedPeer::default().failing(Plan::Nth(direction, 0, fault));
         let mut end = WebSocket::server(stream, Config::default()).unwrap();
         let result = end.shutdown(DEADLINE).await;
         match result {

@@ -3,12 +3,12 @@
 use framewire::upgrade::{self, Error, Limits, Upgraded};
 use http::Request;
 use std::time::Duration;
-use support::http_script::Script;
+use support::peer::ScriptedPeer;
 
 const ANSWER: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n";
 
-fn ask_within(stream: Script, limits: &Limits) -> Result<Upgraded<Script>, Error> {
+fn ask_within(stream: ScriptedPeer, limits: &Limits) -> Result<Upgraded<ScriptedPeer>, Error> {
     let request = Request::get("http://a.example/").header("upgrade", "echo/1");
     upgrade::request(stream, request.body(()).unwrap(), limits, |_| {
         Ok::<_, Error>(())
@@ -17,7 +17,7 @@ fn ask_within(stream: Script, limits: &Limits) -> Result<Upgraded<Script>, Error
 
 #[test]
 fn no_time_outs_are_left_behind() {
-    let upgraded = ask_within(Script::new(ANSWER), &Limits::default()).unwrap();
+    let upgraded = ask_within(ScriptedPeer::new(ANSWER), &Limits::default()).unwrap();
     let timeouts = upgraded.get_ref().timeouts();
     assert_eq!((timeouts.read, timeouts.write), (None, None));
     let limits = Limits {
@@ -25,11 +25,11 @@ fn no_time_outs_are_left_behind() {
         ..Limits::default()
     };
     assert_eq!(
-        ask_within(Script::new(ANSWER), &limits)
+        ask_within(ScriptedPeer::new(ANSWER), &limits)
             .unwrap()
             .get_ref()
-            .timeouts()
-            .set,
+            .calls()
+            .timeouts,
         0
     );
 }

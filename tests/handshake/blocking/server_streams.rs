@@ -7,7 +7,8 @@ use http::{HeaderMap, Response};
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
-use support::http_script::{REQUEST, Script, status_of};
+use support::http_text::{REQUEST, status_of};
+use support::peer::ScriptedPeer;
 
 const ECHO: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo/1\r\nConnection: upgrade\r\n\r\n";
 const PLAIN: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -30,13 +31,13 @@ fn read_to_end(mut stream: TcpStream) -> String {
 
 #[test]
 fn no_time_outs_are_left_behind() {
-    let stream = Script::new(ECHO);
+    let stream = ScriptedPeer::new(ECHO);
     accept(stream.clone(), &Limits::default()).unwrap();
     let timeouts = stream.timeouts();
     assert_eq!((timeouts.read, timeouts.write), (None, None));
-    assert!(timeouts.set > 0);
+    assert!(stream.calls().timeouts > 0);
 
-    let stream = Script::new(format!("{PLAIN}more"));
+    let stream = ScriptedPeer::new(format!("{PLAIN}more"));
     let pending = upgrade::receive(stream.clone(), &Limits::default()).unwrap();
     pending.refuse(&Response::new("")).unwrap();
     assert_eq!(
@@ -45,20 +46,20 @@ fn no_time_outs_are_left_behind() {
     );
 
     // Reading away has a time limit where the request had none.
-    let stream = Script::new(format!("{PLAIN}more"));
+    let stream = ScriptedPeer::new(format!("{PLAIN}more"));
     let forever = Limits {
         time: Duration::MAX,
         ..Limits::default()
     };
     let pending = upgrade::receive(stream.clone(), &forever).unwrap();
     pending.refuse(&Response::new("")).unwrap();
-    assert!(stream.timeouts().set > 0);
+    assert!(stream.calls().timeouts > 0);
     assert_eq!(stream.timeouts().read, None);
 }
 
 #[test]
 fn time_outs_are_not_touched_without_a_time_limit() {
-    let stream = Script::new(ECHO);
+    let stream = ScriptedPeer::new(ECHO);
     accept(
         stream.clone(),
         &Limits {
@@ -67,7 +68,7 @@ fn time_outs_are_not_touched_without_a_time_limit() {
         },
     )
     .unwrap();
-    assert_eq!(stream.timeouts().set, 0);
+    assert_eq!(stream.calls().timeouts, 0);
 }
 
 #[test]
@@ -86,13 +87,13 @@ fn acceptor_works_with_sockets_and_is_shared_by_threads() {
 
 #[test]
 fn rewind_gives_back_what_was_not_read() {
-    let mut rewind = Rewind::new(Script::new("world"), b"hello ".to_vec());
+    let mut rewind = Rewind::new(ScriptedPeer::new("world"), b"hello ".to_vec());
     let mut buf = [0; 4];
     assert_eq!(rewind.read(&mut buf).unwrap(), 4);
     assert_eq!(rewind.leftover(), b"o ");
     let (stream, leftover) = rewind.clone().into_parts();
     assert_eq!(
-        (leftover.as_slice(), stream.is_used_up()),
+        (leftover.as_slice(), !stream.has_more()),
         (&b"o "[..], false)
     );
     // The rest of it alone, without asking a stream that might block.
@@ -104,14 +105,14 @@ fn rewind_gives_back_what_was_not_read() {
 
 #[test]
 fn rewind_reads_into_nothing_without_losing_anything() {
-    let mut rewind = Rewind::new(Script::new(""), b"a".to_vec());
+    let mut rewind = Rewind::new(ScriptedPeer::new(""), b"a".to_vec());
     assert_eq!(rewind.read(&mut []).unwrap(), 0);
     assert_eq!(rewind.leftover(), b"a");
 }
 
 #[test]
 fn rewind_is_vectored_and_writes_through() {
-    let mut rewind = Rewind::new(Script::new("def"), b"abc".to_vec());
+    let mut rewind = Rewind::new(ScriptedPeer::new("def"), b"abc".to_vec());
     let (mut first, mut second) = ([0; 2], [0; 2]);
     let mut bufs = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
     assert_eq!(rewind.read_vectored(&mut bufs).unwrap(), 3);
@@ -127,7 +128,7 @@ fn rewind_is_vectored_and_writes_through() {
     rewind
         .set_write_timeout(Some(Duration::from_secs(2)))
         .unwrap();
-    assert_eq!(rewind.get_ref().output(), "xy");
+    assert_eq!(rewind.get_ref().written_text(), "xy");
     assert_eq!(
         rewind.get_ref().timeouts().read,
         Some(Duration::from_secs(1))

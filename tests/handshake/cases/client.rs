@@ -8,16 +8,19 @@ use http::{Request, Response};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
-use support::http_script::Script;
+use support::peer::{Ending, Plan, ScriptedPeer};
 
 const ANSWER: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n";
 
-fn ask(stream: Script) -> Result<Upgraded<<Script as Shelled>::In>, Error> {
+fn ask(stream: ScriptedPeer) -> Result<Upgraded<<ScriptedPeer as Shelled>::In>, Error> {
     ask_within(stream, &Limits::default())
 }
 
-fn ask_within(stream: Script, limits: &Limits) -> Result<Upgraded<<Script as Shelled>::In>, Error> {
+fn ask_within(
+    stream: ScriptedPeer,
+    limits: &Limits,
+) -> Result<Upgraded<<ScriptedPeer as Shelled>::In>, Error> {
     let request = Request::get("http://a.example/").header("upgrade", "echo/2, echo/1");
     upgrade::request(stream, request.body(()).unwrap(), limits, |_| {
         Ok::<_, Error>(())
@@ -25,7 +28,7 @@ fn ask_within(stream: Script, limits: &Limits) -> Result<Upgraded<<Script as She
 }
 
 fn refusal(answer: impl AsRef<[u8]>) -> Response<Vec<u8>> {
-    let error = ask(Script::new(answer)).unwrap_err();
+    let error = ask(ScriptedPeer::new(answer.as_ref())).unwrap_err();
     assert_eq!(
         (error.kind(), error.fault()),
         (ErrorKind::Refused, Fault::Peer)
@@ -37,7 +40,7 @@ fn refusal(answer: impl AsRef<[u8]>) -> Response<Vec<u8>> {
 fn answer_with_folded_lines_switches() {
     let answer = "HTTP/1.1 101 x\r\nConnection:\r\n upgrade\r\nUpgrade:\r\n\techo/1\r\n\r\n";
     for piece in [1, usize::MAX] {
-        ask(Script::new(answer).in_pieces_of(piece)).unwrap();
+        ask(ScriptedPeer::new(answer).in_pieces_of(piece)).unwrap();
     }
 }
 
@@ -62,7 +65,8 @@ fn body_of_a_refusal_that_was_cut_short_is_what_arrived() {
         refusal("HTTP/1.1 503 x\r\nContent-Length: 40\r\n\r\nbu").body(),
         b"bu"
     );
-    let failing = Script::new("HTTP/1.1 503 x\r\n\r\nbu").then_fail(io::ErrorKind::ConnectionReset);
+    let failing = ScriptedPeer::new("HTTP/1.1 503 x\r\n\r\nbu")
+        .ending(Ending::Failure(io::ErrorKind::ConnectionReset));
     assert_eq!(ask(failing).unwrap_err().response().unwrap().body(), b"bu");
 }
 
@@ -89,7 +93,7 @@ fn chunked_body_of_a_refusal_is_decoded_however_it_is_cut() {
     let head = "HTTP/1.1 403 x\r\nTransfer-Encoding: Chunked\r\nContent-Length: 3\r\n\r\n";
     let body = "4\r\nnot \r\n00A;a=b\r\nfrom there\r\n0\r\nX: a\r\n\r\nmore";
     for piece in [1, 2, 3, 5, usize::MAX] {
-        let stream = Script::new(format!("{head}{body}")).in_pieces_of(piece);
+        let stream = ScriptedPeer::new(format!("{head}{body}")).in_pieces_of(piece);
         let error = ask(stream).unwrap_err();
         assert_eq!(
             error.response().unwrap().body(),
@@ -130,10 +134,10 @@ fn body_of_a_refusal_is_kept_up_to_64_kib() {
         format!("\r\n{long}"),
         format!("{chunked}\r\n{long}"),
     ] {
-        let stream = Script::new(format!("HTTP/1.1 500 x\r\n{head}"));
+        let stream = ScriptedPeer::new(format!("HTTP/1.1 500 x\r\n{head}"));
         let error = ask(stream.clone()).unwrap_err();
         assert_eq!(error.response().unwrap().body().len(), 64 * 1024);
-        assert!(!stream.is_used_up());
+        assert!(stream.has_more());
     }
 }
 
@@ -164,7 +168,7 @@ fn answer_to_something_else_is_invalid() {
         ("Connection: upgrade", "Connection: close", connection),
     ] {
         let answer = ANSWER.replace(from, to);
-        let error = ask(Script::new(&answer)).unwrap_err();
+        let error = ask(ScriptedPeer::new(&answer[..])).unwrap_err();
         assert_eq!(error.kind(), kind, "{answer}");
         assert_eq!(error.fault(), Fault::Peer);
     }
@@ -172,7 +176,7 @@ fn answer_to_something_else_is_invalid() {
 
 #[test]
 fn answer_of_http_1_0_does_not_switch() {
-    let error = ask(Script::new(ANSWER.replace("HTTP/1.1", "HTTP/1.0"))).unwrap_err();
+    let error = ask(ScriptedPeer::new(ANSWER.replace("HTTP/1.1", "HTTP/1.0"))).unwrap_err();
     assert_eq!(
         (error.kind(), error.fault()),
         (ErrorKind::Version, Fault::Peer)
@@ -197,7 +201,7 @@ fn validator_can_veto_with_an_error_of_its_own() {
             .body(())
             .unwrap();
         upgrade::request(
-            Script::new(answer),
+            ScriptedPeer::new(answer),
             request,
             &Limits::default(),
             |response| {
@@ -226,7 +230,7 @@ fn validator_can_veto_with_an_error_of_its_own() {
 #[test]
 fn bytes_after_the_answer_are_kept() {
     for piece in [1, ANSWER.len(), ANSWER.len() + 2, usize::MAX] {
-        let stream = Script::new(format!("{ANSWER}hello")).in_pieces_of(piece);
+        let stream = ScriptedPeer::new(format!("{ANSWER}hello")).in_pieces_of(piece);
         let mut text = String::new();
         ask(stream)
             .unwrap()
@@ -239,13 +243,13 @@ fn bytes_after_the_answer_are_kept() {
 
 #[test]
 fn request_that_cannot_be_sent_sends_nothing() {
-    let stream = Script::new(ANSWER);
+    let stream = ScriptedPeer::new(ANSWER);
     let request = Request::get("http://a.example/").body(()).unwrap();
     let result = upgrade::request(stream.clone(), request, &Limits::default(), |_| {
         Ok::<_, Error>(())
     });
     assert_eq!(result.unwrap_err().fault(), Fault::Caller);
-    assert_eq!(stream.output(), "");
+    assert_eq!(stream.written_text(), "");
 }
 
 // Time and failing I/O.
@@ -298,7 +302,7 @@ fn body_of_a_refusal_that_does_not_end_is_not_waited_for() {
 #[test]
 fn end_of_stream_before_the_answer_is_closed() {
     for end in [0, 1, ANSWER.len() - 1] {
-        let error = ask(Script::new(&ANSWER[..end])).unwrap_err();
+        let error = ask(ScriptedPeer::new(&ANSWER[..end])).unwrap_err();
         assert_eq!(
             (error.kind(), error.fault()),
             (ErrorKind::Closed, Fault::Peer)
@@ -312,7 +316,7 @@ fn limits_are_for_the_answer_too() {
         head_bytes: ANSWER.len() - 1,
         ..Limits::default()
     };
-    let error = ask_within(Script::new(ANSWER), &head).unwrap_err();
+    let error = ask_within(ScriptedPeer::new(ANSWER), &head).unwrap_err();
     assert_eq!(
         (error.kind(), error.status()),
         (ErrorKind::HeadTooLarge, None)
@@ -321,14 +325,18 @@ fn limits_are_for_the_answer_too() {
         headers: 1,
         ..Limits::default()
     };
-    let error = ask_within(Script::new(ANSWER), &headers).unwrap_err();
+    let error = ask_within(ScriptedPeer::new(ANSWER), &headers).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
 }
 
 #[test]
 fn failure_of_any_call_is_an_error() {
     let (mut calls, mut kinds) = (0, Vec::new());
-    while let Err(error) = ask(Script::new(ANSWER).in_pieces_of(20).fail_after(calls)) {
+    let failing = |calls| {
+        let plan = Plan::AllFrom(calls, io::ErrorKind::ConnectionAborted);
+        ScriptedPeer::new(ANSWER).in_pieces_of(20).failing(plan)
+    };
+    while let Err(error) = ask(failing(calls)) {
         assert_eq!(error.fault(), Fault::Transport, "call {calls}");
         kinds.push(error.kind());
         calls += 1;

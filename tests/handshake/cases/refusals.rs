@@ -4,9 +4,8 @@ use super::shell;
 use framewire::Fault;
 use framewire::handshake::{Acceptor, ErrorKind};
 use framewire::upgrade;
-use support::http_script::{
-    REQUEST, Script, body_of, header_of, request_replacing, request_with, status_of,
-};
+use support::http_text::{REQUEST, body_of, header_of, request_replacing, request_with, status_of};
+use support::peer::ScriptedPeer;
 
 /// What is wrong, the request, the status.
 #[allow(clippy::too_many_lines, reason = "a table")]
@@ -291,9 +290,9 @@ fn refused_requests() -> Vec<(&'static str, String, u16)> {
 fn every_refusal_has_its_exact_status_however_the_request_is_cut() {
     for (what, request, status) in refused_requests() {
         for piece in [usize::MAX, 7, 1] {
-            let stream = Script::new(&request).in_pieces_of(piece);
+            let stream = ScriptedPeer::new(&request[..]).in_pieces_of(piece);
             let error = shell::accept(&Acceptor::new(), stream.clone()).unwrap_err();
-            let output = stream.output();
+            let output = stream.written_text();
             assert_eq!(status_of(&output), status, "{what}, in pieces of {piece}");
             assert_eq!(error.status().unwrap().as_u16(), status, "{what}");
             assert_eq!(error.fault(), Fault::Peer, "{what}");
@@ -304,9 +303,9 @@ fn every_refusal_has_its_exact_status_however_the_request_is_cut() {
 #[test]
 fn every_refusal_says_how_long_it_is_and_that_it_is_the_last() {
     for (what, request, _) in refused_requests() {
-        let stream = Script::new(&request);
+        let stream = ScriptedPeer::new(&request[..]);
         let error = shell::accept(&Acceptor::new(), stream.clone()).unwrap_err();
-        let output = stream.output();
+        let output = stream.written_text();
         let body = body_of(&output);
         assert_eq!(
             header_of(&output, "content-length"),
@@ -328,9 +327,9 @@ fn every_refusal_says_how_long_it_is_and_that_it_is_the_last() {
 #[test]
 fn every_refusal_tells_the_client_what_would_do() {
     for (what, request, status) in refused_requests() {
-        let stream = Script::new(&request);
+        let stream = ScriptedPeer::new(&request[..]);
         shell::accept(&Acceptor::new(), stream.clone()).unwrap_err();
-        let output = stream.output();
+        let output = stream.written_text();
         if status == 405 {
             assert_eq!(header_of(&output, "allow"), ["GET"], "{what}");
         }
@@ -352,15 +351,15 @@ fn every_refusal_tells_the_client_what_would_do() {
 #[test]
 fn a_request_repeated_in_a_refusal_would_be_a_hole() {
     let request = request_replacing("GET", "GET /<script> HTTP/1.1 <b>");
-    let stream = Script::new(request);
+    let stream = ScriptedPeer::new(request);
     shell::accept(&Acceptor::new(), stream.clone()).unwrap_err();
-    assert!(!stream.output().contains('<'));
+    assert!(!stream.written_text().contains('<'));
 }
 
 #[test]
 fn every_kind_of_refusal_can_be_told_apart() {
     let kind_of = |request: &str| {
-        let stream = Script::new(request);
+        let stream = ScriptedPeer::new(request);
         shell::accept(&Acceptor::new(), stream).unwrap_err().kind()
     };
     let replaced = |start, line| kind_of(&request_replacing(start, line));
@@ -495,10 +494,10 @@ fn accepted_requests() -> Vec<(&'static str, String)> {
 fn what_is_unusual_but_sound_is_accepted_however_it_is_cut() {
     for (what, request) in accepted_requests() {
         for piece in [usize::MAX, 7, 1] {
-            let stream = Script::new(&request).in_pieces_of(piece);
+            let stream = ScriptedPeer::new(&request[..]).in_pieces_of(piece);
             let result = shell::accept(&Acceptor::new(), stream.clone());
             assert!(result.is_ok(), "{what}: {:?}", result.err());
-            assert_eq!(status_of(&stream.output()), 101, "{what}");
+            assert_eq!(status_of(&stream.written_text()), 101, "{what}");
         }
     }
 }

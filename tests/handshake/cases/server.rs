@@ -10,7 +10,8 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
-use support::http_script::{REQUEST, Script, body_of, header_of, status_of};
+use support::http_text::{REQUEST, body_of, header_of, status_of};
+use support::peer::{Direction, Ending, Plan, ScriptedPeer};
 
 const ECHO: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo/1\r\nConnection: upgrade\r\n\r\n";
 const PLAIN: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -143,7 +144,7 @@ fn peer_that_does_not_read_its_answer_cannot_hold_the_server() {
 
 #[test]
 fn would_block_before_the_time_is_over_is_an_io_error() {
-    let stream = Script::new(&ECHO[..20]).then_fail(io::ErrorKind::WouldBlock);
+    let stream = ScriptedPeer::saying([&ECHO[..20]]);
     let error = accept(stream.clone(), &Limits::default()).unwrap_err();
     assert_eq!(
         (error.kind(), error.fault()),
@@ -151,14 +152,13 @@ fn would_block_before_the_time_is_over_is_an_io_error() {
     );
     let cause = error.cause().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(cause.kind(), io::ErrorKind::WouldBlock);
-    assert_eq!(stream.output(), "");
+    assert_eq!(stream.written_text(), "");
 }
 
 #[test]
 fn interrupted_calls_are_repeated() {
-    let stream = Script::new(&ECHO[..20])
-        .then_fail(io::ErrorKind::Interrupted)
-        .then(&ECHO[20..]);
+    let stream = ScriptedPeer::saying([&ECHO[..20], &ECHO[20..]])
+        .failing(Plan::Before(Direction::Read, io::ErrorKind::Interrupted));
     assert!(accept(stream, &Limits::default()).is_ok());
 }
 
@@ -191,36 +191,36 @@ fn refused_bodies_are_read_away() {
         PLAIN.replace("\r\n\r\n", "\r\nContent-Length: 8\r\n\r\n"),
         PLAIN.replace("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n"),
     ] {
-        let stream = Script::new(request).then("the body");
+        let stream = ScriptedPeer::saying([&request[..], "the body"]).ending(Ending::Eof);
         let pending = upgrade::receive(stream.clone(), &Limits::default()).unwrap();
-        assert!(!stream.is_used_up());
+        assert!(stream.has_more());
         pending.refuse(&Response::new("")).unwrap();
-        assert!(stream.is_used_up());
+        assert!(!stream.has_more());
     }
 }
 
 #[test]
 fn nothing_is_read_after_a_request_that_was_read_whole() {
-    let stream = Script::new(PLAIN).then("next");
+    let stream = ScriptedPeer::saying([PLAIN, "next"]);
     let pending = upgrade::receive(stream.clone(), &Limits::default()).unwrap();
     pending.refuse(&Response::new("a page")).unwrap();
-    assert!(!stream.is_used_up());
+    assert!(stream.has_more());
 }
 
 #[test]
 fn end_of_stream_inside_a_head_is_not_answered() {
     for end in [0, 1, ECHO.len() - 1] {
-        let stream = Script::new(&ECHO[..end]);
+        let stream = ScriptedPeer::new(&ECHO[..end]);
         let error = accept(stream.clone(), &Limits::default()).unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Closed, None));
-        assert_eq!(stream.output(), "");
+        assert_eq!(stream.written_text(), "");
     }
 }
 
 #[test]
 fn page_is_served_where_no_upgrade_was_asked_for() {
     let acceptor = Acceptor::new();
-    let pending = shell::receive(&acceptor, Script::new(PLAIN)).unwrap();
+    let pending = shell::receive(&acceptor, ScriptedPeer::new(PLAIN)).unwrap();
     assert!(!pending.is_websocket());
     assert_eq!(pending.request().uri().path(), "/");
     assert_eq!(pending.refusal().unwrap().status().unwrap(), 400);
@@ -228,7 +228,7 @@ fn page_is_served_where_no_upgrade_was_asked_for() {
         .header("content-type", "text/html")
         .body("<p>hello")
         .unwrap();
-    let output = pending.refuse(&page).unwrap().output();
+    let output = pending.refuse(&page).unwrap().written_text();
     assert!(output.starts_with("HTTP/1.1 200 OK\r\n"));
     assert_eq!(header_of(&output, "content-length"), ["8"]);
     assert_eq!(header_of(&output, "connection"), ["close"]);
@@ -238,14 +238,17 @@ fn page_is_served_where_no_upgrade_was_asked_for() {
 #[test]
 fn answer_to_head_has_no_body() {
     let request = PLAIN.replace("GET", "HEAD");
-    let pending = upgrade::receive(Script::new(&request), &Limits::default()).unwrap();
-    let output = pending.refuse(&Response::new("<p>hello")).unwrap().output();
+    let pending = upgrade::receive(ScriptedPeer::new(&request[..]), &Limits::default()).unwrap();
+    let output = pending
+        .refuse(&Response::new("<p>hello"))
+        .unwrap()
+        .written_text();
     assert_eq!(
         (header_of(&output, "content-length"), body_of(&output)),
         (vec!["8"], "")
     );
 
-    let stream = Script::new(&request);
+    let stream = ScriptedPeer::new(&request[..]);
     assert_eq!(
         accept(stream.clone(), &Limits::default())
             .unwrap_err()
@@ -253,22 +256,22 @@ fn answer_to_head_has_no_body() {
             .unwrap(),
         405
     );
-    assert_eq!(body_of(&stream.output()), "");
+    assert_eq!(body_of(&stream.written_text()), "");
 }
 
 #[test]
 fn refusal_with_a_status_that_refuses_nothing_is_the_callers_fault() {
     for status in [100, 101, 103] {
-        let stream = Script::new(ECHO);
+        let stream = ScriptedPeer::new(ECHO);
         let pending = upgrade::receive(stream.clone(), &Limits::default()).unwrap();
         let response = Response::builder().status(status).body("").unwrap();
         assert_eq!(
             pending.refuse(&response).unwrap_err().fault(),
             Fault::Caller
         );
-        assert_eq!(stream.output(), "");
+        assert_eq!(stream.written_text(), "");
     }
-    let pending = upgrade::receive(Script::new(ECHO), &Limits::default()).unwrap();
+    let pending = upgrade::receive(ScriptedPeer::new(ECHO), &Limits::default()).unwrap();
     assert_eq!(
         pending.switch(Response::new(())).unwrap_err().fault(),
         Fault::Caller
@@ -278,7 +281,7 @@ fn refusal_with_a_status_that_refuses_nothing_is_the_callers_fault() {
 #[test]
 fn first_accepted_protocol_that_is_offered_is_switched_to() {
     let request = ECHO.replace("echo/1", "other, ECHO/2, echo/1");
-    let pending = upgrade::receive(Script::new(request), &Limits::default()).unwrap();
+    let pending = upgrade::receive(ScriptedPeer::new(request), &Limits::default()).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-node", HeaderValue::from(3));
     let upgraded = pending
@@ -287,7 +290,7 @@ fn first_accepted_protocol_that_is_offered_is_switched_to() {
     assert_eq!(upgraded.response().headers()["upgrade"], "echo/2");
     assert_eq!(upgraded.protocol(), "echo/2");
     assert_eq!(
-        upgraded.get_ref().output(),
+        upgraded.get_ref().written_text(),
         "HTTP/1.1 101 Switching Protocols\r\nX-Node: 3\r\nConnection: Upgrade\r\n\
          Upgrade: echo/2\r\n\r\n"
     );
@@ -295,7 +298,7 @@ fn first_accepted_protocol_that_is_offered_is_switched_to() {
 
 #[test]
 fn refusal_lists_every_protocol_that_is_accepted() {
-    let stream = Script::new(ECHO.replace("echo/1", "echo/3"));
+    let stream = ScriptedPeer::new(ECHO.replace("echo/1", "echo/3"));
     let pending = upgrade::receive(stream.clone(), &Limits::default()).unwrap();
     let error = pending
         .accept(&["echo/2", "echo/1"], HeaderMap::new())
@@ -304,7 +307,10 @@ fn refusal_lists_every_protocol_that_is_accepted() {
         (error.kind(), error.status().unwrap().as_u16()),
         (ErrorKind::NotUpgrade, 426)
     );
-    assert_eq!(header_of(&stream.output(), "upgrade"), ["echo/2, echo/1"]);
+    assert_eq!(
+        header_of(&stream.written_text(), "upgrade"),
+        ["echo/2, echo/1"]
+    );
 }
 
 #[test]
@@ -317,11 +323,11 @@ fn what_the_caller_must_not_put_into_a_101_is_the_callers_fault() {
         (&["echo 1"], HeaderMap::new()),
         (&["echo/"], HeaderMap::new()),
     ] {
-        let stream = Script::new(ECHO);
+        let stream = ScriptedPeer::new(ECHO);
         let pending = upgrade::receive(stream.clone(), &Limits::default()).unwrap();
         let error = pending.accept(accepted, headers).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-        assert_eq!(stream.output(), "");
+        assert_eq!(stream.written_text(), "");
     }
 }
 
@@ -339,7 +345,9 @@ fn bytes_after_the_head_are_read_first_wherever_they_were_cut() {
         ECHO.len() + 255,
         usize::MAX,
     ] {
-        let stream = Script::new(&input).then("and more").in_pieces_of(piece);
+        let stream = ScriptedPeer::saying([&input[..], b"and more"])
+            .ending(Ending::Eof)
+            .in_pieces_of(piece);
         let mut rewind = accept(stream, &Limits::default()).unwrap().into_rewind();
         let mut read = Vec::new();
         rewind.read_to_end(&mut read).unwrap();
@@ -357,7 +365,9 @@ fn bytes_after_the_head_are_read_first_wherever_they_were_cut() {
 fn failure_of_any_call_is_an_error_and_never_half_a_handshake() {
     let mut calls = 0;
     loop {
-        let stream = Script::new(REQUEST).in_pieces_of(50).fail_after(calls);
+        let stream = ScriptedPeer::new(REQUEST)
+            .in_pieces_of(50)
+            .failing(Plan::AllFrom(calls, io::ErrorKind::ConnectionAborted));
         let result = shell::accept(&Acceptor::new(), stream.clone());
         match result {
             Ok(_) => break,
@@ -375,9 +385,9 @@ fn failure_of_any_call_is_an_error_and_never_half_a_handshake() {
 fn failure_of_any_call_while_refusing_leaves_the_reason() {
     let mut sent = Vec::new();
     for calls in 0..20 {
-        let stream = Script::new("hello\r\n\r\n")
+        let stream = ScriptedPeer::new("hello\r\n\r\n")
             .in_pieces_of(50)
-            .fail_after(calls);
+            .failing(Plan::AllFrom(calls, io::ErrorKind::ConnectionAborted));
         let error = accept(stream, &Limits::default()).unwrap_err();
         let expected = if calls < shell::CALLS_TO_READ {
             ErrorKind::Read
@@ -416,13 +426,13 @@ fn a_socket_is_taken_over_from_another_http_server() {
         let value = HeaderValue::from_static(value);
         request.headers_mut().insert(name, value);
     }
-    let stream = Script::new("second");
+    let stream = ScriptedPeer::new("second");
     let leftover = b"first ".to_vec();
     let limits = Limits::default();
     let pending = upgrade::Pending::from_parts(stream.clone(), leftover, &request, &limits);
     assert_eq!(pending.request().uri(), "/chat");
     let upgraded = pending.accept(&["echo/1"], HeaderMap::new()).unwrap();
-    assert_eq!(status_of(&stream.output()), 101);
+    assert_eq!(status_of(&stream.written_text()), 101);
     let mut received = String::new();
     upgraded
         .into_rewind()
@@ -438,18 +448,18 @@ fn a_websocket_is_taken_over_from_another_http_server() {
         .unwrap();
     let request = request.unwrap();
     assert_eq!(used, REQUEST.len());
-    let stream = Script::new("");
+    let stream = ScriptedPeer::new("");
     let leftover = [0x81, 0x80, 0, 0, 0, 0].to_vec();
     let pending = shell::take_over(&Acceptor::new(), stream.clone(), leftover.clone(), &request);
     let established = pending.accept().unwrap();
-    assert_eq!(status_of(&stream.output()), 101);
+    assert_eq!(status_of(&stream.written_text()), 101);
     assert_eq!(established.leftover(), leftover);
 
     let foreign = REQUEST.replace("13", "12");
     let (_, request) = RequestDecoder::new(&Limits::default())
         .decode(foreign.as_bytes())
         .unwrap();
-    let stream = Script::new("");
+    let stream = ScriptedPeer::new("");
     let pending = shell::take_over(
         &Acceptor::new(),
         stream.clone(),
@@ -457,7 +467,7 @@ fn a_websocket_is_taken_over_from_another_http_server() {
         &request.unwrap(),
     );
     assert_eq!(pending.accept().unwrap_err().status().unwrap(), 426);
-    assert_eq!(status_of(&stream.output()), 426);
+    assert_eq!(status_of(&stream.written_text()), 426);
 }
 
 #[test]
@@ -467,7 +477,7 @@ fn a_101_that_no_client_would_take_is_the_callers_fault() {
         &[("upgrade", "echo/1")],
         &[("connection", "Upgrade"), ("upgrade", "echo/2")],
     ] {
-        let stream = Script::new(ECHO);
+        let stream = ScriptedPeer::new(ECHO);
         let pending = upgrade::receive(stream.clone(), &Limits::default()).unwrap();
         let mut response = Response::builder().status(101);
         for (name, value) in fields {
@@ -475,7 +485,7 @@ fn a_101_that_no_client_would_take_is_the_callers_fault() {
         }
         let error = pending.switch(response.body(()).unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-        assert_eq!(stream.output(), "");
+        assert_eq!(stream.written_text(), "");
     }
 }
 
@@ -493,13 +503,13 @@ fn request_that_cannot_ask_for_an_upgrade_is_not_switched() {
         sound().method("POST"),
         sound().header("content-length", "1"),
     ] {
-        let stream = Script::new("");
+        let stream = ScriptedPeer::new("");
         let request = request.body(()).unwrap();
         let limits = Limits::default();
         let pending = upgrade::Pending::from_parts(stream.clone(), Vec::new(), &request, &limits);
         let response = respond(&sound().body(()).unwrap(), &["echo/1"], HeaderMap::new());
         let error = pending.switch(response.unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-        assert_eq!(stream.output(), "");
+        assert_eq!(stream.written_text(), "");
     }
 }

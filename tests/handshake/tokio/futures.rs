@@ -8,7 +8,8 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use support::http_script::{REQUEST, header_of, status_of};
+use support::http_text::{REQUEST, header_of, status_of};
+
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::io::{ReadBuf, duplex};
 use tokio::task::yield_now;

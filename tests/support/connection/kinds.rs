@@ -79,12 +79,10 @@ impl<S: Stream> BlockingHalves<S> {
 
 impl<S: Stream> InOneCall for Tokio<S> {
     fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error> {
-        wait(async {
-            let (message, writer) = self.socket.next_message_and_writer().await?;
-            let (opcode, payload) = (message.opcode(), message.payload());
-            writer.feed_message(opcode, payload).await?;
-            Ok((opcode, payload.to_vec()))
-        })
+        let (message, writer) = wait(self.socket.next_message_and_writer())?;
+        let (opcode, payload) = (message.opcode(), message.payload());
+        again(|| wait(writer.feed_message(opcode, payload)))?;
+        Ok((opcode, payload.to_vec()))
     }
 
     fn shutdown_whole(&mut self, deadline: Duration) -> Option<Result<Shutdown, Error>> {
@@ -104,12 +102,10 @@ impl<S: Stream> Tokio<S> {
 
 impl<S: Stream> InOneCall for TokioHalves<S> {
     fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error> {
-        wait(async {
-            let message = self.reading.next_message().await?;
-            let (opcode, payload) = (message.opcode(), message.payload());
-            self.writing.feed_message(opcode, payload).await?;
-            Ok((opcode, payload.to_vec()))
-        })
+        let message = wait(self.reading.next_message())?;
+        let (opcode, payload) = (message.opcode(), message.payload());
+        again(|| wait(self.writing.feed_message(opcode, payload)))?;
+        Ok((opcode, payload.to_vec()))
     }
 }
 

@@ -92,7 +92,7 @@ pub trait Shelled: Sized {
 }
 
 /// Streams that are always ready.
-impl Shelled for crate::http_script::Script {
+impl Shelled for crate::peer::ScriptedPeer {
     type In = Ready<Self>;
 
     fn enter(self) -> Ready<Self> {

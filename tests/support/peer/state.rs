@@ -1,0 +1,256 @@
+//! What a call finds: the script, what is taken, and what fails.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::task::{Context, Waker};
+
+use super::{Calls, Direction, Ending, Fault, Manner, Plan, Taking, Timeouts};
+
+#[derive(Debug, Default)]
+pub struct State {
+    /// What is said, which is kept: nothing is freed while a connection's memory is counted.
+    pub script: Vec<Step>,
+    /// The step that is next, and how many of its bytes were read.
+    pub next: (usize, usize),
+    pub ending: Ending,
+    pub taking: Taking,
+    pub manner: Manner,
+    /// The most bytes that one call moves; 0 is any number.
+    pub at_most: usize,
+    pub not_vectored: bool,
+    pub plan: Plan,
+    pub written: Vec<u8>,
+    pub calls: Calls,
+    /// Those of the calls that moved something.
+    pub moved: Calls,
+    pub timeouts: Timeouts,
+    /// Whether the last call of its kind was made to fail.
+    failed_before: [bool; 3],
+    pub failed: Option<Direction>,
+    pub written_before: usize,
+    /// Whether the last use of either direction found nothing because of the manner.
+    has_stalled: [bool; 2],
+    /// How many wake-ups with nothing behind them the silence has had.
+    spurious: usize,
+    /// Whether those who wait are woken by turns.
+    pub in_turns: bool,
+    /// The directions in which no call is let through until the next turn.
+    pub closed: [bool; 3],
+    pub waiting: [Option<Waiter>; 3],
+    pub watcher: Option<Waker>,
+}
+
+/// What one read finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Bytes(Vec<u8>),
+    WouldBlock,
+}
+
+/// A task that waits in a direction.
+#[derive(Debug)]
+pub struct Waiter {
+    pub waker: Waker,
+    /// Whether there is something for it to find.
+    pub is_there: bool,
+}
+
+/// Why nothing was read or written.
+#[derive(Debug, Clone, Copy)]
+pub enum Nothing {
+    /// The next try may find something.
+    Yet,
+    /// Until somebody changes that.
+    UntilWoken,
+    /// It never will.
+    Failed(ErrorKind),
+}
+
+impl State {
+    pub fn has_more(&self) -> bool {
+        self.next.0 < self.script.len()
+    }
+
+    /// Has a task wait, instead of any other that waited in this direction. Gives the one to wake now.
+    pub fn wait(
+        &mut self,
+        direction: Direction,
+        cx: &Context<'_>,
+        nothing: Nothing,
+    ) -> Option<Waker> {
+        let is_there = matches!(nothing, Nothing::Yet);
+        let waker = cx.waker().clone();
+        self.waiting[direction as usize] = Some(Waiter { waker, is_there });
+        if is_there {
+            self.closed[direction as usize] = self.in_turns;
+            self.is_there(direction)
+        } else if self.wakes_for_nothing() {
+            Some(cx.waker().clone())
+        } else {
+            self.watcher.take()
+        }
+    }
+
+    /// Forgets who waited: a stream that was found ready owes no wake-up any more.
+    pub fn is_ready(&mut self, direction: Direction) {
+        self.spurious = 0;
+        self.waiting[direction as usize] = None;
+    }
+
+    /// There is something in this direction: gives the task to wake for it, if that is not for the next turn.
+    pub fn is_there(&mut self, direction: Direction) -> Option<Waker> {
+        let waiting = &mut self.waiting[direction as usize];
+        if self.in_turns {
+            waiting.as_mut()?.is_there = true;
+            return None;
+        }
+        Some(waiting.take()?.waker)
+    }
+
+    /// Counts a call, and fails it where that is planned: what it gives instead of what it would.
+    fn call(&mut self, direction: Direction) -> Result<Option<usize>, Nothing> {
+        let count = self.calls.of(direction);
+        let n = *count;
+        *count += 1;
+        if self.closed[direction as usize] {
+            return Err(Nothing::Yet);
+        }
+        let failed_before = &mut self.failed_before[direction as usize];
+        let fault = match self.plan {
+            Plan::Nth(at, nth, fault) if at == direction && nth == n => Some(fault),
+            Plan::Always(at, fault) if at == direction => Some(fault),
+            Plan::Before(at, kind) if at == direction && !*failed_before => {
+                Some(Fault::Error(kind))
+            }
+            Plan::BeforeAll(kind) if !*failed_before => Some(Fault::Error(kind)),
+            Plan::AllFrom(first, kind) if self.calls.all() > first => Some(Fault::Error(kind)),
+            _ => None,
+        };
+        *failed_before = fault.is_some();
+        if fault.is_some() {
+            self.failed = Some(direction);
+            self.written_before = self.written.len();
+        }
+        match fault {
+            None => Ok(None),
+            Some(Fault::Zero) => Ok(Some(0)),
+            Some(Fault::Error(ErrorKind::WouldBlock)) => Err(Nothing::Yet),
+            Some(Fault::Error(kind) | Fault::ReadyError(kind)) => Err(Nothing::Failed(kind)),
+        }
+    }
+
+    /// Counts a time-out that is set, which fails where every call does.
+    pub fn set_timeout(&mut self) -> Result<(), Nothing> {
+        self.calls.timeouts += 1;
+        match self.plan {
+            Plan::AllFrom(first, kind) if self.calls.all() > first => Err(Nothing::Failed(kind)),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many of so many bytes one call moves.
+    fn most(&self, len: usize) -> usize {
+        match (self.at_most, self.manner) {
+            (_, Manner::ByteByByte) => len.min(1),
+            (0, _) => len,
+            (at_most, _) => len.min(at_most),
+        }
+    }
+
+    pub fn read(&mut self, buf: &mut [u8]) -> Result<usize, Nothing> {
+        if let Some(len) = self.call(Direction::Read)? {
+            return Ok(len);
+        }
+        self.stall(Direction::Read)?;
+        let most = self.most(buf.len());
+        let (next, read) = self.next;
+        match self.script.get(next) {
+            None => match self.ending {
+                Ending::Silence => Err(Nothing::UntilWoken),
+                Ending::Eof => Ok(0),
+                Ending::Failure(kind) => Err(Nothing::Failed(kind)),
+            },
+            Some(Step::WouldBlock) => {
+                self.next = (next + 1, 0);
+                Err(Nothing::Yet)
+            }
+            Some(Step::Bytes(bytes)) => {
+                let rest = &bytes[read..];
+                let len = rest.len().min(most);
+                buf[..len].copy_from_slice(&rest[..len]);
+                self.next = if len == rest.len() {
+                    (next + 1, 0)
+                } else {
+                    (next, read + len)
+                };
+                self.moved.reads += usize::from(len > 0);
+                Ok(len)
+            }
+        }
+    }
+
+    pub fn write(&mut self, bufs: &[IoSlice<'_>]) -> Result<usize, Nothing> {
+        if let Some(len) = self.call(Direction::Write)? {
+            return Ok(len);
+        }
+        self.stall(Direction::Write)?;
+        let first = bufs.iter().position(|buf| !buf.is_empty()).unwrap_or(0);
+        let bufs = match bufs.get(first..=first) {
+            Some(first) if self.not_vectored => first,
+            _ => bufs,
+        };
+        let most = self.most(bufs.iter().map(|buf| buf.len()).sum());
+        let len = match (self.taking, self.manner) {
+            (Taking::Nothing | Taking::Room(0), _) => return Err(Nothing::UntilWoken),
+            (Taking::Room(room), _) => most.min(room),
+            (Taking::AtMost(at_most), _) => most.min(at_most),
+            (Taking::All, Manner::Stalling | Manner::Spurious) => most.min(A_FEW),
+            (Taking::All, Manner::Smooth | Manner::ByteByByte) => most,
+        };
+        if let Taking::Room(room) = &mut self.taking {
+            *room -= len;
+        }
+        let end = self.written.len() + len;
+        for buf in bufs {
+            let room = end - self.written.len();
+            self.written.extend_from_slice(&buf[..room.min(buf.len())]);
+        }
+        self.moved.writes += usize::from(len > 0);
+        Ok(len)
+    }
+
+    pub fn flush(&mut self) -> Result<(), Nothing> {
+        self.call(Direction::Flush)?;
+        self.stall(Direction::Write)?;
+        self.moved.flushes += 1;
+        Ok(())
+    }
+
+    fn stall(&mut self, direction: Direction) -> Result<(), Nothing> {
+        if !matches!(self.manner, Manner::Stalling | Manner::Spurious) {
+            return Ok(());
+        }
+        let has_stalled = &mut self.has_stalled[usize::from(direction != Direction::Read)];
+        *has_stalled = !*has_stalled;
+        if *has_stalled {
+            return Err(Nothing::Yet);
+        }
+        Ok(())
+    }
+
+    fn wakes_for_nothing(&mut self) -> bool {
+        self.spurious += 1;
+        self.manner == Manner::Spurious && self.spurious < 4
+    }
+}
+
+impl From<Nothing> for io::Error {
+    fn from(nothing: Nothing) -> Self {
+        match nothing {
+            Nothing::Failed(kind) => kind.into(),
+            Nothing::Yet | Nothing::UntilWoken => ErrorKind::WouldBlock.into(),
+        }
+    }
+}
+
+/// How many bytes a stream takes that stalls.
+const A_FEW: usize = 7;
