@@ -4,16 +4,20 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use support::arbitrary::script;
+use support::arbitrary::{compressed_script, script};
 use support::event::End;
 use support::front_end::{Script, check};
-use support::oracle;
 
 proptest! {
-    #![proptest_config(Config { cases: 1500, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 500, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn every_front_end_gives_what_the_oracle_says(script in script()) {
+        check(&script);
+    }
+
+    #[test]
+    fn compression_changes_nothing_of_it(script in compressed_script()) {
         check(&script);
     }
 }
@@ -21,11 +25,16 @@ proptest! {
 /// A property that only ever saw legal input, or only rubbish, would prove little.
 #[test]
 fn the_inputs_are_legal_illegal_and_unfinished() {
+    assert_ends_in_all_ways(&script());
+    assert_ends_in_all_ways(&compressed_script());
+}
+
+fn assert_ends_in_all_ways(scripts: &impl Strategy<Value = Script>) {
     let mut runner = TestRunner::deterministic();
     let mut ends = [0; 4];
-    let scripts = std::iter::repeat_with(|| script().new_tree(&mut runner).unwrap().current());
+    let scripts = std::iter::repeat_with(|| scripts.new_tree(&mut runner).unwrap().current());
     for script in scripts.take(500) {
-        let verdict = judge(&script);
+        let verdict = script.judge(script.terms);
         let kind = match verdict.end {
             End::Open if verdict.partial.is_empty() => 0,
             End::Open => 1,
@@ -35,8 +44,4 @@ fn the_inputs_are_legal_illegal_and_unfinished() {
         ends[kind] += 1;
     }
     assert!(ends.iter().all(|&count| count > 15), "{ends:?}");
-}
-
-fn judge(script: &Script) -> oracle::Verdict {
-    oracle::judge(script.terms, &script.bytes())
 }

@@ -16,9 +16,10 @@ use framewire::Opcode;
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
 
+use crate::compression::{self, Compression};
 use crate::connection::Kind;
 use crate::event::{End, Event};
-use crate::frames::{self, BINARY, CLOSE, FIN, PING, close_payload};
+use crate::frames::{self, BINARY, CLOSE, FIN, Frame, PING, close_payload};
 use crate::oracle::{self, Answer, Terms};
 use crate::peer::Manner;
 
@@ -32,6 +33,11 @@ pub trait FrontEnd {
 
     /// Whether messages are held, so that the limit on messages binds.
     fn holds_messages(&self) -> bool {
+        true
+    }
+
+    /// Whether it gives compressed messages as they were before.
+    fn decompresses(&self) -> bool {
         true
     }
 
@@ -68,6 +74,10 @@ pub struct Script {
     pub pauses: bool,
     /// How many bytes the receiving end reads at a time.
     pub read_buffer: usize,
+    /// What was agreed on about compression.
+    pub compression: Compression,
+    /// What the bytes say, where that takes decompression.
+    pub plain: Option<Vec<u8>>,
 }
 
 /// What a front end made of a script.
@@ -120,6 +130,17 @@ impl Script {
             pieces: vec![bytes.into()],
             pauses: false,
             read_buffer: 16 << 10,
+            compression: Compression::None,
+            plain: None,
+        }
+    }
+
+    /// Everything at once, from a peer that compresses what it says.
+    pub fn said(compression: Compression, role: Role, frames: &[Frame]) -> Self {
+        Self {
+            compression,
+            plain: Some(frames::wire(frames)),
+            ..Self::new(role, compression.said(frames))
         }
     }
 
@@ -143,11 +164,28 @@ impl Script {
     pub fn bytes(&self) -> Vec<u8> {
         self.pieces.concat()
     }
+
+    /// What the oracle says of it.
+    #[must_use]
+    pub fn judge(&self, terms: Terms) -> oracle::Verdict {
+        match &self.plain {
+            Some(plain) => oracle::judge(terms, plain),
+            None => oracle::judge(terms, &self.bytes()),
+        }
+    }
+
+    /// Every front end that can receive it.
+    #[must_use]
+    pub fn front_ends(&self) -> Vec<Box<dyn FrontEnd>> {
+        let mut all = all();
+        all.retain(|one| self.compression == Compression::None || one.decompresses());
+        all
+    }
 }
 
 /// Runs a script over every front end and compares with the oracle.
 pub fn check(script: &Script) {
-    for front_end in all() {
+    for front_end in script.front_ends() {
         check_one(front_end.as_ref(), script);
     }
 }
@@ -159,7 +197,7 @@ pub fn check_one(front_end: &dyn FrontEnd, script: &Script) {
     if !front_end.holds_messages() {
         terms.limits.message = Limits::UNLIMITED.message;
     }
-    let expected = oracle::judge(terms, &script.bytes());
+    let expected = script.judge(terms);
     let outcome = front_end.run(script);
     let name = front_end.name();
     assert_eq!(outcome.events, expected.events, "events of {name}");
@@ -185,7 +223,8 @@ pub fn check_one(front_end: &dyn FrontEnd, script: &Script) {
         }
     }
     if let Some(sent) = &outcome.sent {
-        check_sent(&name, script.terms.role, &expected, sent);
+        let sent = compression::heard(script.compression, sent);
+        check_sent(&name, script.terms.role, &expected, &sent);
     }
 }
 
@@ -236,15 +275,28 @@ pub fn assert_refused(
     violation: Violation,
     code: u16,
 ) {
-    let good = frames::to(role, FIN | BINARY, b"good").bytes();
+    assert_refused_with(Compression::None, role, limits, bad, violation, code);
+}
+
+/// The same of connections on which compression was agreed on. The good message is compressed.
+pub fn assert_refused_with(
+    compression: Compression,
+    role: Role,
+    limits: Limits,
+    bad: impl AsRef<[u8]>,
+    violation: Violation,
+    code: u16,
+) {
+    let good = compression.said(&[frames::to(role, FIN | BINARY, b"good")]);
     let after = frames::wire(&[
         frames::to(role, FIN | PING, b"after"),
         frames::to(role, FIN | BINARY, b"after"),
         frames::to(role, FIN | CLOSE, close_payload(1000, "after")),
     ]);
-    let script = Script::new(role, [&good, bad.as_ref(), &after].concat()).limited(limits);
+    let mut script = Script::new(role, [&good, bad.as_ref(), &after].concat()).limited(limits);
+    script.compression = compression;
     for script in [script.clone(), script.byte_by_byte()] {
-        for front_end in all() {
+        for front_end in script.front_ends() {
             let name = front_end.name();
             let outcome = front_end.run(&script);
             let good = Event::Message(Opcode::Binary, b"good".to_vec());
