@@ -9,7 +9,7 @@ use support::event::End;
 use support::front_end::{Script, check};
 
 proptest! {
-    #![proptest_config(Config { cases: 500, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 800, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn every_front_end_gives_what_the_oracle_says(script in script()) {

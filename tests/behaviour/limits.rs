@@ -40,8 +40,12 @@ fn ends(script: &Script) -> Vec<(bool, End, Vec<Event>)> {
 
 #[test]
 fn a_message_in_one_frame() {
-    let ways = ways().flat_map(|way| LIMITS.map(|limit| (way, limit)));
-    for ((role, compression), limit) in ways {
+    for (way, limit) in ways().flat_map(|way| LIMITS.map(|limit| (way, limit))) {
+        let (role, compression) = way;
+        // Compressed it has another length on the wire.
+        if compression != Compression::None && ![0, 1, 126, 65536].contains(&limit) {
+            continue;
+        }
         let limits = Limits {
             message: limit,
             ..Limits::UNLIMITED
