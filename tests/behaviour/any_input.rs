@@ -1,12 +1,27 @@
 //! Any bytes, cut anywhere: every front end gives what the oracle says, answers it with the Close
 //! code that the oracle says, and gives nothing after it.
 
+use framewire::Opcode;
+use framewire::frame::Violation;
+use framewire::protocol::Role;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use support::arbitrary::{compressed_script, script};
-use support::event::End;
-use support::front_end::{Script, check};
+use support::event::{End, Event};
+use support::front_end::{Script, assert_given, check};
+
+/// The rule, by hand: a text in two fragments with a Ping between them, and a frame of no kind.
+#[test]
+fn a_message_and_a_ping_are_given_and_what_is_no_frame_ends_it() {
+    let events = [
+        Event::Ping(b"?".to_vec()),
+        Event::Message(Opcode::Text, b"Hello".to_vec()),
+    ];
+    let end = End::Violation(Violation::ReservedOpcode(3));
+    let bytes = b"\x01\x03Hel\x89\x01?\x80\x02lo\x83\x00";
+    assert_given(Role::Client, bytes, &events, end);
+}
 
 proptest! {
     #![proptest_config(Config { cases: 800, failure_persistence: None, ..Config::default() })]

@@ -62,6 +62,23 @@ fn servers() -> impl Iterator<Item = Endpoint> {
     endpoints().filter(|end| end.role == Role::Server)
 }
 
+/// The rule, by hand.
+#[test]
+fn a_ping_that_a_frame_was_read_of_is_finished_by_the_next_message() {
+    for kind in Kind::ALL {
+        let peer = ScriptedPeer::saying([b"\x89\x02a"]);
+        let mut socket = kind.with(&peer, Role::Client);
+        let interrupted = socket.read_frame(&mut [0; 2]).map(drop);
+        assert!(interrupted.unwrap_err().is_would_block());
+        peer.say(b"b\x82\x04data");
+        assert_eq!(socket.next_message().unwrap().payload(), b"data");
+        let [pong] = &oracle::frames(&peer.written())[..] else {
+            panic!("one Pong");
+        };
+        assert_eq!((pong.first, &pong.payload[..]), (0x8A, &b"ab"[..]));
+    }
+}
+
 #[test]
 fn a_ping_that_one_call_began_is_finished_by_any_other() {
     let ping = to(Role::Server, FIN | PING, b"abcdef").bytes();
@@ -206,6 +223,8 @@ proptest! {
         let all = oracle::judge(Terms::plain(Role::Server), &wire(&frames)).events;
         let pieces = cut(&bytes, cuts.iter().map(|at| at.index(bytes.len() + 1)));
         let config = Config { read_buffer, ..Config::default() };
+        let shown: Vec<_> = pieces.iter().map(|piece| piece.escape_ascii().to_string()).collect();
+        let context = format!("{end:?} by {read_buffer}, {calls:?}, pieces {shown:?}");
         // A task goes on after a pause by itself, and not after a silence: then it is cancelled.
         let silences = silences && kind.waits();
         let mut unsaid = if silences { pieces.clone().into_iter() } else { vec![].into_iter() };
@@ -221,14 +240,14 @@ proptest! {
         for call in calls.iter().cycle() {
             match any_call(*call, socket.as_mut()) {
                 Ok(Given::Message(message)) => {
-                    prop_assert!(messages.any(|sent| *sent == message), "{message:x?}");
+                    prop_assert!(messages.any(|sent| *sent == message), "{message:x?}: {context}");
                 }
                 Ok(Given::Frame(frame)) => {
-                    prop_assert!(in_order.any(|sent| *sent == frame), "{frame:x?}");
+                    prop_assert!(in_order.any(|sent| *sent == frame), "{frame:x?}: {context}");
                 }
                 Ok(Given::Beginning(bytes)) => {
                     let begins = messages.clone().any(|sent| sent.windows(bytes.len().max(1)).any(|part| part == bytes));
-                    prop_assert!(bytes.is_empty() || begins, "{bytes:x?}");
+                    prop_assert!(bytes.is_empty() || begins, "{bytes:x?}: {context}");
                 }
                 Ok(Given::Nothing) => {
                     // A header is only looked at: something else has to follow.
@@ -256,7 +275,7 @@ proptest! {
                             break;
                         }
                     }
-                    other => prop_assert!(false, "{other:?}"),
+                    other => prop_assert!(false, "{other:?}: {context}"),
                 },
             }
         }
@@ -272,9 +291,9 @@ proptest! {
         });
         let answered: Vec<_> = answered.collect();
         let pings: Vec<_> = pongs.collect();
-        prop_assert!(pings.starts_with(&answered), "{answered:x?} of {pings:x?}");
+        prop_assert!(pings.starts_with(&answered), "{answered:x?} of {pings:x?}: {context}");
         if finished {
-            prop_assert_eq!(answered, pings);
+            prop_assert_eq!(answered, pings, "{}", context);
         }
     }
 }

@@ -26,6 +26,7 @@ fn message(len: usize) -> Event {
 /// The end of a script on every front end that is up to its length: whether the limit on messages
 /// binds, and the end.
 fn ends(script: &Script) -> Vec<(bool, End, Vec<Event>)> {
+    println!("{script:?}");
     let mut ends = vec![];
     let is_long = script.bytes().len() > 1000;
     for front_end in script.front_ends() {

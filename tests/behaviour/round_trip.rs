@@ -187,7 +187,8 @@ fn check_sent(
 ) -> Vec<Parsed> {
     let plain = heard(compression, sent);
     let verdict = oracle::judge(Terms::plain(peer_of(sender)), &plain);
-    assert_eq!(verdict.events, expected);
+    let literal = sent.escape_ascii();
+    assert_eq!(verdict.events, expected, "{sender:?} sent b\"{literal}\"");
     assert_eq!(verdict.end, End::Open);
     let frames = oracle::frames(sent);
     assert!(
@@ -205,6 +206,46 @@ fn check_sent(
     script.pieces = cut(sent, cuts.iter().map(|at| at.index(sent.len() + 1)));
     front_end::check(&script);
     frames
+}
+
+/// All of them, as plainly as they go.
+fn methods() -> [Method; 6] {
+    [
+        Method::Write,
+        Method::Feed,
+        Method::Stream {
+            chunk: 4095,
+            step: usize::MAX,
+        },
+        Method::Push {
+            pieces: vec![usize::MAX],
+            flush: false,
+        },
+        Method::Prepared,
+        Method::Frames { cuts: vec![] },
+    ]
+}
+
+/// The rule, by hand: the message of RFC 6455 5.7 and of RFC 7692 7.2.3.1 by every method.
+#[test]
+fn hello_by_every_method_is_what_the_rfcs_say() {
+    for end in endpoints().filter(|end| end.role == Role::Server) {
+        for method in methods() {
+            let peer = ScriptedPeer::default();
+            let mut socket = end.with(&peer);
+            let hello = (true, b"Hello".to_vec());
+            send(socket.as_mut(), &hello, &method, 4096);
+            socket.flush().unwrap();
+            // A frame that is sent as such is not compressed.
+            let is_raw = matches!(method, Method::Frames { .. });
+            let expected = match end.compression {
+                Compression::None => &b"\x81\x05Hello"[..],
+                _ if is_raw => b"\x81\x05Hello",
+                _ => b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00",
+            };
+            assert_eq!(peer.written(), expected, "{method:?}");
+        }
+    }
 }
 
 proptest! {
@@ -290,20 +331,7 @@ proptest! {
 
 #[test]
 fn a_message_of_every_way_to_write_its_length_by_every_method() {
-    let methods = [
-        Method::Write,
-        Method::Feed,
-        Method::Stream {
-            chunk: 4095,
-            step: usize::MAX,
-        },
-        Method::Push {
-            pieces: vec![usize::MAX],
-            flush: false,
-        },
-        Method::Prepared,
-        Method::Frames { cuts: vec![] },
-    ];
+    let methods = methods();
     for end in endpoints() {
         // Compressed they have another length on the wire.
         let lengths: &[u32] = match end.compression {

@@ -204,7 +204,7 @@ mod tests {
             to(Role::Client, CONTINUATION, ""),
             to(Role::Client, CONTINUATION, "lo"),
             to(Role::Client, FIN | CONTINUATION, ""),
-            to(Role::Client, FIN | BINARY, [7; 70_000]),
+            to(Role::Client, FIN | BINARY, vec![7; 70_000]),
         ];
         for compression in Compression::ALL {
             let said = compression.said(&frames);

@@ -12,6 +12,9 @@ pub use event_loop::EventLoop;
 pub use sans_io::{RawDecoder, WholeSession};
 pub use spawned::Spawned;
 
+use std::fmt;
+use std::thread;
+
 use framewire::Opcode;
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
@@ -63,8 +66,8 @@ pub enum Gives {
     Pieces,
 }
 
-/// What a peer sends to which end.
-#[derive(Debug, Clone)]
+/// What a peer sends to which end. Shown as what can be copied into a test.
+#[derive(Clone)]
 pub struct Script {
     /// What the receiving end agreed to.
     pub terms: Terms,
@@ -120,6 +123,47 @@ pub fn all() -> Vec<Box<dyn FrontEnd>> {
         add(kind, Way::MessageReader(7), Manner::Spurious);
     }
     all
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pieces: Vec<_> = self.pieces.iter().map(|piece| Literal(piece)).collect();
+        f.debug_struct("Script")
+            .field("terms", &self.terms)
+            .field("compression", &self.compression)
+            .field("pieces", &pieces)
+            .field("plain", &self.plain.as_deref().map(Literal))
+            .field("pauses", &self.pauses)
+            .field("read_buffer", &self.read_buffer)
+            .finish()
+    }
+}
+
+/// Bytes as Rust writes them, as far as anybody reads on.
+struct Literal<'a>(&'a [u8]);
+
+impl fmt::Debug for Literal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.len().min(MOST_SHOWN)];
+        write!(f, "b\"{}\"", shown.escape_ascii())?;
+        if shown.len() < self.0.len() {
+            write!(f, " and so on, {} bytes in all", self.0.len())?;
+        }
+        Ok(())
+    }
+}
+
+const MOST_SHOWN: usize = 2000;
+
+/// Says what was run where that fails.
+struct Told<'a>(&'a dyn FrontEnd, &'a Script);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("{} was given {:?}", self.0.name(), self.1);
+        }
+    }
 }
 
 impl Script {
@@ -193,6 +237,7 @@ pub fn check(script: &Script) {
 /// Runs a script over one front end and compares with the oracle: what was given, in which order,
 /// how it ended, and every byte that was sent.
 pub fn check_one(front_end: &dyn FrontEnd, script: &Script) {
+    let _told = Told(front_end, script);
     let mut terms = script.terms;
     if !front_end.holds_messages() {
         terms.limits.message = Limits::UNLIMITED.message;
@@ -297,6 +342,7 @@ pub fn assert_refused_with(
     script.compression = compression;
     for script in [script.clone(), script.byte_by_byte()] {
         for front_end in script.front_ends() {
+            let _told = Told(front_end.as_ref(), &script);
             let name = front_end.name();
             let outcome = front_end.run(&script);
             let good = Event::Message(Opcode::Binary, b"good".to_vec());
@@ -324,9 +370,10 @@ pub fn assert_given(role: Role, bytes: impl AsRef<[u8]>, events: &[Event], end: 
     let script = Script::new(role, bytes.as_ref());
     for script in [script.clone(), script.byte_by_byte()] {
         for front_end in all() {
+            let _told = Told(front_end.as_ref(), &script);
             let outcome = front_end.run(&script);
-            assert_eq!(outcome.events, events, "{}", front_end.name());
-            assert_eq!(outcome.end, end, "{}", front_end.name());
+            assert_eq!(outcome.events, events);
+            assert_eq!(outcome.end, end);
             check_one(front_end.as_ref(), &script);
         }
     }
