@@ -10,6 +10,7 @@ use framewire::frame::Rsv;
 use framewire::protocol::{Limits, MessageBuffer, PieceEvent, Role, Session};
 use framewire_fuzz::{Input, cut, key};
 use libfuzzer_sys::fuzz_target;
+use support::compression::Compression;
 use support::event::{End, Event};
 use support::front_end::{self, FrontEnd, Gives, Outcome, Script, WholeSession};
 use support::oracle::{self, Terms};
@@ -46,6 +47,8 @@ fuzz_target!(|bytes: &[u8]| {
         pieces: cut(bytes, lengths),
         pauses: flags & 0x20 != 0,
         read_buffer,
+        compression: Compression::None,
+        plain: None,
     };
     let at_once = Script {
         pieces: vec![bytes.to_vec()],

@@ -8,7 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use support::arbitrary::legal;
-use support::connection::{Connection, Kind};
+use support::compression::Compression;
+use support::connection::{Connection, Endpoint, Kind, endpoints};
 use support::event::Event;
 use support::frames::{BINARY, FIN, PING, to, wire};
 use support::oracle::{self, Terms};
@@ -57,16 +58,37 @@ impl Call {
     }
 }
 
+fn servers() -> impl Iterator<Item = Endpoint> {
+    endpoints().filter(|end| end.role == Role::Server)
+}
+
+/// The rule, by hand.
+#[test]
+fn a_ping_that_a_frame_was_read_of_is_finished_by_the_next_message() {
+    for kind in Kind::ALL {
+        let peer = ScriptedPeer::saying([b"\x89\x02a"]);
+        let mut socket = kind.with(&peer, Role::Client);
+        let interrupted = socket.read_frame(&mut [0; 2]).map(drop);
+        assert!(interrupted.unwrap_err().is_would_block());
+        peer.say(b"b\x82\x04data");
+        assert_eq!(socket.next_message().unwrap().payload(), b"data");
+        let [pong] = &oracle::frames(&peer.written())[..] else {
+            panic!("one Pong");
+        };
+        assert_eq!((pong.first, &pong.payload[..]), (0x8A, &b"ab"[..]));
+    }
+}
+
 #[test]
 fn a_ping_that_one_call_began_is_finished_by_any_other() {
     let ping = to(Role::Server, FIN | PING, b"abcdef").bytes();
-    let message = to(Role::Server, FIN | BINARY, b"data").bytes();
+    let message = [to(Role::Server, FIN | BINARY, b"data")];
     let calls = CALLS.map(|a| CALLS.map(|b| (a, b))).concat();
-    let rows = Kind::ALL.map(|kind| calls.iter().map(move |&(a, b)| (kind, a, b)));
-    for (kind, before, after) in rows.into_iter().flatten() {
+    let rows = servers().flat_map(|end| calls.iter().map(move |&(a, b)| (end, a, b)));
+    for (end, before, after) in rows {
         for cut in 1..ping.len() {
             let peer = ScriptedPeer::saying([&ping[..cut]]);
-            let mut socket = kind.with(&peer, Role::Server);
+            let mut socket = end.with(&peer);
             let interrupted = before.make(socket.as_mut());
             if before == Call::ReadHeader && cut >= 6 {
                 interrupted.unwrap();
@@ -74,9 +96,10 @@ fn a_ping_that_one_call_began_is_finished_by_any_other() {
                 assert!(interrupted.unwrap_err().is_would_block());
             }
             peer.say(&ping[cut..]);
-            peer.say(&message[..]);
+            let said = end.peer().say(&message);
+            peer.say(wire(&said));
 
-            let context = format!("{kind:?} {before:?} {after:?} {cut}");
+            let context = format!("{end:?} {before:?} {after:?} {cut}");
             let data = match after {
                 Call::ReadHeader => {
                     assert_eq!(socket.read_header().unwrap().payload_len(), 6, "{context}");
@@ -87,7 +110,12 @@ fn a_ping_that_one_call_began_is_finished_by_any_other() {
             if data == Call::ReadFrame {
                 assert_eq!(data.make(socket.as_mut()).unwrap(), b"abcdef", "{context}");
             }
-            assert_eq!(data.make(socket.as_mut()).unwrap(), b"data", "{context}");
+            // A raw frame is as it was sent.
+            let given = match data {
+                Call::ReadFrame => &said[0].payload,
+                _ => &message[0].payload,
+            };
+            assert_eq!(data.make(socket.as_mut()).unwrap(), *given, "{context}");
             socket.flush().unwrap();
             let sent = oracle::judge(Terms::plain(Role::Client), &peer.written());
             assert_eq!(sent.events, [Event::Pong(b"abcdef".to_vec())], "{context}");
@@ -97,8 +125,6 @@ fn a_ping_that_one_call_began_is_finished_by_any_other() {
 
 #[test]
 fn a_message_that_was_skipped_in_part_is_given_to_no_call() {
-    let frame = to(Role::Server, FIN | BINARY, b"abcdef").bytes();
-    let (head, tail) = frame.split_at(8); // the header and two bytes
     let begins: [fn(&mut dyn Connection); 2] = [
         |socket| {
             let read = socket.read_frame(&mut [0; 16]).map(drop);
@@ -106,12 +132,13 @@ fn a_message_that_was_skipped_in_part_is_given_to_no_call() {
         },
         |socket| assert!(socket.message_reader().is_ok()),
     ];
-    for (kind, begin) in Kind::ALL
-        .map(|kind| begins.map(|begin| (kind, begin)))
-        .concat()
-    {
+    for (end, begin) in servers().flat_map(|end| begins.map(|begin| (end, begin))) {
+        let mut speaker = end.peer();
+        let mut say = |payload| wire(&speaker.say(&[to(Role::Server, FIN | BINARY, payload)]));
+        let frame = say(&b"abcdef"[..]);
+        let (head, tail) = frame.split_at(8); // the header and two bytes
         let peer = ScriptedPeer::default();
-        let mut socket = kind.with(&peer, Role::Server);
+        let mut socket = end.with(&peer);
         assert!(socket.read_header().unwrap_err().is_would_block());
         peer.say(head);
         begin(socket.as_mut());
@@ -119,19 +146,23 @@ fn a_message_that_was_skipped_in_part_is_given_to_no_call() {
 
         assert!(socket.resume_message_reader().is_none());
         peer.say(tail);
-        peer.say(to(Role::Server, FIN | BINARY, b"next").bytes());
+        let next = say(b"next");
+        peer.say(&next);
+        peer.say(say(b"after it"));
         let mut buffer = [0; 16];
         let frame = socket.read_frame(&mut buffer).unwrap();
-        assert_eq!(frame.payload(), b"next");
+        assert_eq!(frame.payload(), oracle::frames(&next)[0].payload);
+        assert_eq!(socket.next_message().unwrap().payload(), b"after it");
     }
 }
 
 #[test]
 fn a_reader_that_skips_the_message_before_it_does_not_resume_that_one() {
-    for kind in Kind::ALL {
-        let first = to(Role::Server, BINARY, b"abc").bytes();
-        let peer = ScriptedPeer::saying([first]);
-        let mut socket = kind.with(&peer, Role::Server);
+    for end in servers() {
+        let mut speaker = end.peer();
+        let first = speaker.say(&[to(Role::Server, BINARY, b"abc")]);
+        let peer = ScriptedPeer::saying([wire(&first)]);
+        let mut socket = end.with(&peer);
         socket.message_reader().unwrap();
         assert!(socket.message_reader().unwrap_err().is_would_block());
         assert!(socket.resume_message_reader().is_none());
@@ -139,7 +170,7 @@ fn a_reader_that_skips_the_message_before_it_does_not_resume_that_one() {
             to(Role::Server, FIN, b"def"),
             to(Role::Server, FIN | BINARY, b"next"),
         ];
-        peer.say(wire(&rest));
+        peer.say(wire(&speaker.say(&rest)));
         assert_eq!(Call::MessageReader.make(socket.as_mut()).unwrap(), b"next");
     }
 }
@@ -183,36 +214,40 @@ proptest! {
         calls in vec(select(CALLS.to_vec()), 1..20),
         read_buffer in prop_oneof![1_usize..20, Just(4096)],
         kind in select(Kind::ALL.to_vec()),
+        compression in select(Compression::ALL.to_vec()),
         silences in any::<bool>(),
     ) {
-        let bytes = wire(&frames);
-        let all = oracle::judge(Terms::plain(Role::Server), &bytes).events;
+        let end = Endpoint { kind, role: Role::Server, compression };
+        let said = end.peer().say(&frames);
+        let bytes = wire(&said);
+        let all = oracle::judge(Terms::plain(Role::Server), &wire(&frames)).events;
         let pieces = cut(&bytes, cuts.iter().map(|at| at.index(bytes.len() + 1)));
         let config = Config { read_buffer, ..Config::default() };
+        let shown: Vec<_> = pieces.iter().map(|piece| piece.escape_ascii().to_string()).collect();
+        let context = format!("{end:?} by {read_buffer}, {calls:?}, pieces {shown:?}");
         // A task goes on after a pause by itself, and not after a silence: then it is cancelled.
         let silences = silences && kind.waits();
-        let mut said = if silences { pieces.clone().into_iter() } else { vec![].into_iter() };
+        let mut unsaid = if silences { pieces.clone().into_iter() } else { vec![].into_iter() };
         let peer = ScriptedPeer::saying(if silences { vec![] } else { pieces }).with_pauses();
-        let mut socket = kind.open(&peer, Role::Server, config).unwrap();
+        let mut socket = end.open(&peer, config).unwrap();
 
         let mut messages = all.iter().filter_map(|event| match event {
             Event::Message(_, payload) => Some(payload),
             _ => None,
         });
-        let mut in_order = frames.iter().map(|frame| &frame.payload);
+        let mut in_order = said.iter().map(|frame| &frame.payload);
         let mut finished = false;
         for call in calls.iter().cycle() {
             match any_call(*call, socket.as_mut()) {
                 Ok(Given::Message(message)) => {
-                    prop_assert!(messages.any(|sent| *sent == message), "{message:x?}");
+                    prop_assert!(messages.any(|sent| *sent == message), "{message:x?}: {context}");
                 }
                 Ok(Given::Frame(frame)) => {
-                    prop_assert!(in_order.any(|sent| *sent == frame), "{frame:x?}");
+                    prop_assert!(in_order.any(|sent| *sent == frame), "{frame:x?}: {context}");
                 }
                 Ok(Given::Beginning(bytes)) => {
-                    let payloads = || frames.iter().map(|frame| &frame.payload);
-                    let sent = payloads().any(|sent| sent.windows(bytes.len().max(1)).any(|part| part == bytes));
-                    prop_assert!(bytes.is_empty() || sent, "{bytes:x?}");
+                    let begins = messages.clone().any(|sent| sent.windows(bytes.len().max(1)).any(|part| part == bytes));
+                    prop_assert!(bytes.is_empty() || begins, "{bytes:x?}: {context}");
                 }
                 Ok(Given::Nothing) => {
                     // A header is only looked at: something else has to follow.
@@ -221,7 +256,7 @@ proptest! {
                     }
                 }
                 Err(error) if error.is_would_block() => {
-                    if let Some(piece) = said.next() {
+                    if let Some(piece) = unsaid.next() {
                         peer.say(piece);
                         continue;
                     }
@@ -240,7 +275,7 @@ proptest! {
                             break;
                         }
                     }
-                    other => prop_assert!(false, "{other:?}"),
+                    other => prop_assert!(false, "{other:?}: {context}"),
                 },
             }
         }
@@ -256,9 +291,9 @@ proptest! {
         });
         let answered: Vec<_> = answered.collect();
         let pings: Vec<_> = pongs.collect();
-        prop_assert!(pings.starts_with(&answered), "{answered:x?} of {pings:x?}");
+        prop_assert!(pings.starts_with(&answered), "{answered:x?} of {pings:x?}: {context}");
         if finished {
-            prop_assert_eq!(answered, pings);
+            prop_assert_eq!(answered, pings, "{}", context);
         }
     }
 }

@@ -6,7 +6,7 @@ use framewire::blocking::CloseReply;
 use framewire::frame::ControlPayload;
 use framewire::protocol::Role;
 use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Fault, Opcode, Side};
-use support::connection::{Connection, Kind, ends};
+use support::connection::{Connection, Endpoint, endpoints};
 use support::frames::{CLOSE, FIN, PING, close_payload, to};
 use support::loopback::PATIENCE;
 use support::oracle;
@@ -28,9 +28,9 @@ fn close(code: u16, reason: &str) -> Close {
     }
 }
 
-fn socket(kind: Kind, role: Role) -> (ScriptedPeer, Box<dyn Connection>) {
+fn socket(end: Endpoint) -> (ScriptedPeer, Box<dyn Connection>) {
     let peer = ScriptedPeer::default();
-    let socket = kind.with(&peer, role);
+    let socket = end.with(&peer);
     (peer, socket)
 }
 
@@ -62,10 +62,10 @@ fn hear_close(
 
 #[test]
 fn by_the_peer() {
-    for (kind, role) in ends() {
+    for end in endpoints() {
         for (payload, code, reason) in closes() {
-            let (peer, mut socket) = socket(kind, role);
-            let closed = hear_close(&peer, socket.as_mut(), role, &payload);
+            let (peer, mut socket) = socket(end);
+            let closed = hear_close(&peer, socket.as_mut(), end.role, &payload);
             let expected = Closed {
                 local: Some(close(code, "")),
                 peer: Some(close(code, reason)),
@@ -90,14 +90,14 @@ fn by_the_peer() {
 
 #[test]
 fn by_this_end_and_answered_by_the_peer() {
-    for (kind, role) in ends() {
+    for end in endpoints() {
         for (payload, code, reason) in closes() {
-            let (peer, mut socket) = socket(kind, role);
+            let (peer, mut socket) = socket(end);
             socket.close(CloseCode::GOING_AWAY, "bye").unwrap();
             // Until the peer answers it is our own frame that tells.
             let error = socket.write_message(Opcode::Text, b"").unwrap_err();
             assert_eq!(error.to_string(), "closed by this end with 1001: bye");
-            let closed = hear_close(&peer, socket.as_mut(), role, &payload);
+            let closed = hear_close(&peer, socket.as_mut(), end.role, &payload);
             let expected = Closed {
                 local: Some(close(1001, "bye")),
                 peer: Some(close(code, reason)),
@@ -115,11 +115,11 @@ fn by_this_end_and_answered_by_the_peer() {
 
 #[test]
 fn by_both_with_different_codes_in_words() {
-    for (kind, role) in ends() {
-        let (peer, mut socket) = socket(kind, role);
+    for end in endpoints() {
+        let (peer, mut socket) = socket(end);
         socket.close(CloseCode::new(4000), "lunch").unwrap();
         let payload = close_payload(4001, "tea");
-        let closed = hear_close(&peer, socket.as_mut(), role, &payload);
+        let closed = hear_close(&peer, socket.as_mut(), end.role, &payload);
         assert_eq!(
             closed.to_string(),
             "closed by this end with 4000: lunch; the peer with 4001: tea"
@@ -129,9 +129,9 @@ fn by_both_with_different_codes_in_words() {
 
 #[test]
 fn by_this_end_with_a_raw_frame() {
-    for (kind, role) in ends() {
+    for end in endpoints() {
         for (payload, code, reason) in closes() {
-            let (_, mut socket) = socket(kind, role);
+            let (_, mut socket) = socket(end);
             let rsv = framewire::frame::Rsv::NONE;
             socket
                 .write_frame(true, rsv, Opcode::Close, &payload)
@@ -147,18 +147,18 @@ fn by_this_end_with_a_raw_frame() {
 #[test]
 fn a_handler_sees_the_close_frame_and_decides_what_answers_it() {
     let other = ControlPayload::close(CloseCode::POLICY_VIOLATION, "no").unwrap();
-    for (kind, role) in ends() {
+    for end in endpoints() {
         for (reply, sent) in [
             (CloseReply::Echo, Some(&b"\x0B\xB8"[..])),
             (CloseReply::Replace(other), Some(b"\x03\xF0no")),
             (CloseReply::Nothing, None),
         ] {
-            let (peer, mut socket) = socket(kind, role);
+            let (peer, mut socket) = socket(end);
             socket.on_close(Box::new(move |code, reason| {
                 assert_eq!((code.map(CloseCode::get), reason), (Some(3000), "né"));
                 reply
             }));
-            let closed = hear_close(&peer, socket.as_mut(), role, &close_payload(3000, "né"));
+            let closed = hear_close(&peer, socket.as_mut(), end.role, &close_payload(3000, "né"));
             assert_eq!(closed.by, Side::Peer);
             let frames = oracle::frames(&peer.written());
             let payloads: Vec<_> = frames.iter().map(|frame| &frame.payload[..]).collect();
@@ -169,10 +169,10 @@ fn a_handler_sees_the_close_frame_and_decides_what_answers_it() {
 
 #[test]
 fn a_close_that_the_application_answers_itself_is_the_peers_still() {
-    for (kind, role) in ends() {
-        let (peer, mut socket) = socket(kind, role);
+    for end in endpoints() {
+        let (peer, mut socket) = socket(end);
         socket.on_close(Box::new(|_, _| CloseReply::Nothing));
-        hear_close(&peer, socket.as_mut(), role, &close_payload(3000, "né"));
+        hear_close(&peer, socket.as_mut(), end.role, &close_payload(3000, "né"));
         socket.close(CloseCode::NORMAL, "ok").unwrap();
         let [close] = &oracle::frames(&peer.written())[..] else {
             panic!("one frame");
@@ -193,9 +193,9 @@ fn a_close_that_the_application_answers_itself_is_the_peers_still() {
 
 #[test]
 fn a_stream_that_ended_without_a_close_frame_takes_nothing_more() {
-    for (kind, role) in ends() {
+    for end in endpoints() {
         let peer = ScriptedPeer::default().ending(Ending::Eof);
-        let mut socket = kind.with(&peer, role);
+        let mut socket = end.with(&peer);
         assert!(is_lost(&socket.next_message().map(drop)));
         assert_takes_nothing(&peer, socket.as_mut());
     }
@@ -209,14 +209,14 @@ fn a_stream_that_failed_to_be_read_takes_nothing_more() {
         io::ErrorKind::ConnectionReset,
         io::ErrorKind::ConnectionAborted,
     ] {
-        for (kind, role) in ends() {
+        for end in endpoints() {
             let peer = ScriptedPeer::default().ending(Ending::Failure(failure));
-            let mut socket = kind.with(&peer, role);
+            let mut socket = end.with(&peer);
             let error = socket.next_message().unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Io(error) if error.kind() == failure));
             assert_takes_nothing(&peer, socket.as_mut());
             // Whatever the stream would say afterwards.
-            peer.say(to(role, FIN | PING, b"x").bytes());
+            peer.say(to(end.role, FIN | PING, b"x").bytes());
             assert!(is_lost(&socket.next_message().map(drop)));
             assert!(is_lost(&socket.message_reader().map(drop)));
             assert_eq!(peer.written(), b"");
@@ -227,9 +227,9 @@ fn a_stream_that_failed_to_be_read_takes_nothing_more() {
 #[test]
 fn a_lost_connection_has_nobody_to_shut_it_down_with() {
     for ending in [Ending::Eof, Ending::Failure(io::ErrorKind::ConnectionReset)] {
-        for (kind, role) in ends() {
+        for end in endpoints() {
             let peer = ScriptedPeer::default().ending(ending);
-            let mut socket = kind.with(&peer, role);
+            let mut socket = end.with(&peer);
             socket.next_message().map(drop).unwrap_err();
             let shutdown = socket.shutdown(PATIENCE).unwrap();
             assert_eq!(

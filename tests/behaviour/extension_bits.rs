@@ -4,29 +4,36 @@
 use std::io::{Read, Write};
 
 use framewire::frame::Rsv;
-use framewire::protocol::Role;
 use framewire::{Config, Opcode};
-use support::connection::{Connection, Kind, ends};
-use support::frames::{CONTINUATION, FIN, RSV1, RSV3, TEXT, to, wire};
+use support::compression::Compression;
+use support::connection::{Connection, Endpoint, endpoints};
+use support::frames::{CONTINUATION, FIN, TEXT, to, wire};
 use support::oracle;
 use support::peer::ScriptedPeer;
 
 /// Not UTF-8: what an extension makes of text need not be.
 const PAYLOAD: &[u8] = b"\xFF\xFE\xFD";
 
-fn socket(kind: Kind, role: Role, bytes: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
+/// Those that are there for others: compression has the first.
+fn bits(end: Endpoint) -> Rsv {
+    match end.compression {
+        Compression::None => Rsv::RSV1 | Rsv::RSV3,
+        _ => Rsv::RSV2 | Rsv::RSV3,
+    }
+}
+
+fn socket(end: Endpoint, bytes: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
     let config = Config {
-        rsv: Rsv::RSV1 | Rsv::RSV3,
+        rsv: bits(end),
         ..Config::default()
     };
     let peer = ScriptedPeer::saying([bytes]);
-    let socket = kind.open(&peer, role, config).unwrap();
+    let socket = end.open(&peer, config).unwrap();
     (peer, socket)
 }
 
 #[test]
 fn every_sending_call_puts_them_on_the_first_frame_alone() {
-    let bits = Rsv::RSV1 | Rsv::RSV3;
     let calls: [fn(&mut dyn Connection, Rsv); 5] = [
         |socket, rsv| {
             let sent = socket.write_message_ext(Opcode::Text, rsv, PAYLOAD);
@@ -55,13 +62,13 @@ fn every_sending_call_puts_them_on_the_first_frame_alone() {
             last.unwrap();
         },
     ];
-    for (kind, role) in ends() {
+    for end in endpoints() {
         for call in calls {
-            let (peer, mut socket) = socket(kind, role, b"");
-            call(socket.as_mut(), bits);
+            let (peer, mut socket) = socket(end, b"");
+            call(socket.as_mut(), bits(end));
             let frames = oracle::frames(&peer.written());
             let (first, others) = frames.split_first().unwrap();
-            assert_eq!(first.rsv, RSV1 | RSV3);
+            assert_eq!(Rsv::from_first_byte(first.rsv), bits(end));
             assert!(others.iter().all(|frame| frame.rsv == 0));
             let payloads: Vec<_> = frames.iter().map(|frame| &frame.payload[..]).collect();
             assert_eq!(payloads.concat(), PAYLOAD);
@@ -71,9 +78,9 @@ fn every_sending_call_puts_them_on_the_first_frame_alone() {
 
 #[test]
 fn they_are_refused_on_continuations_control_frames_and_where_they_were_not_allowed() {
-    for (kind, role) in ends() {
-        let (peer, mut socket) = socket(kind, role, b"");
-        let begun = socket.write_frame(false, Rsv::RSV1, Opcode::Text, b"");
+    for end in endpoints() {
+        let (peer, mut socket) = socket(end, b"");
+        let begun = socket.write_frame(false, bits(end), Opcode::Text, b"");
         begun.unwrap();
         peer.forget_written();
         for (rsv, opcode) in [
@@ -90,33 +97,34 @@ fn they_are_refused_on_continuations_control_frames_and_where_they_were_not_allo
 
 #[test]
 fn every_reading_call_gives_them_back() {
-    let expected = Rsv::RSV1 | Rsv::RSV3;
-    for (kind, role) in ends() {
-        let whole = to(role, FIN | RSV1 | RSV3 | TEXT, PAYLOAD).bytes();
+    for end in endpoints() {
+        let expected = bits(end);
+        let first = expected.bits() | TEXT;
+        let whole = to(end.role, FIN | first, PAYLOAD).bytes();
         let fragments = wire(&[
-            to(role, RSV1 | RSV3 | TEXT, PAYLOAD),
-            to(role, FIN | CONTINUATION, b""),
+            to(end.role, first, PAYLOAD),
+            to(end.role, FIN | CONTINUATION, b""),
         ]);
         for bytes in [whole, fragments] {
-            let (_, mut next) = socket(kind, role, &bytes);
+            let (_, mut next) = socket(end, &bytes);
             let message = next.next_message().unwrap();
             assert_eq!((message.rsv(), message.payload()), (expected, PAYLOAD));
             assert_eq!(message.text(), None);
 
             let mut buffer = vec![];
-            let (_, mut appended) = socket(kind, role, &bytes);
+            let (_, mut appended) = socket(end, &bytes);
             let read = appended.read_message_ext(&mut buffer);
             assert_eq!(read.unwrap(), (Opcode::Text, expected));
             assert_eq!(buffer, PAYLOAD);
 
-            let (_, mut streamed) = socket(kind, role, &bytes);
+            let (_, mut streamed) = socket(end, &bytes);
             let mut reader = streamed.message_reader().unwrap();
             assert_eq!(reader.rsv(), expected);
             let mut bytes_read = vec![];
             reader.read_to_end(&mut bytes_read).unwrap();
             assert_eq!(bytes_read, PAYLOAD);
 
-            let (_, mut raw) = socket(kind, role, &bytes);
+            let (_, mut raw) = socket(end, &bytes);
             assert_eq!(raw.read_header().unwrap().rsv(), expected);
         }
     }

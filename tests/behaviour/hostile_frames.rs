@@ -4,18 +4,37 @@
 use framewire::Opcode;
 use framewire::frame::{CloseCode, Rsv, Violation};
 use framewire::protocol::{Limits, Role};
+use support::compression::Compression;
+use support::connection::Kind;
 use support::event::End;
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, KEY, Length, PING, PONG, RSV1, RSV2, RSV3, TEXT,
     close_payload, to, wire,
 };
 use support::front_end::{self, FrontEnd};
+use support::peer::ScriptedPeer;
 
 const BOTH: [Role; 2] = [Role::Server, Role::Client];
 
-/// No limit is in the way.
+/// No limit is in the way, and compression changes nothing.
 fn refused(role: Role, bad: &[Frame], violation: Violation, code: u16) {
-    front_end::assert_refused(role, Limits::UNLIMITED, wire(bad), violation, code);
+    for compression in [Compression::None, Compression::Takeover] {
+        let limits = Limits::UNLIMITED;
+        front_end::assert_refused_with(compression, role, limits, wire(bad), violation, code);
+    }
+}
+
+/// What all of these say, by hand: the Close frame with its code, and nothing of the frame.
+#[test]
+fn hostile_frame_that_says_hello_without_a_mask() {
+    for kind in Kind::ALL {
+        let peer = ScriptedPeer::saying([b"\x81\x05Hello"]);
+        let mut socket = kind.with(&peer, Role::Server);
+        let error = socket.next_message().unwrap_err();
+        assert_eq!(error.to_string(), "unmasked frame from a client");
+        let written = peer.written();
+        assert_eq!((written[0], &written[2..4]), (0x88, &b"\x03\xEA"[..]));
+    }
 }
 
 #[test]
@@ -43,7 +62,13 @@ fn hostile_reserved_bit_that_was_not_negotiated() {
             for opcode in [TEXT, BINARY, CLOSE, PING, PONG] {
                 let frame = to(role, FIN | bits | opcode, b"\x03\xE8");
                 let violation = Violation::ReservedBits(Rsv::from_first_byte(bits));
-                refused(role, &[frame], violation, 1002);
+                // That a message is compressed says the first of them, if that was agreed on.
+                if bits == RSV1 && matches!(opcode, TEXT | BINARY) {
+                    let limits = Limits::UNLIMITED;
+                    front_end::assert_refused(role, limits, frame.bytes(), violation, 1002);
+                } else {
+                    refused(role, &[frame], violation, 1002);
+                }
             }
         }
     }

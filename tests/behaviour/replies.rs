@@ -2,10 +2,12 @@
 
 use std::io::Read;
 
+use framewire::Opcode;
 use framewire::protocol::Role;
-use framewire::{Config, Opcode};
-use support::connection::{Connection, ends};
-use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, close_payload, frame};
+use support::connection::{Connection, Endpoint, endpoints};
+use support::frames::{
+    self, BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, close_payload, frame, wire,
+};
 use support::oracle::frames_in;
 use support::peer;
 use support::peer::{ScriptedPeer, Taking};
@@ -29,12 +31,17 @@ const READS: &[(&str, Read1)] = &[
     ("read_header", |connection| {
         // The Ping is a frame as any other here.
         connection.read_frame(&mut [0; 125]).unwrap();
-        assert_eq!(connection.read_header().unwrap().payload_len(), 4);
+        let header = connection.read_header().unwrap();
+        assert_eq!(header.opcode(), Opcode::Binary);
     }),
 ];
 
 fn ping(to: Role) -> Vec<u8> {
     frame(peer(to), FIN | PING, b"?")
+}
+
+fn work(to: Endpoint) -> Vec<u8> {
+    to.said(&[frames::to(to.role, FIN | BINARY, b"work")])
 }
 
 fn pong() -> (u8, Vec<u8>) {
@@ -44,10 +51,10 @@ fn pong() -> (u8, Vec<u8>) {
 #[test]
 fn a_pong_leaves_before_the_message_after_the_ping_is_handed_over() {
     for (name, read) in READS {
-        for (kind, role) in ends() {
-            let work = frame(peer(role), FIN | BINARY, b"work");
-            let stream = ScriptedPeer::saying([[ping(role), work].concat()]);
-            read(kind.with(&stream, role).as_mut());
+        for end in endpoints() {
+            let work = work(end);
+            let stream = ScriptedPeer::saying([[ping(end.role), work].concat()]);
+            read(end.with(&stream).as_mut());
             assert_eq!(frames_in(&stream.written()), [pong()], "{name}");
             assert_eq!(stream.calls().writes, 1, "{name}");
         }
@@ -56,9 +63,9 @@ fn a_pong_leaves_before_the_message_after_the_ping_is_handed_over() {
 
 #[test]
 fn a_pong_leaves_before_a_ping_is_handed_over_as_a_frame() {
-    for (kind, role) in ends() {
-        let stream = ScriptedPeer::saying([ping(role)]);
-        let mut connection = kind.with(&stream, role);
+    for end in endpoints() {
+        let stream = ScriptedPeer::saying([ping(end.role)]);
+        let mut connection = end.with(&stream);
         connection.read_frame(&mut [0; 125]).unwrap();
         assert_eq!(frames_in(&stream.written()), [pong()]);
     }
@@ -66,14 +73,14 @@ fn a_pong_leaves_before_a_ping_is_handed_over_as_a_frame() {
 
 #[test]
 fn a_pong_leaves_before_the_next_piece_of_a_streamed_message_is_handed_over() {
-    for (kind, role) in ends() {
+    for end in endpoints() {
         let frames = [
-            frame(peer(role), BINARY, b"piece"),
-            ping(role),
-            frame(peer(role), FIN | CONTINUATION, b"piece"),
+            frames::to(end.role, BINARY, b"piece"),
+            frames::to(end.role, FIN | PING, b"?"),
+            frames::to(end.role, FIN | CONTINUATION, b"piece"),
         ];
-        let stream = ScriptedPeer::saying([frames.concat()]);
-        let mut connection = kind.with(&stream, role);
+        let stream = ScriptedPeer::saying([end.said(&frames)]);
+        let mut connection = end.with(&stream);
         let mut reader = connection.message_reader().unwrap();
         reader.read_exact(&mut [0; 5]).unwrap();
         assert!(stream.written().is_empty());
@@ -84,10 +91,10 @@ fn a_pong_leaves_before_the_next_piece_of_a_streamed_message_is_handed_over() {
 
 #[test]
 fn pings_that_come_together_are_answered_with_one_write() {
-    for (kind, role) in ends() {
-        let work = frame(peer(role), FIN | BINARY, b"work");
-        let stream = ScriptedPeer::saying([[ping(role).repeat(20), work].concat()]);
-        kind.with(&stream, role).next_message().unwrap();
+    for end in endpoints() {
+        let work = work(end);
+        let stream = ScriptedPeer::saying([[ping(end.role).repeat(20), work].concat()]);
+        end.with(&stream).next_message().unwrap();
         assert_eq!(frames_in(&stream.written()), vec![pong(); 20]);
         assert_eq!(stream.calls().writes, 1);
     }
@@ -95,10 +102,10 @@ fn pings_that_come_together_are_answered_with_one_write() {
 
 #[test]
 fn a_message_without_a_ping_writes_nothing() {
-    for (kind, role) in ends() {
-        let work = frame(peer(role), FIN | BINARY, b"work");
-        let stream = ScriptedPeer::saying([work.repeat(3)]);
-        let mut connection = kind.with(&stream, role);
+    for end in endpoints() {
+        let stream =
+            ScriptedPeer::saying([end.said(&vec![frames::to(end.role, FIN | BINARY, b"work"); 3])]);
+        let mut connection = end.with(&stream);
         connection.feed_message(Opcode::Binary, b"fed").unwrap();
         connection.next_message().unwrap();
         // The read sent what was fed; what is fed between messages that are there waits.
@@ -111,11 +118,12 @@ fn a_message_without_a_ping_writes_nothing() {
 
 #[test]
 fn a_message_is_handed_over_although_the_stream_takes_no_pong() {
-    for (kind, role) in ends() {
-        let work = frame(peer(role), FIN | BINARY, b"work");
-        let pieces = [[ping(role), work.clone()].concat(), work];
+    for end in endpoints() {
+        let mut peer = end.peer();
+        let mut work = || wire(&peer.say(&[frames::to(end.role, FIN | BINARY, b"work")]));
+        let pieces = [[ping(end.role), work()].concat(), work()];
         let stream = ScriptedPeer::saying(pieces).taking(Taking::Nothing);
-        let mut connection = kind.open(&stream, role, Config::default()).unwrap();
+        let mut connection = end.with(&stream);
         assert_eq!(connection.next_message().unwrap().payload(), b"work");
         stream.set_taking(Taking::All);
         assert_eq!(connection.next_message().unwrap().payload(), b"work");
@@ -125,10 +133,10 @@ fn a_message_is_handed_over_although_the_stream_takes_no_pong() {
 
 #[test]
 fn the_answer_to_a_close_frame_leaves_before_the_end_is_told() {
-    for (kind, role) in ends() {
-        let close = frame(peer(role), FIN | CLOSE, &close_payload(1001, "bye"));
+    for end in endpoints() {
+        let close = frame(peer(end.role), FIN | CLOSE, &close_payload(1001, "bye"));
         let stream = ScriptedPeer::saying([close]);
-        let mut connection = kind.with(&stream, role);
+        let mut connection = end.with(&stream);
         assert!(connection.next_message().unwrap_err().closed().is_some());
         let echo = (FIN | CLOSE, close_payload(1001, ""));
         assert_eq!(frames_in(&stream.written()), [echo]);

@@ -12,7 +12,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use support::arbitrary::{Message, message, ping_or_pong, role};
-use support::connection::{Connection, Kind, ends};
+use support::compression::{Compression, heard};
+use support::connection::{Connection, Endpoint, Kind, endpoints};
 use support::event::{End, Event};
 use support::frames::PING;
 use support::front_end::{self, Script};
@@ -57,6 +58,10 @@ impl Read for Steps {
 
 fn kind() -> impl Strategy<Value = Kind> {
     select(Kind::ALL.to_vec())
+}
+
+fn compression() -> impl Strategy<Value = Compression> {
+    select(Compression::ALL.to_vec())
 }
 
 /// A kind of connection, and a stream's manners that need no second try of its calls.
@@ -174,9 +179,16 @@ fn send(
 }
 
 /// Legal to the oracle, masked as the role must, and given back by every front end.
-fn check_sent(sender: Role, sent: &[u8], expected: &[Event], cuts: &[Index]) -> Vec<Parsed> {
-    let verdict = oracle::judge(Terms::plain(peer_of(sender)), sent);
-    assert_eq!(verdict.events, expected);
+fn check_sent(
+    (sender, compression): (Role, Compression),
+    sent: &[u8],
+    expected: &[Event],
+    cuts: &[Index],
+) -> Vec<Parsed> {
+    let plain = heard(compression, sent);
+    let verdict = oracle::judge(Terms::plain(peer_of(sender)), &plain);
+    let literal = sent.escape_ascii();
+    assert_eq!(verdict.events, expected, "{sender:?} sent b\"{literal}\"");
     assert_eq!(verdict.end, End::Open);
     let frames = oracle::frames(sent);
     assert!(
@@ -189,9 +201,51 @@ fn check_sent(sender: Role, sent: &[u8], expected: &[Event], cuts: &[Index]) -> 
         assert!(sender == Role::Server || pair[0].key != pair[1].key || pair[1].key != pair[2].key);
     }
     let mut script = Script::new(peer_of(sender), sent);
+    script.compression = compression;
+    script.plain = Some(plain);
     script.pieces = cut(sent, cuts.iter().map(|at| at.index(sent.len() + 1)));
     front_end::check(&script);
     frames
+}
+
+/// All of them, as plainly as they go.
+fn methods() -> [Method; 6] {
+    [
+        Method::Write,
+        Method::Feed,
+        Method::Stream {
+            chunk: 4095,
+            step: usize::MAX,
+        },
+        Method::Push {
+            pieces: vec![usize::MAX],
+            flush: false,
+        },
+        Method::Prepared,
+        Method::Frames { cuts: vec![] },
+    ]
+}
+
+/// The rule, by hand: the message of RFC 6455 5.7 and of RFC 7692 7.2.3.1 by every method.
+#[test]
+fn hello_by_every_method_is_what_the_rfcs_say() {
+    for end in endpoints().filter(|end| end.role == Role::Server) {
+        for method in methods() {
+            let peer = ScriptedPeer::default();
+            let mut socket = end.with(&peer);
+            let hello = (true, b"Hello".to_vec());
+            send(socket.as_mut(), &hello, &method, 4096);
+            socket.flush().unwrap();
+            // A frame that is sent as such is not compressed.
+            let is_raw = matches!(method, Method::Frames { .. });
+            let expected = match end.compression {
+                Compression::None => &b"\x81\x05Hello"[..],
+                _ if is_raw => b"\x81\x05Hello",
+                _ => b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00",
+            };
+            assert_eq!(peer.written(), expected, "{method:?}");
+        }
+    }
 }
 
 proptest! {
@@ -199,7 +253,7 @@ proptest! {
 
     #[test]
     fn every_method_of_a_websocket_in_any_order(
-        role in role(),
+        (role, compression) in (role(), compression()),
         (kind, manner) in kind_and_manner(),
         messages in vec((message(), method()), 1..6),
         chunk_size in prop_oneof![1_usize..40, Just(4096)],
@@ -211,14 +265,15 @@ proptest! {
             .behaving(manner)
             .taking(at_most.map_or(Taking::All, Taking::AtMost));
         let config = Config { chunk_size, write_buffer, ..Config::default() };
-        let mut socket = kind.open(&peer, role, config).unwrap();
+        let end = Endpoint { kind, role, compression };
+        let mut socket = end.open(&peer, config).unwrap();
         let mut events = vec![];
         for (message, method) in &messages {
             events.extend(send(socket.as_mut(), message, method, chunk_size));
         }
         socket.flush().unwrap();
         prop_assert!(!socket.has_pending_output());
-        check_sent(role, &peer.written(), &events, &cuts);
+        check_sent((role, compression), &peer.written(), &events, &cuts);
     }
 
     #[test]
@@ -235,7 +290,7 @@ proptest! {
         let mut reader = Steps(Cursor::new(bytes.clone()), step);
         socket.stream_message(opcode(text), chunk_size, &mut reader).unwrap();
         let event = Event::Message(opcode(text), bytes.clone());
-        let frames = check_sent(role, &peer.written(), &[event], &[]);
+        let frames = check_sent((role, Compression::None), &peer.written(), &[event], &[]);
         let (last, others) = frames.split_last().unwrap();
         prop_assert!(last.fin && (last.declared > 0 || bytes.is_empty()));
         prop_assert!(others.iter().all(|frame| frame.declared == chunk_size as u64));
@@ -243,7 +298,7 @@ proptest! {
 
     #[test]
     fn sessions_talk_with_fragments_and_control_frames_in_between(
-        role in role(),
+        (role, compression) in (role(), compression()),
         messages in vec((message(), vec((any::<Index>(), option::of(ping_or_pong())), 0..5)), 1..6),
         cuts in vec(any::<Index>(), 0..6),
     ) {
@@ -251,6 +306,9 @@ proptest! {
             Role::Server => Session::server(Limits::default()),
             Role::Client => Session::client(Limits::default(), os_key),
         };
+        if let Some(agreed) = compression.negotiated() {
+            session.set_deflate(&agreed);
+        }
         let (mut sent, mut events) = (vec![], vec![]);
         for (message, cuts) in &messages {
             if cuts.is_empty() {
@@ -267,39 +325,43 @@ proptest! {
             }
             events.push(Event::Message(opcode(message.0), message.1.clone()));
         }
-        check_sent(role, &sent, &events, &cuts);
+        check_sent((role, compression), &sent, &events, &cuts);
     }
 }
 
 #[test]
 fn a_message_of_every_way_to_write_its_length_by_every_method() {
-    let methods = [
-        Method::Write,
-        Method::Feed,
-        Method::Stream {
-            chunk: 4095,
-            step: usize::MAX,
-        },
-        Method::Push {
-            pieces: vec![usize::MAX],
-            flush: false,
-        },
-        Method::Prepared,
-        Method::Frames { cuts: vec![] },
-    ];
-    for (kind, role) in ends() {
-        for len in [0, 1, 125, 126, 127, 4096, 4097, 65535, 65536, 300_000] {
-            let payload: Vec<_> = (0..len).map(|i: u32| (i % 251) as u8).collect();
+    let methods = methods();
+    for end in endpoints() {
+        // Compressed they have another length on the wire.
+        let lengths: &[u32] = match end.compression {
+            Compression::None => &[0, 1, 125, 126, 127, 4096, 4097, 65535, 65536, 300_000],
+            _ => &[0, 1, 126, 4097, 65536],
+        };
+        for &len in lengths {
+            let payload: Vec<_> = (0..len).map(|i| (i % 251) as u8).collect();
             let peer = ScriptedPeer::default();
-            let mut socket = kind.with(&peer, role);
+            let mut socket = end.with(&peer);
             let mut events = vec![];
             for method in &methods {
                 let message = (false, payload.clone());
                 events.extend(send(socket.as_mut(), &message, method, 4096));
             }
             socket.flush().unwrap();
-            let verdict = oracle::judge(Terms::plain(peer_of(role)), &peer.written());
+            let written = peer.written();
+            let terms = Terms::plain(peer_of(end.role));
+            let verdict = oracle::judge(terms, &end.heard(&written));
             assert_eq!((verdict.events, verdict.end), (events, End::Open), "{len}");
+            // All but what is sent frame by frame is compressed.
+            let compressed = oracle::frames(&written)
+                .iter()
+                .filter(|frame| frame.rsv != 0)
+                .count();
+            let expected = match end.compression {
+                Compression::None => 0,
+                _ => methods.len() - 1,
+            };
+            assert_eq!(compressed, expected, "{len}");
         }
     }
 }

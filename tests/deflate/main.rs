@@ -1,7 +1,7 @@
 //! permessage-deflate: engines, contexts, pools, hostile input, faults.
 
-mod blocking;
 mod check;
+mod connections;
 mod contexts;
 mod distances;
 mod engine_kinds;

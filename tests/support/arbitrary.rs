@@ -5,12 +5,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use crate::compression::Compression;
 use crate::frames::{
     self, BINARY, CLOSE, CONTINUATION, FIN, Frame, Length, PING, PONG, RSV1, RSV2, RSV3, TEXT,
     close_payload,
 };
 use crate::front_end::Script;
-use crate::oracle::Terms;
 use crate::peer::cut;
 
 /// A message: whether it is text, and its bytes.
@@ -206,26 +206,87 @@ pub fn limits() -> impl Strategy<Value = Limits> {
 /// A script of any bytes, cut anywhere.
 pub fn script() -> impl Strategy<Value = Script> {
     let bytes = role().prop_flat_map(|role| (Just(role), bytes(role)));
+    let rsv = prop_oneof![4 => Just(0), 1 => Just(RSV1), 1 => Just(RSV1 | RSV3)];
+    (bytes, limits(), rsv, arriving()).prop_map(|((role, bytes), limits, rsv, arriving)| {
+        let mut script = Script::new(role, bytes).limited(limits);
+        script.terms.rsv = rsv;
+        arriving.apply(script)
+    })
+}
+
+/// A script of frames, legal ones or nearly, from a peer that compresses, cut anywhere. What is done
+/// to them leaves their payloads whole, so that it is the same with compression and without.
+pub fn compressed_script() -> impl Strategy<Value = Script> {
+    let frames = role().prop_flat_map(|role| {
+        let twisted = (legal(role), vec(twist(), 1..3)).prop_map(|(mut frames, twists)| {
+            for twist in twists {
+                if !matches!(twist, Twist::SetLength(..)) {
+                    twist.apply(&mut frames);
+                }
+            }
+            (frames, Limits::UNLIMITED)
+        });
+        // What is too long and no text either is refused for what comes first.
+        let limited = (legal(role), limits()).prop_map(|(frames, limits)| {
+            let frame = Limits::UNLIMITED.frame;
+            (frames, Limits { frame, ..limits })
+        });
+        (Just(role), prop_oneof![twisted, limited])
+    });
+    let compression = proptest::sample::select(Compression::ALL[1..].to_vec());
+    let most = prop_oneof![2 => Just(usize::MAX), 1 => 0_usize..8];
+    (frames, most, compression, arriving()).prop_map(
+        |((role, (mut frames, limits)), most, compression, arriving)| {
+            frames.truncate(most);
+            for frame in &mut frames {
+                // On these the bits say that a message is compressed.
+                if matches!(frame.first & 0x0F, TEXT | BINARY) {
+                    frame.first &= !(RSV1 | RSV2 | RSV3);
+                }
+            }
+            arriving.apply(Script::said(compression, role, &frames).limited(limits))
+        },
+    )
+}
+
+/// How the bytes of a script arrive.
+#[derive(Debug)]
+struct Arriving {
+    cuts: Option<Vec<Index>>,
+    pauses: bool,
+    read_buffer: usize,
+}
+
+fn arriving() -> impl Strategy<Value = Arriving> {
     let cuts = prop_oneof![
         3 => vec(any::<Index>(), 0..6).prop_map(Some),
         1 => Just(None), // between any two bytes
     ];
-    let rsv = prop_oneof![4 => Just(0), 1 => Just(RSV1), 1 => Just(RSV1 | RSV3)];
     let read_buffer = prop_oneof![Just(16 << 10), 1_usize..40];
-    (bytes, cuts, limits(), rsv, any::<bool>(), read_buffer).prop_map(
-        |((role, bytes), cuts, limits, rsv, pauses, read_buffer)| Script {
-            terms: Terms { role, limits, rsv },
-            pieces: match cuts {
-                Some(places) => {
-                    let places = places.iter().map(|at| at.index(bytes.len() + 1));
-                    cut(&bytes, places)
-                }
-                None => cut(&bytes, 0..bytes.len()),
-            },
-            pauses,
-            read_buffer,
-        },
-    )
+    (cuts, any::<bool>(), read_buffer).prop_map(|(cuts, pauses, read_buffer)| Arriving {
+        cuts,
+        pauses,
+        read_buffer,
+    })
+}
+
+impl Arriving {
+    fn apply(self, script: Script) -> Script {
+        let bytes = script.bytes();
+        let pieces = match self.cuts {
+            Some(places) => {
+                let places = places.iter().map(|at| at.index(bytes.len() + 1));
+                cut(&bytes, places)
+            }
+            None => cut(&bytes, 0..bytes.len()),
+        };
+        Script {
+            pieces,
+            pauses: self.pauses,
+            read_buffer: self.read_buffer,
+            ..script
+        }
+    }
 }
 
 impl Twist {

@@ -17,6 +17,9 @@ use framewire::{
     CloseCode, Closed, Config, Duplicate, Error, Opcode, TryFeedError, blocking, tokio,
 };
 
+use crate::compression::{self, Compression, Speaker};
+use crate::frames::Frame as Said;
+
 use self::kinds::{Blocking, BlockingHalves, Tokio, TokioHalves};
 
 /// A stream for any kind of connection.
@@ -113,6 +116,67 @@ pub fn ends() -> impl Iterator<Item = (Kind, Role)> {
     let roles = [Role::Server, Role::Client].into_iter();
     let ends = roles.flat_map(|role| Kind::ALL.map(|kind| (kind, role)));
     ends.inspect(|(kind, role)| println!("{kind:?}, {role:?}"))
+}
+
+/// One end of a connection of a kind, with what was agreed on about compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they say it")]
+pub struct Endpoint {
+    pub kind: Kind,
+    pub role: Role,
+    pub compression: Compression,
+}
+
+/// Either end of a connection of every kind, without compression and with it. The last one is the one
+/// at which a test failed.
+pub fn endpoints() -> impl Iterator<Item = Endpoint> {
+    let all = Compression::ALL.into_iter().flat_map(|compression| {
+        let roles = [Role::Server, Role::Client].into_iter();
+        let ends = roles.flat_map(|role| Kind::ALL.map(|kind| (kind, role)));
+        ends.map(move |(kind, role)| Endpoint {
+            kind,
+            role,
+            compression,
+        })
+    });
+    all.inspect(|endpoint| println!("{endpoint:?}"))
+}
+
+impl Endpoint {
+    /// A connection on which the handshake is done.
+    ///
+    /// # Errors
+    /// Where the configuration is not sound.
+    pub fn open(self, stream: &impl Stream, config: Config) -> Result<Box<dyn Connection>, Error> {
+        let agreed = self.compression.negotiated();
+        self.kind
+            .open_with(stream, self.role, config, agreed.as_ref())
+    }
+
+    /// One with the default configuration.
+    #[must_use]
+    pub fn with(self, stream: &impl Stream) -> Box<dyn Connection> {
+        let connection = self.open(stream, Config::default());
+        connection.expect("no size is zero")
+    }
+
+    /// The peer, which has said nothing yet.
+    #[must_use]
+    pub fn peer(self) -> Speaker {
+        Speaker::new(self.compression)
+    }
+
+    /// The bytes of a peer that says these frames and has said nothing before them.
+    #[must_use]
+    pub fn said(self, frames: &[Said]) -> Vec<u8> {
+        self.compression.said(frames)
+    }
+
+    /// What the peer makes of all that it was sent: frames without compression.
+    #[must_use]
+    pub fn heard(self, sent: &[u8]) -> Vec<u8> {
+        compression::heard(self.compression, sent)
+    }
 }
 
 /// What a connection can do, by the names and with the meaning of `blocking::WebSocket`.

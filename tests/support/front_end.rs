@@ -12,13 +12,17 @@ pub use event_loop::EventLoop;
 pub use sans_io::{RawDecoder, WholeSession};
 pub use spawned::Spawned;
 
+use std::fmt;
+use std::thread;
+
 use framewire::Opcode;
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
 
+use crate::compression::{self, Compression};
 use crate::connection::Kind;
 use crate::event::{End, Event};
-use crate::frames::{self, BINARY, CLOSE, FIN, PING, close_payload};
+use crate::frames::{self, BINARY, CLOSE, FIN, Frame, PING, close_payload};
 use crate::oracle::{self, Answer, Terms};
 use crate::peer::Manner;
 
@@ -32,6 +36,11 @@ pub trait FrontEnd {
 
     /// Whether messages are held, so that the limit on messages binds.
     fn holds_messages(&self) -> bool {
+        true
+    }
+
+    /// Whether it gives compressed messages as they were before.
+    fn decompresses(&self) -> bool {
         true
     }
 
@@ -57,8 +66,8 @@ pub enum Gives {
     Pieces,
 }
 
-/// What a peer sends to which end.
-#[derive(Debug, Clone)]
+/// What a peer sends to which end. Shown as what can be copied into a test.
+#[derive(Clone)]
 pub struct Script {
     /// What the receiving end agreed to.
     pub terms: Terms,
@@ -68,6 +77,10 @@ pub struct Script {
     pub pauses: bool,
     /// How many bytes the receiving end reads at a time.
     pub read_buffer: usize,
+    /// What was agreed on about compression.
+    pub compression: Compression,
+    /// What the bytes say, where that takes decompression.
+    pub plain: Option<Vec<u8>>,
 }
 
 /// What a front end made of a script.
@@ -112,6 +125,47 @@ pub fn all() -> Vec<Box<dyn FrontEnd>> {
     all
 }
 
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pieces: Vec<_> = self.pieces.iter().map(|piece| Literal(piece)).collect();
+        f.debug_struct("Script")
+            .field("terms", &self.terms)
+            .field("compression", &self.compression)
+            .field("pieces", &pieces)
+            .field("plain", &self.plain.as_deref().map(Literal))
+            .field("pauses", &self.pauses)
+            .field("read_buffer", &self.read_buffer)
+            .finish()
+    }
+}
+
+/// Bytes as Rust writes them, as far as anybody reads on.
+struct Literal<'a>(&'a [u8]);
+
+impl fmt::Debug for Literal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.len().min(MOST_SHOWN)];
+        write!(f, "b\"{}\"", shown.escape_ascii())?;
+        if shown.len() < self.0.len() {
+            write!(f, " and so on, {} bytes in all", self.0.len())?;
+        }
+        Ok(())
+    }
+}
+
+const MOST_SHOWN: usize = 2000;
+
+/// Says what was run where that fails.
+struct Told<'a>(&'a dyn FrontEnd, &'a Script);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("{} was given {:?}", self.0.name(), self.1);
+        }
+    }
+}
+
 impl Script {
     /// Everything at once, without limits or extensions.
     pub fn new(role: Role, bytes: impl Into<Vec<u8>>) -> Self {
@@ -120,6 +174,17 @@ impl Script {
             pieces: vec![bytes.into()],
             pauses: false,
             read_buffer: 16 << 10,
+            compression: Compression::None,
+            plain: None,
+        }
+    }
+
+    /// Everything at once, from a peer that compresses what it says.
+    pub fn said(compression: Compression, role: Role, frames: &[Frame]) -> Self {
+        Self {
+            compression,
+            plain: Some(frames::wire(frames)),
+            ..Self::new(role, compression.said(frames))
         }
     }
 
@@ -143,11 +208,28 @@ impl Script {
     pub fn bytes(&self) -> Vec<u8> {
         self.pieces.concat()
     }
+
+    /// What the oracle says of it.
+    #[must_use]
+    pub fn judge(&self, terms: Terms) -> oracle::Verdict {
+        match &self.plain {
+            Some(plain) => oracle::judge(terms, plain),
+            None => oracle::judge(terms, &self.bytes()),
+        }
+    }
+
+    /// Every front end that can receive it.
+    #[must_use]
+    pub fn front_ends(&self) -> Vec<Box<dyn FrontEnd>> {
+        let mut all = all();
+        all.retain(|one| self.compression == Compression::None || one.decompresses());
+        all
+    }
 }
 
 /// Runs a script over every front end and compares with the oracle.
 pub fn check(script: &Script) {
-    for front_end in all() {
+    for front_end in script.front_ends() {
         check_one(front_end.as_ref(), script);
     }
 }
@@ -155,11 +237,12 @@ pub fn check(script: &Script) {
 /// Runs a script over one front end and compares with the oracle: what was given, in which order,
 /// how it ended, and every byte that was sent.
 pub fn check_one(front_end: &dyn FrontEnd, script: &Script) {
+    let _told = Told(front_end, script);
     let mut terms = script.terms;
     if !front_end.holds_messages() {
         terms.limits.message = Limits::UNLIMITED.message;
     }
-    let expected = oracle::judge(terms, &script.bytes());
+    let expected = script.judge(terms);
     let outcome = front_end.run(script);
     let name = front_end.name();
     assert_eq!(outcome.events, expected.events, "events of {name}");
@@ -185,7 +268,8 @@ pub fn check_one(front_end: &dyn FrontEnd, script: &Script) {
         }
     }
     if let Some(sent) = &outcome.sent {
-        check_sent(&name, script.terms.role, &expected, sent);
+        let sent = compression::heard(script.compression, sent);
+        check_sent(&name, script.terms.role, &expected, &sent);
     }
 }
 
@@ -236,15 +320,29 @@ pub fn assert_refused(
     violation: Violation,
     code: u16,
 ) {
-    let good = frames::to(role, FIN | BINARY, b"good").bytes();
+    assert_refused_with(Compression::None, role, limits, bad, violation, code);
+}
+
+/// The same of connections on which compression was agreed on. The good message is compressed.
+pub fn assert_refused_with(
+    compression: Compression,
+    role: Role,
+    limits: Limits,
+    bad: impl AsRef<[u8]>,
+    violation: Violation,
+    code: u16,
+) {
+    let good = compression.said(&[frames::to(role, FIN | BINARY, b"good")]);
     let after = frames::wire(&[
         frames::to(role, FIN | PING, b"after"),
         frames::to(role, FIN | BINARY, b"after"),
         frames::to(role, FIN | CLOSE, close_payload(1000, "after")),
     ]);
-    let script = Script::new(role, [&good, bad.as_ref(), &after].concat()).limited(limits);
+    let mut script = Script::new(role, [&good, bad.as_ref(), &after].concat()).limited(limits);
+    script.compression = compression;
     for script in [script.clone(), script.byte_by_byte()] {
-        for front_end in all() {
+        for front_end in script.front_ends() {
+            let _told = Told(front_end.as_ref(), &script);
             let name = front_end.name();
             let outcome = front_end.run(&script);
             let good = Event::Message(Opcode::Binary, b"good".to_vec());
@@ -272,9 +370,10 @@ pub fn assert_given(role: Role, bytes: impl AsRef<[u8]>, events: &[Event], end: 
     let script = Script::new(role, bytes.as_ref());
     for script in [script.clone(), script.byte_by_byte()] {
         for front_end in all() {
+            let _told = Told(front_end.as_ref(), &script);
             let outcome = front_end.run(&script);
-            assert_eq!(outcome.events, events, "{}", front_end.name());
-            assert_eq!(outcome.end, end, "{}", front_end.name());
+            assert_eq!(outcome.events, events);
+            assert_eq!(outcome.end, end);
             check_one(front_end.as_ref(), &script);
         }
     }

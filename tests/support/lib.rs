@@ -3,6 +3,7 @@
 
 pub mod arbitrary;
 pub mod calls;
+pub mod compression;
 pub mod connection;
 pub mod deflate;
 pub mod event;

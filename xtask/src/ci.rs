@@ -26,10 +26,16 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 17] = [
+const STEPS: [(&str, Step); 18] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
+    ("tests of what is refused without TLS", |project| {
+        cargo(
+            project,
+            "test -p framewire --lib --no-default-features --features=tokio-net",
+        )
+    }),
     ("no_std", no_std::run),
     ("dependencies", dependencies),
     ("no unsafe code", no_unsafe_code),

@@ -1,7 +1,6 @@
 //! The chores of this repository, one subcommand each.
 
 mod autobahn;
-mod autobahn_client;
 mod browser;
 mod certificate;
 mod ci;
@@ -9,13 +8,19 @@ mod front_end;
 mod fuzz;
 mod idle_memory;
 mod interop;
-mod interop_client;
-mod interop_upgrade;
 mod model;
 mod no_std;
 mod process;
 mod project;
 mod server;
+
+// What of these chores is the library's end of a conversation stands beside the other end.
+#[path = "../../conformance/autobahn/framewire_client.rs"]
+mod autobahn_client;
+#[path = "../../conformance/interop/framewire_client/mod.rs"]
+mod interop_client;
+#[path = "../../conformance/interop/framewire_upgrade.rs"]
+mod interop_upgrade;
 
 use std::process::ExitCode;
 

@@ -45,6 +45,10 @@ impl FrontEnd for Connected {
         matches!(self.way, Way::NextMessage | Way::ReadMessage)
     }
 
+    fn decompresses(&self) -> bool {
+        !matches!(self.way, Way::ReadFrame)
+    }
+
     fn is_slow(&self) -> bool {
         self.manner == Manner::ByteByByte
     }
@@ -125,9 +129,9 @@ impl Run {
             peer = peer.with_pauses();
         }
         peer = peer.behaving(front_end.manner);
-        let socket = front_end
-            .kind
-            .open(&peer, script.terms.role, config(script));
+        let agreed = script.compression.negotiated();
+        let kind = front_end.kind;
+        let socket = kind.open_with(&peer, script.terms.role, config(script), agreed.as_ref());
         let mut socket = socket.expect("no size is zero");
         let events = Events::default();
         // Where control frames are given no handler has to tell of them.

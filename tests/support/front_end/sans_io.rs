@@ -20,6 +20,10 @@ impl FrontEnd for RawDecoder {
         Gives::Pieces
     }
 
+    fn decompresses(&self) -> bool {
+        false
+    }
+
     fn run(&self, script: &Script) -> Outcome {
         let mut decoder = Decoder::new(script.terms.role, script.terms.limits);
         decoder.allow_rsv(Rsv::from_first_byte(script.terms.rsv));
@@ -106,6 +110,9 @@ impl Busy {
             Role::Client => Session::client(limits, os_key),
         };
         session.allow_rsv(Rsv::from_first_byte(script.terms.rsv));
+        if let Some(agreed) = script.compression.negotiated() {
+            session.set_deflate(&agreed);
+        }
         Self {
             session,
             message: MessageBuffer::new(),

@@ -56,6 +56,9 @@ fn open(peer: &ScriptedPeer, script: &Script, events: &Events) -> WebSocket<Scri
         Role::Client => WebSocket::client(peer.clone(), config),
     };
     let mut socket = socket.expect("no size is zero");
+    if let Some(agreed) = script.compression.negotiated() {
+        socket.set_deflate(&agreed);
+    }
     socket.on_ping(events.of_pings());
     socket.on_pong(events.of_pongs());
     socket.on_close(events.of_closes());

@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use crate::server::{Engine, Server};
@@ -107,8 +107,11 @@ fn a_peer_that_announces_more_than_anybody_has(engine: Engine) {
         head.extend(MASK);
         head.extend([0; 10]);
         stream.write_all(&head).unwrap();
+        // A server that waits for the rest hears at once that there is none.
+        stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
+        assert!(!answer.is_empty(), "it waits for 2^62 bytes");
         // A Close frame with 1009.
         assert_eq!(answer[0], 0x88);
         assert_eq!(answer[2..4], 1009_u16.to_be_bytes());

@@ -145,4 +145,17 @@ mod tests {
             "resolution of a.example was not done within the limit of 3s"
         );
     }
+
+    #[cfg(not(feature = "tokio-rustls"))]
+    #[tokio::test]
+    async fn tls_without_its_feature_is_refused_by_the_name_of_the_feature() {
+        let uri = Uri::from_static("https://127.0.0.1:1/");
+        let refused = dial(&Dialer::new(), &uri, Duration::MAX).await;
+        let error = refused.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(
+            error.to_string(),
+            "127.0.0.1:1 is to be reached over tls, which needs the feature `tokio-rustls` of framewire"
+        );
+    }
 }

@@ -261,3 +261,20 @@ pub(crate) fn check_alpn(host: &str, agreed: Option<&[u8]>) -> Result<(), Error>
 fn invalid(message: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
 }
+
+#[cfg(all(test, not(feature = "rustls")))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_without_its_feature_is_refused_by_the_name_of_the_feature() {
+        let uri = Uri::from_static("https://127.0.0.1:1/");
+        let error = Dialer::new().dial(&uri, Duration::MAX).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(
+            error.to_string(),
+            "127.0.0.1:1 is to be reached over tls, which needs the feature `rustls` of framewire"
+        );
+    }
+}

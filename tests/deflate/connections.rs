@@ -1,15 +1,20 @@
-//! permessage-deflate over the blocking front end: frames, streams that stall, prepared messages.
+//! permessage-deflate over connections: frames, streams that stall, prepared messages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use framewire::Opcode;
 use framewire::blocking::PreparedMessage;
 use framewire::deflate::{
     Compressor, Decompressor, Deflate, DeflateConfig, Engine, Negotiated, Parameters, ZlibRs,
 };
 use framewire::protocol::Role;
+use framewire::{Config, Opcode};
+use support::compression::Compression;
+use support::connection::{Endpoint, endpoints};
+use support::deflate::RSV1;
 use support::deflate::ways::end;
+use support::frames::{FIN, TEXT};
+use support::oracle;
 use support::peer::{ScriptedPeer, Taking};
 
 fn negotiated(takeover: bool, window_bits: u8, config: DeflateConfig) -> Negotiated {
@@ -38,35 +43,39 @@ fn frames(mut wire: &[u8]) -> Vec<(u8, usize)> {
     frames
 }
 
+/// Every kind of connection that has agreed on contexts which go on.
+fn ends() -> impl Iterator<Item = Endpoint> {
+    endpoints().filter(|end| end.compression == Compression::Takeover)
+}
+
 #[test]
 fn a_long_message_leaves_in_frames_of_the_write_buffer() {
-    let negotiated = negotiated(true, 15, DeflateConfig::default());
     let message = json(1 << 20);
-    let mut server = end(Role::Server, ScriptedPeer::new([]), 1024, &negotiated);
-    server.write_message(Opcode::Text, &message).unwrap();
-    let written = server.into_inner().0.written();
-    let frames = frames(&written);
-    let (last, before) = frames.split_last().unwrap();
-    let (first, middle) = before.split_first().unwrap();
-    assert_eq!(
-        (first.0, last.0),
-        (0x41, 0x80),
-        "RSV1 on the first, FIN on the last"
-    );
-    assert!(middle.iter().all(|frame| frame.0 == 0x00));
-    assert!(
-        before
-            .iter()
-            .all(|frame| (512..=5 * 1024).contains(&frame.1))
-    );
-    assert!(last.1 > 0);
-    let mut client = end(
-        Role::Client,
-        ScriptedPeer::new(written).in_pieces_of(700),
-        1024,
-        &negotiated,
-    );
-    assert_eq!(client.next_message().unwrap().payload(), message);
+    for end in ends() {
+        let stream = ScriptedPeer::default();
+        let config = Config {
+            chunk_size: 1024,
+            write_buffer: 4096,
+            ..Config::default()
+        };
+        let mut connection = end.open(&stream, config).unwrap();
+        connection.write_message(Opcode::Text, &message).unwrap();
+        let written = stream.written();
+        assert!(oracle::data(&end.heard(&written)) == message);
+        let frames = oracle::frames(&written);
+        let (last, before) = frames.split_last().unwrap();
+        let (first, middle) = before.split_first().unwrap();
+        // RSV1 on the first, FIN on the last.
+        assert_eq!((first.first, last.first), (RSV1 | TEXT, FIN));
+        assert!(middle.iter().all(|frame| frame.first == 0x00));
+        let lengths = before.iter().map(|frame| frame.declared);
+        assert!(
+            lengths
+                .into_iter()
+                .all(|len| (512..=5 * 1024).contains(&len))
+        );
+        assert!(last.declared > 0);
+    }
 }
 
 /// Wherever the stream stops to take more, a message is taken whole or not at all.
@@ -100,29 +109,22 @@ fn a_stalled_stream_cuts_no_message() {
 
 #[test]
 fn a_message_is_compressed_into_the_room_that_a_stalled_stream_leaves() {
-    let negotiated = negotiated(true, 15, DeflateConfig::default());
     let messages = [json(300), json(600), json(900)];
-    let wire = ScriptedPeer::new([]).taking(Taking::Room(20));
-    let mut server = end(Role::Server, wire, 1024, &negotiated);
-    server.feed_message(Opcode::Text, &messages[0]).unwrap();
-    assert!(server.flush().unwrap_err().is_would_block());
-    server.stream().set_taking(Taking::All);
-    for message in &messages[1..] {
-        server.try_feed_message(Opcode::Text, message).unwrap();
-    }
-    assert_eq!(server.stream().written().len(), 20, "it never writes");
-    server.flush().unwrap();
-    let written = server.into_inner().0.written();
-    let compressed = frames(&written);
-    assert!(compressed.iter().all(|frame| frame.0 == 0xC1));
-    let mut client = end(
-        Role::Client,
-        ScriptedPeer::new(written).in_pieces_of(700),
-        1024,
-        &negotiated,
-    );
-    for message in &messages {
-        assert_eq!(client.next_message().unwrap().payload(), message);
+    for end in ends() {
+        let stream = ScriptedPeer::default().taking(Taking::Room(20));
+        let mut connection = end.with(&stream);
+        connection.feed_message(Opcode::Text, &messages[0]).unwrap();
+        assert!(connection.flush().unwrap_err().is_would_block());
+        stream.set_taking(Taking::All);
+        for message in &messages[1..] {
+            connection.try_feed_message(Opcode::Text, message).unwrap();
+        }
+        assert_eq!(stream.written().len(), 20, "it never writes");
+        connection.flush().unwrap();
+        let written = stream.written();
+        let frames = oracle::frames(&written);
+        assert!(frames.iter().all(|frame| frame.first == FIN | RSV1 | TEXT));
+        assert!(oracle::data(&end.heard(&written)) == messages.concat());
     }
 }
 
@@ -196,37 +198,22 @@ fn a_prepared_message_goes_as_it_is_where_compression_is_off_or_not_worth_it() {
 
 /// With takeover, what is prepared enters the context like any other message.
 #[test]
-fn a_prepared_message_between_others_keeps_the_contexts_in_step() {
-    let negotiated = negotiated(true, 15, DeflateConfig::default());
+fn a_prepared_message_refers_to_those_before_it_and_is_referred_to() {
     let message = json(5_000);
     let prepared = PreparedMessage::new(Opcode::Text, &message).unwrap();
-    for role in [Role::Server, Role::Client] {
-        let mut from = end(role, ScriptedPeer::new([]), 4096, &negotiated);
+    for end in ends() {
+        let stream = ScriptedPeer::default();
+        let mut connection = end.with(&stream);
+        let mut sent = vec![];
         for n in 1..4 {
-            from.write_message(Opcode::Text, &message[n * 1000..])
-                .unwrap();
-            from.write_prepared(&prepared).unwrap();
+            let other = &message[n * 1000..];
+            connection.write_message(Opcode::Text, other).unwrap();
+            connection.write_prepared(&prepared).unwrap();
+            sent.extend_from_slice(&[other, &message[..]].concat());
         }
-        let written = from.into_inner().0.written();
-        assert!(
-            written.len() < 3_000,
-            "the repetitions cost little: {}",
-            written.len()
-        );
-        let peer = if role == Role::Server {
-            Role::Client
-        } else {
-            Role::Server
-        };
-        let mut to = end(
-            peer,
-            ScriptedPeer::new(written).in_pieces_of(700),
-            4096,
-            &negotiated,
-        );
-        for n in 1..4 {
-            assert_eq!(to.next_message().unwrap().payload(), &message[n * 1000..]);
-            assert_eq!(to.next_message().unwrap().payload(), message);
-        }
+        let written = stream.written();
+        let len = written.len();
+        assert!(len < 3_000, "the repetitions cost little: {len}");
+        assert!(oracle::data(&end.heard(&written)) == sent);
     }
 }

@@ -1,0 +1,9 @@
+//! `framewire connect` as a user has it: the program itself, against servers in the test.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod client;
+mod end;
+mod handshake;
+mod messages;
+mod way;

@@ -1,0 +1,114 @@
+//! Lines and messages, both ways.
+
+use std::net::TcpStream;
+use std::path::Path;
+
+use framewire::handshake::{Acceptor, Pending};
+use framewire::{CloseCode, Opcode};
+
+use crate::client::{Client, DEADLINE, echo, open, program, server};
+
+#[test]
+fn lines_are_text_messages_both_ways() {
+    let (url, served) = server(Acceptor::new(), |pending| echo(open(pending)));
+    let mut client = Client::start(&url, &[]);
+    client.say("hello\n".as_bytes());
+    assert_eq!(client.line(), "hello\n");
+    client.say("zwölf\r\n\nlast, without a line break".as_bytes());
+    let (code, output, notes) = client.end_of_input();
+    assert_eq!(output, "zwölf\n\nlast, without a line break\n");
+    assert_eq!(code, 0, "{notes}");
+    assert_eq!(served.join().unwrap(), CloseCode::NORMAL);
+    assert!(notes.contains(&format!("connected to {url}")), "{notes}");
+}
+
+#[test]
+fn a_line_that_is_not_text_is_not_sent() {
+    let (url, served) = server(Acceptor::new(), |pending| echo(open(pending)));
+    let mut client = Client::start(&url, &[]);
+    client.say(b"\xFF\nafter\n");
+    assert_eq!(client.line(), "after\n");
+    let (code, _, notes) = client.end_of_input();
+    assert_eq!(code, 0);
+    assert!(
+        notes.contains("not sent: text that is not UTF-8"),
+        "{notes}"
+    );
+    served.join().unwrap();
+}
+
+fn send_binary(pending: Pending<TcpStream>) {
+    let mut websocket = open(pending);
+    for payload in [&b"\x00\x0f\xf0"[..], b"abc"] {
+        websocket.write_message(Opcode::Binary, payload).unwrap();
+    }
+    websocket.write_message(Opcode::Text, b"text").unwrap();
+    websocket.shutdown(DEADLINE).unwrap();
+}
+
+#[test]
+fn binary_messages_are_printed_in_hexadecimal() {
+    let (url, served) = server(Acceptor::new(), send_binary);
+    let (code, output, _) = Client::start(&url, &[]).end();
+    assert_eq!((code, &output[..]), (0, "000ff0\n616263\ntext\n"));
+    served.join().unwrap();
+}
+
+#[test]
+fn binary_messages_go_into_a_file_as_they_are() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("connect-binary");
+    let (url, served) = server(Acceptor::new(), send_binary);
+    let options = ["--binary", file.to_str().unwrap()];
+    let (code, output, _) = Client::start(&url, &options).end();
+    assert_eq!((code, &output[..]), (0, "text\n"));
+    assert_eq!(std::fs::read(&file).unwrap(), b"\x00\x0f\xf0abc");
+    served.join().unwrap();
+}
+
+#[test]
+fn a_message_that_cannot_be_written_is_not_lost_without_a_word() {
+    let full = || std::fs::File::create("/dev/full").unwrap();
+    for binary in [false, true] {
+        let (url, served) = server(Acceptor::new(), move |pending| {
+            let mut websocket = open(pending);
+            let opcode = if binary { Opcode::Binary } else { Opcode::Text };
+            websocket.write_message(opcode, b"hello").unwrap();
+            let _ = websocket.shutdown(DEADLINE);
+        });
+        let options = if binary {
+            &["--binary", "/dev/full"][..]
+        } else {
+            &[]
+        };
+        let mut program = program(&url, options);
+        if !binary {
+            program.stdout(full());
+        }
+        let output = program.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let notes = String::from_utf8(output.stderr).unwrap();
+        assert!(notes.contains("cannot write a message"), "{notes}");
+        served.join().unwrap();
+    }
+}
+
+#[test]
+fn a_file_is_left_alone_where_there_is_no_connection() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("connect-kept");
+    std::fs::write(&file, "kept").unwrap();
+    let options = ["--binary", file.to_str().unwrap()];
+    let (code, _, _) = Client::start("ws://127.0.0.1:1/", &options).end();
+    assert_eq!(code, 1);
+    assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+}
+
+#[test]
+fn input_that_cannot_be_read_is_said() {
+    let (url, served) = server(Acceptor::new(), |pending| echo(open(pending)));
+    let directory = std::fs::File::open("/").unwrap();
+    let output = program(&url, &[]).stdin(directory).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(notes.contains("cannot read the input"), "{notes}");
+    assert_eq!(served.join().unwrap(), CloseCode::NORMAL);
+}

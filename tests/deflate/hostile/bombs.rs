@@ -1,0 +1,239 @@
+//! Little that becomes much: the limit stops it, and what has no limit costs no memory.
+
+use std::io::{self, Read, Write};
+use std::num::NonZeroU64;
+
+use allocation_counter::measure;
+use framewire::Opcode;
+use framewire::deflate::{Engine as _, Flush, ZlibRs};
+use framewire::frame::Violation;
+use framewire::protocol::{Limits, Role};
+use framewire::{Config, WebSocket};
+use support::deflate::{RSV1, Receiving, negotiated};
+use support::frames::{BINARY, FIN};
+use support::pattern;
+
+use super::{
+    MIB, bomb, close_code, in_fragments, in_one_frame, json, server, server_by, violation,
+};
+
+const GIB: u64 = 1 << 30;
+
+/// Everything up to a gigabyte stops at the limit of 1 MiB, after about as much memory.
+#[test]
+fn a_bomb_stops_at_the_limit() {
+    for len in [1 << 10, MIB, MIB + 1, 2 * MIB, 64 * MIB, 1024 * MIB] {
+        let bomb = bomb(len);
+        assert!(bomb.len() < len / 50);
+        for bytes in [in_one_frame(&bomb), in_fragments(&bomb, 700)] {
+            for takeover in [false, true] {
+                let mut server = server(&negotiated(takeover), &bytes);
+                let mut allowed = false;
+                let info = measure(|| allowed = server.next_message().is_ok());
+                assert_eq!(allowed, len <= MIB, "{len}");
+                // Doubling holds the old memory while it makes the new.
+                assert!(info.bytes_max < 4 * MIB as u64, "{len}: {info:?}");
+                if !allowed {
+                    assert_eq!(close_code(&server), 1009, "{len}");
+                }
+            }
+        }
+    }
+}
+
+/// One that refers to what came before it, and comes again and again.
+#[test]
+fn a_bomb_with_takeover_stops_each_time() {
+    let agreed = negotiated(true);
+    let mut compressor = framewire::protocol::Sender::new(framewire::protocol::Encoder::client(
+        framewire::frame::os_key,
+    ));
+    compressor.set_deflater(agreed.deflater(Role::Client));
+    let mut bytes = Vec::new();
+    for len in [MIB, MIB, MIB + 1] {
+        let message = vec![0; len];
+        compressor
+            .message(Opcode::Binary, &message, &mut bytes)
+            .unwrap();
+    }
+    let mut server = server(&agreed, &bytes);
+    for _ in 0..2 {
+        assert_eq!(server.next_message().unwrap().payload().len(), MIB);
+    }
+    let too_big = Violation::MessageTooBig { limit: MIB as u64 };
+    assert_eq!(violation(&mut server), too_big);
+    assert_eq!(close_code(&server), 1009);
+}
+
+#[test]
+fn the_message_buffer_stays_near_the_limit() {
+    let bytes = in_one_frame(&bomb(64 * MIB));
+    for limit in [0, 1, 100, 5000, 100_000] {
+        let limits = Limits {
+            message: limit,
+            compressed: NonZeroU64::new(u64::MAX),
+            ..Limits::default()
+        };
+        let mut server = Receiving::new(Role::Server, &negotiated(true), limits);
+        let received = server.receive(&bytes);
+        assert_eq!(received, Err(Violation::MessageTooBig { limit }));
+        let capacity = server.buffer.capacity() as u64;
+        assert!(capacity <= 2 * limit + (8 << 10), "{limit}: {capacity}");
+    }
+}
+
+#[test]
+fn a_bomb_is_streamed_in_constant_memory() {
+    let len = 32 * MIB;
+    let bomb = bomb(len);
+    for bytes in [in_one_frame(&bomb), in_fragments(&bomb, 700)] {
+        for takeover in [false, true] {
+            let mut server = server(&negotiated(takeover), &bytes);
+            let mut buf = vec![0; 32 << 10];
+            let mut read = 0;
+            let info = measure(|| {
+                let mut reader = server.message_reader().unwrap();
+                loop {
+                    match reader.read(&mut buf).unwrap() {
+                        0 => break,
+                        len => read += len,
+                    }
+                }
+            });
+            assert_eq!(read, len);
+            assert!(info.bytes_max < 128 << 10, "{info:?}");
+        }
+    }
+}
+
+/// A payload that says the same again and again, as long as it is asked for.
+struct Repeated {
+    head: Vec<u8>,
+    block: Vec<u8>,
+    at: usize,
+    blocks: u64,
+}
+
+impl Repeated {
+    /// A client's binary message in one frame: a first block of 1 MiB, and then those many that
+    /// refer to it.
+    fn message(blocks: u64) -> Self {
+        let mut compressor = ZlibRs.compressor(9, 15, 8);
+        let text = json(MIB);
+        let mut output = vec![0; MIB];
+        let mut flushed = || {
+            let progress = compressor.compress(&text, &mut output, Flush::Sync);
+            output[..progress.unwrap().produced].to_vec()
+        };
+        let (first, block) = (flushed(), flushed());
+        // The last block is an empty one, whose tail is cut off.
+        let len = first.len() as u64 + blocks * block.len() as u64 + 1;
+        let mut head = vec![FIN | RSV1 | BINARY, 0xff];
+        head.extend(len.to_be_bytes());
+        // A masking key of zeros changes nothing.
+        head.extend([0; 4]);
+        head.extend(first);
+        Self {
+            head,
+            block,
+            at: 0,
+            blocks,
+        }
+    }
+}
+
+impl Read for Repeated {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if !self.head.is_empty() {
+            let len = (&self.head[..]).read(buf)?;
+            self.head.drain(..len);
+            return Ok(len);
+        }
+        if self.blocks == 0 {
+            // The last byte is the header of the empty block, and then nobody says more.
+            let len = (&[0x00][self.at..]).read(buf)?;
+            self.at += len;
+            return Ok(len);
+        }
+        let len = (&self.block[self.at..]).read(buf)?;
+        self.at += len;
+        if self.at == self.block.len() {
+            self.at = 0;
+            self.blocks -= 1;
+        }
+        Ok(len)
+    }
+}
+
+impl Write for Repeated {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One message in one frame that inflates to a gigabyte.
+#[test]
+fn a_message_of_any_length_is_streamed_in_constant_memory() {
+    let len = GIB;
+    let message = Repeated::message(len / MIB as u64 - 1);
+    let config = Config::default();
+    let mut server = WebSocket::with_leftover(message, &[], Role::Server, config).unwrap();
+    server.set_deflate(&negotiated(true));
+    let mut buf = vec![0; 64 << 10];
+    let expected = json(MIB);
+    let mut read = 0;
+    let info = measure(|| {
+        let mut reader = server.message_reader().unwrap();
+        loop {
+            let len = reader.read(&mut buf).unwrap();
+            if len == 0 {
+                break;
+            }
+            let start = read % MIB;
+            let len_here = len.min(MIB - start);
+            assert!(buf[..len_here] == expected[start..start + len_here]);
+            read += len;
+        }
+    });
+    assert_eq!(read as u64, len);
+    assert!(info.bytes_max < 128 << 10, "{info:?}");
+}
+
+/// One that is not wanted is skipped in constant memory as well.
+#[test]
+fn a_bomb_is_skipped_in_constant_memory() {
+    let after = in_one_frame(&bomb(3));
+    let bytes = [in_one_frame(&bomb(16 * MIB)), after].concat();
+    let mut server = server(&negotiated(false), &bytes);
+    let info = measure(|| {
+        server.message_reader().unwrap();
+        assert_eq!(server.next_message().unwrap().payload(), [0; 3]);
+    });
+    assert!(info.bytes_max < 128 << 10, "{info:?}");
+}
+
+#[test]
+fn what_compression_makes_longer_is_within_the_limit() {
+    let noise = pattern(MIB);
+    for level in 0..=9 {
+        let mut compressor = ZlibRs.compressor(level, 15, 1);
+        let mut payload = vec![];
+        // Flushed every kilobyte, as a peer that streams may.
+        for piece in noise.chunks(1 << 10) {
+            let mut output = vec![0; 4 << 10];
+            let progress = compressor
+                .compress(piece, &mut output, Flush::Sync)
+                .unwrap();
+            payload.extend_from_slice(&output[..progress.produced]);
+        }
+        payload.truncate(payload.len() - 4);
+        assert!(payload.len() > MIB);
+        let bytes = in_one_frame(&payload);
+        let mut server = server_by(&negotiated(true), &bytes, Config::default());
+        assert!(server.next_message().unwrap().payload() == noise);
+    }
+}

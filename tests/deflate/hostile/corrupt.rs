@@ -1,0 +1,133 @@
+//! What is no DEFLATE: the connection ends, and says why.
+
+use std::io::Read;
+
+use framewire::frame::Violation;
+use framewire::{Error, ErrorKind, Opcode, WebSocket};
+use proptest::prelude::*;
+use support::deflate::{RSV1, negotiated, sender, sent};
+use support::frames::{BINARY, TEXT};
+use support::oracle::frames_in;
+use support::pattern;
+use support::peer::ScriptedPeer;
+
+use super::{close_code, in_fragments, in_one_frame, server};
+
+/// Whatever is called after it, the connection has failed, and for the same reason.
+#[test]
+fn a_corrupt_message_ends_the_connection() {
+    let first = sent(&mut sender(&negotiated(true)), b"Hello");
+    let first = frames_in(&first).remove(0).1;
+    let good = in_one_frame(&first);
+    for corrupt in [
+        in_one_frame(&[0xff; 10]),
+        in_fragments(b"\x00\x01\x00\xfe\xffH\xff\xff", 2),
+        // Stored bytes whose length does not fit its complement.
+        in_one_frame(&[0x00, 0x05, 0x00, 0x00, 0x00]),
+    ] {
+        for takeover in [false, true] {
+            let bytes = [&good[..], &corrupt, &good].concat();
+            for first in READS {
+                let mut server = server(&negotiated(takeover), &bytes);
+                assert_eq!(server.next_message().unwrap().payload(), b"Hello");
+                for read in std::iter::once(first).chain(READS) {
+                    let error = read(&mut server).unwrap_err();
+                    let violation = ErrorKind::Violation(Violation::InvalidDeflate);
+                    assert_eq!(format!("{:?}", error.kind()), format!("{violation:?}"));
+                }
+                // Nothing is sent behind the one Close frame.
+                assert!(server.write_message(Opcode::Text, b"more").is_err());
+                assert_eq!(frames_in(&server.stream().written()).len(), 1);
+                assert_eq!(close_code(&server), 1007);
+            }
+        }
+    }
+}
+
+type ReadMessage = fn(&mut WebSocket<ScriptedPeer>) -> Result<(), Error>;
+
+/// Every way to read a message.
+const READS: &[ReadMessage] = &[
+    |server| server.next_message().map(drop),
+    |server| server.read_message(&mut Vec::new()).map(drop),
+    |server| {
+        let mut reader = server.message_reader()?;
+        let read = reader.read_to_end(&mut Vec::new());
+        read.map(drop).map_err(|error| error.downcast().unwrap())
+    },
+];
+
+/// What a message's bytes are changed to: bits flipped, or the rest cut off.
+fn damage() -> impl Strategy<Value = (Vec<(prop::sample::Index, u8)>, Option<prop::sample::Index>)>
+{
+    (
+        proptest::collection::vec((any::<prop::sample::Index>(), 0_u8..8), 0..4),
+        any::<Option<prop::sample::Index>>(),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_corrupt_stream_fails_or_is_a_message(
+        message in prop_oneof!["[a-e ]{0,3000}", "\\PC{0,500}"],
+        (flips, cut) in damage(),
+        takeover: bool,
+        text: bool,
+        size in 1_usize..600,
+    ) {
+        let agreed = negotiated(takeover);
+        let wire = sent(&mut sender(&agreed), message.as_bytes());
+        let mut payload = frames_in(&wire).remove(0).1;
+        for (index, bit) in flips {
+            let index = index.index(payload.len());
+            payload[index] ^= 1 << bit;
+        }
+        if let Some(cut) = cut {
+            payload.truncate(cut.index(payload.len() + 1));
+        }
+        let mut bytes = in_fragments(&payload, size);
+        bytes[0] = RSV1 | if text { TEXT } else { BINARY };
+        let mut whole = server(&agreed, &bytes);
+        let mut streamed = server(&agreed, &bytes);
+        let result = whole.next_message().map(|message| message.payload().to_vec());
+        let mut pieces = Vec::new();
+        let read = streamed.message_reader().unwrap().read_to_end(&mut pieces);
+        match result {
+            Ok(message) => {
+                prop_assert!(!text || std::str::from_utf8(&message).is_ok());
+                prop_assert_eq!(read.unwrap(), message.len());
+                prop_assert_eq!(pieces, message);
+            }
+            Err(error) => {
+                prop_assert!(read.is_err());
+                let ErrorKind::Violation(violation) = error.into_kind() else {
+                    return Err(TestCaseError::fail("not the peer's fault"));
+                };
+                if !matches!(violation, Violation::MessageTooBig { .. }) {
+                    prop_assert_eq!(close_code(&whole), 1007);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_fail_or_are_a_message(bytes in proptest::collection::vec(any::<u8>(), 0..300), takeover: bool) {
+        let mut server = server(&negotiated(takeover), &in_one_frame(&bytes));
+        if let Err(error) = server.next_message() {
+            let expected = matches!(
+                error.kind(),
+                ErrorKind::Violation(Violation::InvalidDeflate | Violation::MessageTooBig { .. })
+            );
+            prop_assert!(expected);
+        }
+    }
+}
+
+#[test]
+fn noise_fails_or_is_a_message() {
+    for len in 0..2000 {
+        let _ = server(&negotiated(len % 2 == 0), &in_one_frame(&pattern(len))).next_message();
+    }
+}

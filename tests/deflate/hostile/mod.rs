@@ -1,0 +1,86 @@
+//! What a hostile peer can do with compression, and what it costs.
+
+mod bombs;
+mod corrupt;
+mod nothing;
+mod pool;
+
+use framewire::deflate::{DeflateConfig, Engine as _, Flush, Negotiated, ZlibRs};
+use framewire::frame::Violation;
+use framewire::protocol::Role;
+use framewire::{Config, ErrorKind, WebSocket};
+use support::deflate::RSV1;
+use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, frame};
+use support::oracle::frames_in;
+use support::peer::ScriptedPeer;
+
+const MIB: usize = 1 << 20;
+
+/// That many zeros, compressed a chunk at a time.
+fn bomb(len: usize) -> Vec<u8> {
+    let mut compressor = ZlibRs.compressor(9, 15, DeflateConfig::default().memory_level);
+    let zeros = vec![0; len.min(MIB)];
+    let mut output = vec![0; 64 << 10];
+    let mut flushed = |zeros: &[u8]| {
+        let progress = compressor.compress(zeros, &mut output, Flush::Sync);
+        let progress = progress.unwrap();
+        assert_eq!(progress.consumed, zeros.len());
+        output[..progress.produced].to_vec()
+    };
+    let mut bomb = flushed(&zeros);
+    if len > MIB {
+        // Zeros after zeros: each further chunk is compressed to the same bytes.
+        let chunk = flushed(&zeros);
+        for _ in 1..len / MIB {
+            bomb.extend_from_slice(&chunk);
+        }
+        let rest = len % MIB;
+        if rest > 0 {
+            bomb.extend(flushed(&zeros[..rest]));
+        }
+    }
+    bomb.truncate(bomb.len() - 4);
+    bomb
+}
+
+/// JSON that is alike and not the same.
+fn json(len: usize) -> Vec<u8> {
+    let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
+    objects.take(len).collect()
+}
+
+fn in_one_frame(payload: &[u8]) -> Vec<u8> {
+    frame(Role::Client, FIN | RSV1 | BINARY, payload)
+}
+
+fn in_fragments(payload: &[u8], size: usize) -> Vec<u8> {
+    let mut bytes = frame(Role::Client, RSV1 | BINARY, &[]);
+    for piece in payload.chunks(size) {
+        bytes.extend(frame(Role::Client, CONTINUATION, piece));
+    }
+    bytes.extend(frame(Role::Client, FIN | CONTINUATION, &[]));
+    bytes
+}
+
+fn server(negotiated: &Negotiated, input: &[u8]) -> WebSocket<ScriptedPeer> {
+    server_by(negotiated, input, Config::default())
+}
+
+fn server_by(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<ScriptedPeer> {
+    let mut websocket = support::connect(Role::Server, ScriptedPeer::new(input), config);
+    websocket.set_deflate(negotiated);
+    websocket
+}
+
+fn violation(websocket: &mut WebSocket<ScriptedPeer>) -> Violation {
+    match websocket.next_message().unwrap_err().into_kind() {
+        ErrorKind::Violation(violation) => violation,
+        kind => panic!("{kind:?}"),
+    }
+}
+
+fn close_code(websocket: &WebSocket<ScriptedPeer>) -> u16 {
+    let (first_byte, payload) = frames_in(&websocket.stream().written()).pop().unwrap();
+    assert_eq!(first_byte, FIN | CLOSE);
+    u16::from_be_bytes([payload[0], payload[1]])
+}
