@@ -8,8 +8,7 @@ use framewire::frame::Violation;
 use framewire::protocol::Role;
 use framewire::{Config, Error, ErrorKind};
 use support::deflate::{RSV1, negotiated};
-use support::frames::{BINARY, CONTINUATION, FIN, frame};
-use support::peer::ScriptedPeer;
+use support::frames::{BINARY, CONTINUATION, frame};
 
 use super::{MIB, close_code, in_one_frame, server, server_by, violation};
 
