@@ -61,6 +61,6 @@ pub(crate) fn set_deflate(
     negotiated: &crate::deflate::Negotiated,
 ) {
     let role = outbound.role();
-    inbound.set_inflater(negotiated.inflater(role));
-    outbound.set_deflater(negotiated.deflater(role));
+    inbound.set_message_decoder(Box::new(negotiated.inflater(role)));
+    outbound.set_message_encoder(Box::new(negotiated.deflater(role)));
 }

@@ -52,10 +52,8 @@ mod zlib;
 
 pub use check::{EngineFault, check_engine};
 pub use deflater::Deflater;
-pub(crate) use deflater::{EMPTY_BLOCK, MIN_ROOM, TAIL, TAIL_LEN, WINDOW_SIZES};
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
-pub(crate) use inflater::InflateError;
-pub use inflater::{Inflated, Inflater};
+pub use inflater::Inflater;
 #[cfg(feature = "miniz_oxide")]
 pub use miniz::Miniz;
 pub use negotiate::{AnswerError, BEST_SPEED, DeflateConfig, InvalidConfig, Parameters};
