@@ -10,7 +10,6 @@ use super::replies::{Replies, Reply};
 use super::{Buffers, Config};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, Violation};
-#[cfg(feature = "deflate")]
 use crate::protocol::MessageDecoder;
 use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
 
@@ -135,7 +134,6 @@ impl Inbound {
     }
 
     /// Has messages transformed back from now on, as was agreed on with the peer.
-    #[cfg(feature = "deflate")]
     pub(crate) fn set_message_decoder(&mut self, extension: Box<dyn MessageDecoder>) {
         self.receiver.set_message_decoder(extension);
     }

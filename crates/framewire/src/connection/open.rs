@@ -37,10 +37,8 @@ pub(crate) fn open_established<S>(
     buffers: Buffers,
 ) -> Result<(Inbound, Outbound, S), Error> {
     let parts = established.into_parts();
-    #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
     let (mut inbound, mut outbound, stream) =
         open(parts.stream, &parts.leftover, role, config, buffers)?;
-    #[cfg(feature = "deflate")]
     if let Some(negotiated) = parts.deflate {
         set_deflate(&mut inbound, &mut outbound, &negotiated);
     }
@@ -54,7 +52,6 @@ pub(crate) fn abort(inbound: &mut Inbound, outbound: &mut Outbound) {
 }
 
 /// Compresses messages both ways from now on.
-#[cfg(feature = "deflate")]
 pub(crate) fn set_deflate(
     inbound: &mut Inbound,
     outbound: &mut Outbound,

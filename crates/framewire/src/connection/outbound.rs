@@ -10,7 +10,6 @@ use crate::error::{Close, Closed, Error, ErrorKind, lasting};
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
 };
-#[cfg(feature = "deflate")]
 use crate::protocol::MessageEncoder;
 use crate::protocol::{Encoder, Role, SendError, Sender};
 
@@ -77,13 +76,11 @@ impl Outbound {
     }
 
     /// Transforms messages from now on, as was agreed on with the peer.
-    #[cfg(feature = "deflate")]
     pub(crate) fn set_message_encoder(&mut self, extension: Box<dyn MessageEncoder>) {
         self.sender.set_message_encoder(extension);
     }
 
     /// Switches the transformation of messages off, or on again, for those that begin from now on.
-    #[cfg(feature = "deflate")]
     pub(crate) fn set_compression(&mut self, enabled: bool) {
         if let Some(extension) = self.sender.message_encoder_mut() {
             extension.set_enabled(enabled);

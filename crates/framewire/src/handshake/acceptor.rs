@@ -24,7 +24,6 @@ pub struct Acceptor {
     headers: HeaderMap,
     limits: Limits,
     delay: bool,
-    #[cfg(feature = "deflate")]
     deflate: Option<crate::deflate::Deflate>,
 }
 
@@ -139,7 +138,6 @@ impl Acceptor {
     }
 
     /// Agrees to compress messages with a client that offers it in a way that the policy allows.
-    #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
         self.deflate = Some(deflate);
@@ -286,7 +284,6 @@ impl Acceptor {
                 .headers_mut()
                 .insert(SEC_WEBSOCKET_PROTOCOL, subprotocol::value(chosen)?);
         }
-        #[cfg(feature = "deflate")]
         if let Some(deflate) = &self.deflate
             && let Some((answer, negotiated)) = super::extensions::answer(deflate, headers)
         {

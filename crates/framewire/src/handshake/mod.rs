@@ -75,7 +75,6 @@ mod acceptor;
 mod connector;
 mod error;
 mod established;
-#[cfg(feature = "deflate")]
 mod extensions;
 mod fields;
 mod key;

@@ -1,6 +1,6 @@
 //! Both ends of one connection.
 
-#[cfg(feature = "deflate")]
+#[cfg(feature = "std")]
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -89,7 +89,7 @@ impl Session {
     /// Compresses messages both ways from now on, as was agreed on.
     ///
     /// A session then owns what [`deflate`](crate::deflate) says a connection holds.
-    #[cfg(feature = "deflate")]
+    #[cfg(feature = "std")]
     pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
         let role = self.sender.encoder().role();
         let decoder = Box::new(negotiated.inflater(role));
