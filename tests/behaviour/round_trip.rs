@@ -307,7 +307,7 @@ proptest! {
             Role::Client => Session::client(Limits::default(), os_key),
         };
         if let Some(agreed) = compression.negotiated() {
-            session.set_deflate(&agreed);
+            session.set_extension(&agreed);
         }
         let (mut sent, mut events) = (vec![], vec![]);
         for (message, cuts) in &messages {

@@ -41,7 +41,7 @@ fn end(role: Role, takeover: bool, batch: &[u8]) -> WebSocket<Meter> {
     let mut meter = Meter::new(batch);
     meter.batches = usize::MAX;
     let mut end = WebSocket::with_leftover(meter, &[], role, Config::default()).unwrap();
-    end.set_deflate(&negotiated(takeover));
+    end.set_extension(&negotiated(takeover));
     end
 }
 

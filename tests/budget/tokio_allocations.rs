@@ -163,7 +163,7 @@ mod compressed {
                 for takeover in [false, true] {
                     let batch = frame(peer(role), FIN | RSV1 | BINARY, &payload);
                     for mut websocket in connections(role, &batch) {
-                        websocket.set_deflate(&negotiated(takeover));
+                        websocket.set_extension(&negotiated(takeover));
                         let info = steadily(|| {
                             websocket.stream_mut().batches = 1;
                             let next = websocket.next_message_and_writer();

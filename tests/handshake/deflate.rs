@@ -74,7 +74,7 @@ fn what_was_agreed_on_is_among_the_parts_of_what_was_accepted_in_two_steps() {
         let (role, config) = (Role::Server, Config::default());
         let server = WebSocket::with_leftover(parts.stream, &parts.leftover, role, config);
         let mut server = server.unwrap();
-        server.set_deflate(&deflate);
+        server.set_extension(&deflate);
         assert_eq!(server.next_message().unwrap().payload().len(), 340);
         client.join().unwrap();
     });

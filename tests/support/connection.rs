@@ -77,7 +77,7 @@ impl Kind {
         Ok(match self {
             Self::Blocking | Self::BlockingHalves => {
                 let mut socket = blocking::WebSocket::with_leftover(stream, &[], role, config)?;
-                agreed.inspect(|agreed| socket.set_deflate(agreed));
+                agreed.inspect(|agreed| socket.set_extension(*agreed));
                 if self == Self::Blocking {
                     return Ok(Box::new(Blocking { socket }));
                 }
@@ -86,7 +86,7 @@ impl Kind {
             }
             Self::Tokio | Self::TokioHalves => {
                 let mut socket = tokio::WebSocket::with_leftover(stream, &[], role, config)?;
-                agreed.inspect(|agreed| socket.set_deflate(agreed));
+                agreed.inspect(|agreed| socket.set_extension(*agreed));
                 if self == Self::Tokio {
                     return Ok(Box::new(Tokio { socket }));
                 }

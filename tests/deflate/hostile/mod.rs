@@ -68,7 +68,7 @@ fn server(negotiated: &Negotiated, input: &[u8]) -> WebSocket<ScriptedPeer> {
 
 fn server_by(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<ScriptedPeer> {
     let mut websocket = support::connect(Role::Server, ScriptedPeer::new(input), config);
-    websocket.set_deflate(negotiated);
+    websocket.set_extension(negotiated);
     websocket
 }
 

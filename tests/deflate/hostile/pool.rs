@@ -27,7 +27,7 @@ fn a_pool_that_is_exhausted_closes_with_1013() {
         .map(|_| {
             let script = ScriptedPeer::new(begun.clone()).failing(plan);
             let mut holder = support::connect(Role::Server, script, Config::default());
-            holder.set_deflate(&agreed);
+            holder.set_extension(&agreed);
             assert!(holder.next_message().unwrap_err().is_would_block());
             holder
         })

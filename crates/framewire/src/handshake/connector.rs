@@ -1,9 +1,13 @@
 //! A client's request, and the check of the answer to it.
 
+use std::sync::Arc;
+
+use super::extensions::Extension;
 use super::fields::{Single, append, single};
 use super::key::{accept_key, generate_key};
 use super::{Error, ErrorKind, Established, offered_subprotocols, redirect, subprotocol};
 use crate::Socket;
+use crate::protocol::Agreement;
 use crate::upgrade::{
     self, Deadline, Dialer, Limits, Stream, Target, Timed, Wire, finish, is_token, lists,
     nodelay_failed, percent_encode, request_over, split_host,
@@ -30,7 +34,7 @@ pub struct Connector {
     dialer: Dialer,
     redirects: usize,
     delay: bool,
-    deflate: Option<crate::deflate::Deflate>,
+    extension: Option<Arc<dyn Extension>>,
 }
 
 impl Connector {
@@ -114,23 +118,29 @@ impl Connector {
         self
     }
 
-    /// Offers to compress messages.
+    /// Offers to compress messages: the [extension](Self::extension) that is used.
     #[must_use]
-    pub fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
-        self.deflate = Some(deflate);
+    pub fn deflate(self, deflate: crate::deflate::Deflate) -> Self {
+        self.extension(deflate)
+    }
+
+    /// Offers to use an extension. One at most is used: in place of any that was set before.
+    #[must_use]
+    pub fn extension(mut self, extension: impl Extension + 'static) -> Self {
+        self.extension = Some(Arc::new(extension));
         self
     }
 
-    /// What the server has made of the offer to compress.
+    /// What the server has made of the offer of an extension.
     ///
     /// Fails with [`ErrorKind::Extension`] where it is no answer to that: the connection is then to
     /// be closed (RFC 7692 5), and the server is at fault.
     pub fn negotiated<B>(
         &self,
         response: &Response<B>,
-    ) -> Result<Option<crate::deflate::Negotiated>, Error> {
-        match &self.deflate {
-            Some(deflate) => super::extensions::check(deflate, response.headers()),
+    ) -> Result<Option<Arc<dyn Agreement>>, Error> {
+        match self.extension.as_deref() {
+            Some(extension) => super::extensions::check(extension, response.headers()),
             None => Ok(None),
         }
     }
@@ -292,8 +302,8 @@ impl Connector {
         )
         .await;
         let upgraded = upgraded.map_err(|error| as_redirect(error, &uri))?;
-        let negotiated = self.negotiated(upgraded.response())?;
-        Ok(Established::new(upgraded).with_deflate(negotiated))
+        let agreed = self.negotiated(upgraded.response())?;
+        Ok(Established::new(upgraded).with_extension(agreed))
     }
 
     /// A request for a `ws` or `wss` URI (RFC 6455 3), with a key of its own (RFC 6455 4.1).
@@ -356,7 +366,7 @@ impl Connector {
         if let Some(origin) = &self.origin {
             headers.insert(ORIGIN, origin.clone());
         }
-        if let Some(offer) = self.deflate.as_ref().and_then(super::extensions::offer) {
+        if let Some(offer) = self.extension.as_deref().and_then(super::extensions::offer) {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
         }
         Ok(headers)

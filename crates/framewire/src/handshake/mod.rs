@@ -91,6 +91,7 @@ pub(crate) use connector::target;
 pub use connector::{Connector, check_extended_connect_response, check_response};
 pub use error::{Error, ErrorKind};
 pub use established::{Established, Parts};
+pub use extensions::Extension;
 pub use key::{accept_key, generate_key};
 pub use pending::{Pending, is_websocket};
 pub use subprotocol::offered_subprotocols;
