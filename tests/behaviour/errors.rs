@@ -2,7 +2,7 @@
 //! fault it is.
 
 use std::error::Error as StdError;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use framewire::blocking::PreparedMessage;

@@ -11,7 +11,6 @@ pub mod front_end;
 pub mod hooked;
 pub mod http_script;
 pub mod loopback;
-pub mod meter;
 pub mod operations;
 pub mod oracle;
 pub mod peer;

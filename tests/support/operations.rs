@@ -1,7 +1,7 @@
 //! Every operation of a connection, of whatever kind, to be run over a stream that fails.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use framewire::blocking::{PreparedMessage, Shutdown};
@@ -10,7 +10,7 @@ use framewire::frame::Rsv;
 use framewire::protocol::Role;
 use framewire::{CloseCode, Closed, Config, Error, Opcode};
 
-use super::connection::{Connection, Kind, MessageWriter};
+use super::connection::{Back, Connection, Kind, MessageWriter};
 use super::peer::{Plan, ScriptedPeer};
 use super::{again, io_again, peer};
 use crate::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
@@ -151,7 +151,7 @@ fn stream(websocket: &mut dyn Connection, source: &mut dyn Read) -> Result<u64, 
 }
 
 /// The message that is open.
-fn resume(websocket: &mut dyn Connection) -> Box<dyn MessageWriter + '_> {
+fn resume(websocket: &mut dyn Connection) -> MessageWriter<'_> {
     websocket
         .resume_message_writer()
         .expect("a message is open")
@@ -243,7 +243,8 @@ const READING: &[(&str, Run)] = &[
     }),
     ("next_message_and_writer", |websocket, seen| {
         until_closed(websocket, seen, |websocket, seen| {
-            let (opcode, payload) = websocket.echo_message()?;
+            let mut payload = Vec::new();
+            let opcode = websocket.echo_message(Back::Fed, &mut payload)?;
             seen.push(Seen::Message(opcode, payload));
             Ok(())
         })

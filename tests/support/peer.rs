@@ -25,6 +25,8 @@ struct State {
     script: Vec<Step>,
     /// The step that is next, and how many of its bytes were read.
     next: (usize, usize),
+    /// How many times the script is still said from its beginning.
+    repeats: usize,
     ending: Ending,
     taking: Taking,
     manner: Manner,
@@ -237,6 +239,15 @@ impl ScriptedPeer {
         reader.into_iter().for_each(Waker::wake);
     }
 
+    /// Says the whole script so many times more, without an allocation.
+    pub fn say_again(&self, times: usize) {
+        let mut state = self.state();
+        state.repeats += times;
+        let reader = state.reader.take();
+        drop(state);
+        reader.into_iter().for_each(Waker::wake);
+    }
+
     /// Waits until a task has read all of the script, and waits for more.
     pub fn poll_all_read(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
@@ -345,7 +356,7 @@ impl ScriptedPeer {
 
 impl State {
     fn has_more(&self) -> bool {
-        self.next.0 < self.script.len()
+        self.next.0 < self.script.len() || self.repeats > 0
     }
 
     /// Counts a call, and fails it where that is planned: what it gives instead of what it would.
@@ -395,6 +406,10 @@ impl State {
         }
         self.stall(Direction::Read)?;
         let most = self.most(buf.len());
+        if self.next.0 == self.script.len() && self.repeats > 0 {
+            self.repeats -= 1;
+            self.next = (0, 0);
+        }
         let (next, read) = self.next;
         match self.script.get(next) {
             None => match self.ending {
@@ -561,6 +576,7 @@ impl Duplicate for ScriptedPeer {
     fn shutdown(&self, _how: Shutdown) -> io::Result<()> {
         let mut state = self.state();
         state.next = (state.script.len(), 0);
+        state.repeats = 0;
         state.ending = Ending::Eof;
         Ok(())
     }
