@@ -111,7 +111,7 @@ fn a_ping_that_came_in_two_pieces_leaves_nothing_behind() {
 }
 
 #[test]
-fn an_echo_of_connections_with_a_pool_of_their_own_allocates_nothing() {
+fn a_connection_with_a_pool_of_its_own_allocates_nothing() {
     let pool = BufferPool::keeping(2);
     for role in ROLES {
         for len in SIZES {
@@ -123,6 +123,20 @@ fn an_echo_of_connections_with_a_pool_of_their_own_allocates_nothing() {
                 peer.say_again(1);
             });
             assert_eq!(info.count_total, 0, "{role:?}, {len}: {info:?}");
+
+            let (mut reader, writer) = websocket.split();
+            let info = steadily(3, || {
+                peer.forget_written();
+                wait(async {
+                    let message = reader.next_message().await?;
+                    let (opcode, payload) = (message.opcode(), message.payload());
+                    writer.feed_message(opcode, payload).await
+                })
+                .unwrap();
+                rest(reader.next_message());
+                peer.say_again(1);
+            });
+            assert_eq!(info.count_total, 0, "halves, {role:?}, {len}: {info:?}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use framewire::Config;
 use framewire::protocol::Role;
+use framewire::{Config, Opcode};
 use support::connection::{Connection, Kind};
 use support::deflate::{RSV1, negotiated, sender, sent};
 use support::frames::{BINARY, CONTINUATION, FIN, PING, frame};
@@ -114,4 +114,28 @@ impl Message {
 pub fn json(len: usize) -> Vec<u8> {
     let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
     objects.take(len).collect()
+}
+
+#[test]
+fn an_end_that_compresses_does_and_keeps_its_context_with_takeover_alone() {
+    for compression in Compression::ALL {
+        for end in compression.ends() {
+            let peer = ScriptedPeer::default();
+            let mut connection = end.open(&peer, Config::default());
+            let message = json(10_000);
+            let lens = [(); 2].map(|()| {
+                peer.forget_written();
+                connection.write_message(Opcode::Text, &message).unwrap();
+                peer.written().len()
+            });
+            let is_compressed = lens[0] < message.len() / 2;
+            let is_kept = lens[1] < lens[0] / 2;
+            let expected = match compression {
+                Compression::None => (false, false),
+                Compression::NoTakeover => (true, false),
+                Compression::Takeover => (true, true),
+            };
+            assert_eq!((is_compressed, is_kept), expected, "{end}: {lens:?}");
+        }
+    }
 }

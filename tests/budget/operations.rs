@@ -119,6 +119,10 @@ pub const ECHOING: &[Operation] = &[
                 .unwrap();
         },
     },
+];
+
+/// What is the same by two calls.
+pub const ECHOING_BY_TWO: &[Operation] = &[
     Operation {
         name: "read_message and feed_message",
         leaves: Leaves::Later,
@@ -252,20 +256,21 @@ pub const FEED: Operation = Operation {
     },
 };
 
-pub const PING: Operation = Operation {
-    name: "ping",
-    leaves: Leaves::AtOnce,
-    run: |connection, hands| connection.ping(&hands.message).unwrap(),
-};
-
-pub const PONG: Operation = Operation {
-    name: "pong",
-    leaves: Leaves::AtOnce,
-    run: |connection, hands| connection.pong(&hands.message).unwrap(),
-};
-
-pub const CONTROL_RECEIVED: Operation = Operation {
-    name: "control frames received",
-    leaves: Leaves::AlwaysAtOnce,
-    run: |connection, _| _ = connection.next_message().unwrap(),
-};
+/// Those of control frames, of which the last answers what its peer says.
+pub const CONTROL: [Operation; 3] = [
+    Operation {
+        name: "ping",
+        leaves: Leaves::AlwaysAtOnce,
+        run: |connection, hands| connection.ping(&hands.message).unwrap(),
+    },
+    Operation {
+        name: "pong",
+        leaves: Leaves::AlwaysAtOnce,
+        run: |connection, hands| connection.pong(&hands.message).unwrap(),
+    },
+    Operation {
+        name: "a Ping answered",
+        leaves: Leaves::AlwaysAtOnce,
+        run: |connection, _| _ = connection.next_message().unwrap(),
+    },
+];

@@ -11,13 +11,11 @@ use support::wait::wait;
 use support::{oracle, pattern, peer};
 
 use crate::ends::{Compression, End, Message};
-use crate::operations::{self, ECHOING, Hands, Leaves, Operation, RECEIVING, SENDING};
-
-const COALESCING: fn() -> Config = || Config {
-    coalesce_writes: true,
-    ..Config::default()
+use crate::operations::{
+    CONTROL, ECHOING, ECHOING_BY_TWO, Hands, Leaves, Operation, RECEIVING, SENDING,
 };
-const BURST: usize = 64;
+
+const BURST: usize = 500;
 
 /// The rule by one example: messages that arrive together are read with one read, and their echoes
 /// leave with one write, before the read that finds nothing.
@@ -39,6 +37,17 @@ fn two_echoes_are_one_read_and_one_write() {
 
 fn all_ends() -> impl Iterator<Item = End> {
     Compression::ALL.into_iter().flat_map(Compression::ends)
+}
+
+fn echoing() -> impl Iterator<Item = &'static Operation> {
+    ECHOING.iter().chain(ECHOING_BY_TWO)
+}
+
+fn coalescing() -> Config {
+    Config {
+        coalesce_writes: true,
+        ..Config::default()
+    }
 }
 
 fn assert_waits(connection: &mut dyn Connection) {
@@ -75,7 +84,7 @@ fn burst(end: End) -> Vec<Vec<u8>> {
 #[test]
 fn a_burst_is_read_at_once_and_answered_when_each_use_says() {
     for end in all_ends() {
-        for operation in RECEIVING.iter().chain(ECHOING) {
+        for operation in RECEIVING.iter().chain(echoing()) {
             let peer = ScriptedPeer::saying([burst(end).concat()]);
             let expected = match operation.leaves {
                 Leaves::Nothing => (1, 0, 0),
@@ -84,8 +93,16 @@ fn a_burst_is_read_at_once_and_answered_when_each_use_says() {
             };
             let calls = use_burst(*operation, end, &peer, Config::default());
             assert_eq!(calls, expected, "{} by {end}", operation.name);
-            let sent = View::of(end.role, &peer.written()).messages.len();
-            assert!([0, BURST].contains(&sent) && (sent > 0) == (calls.2 > 0));
+            let messages = View::of(end.role, &peer.written()).messages;
+            let count = if operation.leaves == Leaves::Nothing {
+                0
+            } else {
+                BURST
+            };
+            assert_eq!(messages.len(), count, "{} by {end}", operation.name);
+            if end.compression == Compression::None {
+                assert!(messages.iter().all(|(_, payload)| *payload == pattern(20)));
+            }
         }
     }
 }
@@ -94,16 +111,16 @@ fn a_burst_is_read_at_once_and_answered_when_each_use_says() {
 fn what_is_written_may_wait_for_the_next_message_where_that_is_asked_for() {
     for end in all_ends() {
         let is_whole = matches!(end.kind, Kind::Blocking | Kind::Tokio);
-        for operation in ECHOING.iter().filter(|echo| echo.leaves == Leaves::AtOnce) {
+        for operation in echoing().filter(|echo| echo.leaves == Leaves::AtOnce) {
             let name = operation.name;
             let peer = ScriptedPeer::saying([burst(end).concat()]);
             // A half does not know what the other has read.
             let writes = if is_whole { 1 } else { BURST };
-            let calls = use_burst(*operation, end, &peer, COALESCING());
+            let calls = use_burst(*operation, end, &peer, coalescing());
             assert_eq!(calls, (1, writes, writes), "{name} by {end}");
 
             let peer = ScriptedPeer::saying(burst(end));
-            let calls = use_burst(*operation, end, &peer, COALESCING());
+            let calls = use_burst(*operation, end, &peer, coalescing());
             assert_eq!(calls, (BURST, BURST, BURST), "{name} by {end}: each alone");
         }
     }
@@ -119,7 +136,7 @@ fn what_may_wait_leaves_when_something_else_is_awaited() {
         let mut says = burst(end)[..3].concat();
         says.pop();
         let peer = ScriptedPeer::saying([says]);
-        let mut connection = end.open(&peer, COALESCING());
+        let mut connection = end.open(&peer, coalescing());
         for (unsent, writes) in [(true, 0), (false, 1)] {
             connection.next_message().unwrap();
             connection.write_message(Opcode::Binary, b"?").unwrap();
@@ -176,7 +193,7 @@ fn a_message_leaves_with_one_write_or_one_for_each_fragment() {
         for operation in SENDING {
             for len in [0, 20, 4096] {
                 // What was fed before leaves with it.
-                assert_leaves(*operation, end, len, 3);
+                assert_leaves(*operation, end, &pattern(len), 3);
             }
         }
     }
@@ -184,19 +201,21 @@ fn a_message_leaves_with_one_write_or_one_for_each_fragment() {
 
 #[test]
 fn a_large_message_is_one_vectored_write_of_a_server_and_one_for_each_write_buffer_of_a_client() {
+    let payload = pattern(1 << 20);
     for end in Compression::None.ends() {
         for operation in SENDING {
-            assert_leaves(*operation, end, 1 << 20, 1);
+            assert_leaves(*operation, end, &payload, 1);
         }
     }
 }
 
 /// Sends a message, and before it others if they are to be fed.
-fn assert_leaves(operation: Operation, end: End, len: usize, count: usize) {
+fn assert_leaves(operation: Operation, end: End, payload: &[u8], count: usize) {
+    let len = payload.len();
     let case = format!("{} by {end}, {len} bytes", operation.name);
     let peer = ScriptedPeer::default();
     let mut connection = end.open(&peer, Config::default());
-    let mut hands = Hands::new(&pattern(len), 0, count);
+    let mut hands = Hands::new(payload, 0, count);
     (operation.run)(&mut *connection, &mut hands);
     let calls = peer.calls();
     if let Leaves::Streamed { flushed } = operation.leaves {
@@ -219,14 +238,20 @@ fn assert_leaves(operation: Operation, end: End, len: usize, count: usize) {
 }
 
 #[test]
-fn a_ping_and_a_pong_leave_at_once() {
+fn control_frames_leave_at_once() {
     for end in all_ends() {
-        for operation in [operations::PING, operations::PONG] {
-            let peer = ScriptedPeer::default();
-            let mut connection = end.open(&peer, COALESCING());
+        for operation in CONTROL {
+            let from = peer(end.role);
+            let says = [
+                frame(from, FIN | PING, b"?"),
+                frame(from, FIN | BINARY, b"x"),
+            ];
+            let peer = ScriptedPeer::saying([says.concat()]);
+            let mut connection = end.open(&peer, coalescing());
             (operation.run)(&mut *connection, &mut Hands::new(b"?", 0, 0));
             let name = operation.name;
             assert_eq!(peer.calls().writes, 1, "{name} by {end}");
+            assert_eq!(oracle::frames(&peer.written()).len(), 1, "{name} by {end}");
         }
     }
 }
@@ -253,7 +278,7 @@ fn a_whole_connection_that_was_halves_may_let_messages_wait_again() {
     for role in [Role::Server, Role::Client] {
         let message = frame(peer(role), FIN | BINARY, b"x");
         let peer = ScriptedPeer::saying([message.repeat(BURST)]);
-        let mut whole = WebSocket::with_leftover(peer.clone(), &[], role, COALESCING()).unwrap();
+        let mut whole = WebSocket::with_leftover(peer.clone(), &[], role, coalescing()).unwrap();
         wait(async {
             whole.next_message().await?;
             let (reader, writer) = whole.split();
