@@ -73,12 +73,8 @@ fn assert_allocates_nothing(
         2
     };
     let info = steadily(times, once);
-    let len = message.len();
-    assert_eq!(
-        info.count_total, 0,
-        "{} by {end}, {len} bytes: {info:?}",
-        operation.name
-    );
+    let case = operation.case(end, message.len());
+    assert_eq!(info.count_total, 0, "{case}: {info:?}");
 }
 
 fn is_short(message: &[u8]) -> bool {

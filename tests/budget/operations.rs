@@ -7,12 +7,21 @@ use framewire::frame::Rsv;
 use framewire::{CHUNK_SIZE_LOW_MEMORY as CHUNK, Config, Opcode};
 use support::connection::{Back, Connection};
 
+use crate::ends::End;
+
 /// One use of a connection.
 #[derive(Clone, Copy)]
 pub struct Operation {
     pub name: &'static str,
     pub run: fn(&mut dyn Connection, &mut Hands),
     pub leaves: Leaves,
+}
+
+impl Operation {
+    /// Says which case it is, for one that fails.
+    pub fn case(&self, end: End, len: usize) -> String {
+        format!("{} by {end}, {len} bytes", self.name)
+    }
 }
 
 /// When something is written.

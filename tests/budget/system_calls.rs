@@ -92,14 +92,15 @@ fn a_burst_is_read_at_once_and_answered_when_each_use_says() {
                 _ => (1, BURST, BURST),
             };
             let calls = use_burst(*operation, end, &peer, Config::default());
-            assert_eq!(calls, expected, "{} by {end}", operation.name);
+            let case = operation.case(end, 20);
+            assert_eq!(calls, expected, "{case}");
             let messages = View::of(end.role, &peer.written()).messages;
             let count = if operation.leaves == Leaves::Nothing {
                 0
             } else {
                 BURST
             };
-            assert_eq!(messages.len(), count, "{} by {end}", operation.name);
+            assert_eq!(messages.len(), count, "{case}");
             if end.compression == Compression::None {
                 assert!(messages.iter().all(|(_, payload)| *payload == pattern(20)));
             }
@@ -112,16 +113,16 @@ fn what_is_written_may_wait_for_the_next_message_where_that_is_asked_for() {
     for end in all_ends() {
         let is_whole = matches!(end.kind, Kind::Blocking | Kind::Tokio);
         for operation in echoing().filter(|echo| echo.leaves == Leaves::AtOnce) {
-            let name = operation.name;
+            let case = operation.case(end, 20);
             let peer = ScriptedPeer::saying([burst(end).concat()]);
             // A half does not know what the other has read.
             let writes = if is_whole { 1 } else { BURST };
             let calls = use_burst(*operation, end, &peer, coalescing());
-            assert_eq!(calls, (1, writes, writes), "{name} by {end}");
+            assert_eq!(calls, (1, writes, writes), "{case}");
 
             let peer = ScriptedPeer::saying(burst(end));
             let calls = use_burst(*operation, end, &peer, coalescing());
-            assert_eq!(calls, (BURST, BURST, BURST), "{name} by {end}: each alone");
+            assert_eq!(calls, (BURST, BURST, BURST), "{case}: each alone");
         }
     }
 }
@@ -212,7 +213,7 @@ fn a_large_message_is_one_vectored_write_of_a_server_and_one_for_each_write_buff
 /// Sends a message, and before it others if they are to be fed.
 fn assert_leaves(operation: Operation, end: End, payload: &[u8], count: usize) {
     let len = payload.len();
-    let case = format!("{} by {end}, {len} bytes", operation.name);
+    let case = operation.case(end, len);
     let peer = ScriptedPeer::default();
     let mut connection = end.open(&peer, Config::default());
     let mut hands = Hands::new(payload, 0, count);
@@ -249,9 +250,9 @@ fn control_frames_leave_at_once() {
             let peer = ScriptedPeer::saying([says.concat()]);
             let mut connection = end.open(&peer, coalescing());
             (operation.run)(&mut *connection, &mut Hands::new(b"?", 0, 0));
-            let name = operation.name;
-            assert_eq!(peer.calls().writes, 1, "{name} by {end}");
-            assert_eq!(oracle::frames(&peer.written()).len(), 1, "{name} by {end}");
+            let case = operation.case(end, 1);
+            assert_eq!(peer.calls().writes, 1, "{case}");
+            assert_eq!(oracle::frames(&peer.written()).len(), 1, "{case}");
         }
     }
 }
