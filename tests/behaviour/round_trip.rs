@@ -1,7 +1,7 @@
 //! Any messages, sent in any way: the bytes are legal to the oracle and every front end of the
 //! other end gives the messages back.
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 
 use framewire::blocking::PreparedMessage;
 use framewire::frame::{Rsv, os_key};

@@ -11,11 +11,9 @@ use framewire::protocol::{Agreement as _, Limits, Role};
 use framewire::{Config, WebSocket};
 use support::deflate::{RSV1, Receiving, negotiated};
 use support::frames::{BINARY, FIN};
-use support::pattern;
+use support::{json, pattern};
 
-use super::{
-    MIB, bomb, close_code, in_fragments, in_one_frame, json, server, server_by, violation,
-};
+use super::{MIB, bomb, close_code, in_fragments, in_one_frame, server, server_by, violation};
 
 const GIB: u64 = 1 << 30;
 

@@ -43,12 +43,6 @@ fn bomb(len: usize) -> Vec<u8> {
     bomb
 }
 
-/// JSON that is alike and not the same.
-fn json(len: usize) -> Vec<u8> {
-    let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
-    objects.take(len).collect()
-}
-
 fn in_one_frame(payload: &[u8]) -> Vec<u8> {
     frame(Role::Client, FIN | RSV1 | BINARY, payload)
 }

@@ -7,10 +7,10 @@ use framewire::protocol::Role;
 use framewire::{Config, Opcode, WebSocket};
 use support::deflate::{RSV1, Receiving, pooled};
 use support::frames::{BINARY, CONTINUATION, FIN, TEXT, frame};
-use support::pattern;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
+use support::{json, pattern};
 
-use super::{MIB, bomb, close_code, in_one_frame, json, server, violation};
+use super::{MIB, bomb, close_code, in_one_frame, server, violation};
 
 #[test]
 fn a_pool_that_is_exhausted_closes_with_1013() {

@@ -207,7 +207,6 @@ impl Run {
                 }
             }
             events.push(Event::Message(*opcode, std::mem::take(bytes)));
-            drop(reader);
             begun = None;
             Ok(())
         });
