@@ -70,11 +70,11 @@ fn what_was_agreed_on_is_among_the_parts_of_what_was_accepted_in_two_steps() {
         });
         let pending = acceptor(config).receive(server_stream).unwrap();
         let parts = pending.accept().unwrap().into_parts();
-        let deflate = parts.deflate.unwrap();
+        let agreed = parts.extension.unwrap();
         let (role, config) = (Role::Server, Config::default());
         let server = WebSocket::with_leftover(parts.stream, &parts.leftover, role, config);
         let mut server = server.unwrap();
-        server.set_extension(&deflate);
+        server.set_extension(&*agreed);
         assert_eq!(server.next_message().unwrap().payload().len(), 340);
         client.join().unwrap();
     });

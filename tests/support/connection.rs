@@ -11,9 +11,8 @@ use std::time::Duration;
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use framewire::blocking::{CloseReply, Frame, PingReply, PreparedMessage, Shutdown};
-use framewire::deflate::Negotiated;
 use framewire::frame::{Header, Rsv};
-use framewire::protocol::{Message, Role};
+use framewire::protocol::{Agreement, Message, Role};
 use framewire::{
     CloseCode, Closed, Config, Duplicate, Error, Opcode, Socket, TryFeedError, blocking, tokio,
 };
@@ -114,7 +113,7 @@ impl Kind {
         stream: &(impl Stream + Clone + 'static),
         role: Role,
         config: Config,
-        agreed: Option<&Negotiated>,
+        agreed: Option<&dyn Agreement>,
     ) -> Result<Box<dyn Connection>, Error> {
         let stream: Box<dyn Stream> = Box::new(stream.clone());
         Ok(match self {
@@ -200,8 +199,12 @@ impl Endpoint {
         config: Config,
     ) -> Result<Box<dyn Connection>, Error> {
         let agreed = self.compression.negotiated();
-        self.kind
-            .open_with(stream, self.role, config, agreed.as_ref())
+        self.kind.open_with(
+            stream,
+            self.role,
+            config,
+            agreed.as_ref().map(|agreed| agreed as _),
+        )
     }
 
     /// One with the default configuration.

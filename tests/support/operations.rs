@@ -164,9 +164,12 @@ impl Operation {
             peer
         };
         let agreed = self.agreed.map(|agreed| agreed());
-        let opened = self
-            .kind
-            .open_with(&peer, self.role, SMALL, agreed.as_ref());
+        let opened = self.kind.open_with(
+            &peer,
+            self.role,
+            SMALL,
+            agreed.as_ref().map(|agreed| agreed as _),
+        );
         let mut connection = opened.expect("no size is 0");
         let mut seen = Vec::new();
         let mut run = || {

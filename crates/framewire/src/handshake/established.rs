@@ -1,6 +1,5 @@
 //! The result of a handshake, at either end.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use super::fields::subprotocol;
@@ -37,8 +36,7 @@ impl<S> Established<S> {
 
     /// The compression agreed on, if any.
     pub fn deflate(&self) -> Option<&Negotiated> {
-        let agreed: &dyn Any = self.extension()?;
-        agreed.downcast_ref()
+        self.extension()?.downcast_ref()
     }
 
     /// The subprotocol agreed on.

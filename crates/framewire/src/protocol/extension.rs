@@ -21,6 +21,15 @@ pub trait Agreement: Any + fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe
     fn decoder(&self, role: Role) -> Box<dyn MessageDecoder>;
 }
 
+impl dyn Agreement {
+    /// Returns it as what one extension makes, such as `deflate::Negotiated`, to look at what was agreed on.
+    #[must_use]
+    pub fn downcast_ref<A: Agreement>(&self) -> Option<&A> {
+        let any: &dyn Any = self;
+        any.downcast_ref()
+    }
+}
+
 /// Transforms the payload of the messages that one end sends, piece by piece.
 ///
 /// A message that is transformed carries the extension's [reserved bits](Self::rsv) on its first frame.
