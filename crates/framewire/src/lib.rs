@@ -54,7 +54,7 @@
 //! |---|---|
 //! | threads, or non-blocking streams | [`WebSocket`], and [`blocking`] for how it treats time-outs |
 //! | tasks of tokio's | `tokio::WebSocket`, with the feature `tokio` |
-//! | an event loop, a front end of your own | [`protocol::Session`] |
+//! | an event loop, a front end of your own | [`connection::Connection`]; without its buffers [`protocol::Session`] |
 //! | bare metal | [`protocol::Decoder`] and [`protocol::Encoder`]: no allocator, no `std` |
 //! | the wire format alone | [`frame`] |
 //! | the opening handshake | [`handshake`]; for other protocols than WebSocket, [`upgrade`] |
@@ -95,7 +95,7 @@ pub mod blocking;
 #[cfg(feature = "std")]
 mod cause;
 #[cfg(feature = "std")]
-mod connection;
+pub mod connection;
 #[cfg(feature = "std")]
 pub mod deflate;
 #[cfg(feature = "std")]

@@ -374,6 +374,15 @@ impl Inbound {
         checked.map_err(|violation| self.fail(violation, replies).into())
     }
 
+    /// Whether nothing has begun or ended, nothing was read and not used up, and no extension is used.
+    pub(super) fn is_as_new(&self) -> bool {
+        self.receiver.is_at_rest()
+            && self.unread.is_empty()
+            && self.message.is_empty()
+            && self.cold.arrived.is_none()
+            && self.cold.ended.is_none()
+    }
+
     /// Nothing is under way, and nothing is held for the next call.
     pub(super) fn is_at_rest(&self) -> bool {
         let decoder = self.receiver.decoder();

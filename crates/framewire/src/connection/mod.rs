@@ -1,10 +1,10 @@
-//! A connection without its I/O, and how it is brought together with a stream: what every front end
-//! shares.
+//! A connection without its I/O: what every front end is built on.
 //!
-//! [`Inbound`] is what was read, and [`Outbound`] what is to be written. Neither owns a stream, or knows of
-//! tasks and clocks. A front end lends its stream for each call ([`Drive`], [`Transport`]), and decides what
-//! is done with `WouldBlock`: the blocking one hands it to the caller; an asynchronous one waits there and
-//! calls again. Nothing is lost in between, which is all that makes the latter safe to cancel.
+//! A [`Connection`] has an inbound side, what was read, and an [`Outbound`] one, what is to be written. Neither
+//! owns a stream, or knows of tasks and clocks. An event loop moves the bytes itself. The front ends of this
+//! crate lend their stream for each call, and decide what is done where it would block: the blocking one hands
+//! that to the caller; tokio's waits there and calls again. Nothing is lost in between, which is all
+//! that makes the latter safe to cancel.
 
 mod byte_stream;
 mod config;
@@ -25,6 +25,7 @@ mod prepared;
 mod raw_frames;
 mod replies;
 mod resting;
+mod sans_io;
 mod shutdown;
 mod stage;
 mod writer;
@@ -42,11 +43,12 @@ pub(crate) use inbound::Inbound;
 pub(crate) use open::open_established;
 pub(crate) use open::set_extension;
 pub(crate) use open::{abort, open};
-pub(crate) use outbound::Outbound;
+pub use outbound::Outbound;
 pub use pool::BufferPool;
 pub(crate) use pool::Buffers;
 pub use prepared::PreparedMessage;
 pub(crate) use replies::{Replies, Reply};
+pub use sans_io::Connection;
 pub use shutdown::Shutdown;
 pub(crate) use shutdown::{Closing, after, shut_down};
 pub(crate) use stage::close_payload;

@@ -13,10 +13,10 @@ use crate::frame::{
 use crate::protocol::MessageEncoder;
 use crate::protocol::{Encoder, Role, SendError, Sender};
 
-/// What is to be sent, and whether it still can be.
+/// The sending side of a [`Connection`](super::Connection): what is to be sent, and whether it still can be.
 ///
 /// Sending has three phases. A frame is *staged*: taken whole, as bytes in the write buffer and
-/// [`Unsent`](super::Unsent) payload that is the caller's, or not at all. What is staged is *written*, as far
+/// payload that is the caller's, or not at all. What is staged is *written*, as far
 /// as the stream takes it. Then the stream is *flushed*.
 #[derive(Debug)]
 #[expect(
@@ -96,17 +96,20 @@ impl Outbound {
     }
 
     /// Whether bytes wait that the stream has not taken, or not been made to pass on.
-    pub(crate) fn has_pending_output(&self) -> bool {
+    #[must_use]
+    pub fn has_pending_output(&self) -> bool {
         self.buffered() > 0 || self.unflushed || self.sender.has_reply()
     }
 
     /// How many bytes wait that the stream has not taken.
-    pub(crate) fn buffered(&self) -> usize {
+    #[must_use]
+    pub fn buffered(&self) -> usize {
         self.output.len() - self.written
     }
 
     /// How the connection was closed, once either end has sent its Close frame.
-    pub(crate) fn closed(&self) -> Option<&Closed> {
+    #[must_use]
+    pub fn closed(&self) -> Option<&Closed> {
         self.closed.as_deref()
     }
 
@@ -114,6 +117,16 @@ impl Outbound {
     #[cfg(feature = "tokio")]
     pub(crate) fn has_sent_close(&self) -> bool {
         self.sender.is_closing()
+    }
+
+    /// Whether nothing has begun, nothing waits, and no extension is used.
+    pub(super) fn is_as_new(&self) -> bool {
+        let is_open = self.failed.is_none() && !self.lost && self.closed.is_none();
+        let fragment = self.fragment.as_deref();
+        is_open
+            && self.sender.is_at_rest()
+            && self.buffered() == 0
+            && fragment.is_none_or(|fragment| fragment.message().is_none())
     }
 
     pub(crate) fn chunk_size(&self) -> usize {

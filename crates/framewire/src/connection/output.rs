@@ -140,6 +140,12 @@ impl Outbound {
         Ok(())
     }
 
+    /// Takes bytes into the write buffer as they are.
+    pub(super) fn append_raw(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.output.extend_from_slice(bytes);
+    }
+
     /// Makes the write buffer as large as is needed, but not so that it is given back before that
     /// is needed.
     #[inline]

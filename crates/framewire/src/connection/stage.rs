@@ -163,7 +163,7 @@ impl Outbound {
     ) -> Result<Unsent<'p>, NotStaged> {
         if opcode == Opcode::Close {
             let unsent = self.stage_checked(fin, rsv, opcode, payload)?;
-            Closed::send(&mut self.closed, Close::of(payload));
+            self.record_close(payload);
             return Ok(unsent);
         }
         if !opcode.is_control() {
@@ -248,11 +248,22 @@ impl Outbound {
     }
 
     #[inline]
-    fn append(&mut self, fin: bool, rsv: Rsv, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
+    pub(super) fn append(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<(), Error> {
         let header = self.encode(fin, rsv, opcode, payload)?;
         self.reserve(MAX_HEADER + payload.len());
         append_frame(&header, payload, &mut self.output);
         Ok(())
+    }
+
+    /// Records the Close frame that was staged.
+    pub(super) fn record_close(&mut self, payload: &[u8]) {
+        Closed::send(&mut self.closed, Close::of(payload));
     }
 
     /// Makes sure that a frame can be staged: what stalled before has to go first, and what waits

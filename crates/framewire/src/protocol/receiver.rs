@@ -259,7 +259,7 @@ impl Receiver {
     }
 
     /// Whether nothing has begun, and no extension is used.
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(crate) fn is_at_rest(&self) -> bool {
         self.incoming.is_none() && self.decoder.is_at_rest()
     }
 

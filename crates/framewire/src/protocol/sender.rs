@@ -261,7 +261,7 @@ impl Sender {
     }
 
     /// Whether nothing has begun and nothing is pending, and no extension is used.
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(crate) fn is_at_rest(&self) -> bool {
         let encoder = &self.encoder;
         self.outgoing.is_none()
             && self.reply.is_none()

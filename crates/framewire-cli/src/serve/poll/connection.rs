@@ -4,10 +4,11 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use framewire::Error;
+use framewire::connection::BufferPool;
 use framewire::protocol::Agreement;
+use framewire::{Config, Error};
 
-use super::echo::{Echo, Scratch};
+use super::echo::Echo;
 use super::ending::Ending;
 use super::handshake::Handshake;
 use super::stream::{self, Stream};
@@ -53,9 +54,11 @@ pub(super) enum Turn {
 pub(super) struct Shared {
     pub(super) server: Server,
     pub(super) places: Places<usize>,
-    /// What was read last.
+    /// What was read last of a connection that is not open.
     input: Vec<u8>,
-    scratch: Scratch,
+    config: Config,
+    /// The buffers of those that are open.
+    pool: BufferPool,
     /// Those that are at rest, for connections that have something to say.
     #[allow(clippy::vec_box, reason = "a connection takes the box as it is")]
     spare: Vec<Box<Echo>>,
@@ -110,16 +113,15 @@ impl Connection {
         match &mut self.state {
             State::Handshake(_) => self.shake_hands(shared),
             State::Open(echo) => {
-                let mut echo = echo.take().unwrap_or_else(|| shared.echo());
-                let room = shared.input.len();
+                let echo = echo.take().map_or_else(|| shared.echo(), Ok);
+                let mut echo = match echo {
+                    Ok(echo) => echo,
+                    Err(error) => return self.fail(&error, shared),
+                };
                 let tells = self.stream.tells_by_short_reads() && !self.read_closed;
-                let turn = echo.turn(
-                    &mut shared.input,
-                    &mut self.stream,
-                    &mut shared.scratch,
-                    &mut self.traffic,
-                    |len| len < room && tells,
-                );
+                let turn = echo.turn(&mut self.stream, &mut self.traffic, |len, room| {
+                    len < room && tells
+                });
                 self.settle(echo, turn, shared)
             }
             State::Ending(ending) => ending.turn(&mut self.stream, &mut shared.input),
@@ -164,8 +166,12 @@ impl Connection {
         let State::Open(echo) = &mut self.state else {
             return Turn::Wait;
         };
-        let mut echo = echo.take().unwrap_or_else(|| shared.echo());
-        let closed = echo.close(&mut self.stream, &mut shared.scratch);
+        let echo = echo.take().map_or_else(|| shared.echo(), Ok);
+        let mut echo = match echo {
+            Ok(echo) => echo,
+            Err(error) => return self.fail(&error, shared),
+        };
+        let closed = echo.close(&mut self.stream);
         self.settle(echo, closed.map(|()| Turn::Wait), shared)
     }
 
@@ -237,20 +243,17 @@ impl Connection {
     ) -> Turn {
         shared.server.log(format_args!("{} open", self.peer));
         self.state = State::Open(None);
-        let mut echo = shared.echo();
+        let leftover = &shared.input[leftover];
+        let (config, limit) = (&shared.config, shared.server.write_timeout);
+        let mut echo = match Echo::new(leftover, config, &shared.pool, limit) {
+            Ok(echo) => Box::new(echo),
+            Err(error) => return self.fail(&error, shared),
+        };
         if let Some(agreed) = extension {
             echo.set_extension(agreed);
         }
         let begun = self.stream.set_nodelay().map_err(Error::from);
-        let begun = begun.and_then(|()| {
-            echo.begin(
-                answer,
-                &mut shared.input[leftover],
-                &mut self.stream,
-                &mut shared.scratch,
-                &mut self.traffic,
-            )
-        });
+        let begun = begun.and_then(|()| echo.begin(answer, &mut self.stream, &mut self.traffic));
         self.settle(echo, begun.map(|()| Turn::Wait), shared)
     }
 
@@ -286,6 +289,12 @@ impl Connection {
         turn
     }
 
+    /// Ends a connection that cannot go on.
+    fn fail(&mut self, error: &Error, shared: &mut Shared) -> Turn {
+        self.log_end(error, shared);
+        self.end(Vec::new(), shared)
+    }
+
     fn log_end(&self, error: &Error, shared: &Shared) {
         let end = self.traffic.until(error);
         shared.server.log(format_args!("{} {end}", self.peer));
@@ -296,18 +305,24 @@ impl Shared {
     pub(super) fn new(server: Server) -> Self {
         Self {
             places: Places::new(server.max_connections),
-            server,
             input: vec![0; READ_AT_ONCE],
-            scratch: Scratch::default(),
+            config: Config {
+                read_buffer: READ_AT_ONCE,
+                ..server.config
+            },
+            pool: BufferPool::per_thread(),
+            server,
             spare: Vec::new(),
         }
     }
 
-    fn echo(&mut self) -> Box<Echo> {
-        let (limits, write_timeout) = (self.server.config.limits, self.server.write_timeout);
-        self.spare
-            .pop()
-            .unwrap_or_else(|| Box::new(Echo::new(limits, write_timeout)))
+    fn echo(&mut self) -> Result<Box<Echo>, Error> {
+        if let Some(echo) = self.spare.pop() {
+            return Ok(echo);
+        }
+        let limit = self.server.write_timeout;
+        let echo = Echo::new(&[], &self.config, &self.pool, limit)?;
+        Ok(Box::new(echo))
     }
 
     fn put_back(&mut self, echo: Box<Echo>) {

@@ -117,6 +117,11 @@ pub(super) fn read(stream: &mut impl Read, buf: &mut [u8]) -> io::Result<Option<
     }
 }
 
+/// Flushes the stream, and says whether it has passed on all that was written.
+pub(super) fn flush(stream: &mut impl Write) -> io::Result<bool> {
+    write(stream, &[], &mut 0)
+}
+
 /// Writes what is left of `bytes` as far as the stream takes it, and says whether that was all.
 pub(super) fn write(
     stream: &mut impl Write,
