@@ -1,18 +1,21 @@
-//! An event loop: one thread, any number of connections, one read buffer for all of them.
+//! An event loop: one thread, any number of connections, one pool of buffers for all of them.
 //!
-//! A connection at rest is a socket in a table: no buffer and no session. The handshake waits for
+//! A connection at rest is a socket in a table: no buffer and no state. The handshake waits for
 //! nobody either. What this leaves out for the sake of brevity, `framewire serve --engine poll` has:
 //! deadlines, limits, turns for those who wait behind a flood, and an end that takes no answer with it.
 //!
 //! `cargo run --example event_loop -- 127.0.0.1:9001`
 
+use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::time::Duration;
 use std::{env, net};
 
+use framewire::Config;
+use framewire::connection::{self, BufferPool};
 use framewire::handshake::Acceptor;
-use framewire::protocol::{Event, Limits, MessageBuffer, Session};
+use framewire::protocol::Role;
 use framewire::upgrade::{self, RequestDecoder, encode_response};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
@@ -31,7 +34,11 @@ pub(crate) fn run(listener: net::TcpListener) -> io::Result<()> {
     poll.registry()
         .register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut connections: Slab<Connection> = Slab::new();
-    let mut input = vec![0; 64 << 10];
+    let mut shared = Shared {
+        input: vec![0; 8 << 10],
+        config: Config::default(),
+        pool: BufferPool::per_thread(),
+    };
     let mut events = Events::with_capacity(1024);
     let mut pause = None;
     loop {
@@ -41,7 +48,7 @@ pub(crate) fn run(listener: net::TcpListener) -> io::Result<()> {
         }
         for event in &events {
             if let Some(connection) = connections.get_mut(event.token().0)
-                && connection.turn(&mut input).is_err()
+                && connection.turn(&mut shared).is_err()
             {
                 connections.remove(event.token().0);
             }
@@ -85,15 +92,9 @@ struct Connection {
 
 enum State {
     Handshake(Box<RequestDecoder>),
+    /// Nothing is under way: any other connection is as good as one that was here.
     Rest,
-    Busy(Box<Busy>),
-}
-
-/// What a connection needs in the middle of something.
-struct Busy {
-    session: Session,
-    message: MessageBuffer,
-    output: Vec<u8>,
+    Open(Box<connection::Connection>),
 }
 
 impl Connection {
@@ -106,90 +107,102 @@ impl Connection {
     }
 
     /// Reads and writes what can be; an error ends the connection.
-    fn turn(&mut self, input: &mut [u8]) -> io::Result<()> {
+    fn turn(&mut self, shared: &mut Shared) -> Result<(), Box<dyn Error>> {
         loop {
-            // A peer that does not read is not read from, so that what waits for it is bounded.
-            if let State::Busy(busy) = &mut self.state
-                && !busy.send(&mut self.socket)?
-            {
-                return Ok(());
+            let mut open = match mem::replace(&mut self.state, State::Rest) {
+                State::Handshake(decoder) => match self.shake_hands(decoder, shared)? {
+                    Some(open) => open,
+                    None => return Ok(()),
+                },
+                State::Rest => Box::new(shared.connection(&[])?),
+                State::Open(open) => open,
+            };
+            let done = self.echo(&mut open)?;
+            if !done || !open.is_at_rest() {
+                self.state = State::Open(open);
             }
-            match self.socket.read(input) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(len) => self.receive(&mut input[..len])?,
-                // After this, and not before, there is another event.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
+            if done {
+                return Ok(());
             }
         }
     }
 
-    fn receive(&mut self, mut input: &mut [u8]) -> io::Result<()> {
-        let mut busy = match mem::replace(&mut self.state, State::Rest) {
-            State::Busy(busy) => busy,
-            State::Rest => Box::new(Busy::new()),
-            State::Handshake(mut decoder) => {
-                let (used, request) = decoder.decode(input).map_err(io::Error::other)?;
-                let Some(request) = request else {
-                    self.state = State::Handshake(decoder);
-                    return Ok(());
-                };
-                input = &mut input[used..];
-                let response = Acceptor::new()
-                    .respond(&request)
-                    .map_err(io::Error::other)?;
-                let mut busy = Box::new(Busy::new());
-                busy.output = encode_response(&response.map(|()| "")).map_err(io::Error::other)?;
-                busy
+    /// Reads some of the request, and answers it once it is whole.
+    fn shake_hands(
+        &mut self,
+        mut decoder: Box<RequestDecoder>,
+        shared: &mut Shared,
+    ) -> Result<Option<Box<connection::Connection>>, Box<dyn Error>> {
+        loop {
+            let Some(len) = or_wait(self.socket.read(&mut shared.input))? else {
+                self.state = State::Handshake(decoder);
+                return Ok(None);
+            };
+            if len == 0 {
+                return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
+            }
+            let (used, request) = decoder.decode(&shared.input[..len])?;
+            let Some(request) = request else {
+                continue;
+            };
+            let response = Acceptor::new().respond(&request)?;
+            let mut open = Box::new(shared.connection(&shared.input[used..len])?);
+            let answer = encode_response(&response.map(|()| ""))?;
+            open.outbound().begin_with(&answer);
+            return Ok(Some(open));
+        }
+    }
+
+    /// Echoes until the socket has no more, or takes no more. `false` where it is to be called again.
+    fn echo(&mut self, open: &mut connection::Connection) -> Result<bool, Box<dyn Error>> {
+        // What answers the end of the connection goes out before it.
+        let echoed = loop {
+            match open.next_message() {
+                Ok(Some((message, outbound))) => {
+                    outbound.feed_message(message.opcode(), message.payload())?;
+                }
+                Ok(None) => break Ok(()),
+                Err(end) => break Err(end),
             }
         };
-        busy.echo(input).map_err(io::Error::other)?;
-        // Between messages any session is as good as this one.
-        if !busy.send(&mut self.socket)? || !busy.session.is_at_rest() {
-            self.state = State::Busy(busy);
+        // A peer that does not read is not read from, so that what waits for it is bounded.
+        while let Some(bytes) = open.outbound().output()? {
+            let written = self.socket.write(bytes);
+            match open.outbound().written(written) {
+                Err(error) if error.is_would_block() => return Ok(true),
+                written => written?,
+            }
         }
-        Ok(())
+        echoed?;
+        let Some(len) = or_wait(self.socket.read(open.room()))? else {
+            // After this, and not before, there is another event.
+            open.rest();
+            return Ok(true);
+        };
+        open.filled(len)?;
+        Ok(false)
     }
 }
 
-impl Busy {
-    fn new() -> Self {
-        Self {
-            session: Session::server(Limits::default()),
-            message: MessageBuffer::new(),
-            output: Vec::new(),
-        }
-    }
+/// What all connections have in common.
+struct Shared {
+    input: Vec<u8>,
+    config: Config,
+    pool: BufferPool,
+}
 
-    fn echo(&mut self, mut input: &mut [u8]) -> Result<(), framewire::protocol::SendError> {
-        while !input.is_empty() {
-            // After a violation nothing counts, and the Close frame that answers it is pending.
-            let received = self.session.receive(input, &mut self.message);
-            let (used, event) = received.unwrap_or_default();
-            if let Some(Event::Message(message)) = event {
-                let (opcode, payload) = (message.opcode(), message.payload());
-                self.session.send(opcode, payload, &mut self.output)?;
-            }
-            self.session.write_reply(&mut self.output)?;
-            input = &mut input[used..];
-        }
-        Ok(())
+impl Shared {
+    fn connection(&self, leftover: &[u8]) -> Result<connection::Connection, framewire::Error> {
+        connection::Connection::new(Role::Server, leftover, &self.config, &self.pool)
     }
+}
 
-    /// Writes what waits, and says whether nothing does any more.
-    fn send(&mut self, socket: &mut TcpStream) -> io::Result<bool> {
-        while !self.output.is_empty() {
-            match socket.write(&self.output) {
-                Ok(len) => drop(self.output.drain(..len)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        // Close frames went both ways, and this end's is written: the server ends the stream.
-        if self.session.is_closed() {
-            return Err(ErrorKind::NotConnected.into());
-        }
-        Ok(true)
+/// `None` where the socket has nothing now.
+fn or_wait(read: io::Result<usize>) -> io::Result<Option<usize>> {
+    match read {
+        Ok(len) => Ok(Some(len)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

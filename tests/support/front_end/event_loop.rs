@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::sans_io::Busy;
-use super::{FrontEnd, Outcome, Script};
+use framewire::connection::{self, BufferPool};
 
-/// `Session` in a loop of `mio`'s with two connections, to both of which the same is said in turns.
+use super::connected::{self, config, final_end};
+use super::{FrontEnd, Outcome, Script};
+use crate::event::{End, Event};
+
+/// `connection::Connection` in a loop of `mio`'s with two connections, to both of which the same is said in turns.
 ///
-/// They share the buffer that is read into, and the sessions: only those in the middle of something
-/// have one. Their sockets are full at first, so that what they send waits until the peer reads.
+/// They share a pool of buffers: only those in the middle of something have any. Their sockets are full at first, so that what they send waits until the peer reads.
 #[derive(Debug)]
 pub struct EventLoop;
 
@@ -60,10 +62,9 @@ struct Turns<'s> {
     shared: Shared,
 }
 
-/// What one connection has after the other.
+/// What all connections have.
 struct Shared {
-    input: Vec<u8>,
-    spare: Vec<Busy>,
+    pool: BufferPool,
 }
 
 impl<'s> Turns<'s> {
@@ -74,8 +75,7 @@ impl<'s> Turns<'s> {
             events: Events::with_capacity(8),
             connections: vec![],
             shared: Shared {
-                input: vec![0; script.read_buffer],
-                spare: vec![],
+                pool: BufferPool::keeping(2),
             },
         }
     }
@@ -105,7 +105,7 @@ impl<'s> Turns<'s> {
             }
             for event in &self.events {
                 let connection = &mut self.connections[event.token().0];
-                if let Err(end) = connection.turn(&mut self.shared, self.script) {
+                if let Err(end) = connection.turn(&self.shared, self.script) {
                     let expected = [ErrorKind::UnexpectedEof, ErrorKind::NotConnected];
                     assert!(expected.contains(&end.kind()), "{end:?}");
                     connection.socket = None;
@@ -137,55 +137,100 @@ impl Connection {
     }
 
     /// Reads and writes what can be; an error ends the connection.
-    fn turn(&mut self, shared: &mut Shared, script: &Script) -> io::Result<()> {
+    fn turn(&mut self, shared: &Shared, script: &Script) -> io::Result<()> {
         let Some(socket) = &mut self.socket else {
             return Ok(());
         };
         loop {
+            let busy = self
+                .busy
+                .get_or_insert_with(|| Busy::new(script, &shared.pool));
             // A peer that does not read is not read from, so that what waits for it is bounded.
-            if let Some(busy) = &mut self.busy
-                && !busy.send(socket)?
-            {
+            if !busy.send(socket, &self.outcome)? {
                 return Ok(());
             }
-            let input = match socket.read(&mut shared.input) {
+            let read = socket.read(busy.connection.room());
+            match read {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(len) => &mut shared.input[..len],
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Ok(len) => busy.receive(len, &mut self.outcome),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    busy.connection.rest();
+                    if busy.connection.is_at_rest() {
+                        self.busy = None;
+                    }
+                    return Ok(());
+                }
                 Err(error) => return Err(error),
-            };
-            let mut busy = self
-                .busy
-                .take()
-                .or_else(|| shared.spare.pop())
-                .unwrap_or_else(|| Busy::new(script));
-            let most = MOST_FOR_A_BYTE * input.len() + MOST_FOR_WHAT_CAME_BEFORE;
-            busy.receive(input, &mut self.outcome);
-            assert!(
-                busy.output.len() <= most,
-                "{} bytes wait",
-                busy.output.len()
-            );
-            if busy.send(socket)? && busy.session.is_at_rest() {
-                shared.spare.push(busy);
-            } else {
-                self.busy = Some(busy);
             }
         }
     }
 }
 
+/// A connection in the middle of something.
+struct Busy {
+    connection: connection::Connection,
+    /// What its handlers have seen.
+    events: connected::Events,
+}
+
 impl Busy {
+    fn new(script: &Script, pool: &BufferPool) -> Self {
+        let connection = connection::Connection::new(script.terms.role, &[], &config(script), pool);
+        let mut connection = connection.expect("no size is zero");
+        if let Some(agreed) = script.compression.negotiated() {
+            connection.set_extension(&agreed);
+        }
+        let events = connected::Events::default();
+        connection.on_ping(events.of_pings());
+        connection.on_pong(events.of_pongs());
+        connection.on_close(events.of_closes());
+        Self { connection, events }
+    }
+
+    /// Uses up what was read, whatever has ended before.
+    fn receive(&mut self, len: usize, outcome: &mut Outcome) {
+        let most = MOST_FOR_A_BYTE * len + MOST_FOR_WHAT_CAME_BEFORE;
+        let end = self.receive_messages(len);
+        let waiting = self.connection.outbound().buffered();
+        assert!(waiting <= most, "{waiting} bytes wait");
+        let events = self.events.take();
+        if outcome.end != End::Open {
+            assert!(events.is_empty(), "{events:x?} after the end");
+            return;
+        }
+        outcome.events.extend(events);
+        if let Some(end) = end {
+            outcome.end = final_end(&end);
+        }
+    }
+
+    /// Gives how the connection ended, if it has.
+    fn receive_messages(&mut self, len: usize) -> Option<framewire::Error> {
+        self.connection.filled(len).err().or_else(|| {
+            loop {
+                match self.connection.next_message() {
+                    Ok(Some((message, _))) => {
+                        let payload = message.payload().to_vec();
+                        self.events.push(Event::Message(message.opcode(), payload));
+                    }
+                    Ok(None) => return None,
+                    Err(end) => return Some(end),
+                }
+            }
+        })
+    }
+
     /// Writes what waits, and says whether nothing does any more.
-    fn send(&mut self, socket: &mut UnixStream) -> io::Result<bool> {
-        while !self.output.is_empty() {
-            match socket.write(&self.output) {
-                Ok(len) => drop(self.output.drain(..len)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
+    fn send(&mut self, socket: &mut UnixStream, outcome: &Outcome) -> io::Result<bool> {
+        let outbound = self.connection.outbound();
+        while let Some(bytes) = outbound.output().map_err(io::Error::other)? {
+            let written = socket.write(bytes);
+            match outbound.written(written) {
+                Err(error) if error.is_would_block() => return Ok(false),
+                written => written.map_err(io::Error::other)?,
             }
         }
-        if self.session.is_closed() {
+        if outcome.end != End::Open {
             return Err(ErrorKind::NotConnected.into());
         }
         Ok(true)

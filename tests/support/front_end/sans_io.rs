@@ -96,14 +96,14 @@ impl FrontEnd for WholeSession {
 }
 
 /// A session, and what its owner has beside it.
-pub struct Busy {
-    pub session: Session,
+struct Busy {
+    session: Session,
     message: MessageBuffer,
-    pub output: Vec<u8>,
+    output: Vec<u8>,
 }
 
 impl Busy {
-    pub fn new(script: &Script) -> Self {
+    fn new(script: &Script) -> Self {
         let limits = script.terms.limits;
         let mut session = match script.terms.role {
             Role::Server => Session::server(limits),
@@ -121,7 +121,7 @@ impl Busy {
     }
 
     /// Receives all of `input` and answers it, whatever has ended before.
-    pub fn receive(&mut self, mut input: &mut [u8], outcome: &mut Outcome) {
+    fn receive(&mut self, mut input: &mut [u8], outcome: &mut Outcome) {
         while !input.is_empty() {
             let received = self.session.receive(input, &mut self.message);
             let (used, event) = match received {

@@ -7,7 +7,7 @@ use super::open::{open, set_extension};
 use super::outbound::Outbound;
 use super::replies::{Replies as _, Reply};
 use super::stage::{NotStaged, Unsent, close_payload};
-use super::{BufferPool, Buffers, Config};
+use super::{BufferPool, Buffers, CloseReply, Config, PingReply};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Opcode, Rsv};
 use crate::protocol::{Agreement, Message, Role};
@@ -69,6 +69,26 @@ impl Connection {
     /// Has an extension transform messages both ways from now on, as was agreed on.
     pub fn set_extension(&mut self, agreed: &dyn Agreement) {
         set_extension(&mut self.inbound, &mut self.outbound, agreed);
+    }
+
+    /// Calls this for every Ping that was read, and answers with what it returns. Without, the answer is a
+    /// Pong with the same payload.
+    pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
+        self.inbound.handlers_mut().ping = Some(Box::new(handler));
+    }
+
+    /// Calls this for every Pong that was read.
+    pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
+        self.inbound.handlers_mut().pong = Some(Box::new(handler));
+    }
+
+    /// Calls this for the peer's Close frame, and answers with what it returns. Without, the answer is
+    /// a Close frame with the same code.
+    pub fn on_close(
+        &mut self,
+        handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
+    ) {
+        self.inbound.handlers_mut().close = Some(Box::new(handler));
     }
 
     /// Returns where to read to: never empty. For a long message that is its own memory.

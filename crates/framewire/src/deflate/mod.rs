@@ -6,13 +6,15 @@
 //! compresses its messages:
 //!
 //! ```no_run
+//! # #[cfg(feature = "deflate")] fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use framewire::deflate::{Deflate, DeflateConfig};
 //! use framewire::{Config, accept, handshake::Acceptor};
 //!
 //! let acceptor = Acceptor::new().deflate(Deflate::new(DeflateConfig::default())?);
 //! # let stream = std::net::TcpStream::connect("127.0.0.1:9001")?;
 //! let mut websocket = accept(stream, &acceptor, Config::default())?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok(()) }
+//! # #[cfg(not(feature = "deflate"))] fn main() {}
 //! ```
 //!
 //! # Engines
