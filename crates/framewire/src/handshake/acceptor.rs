@@ -210,9 +210,8 @@ impl Acceptor {
     /// The request may come from [`upgrade::RequestDecoder`] or from any HTTP server that uses the
     /// `http` crate. Allocates the response. Does no I/O.
     ///
-    /// Where compression is agreed on, the response's
-    /// [`extensions`](http::Response::extensions) hold the `deflate::Negotiated` for the
-    /// connection.
+    /// Where an extension is agreed on, the response's [`extensions`](http::Response::extensions) hold an
+    /// `Arc<dyn Agreement>`, for [`set_extension`](crate::WebSocket::set_extension).
     ///
     /// Fails, with the refusal as [`Error::response`], as [`upgrade::respond`] does for the
     /// protocol `websocket` (a 426 has `Sec-WebSocket-Version` too), and then where
