@@ -5,7 +5,8 @@ use super::key::{accept_key, is_valid_key};
 use super::origin::{Origin, Policy};
 use super::{Error, ErrorKind, Established, Pending, subprotocol};
 use crate::Socket;
-use crate::upgrade::{self, Limits, Timed, Wire, finish, nodelay_failed, receive_over};
+use crate::upgrade::layer::{BlockingWire, Wire, finish, nodelay_failed, receive_over};
+use crate::upgrade::{self, Limits};
 use http::header::{
     HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
 };
@@ -162,7 +163,7 @@ impl Acceptor {
         stream
             .set_nodelay(self.sets_nodelay())
             .map_err(nodelay_failed)?;
-        finish(self.receive_on::<Timed<S>>(stream))
+        finish(self.receive_on::<BlockingWire<S>>(stream))
     }
 
     pub(crate) fn sets_nodelay(&self) -> bool {

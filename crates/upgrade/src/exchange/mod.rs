@@ -1,0 +1,15 @@
+//! Request and answer over a stream, at either end, written once for every front end.
+
+mod client;
+mod rewind;
+mod server;
+mod upgraded;
+mod wire;
+
+pub(crate) use client::read_body;
+pub use client::request_over;
+pub use rewind::Rewind;
+pub use server::{Pending, accept_over, receive_over, refuse_over, refuse_with_over, switch_over};
+pub use upgraded::Upgraded;
+pub(crate) use wire::{PIECE, Peek, peek, read_exact, write_all};
+pub use wire::{Wire, finish};
