@@ -120,13 +120,11 @@ pub use error::{Close, Closed, Error, ErrorKind, Side, TryFeedError};
 pub use frame::{CloseCode, Opcode};
 #[cfg(feature = "handshake")]
 pub use framewire_upgrade as upgrade;
-#[cfg(feature = "std")]
-pub(crate) use framewire_upgrade::Timeouts;
 /// The version of rustls whose configurations the feature `rustls` takes.
 #[cfg(feature = "rustls")]
 pub use framewire_upgrade::rustls;
 #[cfg(feature = "std")]
-pub use framewire_upgrade::{Duplicate, Fault, Socket, Untimed};
+pub use framewire_upgrade::{Duplicate, Fault, Socket, Timeouts, Untimed};
 pub use protocol::{READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
 
 /// The examples of the README, which are compiled with the tests.

@@ -100,14 +100,11 @@ mod tls;
 #[cfg(all(feature = "http", feature = "tokio"))]
 pub mod tokio;
 
-#[cfg(feature = "rustls")]
-pub use blocking::TlsStream;
 pub use cause::write_with_causes;
 pub use fault::Fault;
-/// The version of rustls whose configurations the feature `rustls` takes.
-#[cfg(feature = "rustls")]
-pub use rustls;
 pub use socket::{Duplicate, Socket, Timeouts, Untimed};
+#[cfg(feature = "rustls")]
+pub use {blocking::TlsStream, rustls};
 #[cfg(feature = "http")]
 pub use {
     blocking::{Stream, receive, request},

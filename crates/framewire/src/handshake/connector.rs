@@ -17,7 +17,7 @@ use http::header::{
     UPGRADE,
 };
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use std::future::ready;
 use std::io;
 
@@ -134,7 +134,7 @@ impl Connector {
     #[cfg(feature = "deflate")]
     pub fn negotiated<B>(
         &self,
-        response: &Response<B>,
+        response: &http::Response<B>,
     ) -> Result<Option<crate::deflate::Negotiated>, Error> {
         match &self.deflate {
             Some(deflate) => super::extensions::check(deflate, response.headers()),

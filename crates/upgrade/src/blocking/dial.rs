@@ -59,7 +59,8 @@ pub fn dial_by(dialer: &Dialer, target: &Target, deadline: Deadline) -> Result<S
     wire.release()?;
     #[cfg(feature = "rustls")]
     if target.secure {
-        let (host, config) = (target.certificate_host(), dialer.tls_config()?);
+        let config = crate::tls::or_default(dialer.tls.as_ref())?;
+        let host = target.certificate_host();
         return super::tls::connect_for_http(wire, &host, config).map(Stream::Tls);
     }
     Ok(Stream::Plain(wire.into_stream()))

@@ -1,7 +1,5 @@
 //! A connection with TLS or without: what dialling gives, and what a server may take.
 
-#[cfg(feature = "rustls")]
-use super::tls::TlsStream;
 use crate::{Duplicate, Socket};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -19,7 +17,7 @@ pub enum Stream<S = TcpStream> {
     Plain(S),
     /// TLS over the stream.
     #[cfg(feature = "rustls")]
-    Tls(TlsStream<S>),
+    Tls(super::TlsStream<S>),
 }
 
 impl<S> Stream<S> {

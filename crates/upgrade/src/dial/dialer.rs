@@ -7,8 +7,6 @@ use super::route;
 use super::target::Target;
 use crate::error::Error;
 use crate::syntax::split_host;
-#[cfg(feature = "rustls")]
-use {crate::tls::default_config, rustls::ClientConfig, std::sync::Arc};
 
 /// How a client connects to the host of a URI.
 ///
@@ -30,8 +28,9 @@ pub struct Dialer {
     proxies: Proxies,
     /// In place of what URIs name.
     place: Option<Endpoint>,
+    /// The default configuration unless set.
     #[cfg(feature = "rustls")]
-    tls: Option<Arc<ClientConfig>>,
+    pub(crate) tls: Option<std::sync::Arc<rustls::ClientConfig>>,
 }
 
 impl Dialer {
@@ -74,18 +73,9 @@ impl Dialer {
     /// connection that agrees on any other protocol fails with [`ErrorKind::Tls`](crate::ErrorKind::Tls).
     #[cfg(feature = "rustls")]
     #[must_use]
-    pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
+    pub fn tls(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
         self.tls = Some(config);
         self
-    }
-
-    /// The configuration for TLS: the one that was set, or the default.
-    #[cfg(feature = "rustls")]
-    pub(crate) fn tls_config(&self) -> Result<Arc<ClientConfig>, Error> {
-        match &self.tls {
-            Some(config) => Ok(Arc::clone(config)),
-            None => default_config(),
-        }
     }
 
     /// As `dial` over TCP alone, with the ways of a front end.

@@ -1,8 +1,6 @@
 //! Whom a client wants to speak to.
 
 use super::endpoint::Endpoint;
-#[cfg(feature = "rustls")]
-use super::endpoint::Host;
 use crate::error::{Error, ErrorKind};
 use http::uri::{Authority, Scheme, Uri};
 
@@ -37,6 +35,7 @@ impl Target {
     /// Whom the certificate has to be for.
     #[cfg(feature = "rustls")]
     pub(crate) fn certificate_host(&self) -> String {
+        use super::endpoint::Host;
         match &self.endpoint.host {
             Host::Name(name) => name.clone(),
             Host::Address(address) => address.to_string(),

@@ -11,5 +11,5 @@ pub use client::request_over;
 pub use rewind::Rewind;
 pub use server::{Pending, accept_over, receive_over, refuse_over, refuse_with_over, switch_over};
 pub use upgraded::Upgraded;
-pub(crate) use wire::{PIECE, Peek, peek, read_exact, write_all};
+pub(crate) use wire::{Peek, peek, read_exact, write_all};
 pub use wire::{Wire, finish};

@@ -131,4 +131,4 @@ pub(crate) async fn write_all<W: Wire>(wire: &mut W, bytes: &[u8]) -> Result<(),
 }
 
 /// How much is read at once, and so the most that can be left over after a head.
-pub(crate) const PIECE: usize = 4096;
+const PIECE: usize = 4096;

@@ -6,4 +6,4 @@ mod roots;
 
 pub(crate) use error::{broken, refused, refused_client, unusable};
 pub(crate) use peer::{check_alpn, server_name};
-pub(crate) use roots::default_config;
+pub(crate) use roots::or_default;

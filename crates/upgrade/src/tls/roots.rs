@@ -5,11 +5,19 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::{Arc, OnceLock};
 
+/// A configuration that was set, or else the default one.
+pub(crate) fn or_default(config: Option<&Arc<ClientConfig>>) -> Result<Arc<ClientConfig>, Error> {
+    match config {
+        Some(config) => Ok(Arc::clone(config)),
+        None => default_config(),
+    }
+}
+
 /// The default configuration: TLS 1.2 and 1.3, the platform's roots, no client certificate, no ALPN.
 ///
 /// Made once for the process, on first use; the roots are then read from the platform's store. A
 /// failure is not kept.
-pub(crate) fn default_config() -> Result<Arc<ClientConfig>, Error> {
+fn default_config() -> Result<Arc<ClientConfig>, Error> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = CONFIG.get() {
         return Ok(Arc::clone(config));

@@ -29,18 +29,9 @@
 pub(crate) mod dial;
 mod exchange;
 pub(crate) mod nodelay;
-#[cfg(feature = "tokio-net")]
-mod race;
 mod rewind;
-#[cfg(feature = "tokio-net")]
-mod stream;
-#[cfg(feature = "tokio-rustls")]
-mod tls;
 pub(crate) mod wire;
 
-pub use exchange::{Pending, receive, request};
 #[cfg(feature = "tokio-net")]
-pub use {
-    dial::{dial, dial_and_request},
-    stream::Stream,
-};
+pub use dial::{Stream, dial, dial_and_request};
+pub use exchange::{Pending, receive, request};

@@ -4,7 +4,7 @@ use super::records::{over_bound, take_sealed};
 use crate::Socket;
 use crate::blocking::wire::BlockingWire;
 use crate::error::{Error, ErrorKind};
-use crate::exchange::{PIECE, Wire as _};
+use crate::exchange::Wire as _;
 use crate::tls::{broken, refused, refused_client};
 use rustls::Connection;
 
@@ -58,3 +58,6 @@ fn feed(session: &mut Connection, mut piece: &[u8]) -> Result<(), rustls::Error>
     }
     Ok(())
 }
+
+/// How much is read at once.
+const PIECE: usize = 4096;

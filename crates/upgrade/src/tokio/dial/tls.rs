@@ -1,9 +1,9 @@
 //! The TLS handshake of a client, by a deadline.
 
-use super::wire::by;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use crate::tls::{broken, check_alpn, refused, server_name, unusable};
+use crate::tokio::wire::by;
 use rustls::ClientConfig;
 use std::io;
 use std::sync::Arc;

@@ -1,7 +1,10 @@
 //! Dialling with `tokio::net`: names, addresses and proxies, then TLS.
 
-use super::race::race;
-use super::stream::Stream;
+mod race;
+mod stream;
+#[cfg(feature = "tokio-rustls")]
+mod tls;
+
 use super::wire::{TokioWire, after, by};
 use crate::deadline::Deadline;
 use crate::dial::{Dialer, Endpoint, Network, Target, no_connection, nodelay_failed, not_resolved};
@@ -9,10 +12,13 @@ use crate::error::Error;
 use crate::exchange::{Upgraded, Wire as _, request_over};
 use crate::head::Limits;
 use http::{Request, Response, Uri};
+use race::race;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
+
+pub use stream::Stream;
 
 /// Connects to the host of an `http` or `https` URI: [`Dialer::dial`] over tokio.
 ///
@@ -76,8 +82,9 @@ pub async fn dial_by(
     let stream = wire.into_stream();
     #[cfg(feature = "tokio-rustls")]
     if target.secure {
+        let config = crate::tls::or_default(dialer.tls.as_ref())?;
         let host = target.certificate_host();
-        let stream = super::tls::connect(stream, &host, dialer.tls_config()?, deadline).await?;
+        let stream = tls::connect(stream, &host, config, deadline).await?;
         return Ok(Stream::Tls(Box::new(stream.into())));
     }
     Ok(Stream::Plain(stream))
