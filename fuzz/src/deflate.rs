@@ -103,7 +103,7 @@ fn in_pieces(
             let Some(PieceEvent::Data(data)) = event else {
                 continue;
             };
-            if session.receiver_mut().is_compressed(data.rsv) {
+            if session.receiver_mut().is_encoded(data.rsv) {
                 inflate(session, &data, limit, output, &mut message)?;
             } else {
                 message.extend_from_slice(data.payload);
@@ -125,7 +125,7 @@ fn inflate(
 ) -> Result<(), Violation> {
     let mut rest = &*data.payload;
     loop {
-        let inflated = session.inflate(rest, data.opcode, data.last, output)?;
+        let inflated = session.decode(rest, data.opcode, data.last, output)?;
         rest = &rest[inflated.consumed..];
         message.extend_from_slice(&output[..inflated.produced]);
         if message.len() as u64 > limit {

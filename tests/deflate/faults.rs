@@ -54,7 +54,7 @@ fn conversation(role: Role, takeover: bool) -> Vec<u8> {
         Role::Client => Encoder::client(os_key),
     };
     let mut sender = Sender::new(encoder);
-    sender.set_deflater(negotiated(takeover).deflater(role));
+    sender.set_message_encoder(Box::new(negotiated(takeover).deflater(role)));
     let mut bytes = Vec::new();
     for len in [300, 0, 1, 200, 200] {
         let text = &"twenty bytes of text".repeat(15)[..len];

@@ -54,7 +54,7 @@ fn bits_of_other_extensions_are_allowed_and_forbidden_beside_compression() {
 #[test]
 fn an_encoder_forbids_no_bit_of_its_sender() {
     let mut sender = Sender::new(Encoder::server());
-    sender.set_deflater(negotiated(true).deflater(Role::Server));
+    sender.set_message_encoder(Box::new(negotiated(true).deflater(Role::Server)));
     sender.encoder_mut().allow_rsv(Rsv::NONE);
     let expected = frame(Role::Server, FIN | RSV1 | BINARY, &HELLO);
     assert_eq!(sent(&mut sender, b"Hello"), expected);
@@ -77,13 +77,13 @@ fn stream(
             let Some(PieceEvent::Data(piece)) = event else {
                 continue;
             };
-            if !session.receiver_mut().is_compressed(piece.rsv) {
+            if !session.receiver_mut().is_encoded(piece.rsv) {
                 give(piece.payload);
                 continue;
             }
             let mut rest = &*piece.payload;
             loop {
-                let inflated = session.inflate(rest, piece.opcode, piece.last, &mut output)?;
+                let inflated = session.decode(rest, piece.opcode, piece.last, &mut output)?;
                 give(&output[..inflated.produced]);
                 rest = &rest[inflated.consumed..];
                 if inflated.done {

@@ -39,7 +39,7 @@ pub struct Receiving {
 impl Receiving {
     pub fn new(role: Role, negotiated: &Negotiated, limits: Limits) -> Self {
         let mut receiver = Receiver::new(role, limits);
-        receiver.set_inflater(negotiated.inflater(role));
+        receiver.set_message_decoder(Box::new(negotiated.inflater(role)));
         let buffer = MessageBuffer::new();
         Self { receiver, buffer }
     }
@@ -69,7 +69,7 @@ impl Receiving {
 /// A server's sending end.
 pub fn sender(negotiated: &Negotiated) -> Sender {
     let mut sender = Sender::new(Encoder::server());
-    sender.set_deflater(negotiated.deflater(Role::Server));
+    sender.set_message_encoder(Box::new(negotiated.deflater(Role::Server)));
     sender
 }
 

@@ -176,7 +176,6 @@ fn on_upgrade(
         subprotocol: subprotocol
             .and_then(|name| name.to_str().ok())
             .map(Box::from),
-        #[cfg(feature = "deflate")]
         deflate: response.extensions().get().cloned(),
     })
 }
@@ -198,7 +197,6 @@ pub struct OnUpgrade {
     inner: Upgrade,
     config: Config,
     subprotocol: Option<Box<str>>,
-    #[cfg(feature = "deflate")]
     deflate: Option<crate::deflate::Negotiated>,
 }
 
@@ -211,9 +209,7 @@ impl OnUpgrade {
 
     fn establish(&self, stream: Upgraded) -> Result<Socket, Error> {
         let stream = TokioIo::new(stream);
-        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
         let mut websocket = WebSocket::with_leftover(stream, &[], Role::Server, self.config)?;
-        #[cfg(feature = "deflate")]
         if let Some(negotiated) = &self.deflate {
             websocket.set_deflate(negotiated);
         }

@@ -68,10 +68,10 @@
 //! |---|---|---|---|
 //! | none | | [`frame`], [`protocol::Decoder`], [`protocol::Encoder`]; `no_std` | nothing |
 //! | `alloc` | | [`protocol::Session`]; `no_std` | nothing |
-//! | `std` | with `handshake` | [`blocking`], masking keys from the operating system | `getrandom`, `framewire-upgrade` without features |
+//! | `std` | with `handshake` | [`blocking`], [`deflate`] without an engine, masking keys from the operating system | `getrandom`, `framewire-upgrade` without features |
 //! | `handshake` | yes | [`upgrade`], which is `framewire-upgrade`, and [`handshake`] | `http`, `httparse`, `sha1_smol`, `base64` |
-//! | `deflate` | | `deflate`: permessage-deflate | `zlib-rs` |
-//! | `miniz_oxide` | | `deflate`, and `deflate::Miniz`: a second engine for it | `miniz_oxide`, `adler2` |
+//! | `deflate` | | `deflate::ZlibRs`, the engine of permessage-deflate | `zlib-rs` |
+//! | `miniz_oxide` | | `deflate::Miniz`, another engine | `miniz_oxide`, `adler2` |
 //! | `rustls` | | TLS: `wss`, `upgrade::TlsStream` | `rustls`, `rustls-native-certs` |
 //! | `tokio` | | `tokio`: the same over `AsyncRead + AsyncWrite` | `tokio` (I/O traits, time) |
 //! | `tokio-net` | | `tokio::connect` | tokio's `net` and `rt` |
@@ -94,7 +94,7 @@ pub mod axum;
 pub mod blocking;
 #[cfg(feature = "std")]
 mod connection;
-#[cfg(feature = "deflate")]
+#[cfg(feature = "std")]
 pub mod deflate;
 #[cfg(feature = "std")]
 mod error;

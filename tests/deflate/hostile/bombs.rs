@@ -48,7 +48,7 @@ fn a_bomb_with_takeover_stops_each_time() {
     let mut compressor = framewire::protocol::Sender::new(framewire::protocol::Encoder::client(
         framewire::frame::os_key,
     ));
-    compressor.set_deflater(agreed.deflater(Role::Client));
+    compressor.set_message_encoder(Box::new(agreed.deflater(Role::Client)));
     let mut bytes = Vec::new();
     for len in [MIB, MIB, MIB + 1] {
         let message = vec![0; len];

@@ -229,7 +229,6 @@ impl<S: Duplicate> WriteHalf<S> {
 
     /// See [`Writer::set_compression`]. It is for the messages of all clones. Waits for a frame that
     /// another thread is writing.
-    #[cfg(feature = "deflate")]
     pub fn set_compression(&self, enabled: bool) {
         self.shared
             .exchange()

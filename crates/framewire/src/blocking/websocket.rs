@@ -6,7 +6,6 @@ use super::{
     BufferPool, ByteStream, CloseReply, Config, Frame, MessageReader, MessageWriter, PingReply,
     PreparedMessage, Writer,
 };
-#[cfg(feature = "deflate")]
 use crate::connection::set_deflate;
 use crate::connection::{Buffers, Inbound, Outbound, open, read, read_frame};
 use crate::error::{Error, TryFeedError};
@@ -78,14 +77,12 @@ impl<S> WebSocket<S> {
     ///
     /// [`accept`](crate::accept), [`client`](crate::client) and
     /// [`from_established`](Self::from_established) do it themselves.
-    #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
         set_deflate(&mut self.inbound, &mut self.writer.outbound, negotiated);
     }
 
     /// Switches the compression of messages off, or on again, for those that begin from now on.
     /// No effect where none was agreed on.
-    #[cfg(feature = "deflate")]
     pub fn set_compression(&mut self, enabled: bool) {
         self.writer.set_compression(enabled);
     }

@@ -234,6 +234,10 @@ impl<S: Write> Exchange<S> {
 }
 
 /// The writer of an [`Exchange`], for as long as this lives.
+#[cfg_attr(
+    not(feature = "tokio"),
+    expect(unreachable_pub, reason = "it shows in bounds of tokio's types")
+)]
 pub struct Lease<'a, S: Write> {
     writer: MutexGuard<'a, Writer<S>>,
     exchange: &'a Exchange<S>,

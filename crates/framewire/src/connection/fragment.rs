@@ -1,12 +1,10 @@
 //! A message that is written in pieces, and the fragment of it that is being filled.
 
-#[cfg(feature = "deflate")]
-use super::compress::Input;
+use super::encode::Input;
 use super::{Buffers, Outbound};
-#[cfg(feature = "deflate")]
-use crate::deflate::MIN_ROOM;
 use crate::error::Error;
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, mask};
+use crate::protocol::{LEAST_ROOM, Until};
 
 /// What is to be done next for a message that is written in pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +32,10 @@ pub struct Fragment {
     started: bool,
     /// How much has to be there after the chunk before that is sent.
     lookahead: usize,
-    /// How many bytes at the end of what is there must not be sent yet.
-    held: usize,
-    /// What goes into a compressed message, while `bytes` is what comes out. Kept for the next.
-    #[cfg(feature = "deflate")]
-    pub(crate) input: Input,
-    #[cfg(feature = "deflate")]
-    is_compressed: bool,
+    /// What goes into a message that is transformed, while `bytes` is what comes out. Kept for the next.
+    pub(super) input: Input,
+    /// Whether it is transformed.
+    is_encoded: bool,
 }
 
 impl Fragment {
@@ -52,32 +47,24 @@ impl Fragment {
         self.filled = 0;
         self.chunk_size = chunk_size;
         self.lookahead = lookahead;
-        self.held = 0;
-        #[cfg(feature = "deflate")]
-        {
-            self.is_compressed = false;
-        }
+        self.is_encoded = false;
         self.message = Some((opcode, rsv));
         self.sent = 0;
         self.started = false;
     }
 
-    /// Begins a compressed message.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn open_compressed(&mut self, opcode: Opcode, chunk_size: usize) {
-        self.open(opcode, Rsv::NONE, chunk_size, MIN_ROOM);
+    /// Begins a message that is transformed, and has these reserved bits then.
+    pub(crate) fn open_encoded(&mut self, opcode: Opcode, rsv: Rsv, chunk_size: usize) {
+        self.open(opcode, rsv, chunk_size, LEAST_ROOM);
         self.input.begin(opcode);
-        self.is_compressed = true;
+        self.is_encoded = true;
     }
 
     /// Makes room for more of the message.
     pub(crate) fn make_room(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
-        #[cfg(feature = "deflate")]
-        if self.is_compressed && !self.compress_unread(outbound)? {
+        if self.is_encoded && !self.encode_unread(outbound)? {
             return Ok(Next::Send { fin: false });
         }
-        #[cfg(not(feature = "deflate"))]
-        let _ = outbound;
         Ok(if self.is_full() {
             Next::Send { fin: false }
         } else {
@@ -88,12 +75,9 @@ impl Fragment {
     /// Takes some of what comes next, where there is [room](Self::make_room); nothing of it where that was
     /// used up by what came before.
     pub(crate) fn take(&mut self, outbound: &mut Outbound, input: &[u8]) -> Result<usize, Error> {
-        #[cfg(feature = "deflate")]
-        if self.is_compressed {
-            return self.compress(outbound, input);
+        if self.is_encoded {
+            return Ok(self.encode(outbound, input, Until::More)?.consumed);
         }
-        #[cfg(not(feature = "deflate"))]
-        let _ = outbound;
         let room = self.room();
         let len = room.len().min(input.len());
         room[..len].copy_from_slice(&input[..len]);
@@ -103,19 +87,15 @@ impl Fragment {
 
     /// Where a source is read to, once there is [room](Self::make_room).
     pub(crate) fn source_room(&mut self, buffers: &Buffers) -> &mut [u8] {
-        #[cfg(feature = "deflate")]
-        if self.is_compressed {
+        if self.is_encoded {
             return self.input.room(buffers, self.chunk_size);
         }
-        #[cfg(not(feature = "deflate"))]
-        let _ = buffers;
         self.room()
     }
 
     /// Takes in what a source has put there.
     pub(crate) fn source_filled(&mut self, len: usize) {
-        #[cfg(feature = "deflate")]
-        if self.is_compressed {
+        if self.is_encoded {
             self.input.filled(len);
             return;
         }
@@ -124,12 +104,9 @@ impl Fragment {
 
     /// Has all that was taken so far sent.
     pub(crate) fn flush(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
-        #[cfg(feature = "deflate")]
-        if self.is_compressed {
-            return self.flush_compressed(outbound);
+        if self.is_encoded && !self.encode_all(outbound, Until::Flush)? {
+            return Ok(Next::Send { fin: false });
         }
-        #[cfg(not(feature = "deflate"))]
-        let _ = outbound;
         Ok(if self.is_empty() {
             Next::Done
         } else {
@@ -139,14 +116,11 @@ impl Fragment {
 
     /// Has the rest sent, the last fragment with FIN: then the message is to be [closed](Self::close).
     pub(crate) fn finish(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
-        #[cfg(feature = "deflate")]
-        if self.is_compressed && !self.finish_compressed(outbound)? {
+        if self.is_encoded && !self.encode_all(outbound, Until::End)? {
             return Ok(Next::Send { fin: false });
         }
-        #[cfg(not(feature = "deflate"))]
-        let _ = outbound;
         Ok(Next::Send {
-            fin: !self.is_full(),
+            fin: self.filled <= self.chunk_size,
         })
     }
 
@@ -162,7 +136,6 @@ impl Fragment {
         if buffers.are_pooled() {
             self.bytes.clear();
             buffers.give_write(&mut self.bytes);
-            #[cfg(feature = "deflate")]
             self.input.give_buffer(buffers);
         }
     }
@@ -170,13 +143,10 @@ impl Fragment {
     /// Ends the message, whose last fragment was sent, and gives its length.
     pub(crate) fn close(&mut self, outbound: &mut Outbound) -> u64 {
         self.message = None;
-        #[cfg(feature = "deflate")]
-        if self.is_compressed {
-            outbound.end_compressed();
+        if self.is_encoded {
+            outbound.end_encoded();
             return self.input.taken();
         }
-        #[cfg(not(feature = "deflate"))]
-        let _ = outbound;
         self.sent
     }
 
@@ -189,33 +159,9 @@ impl Fragment {
         self.filled >= self.chunk_size + self.lookahead
     }
 
-    /// Whether nothing is there that may be sent.
+    /// Whether nothing is there.
     pub(crate) fn is_empty(&self) -> bool {
-        self.filled == self.held
-    }
-
-    /// Whether all that may be sent goes into one frame.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn fits(&self) -> bool {
-        self.filled - self.held <= self.chunk_size
-    }
-
-    /// Whether nothing of a compressed message was ever there.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.filled == 0 && self.input.taken() == 0
-    }
-
-    /// Whether what is there ends so, what is kept back included.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn ends_with(&self, end: &[u8]) -> bool {
-        self.bytes[MAX_HEADER..MAX_HEADER + self.filled].ends_with(end)
-    }
-
-    /// Keeps back the last bytes of what is there, for now.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn hold(&mut self, len: usize) {
-        self.held = len.min(self.filled);
+        self.filled == 0
     }
 
     pub(crate) fn room(&mut self) -> &mut [u8] {
@@ -233,8 +179,6 @@ impl Fragment {
     /// The opcode and the reserved bits of the next frame: the message's on its first alone.
     pub(crate) fn next_frame(&self) -> (Opcode, Rsv) {
         match self.message {
-            #[cfg(feature = "deflate")]
-            Some((opcode, rsv)) if !self.started && self.is_compressed => (opcode, rsv | Rsv::RSV1),
             Some(first) if !self.started => first,
             _ => (Opcode::Continuation, Rsv::NONE),
         }
@@ -264,6 +208,6 @@ impl Fragment {
     }
 
     fn len(&self) -> usize {
-        (self.filled - self.held).min(self.chunk_size)
+        self.filled.min(self.chunk_size)
     }
 }

@@ -4,15 +4,13 @@ use std::convert::Infallible;
 use std::mem;
 use std::ops::Range;
 
+use super::decode::EncodedPiece;
 use super::handlers::{Handlers, Slot, get_mut, handle};
-#[cfg(feature = "deflate")]
-use super::inflate::CompressedPiece;
 use super::replies::{Replies, Reply};
 use super::{Buffers, Config};
-#[cfg(feature = "deflate")]
-use crate::deflate::Inflater;
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, Violation};
+use crate::protocol::MessageDecoder;
 use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
 
 /// What was read and not yet given: the read buffer, the message that is being put together, and whose it
@@ -51,11 +49,9 @@ pub(crate) struct Cold {
     arrived: Option<(Opcode, Rsv)>,
     #[cfg(feature = "futures")]
     told_end: bool,
-    /// What was read of a compressed message that is streamed, and not yet decompressed.
-    #[cfg(feature = "deflate")]
-    pub(crate) compressed: Option<CompressedPiece>,
+    /// What was read of a transformed message that is streamed, and not yet transformed back.
+    pub(crate) encoded: Option<EncodedPiece>,
     /// How many bytes of it in a row gave nothing.
-    #[cfg(feature = "deflate")]
     pub(crate) fruitless: u64,
 }
 
@@ -131,18 +127,15 @@ impl Inbound {
                 arrived: None,
                 #[cfg(feature = "futures")]
                 told_end: false,
-                #[cfg(feature = "deflate")]
-                compressed: None,
-                #[cfg(feature = "deflate")]
+                encoded: None,
                 fruitless: 0,
             }),
         }
     }
 
-    /// Has compressed messages decompressed from now on.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn set_inflater(&mut self, inflater: Inflater) {
-        self.receiver.set_inflater(inflater);
+    /// Has messages transformed back from now on, as was agreed on with the peer.
+    pub(crate) fn set_message_decoder(&mut self, extension: Box<dyn MessageDecoder>) {
+        self.receiver.set_message_decoder(extension);
     }
 
     /// What was read and not used up: a header of whose payload nothing has come, too, whole or not.
@@ -245,15 +238,12 @@ impl Inbound {
         replies: &mut dyn Replies,
     ) -> Result<(Opcode, Rsv), Stop> {
         self.own(Owner::Stream, replies)?;
-        #[cfg(feature = "deflate")]
-        {
-            self.cold.fruitless = 0;
-        }
+        self.cold.fruitless = 0;
         loop {
             let frame = self.receiver.decoder().frame();
             match frame.map(|frame| (frame.opcode(), frame.rsv())) {
                 Some((opcode, rsv)) if !opcode.is_control() => {
-                    return Ok((opcode, self.given_rsv(rsv)));
+                    return Ok((opcode, self.receiver.given_rsv(rsv)));
                 }
                 Some(_) => {
                     self.need_bytes()?;
@@ -273,21 +263,11 @@ impl Inbound {
             return None;
         }
         let decoder = self.receiver.decoder();
-        let rsv = self.given_rsv(decoder.message_rsv());
-        #[cfg(feature = "deflate")]
-        if let Some(piece) = &self.cold.compressed {
+        let rsv = self.receiver.given_rsv(decoder.message_rsv());
+        if let Some(piece) = &self.cold.encoded {
             return Some((piece.opcode, rsv));
         }
         Some((decoder.message()?, rsv))
-    }
-
-    /// The reserved bits that the caller has to know of: not that of a compression that is undone.
-    fn given_rsv(&self, rsv: Rsv) -> Rsv {
-        if self.receiver.is_compressed(rsv) {
-            rsv.without(Rsv::RSV1)
-        } else {
-            rsv
-        }
     }
 
     /// Reads bytes of the streamed message; 0 at its end. Where it needs bytes, a read can go
@@ -303,15 +283,14 @@ impl Inbound {
             return Ok(0);
         }
         let rsv = self.receiver.decoder().message_rsv();
-        let is_compressed = self.receiver.is_compressed(rsv);
+        let is_encoded = self.receiver.is_encoded(rsv);
         loop {
-            #[cfg(feature = "deflate")]
-            if let Some(len) = self.inflate_piece(output, replies)? {
+            if let Some(len) = self.decode_piece(output, replies)? {
                 return Ok(len);
             }
             self.need_bytes()?;
             let mut end = self.unread.end;
-            if !is_compressed {
+            if !is_encoded {
                 end = end.min(self.unread.start + output.len());
             }
             let input = &mut self.buffer[self.unread.start..end];
@@ -321,9 +300,8 @@ impl Inbound {
             };
             self.unread.start += used;
             match event {
-                #[cfg(feature = "deflate")]
-                Some(PieceEvent::Data(piece)) if is_compressed => {
-                    self.cold.compressed = Some(CompressedPiece::new(&piece, self.unread.start));
+                Some(PieceEvent::Data(piece)) if is_encoded => {
+                    self.cold.encoded = Some(EncodedPiece::new(&piece, self.unread.start));
                 }
                 Some(PieceEvent::Data(piece)) => {
                     let (len, last) = (piece.payload.len(), piece.last);
@@ -344,10 +322,7 @@ impl Inbound {
     pub(crate) fn begin_discard(&mut self) {
         self.owner = Owner::Nobody;
         self.message.forget();
-        #[cfg(feature = "deflate")]
-        {
-            self.cold.fruitless = 0;
-        }
+        self.cold.fruitless = 0;
         *self.receiver.decoder_mut().limits_mut() = Limits::UNLIMITED;
     }
 
@@ -412,8 +387,7 @@ impl Inbound {
 
     fn skip_message(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         loop {
-            #[cfg(feature = "deflate")]
-            self.discard_compressed(replies)?;
+            self.discard_encoded(replies)?;
             if self.receiver.decoder().message().is_none() {
                 return Ok(());
             }
@@ -482,8 +456,7 @@ impl Inbound {
     /// Handles what has been read and forgets the data in it.
     fn discard_piece(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         self.check_ended(replies)?;
-        #[cfg(feature = "deflate")]
-        self.discard_compressed(replies)?;
+        self.discard_encoded(replies)?;
         self.need_bytes()?;
         let input = &mut self.buffer[self.unread.clone()];
         let (used, event) = match self.receiver.skip_piece(input, &mut self.message) {
@@ -557,14 +530,14 @@ impl Inbound {
         self.owner == Owner::Assembly
             && self.is_in_data_frame()
             && decoder.remaining() >= self.cold.read_buffer as u64
-            && !self.receiver.is_compressed(decoder.message_rsv())
+            && !self.receiver.is_encoded(decoder.message_rsv())
     }
 
     /// How much of a streamed message can be read straight into a buffer of the caller's, where a step needs
     /// bytes: `None` where that is too little to skip the read buffer for.
     pub(crate) fn direct(&self, room: usize) -> Option<usize> {
         let decoder = self.receiver.decoder();
-        if self.receiver.is_compressed(decoder.message_rsv()) {
+        if self.receiver.is_encoded(decoder.message_rsv()) {
             return None;
         }
         self.direct_of_frame(room)
@@ -601,7 +574,6 @@ impl Inbound {
     pub(crate) fn lose(&mut self) {
         self.give_read_buffer();
         self.cold.ended = Some(Box::new(Ended::Lost));
-        #[cfg(feature = "deflate")]
         self.receiver.end();
     }
 
@@ -646,7 +618,6 @@ impl Inbound {
         self.buffer = Vec::new();
         self.unread = 0..0;
         self.message = MessageBuffer::new();
-        #[cfg(feature = "deflate")]
         self.receiver.end();
     }
 }

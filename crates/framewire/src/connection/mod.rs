@@ -7,18 +7,16 @@
 //! calls again. Nothing is lost in between, which is all that makes the latter safe to cancel.
 
 mod byte_stream;
-#[cfg(feature = "deflate")]
-mod compress;
 mod config;
+mod decode;
 mod drive;
+mod encode;
 mod exchange;
 mod fragment;
 mod frame;
 mod handlers;
 mod heartbeat;
 mod inbound;
-#[cfg(feature = "deflate")]
-mod inflate;
 mod open;
 mod outbound;
 mod output;
@@ -33,20 +31,15 @@ mod writer;
 
 pub(crate) use byte_stream::read_bytes;
 pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
-#[cfg(feature = "tokio")]
-pub(crate) use drive::read_on;
 pub(crate) use drive::{Drive, Transport, read, read_frame, read_stream};
-pub(crate) use exchange::{Exchange, Lease};
+pub(crate) use exchange::Exchange;
 pub(crate) use fragment::{Fragment, Next};
 pub use frame::Frame;
 pub use handlers::{CloseReply, PingReply};
 pub use heartbeat::KeepAliveEnd;
-#[cfg(feature = "tokio")]
-pub(crate) use heartbeat::Next as NextBeat;
-pub(crate) use inbound::{Inbound, Stop};
+pub(crate) use inbound::Inbound;
 #[cfg(feature = "handshake")]
 pub(crate) use open::open_established;
-#[cfg(feature = "deflate")]
 pub(crate) use open::set_deflate;
 pub(crate) use open::{abort, open};
 pub(crate) use outbound::Outbound;
@@ -56,5 +49,15 @@ pub use prepared::PreparedMessage;
 pub(crate) use replies::{Replies, Reply};
 pub use shutdown::Shutdown;
 pub(crate) use shutdown::{Closing, after, shut_down};
-pub(crate) use stage::{NotStaged, Unsent, close_payload};
+pub(crate) use stage::close_payload;
 pub use writer::Writer;
+
+// What blocking calls have no need of.
+#[cfg(feature = "tokio")]
+pub(crate) use {
+    drive::read_on,
+    exchange::Lease,
+    heartbeat::Next as NextBeat,
+    inbound::Stop,
+    stage::{NotStaged, Unsent},
+};

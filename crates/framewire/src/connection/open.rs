@@ -37,10 +37,8 @@ pub(crate) fn open_established<S>(
     buffers: Buffers,
 ) -> Result<(Inbound, Outbound, S), Error> {
     let parts = established.into_parts();
-    #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
     let (mut inbound, mut outbound, stream) =
         open(parts.stream, &parts.leftover, role, config, buffers)?;
-    #[cfg(feature = "deflate")]
     if let Some(negotiated) = parts.deflate {
         set_deflate(&mut inbound, &mut outbound, &negotiated);
     }
@@ -54,13 +52,12 @@ pub(crate) fn abort(inbound: &mut Inbound, outbound: &mut Outbound) {
 }
 
 /// Compresses messages both ways from now on.
-#[cfg(feature = "deflate")]
 pub(crate) fn set_deflate(
     inbound: &mut Inbound,
     outbound: &mut Outbound,
     negotiated: &crate::deflate::Negotiated,
 ) {
     let role = outbound.role();
-    inbound.set_inflater(negotiated.inflater(role));
-    outbound.set_deflater(negotiated.deflater(role));
+    inbound.set_message_decoder(Box::new(negotiated.inflater(role)));
+    outbound.set_message_encoder(Box::new(negotiated.deflater(role)));
 }

@@ -6,12 +6,11 @@ use std::mem;
 use super::fragment::Fragment;
 use super::replies::{Replies, Reply};
 use super::{Buffers, Config};
-#[cfg(feature = "deflate")]
-use crate::deflate::Deflater;
 use crate::error::{Close, Closed, Error, ErrorKind, lasting};
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
 };
+use crate::protocol::MessageEncoder;
 use crate::protocol::{Encoder, Role, SendError, Sender};
 
 /// What is to be sent, and whether it still can be.
@@ -76,17 +75,15 @@ impl Outbound {
         }
     }
 
-    /// Compresses messages from now on, as was agreed on with the peer.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn set_deflater(&mut self, deflater: Deflater) {
-        self.sender.set_deflater(deflater);
+    /// Transforms messages from now on, as was agreed on with the peer.
+    pub(crate) fn set_message_encoder(&mut self, extension: Box<dyn MessageEncoder>) {
+        self.sender.set_message_encoder(extension);
     }
 
-    /// Switches the compression of messages off, or on again, for those that begin from now on.
-    #[cfg(feature = "deflate")]
+    /// Switches the transformation of messages off, or on again, for those that begin from now on.
     pub(crate) fn set_compression(&mut self, enabled: bool) {
-        if let Some(deflater) = self.sender.deflater_mut() {
-            deflater.set_enabled(enabled);
+        if let Some(extension) = self.sender.message_encoder_mut() {
+            extension.set_enabled(enabled);
         }
     }
 
@@ -114,6 +111,7 @@ impl Outbound {
     }
 
     /// Whether this end has sent a Close frame, or is about to.
+    #[cfg(feature = "tokio")]
     pub(crate) fn has_sent_close(&self) -> bool {
         self.sender.is_closing()
     }
@@ -239,13 +237,12 @@ impl Outbound {
         chunk_size: usize,
     ) {
         fragment.take_buffers(&self.buffers);
-        #[cfg(feature = "deflate")]
         if rsv.is_none()
-            && let Some(deflater) = self.sender.deflater_mut()
-            && deflater.is_enabled()
-            && deflater.begin()
+            && let Some(extension) = self.sender.message_encoder_mut()
+            && extension.wants(None)
+            && extension.begin()
         {
-            fragment.open_compressed(opcode, chunk_size);
+            fragment.open_encoded(opcode, extension.rsv(), chunk_size);
             return;
         }
         fragment.open(opcode, rsv, chunk_size, 1);

@@ -41,13 +41,11 @@ impl Outbound {
                 }
                 self.buffered() == 0
             }
-            #[cfg(feature = "deflate")]
-            Unsent::Compressed { opcode, payload } => {
+            Unsent::Encoded { opcode, payload } => {
                 if self.buffered() == 0 {
                     self.drained();
                 }
-                self.buffered() == 0
-                    && self.append_compressed(*opcode, payload, self.most_kept())?
+                self.buffered() == 0 && self.append_encoded(*opcode, payload, self.most_kept())?
             }
         };
         if is_done {
@@ -120,7 +118,6 @@ impl Outbound {
     }
 
     /// Takes what is left of a frame into the write buffer, however much that is.
-    #[cfg_attr(not(feature = "deflate"), expect(clippy::unnecessary_wraps))]
     pub(crate) fn keep(&mut self, unsent: &mut Unsent<'_>) -> Result<(), Error> {
         let unsent = mem::take(unsent);
         if unsent.is_nothing() || self.failed.is_some() {
@@ -135,11 +132,10 @@ impl Outbound {
                 payload,
                 done,
             } => append_payload(&header, &payload[done..], done as u64, &mut self.output),
-            #[cfg(feature = "deflate")]
-            Unsent::Compressed {
+            Unsent::Encoded {
                 opcode,
                 mut payload,
-            } => while !self.append_compressed(opcode, &mut payload, usize::MAX)? {},
+            } => while !self.append_encoded(opcode, &mut payload, usize::MAX)? {},
         }
         Ok(())
     }
@@ -203,8 +199,7 @@ impl Outbound {
         } else {
             self.failed = Some(error.kind());
             self.in_frame = None;
-            #[cfg(feature = "deflate")]
-            self.sender.end_compression();
+            self.sender.end_encoding();
             self.output = Vec::new();
             self.written = 0;
         }

@@ -1,16 +1,10 @@
 //! A message for many connections.
 
-use std::sync::Arc;
-#[cfg(feature = "deflate")]
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-#[cfg(feature = "deflate")]
-use crate::deflate::{Deflater, WINDOW_SIZES};
 use crate::error::Error;
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv};
-#[cfg(feature = "deflate")]
-use crate::protocol::append_compressed;
-use crate::protocol::{Encoder, SendError};
+use crate::protocol::{Encoder, Outgoing, SHARED_KINDS, SendError};
 
 /// A message that is checked and framed once and sent to any number of connections.
 ///
@@ -29,9 +23,8 @@ struct Shared {
     opcode: Opcode,
     header_len: usize,
     frame: Box<[u8]>,
-    /// The frame with a compressed payload, by window bits.
-    #[cfg(feature = "deflate")]
-    compressed: [OnceLock<Box<[u8]>>; WINDOW_SIZES],
+    /// The frame as extensions make it, by [kind](crate::protocol::MessageEncoder::shared_kind).
+    encoded: [OnceLock<Box<[u8]>>; SHARED_KINDS],
 }
 
 impl PreparedMessage {
@@ -52,8 +45,7 @@ impl PreparedMessage {
                 opcode,
                 header_len,
                 frame: [&encoded[..header_len], payload].concat().into(),
-                #[cfg(feature = "deflate")]
-                compressed: Default::default(),
+                encoded: Default::default(),
             }),
         })
     }
@@ -75,29 +67,23 @@ impl PreparedMessage {
         &self.shared.frame
     }
 
-    /// The frame as a server sends it that compresses each message by itself. `None` where it
-    /// cannot be compressed now: all of the pool's contexts are in use.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn compressed(&self, deflater: &mut Deflater) -> Option<&[u8]> {
-        let made = &self.shared.compressed[deflater.window_size()];
+    /// The frame as a server sends it whose extension makes of a message what is of this kind. `None` where it
+    /// goes out as it is.
+    pub(crate) fn encoded(&self, kind: usize, outgoing: &mut Outgoing) -> Option<&[u8]> {
+        let made = self.shared.encoded.get(kind)?;
         if let Some(frame) = made.get() {
             return Some(frame);
         }
-        if !deflater.begin() {
+        if !outgoing.begin() {
             return None;
         }
         let mut encoder = Encoder::server();
-        encoder.allow_rsv(Rsv::RSV1);
+        encoder.allow_rsv(outgoing.extension.rsv());
+        let (opcode, mut rest) = (self.opcode(), self.payload());
         let mut frame = Vec::new();
-        append_compressed(
-            &mut encoder,
-            deflater,
-            self.opcode(),
-            &mut self.payload(),
-            usize::MAX,
-            &mut frame,
-        )
-        .ok()?;
+        let made_one =
+            outgoing.append_frame(&mut encoder, opcode, &mut rest, usize::MAX, &mut frame);
+        made_one.ok()?;
         // Where two threads made it at once, the first counts.
         Some(made.get_or_init(|| frame.into()))
     }

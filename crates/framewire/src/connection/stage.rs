@@ -25,9 +25,8 @@ pub enum Unsent<'p> {
         payload: &'p [u8],
         done: usize,
     },
-    /// Goes out in compressed fragments.
-    #[cfg(feature = "deflate")]
-    Compressed { opcode: Opcode, payload: &'p [u8] },
+    /// Goes out in fragments that an extension makes.
+    Encoded { opcode: Opcode, payload: &'p [u8] },
 }
 
 impl Unsent<'_> {
@@ -67,7 +66,7 @@ impl Outbound {
         rsv: Rsv,
         payload: &'p [u8],
     ) -> Result<Unsent<'p>, NotStaged> {
-        if let Some(unsent) = self.stage_if_compressed(opcode, rsv, payload)? {
+        if let Some(unsent) = self.stage_if_encoded(opcode, rsv, payload)? {
             return Ok(unsent);
         }
         self.stage_checked(true, rsv, opcode, payload)
@@ -81,7 +80,7 @@ impl Outbound {
         rsv: Rsv,
         payload: &'p [u8],
     ) -> Result<Unsent<'p>, NotStaged> {
-        if let Some(unsent) = self.stage_if_compressed(opcode, rsv, payload)? {
+        if let Some(unsent) = self.stage_if_encoded(opcode, rsv, payload)? {
             return Ok(unsent);
         }
         self.make_room(payload.len())?;
@@ -92,20 +91,18 @@ impl Outbound {
         Ok(Unsent::Nothing)
     }
 
-    /// Checks that a message may begin, and begins it if it is to be compressed.
-    #[cfg_attr(not(feature = "deflate"), expect(unused_variables))]
+    /// Checks that a message may begin, and begins it if it is to be transformed.
     #[inline]
-    fn stage_if_compressed<'p>(
+    fn stage_if_encoded<'p>(
         &mut self,
         opcode: Opcode,
         rsv: Rsv,
         payload: &'p [u8],
     ) -> Result<Option<Unsent<'p>>, NotStaged> {
         self.check_message(opcode)?;
-        #[cfg(feature = "deflate")]
-        if rsv.is_none() && self.sender.compresses(payload.len()) {
+        if rsv.is_none() && self.sender.encodes(payload.len()) {
             self.make_room(payload.len().min(self.chunk_size()))?;
-            return Ok(self.stage_compressed(opcode, payload)?);
+            return Ok(self.stage_encoded(opcode, payload)?);
         }
         Ok(None)
     }
@@ -124,8 +121,7 @@ impl Outbound {
         if is_full || self.in_frame.is_some() {
             return Err(TryFeedError::Full(payload));
         }
-        #[cfg(feature = "deflate")]
-        if let Some(mut unsent) = self.stage_compressed(opcode, payload.as_ref())? {
+        if let Some(mut unsent) = self.stage_encoded(opcode, payload.as_ref())? {
             self.keep(&mut unsent)?;
             return Ok(());
         }
@@ -148,7 +144,7 @@ impl Outbound {
         opcode: Opcode,
         payload: &'p [u8],
     ) -> Result<Unsent<'p>, NotStaged> {
-        if let Some(unsent) = self.stage_if_compressed(opcode, Rsv::NONE, payload)? {
+        if let Some(unsent) = self.stage_if_encoded(opcode, Rsv::NONE, payload)? {
             return Ok(unsent);
         }
         if self.buffered() + MAX_HEADER + payload.len() <= self.write_buffer() {
@@ -186,14 +182,13 @@ impl Outbound {
         }
         self.check_message(opcode)?;
         self.make_room(0)?;
-        #[cfg(feature = "deflate")]
-        if self.sender.compresses(payload.len())
-            && let Some(deflater) = self.sender.deflater_mut()
+        if self.sender.encodes(payload.len())
+            && let Some(outgoing) = self.sender.outgoing_mut()
         {
-            if deflater.keeps_context() {
+            let Some(kind) = outgoing.extension.shared_kind() else {
                 return self.stage_message(opcode, Rsv::NONE, payload);
-            }
-            let frame = message.compressed(deflater);
+            };
+            let frame = message.encoded(kind, outgoing);
             return self.stage_made(opcode, frame.unwrap_or(message.frame()));
         }
         self.stage_made(opcode, message.frame())

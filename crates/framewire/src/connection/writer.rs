@@ -40,7 +40,6 @@ impl<S> Writer<S> {
     /// Switches the compression of messages off, or on again, for those that begin from now on.
     /// No effect where none was agreed on. For one message there is also
     /// [`write_frame`](Self::write_frame), which is never compressed.
-    #[cfg(feature = "deflate")]
     pub fn set_compression(&mut self, enabled: bool) {
         self.outbound.set_compression(enabled);
     }

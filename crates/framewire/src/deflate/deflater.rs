@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::Deflate;
-use super::engine::{Compressor, EngineError, Flush};
+use super::engine::{Compressor, Flush};
 use super::negotiate::{MAX_WINDOW_BITS, MIN_COMPRESSOR_WINDOW_BITS};
-use crate::protocol::reserve;
+use crate::frame::Rsv;
+use crate::protocol::{LEAST_ROOM, MessageEncoder, SHARED_KINDS, SendError, Transformed, Until};
 
 /// Compresses the messages that one end sends (RFC 7692 7.2.1).
 ///
@@ -16,21 +17,22 @@ pub struct Deflater {
     context: Option<Box<dyn Compressor>>,
     takeover: bool,
     window_bits: u8,
-    /// Whether the message under way has had any bytes.
-    started: bool,
     enabled: bool,
-    /// What was compressed of a whole message and has to wait for what comes after it.
-    held: Option<[u8; MIN_ROOM]>,
+    message: Message,
 }
 
-/// How far a call has come.
-pub(crate) struct Deflated {
-    /// Bytes taken off the input.
-    pub(crate) consumed: usize,
-    /// Bytes put into the output.
-    pub(crate) produced: usize,
-    /// All input was taken and, with a flush, put out.
-    pub(crate) done: bool,
+/// What is known of the message under way.
+#[derive(Default)]
+struct Message {
+    /// Whether anything was put in, or out.
+    started: bool,
+    /// Whether bytes were taken that no flush has put out.
+    unflushed: bool,
+    /// Whether bytes were taken since something came out last: a flush has to put them out.
+    owes_output: bool,
+    /// The last bytes that a flush put out. They go before what follows, and are cut off where nothing does.
+    kept: [u8; TAIL_LEN],
+    kept_len: usize,
 }
 
 impl Deflater {
@@ -40,103 +42,91 @@ impl Deflater {
             context: None,
             takeover,
             window_bits,
-            started: false,
             enabled: true,
-            held: None,
+            message: Message::default(),
         }
     }
 
-    /// Switches compression off, or on again, for the messages that begin from now on.
-    pub fn set_enabled(&mut self, enabled: bool) {
+    /// Compresses into `output`, behind what was kept back of the last flush.
+    fn compress(
+        &mut self,
+        input: &[u8],
+        flush: Flush,
+        output: &mut [u8],
+    ) -> Result<Transformed, SendError> {
+        let message = &mut self.message;
+        message.started |= !input.is_empty();
+        let (kept, room) = output
+            .split_at_mut_checked(message.kept_len)
+            .ok_or(SendError::Compression)?;
+        kept.copy_from_slice(&message.kept[..message.kept_len]);
+        let context = self.context.as_mut().ok_or(SendError::Compression)?;
+        let progress = context.compress(input, room, flush);
+        let progress = progress.map_err(|_| SendError::Compression)?;
+        let (consumed, produced) = (progress.consumed, progress.produced);
+        if consumed > input.len() || produced > room.len() {
+            return Err(SendError::Compression);
+        }
+        let done = consumed == input.len() && produced < room.len();
+        if consumed == 0 && produced == 0 && !done {
+            return Err(SendError::Compression);
+        }
+        message.owes_output = produced == 0 && (message.owes_output || consumed > 0);
+        message.unflushed |= consumed > 0;
+        let produced = message.kept_len + produced;
+        message.kept_len = 0;
+        Ok(Transformed {
+            consumed,
+            produced,
+            done,
+        })
+    }
+
+    /// Keeps back the last bytes that a flush has put out (RFC 7692 7.2.1).
+    fn keep_back(
+        &mut self,
+        output: &[u8],
+        mut flushed: Transformed,
+    ) -> Result<Transformed, SendError> {
+        let message = &mut self.message;
+        let output = &output[..flushed.produced];
+        message.kept_len = TAIL_LEN.min(output.len());
+        flushed.produced -= message.kept_len;
+        message.kept[..message.kept_len].copy_from_slice(&output[flushed.produced..]);
+        if flushed.done {
+            // The end of an earlier flush does not stand for this one.
+            if message.kept[..message.kept_len] != *TAIL || message.owes_output {
+                return Err(SendError::Compression);
+            }
+            message.unflushed = false;
+        }
+        Ok(flushed)
+    }
+
+    fn release(&mut self) {
+        if let Some(context) = self.context.take() {
+            self.deflate.give_compressor(self.window_bits, context);
+        }
+    }
+}
+
+impl MessageEncoder for Deflater {
+    fn rsv(&self) -> Rsv {
+        Rsv::RSV1
+    }
+
+    fn set_enabled(&mut self, enabled: bool) {
         self.enabled = enabled;
     }
 
-    pub(crate) fn is_enabled(&self) -> bool {
-        self.enabled
+    fn wants(&self, len: Option<usize>) -> bool {
+        self.enabled && len.is_none_or(|len| len >= self.deflate.config().threshold)
     }
 
-    /// Whether a message of this length is to be compressed.
-    pub(crate) fn wants(&self, len: usize) -> bool {
-        self.enabled && len >= self.deflate.config().threshold
-    }
-
-    /// Whether messages refer to those before them, so that each has to be compressed for this
-    /// connection.
-    pub(crate) fn keeps_context(&self) -> bool {
-        self.takeover
-    }
-
-    /// Which of the [`WINDOW_SIZES`] the peer's window has.
-    pub(crate) fn window_size(&self) -> usize {
-        usize::from(self.window_bits - MIN_COMPRESSOR_WINDOW_BITS)
-    }
-
-    /// Forgets what was compressed and not sent: no later message refers to it.
-    pub(crate) fn start_over(&mut self) {
-        self.started = false;
-        self.held = None;
-        if !self.takeover {
-            self.release();
-        } else if let Some(context) = &mut self.context {
-            context.reset();
-        }
-    }
-
-    /// Appends the next frame's payload of a whole message, compressed: as long as `output` stays
-    /// within `bound` bytes, but at least a few. Says whether that is the end of the message; else
-    /// it is called again, once `output` is empty or more may be in it.
-    pub(crate) fn append(
-        &mut self,
-        message: &mut &[u8],
-        bound: usize,
-        output: &mut Vec<u8>,
-    ) -> Result<bool, EngineError> {
-        if message.is_empty() && !self.started {
-            output.extend_from_slice(&EMPTY_BLOCK[..EMPTY_BLOCK.len() - TAIL_LEN]);
-            self.end();
-            return Ok(true);
-        }
-        let start = output.len();
-        let mut step = (message.len() + LEAST_STEP).min(STEP);
-        reserve(output, MIN_ROOM + step, bound);
-        output.extend_from_slice(self.held.take().as_ref().map_or(&[], |held| &held[..]));
-        loop {
-            let filled = output.len();
-            reserve(output, step, bound);
-            output.resize(filled + step, 0);
-            let compressed = self.compress(message, Flush::Sync, &mut output[filled..])?;
-            *message = &message[compressed.consumed..];
-            output.truncate(filled + compressed.produced);
-            if compressed.done {
-                // RFC 7692 7.2.1: what is cut off is the end of an empty stored block.
-                if !output[start..].ends_with(TAIL) {
-                    return Err(EngineError);
-                }
-                output.truncate(output.len() - TAIL_LEN);
-                self.end();
-                return Ok(true);
-            }
-            step = STEP;
-            // The last bytes of the message are cut off, and a last frame is never empty: so what
-            // may have to be cut off, and more, stays behind.
-            if output.len().saturating_add(step) > bound
-                && output.len() - start > MIN_ROOM
-                && let Some((rest, held)) = output.split_last_chunk()
-            {
-                let rest = rest.len();
-                self.held = Some(*held);
-                output.truncate(rest);
-                return Ok(false);
-            }
-        }
-    }
-
-    /// Begins a message; `false` where all of the pool's contexts are in use, so that it has to go
-    /// out as it is.
-    pub(crate) fn begin(&mut self) -> bool {
-        if self.started {
+    fn begin(&mut self) -> bool {
+        if self.message.started {
             // What came of a message that was begun and not ended was never sent whole.
-            self.start_over();
+            self.abandon();
         }
         if self.context.is_none() {
             self.context = if self.takeover {
@@ -148,48 +138,60 @@ impl Deflater {
         self.context.is_some()
     }
 
-    /// Compresses what comes next in the message. Repeated with what is left until it is done: all
-    /// of it was taken, and with [`Flush::Sync`] put out, with an empty stored block behind it.
-    /// `output` has room for [`MIN_ROOM`] bytes.
-    ///
-    /// A message ends with a flush and [`end`](Self::end); the last [`TAIL_LEN`] bytes of all that
-    /// was put out for it are to be cut off (RFC 7692 7.2.1).
-    pub(crate) fn compress(
+    fn encode(
         &mut self,
         input: &[u8],
-        flush: Flush,
+        until: Until,
         output: &mut [u8],
-    ) -> Result<Deflated, EngineError> {
-        self.started |= !input.is_empty();
-        let context = self.context.as_mut().ok_or(EngineError)?;
-        let progress = context.compress(input, output, flush)?;
-        if progress.consumed > input.len() || progress.produced > output.len() {
-            return Err(EngineError);
+    ) -> Result<Transformed, SendError> {
+        let nothing = Transformed {
+            consumed: 0,
+            produced: 0,
+            done: true,
+        };
+        if until == Until::More {
+            if input.is_empty() {
+                return Ok(nothing);
+            }
+            return self.compress(input, Flush::None, output);
         }
-        let done = progress.consumed == input.len() && progress.produced < output.len();
-        let stuck = progress.consumed == 0 && progress.produced == 0;
-        if stuck && !done {
-            return Err(EngineError);
+        if !input.is_empty() || self.message.unflushed {
+            let flushed = self.compress(input, Flush::Sync, output)?;
+            return self.keep_back(output, flushed);
         }
-        Ok(Deflated {
-            consumed: progress.consumed,
-            produced: progress.produced,
-            done,
-        })
+        if until == Until::End && !self.message.started {
+            // RFC 7692 7.2.3.6: an empty message is an empty block, whose end is cut off.
+            self.message.started = true;
+            output[0] = 0x00;
+            self.message.kept.copy_from_slice(TAIL);
+            self.message.kept_len = TAIL_LEN;
+            return Ok(Transformed {
+                produced: 1,
+                ..nothing
+            });
+        }
+        Ok(nothing)
     }
 
-    /// The message has ended, and was sent.
-    pub(crate) fn end(&mut self) {
-        self.started = false;
+    fn end(&mut self) {
+        self.message = Message::default();
         if !self.takeover {
             self.release();
         }
     }
 
-    fn release(&mut self) {
-        if let Some(context) = self.context.take() {
-            self.deflate.give_compressor(self.window_bits, context);
+    fn abandon(&mut self) {
+        self.message = Message::default();
+        if !self.takeover {
+            self.release();
+        } else if let Some(context) = &mut self.context {
+            context.reset();
         }
+    }
+
+    fn shared_kind(&self) -> Option<usize> {
+        let size = self.window_bits - MIN_COMPRESSOR_WINDOW_BITS;
+        (!self.takeover).then_some(usize::from(size))
     }
 }
 
@@ -211,21 +213,12 @@ impl fmt::Debug for Deflater {
     }
 }
 
-/// How many sizes of window a compressor may have.
-pub(crate) const WINDOW_SIZES: usize = (MAX_WINDOW_BITS - MIN_COMPRESSOR_WINDOW_BITS + 1) as usize;
+/// The bytes that are cut off the end of a compressed message (RFC 7692 7.2.1).
+pub(super) const TAIL: &[u8; TAIL_LEN] = &[0x00, 0x00, 0xFF, 0xFF];
+const TAIL_LEN: usize = 4;
 
-/// How much a sender cuts off each message's end: the last bytes of an empty stored block.
-pub(crate) const TAIL_LEN: usize = TAIL.len();
-pub(crate) const TAIL: &[u8] = &[0x00, 0x00, 0xFF, 0xFF];
+/// The least room that a compressor is given. A flush ends within it.
+pub(super) const MIN_ROOM: usize = 16;
 
-/// With less, a flush may be cut off and come again (zlib's manual asks for more than six bytes).
-pub(crate) const MIN_ROOM: usize = 16;
-
-/// How much room a whole message is given at first, besides as much as it has, and how much at
-/// most at a time.
-const LEAST_STEP: usize = 4 * MIN_ROOM;
-const STEP: usize = 4 << 10;
-
-/// What an empty message is compressed to, before its end is cut off (RFC 7692 7.2.3.6): an empty
-/// stored block, which a flush need not give where nothing came before it.
-pub(crate) const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
+const _: () = assert!(MIN_ROOM + TAIL_LEN <= LEAST_ROOM);
+const _: () = assert!(((MAX_WINDOW_BITS - MIN_COMPRESSOR_WINDOW_BITS) as usize) < SHARED_KINDS);

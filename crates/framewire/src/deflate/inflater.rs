@@ -5,6 +5,8 @@ use std::fmt;
 use super::Deflate;
 use super::deflater::TAIL;
 use super::engine::{Decompressor, EngineError};
+use crate::frame::{Rsv, Violation};
+use crate::protocol::{MessageDecoder, Transformed};
 
 /// Decompresses the messages of one peer, as their payload arrives (RFC 7692 7.2.2).
 ///
@@ -23,27 +25,6 @@ pub struct Inflater {
     begun: bool,
 }
 
-/// How far a call has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Inflated {
-    /// Bytes taken off the input.
-    pub consumed: usize,
-    /// Bytes put into the output.
-    pub produced: usize,
-    /// Nothing is left to be put out of what was taken: of the whole message, if it was the last
-    /// piece.
-    pub done: bool,
-}
-
-/// Why a message cannot be decompressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InflateError {
-    /// The peer's data is not DEFLATE.
-    Data,
-    /// All of the pool's contexts are in use.
-    NoContext,
-}
-
 impl Inflater {
     pub(super) fn new(deflate: Deflate, takeover: bool, window_bits: u8) -> Self {
         Self {
@@ -57,19 +38,51 @@ impl Inflater {
         }
     }
 
-    /// Decompresses a piece of a message; `last` says that the message ends with it. Repeated with
-    /// what is left of the piece until it is done: then all of it was taken and put out.
-    pub(crate) fn inflate(
+    fn context(&mut self) -> Result<&mut dyn Decompressor, Violation> {
+        let context = match self.context.take() {
+            Some(context) => context,
+            None if self.takeover => self.deflate.own_decompressor(self.window_bits),
+            None => self
+                .deflate
+                .take_decompressor()
+                .ok_or(Violation::NoDecompressor)?,
+        };
+        Ok(&mut **self.context.insert(context))
+    }
+
+    /// The message has ended.
+    fn finish(&mut self) {
+        self.tail = 0;
+        self.ended = false;
+        self.begun = false;
+        if !self.takeover {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(context) = self.context.take() {
+            self.deflate.give_decompressor(context);
+        }
+    }
+}
+
+impl MessageDecoder for Inflater {
+    fn rsv(&self) -> Rsv {
+        Rsv::RSV1
+    }
+
+    fn decode(
         &mut self,
         input: &[u8],
         last: bool,
         output: &mut [u8],
-    ) -> Result<Inflated, InflateError> {
+    ) -> Result<Transformed, Violation> {
         self.begun |= !input.is_empty();
         if last && !self.begun {
             // Not what RFC 7692 7.2.3.6 makes of an empty message, but there are peers that do.
             self.finish();
-            return Ok(Inflated {
+            return Ok(Transformed {
                 consumed: 0,
                 produced: 0,
                 done: true,
@@ -91,7 +104,7 @@ impl Inflater {
                 if last {
                     self.finish();
                 }
-                return Ok(Inflated {
+                return Ok(Transformed {
                     consumed,
                     produced,
                     done: true,
@@ -100,10 +113,10 @@ impl Inflater {
             let context = self.context()?;
             let progress = context
                 .decompress(source, &mut output[produced..])
-                .map_err(|EngineError| InflateError::Data)?;
+                .map_err(|EngineError| Violation::InvalidDeflate)?;
             let room = output.len() - produced;
             if progress.consumed > source.len() || progress.produced > room {
-                return Err(InflateError::Data);
+                return Err(Violation::InvalidDeflate);
             }
             if progress.ended {
                 context.reset();
@@ -121,7 +134,7 @@ impl Inflater {
                 continue;
             }
             if produced == output.len() {
-                return Ok(Inflated {
+                return Ok(Transformed {
                     consumed,
                     produced,
                     done: false,
@@ -132,43 +145,15 @@ impl Inflater {
                 if last {
                     self.finish();
                 }
-                return Ok(Inflated {
+                return Ok(Transformed {
                     consumed,
                     produced,
                     done: true,
                 });
             }
             if stuck {
-                return Err(InflateError::Data);
+                return Err(Violation::InvalidDeflate);
             }
-        }
-    }
-
-    fn context(&mut self) -> Result<&mut dyn Decompressor, InflateError> {
-        let context = match self.context.take() {
-            Some(context) => context,
-            None if self.takeover => self.deflate.own_decompressor(self.window_bits),
-            None => self
-                .deflate
-                .take_decompressor()
-                .ok_or(InflateError::NoContext)?,
-        };
-        Ok(&mut **self.context.insert(context))
-    }
-
-    /// The message has ended.
-    fn finish(&mut self) {
-        self.tail = 0;
-        self.ended = false;
-        self.begun = false;
-        if !self.takeover {
-            self.release();
-        }
-    }
-
-    fn release(&mut self) {
-        if let Some(context) = self.context.take() {
-            self.deflate.give_decompressor(context);
         }
     }
 }

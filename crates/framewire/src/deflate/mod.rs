@@ -16,10 +16,10 @@
 //! ```
 //!
 //! # Engines
-//! The default engine is [`ZlibRs`]. The feature `miniz_oxide` brings a second, `Miniz`, whose
-//! code is safe Rust alone; it is slower, and worse at windows below 15 bits. Any other library is
-//! plugged in by implementing [`Engine`], and [`check_engine`] in a test tells whether that keeps to
-//! what is asked of it. [`Deflate::with_engine`] takes all of them.
+//! The feature `deflate` brings the default engine, `ZlibRs`. The feature `miniz_oxide` brings another, `Miniz`,
+//! whose code is safe Rust alone; it is slower, and worse at windows below 15 bits. Any other library is
+//! plugged in by implementing [`Engine`], and `check_engine` in a test, with the feature `deflate`, tells
+//! whether that keeps to what is asked of it. [`Deflate::with_engine`] takes all of them.
 //!
 //! # What is taken from a peer
 //! A block with BFINAL set ends the window: what follows refers to nothing before it, as where zlib
@@ -39,6 +39,7 @@
 //!
 //! With `Miniz` it is always 43 KiB for a decompressor and 312 for a compressor.
 
+#[cfg(feature = "deflate")]
 mod check;
 mod deflater;
 mod engine;
@@ -48,16 +49,17 @@ mod inflater;
 mod miniz;
 mod negotiate;
 mod pool;
+#[cfg(feature = "deflate")]
 mod zlib;
 
+#[cfg(feature = "deflate")]
 pub use check::{EngineFault, check_engine};
 pub use deflater::Deflater;
-pub(crate) use deflater::{EMPTY_BLOCK, MIN_ROOM, TAIL, TAIL_LEN, WINDOW_SIZES};
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
-pub(crate) use inflater::InflateError;
-pub use inflater::{Inflated, Inflater};
+pub use inflater::Inflater;
 #[cfg(feature = "miniz_oxide")]
 pub use miniz::Miniz;
 pub use negotiate::{AnswerError, BEST_SPEED, DeflateConfig, InvalidConfig, Parameters};
 pub use pool::{Deflate, Negotiated};
+#[cfg(feature = "deflate")]
 pub use zlib::ZlibRs;

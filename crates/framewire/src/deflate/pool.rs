@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::engine::{Compressor, Decompressor, Engine};
 use super::negotiate::{InvalidConfig, MAX_WINDOW_BITS, MIN_COMPRESSOR_WINDOW_BITS};
-use super::{DeflateConfig, Deflater, Inflater, Parameters, ZlibRs};
+use super::{DeflateConfig, Deflater, Inflater, Parameters};
 use crate::lock::lock;
 use crate::protocol::Role;
 
@@ -59,8 +59,9 @@ impl Deflate {
     ///
     /// # Errors
     /// A field of `config` that is out of its range.
+    #[cfg(feature = "deflate")]
     pub fn new(config: DeflateConfig) -> Result<Self, InvalidConfig> {
-        Self::with_engine(config, ZlibRs, 64)
+        Self::with_engine(config, super::ZlibRs, 64)
     }
 
     /// A policy with an engine and a pool of that many compressors and as many decompressors.

@@ -25,7 +25,6 @@ pub struct Acceptor {
     headers: HeaderMap,
     limits: Limits,
     delay: bool,
-    #[cfg(feature = "deflate")]
     deflate: Option<crate::deflate::Deflate>,
 }
 
@@ -140,7 +139,6 @@ impl Acceptor {
     }
 
     /// Agrees to compress messages with a client that offers it in a way that the policy allows.
-    #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
         self.deflate = Some(deflate);
@@ -287,7 +285,6 @@ impl Acceptor {
                 .headers_mut()
                 .insert(SEC_WEBSOCKET_PROTOCOL, subprotocol::value(chosen)?);
         }
-        #[cfg(feature = "deflate")]
         if let Some(deflate) = &self.deflate
             && let Some((answer, negotiated)) = super::extensions::answer(deflate, headers)
         {

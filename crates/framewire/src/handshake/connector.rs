@@ -10,11 +10,9 @@ use crate::upgrade::layer::{
     BlockingWire, Deadline, Wire, dial_by, finish, nodelay_failed, request_over,
 };
 use crate::upgrade::{self, Dialer, Limits, Stream};
-#[cfg(feature = "deflate")]
-use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::header::{
-    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
@@ -34,7 +32,6 @@ pub struct Connector {
     dialer: Dialer,
     redirects: usize,
     delay: bool,
-    #[cfg(feature = "deflate")]
     deflate: Option<crate::deflate::Deflate>,
 }
 
@@ -120,7 +117,6 @@ impl Connector {
     }
 
     /// Offers to compress messages.
-    #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
         self.deflate = Some(deflate);
@@ -131,7 +127,6 @@ impl Connector {
     ///
     /// Fails with [`ErrorKind::Extension`] where it is no answer to that: the connection is then to
     /// be closed (RFC 7692 5), and the server is at fault.
-    #[cfg(feature = "deflate")]
     pub fn negotiated<B>(
         &self,
         response: &http::Response<B>,
@@ -299,13 +294,8 @@ impl Connector {
         )
         .await;
         let upgraded = upgraded.map_err(|error| as_redirect(error, &uri))?;
-        #[cfg(feature = "deflate")]
-        {
-            let negotiated = self.negotiated(upgraded.response())?;
-            Ok(Established::new(upgraded).with_deflate(negotiated))
-        }
-        #[cfg(not(feature = "deflate"))]
-        Ok(Established::new(upgraded))
+        let negotiated = self.negotiated(upgraded.response())?;
+        Ok(Established::new(upgraded).with_deflate(negotiated))
     }
 
     /// A request for a `ws` or `wss` URI (RFC 6455 3), with a key of its own (RFC 6455 4.1).
@@ -368,7 +358,6 @@ impl Connector {
         if let Some(origin) = &self.origin {
             headers.insert(ORIGIN, origin.clone());
         }
-        #[cfg(feature = "deflate")]
         if let Some(offer) = self.deflate.as_ref().and_then(super::extensions::offer) {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
         }

@@ -91,7 +91,6 @@ impl Error {
     }
 
     /// Adds where it comes from.
-    #[cfg(feature = "deflate")]
     pub(super) fn with_cause(self, cause: crate::deflate::AnswerError) -> Self {
         Self {
             inner: self.inner.with_cause(cause),

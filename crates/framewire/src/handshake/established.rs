@@ -1,7 +1,6 @@
 //! The result of a handshake, at either end.
 
 use super::fields::subprotocol;
-#[cfg(feature = "deflate")]
 use crate::deflate::Negotiated;
 use crate::upgrade::Upgraded;
 use http::{Request, Response};
@@ -10,28 +9,24 @@ use http::{Request, Response};
 #[derive(Debug)]
 pub struct Established<S> {
     upgraded: Upgraded<S>,
-    #[cfg(feature = "deflate")]
     deflate: Option<Negotiated>,
 }
 
 impl<S> Established<S> {
     pub(super) fn new(upgraded: Upgraded<S>) -> Self {
         Self {
-            #[cfg(feature = "deflate")]
             deflate: upgraded.response().extensions().get().cloned(),
             upgraded,
         }
     }
 
     /// With what the server's answer made of the offer of compression.
-    #[cfg(feature = "deflate")]
     pub(super) fn with_deflate(mut self, deflate: Option<Negotiated>) -> Self {
         self.deflate = deflate;
         self
     }
 
     /// The compression agreed on, if any.
-    #[cfg(feature = "deflate")]
     pub fn deflate(&self) -> Option<&Negotiated> {
         self.deflate.as_ref()
     }
@@ -68,7 +63,6 @@ impl<S> Established<S> {
         Parts {
             stream,
             leftover,
-            #[cfg(feature = "deflate")]
             deflate: self.deflate,
         }
     }
@@ -85,6 +79,5 @@ pub struct Parts<S> {
     pub leftover: Vec<u8>,
     /// The compression agreed on, if any, for `WebSocket::set_deflate` or `Session::set_deflate`: the
     /// peer may compress from its first message on.
-    #[cfg(feature = "deflate")]
     pub deflate: Option<Negotiated>,
 }

@@ -76,7 +76,6 @@ mod check;
 mod connector;
 mod error;
 mod established;
-#[cfg(feature = "deflate")]
 mod extensions;
 mod fields;
 mod key;

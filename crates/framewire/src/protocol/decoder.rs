@@ -25,8 +25,7 @@ pub struct Decoder {
     message_rsv: Rsv,
     extensions: Rsv,
     /// The bits of messages whose limit holds for what an extension makes of them.
-    #[cfg(feature = "deflate")]
-    inflated: Rsv,
+    transformed: Rsv,
     role: Role,
     state: State,
     /// Who reads the message under way: a matter of the receiver, which has no room of its own
@@ -84,8 +83,7 @@ impl Decoder {
             message: None,
             message_rsv: Rsv::NONE,
             extensions: Rsv::NONE,
-            #[cfg(feature = "deflate")]
-            inflated: Rsv::NONE,
+            transformed: Rsv::NONE,
             role,
             state: State::Header,
             #[cfg(feature = "alloc")]
@@ -106,13 +104,13 @@ impl Decoder {
 
     /// Allows further reserved bits, whatever [`allow_rsv`](Self::allow_rsv) says, of messages
     /// whose limit does not hold here: what they are decompressed to may be less than their frames.
-    #[cfg(feature = "deflate")]
+    #[cfg(feature = "alloc")]
     pub(crate) fn also_allow_rsv(&mut self, rsv: Rsv) {
-        self.inflated = rsv;
+        self.transformed = rsv;
     }
 
     /// Takes no more: what an extension made of a message is a violation.
-    #[cfg(feature = "deflate")]
+    #[cfg(feature = "alloc")]
     pub(crate) fn end(&mut self) {
         self.state = State::Done;
         self.message = None;
@@ -276,8 +274,7 @@ impl Decoder {
     /// Holds the message under way to a limit that was changed after its header came.
     #[cfg(feature = "std")]
     pub(crate) fn check_message_limit(&mut self) -> Result<(), Violation> {
-        #[cfg(feature = "deflate")]
-        if self.is_inflated() {
+        if self.is_transformed() {
             return self
                 .check_compressed_limit()
                 .map_err(|violation| self.fail(violation));
@@ -359,12 +356,10 @@ impl Decoder {
     }
 
     /// Whether the message under way is one that is decompressed.
-    #[cfg(feature = "deflate")]
-    fn is_inflated(&self) -> bool {
-        !self.inflated.is_none() && self.message_rsv.contains(self.inflated)
+    fn is_transformed(&self) -> bool {
+        !self.transformed.is_none() && self.message_rsv.contains(self.transformed)
     }
 
-    #[cfg(feature = "deflate")]
     fn check_compressed_limit(&self) -> Result<(), Violation> {
         let limit = self.limits.compressed_bound();
         if self.message.is_some() && self.message_len > limit {
@@ -376,10 +371,7 @@ impl Decoder {
     /// The bits that the first frame of a message may have.
     #[inline]
     fn allowed_rsv(&self) -> Rsv {
-        #[cfg(feature = "deflate")]
-        return self.extensions | self.inflated;
-        #[cfg(not(feature = "deflate"))]
-        self.extensions
+        self.extensions | self.transformed
     }
 
     #[inline]
@@ -402,8 +394,7 @@ impl Decoder {
                 limit: self.limits.frame,
             });
         }
-        #[cfg(feature = "deflate")]
-        if self.is_inflated() {
+        if self.is_transformed() {
             self.message_len = self.message_len.saturating_add(len);
             self.message.get_or_insert(opcode);
             return self.check_compressed_limit();

@@ -17,9 +17,8 @@ pub struct Encoder {
     /// The message whose last fragment has not been sent.
     message: Option<Open>,
     extensions: Rsv,
-    /// The bits of messages that are compressed here.
-    #[cfg(feature = "deflate")]
-    deflated: Rsv,
+    /// The bits of messages that are transformed here.
+    extended: Rsv,
     closed: bool,
     utf8: Utf8,
 }
@@ -41,8 +40,7 @@ impl Encoder {
             keys: None,
             message: None,
             extensions: Rsv::NONE,
-            #[cfg(feature = "deflate")]
-            deflated: Rsv::NONE,
+            extended: Rsv::NONE,
             closed: false,
             utf8: Utf8::new(),
         }
@@ -64,9 +62,9 @@ impl Encoder {
     }
 
     /// Allows further reserved bits, whatever [`allow_rsv`](Self::allow_rsv) says.
-    #[cfg(feature = "deflate")]
+    #[cfg(feature = "alloc")]
     pub(crate) fn also_allow_rsv(&mut self, rsv: Rsv) {
-        self.deflated = rsv;
+        self.extended = rsv;
     }
 
     /// The header for a frame with this payload, which must be sent next and whole. Where the
@@ -108,11 +106,16 @@ impl Encoder {
         Ok(())
     }
 
-    /// Whether a message may begin now, and may be this one: what is compressed cannot be checked
+    /// Whether a message may begin now, and may be this one: what is transformed cannot be checked
     /// any more, and cannot be taken back.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn check_message(&self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
-        let mut utf8 = self.check(true, Rsv::RSV1, opcode, payload.len())?;
+    #[cfg(feature = "alloc")]
+    pub(crate) fn check_message(
+        &self,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let mut utf8 = self.check(true, rsv, opcode, payload.len())?;
         if opcode == Opcode::Text {
             utf8.push(payload)?;
             if !utf8.is_complete() {
@@ -194,10 +197,7 @@ impl Encoder {
     /// The bits that the first frame of a message may have.
     #[inline]
     fn allowed_rsv(&self) -> Rsv {
-        #[cfg(feature = "deflate")]
-        return self.extensions | self.deflated;
-        #[cfg(not(feature = "deflate"))]
-        self.extensions
+        self.extensions | self.extended
     }
 
     #[inline]

@@ -39,7 +39,6 @@ impl Limits {
 
     /// The bound on the frames of a compressed message. Compression that gains nothing, and is flushed
     /// now and then, adds some per cent.
-    #[cfg(feature = "deflate")]
     pub(crate) fn compressed_bound(&self) -> u64 {
         const SLACK: u64 = 64 << 10;
         let derived = self.message.saturating_mul(2).saturating_add(SLACK);

@@ -135,7 +135,6 @@ impl MessageBuffer {
     /// Never more in reserve than the message's length or `step`, so that a length that was only
     /// announced costs nothing. Grows only where less than half of `step` is left: reads of any size cost
     /// linear work, whatever the allocator.
-    #[cfg(feature = "std")]
     pub(crate) fn room(&mut self, expected: u64, step: usize) -> &mut [u8] {
         let expected = usize::try_from(expected).unwrap_or(usize::MAX);
         let spare = self.bytes.len() - self.filled;
@@ -150,7 +149,6 @@ impl MessageBuffer {
     }
 
     /// Takes in what a read has put into the [`room`](Self::room).
-    #[cfg(feature = "std")]
     pub(crate) fn fill(&mut self, len: usize) -> &mut [u8] {
         let start = self.filled;
         self.filled += len;

@@ -11,11 +11,15 @@
 
 mod decoder;
 mod encoder;
-#[cfg(feature = "deflate")]
-mod inflate;
+#[cfg(feature = "alloc")]
+mod extension;
+#[cfg(feature = "alloc")]
+mod incoming;
 mod limits;
 #[cfg(feature = "alloc")]
 mod message_buffer;
+#[cfg(feature = "alloc")]
+mod outgoing;
 #[cfg(feature = "alloc")]
 mod receiver;
 #[cfg(feature = "alloc")]
@@ -26,15 +30,17 @@ mod utf8;
 
 pub use decoder::{Decoder, Piece};
 pub use encoder::{Encoder, SendError};
+#[cfg(feature = "alloc")]
+pub use extension::{LEAST_ROOM, MessageDecoder, MessageEncoder, SHARED_KINDS, Transformed, Until};
 pub use limits::{Limits, READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
 #[cfg(feature = "alloc")]
 pub use message_buffer::MessageBuffer;
+#[cfg(feature = "std")]
+pub(crate) use outgoing::Outgoing;
 #[cfg(feature = "alloc")]
 pub use receiver::{CloseFrame, Event, Message, PieceEvent, Receiver};
 #[cfg(feature = "alloc")]
 pub use sender::Sender;
-#[cfg(feature = "deflate")]
-pub(crate) use sender::append_compressed;
 #[cfg(feature = "std")]
 pub(crate) use sender::{append_frame, append_payload, close_echo, reserve};
 #[cfg(feature = "alloc")]

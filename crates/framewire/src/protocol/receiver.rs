@@ -1,12 +1,12 @@
 //! Bytes in, messages out.
 
+use alloc::boxed::Box;
+
 use super::decoder::Owner;
-#[cfg(feature = "deflate")]
-use super::inflate::Inflate;
+use super::extension::{MessageDecoder, Transformed};
+use super::incoming::Incoming;
 use super::utf8::as_text;
 use super::{Decoder, Limits, MessageBuffer, Piece, Role};
-#[cfg(feature = "deflate")]
-use crate::deflate::{Inflated, Inflater};
 use crate::frame::{CloseCode, Opcode, Rsv, Violation};
 
 /// The receiving end of a connection: a [`Decoder`] that puts messages together.
@@ -20,8 +20,7 @@ use crate::frame::{CloseCode, Opcode, Rsv, Violation};
 #[derive(Debug)]
 pub struct Receiver {
     decoder: Decoder,
-    #[cfg(feature = "deflate")]
-    inflate: Option<Box<Inflate>>,
+    incoming: Option<Box<Incoming>>,
 }
 
 /// What has come from the peer, lent from the input or from the message buffer.
@@ -69,8 +68,7 @@ impl Receiver {
     pub const fn new(role: Role, limits: Limits) -> Self {
         Self {
             decoder: Decoder::new(role, limits),
-            #[cfg(feature = "deflate")]
-            inflate: None,
+            incoming: None,
         }
     }
 
@@ -101,21 +99,19 @@ impl Receiver {
                 return Ok((used, Some(Event::from_control(found.opcode, payload))));
             }
             if !self.owns(Owner::Whole, found.first, found.last) {
-                #[cfg(feature = "deflate")]
                 self.follow(&input[used - found.len..used], &found)?;
                 continue;
             }
             if found.first {
                 message.forget();
             }
-            #[cfg(feature = "deflate")]
-            if self.is_compressed(found.rsv) {
+            if self.is_encoded(found.rsv) {
                 let piece = &input[used - found.len..used];
-                self.assemble_inflated(piece, &found, message)?;
+                self.assemble_decoded(piece, &found, message)?;
                 if found.last {
                     let message = Message {
                         opcode: found.opcode,
-                        rsv: found.rsv.without(Rsv::RSV1),
+                        rsv: self.given_rsv(found.rsv),
                         payload: message.complete(),
                     };
                     return Ok((used, Some(Event::Message(message))));
@@ -165,7 +161,6 @@ impl Receiver {
             if is_control || self.owns(Owner::Pieces, found.first, found.last) {
                 break found;
             }
-            #[cfg(feature = "deflate")]
             self.follow(&input[used - found.len..used], &found)?;
         };
         let payload = found.lend(used, input, message);
@@ -199,7 +194,6 @@ impl Receiver {
             let payload = found.lend(used, input, message);
             return Ok((used, Some(Event::from_control(found.opcode, payload))));
         }
-        #[cfg(feature = "deflate")]
         self.follow(&input[used - found.len..used], &found)?;
         if found.last {
             self.decoder.owner = None;
@@ -231,7 +225,7 @@ impl Receiver {
         Ok(Some((opcode, rsv)))
     }
 
-    /// Uses up payload of the data frame under way, which is not decompressed: that of a raw frame,
+    /// Uses up payload of the data frame under way, which is not transformed: that of a raw frame,
     /// or what was read straight into the caller's buffer.
     #[cfg(feature = "std")]
     pub(crate) fn raw_payload(&mut self, payload: &mut [u8]) -> Result<usize, Violation> {
@@ -240,7 +234,6 @@ impl Receiver {
             return Ok(used);
         };
         self.owns(Owner::Pieces, piece.first, piece.last);
-        #[cfg(feature = "deflate")]
         {
             let found = Found::of(&piece);
             self.follow(piece.payload, &found)?;
@@ -259,104 +252,97 @@ impl Receiver {
         &mut self.decoder
     }
 
-    /// Has compressed messages decompressed (RFC 7692): those with RSV1, which is allowed from now
-    /// on.
-    #[cfg(feature = "deflate")]
-    pub fn set_inflater(&mut self, inflater: Inflater) {
-        self.inflate = Some(Box::new(Inflate::new(inflater)));
-        self.decoder.also_allow_rsv(Rsv::RSV1);
+    /// Has messages with the extension's reserved bits, which are allowed from now on, transformed back.
+    pub fn set_message_decoder(&mut self, extension: Box<dyn MessageDecoder>) {
+        self.decoder.also_allow_rsv(extension.rsv());
+        self.incoming = Some(Box::new(Incoming::new(extension)));
     }
 
-    /// Whether nothing has begun, and messages are not decompressed.
+    /// Whether nothing has begun, and no extension is used.
     pub(super) fn is_at_rest(&self) -> bool {
-        #[cfg(feature = "deflate")]
-        if self.inflate.is_some() {
-            return false;
-        }
-        self.decoder.is_at_rest()
+        self.incoming.is_none() && self.decoder.is_at_rest()
     }
 
-    /// Whether a message with these bits is compressed, so that its pieces, as
-    /// [`receive_piece`](Self::receive_piece) gives them, are to be decompressed. Never without
-    /// the feature `deflate`.
+    /// Whether a message with these bits is one that an extension has transformed, so that its pieces, as
+    /// [`receive_piece`](Self::receive_piece) gives them, are to be [decoded](Self::decode).
     #[must_use]
     #[inline]
-    pub fn is_compressed(&self, rsv: Rsv) -> bool {
-        #[cfg(feature = "deflate")]
-        return self.inflate.is_some() && rsv.contains(Rsv::RSV1);
-        #[cfg(not(feature = "deflate"))]
-        {
-            let _ = rsv;
-            false
+    pub fn is_encoded(&self, rsv: Rsv) -> bool {
+        match &self.incoming {
+            None => false,
+            Some(incoming) => rsv.contains(incoming.rsv()),
         }
     }
 
-    /// Decompresses a piece of a compressed message as far as `output` has room. Repeated with
+    /// The reserved bits that the application has to know of: not those of a transformation that is undone.
+    pub(crate) fn given_rsv(&self, rsv: Rsv) -> Rsv {
+        match &self.incoming {
+            Some(incoming) if rsv.contains(incoming.rsv()) => rsv.without(incoming.rsv()),
+            _ => rsv,
+        }
+    }
+
+    /// Transforms a piece of an encoded message back as far as `output` has room. Repeated with
     /// what is left of the piece until it is done. No limit on the message holds here: nothing of
     /// it is kept.
     ///
     /// # Errors
-    /// What came is no DEFLATE, or the text in it no UTF-8. Further input has no effect.
-    #[cfg(feature = "deflate")]
-    pub fn inflate(
+    /// What came is not what the extension makes, or the text in it no UTF-8. Further input has no effect.
+    pub fn decode(
         &mut self,
         piece: &[u8],
         opcode: Opcode,
         last: bool,
         output: &mut [u8],
-    ) -> Result<Inflated, Violation> {
-        let Some(inflate) = &mut self.inflate else {
+    ) -> Result<Transformed, Violation> {
+        let Some(incoming) = &mut self.incoming else {
             return Err(Violation::InvalidDeflate);
         };
-        let inflated = inflate.inflate(piece, opcode, last, output);
-        inflated.inspect_err(|_| self.end())
+        let decoded = incoming.decode(piece, opcode, last, output);
+        decoded.inspect_err(|_| self.end())
     }
 
-    /// Keeps the decompressor in step with a piece of a message that nobody wants decompressed.
-    #[cfg(feature = "deflate")]
+    /// Keeps the extension in step with a piece of a message that nobody wants.
     #[inline]
     fn follow(&mut self, piece: &[u8], found: &Found) -> Result<(), Violation> {
-        if self.is_compressed(found.rsv) {
-            return self.follow_compressed(piece, found);
+        if self.is_encoded(found.rsv) {
+            return self.follow_encoded(piece, found);
         }
         Ok(())
     }
 
-    /// Apart from the way of messages that are not compressed, whose cost is then a branch.
-    #[cfg(feature = "deflate")]
+    /// Apart from the way of messages that are not transformed, whose cost is then a branch.
     #[inline(never)]
-    fn follow_compressed(&mut self, mut piece: &[u8], found: &Found) -> Result<(), Violation> {
+    fn follow_encoded(&mut self, mut piece: &[u8], found: &Found) -> Result<(), Violation> {
         let mut scratch = [0; 4 << 10];
         loop {
-            let inflated = self.inflate(piece, found.opcode, found.last, &mut scratch)?;
-            if inflated.done {
+            let decoded = self.decode(piece, found.opcode, found.last, &mut scratch)?;
+            if decoded.done {
                 return Ok(());
             }
-            piece = &piece[inflated.consumed..];
+            piece = &piece[decoded.consumed..];
         }
     }
 
-    #[cfg(feature = "deflate")]
     #[inline(never)]
-    fn assemble_inflated(
+    fn assemble_decoded(
         &mut self,
         piece: &[u8],
         found: &Found,
         message: &mut MessageBuffer,
     ) -> Result<(), Violation> {
-        let Some(inflate) = &mut self.inflate else {
+        let Some(incoming) = &mut self.incoming else {
             return Err(Violation::InvalidDeflate);
         };
         let limit = self.decoder.limits_mut().message;
-        let assembled = inflate.assemble(piece, found.opcode, found.last, limit, message);
+        let assembled = incoming.assemble(piece, found.opcode, found.last, limit, message);
         assembled.inspect_err(|_| self.end())
     }
 
-    /// Takes no more, and gives the decompressor's context back.
-    #[cfg(feature = "deflate")]
+    /// Takes no more, and gives back what the extension holds.
     pub(crate) fn end(&mut self) {
         self.decoder.end();
-        self.inflate = None;
+        self.incoming = None;
     }
 
     /// Whether a piece is part of a message that `call` began.

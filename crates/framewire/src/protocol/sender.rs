@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
+use super::extension::MessageEncoder;
+use super::outgoing::Outgoing;
 use super::{Encoder, SendError};
-#[cfg(feature = "deflate")]
-use crate::deflate::Deflater;
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_HEADER, MAX_REASON, Opcode, Rsv, Violation, mask,
 };
@@ -20,8 +20,7 @@ use crate::frame::{
 #[derive(Debug)]
 pub struct Sender {
     encoder: Encoder,
-    #[cfg(feature = "deflate")]
-    deflater: Option<Box<Deflater>>,
+    outgoing: Option<Box<Outgoing>>,
     reply: Option<Box<Pending>>,
 }
 
@@ -38,8 +37,7 @@ impl Sender {
     pub const fn new(encoder: Encoder) -> Self {
         Self {
             encoder,
-            #[cfg(feature = "deflate")]
-            deflater: None,
+            outgoing: None,
             reply: None,
         }
     }
@@ -75,89 +73,90 @@ impl Sender {
         if !opcode.begins_message() {
             return Err(SendError::NotAMessage(opcode));
         }
-        #[cfg(feature = "deflate")]
-        if self.deflater.is_some() && rsv.is_none() {
-            return self.message_to_compress(opcode, payload, output);
+        if self.outgoing.is_some() && rsv.is_none() {
+            return self.message_to_encode(opcode, payload, output);
         }
         self.frame(true, rsv, opcode, payload, output)
     }
 
-    /// A message where compression was agreed on: compressed, if this one is to be.
-    #[cfg(feature = "deflate")]
+    /// A message where an extension is used: transformed, if this one is to be.
     #[inline(never)]
-    fn message_to_compress(
+    fn message_to_encode(
         &mut self,
         opcode: Opcode,
         payload: &[u8],
         output: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        if !self.begin_compressed(opcode, payload)? {
+        if !self.begin_encoded(opcode, payload)? {
             return self.frame(true, Rsv::NONE, opcode, payload, output);
         }
         let mut rest = payload;
-        while !self.compressed_frame(opcode, &mut rest, usize::MAX, output)? {}
+        while !self.encoded_frame(opcode, &mut rest, usize::MAX, output)? {}
         Ok(())
     }
 
-    /// Has messages compressed from now on (RFC 7692), but for those that are sent with reserved
+    /// Has messages transformed from now on, but for those that are sent with reserved
     /// bits, and raw frames.
-    #[cfg(feature = "deflate")]
-    pub fn set_deflater(&mut self, deflater: Deflater) {
-        self.deflater = Some(Box::new(deflater));
-        self.encoder.also_allow_rsv(Rsv::RSV1);
+    pub fn set_message_encoder(&mut self, extension: Box<dyn MessageEncoder>) {
+        self.encoder.also_allow_rsv(extension.rsv());
+        self.outgoing = Some(Box::new(Outgoing::new(extension)));
     }
 
-    /// Whether a message of this length is to be compressed.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn compresses(&self, len: usize) -> bool {
-        let deflater = self.deflater.as_deref();
-        deflater.is_some_and(|deflater| deflater.wants(len))
+    /// Whether a message of this length is to be transformed.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn encodes(&self, len: usize) -> bool {
+        match &self.outgoing {
+            None => false,
+            Some(outgoing) => outgoing.extension.wants(Some(len)),
+        }
     }
 
-    /// Begins a message that goes out compressed, if this one is to be: then
-    /// [`compressed_frame`](Self::compressed_frame) makes all of it.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn begin_compressed(
+    /// Begins a message that goes out transformed, if this one is to be: then
+    /// [`encoded_frame`](Self::encoded_frame) makes all of it.
+    pub(crate) fn begin_encoded(
         &mut self,
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<bool, SendError> {
-        match &mut self.deflater {
-            Some(deflater) if deflater.wants(payload.len()) => {
-                self.encoder.check_message(opcode, payload)?;
-                Ok(deflater.begin())
+        match &mut self.outgoing {
+            Some(outgoing) if outgoing.extension.wants(Some(payload.len())) => {
+                let rsv = outgoing.extension.rsv();
+                self.encoder.check_message(rsv, opcode, payload)?;
+                Ok(outgoing.begin())
             }
             _ => Ok(false),
         }
     }
 
-    /// Appends the next frame of a compressed message to `output`, for which that may hold `bound`
-    /// bytes or a few more, and takes what went into it off `rest`. Says whether it was the last.
-    ///
-    /// # Errors
-    /// The engine, or the keys: nothing was appended, and a message that had begun cannot be ended.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn compressed_frame(
+    /// Appends the next frame of a transformed message. See [`Outgoing::append_frame`].
+    pub(crate) fn encoded_frame(
         &mut self,
         opcode: Opcode,
         rest: &mut &[u8],
         bound: usize,
         output: &mut Vec<u8>,
     ) -> Result<bool, SendError> {
-        let deflater = self.deflater.as_deref_mut().ok_or(SendError::Compression)?;
-        append_compressed(&mut self.encoder, deflater, opcode, rest, bound, output)
+        let outgoing = self.outgoing.as_deref_mut();
+        let outgoing = outgoing.ok_or(SendError::Compression)?;
+        outgoing.append_frame(&mut self.encoder, opcode, rest, bound, output)
     }
 
-    /// Compresses no more, and gives the context back: nothing can be sent any more.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn end_compression(&mut self) {
-        self.deflater = None;
+    /// Transforms no more, and gives back what the extension holds: nothing can be sent any more.
+    pub(crate) fn end_encoding(&mut self) {
+        self.outgoing = None;
     }
 
-    /// What compresses messages, where that was agreed on and something can still be sent.
-    #[cfg(feature = "deflate")]
-    pub fn deflater_mut(&mut self) -> Option<&mut Deflater> {
-        self.deflater.as_deref_mut()
+    /// What transforms messages, where an extension is used and something can still be sent.
+    pub fn message_encoder_mut(&mut self) -> Option<&mut (dyn MessageEncoder + 'static)> {
+        let outgoing = self.outgoing.as_deref_mut()?;
+        Some(&mut *outgoing.extension)
+    }
+
+    /// The same, to make whole frames with.
+    #[cfg(feature = "std")]
+    pub(crate) fn outgoing_mut(&mut self) -> Option<&mut Outgoing> {
+        self.outgoing.as_deref_mut()
     }
 
     /// Appends one frame to `output`: a fragment, or a control frame.
@@ -190,8 +189,7 @@ impl Sender {
         let header = self.encoder.frame(fin, rsv, opcode, payload)?;
         if opcode == Opcode::Close {
             self.reply = None;
-            #[cfg(feature = "deflate")]
-            self.end_compression();
+            self.end_encoding();
         }
         Ok(header)
     }
@@ -241,9 +239,8 @@ impl Sender {
         let header = self.encoder.frame(true, Rsv::NONE, opcode, payload)?;
         append_frame(&header, payload, output);
         self.reply = None;
-        #[cfg(feature = "deflate")]
         if opcode == Opcode::Close {
-            self.end_compression();
+            self.end_encoding();
         }
         Ok(true)
     }
@@ -263,14 +260,13 @@ impl Sender {
         self.reply.is_some()
     }
 
-    /// Whether nothing has begun and nothing is pending, and messages are not compressed.
+    /// Whether nothing has begun and nothing is pending, and no extension is used.
     pub(super) fn is_at_rest(&self) -> bool {
-        #[cfg(feature = "deflate")]
-        if self.deflater.is_some() {
-            return false;
-        }
         let encoder = &self.encoder;
-        self.reply.is_none() && encoder.message().is_none() && !encoder.is_closed()
+        self.outgoing.is_none()
+            && self.reply.is_none()
+            && encoder.message().is_none()
+            && !encoder.is_closed()
     }
 
     /// Whether a Close frame was sent or is pending.
@@ -293,50 +289,8 @@ impl Sender {
     }
 }
 
-/// Appends the next frame of a compressed message. See [`Sender::compressed_frame`].
-#[cfg(feature = "deflate")]
-pub(crate) fn append_compressed(
-    encoder: &mut Encoder,
-    deflater: &mut Deflater,
-    opcode: Opcode,
-    rest: &mut &[u8],
-    bound: usize,
-    output: &mut Vec<u8>,
-) -> Result<bool, SendError> {
-    let (opcode, rsv) = match encoder.message() {
-        Some(_) => (Opcode::Continuation, Rsv::NONE),
-        None => (opcode, Rsv::RSV1),
-    };
-    let start = output.len();
-    // How long the header is will be known when the payload is there.
-    let payload = start + MAX_HEADER;
-    reserve(output, MAX_HEADER, bound);
-    output.resize(payload, 0);
-    let made = deflater
-        .append(rest, bound, output)
-        .map_err(|_| SendError::Compression)
-        .and_then(|last| {
-            let header = encoder.frame(last, rsv, opcode, &output[payload..])?;
-            Ok((last, header))
-        });
-    let (last, header) = made.inspect_err(|_| {
-        output.truncate(start);
-        deflater.start_over();
-    })?;
-    if let Some(key) = header.mask() {
-        mask::apply(&mut output[payload..], key, 0);
-    }
-    let mut bytes = [0; MAX_HEADER];
-    let len = header.encode(&mut bytes);
-    output[start..start + len].copy_from_slice(&bytes[..len]);
-    output.copy_within(payload.., start + len);
-    output.truncate(output.len() - (MAX_HEADER - len));
-    Ok(last)
-}
-
 /// Makes room for more, by doubling what there is, but to no more than `bound` bytes while that is
 /// enough.
-#[cfg(feature = "std")]
 pub(crate) fn reserve(output: &mut Vec<u8>, additional: usize, bound: usize) {
     let needed = output.len() + additional;
     if needed > bound {

@@ -1,9 +1,14 @@
 //! Both ends of one connection.
 
+#[cfg(feature = "std")]
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::sender::close_echo;
-use super::{Encoder, Event, Limits, MessageBuffer, PieceEvent, Receiver, Role, SendError, Sender};
+use super::{
+    Encoder, Event, Limits, MessageBuffer, PieceEvent, Receiver, Role, SendError, Sender,
+    Transformed,
+};
 use crate::frame::mask::KeySource;
 use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
 
@@ -84,11 +89,13 @@ impl Session {
     /// Compresses messages both ways from now on, as was agreed on.
     ///
     /// A session then owns what [`deflate`](crate::deflate) says a connection holds.
-    #[cfg(feature = "deflate")]
+    #[cfg(feature = "std")]
     pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
         let role = self.sender.encoder().role();
-        self.receiver.set_inflater(negotiated.inflater(role));
-        self.sender.set_deflater(negotiated.deflater(role));
+        let decoder = Box::new(negotiated.inflater(role));
+        let encoder = Box::new(negotiated.deflater(role));
+        self.receiver.set_message_decoder(decoder);
+        self.sender.set_message_encoder(encoder);
     }
 
     /// Uses up bytes off the front of `input` and says how many, with the event that they made, if
@@ -123,8 +130,8 @@ impl Session {
     /// [`receiver_mut`](Self::receiver_mut) for messages that are not held.
     ///
     /// The pieces of a compressed message come as they were sent, and no limit on the message binds
-    /// them. Where [`Receiver::is_compressed`] says so of a piece's reserved bits, it is given to
-    /// `inflate`, and so are all others of that message: or no later one can be decompressed.
+    /// them. Where [`Receiver::is_encoded`] says so of a piece's reserved bits, it is given to
+    /// [`decode`](Self::decode), and so are all others of that message: or no later one can be decompressed.
     ///
     /// # Errors
     /// As for [`receive`](Self::receive).
@@ -143,24 +150,23 @@ impl Session {
         received
     }
 
-    /// Decompresses a piece of a compressed message, which
+    /// Transforms a piece of an encoded message back, which
     /// [`receive_piece`](Self::receive_piece) gave, as far as `output` has room. Repeated with what
     /// is left of the piece until it is done. No limit on the message holds here: nothing of it is
     /// kept.
     ///
     /// # Errors
-    /// The peer's violation: what came is no DEFLATE, or the text in it no UTF-8. The Close frame
-    /// with its code is pending, and further input has no effect.
-    #[cfg(feature = "deflate")]
-    pub fn inflate(
+    /// The peer's violation: what came is not what the extension makes, or the text in it no UTF-8. The Close
+    /// frame with its code is pending, and further input has no effect.
+    pub fn decode(
         &mut self,
         piece: &[u8],
         opcode: Opcode,
         last: bool,
         output: &mut [u8],
-    ) -> Result<crate::deflate::Inflated, Violation> {
-        let inflated = self.receiver.inflate(piece, opcode, last, output);
-        inflated.inspect_err(|violation| self.sender.queue_violation(violation))
+    ) -> Result<Transformed, Violation> {
+        let decoded = self.receiver.decode(piece, opcode, last, output);
+        decoded.inspect_err(|violation| self.sender.queue_violation(violation))
     }
 
     fn answer(&mut self, event: &Event<'_>) {

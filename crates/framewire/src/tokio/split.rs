@@ -39,7 +39,7 @@ pub struct ReadHalf<S> {
 /// turn in the order in which they came: one that is kept and not polled keeps those behind it waiting,
 /// as with a lock of tokio's. A half that is used as a `Sink` loses its turn where it is not polled.
 ///
-/// Every method is cancel-safe: see [`Writer`]. One that is cancelled while it waits for another's
+/// Every method is cancel-safe: see [`Writer`](super::Writer). One that is cancelled while it waits for another's
 /// message has taken nothing, and gives up its place in the line.
 #[derive(Debug)]
 pub struct WriteHalf<S> {
@@ -177,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
-    /// See [`Writer::write_message`]. Waits for a message that another task is sending.
+    /// See [`Writer::write_message`](super::Writer::write_message). Waits for a message that another task is sending.
     ///
     /// # Errors
     /// As there.
@@ -185,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         self.write_message_ext(opcode, Rsv::NONE, payload).await
     }
 
-    /// See [`Writer::write_message_ext`]. Waits for a message that another task is sending.
+    /// See [`Writer::write_message_ext`](super::Writer::write_message_ext). Waits for a message that another task is sending.
     ///
     /// # Errors
     /// As there.
@@ -200,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         self.flush().await
     }
 
-    /// See [`Writer::feed_message`]. Goes out with the next [`flush`](Self::flush), or before the
+    /// See [`Writer::feed_message`](super::Writer::feed_message). Goes out with the next [`flush`](Self::flush), or before the
     /// reading half waits. Waits for a message that another task is sending.
     ///
     /// # Errors
@@ -209,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         self.feed_message_ext(opcode, Rsv::NONE, payload).await
     }
 
-    /// See [`Writer::feed_message_ext`], and [`feed_message`](Self::feed_message).
+    /// See [`Writer::feed_message_ext`](super::Writer::feed_message_ext), and [`feed_message`](Self::feed_message).
     ///
     /// # Errors
     /// As there.
@@ -223,7 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .await
     }
 
-    /// See [`Writer::try_feed_message`]. Gives the message back, too, while another task is sending
+    /// See [`Writer::try_feed_message`](super::Writer::try_feed_message). Gives the message back, too, while another task is sending
     /// one. Never waits, but may send a reply that was left for whoever has the writer next.
     ///
     /// # Errors
@@ -239,15 +239,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         }
     }
 
-    /// See [`Writer::set_compression`]. It is for the messages of all clones.
-    #[cfg(feature = "deflate")]
+    /// See [`Writer::set_compression`](super::Writer::set_compression). It is for the messages of all clones.
     pub fn set_compression(&self, enabled: bool) {
         self.shared
             .exchange()
             .look(|outbound| outbound.set_compression(enabled));
     }
 
-    /// See [`Writer::has_pending_output`].
+    /// See [`Writer::has_pending_output`](super::Writer::has_pending_output).
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.shared
@@ -255,19 +254,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .look(|outbound| outbound.has_pending_output())
     }
 
-    /// See [`Writer::buffered`].
+    /// See [`Writer::buffered`](super::Writer::buffered).
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.shared.exchange().look(|outbound| outbound.buffered())
     }
 
-    /// See [`Writer::closed`].
+    /// See [`Writer::closed`](super::Writer::closed).
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
         self.shared.exchange().closed()
     }
 
-    /// See [`Writer::flush`].
+    /// See [`Writer::flush`](super::Writer::flush).
     ///
     /// # Errors
     /// As there.
@@ -275,7 +274,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         flush(&mut self.frames()).await
     }
 
-    /// See [`Writer::write_frame`]. A data frame waits for a message that another task is sending;
+    /// See [`Writer::write_frame`](super::Writer::write_frame). A data frame waits for a message that another task is sending;
     /// one with the fragments of a message is the caller's to send without a gap.
     ///
     /// # Errors
@@ -298,7 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         self.flush().await
     }
 
-    /// See [`Writer::write_prepared`]. Waits for a message that another task is sending.
+    /// See [`Writer::write_prepared`](super::Writer::write_prepared). Waits for a message that another task is sending.
     ///
     /// # Errors
     /// As there.
@@ -308,7 +307,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         self.flush().await
     }
 
-    /// See [`Writer::stream_message`]. Waits for a message that another task is sending, and keeps
+    /// See [`Writer::stream_message`](super::Writer::stream_message). Waits for a message that another task is sending, and keeps
     /// other messages waiting, but not control frames, while it reads. Cancelled before it has its turn,
     /// it has opened and read nothing.
     ///
@@ -324,7 +323,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .await
     }
 
-    /// See [`Writer::stream_message_ext`], and [`stream_message`](Self::stream_message).
+    /// See [`Writer::stream_message_ext`](super::Writer::stream_message_ext), and [`stream_message`](Self::stream_message).
     ///
     /// # Errors
     /// As there.
@@ -340,7 +339,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .await
     }
 
-    /// See [`Writer::message_writer`]. Waits for a message that another task is sending, and keeps
+    /// See [`Writer::message_writer`](super::Writer::message_writer). Waits for a message that another task is sending, and keeps
     /// other messages waiting, but not control frames, until it is dropped: a task that sends
     /// another message before that waits for itself. Cancelled, it has opened nothing, and gives up its
     /// place in the line.
@@ -354,7 +353,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         self.message_writer_ext(opcode, Rsv::NONE).await
     }
 
-    /// See [`Writer::message_writer_ext`], and [`message_writer`](Self::message_writer).
+    /// See [`Writer::message_writer_ext`](super::Writer::message_writer_ext), and [`message_writer`](Self::message_writer).
     ///
     /// # Errors
     /// As there.
@@ -366,14 +365,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         MessageWriter::open(self.message().await?, opcode, rsv, None)
     }
 
-    /// See [`Writer::resume_message_writer`], and [`message_writer`](Self::message_writer). `None`
+    /// See [`Writer::resume_message_writer`](super::Writer::resume_message_writer), and [`message_writer`](Self::message_writer). `None`
     /// also where the connection is [aborted](Self::abort) while this waits. Cancelled, the message is
     /// open as before, and the place in the line is given up.
     pub async fn resume_message_writer(&self) -> Option<MessageWriter<SharedWriter<'_, S>>> {
         MessageWriter::resume(self.message().await.ok()?)
     }
 
-    /// See [`Writer::ping`].
+    /// See [`Writer::ping`](super::Writer::ping).
     ///
     /// # Errors
     /// As there.
@@ -382,7 +381,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .await
     }
 
-    /// See [`Writer::pong`].
+    /// See [`Writer::pong`](super::Writer::pong).
     ///
     /// # Errors
     /// As there.
@@ -391,7 +390,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .await
     }
 
-    /// See [`Writer::close`]. Does not wait for a message that another task is sending: that one
+    /// See [`Writer::close`](super::Writer::close). Does not wait for a message that another task is sending: that one
     /// fails, as nothing may follow a Close frame.
     ///
     /// # Errors

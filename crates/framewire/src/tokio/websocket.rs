@@ -6,7 +6,6 @@ use super::source::{read, read_frame, read_on, try_read};
 use super::{ByteStream, MessageReader, MessageWriter, Writer};
 #[cfg(feature = "handshake")]
 use crate::connection::open_established;
-#[cfg(feature = "deflate")]
 use crate::connection::set_deflate;
 use crate::connection::{
     BufferPool, Buffers, CloseReply, Config, Frame, Inbound, Outbound, PingReply, PreparedMessage,
@@ -118,14 +117,12 @@ impl<S> WebSocket<S> {
     /// Compresses messages both ways from now on, as was agreed on in a handshake.
     ///
     /// [`from_established`](Self::from_established) and what leads to it do it themselves.
-    #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
         set_deflate(&mut self.inbound, &mut self.writer.outbound, negotiated);
     }
 
     /// Switches the compression of messages off, or on again, for those that begin from now on.
     /// No effect where none was agreed on.
-    #[cfg(feature = "deflate")]
     pub fn set_compression(&mut self, enabled: bool) {
         self.writer.set_compression(enabled);
     }

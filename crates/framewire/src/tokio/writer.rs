@@ -69,7 +69,6 @@ impl<S> Writer<S> {
     }
 
     /// See [`blocking::Writer::set_compression`](crate::blocking::Writer::set_compression).
-    #[cfg(feature = "deflate")]
     pub fn set_compression(&mut self, enabled: bool) {
         self.outbound.set_compression(enabled);
     }

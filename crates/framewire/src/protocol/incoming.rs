@@ -1,58 +1,61 @@
-//! Compressed messages on their way in.
+//! Messages that an extension transforms on their way in.
 
+use alloc::boxed::Box;
+
+use super::extension::{MessageDecoder, Transformed};
 use super::{MessageBuffer, Utf8};
-use crate::deflate::{InflateError, Inflated, Inflater};
-use crate::frame::{Opcode, Violation};
+use crate::frame::{Opcode, Rsv, Violation};
 
-/// Decompresses the message under way, and holds what comes out to the rules: the limit counts
+/// Transforms the message under way back, and holds what comes out to the rules: the limit counts
 /// there, and text is UTF-8 there (RFC 7692 6.2).
 #[derive(Debug)]
-pub(super) struct Inflate {
-    inflater: Inflater,
+pub(super) struct Incoming {
+    extension: Box<dyn MessageDecoder>,
     utf8: Utf8,
     /// What has come out of the message so far, in bytes.
     len: u64,
 }
 
-impl Inflate {
-    pub(super) fn new(inflater: Inflater) -> Self {
+impl Incoming {
+    pub(super) fn new(extension: Box<dyn MessageDecoder>) -> Self {
         Self {
-            inflater,
+            extension,
             utf8: Utf8::new(),
             len: 0,
         }
     }
 
-    /// Decompresses a piece of a message as far as `output` has room.
-    pub(super) fn inflate(
+    /// The reserved bits of the messages that are transformed.
+    pub(super) fn rsv(&self) -> Rsv {
+        self.extension.rsv()
+    }
+
+    /// Transforms a piece of a message back as far as `output` has room.
+    pub(super) fn decode(
         &mut self,
         piece: &[u8],
         opcode: Opcode,
         last: bool,
         output: &mut [u8],
-    ) -> Result<Inflated, Violation> {
-        let inflated = self.inflater.inflate(piece, last, output);
-        let inflated = inflated.map_err(|error| match error {
-            InflateError::Data => Violation::InvalidDeflate,
-            InflateError::NoContext => Violation::NoDecompressor,
-        })?;
-        let end = last && inflated.done;
+    ) -> Result<Transformed, Violation> {
+        let decoded = self.extension.decode(piece, last, output)?;
+        let end = last && decoded.done;
         if opcode == Opcode::Text {
             // RFC 6455 8.1: bytes that are not UTF-8 fail the connection.
-            let valid = self.utf8.push(&output[..inflated.produced]).is_ok();
+            let valid = self.utf8.push(&output[..decoded.produced]).is_ok();
             if !valid || end && !self.utf8.is_complete() {
                 return Err(Violation::InvalidUtf8);
             }
         }
-        self.len += inflated.produced as u64;
+        self.len += decoded.produced as u64;
         if end {
             self.utf8 = Utf8::new();
             self.len = 0;
         }
-        Ok(inflated)
+        Ok(decoded)
     }
 
-    /// Decompresses a piece of a message behind what `message` has of it.
+    /// Transforms a piece of a message back, behind what `message` has of it.
     pub(super) fn assemble(
         &mut self,
         mut piece: &[u8],
@@ -67,15 +70,15 @@ impl Inflate {
             let left = left.ok_or(Violation::MessageTooBig { limit })?;
             let left = left.saturating_add(1);
             let room = message.room(left, STEP);
-            let inflated = self.inflate(piece, opcode, last, room)?;
-            message.fill(inflated.produced);
-            if inflated.produced as u64 == left {
+            let decoded = self.decode(piece, opcode, last, room)?;
+            message.fill(decoded.produced);
+            if decoded.produced as u64 == left {
                 return Err(Violation::MessageTooBig { limit });
             }
-            if inflated.done {
+            if decoded.done {
                 return Ok(());
             }
-            piece = &piece[inflated.consumed..];
+            piece = &piece[decoded.consumed..];
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Compressed messages that are read as a stream.
+//! Transformed messages that are read as a stream.
 
 use std::ops::Range;
 
@@ -7,15 +7,15 @@ use super::replies::Replies;
 use crate::frame::{Opcode, Violation};
 use crate::protocol::Piece;
 
-/// A piece of a compressed message, by its place in the read buffer.
+/// A piece of a transformed message, by its place in the read buffer.
 #[derive(Debug)]
-pub(crate) struct CompressedPiece {
+pub(crate) struct EncodedPiece {
     pub(crate) opcode: Opcode,
     pub(crate) place: Range<usize>,
     pub(crate) last: bool,
 }
 
-impl CompressedPiece {
+impl EncodedPiece {
     /// The place of a piece that ends where the used part of the read buffer does.
     pub(crate) fn new(piece: &Piece<'_>, end: usize) -> Self {
         Self {
@@ -27,44 +27,44 @@ impl CompressedPiece {
 }
 
 impl Inbound {
-    /// Decompresses what is there of the piece that was decoded last: how many bytes of `output`
+    /// Transforms back what is there of the piece that was decoded last: how many bytes of `output`
     /// that filled, 0 at the end of the message; `None` where more has to be decoded first.
-    pub(crate) fn inflate_piece(
+    pub(crate) fn decode_piece(
         &mut self,
         output: &mut [u8],
         replies: &mut dyn Replies,
     ) -> Result<Option<usize>, Stop> {
-        let Some(mut piece) = self.cold.compressed.take() else {
+        let Some(mut piece) = self.cold.encoded.take() else {
             return Ok(None);
         };
         let input = &self.buffer[piece.place.clone()];
-        let inflated = self
+        let decoded = self
             .receiver
-            .inflate(input, piece.opcode, piece.last, output);
-        let inflated = inflated.map_err(|violation| self.fail(violation, replies))?;
-        let ended = piece.last && inflated.done;
-        if inflated.produced > 0 || ended {
+            .decode(input, piece.opcode, piece.last, output);
+        let decoded = decoded.map_err(|violation| self.fail(violation, replies))?;
+        let ended = piece.last && decoded.done;
+        if decoded.produced > 0 || ended {
             self.cold.fruitless = 0;
         } else {
-            self.cold.fruitless += inflated.consumed as u64;
+            self.cold.fruitless += decoded.consumed as u64;
             if self.cold.fruitless > MOST_FRUITLESS {
                 let most = MOST_FRUITLESS;
                 let violation = Violation::CompressedToNothing { most };
                 return Err(self.fail(violation, replies).into());
             }
         }
-        if !inflated.done {
-            piece.place.start += inflated.consumed;
-            self.cold.compressed = Some(piece);
+        if !decoded.done {
+            piece.place.start += decoded.consumed;
+            self.cold.encoded = Some(piece);
         }
-        Ok((inflated.produced > 0 || ended).then_some(inflated.produced))
+        Ok((decoded.produced > 0 || ended).then_some(decoded.produced))
     }
 
-    /// Decompresses and forgets a piece: later messages may refer to it.
-    pub(crate) fn discard_compressed(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
+    /// Transforms a piece back and forgets it: later messages may refer to it.
+    pub(crate) fn discard_encoded(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         let mut scratch = [0; SCRATCH];
-        while self.cold.compressed.is_some() {
-            self.inflate_piece(&mut scratch, replies)?;
+        while self.cold.encoded.is_some() {
+            self.decode_piece(&mut scratch, replies)?;
         }
         Ok(())
     }
