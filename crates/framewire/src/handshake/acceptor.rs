@@ -5,7 +5,8 @@ use super::key::{accept_key, is_valid_key};
 use super::origin::{Origin, Policy};
 use super::{Error, ErrorKind, Established, Pending, subprotocol};
 use crate::Socket;
-use crate::upgrade::layer::{BlockingWire, Wire, finish, nodelay_failed, receive_over};
+use crate::upgrade::layer::blocking::{BlockingWire, finish};
+use crate::upgrade::layer::{Wire, nodelay_failed, receive_over};
 use crate::upgrade::{self, Limits};
 use http::header::{
     HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,

@@ -6,9 +6,8 @@ use super::key::generate_key;
 use super::uri::{is_secure, parse_uri, target};
 use super::{Error, ErrorKind, Established, redirect, subprotocol};
 use crate::Socket;
-use crate::upgrade::layer::{
-    BlockingWire, Deadline, Wire, dial_by, finish, nodelay_failed, request_over,
-};
+use crate::upgrade::layer::blocking::{BlockingWire, dial_by, finish};
+use crate::upgrade::layer::{Deadline, Wire, nodelay_failed, request_over};
 use crate::upgrade::{self, Dialer, Limits, Stream};
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,

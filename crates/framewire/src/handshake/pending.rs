@@ -3,7 +3,8 @@
 use super::fields::{append, check_not_reserved, subprotocol};
 use super::{Error, Established, offered_subprotocols, subprotocol as names};
 use crate::Socket;
-use crate::upgrade::layer::{BlockingWire, Wire, finish};
+use crate::upgrade::layer::Wire;
+use crate::upgrade::layer::blocking::{BlockingWire, finish};
 use crate::upgrade::{self, layer};
 use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderName, HeaderValue, Request, Response};

@@ -38,7 +38,8 @@
 //! runtime needs its timer, unless it is [`Duration::MAX`](std::time::Duration::MAX).
 
 use crate::handshake::{self, Acceptor, Connector, Error, Established, not_dialled};
-use crate::upgrade::layer::{self, TokioWire, Wire as _, after, by, nodelay_failed};
+use crate::upgrade::layer::tokio::{self as over_tokio, TokioWire, after, by};
+use crate::upgrade::layer::{Wire as _, nodelay_failed};
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -116,7 +117,7 @@ pub async fn connect(
     let deadline = after(connector.time());
     let dial = |uri: Uri| async move {
         let target = handshake::target(&uri)?;
-        let stream = layer::dial_over_tokio_by(connector.its_dialer(), &target, deadline).await?;
+        let stream = over_tokio::dial_by(connector.its_dialer(), &target, deadline).await?;
         set_nodelay(&stream, connector.sets_nodelay())?;
         Ok(TokioWire::new(stream, deadline))
     };
@@ -175,7 +176,7 @@ where
 }
 
 fn set_nodelay<S: 'static>(stream: &S, nodelay: bool) -> Result<(), Error> {
-    let set = layer::set_nodelay(stream, nodelay);
+    let set = over_tokio::set_nodelay(stream, nodelay);
     Ok(set.map_err(nodelay_failed)?)
 }
 

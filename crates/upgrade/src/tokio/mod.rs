@@ -1,6 +1,6 @@
 //! The same over tokio: the calls of this crate with `async`.
 //!
-//! Heads, limits, checks and errors are those of the [crate](crate); what is different is how time
+//! Heads, limits, checks and errors are those of the crate; what is different is how time
 //! passes. Deadlines are tokio's, so that a runtime needs its timer, unless
 //! [`Limits::time`](crate::Limits::time) is [`Duration::MAX`](std::time::Duration::MAX).
 //!

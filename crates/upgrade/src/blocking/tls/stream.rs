@@ -75,9 +75,9 @@ impl<S: Socket> TlsStream<S> {
     /// Blocks for `time` at most. Sets the stream's time-outs and puts back what they were at the end;
     /// with [`Duration::MAX`] it leaves them alone. A non-blocking stream cannot be used.
     ///
-    /// Fails with [`ErrorKind::Tls`], where [`Error::cause`] is the
-    /// [`rustls::Error`] or the [`io::Error`], with [`ErrorKind::TimedOut`], and with
-    /// [`ErrorKind::InvalidArgument`] where `host` is neither a name nor an address.
+    /// Fails with [`Tls`](crate::ErrorKind::Tls), where [`Error::cause`] is the
+    /// [`rustls::Error`] or the [`io::Error`], with [`TimedOut`](crate::ErrorKind::TimedOut), and with
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where `host` is neither a name nor an address.
     pub fn connect(
         socket: S,
         host: &str,
