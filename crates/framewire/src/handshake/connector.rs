@@ -249,8 +249,8 @@ impl Connector {
     /// dialled in its own way, with TLS of its own, or in memory.
     ///
     /// Blocks and sets time-outs as [`upgrade::request`] does. Fails as [`request`](Self::request),
-    /// `upgrade::request` and [`check_response`](super::check_response) do, and with [`ErrorKind::Redirect`]; a refusal's
-    /// status, headers and body are in the error.
+    /// `upgrade::request` and [`check_response`](super::check_response) do, and with
+    /// [`ErrorKind::Redirect`]; a refusal's status, headers and body are in the error.
     pub fn handshake<S: Socket>(&self, stream: S, uri: &str) -> Result<Established<S>, Error> {
         self.set_nodelay(&stream)?;
         finish(self.handshake_on::<BlockingWire<S>>(stream, uri))
@@ -323,9 +323,9 @@ impl Connector {
     ///
     /// What sends it has to add `:protocol` with the value `websocket`: hyper and h2 each have a type
     /// for that in the request's [`extensions`](http::Request::extensions). The answer goes to
-    /// [`check_extended_connect_response`](super::check_extended_connect_response) and `negotiated`, and the upgraded
-    /// stream to [`WebSocket::client`](crate::WebSocket::client) of a front end. A server has to have said
-    /// in its settings that it takes such requests (RFC 8441 3).
+    /// [`check_extended_connect_response`](super::check_extended_connect_response) and `negotiated`,
+    /// and the upgraded stream to [`WebSocket::client`](crate::WebSocket::client) of a front end. A
+    /// server has to have said in its settings that it takes such requests (RFC 8441 3).
     ///
     /// Does no I/O. Fails with [`ErrorKind::InvalidArgument`] as [`request`](Self::request) does.
     pub fn extended_connect_request(&self, uri: &str) -> Result<Request<()>, Error> {

@@ -13,38 +13,44 @@ use http::{HeaderMap, Request, Response};
 /// Reads one request from a stream.
 ///
 /// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as
-/// HTTP/1.1 is answered before the error is returned: see [`ErrorKind`](crate::ErrorKind) for the statuses, and the
-/// error's source for why an answer could not be sent. Up to
-/// 64 KiB of what the peer goes on to send are then read away, for at most half a second, so that
-/// the answer is not lost to a connection reset; and the stream is dropped.
+/// HTTP/1.1 is answered before the error is returned: see [`ErrorKind`](crate::ErrorKind) for the
+/// statuses, and [`Error::cause`] for why an answer could not be sent. Up to 64 KiB of what the peer
+/// goes on to send are then read away, for at most half a second, so that the answer is not lost to a
+/// connection reset; and the stream is dropped.
 ///
-/// Sets the stream's time-outs and puts back what they were at the end. With [`Duration::MAX`](std::time::Duration::MAX) they
-/// are not touched until a peer is refused. A stream that returns `WouldBlock` before the time is over (a non-blocking one) ends in
-/// [`Read`](crate::ErrorKind::Read) and its bytes are lost: [`RequestDecoder`](crate::RequestDecoder) is for those. `TimedOut` from the
-/// stream itself is [`TimedOut`](crate::ErrorKind::TimedOut) at any time.
+/// Sets the stream's time-outs and puts back what they were at the end. Without a limit on the time
+/// ([`Duration::MAX`](std::time::Duration::MAX)) they are not touched until a peer is refused.
+///
+/// # Errors
+///
+/// As [`RequestDecoder::decode`](crate::RequestDecoder::decode), and with `Closed`, `TimedOut`, `Read`
+/// or `Io`. A stream that returns `WouldBlock` before the time is over (a non-blocking one) ends in
+/// `Read` and its bytes are lost: [`RequestDecoder`](crate::RequestDecoder) is for those. `TimedOut` of
+/// the stream itself is `TimedOut` at any time.
 pub fn receive<S: Socket>(stream: S, limits: &Limits) -> Result<Pending<S>, Error> {
-    finish(receive_over(
-        BlockingWire::within(stream, limits.time),
-        limits,
-    ))
+    let wire = BlockingWire::within(stream, limits.time);
+    finish(receive_over(wire, limits))
 }
 
 impl<S: Socket> Pending<S> {
     /// Switches to the first protocol in `accepted` that the request offers: 101, with `headers`
     /// added.
     ///
-    /// Blocks while writing, at most [`Limits::time`]. A request that [`respond`](crate::respond) refuses is
-    /// refused with its status, as by [`refuse_with`](Self::refuse_with).
+    /// Blocks while writing, at most [`Limits::time`]. A request that [`respond`](crate::respond)
+    /// refuses is refused with its status, as by [`refuse_with`](Self::refuse_with).
     pub fn accept(self, accepted: &[&str], headers: HeaderMap) -> Result<Upgraded<S>, Error> {
         finish(accept_over::<BlockingWire<S>>(self, accepted, headers))
     }
 
-    /// Sends a 101 that [`respond`](crate::respond) or a layer above it made.
+    /// Sends a 101 that [`respond`](crate::respond) or a protocol above it made.
     ///
-    /// Blocks while writing, at most [`Limits::time`]. Fails with [`InvalidArgument`](crate::ErrorKind::InvalidArgument)
-    /// where the response is not one that [`check_response`](crate::check_response) lets a client accept, or the request is
-    /// not one of HTTP/1.1 with `GET`, a host and no body; with [`Io`](crate::ErrorKind::Io) or
-    /// [`TimedOut`](crate::ErrorKind::TimedOut).
+    /// Blocks while writing, at most [`Limits::time`].
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` where the response is not one that [`check_response`](crate::check_response)
+    /// lets a client accept, or the request is not one of HTTP/1.1 with `GET`, a host and no body; else
+    /// `Write`, `TimedOut` or `Io`.
     pub fn switch(self, response: Response<()>) -> Result<Upgraded<S>, Error> {
         finish(switch_over::<BlockingWire<S>>(self, response))
     }
@@ -57,8 +63,10 @@ impl<S: Socket> Pending<S> {
     ///
     /// Returns the stream, to be closed. Blocks while writing, at most [`Limits::time`], and, if
     /// the peer sent more than the head or announced it, until it closes or for half a second.
-    /// Fails with [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where the response cannot be sent, with
-    /// [`Write`](crate::ErrorKind::Write) or [`TimedOut`](crate::ErrorKind::TimedOut).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` where the response cannot be sent; else `Write`, `TimedOut` or `Io`.
     pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
         finish(refuse_over::<BlockingWire<S>, B>(self, response))
     }
@@ -74,20 +82,26 @@ impl<S: Socket> Pending<S> {
 
 /// Asks the server at the other end of a stream for an upgrade.
 ///
-/// `request` is a `GET` with an `Upgrade` header, as for [`encode_request`](crate::encode_request).
-/// `validate` sees the 101 after [`check_response`](crate::check_response) and may veto it, with an error of its own type
-/// or with [`Error::veto`].
+/// `asked` is a `GET` with an `Upgrade` header, as for [`encode_request`](crate::encode_request).
+/// `validate` sees the 101 after [`check_response`](crate::check_response) and may veto it, with an
+/// error of its own type or with [`Error::veto`].
 ///
-/// Blocks until the response is read, at most [`Limits::time`] in all. Sets the stream's time-outs
-/// and leaves both at `None` (with [`Duration::MAX`](std::time::Duration::MAX) it leaves them
-/// alone). As with [`receive`], a non-blocking stream is for the decoders.
+/// Blocks until the response is read, at most [`Limits::time`] in all. Sets the stream's time-outs and
+/// puts back what they were where there is an upgrade; without a limit on the time
+/// ([`Duration::MAX`](std::time::Duration::MAX)) it leaves them alone. A non-blocking stream is for the
+/// decoders, as with [`receive`].
 ///
-/// A status other than 101 fails with [`Refused`](crate::ErrorKind::Refused); [`Error::response`] is then the
-/// answer with the first 64 KiB of its body: as long as `Content-Length` says, decoded where it is
-/// chunked, else up to the end of the stream; cut short at what has come within half a second or
-/// the limit. With `Duration::MAX` that half second is the only time-out that is set.
-/// Fails as well as [`ResponseDecoder::decode`](crate::ResponseDecoder::decode), [`check_response`](crate::check_response), `encode_request` and
-/// `validate` do, and with [`Read`](crate::ErrorKind::Read), [`Write`](crate::ErrorKind::Write), [`Closed`](crate::ErrorKind::Closed) or [`TimedOut`](crate::ErrorKind::TimedOut).
+/// # Errors
+///
+/// `Refused` for a status other than 101. [`Error::response`] is then the answer with the first 64 KiB of
+/// its body: as long as `Content-Length` says, decoded where it is chunked, else up to the end of the
+/// stream; cut short at what has come within half a second or the limit. That half second is a time-out
+/// that is set without a limit on the time, too.
+///
+/// Fails as well as [`ResponseDecoder::decode`](crate::ResponseDecoder::decode), `check_response`,
+/// `encode_request` and `validate` do, and with `Read`, `Write`, `Closed` or `TimedOut`.
+///
+/// # Examples
 ///
 /// ```no_run
 /// use framewire_upgrade::{Error, Limits, request};
@@ -107,10 +121,10 @@ impl<S: Socket> Pending<S> {
 /// ```
 pub fn request<S: Socket, E: From<Error>>(
     stream: S,
-    request: Request<()>,
+    asked: Request<()>,
     limits: &Limits,
     validate: impl FnOnce(&Response<()>) -> Result<(), E>,
 ) -> Result<Upgraded<S>, E> {
     let wire = BlockingWire::within(stream, limits.time);
-    finish(request_over(wire, request, limits, |_| true, validate))
+    finish(request_over(wire, asked, limits, |_| true, validate))
 }

@@ -55,7 +55,8 @@ impl Dialer {
     /// The URI's stays in the `Host` header, and the certificate has to be for it. A proxy is asked for
     /// this place, [exceptions](Proxies) are of it, and redirects that are followed lead to it as well.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) where it is not a host and a port.
+    /// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) where it is not a
+    /// host and a port.
     pub fn connect_to(mut self, place: &str) -> Result<Self, Error> {
         let has_port = matches!(split_host(place), Some((_, Some(_))));
         let place = Endpoint::parse(place, 0).filter(|_| has_port);

@@ -8,8 +8,8 @@ use crate::head::{Body, Limits, ResponseDecoder, begins_tls, check_response, enc
 use http::{Request, Response, StatusCode};
 use std::time::Duration;
 
-/// As [`request`](crate::request), over any wire and by its deadline. Of a refusal that is not `worth_reading` the
-/// body is left out.
+/// As [`request`](crate::request), over any wire and by its deadline. Of a refusal that is not
+/// `worth_reading` the body is left out.
 pub async fn request_over<W: Wire, E: From<Error>>(
     mut wire: W,
     request: Request<()>,

@@ -11,8 +11,9 @@ use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 /// of that name or else the URI's authority. `Connection: Upgrade` is added. Allocates the result. Does no
 /// I/O.
 ///
-/// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) where the method is not `GET`, there is no `Upgrade`
-/// header, no host (or one with user information), or a header that announces a body.
+/// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) where the method is not
+/// `GET`, there is no `Upgrade` header, no host (or one with user information), or a header that
+/// announces a body.
 pub fn encode_request(request: &Request<()>) -> Result<Vec<u8>, Error> {
     let headers = request.headers();
     if request.method() != Method::GET {
@@ -59,8 +60,8 @@ pub fn encode_request(request: &Request<()>) -> Result<Vec<u8>, Error> {
 /// `upgrade` where there is an `Upgrade` header, RFC 9110 7.8), and `Transfer-Encoding` is
 /// dropped. Allocates the result. Does no I/O.
 ///
-/// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for another 1xx status, which would be no answer, and
-/// for a body with a status that has none (101, 204, 304).
+/// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for another 1xx status,
+/// which would be no answer, and for a body with a status that has none (101, 204, 304).
 pub fn encode_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Vec<u8>, Error> {
     let body = response.body().as_ref();
     let mut bytes = encode_head(response.status(), response.headers(), body.len())?;

@@ -26,19 +26,19 @@ pub async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(Pending(received?))
 }
 
-/// Asks the server at the other end of a stream for an upgrade: [`request`](crate::request) over tokio, which
-/// says what `request` and `validate` are, and what fails.
+/// Asks the server at the other end of a stream for an upgrade: [`request`](crate::request) over tokio,
+/// which says what `asked` and `validate` are, and what fails.
 ///
 /// Waits for the answer for at most [`Limits::time`] in all, of which the body of a refusal has half a
 /// second at most. Dropped, it loses the stream: see [above](super#cancellation).
 pub async fn request<S: AsyncRead + AsyncWrite + Unpin, E: From<Error>>(
     stream: S,
-    request: Request<()>,
+    asked: Request<()>,
     limits: &Limits,
     validate: impl FnOnce(&Response<()>) -> Result<(), E>,
 ) -> Result<Upgraded<S>, E> {
     let wire = TokioWire::within(stream, limits.time);
-    Box::pin(request_over(wire, request, limits, |_| true, validate)).await
+    Box::pin(request_over(wire, asked, limits, |_| true, validate)).await
 }
 
 /// A request that was read and awaits its answer.

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 /// TLS over a stream, at either end.
 ///
-/// A [duplicate](Duplicate::duplicate) is a second handle to the same session, so that one
-/// thread reads while another writes, and neither waits for the other's socket call. Of several that read, or
+/// A [duplicate](Duplicate::duplicate) is a second handle to the same session, so that one thread reads
+/// while another writes, and neither waits for the other's socket call. Of several that read, or
 /// several that write, one at a time does.
 ///
 /// # Time-outs
@@ -75,9 +75,10 @@ impl<S: Socket> TlsStream<S> {
     /// Blocks for `time` at most. Sets the stream's time-outs and puts back what they were at the end;
     /// with [`Duration::MAX`] it leaves them alone. A non-blocking stream cannot be used.
     ///
-    /// Fails with [`Tls`](crate::ErrorKind::Tls), where [`Error::cause`] is the
-    /// [`rustls::Error`] or the [`io::Error`], with [`TimedOut`](crate::ErrorKind::TimedOut), and with
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where `host` is neither a name nor an address.
+    /// Fails with [`Tls`](crate::ErrorKind::Tls), where [`Error::cause`] is the [`rustls::Error`] or
+    /// the [`io::Error`], with [`TimedOut`](crate::ErrorKind::TimedOut), and with
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where `host` is neither a name nor an
+    /// address.
     pub fn connect(
         socket: S,
         host: &str,
