@@ -121,7 +121,7 @@ fn websocket(takeover: bool) -> WebSocket<Sink> {
         });
     let mut websocket =
         WebSocket::server(Sink::default(), Config::default()).expect("the defaults are allowed");
-    websocket.set_deflate(&negotiated);
+    websocket.set_extension(&negotiated);
     websocket
 }
 

@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let peer = ScriptedPeer::default().taking(taking);
     let mut websocket = WebSocket::with_leftover(peer, &[], role, config).expect("legal sizes");
-    websocket.set_deflate(&agreed);
+    websocket.set_extension(&agreed);
     let sent =
         send_all(&mut websocket, chunk_size, input).expect("nothing is wrong with a message");
     let bytes = websocket.stream_mut().take_written();

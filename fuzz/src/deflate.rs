@@ -147,6 +147,6 @@ fn session(role: Role, agreed: &Negotiated, limit: u64) -> Session {
         Role::Server => Session::server(limits),
         Role::Client => Session::client(limits, key),
     };
-    session.set_deflate(agreed);
+    session.set_extension(agreed);
     session
 }

@@ -54,9 +54,10 @@ const _: () = {
 };
 
 const _: () = {
-    use framewire::deflate::{Deflate, Deflater, Inflater, Negotiated};
+    use framewire::deflate::{Deflate, Negotiated};
+    use framewire::protocol::{Receiver, Sender};
     has_all_auto_traits::<Deflate>();
     has_all_auto_traits::<Negotiated>();
-    has_all_auto_traits::<Deflater>();
-    has_all_auto_traits::<Inflater>();
+    has_all_auto_traits::<Sender>();
+    has_all_auto_traits::<Receiver>();
 };

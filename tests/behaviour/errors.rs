@@ -1,7 +1,7 @@
 //! Every error that the library can give: how it comes about, its words, its close code, and whose
 //! fault it is.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use framewire::blocking::PreparedMessage;
 use framewire::frame::{Rsv, Violation, os_key};

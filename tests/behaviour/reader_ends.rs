@@ -23,7 +23,6 @@ fn errors(end: Endpoint, then: &[Frame]) -> [String; 2] {
     let mut buffer = [0; 8];
     assert_eq!(reader.read(&mut buffer).unwrap(), 3);
     let errors = [0, 1].map(|_| reader.read(&mut buffer).unwrap_err());
-    drop(reader);
     assert!(socket.next_message().is_err());
     errors.map(|error| error.downcast::<Error>().unwrap().to_string())
 }

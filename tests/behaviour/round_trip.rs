@@ -1,7 +1,7 @@
 //! Any messages, sent in any way: the bytes are legal to the oracle and every front end of the
 //! other end gives the messages back.
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 
 use framewire::blocking::PreparedMessage;
 use framewire::frame::{Rsv, os_key};
@@ -307,7 +307,7 @@ proptest! {
             Role::Client => Session::client(Limits::default(), os_key),
         };
         if let Some(agreed) = compression.negotiated() {
-            session.set_deflate(&agreed);
+            session.set_extension(&agreed);
         }
         let (mut sent, mut events) = (vec![], vec![]);
         for (message, cuts) in &messages {

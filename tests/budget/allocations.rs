@@ -1,110 +1,130 @@
 //! What a message costs in heap: nothing, once the buffers have their size.
 
-use std::io::{Read, Write};
-
 use allocation_counter::{AllocationInfo, measure};
-use framewire::blocking::PreparedMessage;
-use framewire::frame::{Rsv, os_key};
-use framewire::protocol::{Event, Limits, MessageBuffer, Role, Session};
-use framewire::{Config, Opcode, WebSocket};
-use support::frames::{BINARY, CONTINUATION, FIN, PING, PONG, frame};
-use support::meter::Meter;
-use support::pattern;
-use support::peer;
+use framewire::Config;
+use framewire::protocol::Role;
+use support::compression::Compression;
+use support::connection::{Endpoint, endpoints, endpoints_with};
+use support::frames::{BINARY, FIN, PING, PONG, frame};
+use support::peer::ScriptedPeer;
+use support::{json, pattern, peer};
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
-const SIZES: [usize; 4] = [20, 5_000, 60_000, 1 << 20];
+use crate::messages::Message;
+use crate::operations::{
+    CONTROL, ECHOING, ECHOING_BY_TWO, FEED, Hands, Leaves, Operation, RECEIVING, SENDING,
+};
 
-/// What a job allocates each time it is done, after it was done often enough to have its buffers.
-fn steadily(mut job: impl FnMut()) -> AllocationInfo {
-    for _ in 0..4 {
+/// The rule by one example: the first message needs a buffer, and those after it nothing.
+#[test]
+fn the_first_message_allocates_and_the_next_does_not() {
+    let message = frame(Role::Client, FIN | BINARY, &pattern(1 << 20));
+    let peer = ScriptedPeer::saying([message]);
+    let mut server = framewire::WebSocket::server(peer.clone(), Config::default()).unwrap();
+    let mut next_message = || measure(|| _ = server.next_message().unwrap());
+    assert!(next_message().bytes_total >= 1 << 20);
+    peer.say_again(1);
+    assert_eq!(next_message().count_total, 0);
+}
+
+/// What a job allocates, after it was done often enough to have its buffers.
+pub fn steadily(times: usize, mut job: impl FnMut()) -> AllocationInfo {
+    for _ in 0..2 {
         job();
     }
-    measure(|| {
-        for _ in 0..10 {
-            job();
+    measure(|| (0..times).for_each(|_| job()))
+}
+
+/// Whether a connection is used up to where it would wait each time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Busy,
+    Rests,
+}
+
+/// Makes one use of a connection over and over, before each of which its peer says this.
+#[track_caller]
+fn assert_allocates_nothing(
+    operation: Operation,
+    end: Endpoint,
+    says: &[u8],
+    pace: Pace,
+    (message, count): (&[u8], usize),
+) {
+    let peer = ScriptedPeer::saying([says]);
+    let mut connection = end.with(&peer);
+    let mut hands = Hands::new(message, says.len(), count);
+    let mut once = || {
+        peer.forget_written();
+        (operation.run)(&mut *connection, &mut hands);
+        if pace == Pace::Rests {
+            assert!(connection.next_message().unwrap_err().is_would_block());
         }
-    })
-}
-
-fn connection(role: Role, batch: &[u8]) -> WebSocket<Meter> {
-    let mut meter = Meter::new(batch);
-    meter.batches = usize::MAX;
-    WebSocket::with_leftover(meter, &[], role, Config::default()).unwrap()
-}
-
-fn assert_none(info: &AllocationInfo, what: &str, role: Role, len: usize) {
-    assert_eq!(
-        info.count_total, 0,
-        "{what} as {role:?}, {len} bytes: {info:?}"
-    );
-}
-
-#[test]
-fn the_counter_counts() {
-    let message = frame(Role::Client, FIN | BINARY, &pattern(1 << 20));
-    let mut server = connection(Role::Server, &message);
-    let cold = measure(|| {
-        server.next_message().unwrap();
-    });
+        peer.say_again(1);
+    };
+    once();
+    let written = peer.written().len();
+    let may_wait = matches!(operation.leaves, Leaves::Nothing | Leaves::Later);
     assert!(
-        cold.count_total > 0 && cold.bytes_total >= 1 << 20,
-        "{cold:?}"
+        may_wait || written > message.len() / 100,
+        "it sends something"
     );
+    peer.reserve(2 * written);
+    let times = if is_short(message) && count < 1000 {
+        10
+    } else {
+        2
+    };
+    let info = steadily(times, once);
+    let case = operation.case(end, message.len());
+    assert_eq!(info.count_total, 0, "{case}: {info:?}");
+}
+
+fn is_short(message: &[u8]) -> bool {
+    message.len() < 10_000
+}
+
+/// Short ones and those that are longer than each buffer; compressed, such as get shorter too.
+fn messages() -> impl Iterator<Item = (Compression, Message)> {
+    let compressions = Compression::ALL.into_iter();
+    compressions.flat_map(|compression| {
+        let payloads = match compression {
+            Compression::None => [20, 5_000, 60_000, 1 << 20].map(pattern).to_vec(),
+            Compression::Unused => vec![json(300)],
+            Compression::NoTakeover | Compression::Takeover => [
+                [300, 80_000].map(pattern).to_vec(),
+                [300, 60_000, 400_000].map(json).to_vec(),
+            ]
+            .concat(),
+        };
+        let payloads = payloads.into_iter();
+        payloads.map(move |payload| (compression, Message::new(compression, payload)))
+    })
 }
 
 #[test]
 fn receiving_a_message_allocates_nothing() {
-    for role in ROLES {
-        for len in SIZES {
-            let payload = pattern(len);
-            let (first, second) = payload.split_at(len / 3);
-            let whole = frame(peer(role), FIN | BINARY, &payload);
-            let fragmented = [
-                frame(peer(role), BINARY, first),
-                frame(peer(role), FIN | CONTINUATION, second),
-            ]
-            .concat();
-            for batch in [whole, fragmented] {
-                let mut websocket = connection(role, &batch);
-                let info = steadily(|| {
-                    assert_eq!(websocket.next_message().unwrap().payload().len(), len);
-                });
-                assert_none(&info, "next_message", role, len);
-
-                let mut websocket = connection(role, &batch);
-                let mut buf = Vec::new();
-                let info = steadily(|| {
-                    buf.clear();
-                    websocket.read_message(&mut buf).unwrap();
-                    assert_eq!(buf.len(), len);
-                });
-                assert_none(&info, "read_message", role, len);
-
-                let mut websocket = connection(role, &batch);
-                let mut buf = vec![0; 10_000];
-                let info = steadily(|| {
-                    let mut reader = websocket.message_reader().unwrap();
-                    while reader.read(&mut buf).unwrap() > 0 {}
-                });
-                assert_none(&info, "message_reader", role, len);
-
-                let mut websocket = connection(role, &batch);
-                let mut buf = vec![0; len];
-                let info = steadily(|| {
-                    websocket.read_header().unwrap();
-                    websocket.read_frame(&mut buf).unwrap();
-                });
-                assert_none(&info, "read_frame", role, len);
-
-                let mut websocket = connection(role, &batch);
-                let info = steadily(|| {
-                    let (message, writer) = websocket.next_message_and_writer().unwrap();
-                    writer
-                        .feed_message(message.opcode(), message.payload())
-                        .unwrap();
-                });
-                assert_none(&info, "echo", role, len);
+    for (compression, message) in messages() {
+        let payload = &message.payload;
+        for end in endpoints_with(compression) {
+            let whole = message.whole(end.role);
+            let fragments = message.in_fragments(end.role);
+            let ways = [
+                (&whole, Pace::Rests),
+                (&fragments, Pace::Busy),
+                (&whole, Pace::Busy),
+                (&fragments, Pace::Rests),
+            ];
+            let most = if is_short(payload) { 4 } else { 2 };
+            for (says, pace) in ways.into_iter().take(most) {
+                // Of a long message each of the two calls is counted alone.
+                let by_two = if is_short(payload) {
+                    ECHOING_BY_TWO
+                } else {
+                    &[]
+                };
+                for receive in [RECEIVING, ECHOING, by_two].concat() {
+                    assert_allocates_nothing(receive, end, says, pace, (payload, 1));
+                }
             }
         }
     }
@@ -112,170 +132,47 @@ fn receiving_a_message_allocates_nothing() {
 
 #[test]
 fn sending_a_message_allocates_nothing() {
-    for role in ROLES {
-        for len in SIZES {
-            let payload = pattern(len);
-            let mut websocket = connection(role, &[]);
-            let info = steadily(|| websocket.write_message(Opcode::Binary, &payload).unwrap());
-            assert_none(&info, "write_message", role, len);
-
-            let info = steadily(|| {
-                for _ in 0..10 {
-                    websocket.feed_message(Opcode::Binary, &payload).unwrap();
-                }
-                websocket.flush().unwrap();
-            });
-            assert_none(&info, "feed_message", role, len);
-
-            let info = steadily(|| {
-                websocket
-                    .write_frame(true, Rsv::NONE, Opcode::Binary, &payload)
-                    .unwrap();
-            });
-            assert_none(&info, "write_frame", role, len);
-
-            let prepared = PreparedMessage::new(Opcode::Binary, &payload).unwrap();
-            let info = steadily(|| websocket.write_prepared(&prepared).unwrap());
-            assert_none(&info, "write_prepared", role, len);
-
-            let info = steadily(|| {
-                websocket
-                    .stream_message(Opcode::Binary, 4096, &payload[..])
-                    .unwrap();
-            });
-            assert_none(&info, "stream_message", role, len);
-
-            let info = steadily(|| {
-                let mut writer = websocket.message_writer(Opcode::Binary).unwrap();
-                writer.write_all(&payload).unwrap();
-                writer.finish().unwrap();
-            });
-            assert_none(&info, "message_writer", role, len);
+    for (compression, message) in messages() {
+        for end in endpoints_with(compression) {
+            for send in SENDING {
+                assert_allocates_nothing(*send, end, &[], Pace::Busy, (&message.payload, 3));
+            }
         }
     }
 }
 
 #[test]
 fn a_burst_of_fed_messages_of_any_length_allocates_nothing() {
-    for role in ROLES {
-        for (len, count) in [
-            (20, 100),
-            (20, 10_000),
-            (1000, 40),
-            (1000, 60),
-            (3000, 20),
-            (4000, 200),
-        ] {
-            let payload = pattern(len);
-            let mut websocket = connection(role, &[]);
-            let info = steadily(|| {
-                for _ in 0..count {
-                    websocket.feed_message(Opcode::Binary, &payload).unwrap();
-                }
-                websocket.flush().unwrap();
-            });
-            assert_none(&info, &format!("{count} messages fed"), role, len);
+    const BURSTS: [(usize, usize); 6] = [
+        (20, 100),
+        (20, 10_000),
+        (1000, 40),
+        (1000, 60),
+        (3000, 20),
+        (4000, 200),
+    ];
+    for (len, count) in BURSTS {
+        for end in endpoints_with(Compression::None) {
+            let message = (&pattern(len)[..], count);
+            assert_allocates_nothing(FEED, end, &[], Pace::Busy, message);
         }
     }
 }
 
 #[test]
 fn control_frames_allocate_nothing() {
-    for role in ROLES {
-        for len in [0, 20, 125] {
-            let payload = pattern(len);
-            let mut websocket = connection(role, &[]);
-            let info = steadily(|| {
-                websocket.ping(&payload).unwrap();
-                websocket.pong(&payload).unwrap();
-            });
-            assert_none(&info, "ping and pong", role, len);
-
-            let batch = [
-                frame(peer(role), FIN | PING, &payload),
-                frame(peer(role), FIN | PONG, &payload),
-                frame(peer(role), FIN | BINARY, b"x"),
-            ]
-            .concat();
-            let mut websocket = connection(role, &batch);
-            let info = steadily(|| {
-                websocket.next_message().unwrap();
-            });
-            assert_none(&info, "a ping answered", role, len);
-            assert!(websocket.stream().written > 10 * len, "it was answered");
+    for len in [0, 20, 125] {
+        let payload = pattern(len);
+        for end in endpoints() {
+            let says = [
+                frame(peer(end.role), FIN | PING, &payload),
+                frame(peer(end.role), FIN | PONG, &payload),
+                frame(peer(end.role), FIN | BINARY, b"x"),
+            ];
+            for control in CONTROL {
+                let message = (&payload[..], 1);
+                assert_allocates_nothing(control, end, &says.concat(), Pace::Busy, message);
+            }
         }
-    }
-}
-
-#[test]
-fn a_session_allocates_nothing_per_message() {
-    for role in ROLES {
-        for len in SIZES {
-            let batch = [
-                frame(peer(role), FIN | BINARY, &pattern(len)),
-                frame(peer(role), FIN | PING, b"?"),
-            ]
-            .concat();
-            let mut session = session(role);
-            let mut message = MessageBuffer::new();
-            let mut output = Vec::new();
-            let mut input = vec![0; 16 << 10];
-            let info = steadily(|| {
-                output.clear();
-                for piece in batch.chunks(input.len()) {
-                    input[..piece.len()].copy_from_slice(piece);
-                    echo(
-                        &mut session,
-                        &mut input[..piece.len()],
-                        &mut message,
-                        &mut output,
-                    );
-                }
-                assert!(output.len() > len);
-            });
-            assert_none(&info, "Session", role, len);
-        }
-    }
-}
-
-#[test]
-fn an_idle_session_is_256_bytes_and_owns_no_heap() {
-    assert!(size_of::<Session>() <= 256, "{}", size_of::<Session>());
-    let mut input = frame(Role::Client, FIN | BINARY, &pattern(20));
-    let mut output = Vec::with_capacity(100);
-    let mut capacity = usize::MAX;
-    let info = measure(|| {
-        let mut session = session(Role::Server);
-        let mut message = MessageBuffer::new();
-        echo(&mut session, &mut input, &mut message, &mut output);
-        capacity = message.capacity();
-    });
-    assert_eq!((info.count_total, capacity), (0, 0));
-    assert_eq!(output.len(), 22);
-}
-
-fn session(role: Role) -> Session {
-    match role {
-        Role::Server => Session::server(Limits::default()),
-        Role::Client => Session::client(Limits::default(), os_key),
-    }
-}
-
-fn echo(
-    session: &mut Session,
-    input: &mut [u8],
-    message: &mut MessageBuffer,
-    output: &mut Vec<u8>,
-) {
-    let mut used = 0;
-    while used < input.len() {
-        let (taken, event) = session.receive(&mut input[used..], message).unwrap();
-        used += taken;
-        if let Some(Event::Message(message)) = event {
-            session
-                .send(message.opcode(), message.payload(), output)
-                .unwrap();
-        }
-        session.write_reply(output).unwrap();
     }
 }

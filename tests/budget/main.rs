@@ -1,10 +1,12 @@
 //! What a message and a connection cost: allocations, memory, system calls, work.
 
 mod allocations;
-mod deflate_allocations;
+mod at_rest;
 mod hostile_memory;
 mod linear_work;
 mod memory_held;
+mod messages;
+mod operations;
+mod session;
+mod stalled_writes;
 mod system_calls;
-mod tokio_allocations;
-mod tokio_system_calls;

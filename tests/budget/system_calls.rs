@@ -1,123 +1,305 @@
-//! What a message costs in reads and writes, over every kind of connection.
+//! What a message costs in reads and writes, and when it leaves.
 
-use framewire::blocking::PreparedMessage;
 use framewire::protocol::Role;
-use framewire::{Config, Opcode};
-use support::connection::{Connection, Kind, ends};
-use support::frames::{BINARY, FIN, PING, TEXT, frame};
+use framewire::tokio::WebSocket;
+use framewire::{CHUNK_SIZE_LOW_MEMORY as CHUNK, Config, Opcode};
+use support::compression::Compression;
+use support::connection::{Connection, Endpoint, Kind, endpoints, endpoints_with};
+use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, frame};
 use support::peer::ScriptedPeer;
-use support::{pattern, peer};
+use support::view::View;
+use support::wait::wait;
+use support::{oracle, pattern, peer};
 
-/// A connection whose peer says so much at once, and then nothing.
-fn connection(kind: Kind, role: Role, says: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
-    let peer = ScriptedPeer::saying([says]);
-    let connection = kind.open(&peer, role, Config::default());
-    (peer, connection.expect("no size is 0"))
+use crate::messages::Message;
+use crate::operations::{
+    CONTROL, ECHOING, ECHOING_BY_TWO, Hands, Leaves, Operation, RECEIVING, SENDING,
+};
+
+const BURST: usize = 500;
+
+/// The rule by one example: messages that arrive together are read with one read, and their echoes
+/// leave with one write, before the read that finds nothing.
+#[test]
+fn two_echoes_are_one_read_and_one_write() {
+    let message = frame(Role::Client, FIN | BINARY, b"hello");
+    let peer = ScriptedPeer::saying([message.repeat(2)]);
+    let mut server = framewire::WebSocket::server(peer.clone(), Config::default()).unwrap();
+    for _ in 0..2 {
+        let (message, writer) = server.next_message_and_writer().unwrap();
+        writer
+            .feed_message(message.opcode(), message.payload())
+            .unwrap();
+    }
+    assert_eq!((peer.calls().reads, peer.calls().writes), (1, 0));
+    assert!(server.next_message().unwrap_err().is_would_block());
+    assert_eq!((peer.calls().reads, peer.calls().writes), (2, 1));
+}
+
+fn echoing() -> impl Iterator<Item = &'static Operation> {
+    ECHOING.iter().chain(ECHOING_BY_TWO)
+}
+
+fn coalescing() -> Config {
+    Config {
+        coalesce_writes: true,
+        ..Config::default()
+    }
+}
+
+fn assert_waits(connection: &mut dyn Connection) {
+    assert!(connection.next_message().unwrap_err().is_would_block());
+    assert!(
+        !connection.has_pending_output(),
+        "it waits with something unsent"
+    );
+}
+
+/// Makes one use of each message of a burst, and says how many reads and writes that were, and how
+/// many writes after the connection has waited.
+fn use_burst(
+    operation: Operation,
+    end: Endpoint,
+    peer: &ScriptedPeer,
+    config: Config,
+) -> (usize, usize, usize) {
+    let mut connection = end.open(peer, config).unwrap();
+    let mut hands = Hands::new(&pattern(20), 100, 1);
+    for _ in 0..BURST {
+        (operation.run)(&mut *connection, &mut hands);
+    }
+    let calls = peer.calls();
+    assert_waits(&mut *connection);
+    // A task that waits is polled once more than it has to be.
+    let reads = 1 + usize::from(end.kind.waits());
+    assert_eq!(
+        peer.calls().reads,
+        calls.reads + reads,
+        "{}",
+        operation.case(end, 20)
+    );
+    (calls.reads, calls.writes, peer.calls().writes)
+}
+
+fn burst(end: Endpoint) -> Vec<Vec<u8>> {
+    let message = Message::new(end.compression, pattern(20));
+    vec![message.whole(end.role); BURST]
 }
 
 #[test]
-fn an_echo_of_messages_that_arrive_together_is_one_read_and_one_write() {
-    for (kind, role) in ends() {
-        for count in [1, 2, 100, 500] {
-            let batch = frame(peer(role), FIN | TEXT, &[b'x'; 20]).repeat(count);
-            let (peer, mut connection) = connection(kind, role, &batch);
-            for _ in 0..count {
-                connection.echo_message().unwrap();
+fn a_burst_is_read_at_once_and_answered_when_each_use_says() {
+    for end in endpoints() {
+        for operation in RECEIVING.iter().chain(echoing()) {
+            let peer = ScriptedPeer::saying([burst(end).concat()]);
+            let expected = match operation.leaves {
+                Leaves::Nothing => (1, 0, 0),
+                Leaves::Later => (1, 0, 1),
+                _ => (1, BURST, BURST),
+            };
+            let calls = use_burst(*operation, end, &peer, Config::default());
+            let case = operation.case(end, 20);
+            assert_eq!(calls, expected, "{case}");
+            let messages = View::of(end.role, &peer.written()).messages;
+            let count = if operation.leaves == Leaves::Nothing {
+                0
+            } else {
+                BURST
+            };
+            assert_eq!(messages.len(), count, "{case}");
+            if end.compression == Compression::None {
+                assert!(messages.iter().all(|(_, payload)| *payload == pattern(20)));
             }
-            let calls = peer.calls();
-            assert_eq!((calls.reads, calls.writes), (1, 0), "{count}");
-            // The read that finds nothing is what the write goes before.
-            assert!(connection.next_message().unwrap_err().is_would_block());
-            assert_eq!(peer.calls().writes, 1, "{count}");
-            assert_eq!(
-                peer.written().len(),
-                count * frame(role, FIN | TEXT, &[0; 20]).len()
-            );
         }
     }
 }
 
 #[test]
-fn pings_that_arrive_together_are_answered_with_one_write() {
-    for (kind, role) in ends() {
-        let batch = frame(peer(role), FIN | PING, b"?").repeat(100);
-        let (peer, mut connection) = connection(kind, role, &batch);
-        assert!(connection.next_message().unwrap_err().is_would_block());
-        assert_eq!(peer.calls().writes, 1);
-        let answers = 100 * frame(role, FIN | PING, b"?").len();
-        assert_eq!(peer.written().len(), answers);
-    }
-}
+fn what_is_written_may_wait_for_the_next_message_where_that_is_asked_for() {
+    for end in endpoints() {
+        let is_whole = matches!(end.kind, Kind::Blocking | Kind::Tokio);
+        for operation in echoing().filter(|echo| echo.leaves == Leaves::AtOnce) {
+            let case = operation.case(end, 20);
+            let peer = ScriptedPeer::saying([burst(end).concat()]);
+            // A half does not know what the other has read.
+            let writes = if is_whole { 1 } else { BURST };
+            let calls = use_burst(*operation, end, &peer, coalescing());
+            assert_eq!(calls, (1, writes, writes), "{case}");
 
-#[test]
-fn a_message_with_what_was_fed_before_is_one_write() {
-    for (kind, role) in ends() {
-        for len in [0, 20, 4096] {
-            let (peer, mut connection) = connection(kind, role, &[]);
-            let payload = pattern(len);
-            connection.write_message(Opcode::Binary, &payload).unwrap();
-            assert_eq!(peer.calls().writes, 1, "{len}");
-            connection.feed_message(Opcode::Binary, &payload).unwrap();
-            connection.feed_message(Opcode::Binary, &payload).unwrap();
-            connection.write_message(Opcode::Binary, &payload).unwrap();
-            assert_eq!(peer.calls().writes, 2, "{len}");
-            let prepared = PreparedMessage::new(Opcode::Binary, &payload).unwrap();
-            connection.write_prepared(&prepared).unwrap();
-            let calls = peer.calls();
-            assert_eq!((calls.writes, calls.flushes), (3, 3), "{len}");
+            let peer = ScriptedPeer::saying(burst(end));
+            let calls = use_burst(*operation, end, &peer, coalescing());
+            assert_eq!(calls, (BURST, BURST, BURST), "{case}: each alone");
         }
     }
 }
 
 #[test]
-fn a_large_message_of_a_server_is_one_vectored_write() {
-    let payload = pattern(1 << 20);
-    let prepared = PreparedMessage::new(Opcode::Binary, &payload).unwrap();
-    for kind in Kind::ALL {
-        let (peer, mut server) = connection(kind, Role::Server, &[]);
-        server.write_message(Opcode::Binary, &payload).unwrap();
-        server.write_prepared(&prepared).unwrap();
-        server.feed_message(Opcode::Binary, b"before").unwrap();
-        server.write_message(Opcode::Binary, &payload).unwrap();
-        assert_eq!(peer.calls().writes, 3, "{kind:?}");
+fn what_may_wait_leaves_when_something_else_is_awaited() {
+    for end in endpoints() {
+        if matches!(end.kind, Kind::BlockingHalves | Kind::TokioHalves) {
+            continue;
+        }
+        // The third is cut off, so that it is not there whole.
+        let mut says = burst(end)[..3].concat();
+        says.pop();
+        let peer = ScriptedPeer::saying([says]);
+        let mut connection = end.open(&peer, coalescing()).unwrap();
+        for (unsent, writes) in [(true, 0), (false, 1)] {
+            connection.next_message().unwrap();
+            connection.write_message(Opcode::Binary, b"?").unwrap();
+            assert_eq!(connection.has_pending_output(), unsent, "{end:?}");
+            assert_eq!(peer.calls().writes, writes, "{end:?}");
+        }
     }
 }
 
 #[test]
-fn a_large_message_of_a_client_is_one_write_for_each_write_buffer() {
-    for kind in Kind::ALL {
-        let (peer, mut client) = connection(kind, Role::Client, &[]);
-        client
-            .write_message(Opcode::Binary, &pattern(1 << 20))
-            .unwrap();
-        assert_eq!(peer.calls().writes, (1 << 20) / (64 << 10), "{kind:?}");
+fn what_was_fed_leaves_before_a_read_that_waits() {
+    for end in endpoints() {
+        let peer = ScriptedPeer::default();
+        let mut connection = end.with(&peer);
+        connection.feed_message(Opcode::Text, b"fed").unwrap();
+        assert_eq!(peer.calls().writes, 0, "{end:?}");
+        assert_waits(&mut *connection);
+        assert_eq!(peer.calls().writes, 1, "{end:?}");
+        assert_eq!(
+            View::of(end.role, &peer.written()).messages.len(),
+            1,
+            "{end:?}"
+        );
     }
 }
 
 #[test]
-fn a_streamed_message_is_one_write_a_fragment() {
+fn replies_leave_together_while_the_application_only_reads() {
+    for end in endpoints() {
+        let from = peer(end.role);
+        let pings = frame(from, FIN | PING, b"?").repeat(50);
+        let begun = frame(from, BINARY, b"begun");
+        let ended = frame(from, FIN | CONTINUATION, b"");
+        let peer = ScriptedPeer::saying([[&pings[..], &begun, &pings, &ended].concat()]);
+        let mut connection = end.with(&peer);
+        connection.next_message().unwrap();
+        assert_waits(&mut *connection);
+        assert_eq!(peer.calls().writes, 1, "{end:?}");
+        let close = frame(from, FIN | CLOSE, b"\x03\xE8");
+        peer.say([frame(from, FIN | PING, b"?").repeat(3), close].concat());
+        assert!(connection.next_message().is_err());
+        let view = View::of(end.role, &peer.written());
+        let pong = (FIN | PONG, b"?".to_vec());
+        let answers = view.control.iter().filter(|control| **control == pong);
+        assert_eq!(answers.count(), 103, "{end:?}");
+        assert!(view.is_closed());
+        assert!(peer.calls().writes <= 3, "{end:?}");
+    }
+}
+
+#[test]
+fn a_message_leaves_with_one_write_or_one_for_each_fragment() {
+    for end in endpoints() {
+        for operation in SENDING {
+            for len in [0, 20, 4096] {
+                // What was fed before leaves with it.
+                assert_leaves(*operation, end, &pattern(len), 3);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_message_is_one_vectored_write_of_a_server_and_one_for_each_write_buffer_of_a_client() {
     let payload = pattern(1 << 20);
-    for (kind, role) in ends() {
-        let (peer, mut connection) = connection(kind, role, &[]);
-        connection
-            .stream_message(Opcode::Binary, 4096, &mut &payload[..])
-            .unwrap();
-        assert_eq!(peer.calls().writes, (1 << 20) / 4096);
+    for end in endpoints_with(Compression::None) {
+        for operation in SENDING {
+            assert_leaves(*operation, end, &payload, 1);
+        }
+    }
+}
+
+/// Sends a message, and before it others if they are to be fed.
+fn assert_leaves(operation: Operation, end: Endpoint, payload: &[u8], count: usize) {
+    let len = payload.len();
+    let case = operation.case(end, len);
+    let peer = ScriptedPeer::default();
+    let mut connection = end.with(&peer);
+    let mut hands = Hands::new(payload, 0, count);
+    (operation.run)(&mut *connection, &mut hands);
+    let calls = peer.calls();
+    if let Leaves::Streamed { flushed } = operation.leaves {
+        let fragments = oracle::frames(&peer.written()).len();
+        assert_eq!(calls.writes, fragments, "{case}");
+        let least = len.div_ceil(CHUNK).max(1);
+        // Where it is flushed a fragment ends, and compressed it is a little longer.
+        let compressed = end.compression != Compression::None;
+        let most = least + usize::from(flushed) + usize::from(compressed);
+        assert!((least..=most).contains(&fragments), "{case}: {fragments}");
+        assert_eq!(calls.flushes, 1 + usize::from(flushed), "{case}");
+    } else {
+        let writes = match end.role {
+            Role::Server => 1,
+            // It is masked in the write buffer.
+            Role::Client => len.div_ceil(Config::default().write_buffer).max(1),
+        };
+        assert_eq!((calls.writes, calls.flushes), (writes, 1), "{case}");
+    }
+}
+
+#[test]
+fn control_frames_leave_at_once() {
+    for end in endpoints() {
+        for operation in CONTROL {
+            let from = peer(end.role);
+            let says = [
+                frame(from, FIN | PING, b"?"),
+                frame(from, FIN | BINARY, b"x"),
+            ];
+            let peer = ScriptedPeer::saying([says.concat()]);
+            let mut connection = end.open(&peer, coalescing()).unwrap();
+            (operation.run)(&mut *connection, &mut Hands::new(b"?", 0, 0));
+            let case = operation.case(end, 1);
+            assert_eq!(peer.calls().writes, 1, "{case}");
+            assert_eq!(oracle::frames(&peer.written()).len(), 1, "{case}");
+        }
     }
 }
 
 #[test]
 fn a_large_message_that_arrives_at_once_takes_few_reads() {
-    for (kind, role) in ends() {
-        let message = frame(peer(role), FIN | BINARY, &pattern(1 << 20));
-        let (peer, mut connection) = connection(kind, role, &message);
+    for end in endpoints_with(Compression::None) {
+        let message = frame(peer(end.role), FIN | BINARY, &pattern(1 << 20));
+        let peer = ScriptedPeer::saying([message]);
+        let mut connection = end.with(&peer);
         connection.next_message().unwrap();
         // It doubles with each read from 16 KiB on, as no length is trusted.
         let reads = peer.calls().reads;
-        assert!(reads <= 8, "{reads}");
-        peer.say(&message);
+        assert!(reads <= 8, "{end:?}: {reads}");
+        peer.say_again(1);
         connection.next_message().unwrap();
         let reads = peer.calls().reads - reads;
-        assert!(reads <= 2, "{reads}");
+        assert!(reads <= 2, "{end:?}: {reads}");
+    }
+}
+
+#[test]
+fn a_whole_connection_that_was_halves_may_let_messages_wait_again() {
+    for role in [Role::Server, Role::Client] {
+        let message = frame(peer(role), FIN | BINARY, b"x");
+        let peer = ScriptedPeer::saying([message.repeat(BURST)]);
+        let mut whole = WebSocket::with_leftover(peer.clone(), &[], role, coalescing()).unwrap();
+        wait(async {
+            whole.next_message().await?;
+            let (reader, writer) = whole.split();
+            writer.write_message(Opcode::Text, b"!").await?;
+            assert_eq!(peer.calls().writes, 1);
+
+            let mut whole = reader.reunite(writer).expect("they are of one connection");
+            whole.write_message(Opcode::Text, b"!").await?;
+            assert_eq!(peer.calls().writes, 2);
+            whole.next_message().await?;
+            whole.write_message(Opcode::Text, b"!").await?;
+            assert_eq!(peer.calls().writes, 2, "another is there");
+            whole.flush().await
+        })
+        .unwrap();
+        assert_eq!(View::of(role, &peer.written()).messages.len(), 3);
     }
 }

@@ -47,7 +47,7 @@ fn fails(bytes: &[u8], code: CloseCode) {
 
 fn connection(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<ScriptedPeer> {
     let mut websocket = support::connect(Role::Server, ScriptedPeer::new(input), config);
-    websocket.set_deflate(negotiated);
+    websocket.set_extension(negotiated);
     websocket
 }
 

@@ -249,6 +249,8 @@ fn rfc8441_5_headers_of_the_program_are_sent() {
 #[test]
 fn rfc8441_5_extensions_are_as_in_rfc_6455() {
     use framewire::deflate::{Deflate, DeflateConfig, Negotiated};
+    use framewire::protocol::Agreement;
+    use std::sync::Arc;
     let deflate = || Deflate::new(DeflateConfig::default()).unwrap();
     let acceptor = Acceptor::new().deflate(deflate());
     let connector = Connector::new().deflate(deflate());
@@ -257,10 +259,11 @@ fn rfc8441_5_extensions_are_as_in_rfc_6455() {
         .extended_connect_request("wss://server.example.com/")
         .unwrap();
     let response = accepted(&acceptor, &request);
-    let agreed: &Negotiated = response.extensions().get().unwrap();
+    let agreed: &Arc<dyn Agreement> = response.extensions().get().unwrap();
     check_extended_connect_response(&request, &response).unwrap();
     let understood = connector.negotiated(&response).unwrap().unwrap();
-    assert_eq!(agreed.parameters(), understood.parameters());
+    let of = |agreed: &dyn Agreement| *agreed.downcast_ref::<Negotiated>().unwrap().parameters();
+    assert_eq!(of(&**agreed), of(&*understood));
 
     let response = accepted(&Acceptor::new(), &request);
     assert!(!response.headers().contains_key("sec-websocket-extensions"));

@@ -10,12 +10,12 @@ use framewire::deflate::{
 use framewire::protocol::Role;
 use framewire::{Config, Opcode};
 use support::compression::Compression;
-use support::connection::{Endpoint, endpoints};
+use support::connection::endpoints_with;
 use support::deflate::RSV1;
 use support::deflate::ways::end;
 use support::frames::{FIN, TEXT};
-use support::oracle;
 use support::peer::{ScriptedPeer, Taking};
+use support::{json, oracle};
 
 fn negotiated(takeover: bool, window_bits: u8, config: DeflateConfig) -> Negotiated {
     Deflate::new(config).unwrap().negotiated(Parameters {
@@ -24,12 +24,6 @@ fn negotiated(takeover: bool, window_bits: u8, config: DeflateConfig) -> Negotia
         server_max_window_bits: window_bits,
         client_max_window_bits: window_bits,
     })
-}
-
-/// JSON that is alike and not the same.
-fn json(len: usize) -> Vec<u8> {
-    let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
-    objects.take(len).collect()
 }
 
 /// The payload lengths and first bytes of the frames that a server wrote.
@@ -43,15 +37,10 @@ fn frames(mut wire: &[u8]) -> Vec<(u8, usize)> {
     frames
 }
 
-/// Every kind of connection that has agreed on contexts which go on.
-fn ends() -> impl Iterator<Item = Endpoint> {
-    endpoints().filter(|end| end.compression == Compression::Takeover)
-}
-
 #[test]
 fn a_long_message_leaves_in_frames_of_the_write_buffer() {
     let message = json(1 << 20);
-    for end in ends() {
+    for end in endpoints_with(Compression::Takeover) {
         let stream = ScriptedPeer::default();
         let config = Config {
             chunk_size: 1024,
@@ -110,7 +99,7 @@ fn a_stalled_stream_cuts_no_message() {
 #[test]
 fn a_message_is_compressed_into_the_room_that_a_stalled_stream_leaves() {
     let messages = [json(300), json(600), json(900)];
-    for end in ends() {
+    for end in endpoints_with(Compression::Takeover) {
         let stream = ScriptedPeer::default().taking(Taking::Room(20));
         let mut connection = end.with(&stream);
         connection.feed_message(Opcode::Text, &messages[0]).unwrap();
@@ -201,7 +190,7 @@ fn a_prepared_message_goes_as_it_is_where_compression_is_off_or_not_worth_it() {
 fn a_prepared_message_refers_to_those_before_it_and_is_referred_to() {
     let message = json(5_000);
     let prepared = PreparedMessage::new(Opcode::Text, &message).unwrap();
-    for end in ends() {
+    for end in endpoints_with(Compression::Takeover) {
         let stream = ScriptedPeer::default();
         let mut connection = end.with(&stream);
         let mut sent = vec![];

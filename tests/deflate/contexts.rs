@@ -20,7 +20,7 @@ const HELLO: [u8; 7] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
 
 fn server(script: ScriptedPeer, negotiated: &Negotiated) -> WebSocket<ScriptedPeer> {
     let mut server = support::connect(Role::Server, script, Config::default());
-    server.set_deflate(negotiated);
+    server.set_extension(negotiated);
     server
 }
 
@@ -189,9 +189,9 @@ fn a_writing_half_can_switch_compression_off() {
     let (accepted, _) = listener.accept().unwrap();
     let negotiated = support::deflate::negotiated(true);
     let mut server = WebSocket::server(accepted, Config::default()).unwrap();
-    server.set_deflate(&negotiated);
+    server.set_extension(&negotiated);
     let mut client = WebSocket::client(stream, Config::default()).unwrap();
-    client.set_deflate(&negotiated);
+    client.set_extension(&negotiated);
     let (_reader, writer) = server.split().unwrap();
     for enabled in [true, false, true] {
         writer.set_compression(enabled);

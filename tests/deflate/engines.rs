@@ -8,9 +8,8 @@ use framewire::deflate::{
 use framewire::protocol::Role;
 use proptest::prelude::*;
 use support::deflate::ways::{end, messages, receive, receives, send, sends};
-use support::pattern;
-use support::peer;
 use support::peer::ScriptedPeer;
+use support::{json, pattern, peer};
 
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
@@ -18,11 +17,6 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 const HELLO_AGAIN: [u8; 5] = [0xf2, 0x00, 0x11, 0x00, 0x00];
 const HELLO_FINAL: [u8; 7] = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
-
-fn json(len: usize) -> Vec<u8> {
-    let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
-    objects.take(len).collect()
-}
 
 /// Messages that compress well, hardly and not at all, in blocks of every kind.
 fn samples() -> Vec<Vec<u8>> {

@@ -5,7 +5,7 @@ use std::io::{ErrorKind as Kind, Read as _, Write as _};
 use std::time::Duration;
 
 use framewire::frame::{Rsv, os_key};
-use framewire::protocol::{Encoder, Limits, Role, Sender};
+use framewire::protocol::{Agreement as _, Encoder, Limits, Role, Sender};
 use framewire::{CloseCode, Config, Opcode};
 use support::connection;
 use support::deflate::ways::end;
@@ -54,7 +54,7 @@ fn conversation(role: Role, takeover: bool) -> Vec<u8> {
         Role::Client => Encoder::client(os_key),
     };
     let mut sender = Sender::new(encoder);
-    sender.set_message_encoder(Box::new(negotiated(takeover).deflater(role)));
+    sender.set_message_encoder(negotiated(takeover).encoder(role));
     let mut bytes = Vec::new();
     for len in [300, 0, 1, 200, 200] {
         let text = &"twenty bytes of text".repeat(15)[..len];
@@ -259,7 +259,7 @@ fn shutdown_is_clean_after_a_part_of_a_compressed_message() {
             ScriptedPeer::new(conversation(Role::Client, takeover)),
             support::operations::SMALL,
         );
-        server.set_deflate(&negotiated(takeover));
+        server.set_extension(&negotiated(takeover));
         let mut reader = server.message_reader().unwrap();
         assert_eq!(reader.read(&mut [0; 10]).unwrap(), 10);
         let end = server.shutdown(Duration::from_secs(600)).unwrap();

@@ -18,8 +18,8 @@ use framewire::protocol::{Limits, Role};
 use support::deflate::ways::end;
 use support::deflate::{RSV1, Receiving, parameters, sender, sent};
 use support::frames::{FIN, TEXT, frame};
-use support::pattern;
 use support::peer::ScriptedPeer;
+use support::{json, pattern};
 
 /// zlib-rs, watched.
 #[derive(Debug, Clone, Default)]
@@ -320,12 +320,6 @@ fn many_threads_share_a_prepared_message() {
         let negotiated = deflate.negotiated(parameters(false, window_bits));
         assert_eq!(compressors(&negotiated), 3);
     }
-}
-
-/// JSON that is alike and not the same.
-fn json(len: usize) -> Vec<u8> {
-    let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
-    objects.take(len).collect()
 }
 
 /// "Hello", compressed (RFC 7692 7.2.3.1).

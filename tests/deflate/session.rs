@@ -4,7 +4,7 @@ use allocation_counter::measure;
 use framewire::Opcode;
 use framewire::frame::{Rsv, Violation, os_key};
 use framewire::protocol::{
-    Encoder, Event, Limits, MessageBuffer, PieceEvent, Role, Sender, Session,
+    Agreement as _, Encoder, Event, Limits, MessageBuffer, PieceEvent, Role, Sender, Session,
 };
 use support::deflate::{RSV1, negotiated, sent};
 use support::frames::{BINARY, CLOSE, FIN, TEXT, frame};
@@ -27,7 +27,7 @@ fn received(session: &mut Session, mut bytes: Vec<u8>) -> (Vec<u8>, Rsv) {
 fn bits_of_other_extensions_do_not_end_compression() {
     for rsv in [Rsv::NONE, Rsv::RSV2] {
         let mut session = Session::server(Limits::default());
-        session.set_deflate(&negotiated(true));
+        session.set_extension(&negotiated(true));
         session.allow_rsv(rsv);
         let mut output = Vec::new();
         session.send(Opcode::Text, b"Hello", &mut output).unwrap();
@@ -42,7 +42,7 @@ fn bits_of_other_extensions_do_not_end_compression() {
 fn bits_of_other_extensions_are_allowed_and_forbidden_beside_compression() {
     let mut session = Session::server(Limits::default());
     session.allow_rsv(Rsv::RSV2);
-    session.set_deflate(&negotiated(true));
+    session.set_extension(&negotiated(true));
     let mut both = frame(Role::Client, FIN | RSV1 | RSV2 | TEXT, &HELLO);
     let hello = (b"Hello".to_vec(), Rsv::RSV2);
     assert_eq!(received(&mut session, both.clone()), hello);
@@ -54,7 +54,7 @@ fn bits_of_other_extensions_are_allowed_and_forbidden_beside_compression() {
 #[test]
 fn an_encoder_forbids_no_bit_of_its_sender() {
     let mut sender = Sender::new(Encoder::server());
-    sender.set_message_encoder(Box::new(negotiated(true).deflater(Role::Server)));
+    sender.set_message_encoder(negotiated(true).encoder(Role::Server));
     sender.encoder_mut().allow_rsv(Rsv::NONE);
     let expected = frame(Role::Server, FIN | RSV1 | BINARY, &HELLO);
     assert_eq!(sent(&mut sender, b"Hello"), expected);
@@ -101,11 +101,11 @@ fn messages_of_any_size_are_streamed_in_constant_memory() {
     let message = pattern(8 << 20);
     let mut client = Session::client(Limits::default(), os_key);
     let mut server = Session::server(Limits::UNLIMITED);
-    server.set_deflate(&negotiated);
+    server.set_extension(&negotiated);
     let mut wire = Vec::new();
     // One that is not compressed, and two that are.
     client.send(Opcode::Binary, b"Hello", &mut wire).unwrap();
-    client.set_deflate(&negotiated);
+    client.set_extension(&negotiated);
     client.send(Opcode::Binary, &message, &mut wire).unwrap();
     client.send(Opcode::Binary, &message, &mut wire).unwrap();
 
@@ -134,7 +134,7 @@ fn a_violation_while_streaming_is_answered() {
         ),
     ] {
         let mut session = Session::server(Limits::default());
-        session.set_deflate(&negotiated(true));
+        session.set_extension(&negotiated(true));
         let mut bytes = frame(Role::Client, FIN | RSV1 | TEXT, payload);
         let streamed = stream(&mut session, &mut bytes, |_| panic!("something came of it"));
         assert_eq!(streamed, Err(violation));

@@ -1,10 +1,11 @@
 //! permessage-deflate agreed on in a handshake over a stream, and used (RFC 7692 5).
 
+use std::sync::Arc;
 use std::thread;
 
-use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Parameters};
+use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Negotiated, Parameters};
 use framewire::handshake::{Acceptor, Connector, ErrorKind, accept_key};
-use framewire::protocol::Role;
+use framewire::protocol::{Agreement, Role};
 use framewire::upgrade::RequestDecoder;
 use framewire::{Config, Fault, Opcode, WebSocket, accept, client};
 use http::{Request, Response};
@@ -70,11 +71,11 @@ fn what_was_agreed_on_is_among_the_parts_of_what_was_accepted_in_two_steps() {
         });
         let pending = acceptor(config).receive(server_stream).unwrap();
         let parts = pending.accept().unwrap().into_parts();
-        let deflate = parts.deflate.unwrap();
+        let agreed = parts.extension.unwrap();
         let (role, config) = (Role::Server, Config::default());
         let server = WebSocket::with_leftover(parts.stream, &parts.leftover, role, config);
         let mut server = server.unwrap();
-        server.set_deflate(&deflate);
+        server.set_extension(&*agreed);
         assert_eq!(server.next_message().unwrap().payload().len(), 340);
         client.join().unwrap();
     });
@@ -132,11 +133,10 @@ fn a_response_carries_what_was_agreed_on() {
         .iter()
         .collect();
     assert_eq!(values, ["permessage-deflate"]);
-    let negotiated = answered
-        .extensions()
-        .get::<framewire::deflate::Negotiated>();
+    let agreed: &Arc<dyn Agreement> = answered.extensions().get().unwrap();
+    let negotiated: &Negotiated = agreed.downcast_ref().unwrap();
     assert_eq!(
-        negotiated.unwrap().parameters(),
+        negotiated.parameters(),
         &Parameters {
             server_no_context_takeover: false,
             client_no_context_takeover: false,

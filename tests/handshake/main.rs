@@ -2,5 +2,6 @@
 
 mod blocking;
 mod deflate;
+mod extension;
 mod head;
 mod tokio;

@@ -69,7 +69,7 @@ async fn http1(
     let mut websocket =
         WebSocket::with_leftover(stream, &leftover, role, Config::default()).unwrap();
     if let Some(negotiated) = connector.negotiated(&response).unwrap() {
-        websocket.set_deflate(&negotiated);
+        websocket.set_extension(&*negotiated);
     }
     (websocket, response)
 }

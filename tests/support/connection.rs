@@ -2,30 +2,72 @@
 //! so that one test of what a call does runs over all of them.
 
 mod kinds;
+mod pieces;
 
-use std::fmt;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::net;
 use std::time::Duration;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use framewire::blocking::{CloseReply, Frame, PingReply, PreparedMessage, Shutdown};
-use framewire::deflate::Negotiated;
 use framewire::frame::{Header, Rsv};
-use framewire::protocol::{Message, Role};
+use framewire::protocol::{Agreement, Message, Role};
 use framewire::{
-    CloseCode, Closed, Config, Duplicate, Error, Opcode, TryFeedError, blocking, tokio,
+    CloseCode, Closed, Config, Duplicate, Error, Opcode, Socket, TryFeedError, blocking, tokio,
 };
 
 use crate::compression::{self, Compression, Speaker};
 use crate::frames::Frame as Said;
 
 use self::kinds::{Blocking, BlockingHalves, Tokio, TokioHalves};
+pub use self::pieces::{MessageReader, MessageWriter};
 
-/// A stream for any kind of connection.
-pub trait Stream: Duplicate + AsyncRead + AsyncWrite + Clone + Unpin + Send + 'static {}
+/// A stream for any kind of connection. Behind a box, so that what borrows a connection has one type,
+/// and needs no box of its own: what a call allocates can be counted.
+pub trait Stream: Socket + AsyncRead + AsyncWrite + Unpin + Send {
+    /// `Duplicate::duplicate`.
+    ///
+    /// # Errors
+    /// As that has.
+    fn duplicated(&self) -> io::Result<Box<dyn Stream>>;
 
-impl<S: Duplicate + AsyncRead + AsyncWrite + Clone + Unpin + Send + 'static> Stream for S {}
+    /// `Duplicate::shutdown`.
+    ///
+    /// # Errors
+    /// As that has.
+    fn shut_down(&self, how: net::Shutdown) -> io::Result<()>;
+}
+
+impl<S: Duplicate + AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {
+    fn duplicated(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(Box::new(self.duplicate()?))
+    }
+
+    fn shut_down(&self, how: net::Shutdown) -> io::Result<()> {
+        self.shutdown(how)
+    }
+}
+
+impl Socket for Box<dyn Stream> {
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        (**self).set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        (**self).set_write_timeout(timeout)
+    }
+}
+
+impl Duplicate for Box<dyn Stream> {
+    fn duplicate(&self) -> io::Result<Self> {
+        (**self).duplicated()
+    }
+
+    fn shutdown(&self, how: net::Shutdown) -> io::Result<()> {
+        (**self).shut_down(how)
+    }
+}
 
 /// A way to have a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +97,7 @@ impl Kind {
     /// Where the configuration is not sound.
     pub fn open(
         self,
-        stream: &impl Stream,
+        stream: &(impl Stream + Clone + 'static),
         role: Role,
         config: Config,
     ) -> Result<Box<dyn Connection>, Error> {
@@ -68,16 +110,16 @@ impl Kind {
     /// As for [`open`](Self::open).
     pub fn open_with(
         self,
-        stream: &impl Stream,
+        stream: &(impl Stream + Clone + 'static),
         role: Role,
         config: Config,
-        agreed: Option<&Negotiated>,
+        agreed: Option<&dyn Agreement>,
     ) -> Result<Box<dyn Connection>, Error> {
-        let stream = stream.clone();
+        let stream: Box<dyn Stream> = Box::new(stream.clone());
         Ok(match self {
             Self::Blocking | Self::BlockingHalves => {
                 let mut socket = blocking::WebSocket::with_leftover(stream, &[], role, config)?;
-                agreed.inspect(|agreed| socket.set_deflate(agreed));
+                agreed.inspect(|agreed| socket.set_extension(*agreed));
                 if self == Self::Blocking {
                     return Ok(Box::new(Blocking { socket }));
                 }
@@ -86,7 +128,7 @@ impl Kind {
             }
             Self::Tokio | Self::TokioHalves => {
                 let mut socket = tokio::WebSocket::with_leftover(stream, &[], role, config)?;
-                agreed.inspect(|agreed| socket.set_deflate(agreed));
+                agreed.inspect(|agreed| socket.set_extension(*agreed));
                 if self == Self::Tokio {
                     return Ok(Box::new(Tokio { socket }));
                 }
@@ -98,7 +140,7 @@ impl Kind {
 
     /// The end of this role of a connection with the default configuration.
     #[must_use]
-    pub fn with(self, stream: &impl Stream, role: Role) -> Box<dyn Connection> {
+    pub fn with(self, stream: &(impl Stream + Clone + 'static), role: Role) -> Box<dyn Connection> {
         let connection = self.open(stream, role, Config::default());
         connection.expect("no size is zero")
     }
@@ -130,10 +172,14 @@ pub struct Endpoint {
 /// Either end of a connection of every kind, without compression and with it. The last one is the one
 /// at which a test failed.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
-    let all = Compression::ALL.into_iter().flat_map(|compression| {
-        let roles = [Role::Server, Role::Client].into_iter();
-        let ends = roles.flat_map(|role| Kind::ALL.map(|kind| (kind, role)));
-        ends.map(move |(kind, role)| Endpoint {
+    Compression::ALL.into_iter().flat_map(endpoints_with)
+}
+
+/// Those with this.
+pub fn endpoints_with(compression: Compression) -> impl Iterator<Item = Endpoint> {
+    let roles = [Role::Server, Role::Client].into_iter();
+    let all = roles.flat_map(move |role| {
+        Kind::ALL.map(|kind| Endpoint {
             kind,
             role,
             compression,
@@ -147,15 +193,23 @@ impl Endpoint {
     ///
     /// # Errors
     /// Where the configuration is not sound.
-    pub fn open(self, stream: &impl Stream, config: Config) -> Result<Box<dyn Connection>, Error> {
+    pub fn open(
+        self,
+        stream: &(impl Stream + Clone + 'static),
+        config: Config,
+    ) -> Result<Box<dyn Connection>, Error> {
         let agreed = self.compression.negotiated();
-        self.kind
-            .open_with(stream, self.role, config, agreed.as_ref())
+        self.kind.open_with(
+            stream,
+            self.role,
+            config,
+            agreed.as_ref().map(|agreed| agreed as _),
+        )
     }
 
     /// One with the default configuration.
     #[must_use]
-    pub fn with(self, stream: &impl Stream) -> Box<dyn Connection> {
+    pub fn with(self, stream: &(impl Stream + Clone + 'static)) -> Box<dyn Connection> {
         let connection = self.open(stream, Config::default());
         connection.expect("no size is zero")
     }
@@ -225,13 +279,9 @@ pub trait Connection: InOneCall {
         chunk_size: usize,
         reader: &mut dyn Read,
     ) -> Result<u64, Error>;
-    fn message_writer(&mut self, opcode: Opcode) -> Result<Box<dyn MessageWriter + '_>, Error>;
-    fn message_writer_ext(
-        &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-    ) -> Result<Box<dyn MessageWriter + '_>, Error>;
-    fn resume_message_writer(&mut self) -> Option<Box<dyn MessageWriter + '_>>;
+    fn message_writer(&mut self, opcode: Opcode) -> Result<MessageWriter<'_>, Error>;
+    fn message_writer_ext(&mut self, opcode: Opcode, rsv: Rsv) -> Result<MessageWriter<'_>, Error>;
+    fn resume_message_writer(&mut self) -> Option<MessageWriter<'_>>;
     fn ping(&mut self, payload: &[u8]) -> Result<(), Error>;
     fn pong(&mut self, payload: &[u8]) -> Result<(), Error>;
     fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error>;
@@ -248,17 +298,26 @@ pub trait Connection: InOneCall {
 
 /// What takes both directions: one call of a whole connection.
 pub trait InOneCall {
-    /// `next_message_and_writer` with the message fed back, which it gives; of the halves, `next_message` of
-    /// one and `feed_message` of the other.
+    /// `next_message_and_writer` with the message sent back, and appended to what was seen; of the
+    /// halves, `next_message` of one and the sending by the other.
     ///
     /// # Errors
     /// As those have.
-    fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error>;
+    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error>;
 
     /// `shutdown` of a connection that is whole, which can be gone on with.
     fn shutdown_whole(&mut self, _deadline: Duration) -> Option<Result<Shutdown, Error>> {
         None
     }
+}
+
+/// How a message is sent back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// By `feed_message`.
+    Fed,
+    /// By `write_message`.
+    Written,
 }
 
 /// A handler of Pings.
@@ -267,57 +326,6 @@ pub type OnPing = Box<dyn FnMut(&[u8]) -> PingReply + Send>;
 pub type OnPong = Box<dyn FnMut(&[u8]) + Send>;
 /// A handler of Close frames.
 pub type OnClose = Box<dyn FnMut(Option<CloseCode>, &str) -> CloseReply + Send>;
-
-/// `blocking::MessageReader`.
-pub struct MessageReader<'a> {
-    reader: Box<dyn Read + 'a>,
-    opcode: Opcode,
-    rsv: Rsv,
-}
-
-impl MessageReader<'_> {
-    /// Text or Binary.
-    #[must_use]
-    pub fn opcode(&self) -> Opcode {
-        self.opcode
-    }
-
-    /// The reserved bits of the first frame.
-    #[must_use]
-    pub fn rsv(&self) -> Rsv {
-        self.rsv
-    }
-}
-
-impl fmt::Debug for MessageReader<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MessageReader")
-            .field("opcode", &self.opcode)
-            .field("rsv", &self.rsv)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Read for MessageReader<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.reader.read(buf)
-    }
-}
-
-/// `blocking::MessageWriter`.
-pub trait MessageWriter: Write {
-    /// Ends the message.
-    ///
-    /// # Errors
-    /// As `blocking::MessageWriter::finish`.
-    fn finish(self: Box<Self>) -> Result<u64, Error>;
-
-    /// Ends the message with what a reader gives.
-    ///
-    /// # Errors
-    /// As `blocking::MessageWriter::finish_from`.
-    fn finish_from(self: Box<Self>, reader: &mut dyn Read) -> Result<u64, Error>;
-}
 
 /// `blocking::ByteStream`.
 pub trait ByteStream: Read + Write {}

@@ -4,7 +4,7 @@ pub mod ways;
 
 use framewire::deflate::{Deflate, DeflateConfig, Negotiated, Parameters, ZlibRs};
 use framewire::frame::Violation;
-use framewire::protocol::{Event, Limits, MessageBuffer, Receiver, Role, Sender};
+use framewire::protocol::{Agreement as _, Event, Limits, MessageBuffer, Receiver, Role, Sender};
 use framewire::{Opcode, protocol::Encoder};
 
 pub const RSV1: u8 = 0x40;
@@ -39,7 +39,7 @@ pub struct Receiving {
 impl Receiving {
     pub fn new(role: Role, negotiated: &Negotiated, limits: Limits) -> Self {
         let mut receiver = Receiver::new(role, limits);
-        receiver.set_message_decoder(Box::new(negotiated.inflater(role)));
+        receiver.set_message_decoder(negotiated.decoder(role));
         let buffer = MessageBuffer::new();
         Self { receiver, buffer }
     }
@@ -69,7 +69,7 @@ impl Receiving {
 /// A server's sending end.
 pub fn sender(negotiated: &Negotiated) -> Sender {
     let mut sender = Sender::new(Encoder::server());
-    sender.set_message_encoder(Box::new(negotiated.deflater(Role::Server)));
+    sender.set_message_encoder(negotiated.encoder(Role::Server));
     sender
 }
 

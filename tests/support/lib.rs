@@ -12,7 +12,6 @@ pub mod front_end;
 pub mod hooked;
 pub mod http_text;
 pub mod loopback;
-pub mod meter;
 pub mod operations;
 pub mod oracle;
 pub mod peer;
@@ -48,6 +47,12 @@ pub fn pattern(len: usize) -> Vec<u8> {
         state as u8
     };
     std::iter::repeat_with(next).take(len).collect()
+}
+
+/// JSON that is alike and not the same.
+pub fn json(len: usize) -> Vec<u8> {
+    let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
+    objects.take(len).collect()
 }
 
 /// Says, where the test fails before this is dropped, what it takes to come to that again.

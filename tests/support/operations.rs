@@ -2,7 +2,7 @@
 //! and by calls that are dropped while they wait.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use framewire::blocking::{PreparedMessage, Shutdown};
@@ -11,7 +11,7 @@ use framewire::frame::Rsv;
 use framewire::protocol::Role;
 use framewire::{CloseCode, Closed, Config, Error, Opcode};
 
-use super::connection::{Connection, Kind, MessageWriter};
+use super::connection::{Back, Connection, Kind, MessageWriter};
 use super::peer::{Plan, ScriptedPeer};
 use super::view::View;
 use super::wait::{Drops, are_calls_dropped, in_turns};
@@ -164,9 +164,12 @@ impl Operation {
             peer
         };
         let agreed = self.agreed.map(|agreed| agreed());
-        let opened = self
-            .kind
-            .open_with(&peer, self.role, SMALL, agreed.as_ref());
+        let opened = self.kind.open_with(
+            &peer,
+            self.role,
+            SMALL,
+            agreed.as_ref().map(|agreed| agreed as _),
+        );
         let mut connection = opened.expect("no size is 0");
         let mut seen = Vec::new();
         let mut run = || {
@@ -233,7 +236,7 @@ fn finish(websocket: &mut dyn Connection, len: u64) -> Result<u64, Error> {
 }
 
 /// The message that is open, unless its end was dropped when it was taken.
-fn resume(websocket: &mut dyn Connection) -> Option<Box<dyn MessageWriter + '_>> {
+fn resume(websocket: &mut dyn Connection) -> Option<MessageWriter<'_>> {
     let writer = websocket.resume_message_writer();
     assert!(writer.is_some() || are_calls_dropped(), "none is open");
     writer
@@ -340,7 +343,10 @@ const READING: &[(&str, Again, Run)] = &[
         Again::MaybeTwice,
         |websocket, seen| {
             until_closed(websocket, seen, |websocket, seen| {
-                let (opcode, payload) = websocket.echo_message()?;
+                let is_odd = seen.len() % 2 == 1;
+                let back = if is_odd { Back::Written } else { Back::Fed };
+                let mut payload = Vec::new();
+                let opcode = websocket.echo_message(back, &mut payload)?;
                 seen.push(Seen::Message(opcode, payload));
                 Ok(())
             })

@@ -281,6 +281,13 @@ impl ScriptedPeer {
         any
     }
 
+    /// Says the whole script so many times more, without an allocation.
+    pub fn say_again(&self, times: usize) {
+        let mut state = self.state();
+        state.repeats += times;
+        Self::wake(state, Direction::Read);
+    }
+
     /// Waits until a task has read all of the script, and waits for more.
     pub fn poll_all_read(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
@@ -343,12 +350,6 @@ impl ScriptedPeer {
     #[must_use]
     pub fn calls(&self) -> Calls {
         self.state().calls
-    }
-
-    /// How many calls moved something, and how many flushes were let through.
-    #[must_use]
-    pub fn moved(&self) -> Calls {
-        self.state().moved
     }
 
     /// The time-outs that were set last.

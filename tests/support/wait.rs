@@ -20,6 +20,9 @@ thread_local! {
         .enable_time()
         .build()
         .expect("a runtime without sockets");
+    /// Those of earlier polls, to be used again once nobody else has them: what a call allocates can
+    /// be counted.
+    static WAKERS: RefCell<Vec<Arc<Woken>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Awaits a future on the current thread for as long as it is woken. One that waits, and that
@@ -29,7 +32,8 @@ thread_local! {
 /// What the future fails with; `WouldBlock` where it was dropped. [In turns](in_turns) another error
 /// where a wake-up was lost.
 pub fn wait<T, E: From<io::Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let until_stuck = until_stuck(future);
+    // Pinned here, as the runtime has a long future in a box of its own.
+    let until_stuck = pin!(until_stuck(future));
     let dropped = with_turns(|turns| turns.dropped);
     let result = RUNTIME.with(|runtime| runtime.block_on(until_stuck));
     with_turns(|turns| turns.end_call(dropped.unwrap_or_default()));
@@ -125,7 +129,7 @@ async fn until_stuck<T, E: From<io::Error>>(
     let mut future = pin!(future);
     let (mut waits, mut is_last_try) = (0, false);
     poll_fn(|cx| {
-        let woken = Arc::new(Woken::default());
+        let woken = Woken::unused();
         let waker = Waker::from(Arc::clone(&woken));
         let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
         if poll.is_ready() {
@@ -155,6 +159,21 @@ async fn until_stuck<T, E: From<io::Error>>(
 
 #[derive(Debug, Default)]
 struct Woken(AtomicBool);
+
+impl Woken {
+    fn unused() -> Arc<Self> {
+        WAKERS.with_borrow_mut(|wakers| {
+            let mut all = wakers.iter_mut();
+            let unused = all.position(|woken| Arc::get_mut(woken).is_some());
+            let at = unused.unwrap_or(wakers.len());
+            if at == wakers.len() {
+                wakers.push(Arc::default());
+            }
+            wakers[at].0.store(false, Ordering::Release);
+            Arc::clone(&wakers[at])
+        })
+    }
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {

@@ -25,7 +25,7 @@ const ENDS: [(Role, bool); 4] = [
 
 fn end(role: Role, takeover: bool, stream: &ScriptedPeer) -> WebSocket<ScriptedPeer> {
     let mut end = WebSocket::with_leftover(stream.clone(), &[], role, SMALL).unwrap();
-    end.set_deflate(&negotiated(takeover));
+    end.set_extension(&negotiated(takeover));
     end
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use framewire::blocking::Shutdown;
 use framewire::deflate::Negotiated;
 use framewire::handshake::{self, Connector};
-use framewire::protocol::{Message, Role};
+use framewire::protocol::{Agreement, Message, Role};
 use framewire::rustls::ProtocolVersion;
 use framewire::{
     CloseCode, Config, Error, Opcode, Socket as _, WebSocket, tokio as asynchronous, upgrade,
@@ -95,10 +95,10 @@ fn connect_blocking(url: &str, connector: &Connector) -> Result<Connected> {
         upgrade::Stream::Tls(stream) => stream.inspect(|session| session.protocol_version()),
         _ => None,
     };
-    Connected::of(established, tls, |stream, leftover, deflate| {
+    Connected::of(established, tls, |stream, leftover, extension| {
         let mut websocket = WebSocket::with_leftover(stream, leftover, Role::Client, config())?;
-        if let Some(negotiated) = deflate {
-            websocket.set_deflate(negotiated);
+        if let Some(agreed) = extension {
+            websocket.set_extension(agreed);
         }
         websocket.stream().set_read_timeout(Some(SILENCE))?;
         websocket.stream().set_write_timeout(Some(SILENCE))?;
@@ -112,11 +112,11 @@ fn connect_tokio(runtime: &Rc<Runtime>, url: &str, connector: &Connector) -> Res
         asynchronous::Stream::Tls(stream) => stream.get_ref().1.protocol_version(),
         _ => None,
     };
-    Connected::of(established, tls, |stream, leftover, deflate| {
+    Connected::of(established, tls, |stream, leftover, extension| {
         let mut websocket =
             asynchronous::WebSocket::with_leftover(stream, leftover, Role::Client, config())?;
-        if let Some(negotiated) = deflate {
-            websocket.set_deflate(negotiated);
+        if let Some(agreed) = extension {
+            websocket.set_extension(agreed);
         }
         let runtime = Rc::clone(runtime);
         Ok(Box::new(Driven { websocket, runtime }))
@@ -128,17 +128,18 @@ impl Connected {
     fn of<S>(
         established: handshake::Established<S>,
         tls: Option<ProtocolVersion>,
-        open: impl FnOnce(Metered<S>, &[u8], Option<&Negotiated>) -> Result<Client>,
+        open: impl FnOnce(Metered<S>, &[u8], Option<&dyn Agreement>) -> Result<Client>,
     ) -> Result<Self> {
         let response = established.response().clone();
         let subprotocol = established.subprotocol().map(str::to_owned);
+        let deflate = established.deflate().cloned();
         let parts = established.into_parts();
         let stream = Metered::new(parts.stream, parts.leftover.len());
         Ok(Self {
-            websocket: open(stream, &parts.leftover, parts.deflate.as_ref())?,
+            websocket: open(stream, &parts.leftover, parts.extension.as_deref())?,
             response,
             subprotocol,
-            deflate: parts.deflate,
+            deflate,
             tls,
         })
     }

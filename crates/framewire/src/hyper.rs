@@ -72,6 +72,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use ::hyper::upgrade::{OnUpgrade as Upgrade, Upgraded};
@@ -80,7 +81,7 @@ use http::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 
 use crate::handshake::{self, Acceptor};
-use crate::protocol::Role;
+use crate::protocol::{Agreement, Role};
 use crate::tokio::WebSocket;
 use crate::upgrade::{Error as UpgradeError, ErrorKind as UpgradeErrorKind};
 use crate::{Config, Error};
@@ -176,7 +177,7 @@ fn on_upgrade(
         subprotocol: subprotocol
             .and_then(|name| name.to_str().ok())
             .map(Box::from),
-        deflate: response.extensions().get().cloned(),
+        extension: response.extensions().get().cloned(),
     })
 }
 
@@ -197,7 +198,7 @@ pub struct OnUpgrade {
     inner: Upgrade,
     config: Config,
     subprotocol: Option<Box<str>>,
-    deflate: Option<crate::deflate::Negotiated>,
+    extension: Option<Arc<dyn Agreement>>,
 }
 
 impl OnUpgrade {
@@ -210,8 +211,8 @@ impl OnUpgrade {
     fn establish(&self, stream: Upgraded) -> Result<Socket, Error> {
         let stream = TokioIo::new(stream);
         let mut websocket = WebSocket::with_leftover(stream, &[], Role::Server, self.config)?;
-        if let Some(negotiated) = &self.deflate {
-            websocket.set_deflate(negotiated);
+        if let Some(agreed) = &self.extension {
+            websocket.set_extension(&**agreed);
         }
         Ok(websocket)
     }

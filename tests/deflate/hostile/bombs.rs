@@ -7,15 +7,13 @@ use allocation_counter::measure;
 use framewire::Opcode;
 use framewire::deflate::{Engine as _, Flush, ZlibRs};
 use framewire::frame::Violation;
-use framewire::protocol::{Limits, Role};
+use framewire::protocol::{Agreement as _, Limits, Role};
 use framewire::{Config, WebSocket};
 use support::deflate::{RSV1, Receiving, negotiated};
 use support::frames::{BINARY, FIN};
-use support::pattern;
+use support::{json, pattern};
 
-use super::{
-    MIB, bomb, close_code, in_fragments, in_one_frame, json, server, server_by, violation,
-};
+use super::{MIB, bomb, close_code, in_fragments, in_one_frame, server, server_by, violation};
 
 const GIB: u64 = 1 << 30;
 
@@ -48,7 +46,7 @@ fn a_bomb_with_takeover_stops_each_time() {
     let mut compressor = framewire::protocol::Sender::new(framewire::protocol::Encoder::client(
         framewire::frame::os_key,
     ));
-    compressor.set_message_encoder(Box::new(agreed.deflater(Role::Client)));
+    compressor.set_message_encoder(agreed.encoder(Role::Client));
     let mut bytes = Vec::new();
     for len in [MIB, MIB, MIB + 1] {
         let message = vec![0; len];
@@ -182,7 +180,7 @@ fn a_message_of_any_length_is_streamed_in_constant_memory() {
     let message = Repeated::message(len / MIB as u64 - 1);
     let config = Config::default();
     let mut server = WebSocket::with_leftover(message, &[], Role::Server, config).unwrap();
-    server.set_deflate(&negotiated(true));
+    server.set_extension(&negotiated(true));
     let mut buf = vec![0; 64 << 10];
     let expected = json(MIB);
     let mut read = 0;

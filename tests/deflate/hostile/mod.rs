@@ -43,12 +43,6 @@ fn bomb(len: usize) -> Vec<u8> {
     bomb
 }
 
-/// JSON that is alike and not the same.
-fn json(len: usize) -> Vec<u8> {
-    let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
-    objects.take(len).collect()
-}
-
 fn in_one_frame(payload: &[u8]) -> Vec<u8> {
     frame(Role::Client, FIN | RSV1 | BINARY, payload)
 }
@@ -68,7 +62,7 @@ fn server(negotiated: &Negotiated, input: &[u8]) -> WebSocket<ScriptedPeer> {
 
 fn server_by(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<ScriptedPeer> {
     let mut websocket = support::connect(Role::Server, ScriptedPeer::new(input), config);
-    websocket.set_deflate(negotiated);
+    websocket.set_extension(negotiated);
     websocket
 }
 

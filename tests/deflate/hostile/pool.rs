@@ -7,10 +7,10 @@ use framewire::protocol::Role;
 use framewire::{Config, Opcode, WebSocket};
 use support::deflate::{RSV1, Receiving, pooled};
 use support::frames::{BINARY, CONTINUATION, FIN, TEXT, frame};
-use support::pattern;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
+use support::{json, pattern};
 
-use super::{MIB, bomb, close_code, in_one_frame, json, server, violation};
+use super::{MIB, bomb, close_code, in_one_frame, server, violation};
 
 #[test]
 fn a_pool_that_is_exhausted_closes_with_1013() {
@@ -27,7 +27,7 @@ fn a_pool_that_is_exhausted_closes_with_1013() {
         .map(|_| {
             let script = ScriptedPeer::new(begun.clone()).failing(plan);
             let mut holder = support::connect(Role::Server, script, Config::default());
-            holder.set_deflate(&agreed);
+            holder.set_extension(&agreed);
             assert!(holder.next_message().unwrap_err().is_would_block());
             holder
         })

@@ -94,7 +94,7 @@ impl Http2 {
         };
         let mut websocket = WebSocket::client(stream, Config::default()).unwrap();
         if let Some(negotiated) = connector.negotiated(&response).unwrap() {
-            websocket.set_deflate(&negotiated);
+            websocket.set_extension(&*negotiated);
         }
         (websocket, response)
     }

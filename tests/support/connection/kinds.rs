@@ -9,37 +9,44 @@ use framewire::frame::{Header, Rsv};
 use framewire::protocol::Message;
 use framewire::{CloseCode, Closed, Error, Opcode, TryFeedError, tokio};
 
+use super::pieces::{Reading, Writing};
 use super::{
-    ByteStream, Connection, InOneCall, MessageReader, MessageWriter, OnClose, OnPing, OnPong,
+    Back, ByteStream, Connection, InOneCall, MessageReader, MessageWriter, OnClose, OnPing, OnPong,
     Stream,
 };
 use crate::again;
-use crate::wait::{Waiting, wait};
+use crate::wait::wait;
 
-pub struct Blocking<S> {
-    pub socket: blocking::WebSocket<S>,
+type Any = Box<dyn Stream>;
+
+pub struct Blocking {
+    pub socket: blocking::WebSocket<Any>,
 }
 
-pub struct BlockingHalves<S> {
-    pub reading: blocking::ReadHalf<S>,
-    pub writing: blocking::WriteHalf<S>,
+pub struct BlockingHalves {
+    pub reading: blocking::ReadHalf<Any>,
+    pub writing: blocking::WriteHalf<Any>,
 }
 
-pub struct Tokio<S> {
-    pub socket: tokio::WebSocket<S>,
+pub struct Tokio {
+    pub socket: tokio::WebSocket<Any>,
 }
 
-pub struct TokioHalves<S> {
-    pub reading: tokio::ReadHalf<S>,
-    pub writing: tokio::WriteHalf<S>,
+pub struct TokioHalves {
+    pub reading: tokio::ReadHalf<Any>,
+    pub writing: tokio::WriteHalf<Any>,
 }
 
-impl<S: Stream> InOneCall for Blocking<S> {
-    fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error> {
+impl InOneCall for Blocking {
+    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
         let (message, writer) = self.socket.next_message_and_writer()?;
         let (opcode, payload) = (message.opcode(), message.payload());
-        again(|| writer.feed_message(opcode, payload))?;
-        Ok((opcode, payload.to_vec()))
+        again(|| match back {
+            Back::Fed => writer.feed_message(opcode, payload),
+            Back::Written => writer.write_message(opcode, payload),
+        })?;
+        seen.extend_from_slice(payload);
+        Ok(opcode)
     }
 
     fn shutdown_whole(&mut self, deadline: Duration) -> Option<Result<Shutdown, Error>> {
@@ -47,42 +54,50 @@ impl<S: Stream> InOneCall for Blocking<S> {
     }
 }
 
-impl<S: Stream> Blocking<S> {
+impl Blocking {
     fn closed(&mut self) -> Option<Closed> {
         self.socket.writer().closed().cloned()
     }
 
-    fn whole(self) -> blocking::WebSocket<S> {
+    fn whole(self) -> blocking::WebSocket<Any> {
         self.socket
     }
 }
 
-impl<S: Stream> InOneCall for BlockingHalves<S> {
-    fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error> {
+impl InOneCall for BlockingHalves {
+    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
         let message = self.reading.next_message()?;
         let (opcode, payload) = (message.opcode(), message.payload());
-        again(|| self.writing.feed_message(opcode, payload))?;
-        Ok((opcode, payload.to_vec()))
+        again(|| match back {
+            Back::Fed => self.writing.feed_message(opcode, payload),
+            Back::Written => self.writing.write_message(opcode, payload),
+        })?;
+        seen.extend_from_slice(payload);
+        Ok(opcode)
     }
 }
 
-impl<S: Stream> BlockingHalves<S> {
+impl BlockingHalves {
     fn closed(&self) -> Option<Closed> {
         self.writing.closed()
     }
 
-    fn whole(self) -> blocking::WebSocket<S> {
+    fn whole(self) -> blocking::WebSocket<Any> {
         let whole = self.reading.reunite(self.writing);
         whole.ok().expect("they are of one connection")
     }
 }
 
-impl<S: Stream> InOneCall for Tokio<S> {
-    fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error> {
+impl InOneCall for Tokio {
+    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
         let (message, writer) = wait(self.socket.next_message_and_writer())?;
         let (opcode, payload) = (message.opcode(), message.payload());
-        again(|| wait(writer.feed_message(opcode, payload)))?;
-        Ok((opcode, payload.to_vec()))
+        again(|| match back {
+            Back::Fed => wait(writer.feed_message(opcode, payload)),
+            Back::Written => wait(writer.write_message(opcode, payload)),
+        })?;
+        seen.extend_from_slice(payload);
+        Ok(opcode)
     }
 
     fn shutdown_whole(&mut self, deadline: Duration) -> Option<Result<Shutdown, Error>> {
@@ -90,31 +105,35 @@ impl<S: Stream> InOneCall for Tokio<S> {
     }
 }
 
-impl<S: Stream> Tokio<S> {
+impl Tokio {
     fn closed(&mut self) -> Option<Closed> {
         self.socket.writer().closed().cloned()
     }
 
-    fn whole(self) -> tokio::WebSocket<S> {
+    fn whole(self) -> tokio::WebSocket<Any> {
         self.socket
     }
 }
 
-impl<S: Stream> InOneCall for TokioHalves<S> {
-    fn echo_message(&mut self) -> Result<(Opcode, Vec<u8>), Error> {
+impl InOneCall for TokioHalves {
+    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
         let message = wait(self.reading.next_message())?;
         let (opcode, payload) = (message.opcode(), message.payload());
-        again(|| wait(self.writing.feed_message(opcode, payload)))?;
-        Ok((opcode, payload.to_vec()))
+        again(|| match back {
+            Back::Fed => wait(self.writing.feed_message(opcode, payload)),
+            Back::Written => wait(self.writing.write_message(opcode, payload)),
+        })?;
+        seen.extend_from_slice(payload);
+        Ok(opcode)
     }
 }
 
-impl<S: Stream> TokioHalves<S> {
+impl TokioHalves {
     fn closed(&self) -> Option<Closed> {
         self.writing.closed()
     }
 
-    fn whole(self) -> tokio::WebSocket<S> {
+    fn whole(self) -> tokio::WebSocket<Any> {
         let whole = self.reading.reunite(self.writing);
         whole.ok().expect("they are of one connection")
     }
@@ -124,7 +143,7 @@ impl<S: Stream> TokioHalves<S> {
 mod now {
     pub use std::convert::{
         identity as done, identity as opened, identity as resumed, identity as through,
-        identity as from, identity as inner,
+        identity as from,
     };
 }
 
@@ -134,15 +153,11 @@ mod later {
 
     pub use crate::wait::{Asking as from, Waiting as through, wait as done};
 
-    pub fn inner<T>(waiting: through<T>) -> T {
-        waiting.0
-    }
-
     /// Where opening a message waits for that of another task.
     pub mod shared {
         use std::io;
 
-        pub(in super::super) use super::{done, done as opened, from, inner, through};
+        pub(in super::super) use super::{done, done as opened, from, through};
 
         pub(in super::super) fn resumed<T>(found: impl Future<Output = T>) -> T {
             let found = done(async { Ok::<_, io::Error>(found.await) });
@@ -152,8 +167,8 @@ mod later {
 }
 
 macro_rules! implement_connection {
-    ($connection:ty: $($calls:ident)::+, $reading:ident, $writing:ident, $writer:ty) => {
-        impl<S: Stream> Connection for $connection {
+    ($kind:ident: $($calls:ident)::+, $reading:ident, $writing:ident) => {
+        impl Connection for $kind {
             fn next_message(&mut self) -> Result<Message<'_>, Error> {
                 $($calls)::+::done(self.$reading.next_message())
             }
@@ -171,7 +186,7 @@ macro_rules! implement_connection {
                 Ok(MessageReader {
                     opcode: reader.opcode(),
                     rsv: reader.rsv(),
-                    reader: Box::new($($calls)::+::through(reader)),
+                    reader: Reading::$kind($($calls)::+::through(reader)),
                 })
             }
 
@@ -180,7 +195,7 @@ macro_rules! implement_connection {
                 Some(MessageReader {
                     opcode: reader.opcode(),
                     rsv: reader.rsv(),
-                    reader: Box::new($($calls)::+::through(reader)),
+                    reader: Reading::$kind($($calls)::+::through(reader)),
                 })
             }
 
@@ -281,23 +296,23 @@ macro_rules! implement_connection {
             fn message_writer(
                 &mut self,
                 opcode: Opcode,
-            ) -> Result<Box<dyn MessageWriter + '_>, Error> {
+            ) -> Result<MessageWriter<'_>, Error> {
                 let writer = $($calls)::+::opened(self.$writing.message_writer(opcode))?;
-                Ok(Box::new($($calls)::+::through(writer)))
+                Ok(MessageWriter(Writing::$kind($($calls)::+::through(writer))))
             }
 
             fn message_writer_ext(
                 &mut self,
                 opcode: Opcode,
                 rsv: Rsv,
-            ) -> Result<Box<dyn MessageWriter + '_>, Error> {
+            ) -> Result<MessageWriter<'_>, Error> {
                 let writer = $($calls)::+::opened(self.$writing.message_writer_ext(opcode, rsv))?;
-                Ok(Box::new($($calls)::+::through(writer)))
+                Ok(MessageWriter(Writing::$kind($($calls)::+::through(writer))))
             }
 
-            fn resume_message_writer(&mut self) -> Option<Box<dyn MessageWriter + '_>> {
+            fn resume_message_writer(&mut self) -> Option<MessageWriter<'_>> {
                 let writer = $($calls)::+::resumed(self.$writing.resume_message_writer())?;
-                Some(Box::new($($calls)::+::through(writer)))
+                Some(MessageWriter(Writing::$kind($($calls)::+::through(writer))))
             }
 
             fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
@@ -332,33 +347,10 @@ macro_rules! implement_connection {
                 Box::new($($calls)::+::through(self.whole().into_byte_stream()))
             }
         }
-
-        impl<S: Stream> MessageWriter for $writer {
-            fn finish(self: Box<Self>) -> Result<u64, Error> {
-                $($calls)::+::done($($calls)::+::inner(*self).finish())
-            }
-
-            fn finish_from(self: Box<Self>, reader: &mut dyn Read) -> Result<u64, Error> {
-                let reader = $($calls)::+::from(reader);
-                $($calls)::+::done($($calls)::+::inner(*self).finish_from(reader))
-            }
-        }
     };
 }
 
-implement_connection!(
-    Blocking<S>: now, socket, socket,
-    blocking::MessageWriter<&mut blocking::Writer<S>>
-);
-implement_connection!(
-    BlockingHalves<S>: now, reading, writing,
-    blocking::MessageWriter<blocking::SharedWriter<'_, S>>
-);
-implement_connection!(
-    Tokio<S>: later, socket, socket,
-    Waiting<tokio::MessageWriter<&mut tokio::Writer<S>>>
-);
-implement_connection!(
-    TokioHalves<S>: later::shared, reading, writing,
-    Waiting<tokio::MessageWriter<tokio::SharedWriter<'_, S>>>
-);
+implement_connection!(Blocking: now, socket, socket);
+implement_connection!(BlockingHalves: now, reading, writing);
+implement_connection!(Tokio: later, socket, socket);
+implement_connection!(TokioHalves: later::shared, reading, writing);

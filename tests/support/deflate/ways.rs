@@ -27,7 +27,7 @@ pub fn end(
         ..Config::default()
     };
     let mut websocket = WebSocket::with_leftover(peer, &[], role, config).unwrap();
-    websocket.set_deflate(negotiated);
+    websocket.set_extension(negotiated);
     websocket
 }
 

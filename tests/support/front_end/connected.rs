@@ -131,7 +131,8 @@ impl Run {
         peer = peer.behaving(front_end.manner);
         let agreed = script.compression.negotiated();
         let kind = front_end.kind;
-        let socket = kind.open_with(&peer, script.terms.role, config(script), agreed.as_ref());
+        let agreed = agreed.as_ref().map(|agreed| agreed as _);
+        let socket = kind.open_with(&peer, script.terms.role, config(script), agreed);
         let mut socket = socket.expect("no size is zero");
         let events = Events::default();
         // Where control frames are given no handler has to tell of them.
@@ -207,7 +208,6 @@ impl Run {
                 }
             }
             events.push(Event::Message(*opcode, std::mem::take(bytes)));
-            drop(reader);
             begun = None;
             Ok(())
         });

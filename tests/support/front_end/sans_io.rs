@@ -111,7 +111,7 @@ impl Busy {
         };
         session.allow_rsv(Rsv::from_first_byte(script.terms.rsv));
         if let Some(agreed) = script.compression.negotiated() {
-            session.set_deflate(&agreed);
+            session.set_extension(&agreed);
         }
         Self {
             session,

@@ -57,7 +57,7 @@ fn open(peer: &ScriptedPeer, script: &Script, events: &Events) -> WebSocket<Scri
     };
     let mut socket = socket.expect("no size is zero");
     if let Some(agreed) = script.compression.negotiated() {
-        socket.set_deflate(&agreed);
+        socket.set_extension(&agreed);
     }
     socket.on_ping(events.of_pings());
     socket.on_pong(events.of_pongs());

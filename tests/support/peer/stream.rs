@@ -123,6 +123,7 @@ impl Duplicate for ScriptedPeer {
     fn shutdown(&self, _how: Shutdown) -> io::Result<()> {
         let mut state = self.state();
         state.next = (state.script.len(), 0);
+        state.repeats = 0;
         state.ending = Ending::Eof;
         Ok(())
     }

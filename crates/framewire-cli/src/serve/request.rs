@@ -3,7 +3,9 @@
 
 use std::io;
 
-use framewire::deflate::Negotiated;
+use std::sync::Arc;
+
+use framewire::protocol::Agreement;
 use framewire::upgrade::{self, Limits, RequestDecoder, encode_response};
 use http::{Method, Request, Response};
 
@@ -24,7 +26,7 @@ pub(crate) enum Outcome {
         /// How many of the bytes were of the head.
         used: usize,
         answer: Vec<u8>,
-        deflate: Option<Negotiated>,
+        extension: Option<Arc<dyn Agreement>>,
     },
     Refused(Refusal),
 }
@@ -107,12 +109,12 @@ impl Reception {
             Ok(response) => response,
             Err(refusal) => return Outcome::Refused(refusal),
         };
-        let deflate = response.extensions().get().cloned();
+        let extension = response.extensions().get().cloned();
         match encode_response(&response.map(|()| "")) {
             Ok(answer) => Outcome::Accepted {
                 used,
                 answer,
-                deflate,
+                extension,
             },
             Err(error) => Outcome::Refused(Refusal::silent(&error)),
         }

@@ -6,11 +6,11 @@ use super::{
     BufferPool, ByteStream, CloseReply, Config, Frame, MessageReader, MessageWriter, PingReply,
     PreparedMessage, Writer,
 };
-use crate::connection::set_deflate;
+use crate::connection::set_extension;
 use crate::connection::{Buffers, Inbound, Outbound, open, read, read_frame};
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
-use crate::protocol::{Message, Role};
+use crate::protocol::{Agreement, Message, Role};
 
 /// A WebSocket connection over a blocking (or non-blocking) stream.
 ///
@@ -73,12 +73,10 @@ impl<S> WebSocket<S> {
         Self { inbound, writer }
     }
 
-    /// Compresses messages both ways from now on, as was agreed on in a handshake.
-    ///
-    /// [`accept`](crate::accept), [`client`](crate::client) and
-    /// [`from_established`](Self::from_established) do it themselves.
-    pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
-        set_deflate(&mut self.inbound, &mut self.writer.outbound, negotiated);
+    /// Has an extension transform messages both ways from now on, as was agreed on: what
+    /// `from_established` does by itself.
+    pub fn set_extension(&mut self, agreed: &dyn Agreement) {
+        set_extension(&mut self.inbound, &mut self.writer.outbound, agreed);
     }
 
     /// Switches the compression of messages off, or on again, for those that begin from now on.
@@ -102,7 +100,7 @@ impl<S> WebSocket<S> {
     /// Between messages these are all that another `WebSocket` needs to go on
     /// ([`with_leftover`](Self::with_leftover)); in the middle of one, or of a control frame, its
     /// beginning is lost, and so are the contexts of compression with context takeover. Compression
-    /// that was agreed on has to be set again (`set_deflate`). What waits to be written is lost too:
+    /// that was agreed on has to be set again (`set_extension`). What waits to be written is lost too:
     /// [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {

@@ -20,6 +20,8 @@ pub(crate) struct Input {
     /// How much of the message was transformed.
     taken: u64,
     utf8: Utf8,
+    /// Whether all of the message was transformed, to its end.
+    is_ended: bool,
     /// Whether bytes were transformed that are not UTF-8: the message cannot be finished.
     is_invalid: bool,
 }
@@ -96,14 +98,17 @@ impl Fragment {
         if until == Until::End {
             self.input.check_whole()?;
         }
-        loop {
+        while until == Until::Flush || !self.input.is_ended {
             if self.is_full() {
                 return Ok(false);
             }
-            if self.encode(outbound, &[], until)?.done {
-                return Ok(true);
+            let is_done = self.encode(outbound, &[], until)?.done;
+            self.input.is_ended = is_done && until == Until::End;
+            if is_done {
+                break;
             }
         }
+        Ok(true)
     }
 
     /// Transforms what a source gave: it comes before what is written now. `false` where a fragment has to
@@ -134,6 +139,7 @@ impl Fragment {
         let extension = outbound.sender.message_encoder_mut();
         let extension = extension.ok_or(SendError::Compression)?;
         let encoded = extension.encode(input, until, self.room())?;
+        self.input.is_ended = false;
         self.fill(encoded.produced);
         self.input.take(&input[..encoded.consumed])?;
         Ok(encoded)

@@ -40,7 +40,7 @@ pub use heartbeat::KeepAliveEnd;
 pub(crate) use inbound::Inbound;
 #[cfg(feature = "handshake")]
 pub(crate) use open::open_established;
-pub(crate) use open::set_deflate;
+pub(crate) use open::set_extension;
 pub(crate) use open::{abort, open};
 pub(crate) use outbound::Outbound;
 pub use pool::BufferPool;

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::frame::os_key;
 #[cfg(feature = "handshake")]
 use crate::handshake::Established;
-use crate::protocol::{Encoder, Role};
+use crate::protocol::{Agreement, Encoder, Role};
 
 /// Both sides of a connection. What is left over is read first.
 pub(crate) fn open<S>(
@@ -39,8 +39,8 @@ pub(crate) fn open_established<S>(
     let parts = established.into_parts();
     let (mut inbound, mut outbound, stream) =
         open(parts.stream, &parts.leftover, role, config, buffers)?;
-    if let Some(negotiated) = parts.deflate {
-        set_deflate(&mut inbound, &mut outbound, &negotiated);
+    if let Some(agreed) = parts.extension {
+        set_extension(&mut inbound, &mut outbound, &*agreed);
     }
     Ok((inbound, outbound, stream))
 }
@@ -51,13 +51,13 @@ pub(crate) fn abort(inbound: &mut Inbound, outbound: &mut Outbound) {
     outbound.fail(io::ErrorKind::ConnectionAborted.into());
 }
 
-/// Compresses messages both ways from now on.
-pub(crate) fn set_deflate(
+/// Has an extension transform messages both ways from now on.
+pub(crate) fn set_extension(
     inbound: &mut Inbound,
     outbound: &mut Outbound,
-    negotiated: &crate::deflate::Negotiated,
+    agreed: &dyn Agreement,
 ) {
     let role = outbound.role();
-    inbound.set_message_decoder(Box::new(negotiated.inflater(role)));
-    outbound.set_message_encoder(Box::new(negotiated.deflater(role)));
+    inbound.set_message_decoder(agreed.decoder(role));
+    outbound.set_message_encoder(agreed.encoder(role));
 }

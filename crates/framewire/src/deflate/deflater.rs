@@ -12,7 +12,7 @@ use crate::protocol::{LEAST_ROOM, MessageEncoder, SHARED_KINDS, SendError, Trans
 ///
 /// With context takeover it has a context of its own from the first message on; without, one of
 /// the pool's for the length of a message.
-pub struct Deflater {
+pub(super) struct Deflater {
     deflate: Deflate,
     context: Option<Box<dyn Compressor>>,
     takeover: bool,

@@ -12,7 +12,7 @@ use crate::protocol::{MessageDecoder, Transformed};
 ///
 /// With context takeover it has a context of its own from the first message on; without, one of
 /// the pool's for the length of a message.
-pub struct Inflater {
+pub(super) struct Inflater {
     deflate: Deflate,
     context: Option<Box<dyn Decompressor>>,
     takeover: bool,

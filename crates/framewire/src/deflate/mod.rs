@@ -54,9 +54,7 @@ mod zlib;
 
 #[cfg(feature = "deflate")]
 pub use check::{EngineFault, check_engine};
-pub use deflater::Deflater;
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
-pub use inflater::Inflater;
 #[cfg(feature = "miniz_oxide")]
 pub use miniz::Miniz;
 pub use negotiate::{AnswerError, BEST_SPEED, DeflateConfig, InvalidConfig, Parameters};

@@ -5,11 +5,13 @@ use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex};
 
+use super::deflater::Deflater;
 use super::engine::{Compressor, Decompressor, Engine};
+use super::inflater::Inflater;
 use super::negotiate::{InvalidConfig, MAX_WINDOW_BITS, MIN_COMPRESSOR_WINDOW_BITS};
-use super::{DeflateConfig, Deflater, Inflater, Parameters};
+use super::{DeflateConfig, Parameters};
 use crate::lock::lock;
-use crate::protocol::Role;
+use crate::protocol::{Agreement, MessageDecoder, MessageEncoder, Role};
 
 /// How one end compresses: what it agrees to, with what engine, and how many contexts its
 /// connections may use at a time where they keep none of their own.
@@ -165,22 +167,20 @@ impl Negotiated {
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
     }
+}
 
-    /// What compresses the messages that this end sends.
-    #[must_use]
-    pub fn deflater(&self, role: Role) -> Deflater {
+impl Agreement for Negotiated {
+    fn encoder(&self, role: Role) -> Box<dyn MessageEncoder> {
         let (takeover, window_bits) = self.parameters.of(role);
-        Deflater::new(self.deflate.clone(), takeover, window_bits)
+        Box::new(Deflater::new(self.deflate.clone(), takeover, window_bits))
     }
 
-    /// What decompresses the messages that this end receives.
-    #[must_use]
-    pub fn inflater(&self, role: Role) -> Inflater {
+    fn decoder(&self, role: Role) -> Box<dyn MessageDecoder> {
         let (takeover, window_bits) = self.parameters.of(match role {
             Role::Server => Role::Client,
             Role::Client => Role::Server,
         });
-        Inflater::new(self.deflate.clone(), takeover, window_bits)
+        Box::new(Inflater::new(self.deflate.clone(), takeover, window_bits))
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Violation {
     /// A compressed message while all decompressors of the pool are in use: the peer's fault only
     /// together with all others.
     NoDecompressor,
+    /// A message that is not what the extension agreed on makes, and why.
+    Extension(&'static str),
     /// A message over the limit, which is in bytes.
     MessageTooBig {
         /// The most that was allowed.
@@ -73,7 +75,7 @@ impl Violation {
     #[must_use]
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 | Self::InvalidReason | Self::InvalidDeflate => {
+            Self::InvalidUtf8 | Self::InvalidReason | Self::InvalidDeflate | Self::Extension(_) => {
                 CloseCode::INVALID_PAYLOAD
             }
             Self::NoDecompressor => CloseCode::TRY_AGAIN_LATER,
@@ -110,6 +112,7 @@ impl fmt::Display for Violation {
             Self::InvalidUtf8 => f.write_str("text message that is not UTF-8"),
             Self::InvalidReason => f.write_str("close reason that is not UTF-8"),
             Self::InvalidDeflate => f.write_str("compressed message that is not deflate"),
+            Self::Extension(why) => f.write_str(why),
             Self::NoDecompressor => f.write_str("all decompressors are in use"),
             Self::CompressedTooBig { limit } => {
                 write!(f, "compressed message exceeds the limit of {limit} bytes")

@@ -1,5 +1,8 @@
 //! A server's policy, and the answer it gives to a request.
 
+use std::sync::Arc;
+
+use super::extensions::Extension;
 use super::fields::{Single, append, single};
 use super::key::{accept_key, is_valid_key};
 use super::origin::{Origin, Policy};
@@ -26,7 +29,7 @@ pub struct Acceptor {
     headers: HeaderMap,
     limits: Limits,
     delay: bool,
-    deflate: Option<crate::deflate::Deflate>,
+    extension: Option<Arc<dyn Extension>>,
 }
 
 impl Acceptor {
@@ -139,10 +142,18 @@ impl Acceptor {
         self
     }
 
-    /// Agrees to compress messages with a client that offers it in a way that the policy allows.
+    /// Agrees to compress messages with a client that offers it in a way that the policy allows: the
+    /// [extension](Self::extension) that is used.
     #[must_use]
-    pub fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
-        self.deflate = Some(deflate);
+    pub fn deflate(self, deflate: crate::deflate::Deflate) -> Self {
+        self.extension(deflate)
+    }
+
+    /// Agrees to use an extension with a client that offers it in a way that it allows. One at most is used: in
+    /// place of any that was set before.
+    #[must_use]
+    pub fn extension(mut self, extension: impl Extension + 'static) -> Self {
+        self.extension = Some(Arc::new(extension));
         self
     }
 
@@ -286,12 +297,12 @@ impl Acceptor {
                 .headers_mut()
                 .insert(SEC_WEBSOCKET_PROTOCOL, subprotocol::value(chosen)?);
         }
-        if let Some(deflate) = &self.deflate
-            && let Some((answer, negotiated)) = super::extensions::answer(deflate, headers)
+        if let Some(extension) = self.extension.as_deref()
+            && let Some((answer, agreed)) = super::extensions::answer(extension, headers)
         {
             let extensions = http::header::SEC_WEBSOCKET_EXTENSIONS;
             response.headers_mut().insert(extensions, answer);
-            response.extensions_mut().insert(negotiated);
+            response.extensions_mut().insert(agreed);
         }
         Ok(response)
     }

@@ -1,11 +1,15 @@
 //! A client's policy: what it asks for, and where it goes for it.
 
+use std::sync::Arc;
+
 use super::check::check_websocket_headers;
+use super::extensions::Extension;
 use super::fields::{append, value};
 use super::key::generate_key;
 use super::uri::{is_secure, parse_uri, target};
 use super::{Error, ErrorKind, Established, redirect, subprotocol};
 use crate::Socket;
+use crate::protocol::Agreement;
 use crate::upgrade::layer::blocking::{BlockingWire, dial_by, finish};
 use crate::upgrade::layer::{Deadline, Wire, nodelay_failed, request_over};
 use crate::upgrade::{self, Dialer, Limits, Stream};
@@ -14,7 +18,7 @@ use http::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use std::future::ready;
 use std::io;
 
@@ -31,7 +35,7 @@ pub struct Connector {
     dialer: Dialer,
     redirects: usize,
     delay: bool,
-    deflate: Option<crate::deflate::Deflate>,
+    extension: Option<Arc<dyn Extension>>,
 }
 
 impl Connector {
@@ -115,23 +119,29 @@ impl Connector {
         self
     }
 
-    /// Offers to compress messages.
+    /// Offers to compress messages: the [extension](Self::extension) that is used.
     #[must_use]
-    pub fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
-        self.deflate = Some(deflate);
+    pub fn deflate(self, deflate: crate::deflate::Deflate) -> Self {
+        self.extension(deflate)
+    }
+
+    /// Offers to use an extension. One at most is used: in place of any that was set before.
+    #[must_use]
+    pub fn extension(mut self, extension: impl Extension + 'static) -> Self {
+        self.extension = Some(Arc::new(extension));
         self
     }
 
-    /// What the server has made of the offer to compress.
+    /// What the server has made of the offer of an extension.
     ///
     /// Fails with [`ErrorKind::Extension`] where it is no answer to that: the connection is then to
     /// be closed (RFC 7692 5), and the server is at fault.
     pub fn negotiated<B>(
         &self,
-        response: &http::Response<B>,
-    ) -> Result<Option<crate::deflate::Negotiated>, Error> {
-        match &self.deflate {
-            Some(deflate) => super::extensions::check(deflate, response.headers()),
+        response: &Response<B>,
+    ) -> Result<Option<Arc<dyn Agreement>>, Error> {
+        match self.extension.as_deref() {
+            Some(extension) => super::extensions::check(extension, response.headers()),
             None => Ok(None),
         }
     }
@@ -293,8 +303,8 @@ impl Connector {
         )
         .await;
         let upgraded = upgraded.map_err(|error| as_redirect(error, &uri))?;
-        let negotiated = self.negotiated(upgraded.response())?;
-        Ok(Established::new(upgraded).with_deflate(negotiated))
+        let agreed = self.negotiated(upgraded.response())?;
+        Ok(Established::new(upgraded).with_extension(agreed))
     }
 
     /// A request for a `ws` or `wss` URI (RFC 6455 3), with a key of its own (RFC 6455 4.1).
@@ -357,7 +367,7 @@ impl Connector {
         if let Some(origin) = &self.origin {
             headers.insert(ORIGIN, origin.clone());
         }
-        if let Some(offer) = self.deflate.as_ref().and_then(super::extensions::offer) {
+        if let Some(offer) = self.extension.as_deref().and_then(super::extensions::offer) {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, offer);
         }
         Ok(headers)

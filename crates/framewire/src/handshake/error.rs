@@ -91,7 +91,7 @@ impl Error {
     }
 
     /// Adds where it comes from.
-    pub(super) fn with_cause(self, cause: crate::deflate::AnswerError) -> Self {
+    pub(super) fn with_cause(self, cause: Box<dyn std::error::Error + Send + Sync>) -> Self {
         Self {
             inner: self.inner.with_cause(cause),
             ..self

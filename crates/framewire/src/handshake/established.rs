@@ -1,7 +1,10 @@
 //! The result of a handshake, at either end.
 
+use std::sync::Arc;
+
 use super::fields::subprotocol;
 use crate::deflate::Negotiated;
+use crate::protocol::Agreement;
 use crate::upgrade::Upgraded;
 use http::{Request, Response};
 
@@ -9,26 +12,31 @@ use http::{Request, Response};
 #[derive(Debug)]
 pub struct Established<S> {
     upgraded: Upgraded<S>,
-    deflate: Option<Negotiated>,
+    extension: Option<Arc<dyn Agreement>>,
 }
 
 impl<S> Established<S> {
     pub(super) fn new(upgraded: Upgraded<S>) -> Self {
         Self {
-            deflate: upgraded.response().extensions().get().cloned(),
+            extension: upgraded.response().extensions().get().cloned(),
             upgraded,
         }
     }
 
-    /// With what the server's answer made of the offer of compression.
-    pub(super) fn with_deflate(mut self, deflate: Option<Negotiated>) -> Self {
-        self.deflate = deflate;
+    /// With what the server's answer made of the offer of an extension.
+    pub(super) fn with_extension(mut self, agreed: Option<Arc<dyn Agreement>>) -> Self {
+        self.extension = agreed;
         self
+    }
+
+    /// The extension agreed on, if any.
+    pub fn extension(&self) -> Option<&dyn Agreement> {
+        self.extension.as_deref()
     }
 
     /// The compression agreed on, if any.
     pub fn deflate(&self) -> Option<&Negotiated> {
-        self.deflate.as_ref()
+        self.extension()?.downcast_ref()
     }
 
     /// The subprotocol agreed on.
@@ -63,7 +71,7 @@ impl<S> Established<S> {
         Parts {
             stream,
             leftover,
-            deflate: self.deflate,
+            extension: self.extension,
         }
     }
 }
@@ -77,7 +85,7 @@ pub struct Parts<S> {
     /// Bytes of frames that came with the head, to be read before anything from the stream: at most
     /// 4 KiB.
     pub leftover: Vec<u8>,
-    /// The compression agreed on, if any, for `WebSocket::set_deflate` or `Session::set_deflate`: the
-    /// peer may compress from its first message on.
-    pub deflate: Option<Negotiated>,
+    /// The extension agreed on, if any, for `WebSocket::set_extension` or `Session::set_extension`: the
+    /// peer may use it from its first message on.
+    pub extension: Option<Arc<dyn Agreement>>,
 }

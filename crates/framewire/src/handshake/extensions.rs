@@ -1,33 +1,85 @@
-//! permessage-deflate in the handshake (RFC 7692 5).
+//! Extensions in the handshake (RFC 6455 9.1).
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 
 use super::{Error, ErrorKind};
-use crate::deflate::{Deflate, Negotiated};
+use crate::deflate::Deflate;
+use crate::protocol::Agreement;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue};
 
+/// An extension as one end is ready to use it: what it offers as a client, and agrees to as a server.
+///
+/// [`Deflate`] is one. Values are those of `Sec-WebSocket-Extensions` headers in their order, each a list of
+/// extensions with parameters: `name; parameter=value, other`.
+pub trait Extension: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
+    /// Returns what a client offers.
+    fn offer(&self) -> String;
+
+    /// Returns what a server makes of a client's offers: what is agreed on, and the value that tells so. `None`
+    /// declines all of them, and the connection goes on without.
+    fn accept(&self, offered: &[&str]) -> Option<(Arc<dyn Agreement>, String)>;
+
+    /// Returns what a server has made of the [offer](Self::offer); `None` where it declined.
+    ///
+    /// # Errors
+    /// The server's fault, of which this is the cause: the client fails the connection.
+    fn check(
+        &self,
+        answered: &[&str],
+    ) -> Result<Option<Arc<dyn Agreement>>, Box<dyn StdError + Send + Sync>>;
+}
+
+impl Extension for Deflate {
+    fn offer(&self) -> String {
+        self.offer()
+    }
+
+    fn accept(&self, offered: &[&str]) -> Option<(Arc<dyn Agreement>, String)> {
+        let (negotiated, answer) = self.accept(offered.iter().copied())?;
+        Some((Arc::new(negotiated), answer))
+    }
+
+    fn check(
+        &self,
+        answered: &[&str],
+    ) -> Result<Option<Arc<dyn Agreement>>, Box<dyn StdError + Send + Sync>> {
+        let negotiated = self.check(answered.iter().copied())?;
+        Ok(negotiated.map(|negotiated| Arc::new(negotiated) as _))
+    }
+}
+
 /// A server's answer to what a client offers, if it agrees to any of it.
-pub(super) fn answer(deflate: &Deflate, asked: &HeaderMap) -> Option<(HeaderValue, Negotiated)> {
-    let (negotiated, answer) = deflate.accept(values(asked))?;
+pub(super) fn answer(
+    extension: &dyn Extension,
+    asked: &HeaderMap,
+) -> Option<(HeaderValue, Arc<dyn Agreement>)> {
+    let (agreed, answer) = extension.accept(&values(asked))?;
     let answer = HeaderValue::try_from(answer).ok()?;
-    Some((answer, negotiated))
+    Some((answer, agreed))
 }
 
 /// What a client offers.
-pub(super) fn offer(deflate: &Deflate) -> Option<HeaderValue> {
-    HeaderValue::try_from(deflate.offer()).ok()
+pub(super) fn offer(extension: &dyn Extension) -> Option<HeaderValue> {
+    HeaderValue::try_from(extension.offer()).ok()
 }
 
 /// What a server has made of a client's offer.
-pub(super) fn check(deflate: &Deflate, answered: &HeaderMap) -> Result<Option<Negotiated>, Error> {
-    let checked = deflate.check(values(answered));
-    checked.map_err(|error| {
+pub(super) fn check(
+    extension: &dyn Extension,
+    answered: &HeaderMap,
+) -> Result<Option<Arc<dyn Agreement>>, Error> {
+    extension.check(&values(answered)).map_err(|error| {
         let message = "server's answer does not fit the extension that was offered";
         Error::peer(ErrorKind::Extension, message).with_cause(error)
     })
 }
 
 /// What is no text is no extension either.
-fn values(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+fn values(headers: &HeaderMap) -> Vec<&str> {
     let values = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
-    values.map(|value| value.to_str().unwrap_or("="))
+    values.map(|value| value.to_str().unwrap_or("=")).collect()
 }

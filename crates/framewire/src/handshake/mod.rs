@@ -92,6 +92,7 @@ pub use connector::Connector;
 pub(crate) use connector::not_dialled;
 pub use error::{Error, ErrorKind};
 pub use established::{Established, Parts};
+pub use extensions::Extension;
 pub use key::{accept_key, generate_key};
 pub use pending::{Pending, is_websocket};
 pub use subprotocol::offered_subprotocols;

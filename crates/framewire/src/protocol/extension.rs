@@ -1,14 +1,34 @@
 //! The seam between messages and an extension that transforms them (RFC 6455 9).
 //!
-//! An extension has two halves, one for each direction: what a connection agreed on makes a
-//! [`MessageEncoder`] for the messages that it sends, and a [`MessageDecoder`] for those that it
-//! receives. `deflate` is one; the connection knows nothing of it but these traits.
+//! An extension has two halves, one for each direction: what both ends agreed on, an [`Agreement`], makes a
+//! [`MessageEncoder`] for the messages that an end sends, and a [`MessageDecoder`] for those that it
+//! receives. permessage-deflate is one; a connection knows nothing of it but these traits.
 
+use alloc::boxed::Box;
+use core::any::Any;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
-use super::SendError;
+use super::{Role, SendError};
 use crate::frame::{Rsv, Violation};
+
+/// What both ends of a connection agreed on: makes the two halves of the extension for it.
+pub trait Agreement: Any + fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
+    /// Makes what transforms the messages that the end of this role sends.
+    fn encoder(&self, role: Role) -> Box<dyn MessageEncoder>;
+
+    /// Makes what transforms the messages back that the end of this role receives.
+    fn decoder(&self, role: Role) -> Box<dyn MessageDecoder>;
+}
+
+impl dyn Agreement {
+    /// Returns it as what one extension makes, such as `deflate::Negotiated`, to look at what was agreed on.
+    #[must_use]
+    pub fn downcast_ref<A: Agreement>(&self) -> Option<&A> {
+        let any: &dyn Any = self;
+        any.downcast_ref()
+    }
+}
 
 /// Transforms the payload of the messages that one end sends, piece by piece.
 ///
@@ -30,8 +50,9 @@ pub trait MessageEncoder: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// Transforms some of a message as far as `output` has room, which is for [`LEAST_ROOM`] bytes at least.
     ///
     /// It is done once all of `input` was consumed and, with [`Until::Flush`] or [`Until::End`], everything was
-    /// produced that the peer needs for what has come so far. After [`Until::End`] more may come all the same,
-    /// as the message is over with [`end`](Self::end) alone.
+    /// produced that the peer needs for what has come so far. After [`Until::End`] more can come all the same,
+    /// where the application goes on with a message that could not be sent to its end: an extension that cannot
+    /// take that fails then. The message is over with [`end`](Self::end).
     ///
     /// # Errors
     /// [`SendError::Compression`] where it failed: nothing of the message is sent any more.

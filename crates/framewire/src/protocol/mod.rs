@@ -31,7 +31,9 @@ mod utf8;
 pub use decoder::{Decoder, Piece};
 pub use encoder::{Encoder, SendError};
 #[cfg(feature = "alloc")]
-pub use extension::{LEAST_ROOM, MessageDecoder, MessageEncoder, SHARED_KINDS, Transformed, Until};
+pub use extension::{
+    Agreement, LEAST_ROOM, MessageDecoder, MessageEncoder, SHARED_KINDS, Transformed, Until,
+};
 pub use limits::{Limits, READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
 #[cfg(feature = "alloc")]
 pub use message_buffer::MessageBuffer;

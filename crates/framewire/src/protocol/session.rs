@@ -1,13 +1,11 @@
 //! Both ends of one connection.
 
-#[cfg(feature = "std")]
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::sender::close_echo;
 use super::{
-    Encoder, Event, Limits, MessageBuffer, PieceEvent, Receiver, Role, SendError, Sender,
-    Transformed,
+    Agreement, Encoder, Event, Limits, MessageBuffer, PieceEvent, Receiver, Role, SendError,
+    Sender, Transformed,
 };
 use crate::frame::mask::KeySource;
 use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
@@ -86,16 +84,13 @@ impl Session {
         self.sender.encoder_mut().allow_rsv(rsv);
     }
 
-    /// Compresses messages both ways from now on, as was agreed on.
+    /// Has an extension transform messages both ways from now on, as was agreed on.
     ///
-    /// A session then owns what [`deflate`](crate::deflate) says a connection holds.
-    #[cfg(feature = "std")]
-    pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
+    /// A session then owns what the extension holds: see the module `deflate` for compression.
+    pub fn set_extension(&mut self, agreed: &dyn Agreement) {
         let role = self.sender.encoder().role();
-        let decoder = Box::new(negotiated.inflater(role));
-        let encoder = Box::new(negotiated.deflater(role));
-        self.receiver.set_message_decoder(decoder);
-        self.sender.set_message_encoder(encoder);
+        self.receiver.set_message_decoder(agreed.decoder(role));
+        self.sender.set_message_encoder(agreed.encoder(role));
     }
 
     /// Uses up bytes off the front of `input` and says how many, with the event that they made, if
@@ -374,7 +369,7 @@ mod tests {
         use crate::deflate::{Deflate, DeflateConfig, Parameters};
         let deflate = Deflate::new(DeflateConfig::default()).unwrap();
         let mut session = Session::server(Limits::default());
-        session.set_deflate(&deflate.negotiated(Parameters {
+        session.set_extension(&deflate.negotiated(Parameters {
             server_no_context_takeover: true,
             client_no_context_takeover: true,
             server_max_window_bits: 15,

@@ -6,7 +6,7 @@ use super::source::{read, read_frame, read_on, try_read};
 use super::{ByteStream, MessageReader, MessageWriter, Writer};
 #[cfg(feature = "handshake")]
 use crate::connection::open_established;
-use crate::connection::set_deflate;
+use crate::connection::set_extension;
 use crate::connection::{
     BufferPool, Buffers, CloseReply, Config, Frame, Inbound, Outbound, PingReply, PreparedMessage,
     open,
@@ -15,7 +15,7 @@ use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 #[cfg(feature = "handshake")]
 use crate::handshake::Established;
-use crate::protocol::{Message, Role};
+use crate::protocol::{Agreement, Message, Role};
 
 /// A WebSocket connection over a stream of tokio's.
 ///
@@ -114,11 +114,10 @@ impl<S> WebSocket<S> {
         self.writer.outbound.set_buffers(buffers);
     }
 
-    /// Compresses messages both ways from now on, as was agreed on in a handshake.
-    ///
-    /// [`from_established`](Self::from_established) and what leads to it do it themselves.
-    pub fn set_deflate(&mut self, negotiated: &crate::deflate::Negotiated) {
-        set_deflate(&mut self.inbound, &mut self.writer.outbound, negotiated);
+    /// Has an extension transform messages both ways from now on, as was agreed on: what
+    /// `from_established` does by itself.
+    pub fn set_extension(&mut self, agreed: &dyn Agreement) {
+        set_extension(&mut self.inbound, &mut self.writer.outbound, agreed);
     }
 
     /// Switches the compression of messages off, or on again, for those that begin from now on.
@@ -132,7 +131,7 @@ impl<S> WebSocket<S> {
     /// Between messages these are all that another `WebSocket` needs to go on
     /// ([`with_leftover`](Self::with_leftover)); in the middle of one, or of a control frame, its
     /// beginning is lost, and so are the contexts of compression with context takeover. Compression
-    /// that was agreed on has to be [set](Self::set_deflate) again. What waits
+    /// that was agreed on has to be [set](Self::set_extension) again. What waits
     /// to be written is lost too: [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {

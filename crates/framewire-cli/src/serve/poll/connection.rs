@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use framewire::Error;
-use framewire::deflate::Negotiated;
+use framewire::protocol::Agreement;
 
 use super::echo::{Echo, Scratch};
 use super::ending::Ending;
@@ -213,9 +213,9 @@ impl Connection {
             Outcome::Accepted {
                 used,
                 answer,
-                deflate,
+                extension,
             } => {
-                let opened = self.open(&answer, used..len, deflate.as_ref(), shared);
+                let opened = self.open(&answer, used..len, extension.as_deref(), shared);
                 if opened == Turn::Wait { turn } else { opened }
             }
         }
@@ -232,14 +232,14 @@ impl Connection {
         &mut self,
         answer: &[u8],
         leftover: std::ops::Range<usize>,
-        deflate: Option<&Negotiated>,
+        extension: Option<&dyn Agreement>,
         shared: &mut Shared,
     ) -> Turn {
         shared.server.log(format_args!("{} open", self.peer));
         self.state = State::Open(None);
         let mut echo = shared.echo();
-        if let Some(negotiated) = deflate {
-            echo.set_deflate(negotiated);
+        if let Some(agreed) = extension {
+            echo.set_extension(agreed);
         }
         let begun = self.stream.set_nodelay().map_err(Error::from);
         let begun = begun.and_then(|()| {

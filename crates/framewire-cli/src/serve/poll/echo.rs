@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::mem;
 use std::time::{Duration, Instant};
 
-use framewire::deflate::Negotiated;
-use framewire::protocol::{CloseFrame, Event, Limits, MessageBuffer, SendError, Session};
+use framewire::protocol::{
+    Agreement, CloseFrame, Event, Limits, MessageBuffer, SendError, Session,
+};
 use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Side};
 
 use super::connection::Turn;
@@ -56,8 +57,8 @@ impl Echo {
         }
     }
 
-    pub(super) fn set_deflate(&mut self, negotiated: &Negotiated) {
-        self.session.set_deflate(negotiated);
+    pub(super) fn set_extension(&mut self, agreed: &dyn Agreement) {
+        self.session.set_extension(agreed);
     }
 
     /// When what waits is to be tried again.
@@ -477,7 +478,7 @@ mod tests {
         };
         let mut client = Session::client(Limits::default(), os_key);
         let deflate = Deflate::new(DeflateConfig::default()).unwrap();
-        client.set_deflate(&deflate.negotiated(agreed));
+        client.set_extension(&deflate.negotiated(agreed));
         let mut bomb = Vec::new();
         for _ in 0..6 {
             client
@@ -488,7 +489,7 @@ mod tests {
 
         let mut setting = Setting::new(10);
         let deflate = Deflate::new(config).unwrap();
-        setting.echo.set_deflate(&deflate.negotiated(agreed));
+        setting.echo.set_extension(&deflate.negotiated(agreed));
         setting.turn(&bomb).unwrap();
         let held = setting.buffers();
         assert!(held < 2 * LARGE, "{held} bytes are held");

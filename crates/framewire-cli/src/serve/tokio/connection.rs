@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use framewire::deflate::Negotiated;
-use framewire::protocol::Role;
+use std::sync::Arc;
+
+use framewire::protocol::{Agreement, Role};
 use framewire::tokio::WebSocket;
 use framewire::{CloseCode, Error, Opcode, TryFeedError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -104,7 +105,7 @@ struct Accepted {
     stream: Stream,
     answer: Vec<u8>,
     leftover: Vec<u8>,
-    deflate: Option<Negotiated>,
+    extension: Option<Arc<dyn Agreement>>,
 }
 
 impl Accepted {
@@ -114,8 +115,8 @@ impl Accepted {
         self.stream.flush().await?;
         let (leftover, config) = (&self.leftover, server.config);
         let mut websocket = WebSocket::with_leftover(self.stream, leftover, Role::Server, config)?;
-        if let Some(negotiated) = &self.deflate {
-            websocket.set_deflate(negotiated);
+        if let Some(agreed) = &self.extension {
+            websocket.set_extension(&**agreed);
         }
         Ok(websocket)
     }
@@ -144,13 +145,13 @@ async fn shake_hands(socket: Socket, seat: &mut Seat) -> Result<Accepted, Refuse
             Outcome::Accepted {
                 used,
                 answer,
-                deflate,
+                extension,
             } => {
                 return Ok(Accepted {
                     stream,
                     answer,
                     leftover: input[used..len].to_vec(),
-                    deflate,
+                    extension,
                 });
             }
         }

@@ -1,0 +1,123 @@
+//! Messages in pieces, of connections of every kind.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use framewire::frame::Rsv;
+use framewire::{Error, Opcode, blocking, tokio};
+
+use super::Stream;
+use crate::wait::{Asking, Waiting, wait};
+
+type Any = Box<dyn Stream>;
+
+/// `blocking::MessageReader`.
+pub struct MessageReader<'a> {
+    pub(super) reader: Reading<'a>,
+    pub(super) opcode: Opcode,
+    pub(super) rsv: Rsv,
+}
+
+pub(super) enum Reading<'a> {
+    Blocking(blocking::MessageReader<'a, blocking::Writer<Any>>),
+    BlockingHalves(blocking::MessageReader<'a, blocking::Link<Any>>),
+    Tokio(Waiting<tokio::MessageReader<'a, tokio::Writer<Any>>>),
+    TokioHalves(Waiting<tokio::MessageReader<'a, tokio::Link<Any>>>),
+}
+
+impl MessageReader<'_> {
+    /// Text or Binary.
+    #[must_use]
+    pub fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    /// The reserved bits of the first frame.
+    #[must_use]
+    pub fn rsv(&self) -> Rsv {
+        self.rsv
+    }
+}
+
+impl fmt::Debug for MessageReader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageReader")
+            .field("opcode", &self.opcode)
+            .field("rsv", &self.rsv)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Read for MessageReader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut self.reader {
+            Reading::Blocking(reader) => reader.read(buf),
+            Reading::BlockingHalves(reader) => reader.read(buf),
+            Reading::Tokio(reader) => reader.read(buf),
+            Reading::TokioHalves(reader) => reader.read(buf),
+        }
+    }
+}
+
+/// `blocking::MessageWriter`.
+pub struct MessageWriter<'a>(pub(super) Writing<'a>);
+
+pub(super) enum Writing<'a> {
+    Blocking(blocking::MessageWriter<&'a mut blocking::Writer<Any>>),
+    BlockingHalves(blocking::MessageWriter<blocking::SharedWriter<'a, Any>>),
+    Tokio(Waiting<tokio::MessageWriter<&'a mut tokio::Writer<Any>>>),
+    TokioHalves(Waiting<tokio::MessageWriter<tokio::SharedWriter<'a, Any>>>),
+}
+
+impl MessageWriter<'_> {
+    /// Ends the message.
+    ///
+    /// # Errors
+    /// As `blocking::MessageWriter::finish`.
+    pub fn finish(self) -> Result<u64, Error> {
+        match self.0 {
+            Writing::Blocking(writer) => writer.finish(),
+            Writing::BlockingHalves(writer) => writer.finish(),
+            Writing::Tokio(Waiting(writer)) => wait(writer.finish()),
+            Writing::TokioHalves(Waiting(writer)) => wait(writer.finish()),
+        }
+    }
+
+    /// Ends the message with what a reader gives.
+    ///
+    /// # Errors
+    /// As `blocking::MessageWriter::finish_from`.
+    pub fn finish_from(self, reader: &mut dyn Read) -> Result<u64, Error> {
+        match self.0 {
+            Writing::Blocking(writer) => writer.finish_from(reader),
+            Writing::BlockingHalves(writer) => writer.finish_from(reader),
+            Writing::Tokio(Waiting(writer)) => wait(writer.finish_from(Asking(reader))),
+            Writing::TokioHalves(Waiting(writer)) => wait(writer.finish_from(Asking(reader))),
+        }
+    }
+
+    fn as_write(&mut self) -> &mut dyn Write {
+        match &mut self.0 {
+            Writing::Blocking(writer) => writer,
+            Writing::BlockingHalves(writer) => writer,
+            Writing::Tokio(writer) => writer,
+            Writing::TokioHalves(writer) => writer,
+        }
+    }
+}
+
+impl fmt::Debug for MessageWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageWriter").finish_non_exhaustive()
+    }
+}
+
+impl Write for MessageWriter<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.as_write().write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.as_write().flush()
+    }
+}
