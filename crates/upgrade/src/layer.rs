@@ -5,10 +5,10 @@
 //! [`BlockingWire`](blocking::BlockingWire) it is never pending, and [`finish`](blocking::finish) runs
 //! it; over a `TokioWire` it is a future of tokio's. Programs need nothing of this.
 
-pub use crate::deadline::Deadline;
 pub use crate::dial::{Target, nodelay_failed};
 pub use crate::exchange::{
-    Wire, accept_over, receive_over, refuse_over, refuse_with_over, request_over, switch_over,
+    Deadline, Wire, accept_over, receive_over, refuse_over, refuse_with_over, request_over,
+    switch_over,
 };
 pub use crate::head::hide_credentials;
 pub use crate::syntax::{is_token, lists, percent_encode, split_host};

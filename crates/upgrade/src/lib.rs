@@ -80,8 +80,6 @@
 mod blocking;
 mod cause;
 #[cfg(feature = "http")]
-mod deadline;
-#[cfg(feature = "http")]
 mod dial;
 #[cfg(feature = "http")]
 mod error;

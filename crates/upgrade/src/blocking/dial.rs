@@ -3,10 +3,9 @@
 use super::network::Blocking;
 use super::stream::Stream;
 use super::wire::BlockingWire;
-use crate::deadline::Deadline;
 use crate::dial::{Dialer, Target};
 use crate::error::Error;
-use crate::exchange::{Upgraded, Wire as _, finish, request_over};
+use crate::exchange::{Deadline, Upgraded, Wire as _, finish, request_over};
 use crate::head::Limits;
 use http::{Request, Response, Uri};
 use std::time::Duration;

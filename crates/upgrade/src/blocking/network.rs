@@ -1,10 +1,9 @@
 //! Names and addresses by the operating system, one after the other.
 
 use super::wire::BlockingWire;
-use crate::deadline::Deadline;
 use crate::dial::{Endpoint, Network, no_connection, nodelay_failed, not_resolved};
 use crate::error::Error;
-use crate::exchange::Wire as _;
+use crate::exchange::{Deadline, Wire as _};
 use std::future::ready;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;

@@ -1,8 +1,7 @@
 //! A stream that blocks, by a deadline.
 
-use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
-use crate::exchange::{Peek, Wire};
+use crate::exchange::{Deadline, Peek, Wire};
 use crate::{Socket, Timeouts};
 use std::io;
 use std::net::TcpStream;

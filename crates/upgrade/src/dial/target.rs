@@ -1,6 +1,6 @@
 //! Whom a client wants to speak to.
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use http::uri::{Authority, Scheme, Uri};
 
@@ -32,10 +32,9 @@ impl Target {
         Ok(Self { secure, endpoint })
     }
 
-    /// Whom the certificate has to be for.
-    #[cfg(feature = "rustls")]
-    pub(crate) fn certificate_host(&self) -> String {
-        use super::endpoint::Host;
+    /// Whom a certificate has to be for: a name, or an address without brackets.
+    #[must_use]
+    pub fn certificate_host(&self) -> String {
         match &self.endpoint.host {
             Host::Name(name) => name.clone(),
             Host::Address(address) => address.to_string(),

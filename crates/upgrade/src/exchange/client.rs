@@ -1,8 +1,8 @@
 //! The client's end over a stream that is already connected.
 
+use super::deadline::Deadline;
 use super::upgraded::Upgraded;
 use super::wire::{Wire, read, write_all};
-use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use crate::head::{Body, Limits, ResponseDecoder, begins_tls, check_response, encode_request};
 use http::{Request, Response, StatusCode};

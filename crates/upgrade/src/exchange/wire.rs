@@ -5,7 +5,7 @@
 //! brings the I/O. One that blocks is ready whenever it is asked, and [`finish`] is all that it
 //! needs.
 
-use crate::deadline::Deadline;
+use super::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use std::future::poll_fn;
 use std::pin::pin;

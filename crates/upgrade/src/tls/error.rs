@@ -1,7 +1,7 @@
 //! What went wrong with TLS, in words that a person can act on.
 
-use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
+use crate::exchange::Deadline;
 use rustls::{CertificateError, InvalidMessage};
 
 /// The error for a handshake with `peer` that rustls ended.

@@ -1,8 +1,7 @@
 //! A stream of tokio's, by a deadline.
 
-use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
-use crate::exchange::Wire;
+use crate::exchange::{Deadline, Wire};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -80,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire for TokioWire<S> {
 }
 
 impl<S: Unpin> TokioWire<S> {
-    fn poll_by_deadline<T>(
+    pub(super) fn poll_by_deadline<T>(
         &mut self,
         context: &mut Context<'_>,
         (kind, doing): (ErrorKind, &str),
@@ -110,19 +109,6 @@ impl<S: Unpin> TokioWire<S> {
     }
 }
 
-#[cfg(feature = "tokio-net")]
-impl crate::exchange::Peek for TokioWire<tokio::net::TcpStream> {
-    fn poll_peek(
-        &mut self,
-        context: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<Result<usize, Error>> {
-        self.poll_by_deadline(context, READ, |stream, context| {
-            stream.poll_peek(context, &mut ReadBuf::new(buf))
-        })
-    }
-}
-
 /// What comes of a future by a deadline; nothing where the time is over before.
 pub async fn by<F: Future>(deadline: Deadline, future: F) -> Option<F::Output> {
     match deadline.end() {
@@ -137,5 +123,5 @@ pub fn after(time: std::time::Duration) -> Deadline {
     Deadline::starting(Instant::now().into_std(), time)
 }
 
-const READ: (ErrorKind, &str) = (ErrorKind::Read, "read");
+pub(super) const READ: (ErrorKind, &str) = (ErrorKind::Read, "read");
 const WRITE: (ErrorKind, &str) = (ErrorKind::Write, "write");

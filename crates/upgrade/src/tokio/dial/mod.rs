@@ -2,23 +2,26 @@
 
 mod race;
 mod stream;
+mod tcp;
 #[cfg(feature = "tokio-rustls")]
 mod tls;
 
-use super::wire::{TokioWire, after, by};
-use crate::deadline::Deadline;
+use super::wire::{READ, TokioWire, after, by};
 use crate::dial::{Dialer, Endpoint, Network, Target, no_connection, nodelay_failed, not_resolved};
 use crate::error::Error;
-use crate::exchange::{Upgraded, Wire as _, request_over};
+use crate::exchange::{Deadline, Peek, Upgraded, Wire as _, request_over};
 use crate::head::Limits;
 use http::{Request, Response, Uri};
 use race::race;
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, lookup_host};
 
 pub use stream::Stream;
+pub(super) use tcp::tcp;
 
 /// Connects to the host of an `http` or `https` URI: [`Dialer::dial`] over tokio.
 ///
@@ -113,6 +116,18 @@ impl Network for Tokio {
         // Without it, a small message would wait for the acknowledgement of the one before.
         stream.set_nodelay(true).map_err(nodelay_failed)?;
         Ok(TokioWire::new(stream, self.0))
+    }
+}
+
+impl Peek for TokioWire<TcpStream> {
+    fn poll_peek(
+        &mut self,
+        context: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize, Error>> {
+        self.poll_by_deadline(context, READ, |stream, context| {
+            stream.poll_peek(context, &mut ReadBuf::new(buf))
+        })
     }
 }
 

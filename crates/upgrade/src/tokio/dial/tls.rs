@@ -1,7 +1,7 @@
 //! The TLS handshake of a client, by a deadline.
 
-use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
+use crate::exchange::Deadline;
 use crate::tls::{broken, check_alpn, refused, server_name, unusable};
 use crate::tokio::wire::by;
 use rustls::ClientConfig;
