@@ -4,9 +4,9 @@ use std::error::Error as StdError;
 use std::{fmt, io};
 
 use crate::Fault;
-use crate::cause::write_with_causes;
 use crate::frame::{CloseCode, Violation};
 use crate::protocol::SendError;
+use framewire_upgrade::write_with_causes;
 
 /// Why a call on a connection failed: what happened, whose fault it was, and the close code.
 ///

@@ -68,8 +68,8 @@
 //! |---|---|---|---|
 //! | none | | [`frame`], [`protocol::Decoder`], [`protocol::Encoder`]; `no_std` | nothing |
 //! | `alloc` | | [`protocol::Session`]; `no_std` | nothing |
-//! | `std` | with `handshake` | [`blocking`], [`deflate`] without an engine, masking keys from the operating system | `getrandom` |
-//! | `handshake` | yes | [`upgrade`], [`handshake`] | `http`, `httparse`, `sha1_smol`, `base64` |
+//! | `std` | with `handshake` | [`blocking`], [`deflate`] without an engine, masking keys from the operating system | `getrandom`, `framewire-upgrade` without features |
+//! | `handshake` | yes | [`upgrade`], which is `framewire-upgrade`, and [`handshake`] | `http`, `httparse`, `sha1_smol`, `base64` |
 //! | `deflate` | | `deflate::ZlibRs`, the engine of permessage-deflate | `zlib-rs` |
 //! | `miniz_oxide` | | `deflate::Miniz`, another engine | `miniz_oxide`, `adler2` |
 //! | `rustls` | | TLS: `wss`, `upgrade::TlsStream` | `rustls`, `rustls-native-certs` |
@@ -93,15 +93,11 @@ pub mod axum;
 #[cfg(feature = "std")]
 pub mod blocking;
 #[cfg(feature = "std")]
-mod cause;
-#[cfg(feature = "std")]
 pub mod connection;
 #[cfg(feature = "std")]
 pub mod deflate;
 #[cfg(feature = "std")]
 mod error;
-#[cfg(feature = "std")]
-mod fault;
 pub mod frame;
 #[cfg(feature = "handshake")]
 pub mod handshake;
@@ -110,12 +106,8 @@ pub mod hyper;
 #[cfg(feature = "std")]
 mod lock;
 pub mod protocol;
-#[cfg(feature = "std")]
-mod socket;
 #[cfg(feature = "tokio")]
 pub mod tokio;
-#[cfg(feature = "handshake")]
-pub mod upgrade;
 
 #[cfg(feature = "std")]
 pub use blocking::{
@@ -125,17 +117,15 @@ pub use blocking::{
 pub use blocking::{accept, client, connect, connect_with};
 #[cfg(feature = "std")]
 pub use error::{Close, Closed, Error, ErrorKind, Side, TryFeedError};
-#[cfg(feature = "std")]
-pub use fault::Fault;
 pub use frame::{CloseCode, Opcode};
-pub use protocol::{READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
+#[cfg(feature = "handshake")]
+pub use framewire_upgrade as upgrade;
 /// The version of rustls whose configurations the feature `rustls` takes.
 #[cfg(feature = "rustls")]
-pub use rustls;
+pub use framewire_upgrade::rustls;
 #[cfg(feature = "std")]
-pub(crate) use socket::Timeouts;
-#[cfg(feature = "std")]
-pub use socket::{Duplicate, Socket, Untimed};
+pub use framewire_upgrade::{Duplicate, Fault, Socket, Timeouts, Untimed};
+pub use protocol::{READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
 
 /// The examples of the README, which are compiled with the tests.
 #[cfg(all(doctest, feature = "tokio-net"))]

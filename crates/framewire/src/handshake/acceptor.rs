@@ -8,7 +8,9 @@ use super::key::{accept_key, is_valid_key};
 use super::origin::{Origin, Policy};
 use super::{Error, ErrorKind, Established, Pending, subprotocol};
 use crate::Socket;
-use crate::upgrade::{self, Limits, Timed, Wire, finish, nodelay_failed, receive_over};
+use crate::upgrade::layer::blocking::{BlockingWire, finish};
+use crate::upgrade::layer::{Wire, nodelay_failed, receive_over};
+use crate::upgrade::{self, Limits};
 use http::header::{
     HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
 };
@@ -171,7 +173,7 @@ impl Acceptor {
         stream
             .set_nodelay(self.sets_nodelay())
             .map_err(nodelay_failed)?;
-        finish(self.receive_on::<Timed<S>>(stream))
+        finish(self.receive_on::<BlockingWire<S>>(stream))
     }
 
     pub(crate) fn sets_nodelay(&self) -> bool {

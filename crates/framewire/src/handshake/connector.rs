@@ -1,20 +1,21 @@
-//! A client's request, and the check of the answer to it.
+//! A client's policy: what it asks for, and where it goes for it.
 
 use std::sync::Arc;
 
+use super::check::check_websocket_headers;
 use super::extensions::Extension;
-use super::fields::{Single, append, single};
-use super::key::{accept_key, generate_key};
-use super::{Error, ErrorKind, Established, offered_subprotocols, redirect, subprotocol};
+use super::fields::{append, value};
+use super::key::generate_key;
+use super::uri::{is_secure, parse_uri, target};
+use super::{Error, ErrorKind, Established, redirect, subprotocol};
 use crate::Socket;
 use crate::protocol::Agreement;
-use crate::upgrade::{
-    self, Deadline, Dialer, Limits, Stream, Target, Timed, Wire, finish, is_token, lists,
-    nodelay_failed, percent_encode, request_over, split_host,
-};
+use crate::upgrade::layer::blocking::{BlockingWire, dial_by, finish};
+use crate::upgrade::layer::{Deadline, Wire, nodelay_failed, request_over};
+use crate::upgrade::{self, Dialer, Limits, Stream};
 use http::header::{
-    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
@@ -154,9 +155,9 @@ impl Connector {
     pub fn connect(&self, uri: &str) -> Result<Established<Stream>, Error> {
         let deadline = Deadline::after(self.limits.time);
         let dial = |uri: Uri| {
-            let stream = self.dialer.dial_by(&target(&uri)?, deadline)?;
+            let stream = dial_by(&self.dialer, &target(&uri)?, deadline)?;
             self.set_nodelay(&stream)?;
-            Ok(Timed::new(stream, deadline))
+            Ok(BlockingWire::new(stream, deadline))
         };
         finish(self.connect_by(uri, |uri| ready(dial(uri))))
     }
@@ -178,7 +179,7 @@ impl Connector {
             let stream = dial(&uri).map_err(|error| not_dialled(&uri, error));
             ready(stream.and_then(|stream| {
                 self.set_nodelay(&stream)?;
-                Ok(Timed::new(stream, deadline))
+                Ok(BlockingWire::new(stream, deadline))
             }))
         }))
     }
@@ -258,11 +259,11 @@ impl Connector {
     /// dialled in its own way, with TLS of its own, or in memory.
     ///
     /// Blocks and sets time-outs as [`upgrade::request`] does. Fails as [`request`](Self::request),
-    /// `upgrade::request` and [`check_response`] do, and with [`ErrorKind::Redirect`]; a refusal's
-    /// status, headers and body are in the error.
+    /// `upgrade::request` and [`check_response`](super::check_response) do, and with
+    /// [`ErrorKind::Redirect`]; a refusal's status, headers and body are in the error.
     pub fn handshake<S: Socket>(&self, stream: S, uri: &str) -> Result<Established<S>, Error> {
         self.set_nodelay(&stream)?;
-        finish(self.handshake_on::<Timed<S>>(stream, uri))
+        finish(self.handshake_on::<BlockingWire<S>>(stream, uri))
     }
 
     fn set_nodelay<S: Socket>(&self, stream: &S) -> Result<(), Error> {
@@ -332,9 +333,9 @@ impl Connector {
     ///
     /// What sends it has to add `:protocol` with the value `websocket`: hyper and h2 each have a type
     /// for that in the request's [`extensions`](http::Request::extensions). The answer goes to
-    /// [`check_extended_connect_response`] and `negotiated`, and the upgraded
-    /// stream to [`WebSocket::client`](crate::WebSocket::client) of a front end. A server has to have said
-    /// in its settings that it takes such requests (RFC 8441 3).
+    /// [`check_extended_connect_response`](super::check_extended_connect_response) and `negotiated`,
+    /// and the upgraded stream to [`WebSocket::client`](crate::WebSocket::client) of a front end. A
+    /// server has to have said in its settings that it takes such requests (RFC 8441 3).
     ///
     /// Does no I/O. Fails with [`ErrorKind::InvalidArgument`] as [`request`](Self::request) does.
     pub fn extended_connect_request(&self, uri: &str) -> Result<Request<()>, Error> {
@@ -373,99 +374,6 @@ impl Connector {
     }
 }
 
-/// Checks that a response establishes the connection that the request asked for (RFC 6455 4.1).
-///
-/// Does no I/O. Fails as [`upgrade::check_response`] does, and where
-///
-/// | kind | response |
-/// |---|---|
-/// | [`ErrorKind::Accept`] | has no `Sec-WebSocket-Accept`, two, or one of another key |
-/// | [`ErrorKind::Extension`] | has an extension that was not offered, or two header lines of them |
-/// | [`ErrorKind::Subprotocol`] | has a subprotocol that was not offered, or two header lines |
-///
-/// The connection is then to be closed; the server is at fault.
-pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
-    upgrade::check_response(request, response)?;
-    check_websocket_headers(request.headers(), response.headers())
-}
-
-/// Checks that a response establishes the connection that an extended CONNECT asked for
-/// (RFC 8441 5).
-///
-/// Does no I/O. Fails with [`upgrade::ErrorKind::Refused`] where the status is not 2xx, and with
-/// [`ErrorKind::Extension`] and [`ErrorKind::Subprotocol`] as [`check_response`] does. The stream is
-/// then to be reset; the server is at fault.
-pub fn check_extended_connect_response<B, C>(
-    request: &Request<B>,
-    response: &Response<C>,
-) -> Result<(), Error> {
-    upgrade::check_extended_connect_response(response)?;
-    check_extensions(request.headers(), response.headers())?;
-    check_subprotocol(request.headers(), response.headers())
-}
-
-fn check_websocket_headers(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
-    check_accept(asked, answered)?;
-    check_extensions(asked, answered)?;
-    check_subprotocol(asked, answered)
-}
-
-fn check_accept(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
-    let refuse = |message: &str| Err(Error::peer(ErrorKind::Accept, message));
-    let key = asked
-        .get(SEC_WEBSOCKET_KEY)
-        .and_then(|key| key.to_str().ok())
-        .unwrap_or_default();
-    match single(answered, SEC_WEBSOCKET_ACCEPT) {
-        Single::One(accept) if *accept == accept_key(key) => Ok(()),
-        Single::One(_) => refuse("sec-websocket-accept does not fit the key"),
-        Single::Missing => refuse("no sec-websocket-accept header"),
-        Single::Several => refuse("more than one sec-websocket-accept header"),
-    }
-}
-
-fn check_extensions(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
-    // RFC 6455 11.3.2: not more than once in a response.
-    if single(answered, SEC_WEBSOCKET_EXTENSIONS) == Single::Several {
-        let message = "more than one sec-websocket-extensions header";
-        return Err(Error::peer(ErrorKind::Extension, message));
-    }
-    let is_offered = |name: &[u8]| {
-        lists(asked, SEC_WEBSOCKET_EXTENSIONS)
-            .any(|offer| extension(offer).eq_ignore_ascii_case(name))
-    };
-    if lists(answered, SEC_WEBSOCKET_EXTENSIONS).all(|answer| is_offered(extension(answer))) {
-        return Ok(());
-    }
-    Err(Error::peer(
-        ErrorKind::Extension,
-        "server chose an extension that was not offered",
-    ))
-}
-
-/// The name of an extension, without its parameters (RFC 6455 9.1).
-fn extension(element: &[u8]) -> &[u8] {
-    element
-        .split(|&byte| byte == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii_end()
-}
-
-fn check_subprotocol(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
-    let refuse = |message: &str| Err(Error::peer(ErrorKind::Subprotocol, message));
-    match single(answered, SEC_WEBSOCKET_PROTOCOL) {
-        Single::Missing => Ok(()),
-        Single::One(chosen) if !is_token(chosen.as_bytes()) => {
-            refuse("sec-websocket-protocol of the server is not a token")
-        }
-        Single::One(chosen) if offered_subprotocols(asked).any(|offer| chosen == offer) => Ok(()),
-        Single::One(_) => refuse("server chose a subprotocol that was not offered"),
-        // RFC 6455 11.3.4: not more than once in a response.
-        Single::Several => refuse("more than one sec-websocket-protocol header"),
-    }
-}
-
 /// A refusal that is a redirect, as that.
 fn as_redirect(error: Error, asked: &Uri) -> Error {
     let is_refusal = error.kind() == ErrorKind::Upgrade(upgrade::ErrorKind::Refused);
@@ -490,74 +398,4 @@ pub(crate) fn not_dialled(uri: &Uri, error: io::Error) -> Error {
     upgrade::Error::new(upgrade::ErrorKind::Dial, message)
         .with_cause(error)
         .into()
-}
-
-/// What the URI of a request says about the connection.
-pub(crate) fn target(uri: &Uri) -> Result<Target, Error> {
-    let secure = is_secure(uri).unwrap_or_default();
-    let authority = uri.authority().map_or("", http::uri::Authority::as_str);
-    Ok(Target::new(secure, authority)?)
-}
-
-/// Whether a URI is `wss`; nothing where it is not `ws` either.
-pub(super) fn is_secure(uri: &Uri) -> Option<bool> {
-    match uri.scheme_str()? {
-        scheme if scheme.eq_ignore_ascii_case("ws") => Some(false),
-        scheme if scheme.eq_ignore_ascii_case("wss") => Some(true),
-        _ => None,
-    }
-}
-
-/// A URI, and the `Host` for it.
-pub(super) fn parse_uri(text: &str) -> Result<(Uri, HeaderValue), Error> {
-    // RFC 6455 3: fragments have no meaning in these URIs and must not be used.
-    if text.contains('#') {
-        return Err(Error::invalid("uri has a fragment"));
-    }
-    let path_at = text.find("://").map_or(0, |end| end + 3);
-    let path_at = text[path_at..]
-        .find(['/', '?'])
-        .map_or(text.len(), |start| path_at + start);
-    let (server, target) = text.split_at(path_at);
-    // A browser would take it for the end of the host, another program for a part of it.
-    if server.contains('\\') {
-        return Err(Error::invalid("uri has a backslash in its host"));
-    }
-    if !server.is_ascii() {
-        return Err(Error::invalid(
-            "host of the uri is not ASCII: write an internationalized name in punycode (xn--…)",
-        ));
-    }
-    let uri = format!("{server}{}", percent_encode(target));
-    let uri: Uri = uri.parse().map_err(|error: http::uri::InvalidUri| {
-        upgrade::Error::new(upgrade::ErrorKind::InvalidArgument, "invalid uri").with_cause(error)
-    })?;
-    let default_port = match is_secure(&uri) {
-        Some(false) => 80,
-        Some(true) => 443,
-        None => return Err(Error::invalid("uri is neither ws nor wss")),
-    };
-    let authority = uri
-        .authority()
-        .map(http::uri::Authority::as_str)
-        .unwrap_or_default();
-    if authority.contains('@') {
-        return Err(Error::invalid(
-            "uri has user information: send an authorization header",
-        ));
-    }
-    let Some((host, port)) = split_host(authority) else {
-        return Err(Error::invalid("uri has no host, or an invalid port"));
-    };
-    // RFC 6455 4.1: the port only where it is not the default.
-    let host = match port {
-        Some(port) if port != default_port => value(&format!("{host}:{port}"))?,
-        _ => value(host)?,
-    };
-    Ok((uri, host))
-}
-
-fn value(text: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::from_str(text)
-        .map_err(|_| Error::invalid(format!("{text:?} cannot be a header's value")))
 }

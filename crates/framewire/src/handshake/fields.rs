@@ -1,7 +1,7 @@
 //! Header fields that the handshake owns.
 
 use super::Error;
-use crate::upgrade::hide_credentials;
+use crate::upgrade::layer::hide_credentials;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
 };
@@ -60,4 +60,10 @@ pub(super) fn append(
 /// The subprotocol a response names.
 pub(super) fn subprotocol(headers: &HeaderMap) -> Option<&str> {
     headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()
+}
+
+/// A value of the handshake's own.
+pub(super) fn value(text: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(text)
+        .map_err(|_| Error::invalid(format!("{text:?} cannot be a header's value")))
 }

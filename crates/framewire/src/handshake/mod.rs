@@ -72,6 +72,7 @@
 //! ```
 
 mod acceptor;
+mod check;
 mod connector;
 mod error;
 mod established;
@@ -82,16 +83,18 @@ mod origin;
 mod pending;
 mod redirect;
 mod subprotocol;
+mod uri;
 
 pub use acceptor::Acceptor;
+pub use check::{check_extended_connect_response, check_response};
+pub use connector::Connector;
 #[cfg(feature = "tokio")]
 pub(crate) use connector::not_dialled;
-#[cfg(feature = "tokio-net")]
-pub(crate) use connector::target;
-pub use connector::{Connector, check_extended_connect_response, check_response};
 pub use error::{Error, ErrorKind};
 pub use established::{Established, Parts};
 pub use extensions::Extension;
 pub use key::{accept_key, generate_key};
 pub use pending::{Pending, is_websocket};
 pub use subprotocol::offered_subprotocols;
+#[cfg(feature = "tokio-net")]
+pub(crate) use uri::target;

@@ -2,7 +2,7 @@
 
 use super::fields::{Single, single};
 use super::{Error, ErrorKind};
-use crate::upgrade::split_host;
+use crate::upgrade::layer::split_host;
 use http::header::ORIGIN;
 use http::{HeaderMap, StatusCode};
 

@@ -3,14 +3,16 @@
 use super::fields::{append, check_not_reserved, subprotocol};
 use super::{Error, Established, offered_subprotocols, subprotocol as names};
 use crate::Socket;
-use crate::upgrade::{self, Timed, Wire, finish};
+use crate::upgrade::layer::Wire;
+use crate::upgrade::layer::blocking::{BlockingWire, finish};
+use crate::upgrade::{self, layer};
 use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderName, HeaderValue, Request, Response};
 
 /// Whether a request names `websocket` in `Upgrade`, so that it is for an
 /// [`Acceptor`](super::Acceptor) to answer.
 pub fn is_websocket<B>(request: &Request<B>) -> bool {
-    upgrade::lists(request.headers(), UPGRADE)
+    layer::lists(request.headers(), UPGRADE)
         .any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
@@ -108,7 +110,7 @@ impl<S: Socket> Pending<S> {
     /// head, reading that away for at most half a second); else with
     /// [`Write`](upgrade::ErrorKind::Write) or [`TimedOut`](upgrade::ErrorKind::TimedOut).
     pub fn accept(self) -> Result<Established<S>, Error> {
-        finish(self.accept_over::<Timed<S>>())
+        finish(self.accept_over::<BlockingWire<S>>())
     }
 
     /// Answers with a response of the program's own, whatever the policy says: a 401, a redirect,
@@ -116,7 +118,7 @@ impl<S: Socket> Pending<S> {
     ///
     /// Returns the stream, to be closed. Blocks and fails as [`upgrade::Pending::refuse`] does.
     pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
-        finish(self.refuse_over::<Timed<S>, B>(response))
+        finish(self.refuse_over::<BlockingWire<S>, B>(response))
     }
 }
 
@@ -125,11 +127,12 @@ impl<S> Pending<S> {
     pub(crate) async fn accept_over<W: Wire<Stream = S>>(self) -> Result<Established<S>, Error> {
         match self.answer {
             Ok(response) => {
-                let upgraded = self.upgrade.switch_over::<W>(response).await?;
+                let upgraded = layer::switch_over::<W>(self.upgrade, response).await?;
                 Ok(Established::new(upgraded))
             }
             Err(error) => {
-                let sent = error.then_inner(|inner| self.upgrade.refuse_with_over::<W>(inner));
+                let sent =
+                    error.then_inner(|inner| layer::refuse_with_over::<W>(self.upgrade, inner));
                 Err(sent.await)
             }
         }
@@ -139,6 +142,6 @@ impl<S> Pending<S> {
         self,
         response: &Response<B>,
     ) -> Result<S, Error> {
-        Ok(self.upgrade.refuse_over::<W, B>(response).await?)
+        Ok(layer::refuse_over::<W, B>(self.upgrade, response).await?)
     }
 }

@@ -1,7 +1,7 @@
 //! Where a redirect leads, and what may go along.
 
-use super::connector::{is_secure, parse_uri};
-use crate::upgrade::split_host;
+use super::uri::{is_secure, parse_uri};
+use crate::upgrade::layer::split_host;
 use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, Response, StatusCode, Uri};
 

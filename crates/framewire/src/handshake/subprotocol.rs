@@ -1,7 +1,7 @@
 //! Subprotocols (RFC 6455 1.9): what is offered and which one is chosen.
 
 use super::{Error, ErrorKind};
-use crate::upgrade::{is_token, lists};
+use crate::upgrade::layer::{is_token, lists};
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderValue, StatusCode};
 

@@ -37,9 +37,9 @@
 //! [`Limits::time`](crate::upgrade::Limits::time) is enough: its deadline is tokio's, so that a
 //! runtime needs its timer, unless it is [`Duration::MAX`](std::time::Duration::MAX).
 
-use super::timed::{Timed, after, by};
 use crate::handshake::{self, Acceptor, Connector, Error, Established, not_dialled};
-use crate::upgrade::{Wire as _, nodelay_failed};
+use crate::upgrade::layer::tokio::{self as over_tokio, TokioWire, after, by};
+use crate::upgrade::layer::{Wire as _, nodelay_failed};
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -55,9 +55,9 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 ) -> Result<Established<S>, Error> {
     set_nodelay(&stream, acceptor.sets_nodelay())?;
     let handshake = async move {
-        let pending = acceptor.receive_on::<Timed<S>>(stream).await?;
+        let pending = acceptor.receive_on::<TokioWire<S>>(stream).await?;
         // In a box of its own, so that one which waits for its request has no part in it.
-        Box::pin(pending.accept_over::<Timed<S>>()).await
+        Box::pin(pending.accept_over::<TokioWire<S>>()).await
     };
     Box::pin(handshake).await
 }
@@ -72,7 +72,7 @@ pub async fn receive<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     acceptor: &Acceptor,
 ) -> Result<Pending<S>, Error> {
     set_nodelay(&stream, acceptor.sets_nodelay())?;
-    let received = Box::pin(acceptor.receive_on::<Timed<S>>(stream)).await;
+    let received = Box::pin(acceptor.receive_on::<TokioWire<S>>(stream)).await;
     Ok(Pending(received?))
 }
 
@@ -98,7 +98,7 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     connector: &Connector,
 ) -> Result<Established<S>, Error> {
     set_nodelay(&stream, connector.sets_nodelay())?;
-    Box::pin(connector.handshake_on::<Timed<S>>(stream, uri)).await
+    Box::pin(connector.handshake_on::<TokioWire<S>>(stream, uri)).await
 }
 
 /// Connects to the host of a `ws` or `wss` URI and does the handshake there: [`Connector::connect`]
@@ -117,9 +117,9 @@ pub async fn connect(
     let deadline = after(connector.time());
     let dial = |uri: Uri| async move {
         let target = handshake::target(&uri)?;
-        let stream = super::dial::dial_by(connector.its_dialer(), &target, deadline).await?;
+        let stream = over_tokio::dial_by(connector.its_dialer(), &target, deadline).await?;
         set_nodelay(&stream, connector.sets_nodelay())?;
-        Ok(Timed::new(stream, deadline))
+        Ok(TokioWire::new(stream, deadline))
     };
     Box::pin(connector.connect_by(uri, dial)).await
 }
@@ -165,7 +165,7 @@ where
             match dialled.await {
                 Some(Ok(stream)) => {
                     set_nodelay(&stream, nodelay)?;
-                    Ok(Timed::new(stream, deadline))
+                    Ok(TokioWire::new(stream, deadline))
                 }
                 Some(Err(error)) => Err(not_dialled(&uri, error)),
                 None => Err(deadline.error_for(&format!("connection for {uri}")).into()),
@@ -176,7 +176,7 @@ where
 }
 
 fn set_nodelay<S: 'static>(stream: &S, nodelay: bool) -> Result<(), Error> {
-    let set = super::nodelay::set_nodelay(stream, nodelay);
+    let set = over_tokio::set_nodelay(stream, nodelay);
     Ok(set.map_err(nodelay_failed)?)
 }
 
@@ -248,7 +248,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// head, reading that away for at most half a second); else with
     /// [`Write`](crate::upgrade::ErrorKind::Write) or [`TimedOut`](crate::upgrade::ErrorKind::TimedOut).
     pub async fn accept(self) -> Result<Established<S>, Error> {
-        Box::pin(self.0.accept_over::<Timed<S>>()).await
+        Box::pin(self.0.accept_over::<TokioWire<S>>()).await
     }
 
     /// Answers with a response of the program's own, whatever the policy says: a 401, a redirect,
@@ -257,6 +257,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// Returns the stream, to be closed. Waits and fails as
     /// [`Pending::refuse`](super::upgrade::Pending::refuse) of `upgrade` does.
     pub async fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
-        Box::pin(self.0.refuse_over::<Timed<S>, B>(response)).await
+        Box::pin(self.0.refuse_over::<TokioWire<S>, B>(response)).await
     }
 }

@@ -37,8 +37,6 @@
 
 mod access;
 mod byte_stream;
-#[cfg(feature = "tokio-net")]
-mod dial;
 #[cfg(feature = "handshake")]
 mod establish;
 #[cfg(feature = "handshake")]
@@ -50,11 +48,7 @@ mod message_reader;
 mod message_writer;
 #[cfg(all(test, framewire_model))]
 mod model;
-#[cfg(feature = "handshake")]
-mod nodelay;
 mod polled;
-#[cfg(feature = "handshake")]
-mod rewind;
 mod shared;
 mod shutdown;
 #[cfg(feature = "futures")]
@@ -63,17 +57,11 @@ mod source;
 mod split;
 #[cfg(feature = "futures")]
 mod stream;
-#[cfg(feature = "handshake")]
-mod timed;
-#[cfg(feature = "handshake")]
-pub mod upgrade;
 mod waiting;
 mod websocket;
 mod writer;
 
 pub use byte_stream::ByteStream;
-#[cfg(feature = "tokio-net")]
-pub use dial::Stream;
 #[cfg(feature = "handshake")]
 pub use establish::{accept, client};
 #[cfg(feature = "tokio-net")]
@@ -86,6 +74,11 @@ pub use shared::{Link, SharedWriter};
 pub use split::{ReadHalf, WriteHalf};
 pub use websocket::WebSocket;
 pub use writer::Writer;
+
+#[cfg(feature = "handshake")]
+pub use crate::upgrade::tokio as upgrade;
+#[cfg(feature = "tokio-net")]
+pub use crate::upgrade::tokio::Stream;
 
 pub use crate::connection::{
     BufferPool, CloseReply, Config, Frame, KeepAliveEnd, PingReply, PreparedMessage, Shutdown,

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Seat;
 use super::socket::Socket;
-use super::stream::Stream;
+use super::stream::{self, Stream};
 use crate::serve::request::{Lack, Outcome, Reception, Refusal};
 use crate::serve::traffic::Traffic;
 use crate::serve::{GOODBYE, LINGER, Server, TIME};
@@ -110,7 +110,7 @@ struct Accepted {
 
 impl Accepted {
     async fn open(mut self, server: &Server) -> Result<WebSocket<Stream>, Error> {
-        self.stream.socket().set_nodelay()?;
+        self.stream.get_ref().set_nodelay()?;
         self.stream.write_all(&self.answer).await?;
         self.stream.flush().await?;
         let (leftover, config) = (&self.leftover, server.config);
@@ -126,7 +126,7 @@ impl Accepted {
 async fn shake_hands(socket: Socket, seat: &mut Seat) -> Result<Accepted, Refused> {
     let engine = seat.engine.clone();
     let server = &engine.server;
-    let secured = timeout(TIME, Stream::accept(socket, server.tls.as_ref())).await;
+    let secured = timeout(TIME, stream::accept(socket, server.tls.as_ref())).await;
     let secured = secured.map_err(|_| Refused::insecure(&Lack::Late))?;
     let mut stream = secured.map_err(|error| Refused::insecure(&Lack::of(&error)))?;
     let deadline = Instant::now() + TIME;
@@ -315,7 +315,7 @@ impl Open {
             seat,
         } = &*self.conversation;
         let server = &seat.engine.server;
-        let is_stalled = self.websocket.stream().socket().is_stalled();
+        let is_stalled = self.websocket.stream().get_ref().is_stalled();
         let end = if is_stalled { server.stalled() } else { end };
         server.log(format_args!("{peer} {}", traffic.until(&end)));
         if self.websocket.flush().await.is_ok() {

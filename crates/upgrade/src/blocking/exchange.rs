@@ -1,0 +1,130 @@
+//! The exchanges of both ends, as calls that block.
+
+use super::wire::BlockingWire;
+use crate::Socket;
+use crate::error::Error;
+use crate::exchange::{
+    Pending, Upgraded, Wire as _, accept_over, finish, receive_over, refuse_over, refuse_with_over,
+    request_over, switch_over,
+};
+use crate::head::Limits;
+use http::{HeaderMap, Request, Response};
+
+/// Reads one request from a stream.
+///
+/// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as
+/// HTTP/1.1 is answered before the error is returned: see [`ErrorKind`](crate::ErrorKind) for the
+/// statuses, and [`Error::cause`] for why an answer could not be sent. Up to 64 KiB of what the peer
+/// goes on to send are then read away, for at most half a second, so that the answer is not lost to a
+/// connection reset; and the stream is dropped.
+///
+/// Sets the stream's time-outs and puts back what they were at the end. Without a limit on the time
+/// ([`Duration::MAX`](std::time::Duration::MAX)) they are not touched until a peer is refused.
+///
+/// # Errors
+///
+/// As [`RequestDecoder::decode`](crate::RequestDecoder::decode), and with `Closed`, `TimedOut`, `Read`
+/// or `Io`. A stream that returns `WouldBlock` before the time is over (a non-blocking one) ends in
+/// `Read` and its bytes are lost: [`RequestDecoder`](crate::RequestDecoder) is for those. `TimedOut` of
+/// the stream itself is `TimedOut` at any time.
+pub fn receive<S: Socket>(stream: S, limits: &Limits) -> Result<Pending<S>, Error> {
+    let wire = BlockingWire::within(stream, limits.time);
+    finish(receive_over(wire, limits))
+}
+
+impl<S: Socket> Pending<S> {
+    /// Switches to the first protocol in `accepted` that the request offers: 101, with `headers`
+    /// added.
+    ///
+    /// Blocks while writing, at most [`Limits::time`]. A request that [`respond`](crate::respond)
+    /// refuses is refused with its status, as by [`refuse_with`](Self::refuse_with).
+    pub fn accept(self, accepted: &[&str], headers: HeaderMap) -> Result<Upgraded<S>, Error> {
+        finish(accept_over::<BlockingWire<S>>(self, accepted, headers))
+    }
+
+    /// Sends a 101 that [`respond`](crate::respond) or a protocol above it made.
+    ///
+    /// Blocks while writing, at most [`Limits::time`].
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` where the response is not one that [`check_response`](crate::check_response)
+    /// lets a client accept, or the request is not one of HTTP/1.1 with `GET`, a host and no body; else
+    /// `Write`, `TimedOut` or `Io`.
+    pub fn switch(self, response: Response<()>) -> Result<Upgraded<S>, Error> {
+        finish(switch_over::<BlockingWire<S>>(self, response))
+    }
+
+    /// Answers with a response of the caller's: any status but 1xx, any headers, any body.
+    ///
+    /// It is how a server says 401, redirects, or serves a page to a browser that asked for no
+    /// upgrade. `Content-Length` and `Connection: close` are set; the answer to a `HEAD` is sent
+    /// without the body.
+    ///
+    /// Returns the stream, to be closed. Blocks while writing, at most [`Limits::time`], and, if
+    /// the peer sent more than the head or announced it, until it closes or for half a second.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` where the response cannot be sent; else `Write`, `TimedOut` or `Io`.
+    pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+        finish(refuse_over::<BlockingWire<S>, B>(self, response))
+    }
+
+    /// Answers with [`Error::response`], if the error has one, and gives the error back.
+    ///
+    /// Blocks as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
+    /// [`cause`](Error::cause) says why.
+    pub fn refuse_with(self, error: Error) -> Error {
+        finish(refuse_with_over::<BlockingWire<S>>(self, error))
+    }
+}
+
+/// Asks the server at the other end of a stream for an upgrade.
+///
+/// `asked` is a `GET` with an `Upgrade` header, as for [`encode_request`](crate::encode_request).
+/// `validate` sees the 101 after [`check_response`](crate::check_response) and may veto it, with an
+/// error of its own type or with [`Error::veto`].
+///
+/// Blocks until the response is read, at most [`Limits::time`] in all. Sets the stream's time-outs and
+/// puts back what they were where there is an upgrade; without a limit on the time
+/// ([`Duration::MAX`](std::time::Duration::MAX)) it leaves them alone. A non-blocking stream is for the
+/// decoders, as with [`receive`].
+///
+/// # Errors
+///
+/// `Refused` for a status other than 101. [`Error::response`] is then the answer with the first 64 KiB of
+/// its body: as long as `Content-Length` says, decoded where it is chunked, else up to the end of the
+/// stream; cut short at what has come within half a second or the limit. That half second is a time-out
+/// that is set without a limit on the time, too.
+///
+/// Fails as well as [`ResponseDecoder::decode`](crate::ResponseDecoder::decode), `check_response`,
+/// `encode_request` and `validate` do, and with `Read`, `Write`, `Closed` or `TimedOut`.
+///
+/// # Examples
+///
+/// ```no_run
+/// use framewire_upgrade::{Error, Limits, request};
+/// use http::Request;
+/// use std::net::TcpStream;
+///
+/// let stream = TcpStream::connect("echo.example:80")?;
+/// let asked = Request::get("http://echo.example/").header("upgrade", "echo/1").body(())?;
+/// let upgraded = request(stream, asked, &Limits::default(), |response| {
+///     match response.headers().contains_key("echo-ready") {
+///         true => Ok(()),
+///         false => Err(Error::veto("server is not ready")),
+///     }
+/// })?;
+/// # drop(upgraded);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn request<S: Socket, E: From<Error>>(
+    stream: S,
+    asked: Request<()>,
+    limits: &Limits,
+    validate: impl FnOnce(&Response<()>) -> Result<(), E>,
+) -> Result<Upgraded<S>, E> {
+    let wire = BlockingWire::within(stream, limits.time);
+    finish(request_over(wire, asked, limits, |_| true, validate))
+}

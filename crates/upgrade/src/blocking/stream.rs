@@ -1,0 +1,105 @@
+//! A connection with TLS or without: what dialling gives, and what a server may take.
+
+use crate::{Duplicate, Socket};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+/// A connection with TLS or without, over TCP as a [`Dialer`](crate::Dialer) makes it, or over any
+/// other stream.
+///
+/// Reads, writes and time-outs are those of the stream inside; a duplicate is a second handle to the
+/// same connection, over TLS too.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Stream<S = TcpStream> {
+    /// The stream itself.
+    Plain(S),
+    /// TLS over the stream.
+    #[cfg(feature = "rustls")]
+    Tls(super::TlsStream<S>),
+}
+
+impl<S> Stream<S> {
+    /// The stream beneath: for its addresses and options. Reading from it or writing to it breaks
+    /// the connection.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        match self {
+            Self::Plain(stream) => stream,
+            #[cfg(feature = "rustls")]
+            Self::Tls(stream) => stream.get_ref(),
+        }
+    }
+}
+
+/// The same call on whichever stream it is.
+macro_rules! on_either {
+    ($stream:expr, $inner:ident => $call:expr) => {
+        match $stream {
+            Stream::Plain($inner) => $call,
+            #[cfg(feature = "rustls")]
+            Stream::Tls($inner) => $call,
+        }
+    };
+}
+
+impl<S: Socket> Read for Stream<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        on_either!(self, stream => stream.read(buf))
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        on_either!(self, stream => stream.read_vectored(bufs))
+    }
+}
+
+impl<S: Socket> Write for Stream<S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        on_either!(self, stream => stream.write(buf))
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        on_either!(self, stream => stream.write_vectored(bufs))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        on_either!(self, stream => stream.flush())
+    }
+}
+
+impl<S: Socket> Socket for Stream<S> {
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        on_either!(self, stream => Socket::set_read_timeout(stream, timeout))
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        on_either!(self, stream => Socket::set_write_timeout(stream, timeout))
+    }
+
+    fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        on_either!(self, stream => Socket::read_timeout(stream))
+    }
+
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        on_either!(self, stream => Socket::write_timeout(stream))
+    }
+
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        on_either!(self, stream => Socket::set_nodelay(stream, nodelay))
+    }
+}
+
+impl<S: Duplicate> Duplicate for Stream<S> {
+    fn duplicate(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Plain(stream) => Self::Plain(stream.duplicate()?),
+            #[cfg(feature = "rustls")]
+            Self::Tls(stream) => Self::Tls(stream.duplicate()?),
+        })
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        on_either!(self, stream => Duplicate::shutdown(stream, how))
+    }
+}

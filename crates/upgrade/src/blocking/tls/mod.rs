@@ -1,0 +1,9 @@
+//! TLS over a stream that blocks: the handshake, and the stream that comes of it.
+
+mod allowance;
+mod handshake;
+mod records;
+mod stream;
+
+pub use stream::TlsStream;
+pub(super) use stream::connect_for_http;

@@ -1,0 +1,404 @@
+//! A TLS connection whose two directions can be used by two threads.
+
+use super::allowance::Allowance;
+use super::handshake::handshake;
+use super::records::{Incoming, Outgoing, take_sealed};
+use crate::blocking::wire::BlockingWire;
+use crate::error::Error;
+use crate::exchange::{Deadline, Wire as _};
+use crate::tls::{check_alpn, server_name, unusable};
+use crate::{Duplicate, Socket, Timeouts};
+use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use std::fmt;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+/// TLS over a stream, at either end.
+///
+/// A [duplicate](Duplicate::duplicate) is a second handle to the same session, so that one thread reads
+/// while another writes, and neither waits for the other's socket call. Of several that read, or
+/// several that write, one at a time does.
+///
+/// # Time-outs
+///
+/// A read or write that fails with `WouldBlock` or `TimedOut` has lost nothing, in the middle of a
+/// record too: the same call goes on. A write that was `Ok` has taken those bytes; records that the
+/// socket did not take are kept, at most 64 KiB of payload, and go first with the next write or
+/// [`flush`](Write::flush). So whoever writes to a socket with a time-out has to flush. A time-out
+/// that is set here bounds the whole call, however many pieces the peer cuts a record into, but for
+/// waiting until another thread's call is over; one that was set on the stream beneath bounds each of
+/// its reads and writes.
+///
+/// A read may have an alert or another answer to send. Where another thread is writing, that one
+/// sends it; else the read does, for 10 ms at most on top of its own time-out, and what the socket
+/// has not taken by then goes first with the next write or flush. The write time-out of the
+/// stream beneath is changed for that, and then what was set here.
+///
+/// # The end
+///
+/// [`Duplicate::shutdown`] with [`Shutdown::Write`] sends `close_notify` first: it blocks as a flush
+/// does. With [`Shutdown::Both`] it ends the connection at once, under whoever reads or writes, and
+/// the peer sees a cut; so does a handle that is just dropped. A stream that ended without
+/// `close_notify` fails to read with [`io::ErrorKind::UnexpectedEof`], after all that came before;
+/// many peers end so. For a protocol that says itself where it ends that makes no difference.
+///
+/// # What it costs
+///
+/// Memory: 16 KiB of ciphertext once it was read from, what rustls keeps for a record of at most
+/// 16 KiB each way, and what waits to be sent. A write is one or more records and, where the socket
+/// takes them, one call of the socket; vectored writes are sealed together. rustls allocates for each
+/// record.
+pub struct TlsStream<S = TcpStream> {
+    /// This handle's own.
+    socket: S,
+    shared: Arc<Shared>,
+}
+
+/// What all handles have in common. The session is locked last, and for work in memory alone.
+struct Shared {
+    /// Locked for as long as a thread reads from the socket.
+    incoming: Mutex<Incoming>,
+    /// Locked for as long as a thread writes to the socket. A thread that reads only ever tries to.
+    outgoing: Mutex<Outgoing>,
+    session: Mutex<Connection>,
+    /// Locked while they are set on the socket, so that both always agree.
+    timeouts: Mutex<Timeouts>,
+}
+
+impl<S: Socket> TlsStream<S> {
+    /// Does a client's handshake over a stream that is connected to `host`, a name or an address
+    /// without brackets, which the certificate has to be for.
+    ///
+    /// Blocks for `time` at most. Sets the stream's time-outs and puts back what they were at the end;
+    /// with [`Duration::MAX`] it leaves them alone. A non-blocking stream cannot be used.
+    ///
+    /// Fails with [`Tls`](crate::ErrorKind::Tls), where [`Error::cause`] is the [`rustls::Error`] or
+    /// the [`io::Error`], with [`TimedOut`](crate::ErrorKind::TimedOut), and with
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where `host` is neither a name nor an
+    /// address.
+    pub fn connect(
+        socket: S,
+        host: &str,
+        config: Arc<ClientConfig>,
+        time: Duration,
+    ) -> Result<Self, Error> {
+        let wire = BlockingWire::new(socket, Deadline::after(time));
+        connect(wire, host, config)
+    }
+
+    /// Does a server's handshake. Blocks, and fails, as [`connect`](Self::connect) does.
+    pub fn accept(socket: S, config: Arc<ServerConfig>, time: Duration) -> Result<Self, Error> {
+        let session = ServerConnection::new(config).map_err(unusable)?;
+        let wire = BlockingWire::new(socket, Deadline::after(time));
+        established(wire, session.into(), "client")
+    }
+}
+
+impl<S> TlsStream<S> {
+    /// The stream beneath. Reading from it or writing to it breaks the connection, and so do
+    /// time-outs that are set on it and not here.
+    pub fn get_ref(&self) -> &S {
+        &self.socket
+    }
+
+    /// Looks at the session: the certificates of the peer, the version, the protocol of ALPN.
+    ///
+    /// All handles wait meanwhile.
+    pub fn inspect<R>(&self, look: impl FnOnce(&Connection) -> R) -> R {
+        look(&lock(&self.shared.session))
+    }
+}
+
+impl<S: Socket> Read for TlsStream<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let shared = &*self.shared;
+        let mut incoming = lock(&shared.incoming);
+        let mut allowance = Allowance::new(lock(&shared.timeouts).read);
+        let mut narrowed = false;
+        let result = loop {
+            let opened = shared.open(&mut incoming, buf);
+            // An answer or an alert: a close, say. A new key waits for the next record sent.
+            shared.send_queued(&mut self.socket, &mut Allowance::of_an_answer());
+            if !opened.as_ref().is_err_and(is_starved) {
+                break opened;
+            }
+            match allowance.next() {
+                Ok(None) => {}
+                Ok(left) => {
+                    narrowed = true;
+                    if let Err(error) = self.socket.set_read_timeout(left) {
+                        break Err(error);
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+            if let Err(error) = incoming.fill(&mut self.socket) {
+                break Err(error);
+            }
+        };
+        if narrowed {
+            let timeouts = lock(&shared.timeouts);
+            self.socket.set_read_timeout(timeouts.read)?;
+        }
+        result
+    }
+}
+
+impl<S: Socket> Write for TlsStream<S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(buf)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Ok(0);
+        }
+        let shared = &*self.shared;
+        let mut outgoing = lock(&shared.outgoing);
+        let mut allowance = shared.write_allowance();
+        let result = shared.write(&mut self.socket, &mut outgoing, bufs, &mut allowance);
+        drop(outgoing);
+        shared.send_queued(&mut self.socket, &mut allowance);
+        result
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.shared
+            .flush(&mut self.socket, lock(&self.shared.outgoing))?;
+        self.socket.flush()
+    }
+}
+
+impl<S: Socket> Socket for TlsStream<S> {
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut timeouts = lock(&self.shared.timeouts);
+        self.socket.set_read_timeout(timeout)?;
+        timeouts.read = timeout;
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut timeouts = lock(&self.shared.timeouts);
+        self.socket.set_write_timeout(timeout)?;
+        timeouts.write = timeout;
+        Ok(())
+    }
+
+    fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(lock(&self.shared.timeouts).read)
+    }
+
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(lock(&self.shared.timeouts).write)
+    }
+
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.socket.set_nodelay(nodelay)
+    }
+}
+
+impl<S: Duplicate> Duplicate for TlsStream<S> {
+    fn duplicate(&self) -> io::Result<Self> {
+        Ok(Self {
+            socket: self.socket.duplicate()?,
+            shared: Arc::clone(&self.shared),
+        })
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        if how == Shutdown::Write {
+            let mut outgoing = lock(&self.shared.outgoing);
+            outgoing.close(&mut lock(&self.shared.session));
+            self.shared.flush(&mut self.socket.duplicate()?, outgoing)?;
+        }
+        self.socket.shutdown(how)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for TlsStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsStream")
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Does a client's handshake by the wire's deadline.
+fn connect<S: Socket>(
+    wire: BlockingWire<S>,
+    host: &str,
+    config: Arc<ClientConfig>,
+) -> Result<TlsStream<S>, Error> {
+    let session = ClientConnection::new(config, server_name(host)?).map_err(unusable)?;
+    established(wire, session.into(), host)
+}
+
+/// As [`connect`], where the only protocol that may be agreed on is HTTP/1.1.
+pub(in crate::blocking) fn connect_for_http<S: Socket>(
+    wire: BlockingWire<S>,
+    host: &str,
+    config: Arc<ClientConfig>,
+) -> Result<TlsStream<S>, Error> {
+    let stream = connect(wire, host, config)?;
+    stream.inspect(|session| check_alpn(host, session.alpn_protocol()))?;
+    Ok(stream)
+}
+
+/// The stream, with the time-outs that the wire began with.
+fn established<S: Socket>(
+    mut wire: BlockingWire<S>,
+    mut session: Connection,
+    peer: &str,
+) -> Result<TlsStream<S>, Error> {
+    handshake(&mut wire, &mut session, peer)?;
+    wire.release()?;
+    let socket = wire.into_stream();
+    let shared = Shared {
+        incoming: Mutex::default(),
+        outgoing: Mutex::default(),
+        session: Mutex::new(session),
+        timeouts: Mutex::new(Timeouts::of(&socket)),
+    };
+    Ok(TlsStream {
+        socket,
+        shared: Arc::new(shared),
+    })
+}
+
+impl Shared {
+    /// Opens what was read, as far as it goes into `buf`. Starved where there is nothing to open.
+    fn open(&self, incoming: &mut Incoming, buf: &mut [u8]) -> io::Result<usize> {
+        let mut session = lock(&self.session);
+        let mut opened = 0;
+        loop {
+            let result = session.reader().read(&mut buf[opened..]);
+            let error = match result {
+                // The buffer is full, or the peer has closed.
+                Ok(0) => return Ok(opened),
+                Ok(count) => {
+                    opened += count;
+                    continue;
+                }
+                Err(error) if is_starved(&error) => match incoming.feed(&mut session) {
+                    Ok(true) => continue,
+                    Ok(false) => error,
+                    Err(error) => {
+                        // Records before the one that broke were opened with it.
+                        if let Ok(count) = session.reader().read(&mut buf[opened..]) {
+                            opened += count;
+                        }
+                        error
+                    }
+                },
+                Err(error) => error,
+            };
+            // What fails fails again with the next call.
+            return if opened > 0 { Ok(opened) } else { Err(error) };
+        }
+    }
+
+    /// Sends what waits, then seals and sends what there is room for, and says how much that was.
+    fn write<S: Socket>(
+        &self,
+        socket: &mut S,
+        outgoing: &mut Outgoing,
+        bufs: &[IoSlice<'_>],
+        allowance: &mut Allowance,
+    ) -> io::Result<usize> {
+        self.send(socket, outgoing, allowance)?;
+        let taken = outgoing.seal(&mut lock(&self.session), bufs)?;
+        match self.send(socket, outgoing, allowance) {
+            // Taken is taken: the records go first with the next call.
+            Err(error) if may_go_on(&error) => Ok(taken),
+            result => result.map(|()| taken),
+        }
+    }
+
+    /// Sends all that waits.
+    fn flush<S: Socket>(
+        &self,
+        socket: &mut S,
+        mut outgoing: MutexGuard<'_, Outgoing>,
+    ) -> io::Result<()> {
+        let mut allowance = self.write_allowance();
+        take_sealed(&mut lock(&self.session), &mut outgoing.sealed);
+        let result = self.send(socket, &mut outgoing, &mut allowance);
+        drop(outgoing);
+        self.send_queued(socket, &mut allowance);
+        result
+    }
+
+    /// Sends what the session wants to say for itself, unless another thread is writing and will.
+    ///
+    /// To call without either lock, after what made the session say it. One of the two then sees
+    /// it: this thread, or the one that was writing. What fails here fails again with the next write.
+    fn send_queued<S: Socket>(&self, socket: &mut S, allowance: &mut Allowance) {
+        while lock(&self.session).wants_write() {
+            let Some(mut outgoing) = try_lock(&self.outgoing) else {
+                return;
+            };
+            take_sealed(&mut lock(&self.session), &mut outgoing.sealed);
+            if self.send(socket, &mut outgoing, allowance).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Sends what was sealed. The time-out of the socket is what it was when this returns.
+    fn send<S: Socket>(
+        &self,
+        socket: &mut S,
+        outgoing: &mut Outgoing,
+        allowance: &mut Allowance,
+    ) -> io::Result<()> {
+        let mut narrowed = false;
+        let result = outgoing.send(socket, |socket| {
+            if let Some(left) = allowance.next()? {
+                narrowed = true;
+                socket.set_write_timeout(Some(left))?;
+            }
+            Ok(())
+        });
+        if narrowed {
+            let timeouts = lock(&self.timeouts);
+            socket.set_write_timeout(timeouts.write)?;
+        }
+        result
+    }
+
+    fn write_allowance(&self) -> Allowance {
+        Allowance::new(lock(&self.timeouts).write)
+    }
+}
+
+/// How rustls says that it needs more bytes.
+fn is_starved(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// How a socket says that its time-out was over, or that it does not block.
+fn may_go_on(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
+/// What is locked is whole at every point where a panic could leave it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The lock, unless another thread holds it.
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}

@@ -1,0 +1,52 @@
+//! Whom a client wants to speak to.
+
+use super::endpoint::{Endpoint, Host};
+use crate::error::{Error, ErrorKind};
+use http::uri::{Authority, Scheme, Uri};
+
+/// What a URI says about the connection to its host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub(crate) secure: bool,
+    pub(crate) endpoint: Endpoint,
+}
+
+impl Target {
+    /// Of an `http` or `https` URI.
+    pub fn of(uri: &Uri) -> Result<Self, Error> {
+        let secure = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => return Err(Error::invalid("uri is neither http nor https")),
+        };
+        let authority = uri.authority().map_or("", Authority::as_str);
+        Self::new(secure, authority)
+    }
+
+    /// Of the authority of a URI.
+    pub fn new(secure: bool, authority: &str) -> Result<Self, Error> {
+        let default_port = if secure { 443 } else { 80 };
+        let Some(endpoint) = Endpoint::parse(authority, default_port) else {
+            return Err(Error::invalid("authority of the uri is not host[:port]"));
+        };
+        Ok(Self { secure, endpoint })
+    }
+
+    /// Whom a certificate has to be for: a name, or an address without brackets.
+    #[must_use]
+    pub fn certificate_host(&self) -> String {
+        match &self.endpoint.host {
+            Host::Name(name) => name.clone(),
+            Host::Address(address) => address.to_string(),
+        }
+    }
+
+    /// The error for a feature without which there is no TLS.
+    pub(crate) fn needs_feature(&self, feature: &str) -> Error {
+        let message = format!(
+            "{} is to be reached over tls, which needs the feature `{feature}`",
+            self.endpoint
+        );
+        Error::new(ErrorKind::Unsupported, message)
+    }
+}

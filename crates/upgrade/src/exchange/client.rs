@@ -1,0 +1,87 @@
+//! The client's end over a stream that is already connected.
+
+use super::deadline::Deadline;
+use super::upgraded::Upgraded;
+use super::wire::{Wire, read, write_all};
+use crate::error::{Error, ErrorKind};
+use crate::head::{Body, Limits, ResponseDecoder, begins_tls, check_response, encode_request};
+use http::{Request, Response, StatusCode};
+use std::time::Duration;
+
+/// As [`request`](crate::request), over any wire and by its deadline. Of a refusal that is not
+/// `worth_reading` the body is left out.
+pub async fn request_over<W: Wire, E: From<Error>>(
+    mut wire: W,
+    request: Request<()>,
+    limits: &Limits,
+    worth_reading: impl FnOnce(&Response<()>) -> bool,
+    validate: impl FnOnce(&Response<()>) -> Result<(), E>,
+) -> Result<Upgraded<W::Stream>, E> {
+    write_all(&mut wire, &encode_request(&request)?).await?;
+    let (response, leftover) = read_response(&mut wire, limits).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let response = if worth_reading(&response) {
+            read_body(&mut wire, response, &leftover).await
+        } else {
+            response.map(|()| Vec::new())
+        };
+        return Err(Error::refused(response).into());
+    }
+    check_response(&request, &response)?;
+    validate(&response)?;
+    wire.release()?;
+    let stream = wire.into_stream();
+    Ok(Upgraded::new(stream, leftover, request, response))
+}
+
+async fn read_response<W: Wire>(
+    wire: &mut W,
+    limits: &Limits,
+) -> Result<(Response<()>, Vec<u8>), Error> {
+    let mut decoder = ResponseDecoder::new(limits);
+    loop {
+        let next = read(wire, |piece| {
+            if piece.is_empty() {
+                let message = "stream ended before the response";
+                return Err(Error::new(ErrorKind::Closed, message));
+            }
+            let is_tls = !decoder.is_started() && begins_tls(piece);
+            let head = decoder.decode(piece);
+            let (used, response) = head.map_err(|error| {
+                if is_tls {
+                    error.with_message("the peer speaks TLS: use wss:// or https://".to_owned())
+                } else {
+                    error
+                }
+            })?;
+            Ok(response.map(|response| (response, piece[used..].to_vec())))
+        });
+        if let Some(read) = next.await? {
+            return Ok(read);
+        }
+    }
+}
+
+/// The beginning of a refusal's body, of which `leftover` came with the head. What does not come soon
+/// is not waited for: the refusal is what the caller has to know.
+pub(crate) async fn read_body<W: Wire>(
+    wire: &mut W,
+    response: Response<()>,
+    leftover: &[u8],
+) -> Response<Vec<u8>> {
+    let soon = Deadline::starting(W::now(), BODY_TIME);
+    wire.set_deadline(wire.deadline().or_sooner(soon));
+    let mut body = Body::new(response.status(), response.headers());
+    let mut done = body.feed(leftover);
+    while !done {
+        let fed = read(wire, |piece| {
+            let is_end = piece.is_empty();
+            Ok(body.feed(piece) || is_end)
+        });
+        // A body that breaks off is still worth reading.
+        done = fed.await.unwrap_or(true);
+    }
+    response.map(|()| body.into_bytes())
+}
+
+const BODY_TIME: Duration = Duration::from_millis(500);

@@ -1,0 +1,257 @@
+//! The server's end: read a request, then accept or refuse.
+
+use super::upgraded::Upgraded;
+use super::wire::{Wire, read, write_all};
+use crate::error::{Error, ErrorKind};
+use crate::head::{
+    Limits, RequestDecoder, announces_body, check_request, check_response, encode_head,
+    encode_response, respond,
+};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use std::time::Duration;
+
+/// As [`receive`](crate::receive), over any wire.
+pub async fn receive_over<W: Wire>(
+    mut wire: W,
+    limits: &Limits,
+) -> Result<Pending<W::Stream>, Error> {
+    match read_request(&mut wire, limits).await {
+        Ok((request, leftover)) => {
+            wire.release()?;
+            Ok(Pending {
+                stream: wire.into_stream(),
+                request,
+                leftover,
+                time: limits.time,
+            })
+        }
+        Err(error) => {
+            // More of a request that was not understood may be on its way.
+            let unread = error.kind() != ErrorKind::TimedOut;
+            Err(answer_error(&mut wire, error, false, unread, limits.time).await)
+        }
+    }
+}
+
+/// A request that was read and awaits its answer.
+///
+/// Dropping it closes the connection without one.
+#[derive(Debug)]
+#[must_use = "a request must be accepted or refused"]
+pub struct Pending<S> {
+    stream: S,
+    request: Request<()>,
+    leftover: Vec<u8>,
+    time: Duration,
+}
+
+impl<S> Pending<S> {
+    /// Takes over from an HTTP server that has read a request and gives up its socket.
+    ///
+    /// `leftover` is what that server read of the stream after the head. Of `limits` only
+    /// [`Limits::time`] counts, for writing the answer. Copies the request's head.
+    pub fn from_parts<B>(
+        stream: S,
+        leftover: Vec<u8>,
+        request: &Request<B>,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            stream,
+            request: head_of(request),
+            leftover,
+            time: limits.time,
+        }
+    }
+
+    /// The request. HTTP/1.0 or 1.1 with any method; whether it asks for an upgrade is for
+    /// [`respond`] to say.
+    pub fn request(&self) -> &Request<()> {
+        &self.request
+    }
+
+    /// The stream, for what only it can tell: the peer's address, or its certificate.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+}
+
+impl<S> Pending<S> {
+    fn is_head(&self) -> bool {
+        self.request.method() == Method::HEAD
+    }
+
+    fn has_unread(&self) -> bool {
+        !self.leftover.is_empty() || announces_body(self.request.headers())
+    }
+}
+
+/// As [`Pending::accept`], over any wire.
+pub async fn accept_over<W: Wire>(
+    pending: Pending<W::Stream>,
+    accepted: &[&str],
+    headers: HeaderMap,
+) -> Result<Upgraded<W::Stream>, Error> {
+    match respond(&pending.request, accepted, headers) {
+        Ok(response) => switch_over::<W>(pending, response).await,
+        Err(error) => Err(refuse_with_over::<W>(pending, error).await),
+    }
+}
+
+/// As [`Pending::switch`], over any wire.
+pub async fn switch_over<W: Wire>(
+    pending: Pending<W::Stream>,
+    response: Response<()>,
+) -> Result<Upgraded<W::Stream>, Error> {
+    let status = response.status();
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        let message = format!("status {status} does not switch protocols");
+        return Err(Error::invalid(message));
+    }
+    check_request(&pending.request)
+        .and_then(|()| check_response(&pending.request, &response))
+        .map_err(|error| Error::invalid(error.to_string()))?;
+    let head = encode_head(status, response.headers(), 0)?;
+    let mut wire = W::within(pending.stream, pending.time);
+    write(&mut wire, &head).await?;
+    let stream = wire.into_stream();
+    Ok(Upgraded::new(
+        stream,
+        pending.leftover,
+        pending.request,
+        response,
+    ))
+}
+
+/// As [`Pending::refuse`], over any wire.
+pub async fn refuse_over<W: Wire, B: AsRef<[u8]>>(
+    pending: Pending<W::Stream>,
+    response: &Response<B>,
+) -> Result<W::Stream, Error> {
+    if response.status().is_informational() {
+        let message = format!("status {} is not a refusal", response.status());
+        return Err(Error::invalid(message));
+    }
+    let bytes = encode_answer(response, pending.is_head())?;
+    let unread = pending.has_unread();
+    let mut wire = W::within(pending.stream, pending.time);
+    write(&mut wire, &bytes).await?;
+    if unread {
+        drain(&mut wire, pending.time).await?;
+    }
+    Ok(wire.into_stream())
+}
+
+/// As [`Pending::refuse_with`], over any wire.
+pub async fn refuse_with_over<W: Wire>(pending: Pending<W::Stream>, error: Error) -> Error {
+    let (is_head, unread) = (pending.is_head(), pending.has_unread());
+    let mut wire = W::within(pending.stream, pending.time);
+    answer_error(&mut wire, error, is_head, unread, pending.time).await
+}
+
+async fn read_request<W: Wire>(
+    wire: &mut W,
+    limits: &Limits,
+) -> Result<(Request<()>, Vec<u8>), Error> {
+    let mut decoder = RequestDecoder::new(limits);
+    loop {
+        let next = read(wire, |piece| {
+            if piece.is_empty() {
+                let message = "stream ended before the request";
+                return Err(Error::new(ErrorKind::Closed, message));
+            }
+            let (used, request) = decoder.decode(piece)?;
+            Ok(request.map(|request| (request, piece[used..].to_vec())))
+        });
+        match next.await {
+            Ok(Some(read)) => return Ok(read),
+            Ok(None) => {}
+            Err(error) => return Err(read_failed(error, &decoder)),
+        }
+    }
+}
+
+fn read_failed(error: Error, decoder: &RequestDecoder) -> Error {
+    // RFC 9110 15.5.9. A peer that sent nothing asked for nothing: browsers open connections they
+    // may need, and would take the 408 for the answer to a later request.
+    if error.kind() == ErrorKind::TimedOut && decoder.is_started() {
+        return error.refusing(StatusCode::REQUEST_TIMEOUT);
+    }
+    error
+}
+
+/// Sends the answer that an error carries, within `time`, and gives the error back, with why it could
+/// not be sent.
+async fn answer_error<W: Wire>(
+    wire: &mut W,
+    error: Error,
+    is_head: bool,
+    unread: bool,
+    time: Duration,
+) -> Error {
+    let Some(response) = error.response() else {
+        return error;
+    };
+    let written = match encode_answer(response, is_head) {
+        Ok(bytes) => {
+            wire.set_time(time);
+            write(wire, &bytes).await
+        }
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok(()) => {
+            if unread {
+                let _ = drain(wire, time).await;
+            }
+            error
+        }
+        Err(unsent) => {
+            let kind = unsent.kind();
+            error.with_cause(unsent.of(kind, "the answer could not be sent"))
+        }
+    }
+}
+
+fn head_of<B>(request: &Request<B>) -> Request<()> {
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method.clone_from(request.method());
+    head.uri.clone_from(request.uri());
+    head.version = request.version();
+    head.headers.clone_from(request.headers());
+    head.extensions.clone_from(request.extensions());
+    Request::from_parts(head, ())
+}
+
+/// RFC 9110 9.3.2: the answer to a HEAD is that to a GET without the body.
+fn encode_answer<B: AsRef<[u8]>>(response: &Response<B>, is_head: bool) -> Result<Vec<u8>, Error> {
+    if is_head {
+        let length = response.body().as_ref().len();
+        return encode_head(response.status(), response.headers(), length);
+    }
+    encode_response(response)
+}
+
+async fn write<W: Wire>(wire: &mut W, bytes: &[u8]) -> Result<(), Error> {
+    write_all(wire, bytes).await?;
+    wire.release()
+}
+
+/// Reads away what a refused peer still sends.
+///
+/// RFC 9112 9.6: closing a TCP connection with unread input resets it, and a reset can take the
+/// answer from the client before it was read.
+async fn drain<W: Wire>(wire: &mut W, time: Duration) -> Result<(), Error> {
+    wire.set_time(time.min(LINGER));
+    let mut left = LINGER_BYTES;
+    while let Ok(count @ 1..) = read(wire, |piece| Ok(piece.len())).await {
+        if count >= left {
+            break;
+        }
+        left -= count;
+    }
+    wire.release()
+}
+
+const LINGER: Duration = Duration::from_millis(500);
+const LINGER_BYTES: usize = 64 * 1024;

@@ -1,0 +1,154 @@
+//! The body of a refusal, as far as a client wants to know it.
+
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, StatusCode};
+
+/// Takes a body as it arrives (RFC 9112 6.3) and keeps its beginning.
+#[derive(Debug)]
+pub(crate) struct Body {
+    kept: Vec<u8>,
+    framing: Framing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// So many bytes more.
+    Length(u64),
+    UntilClose,
+    /// RFC 9112 7.1, in the line with a chunk's size.
+    ChunkSize {
+        size: u64,
+        digits: Digits,
+    },
+    ChunkData(u64),
+    /// The line break after a chunk.
+    ChunkEnd,
+    Done,
+}
+
+/// Whether hexadecimal digits may still come in a chunk's size line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Digits {
+    None,
+    Some,
+    Over,
+}
+
+impl Body {
+    pub(crate) fn new(status: StatusCode, headers: &HeaderMap) -> Self {
+        Self {
+            kept: Vec::new(),
+            framing: framing(status, headers),
+        }
+    }
+
+    /// Takes what arrived; true when nothing more is wanted.
+    pub(crate) fn feed(&mut self, mut input: &[u8]) -> bool {
+        while !input.is_empty() && !self.is_done() {
+            let used = self.take(input);
+            input = &input[used..];
+        }
+        self.is_done()
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.framing, Framing::Done | Framing::Length(0)) || self.kept.len() >= BODY_LIMIT
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.kept
+    }
+
+    /// Takes a part of the input, at least one byte, and gives its length.
+    fn take(&mut self, input: &[u8]) -> usize {
+        match self.framing {
+            Framing::Length(left) => {
+                let count = self.keep(input, left);
+                self.framing = Framing::Length(left - count as u64);
+                count
+            }
+            Framing::UntilClose => self.keep(input, u64::MAX),
+            Framing::ChunkData(left) => {
+                let count = self.keep(input, left);
+                let left = left - count as u64;
+                self.framing = if left == 0 {
+                    Framing::ChunkEnd
+                } else {
+                    Framing::ChunkData(left)
+                };
+                count
+            }
+            Framing::ChunkSize { size, digits } => {
+                self.framing = chunk_size(size, digits, input[0]);
+                1
+            }
+            Framing::ChunkEnd => {
+                self.framing = match input[0] {
+                    b'\r' => Framing::ChunkEnd,
+                    b'\n' => FIRST_CHUNK,
+                    _ => Framing::Done,
+                };
+                1
+            }
+            Framing::Done => input.len(),
+        }
+    }
+
+    fn keep(&mut self, input: &[u8], at_most: u64) -> usize {
+        let room = (BODY_LIMIT - self.kept.len()) as u64;
+        let count = (input.len() as u64).min(at_most).min(room) as usize;
+        self.kept.extend_from_slice(&input[..count]);
+        count
+    }
+}
+
+fn framing(status: StatusCode, headers: &HeaderMap) -> Framing {
+    let has_none = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if has_none || status.is_informational() {
+        return Framing::Done;
+    }
+    if let Some(encoding) = headers.get(TRANSFER_ENCODING) {
+        // RFC 9112 6.3: chunked when it is the last coding, until the end of the stream if not.
+        let chunked = encoding
+            .as_bytes()
+            .to_ascii_lowercase()
+            .ends_with(b"chunked");
+        return if chunked {
+            FIRST_CHUNK
+        } else {
+            Framing::UntilClose
+        };
+    }
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    length.map_or(Framing::UntilClose, Framing::Length)
+}
+
+/// One byte of a size line. What breaks the grammar ends the body: it is only shown to a person.
+fn chunk_size(size: u64, digits: Digits, byte: u8) -> Framing {
+    match ((byte as char).to_digit(16), byte, digits) {
+        (Some(digit), _, Digits::None | Digits::Some) => match size.checked_mul(16) {
+            Some(size) => Framing::ChunkSize {
+                size: size + u64::from(digit),
+                digits: Digits::Some,
+            },
+            None => Framing::Done,
+        },
+        (_, _, Digits::None) => Framing::Done,
+        // The chunk of size zero is the last one; trailers are of no interest.
+        (_, b'\n', _) if size == 0 => Framing::Done,
+        (_, b'\n', _) => Framing::ChunkData(size),
+        _ => Framing::ChunkSize {
+            size,
+            digits: Digits::Over,
+        },
+    }
+}
+
+const FIRST_CHUNK: Framing = Framing::ChunkSize {
+    size: 0,
+    digits: Digits::None,
+};
+/// What is kept of a body.
+const BODY_LIMIT: usize = 64 * 1024;

@@ -1,0 +1,101 @@
+//! Extended CONNECT: what HTTP/2 and HTTP/3 have in place of `Upgrade` (RFC 8441 4, RFC 9220 3).
+
+use super::lines::malformed;
+use super::negotiate::without_body;
+use crate::error::{Error, ErrorKind};
+use crate::syntax::split_host;
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+
+/// The 200 for a request whose `:protocol` is `protocol`, with `headers` added, where that is
+/// `accepted`.
+///
+/// A refusal names no connection, as [`Error::without_connection_headers`] leaves it.
+pub fn respond_extended_connect<B>(
+    request: &Request<B>,
+    protocol: &str,
+    accepted: &str,
+    headers: HeaderMap,
+) -> Result<Response<()>, Error> {
+    check_request(request, protocol, accepted).map_err(Error::without_connection_headers)?;
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.version = request.version();
+    parts.headers = headers;
+    Ok(Response::from_parts(parts, ()))
+}
+
+/// Fails with [`ErrorKind::Refused`] where the answer is none of success (RFC 9110 9.3.6).
+pub fn check_extended_connect_response<B>(response: &Response<B>) -> Result<(), Error> {
+    if response.status().is_success() {
+        return Ok(());
+    }
+    Err(Error::refused(without_body(response)))
+}
+
+fn check_request<B>(request: &Request<B>, protocol: &str, accepted: &str) -> Result<(), Error> {
+    if ![Version::HTTP_2, Version::HTTP_3].contains(&request.version()) {
+        let message = "http version has no extended connect";
+        return Err(Error::new(ErrorKind::Version, message)
+            .refusing(StatusCode::HTTP_VERSION_NOT_SUPPORTED));
+    }
+    if request.method() != Method::CONNECT {
+        let method = request.method();
+        let message = format!("an upgrade is asked for with connect, not {method}");
+        return Err(Error::new(ErrorKind::Method, message)
+            .refusing(StatusCode::METHOD_NOT_ALLOWED)
+            .with_header(ALLOW, HeaderValue::from_static("CONNECT")));
+    }
+    // RFC 9110 7.8 compares names of protocols without case; without one it is a tunnel to
+    // somewhere else that is asked for.
+    if !protocol.eq_ignore_ascii_case(accepted) {
+        let message = format!("request is not for the protocol {accepted}");
+        // RFC 9220 3: an unknown `:protocol` should be answered with 501.
+        return Err(
+            Error::new(ErrorKind::NotUpgrade, message).refusing(StatusCode::NOT_IMPLEMENTED)
+        );
+    }
+    check_headers(request.headers())?;
+    check_host(check_target(request.uri())?, request.headers())
+}
+
+/// RFC 8441 4: `:scheme`, `:path` and `:authority` are those of the resource.
+fn check_target(uri: &Uri) -> Result<&Authority, Error> {
+    let is_scheme = [&Scheme::HTTP, &Scheme::HTTPS]
+        .map(Some)
+        .contains(&uri.scheme());
+    let authority = uri.authority();
+    match authority.filter(|authority| split_host(authority.as_str()).is_some()) {
+        Some(authority) if is_scheme => Ok(authority),
+        Some(_) => Err(malformed("its scheme is neither http nor https")),
+        None => Err(malformed("no authority, or an invalid one")),
+    }
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Error> {
+    // RFC 8441 5: Connection and Upgrade MUST NOT be included. RFC 9113 8.1.1: with a length, the
+    // frames of the stream that follows would have to add up to it.
+    let alien = [CONNECTION, UPGRADE, TRANSFER_ENCODING, CONTENT_LENGTH];
+    match alien.iter().find(|name| headers.contains_key(*name)) {
+        Some(name) => Err(malformed(format_args!(
+            "a {name} header in an extended connect"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// RFC 9113 8.3.1: a `Host` that differs from `:authority` makes a request malformed.
+fn check_host(authority: &Authority, headers: &HeaderMap) -> Result<(), Error> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => Ok(()),
+        (Some(host), None)
+            if host
+                .as_bytes()
+                .eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+        {
+            Ok(())
+        }
+        _ => Err(malformed("a host header that is not its authority")),
+    }
+}

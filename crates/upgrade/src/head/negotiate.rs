@@ -1,0 +1,179 @@
+//! Is this a request for an upgrade, and is this the answer to it? Pure functions on heads.
+
+use super::lines::malformed;
+use super::request::check_host;
+use crate::error::{Error, ErrorKind};
+use crate::syntax::{contains, is_protocol, lists};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+
+/// The 101 for a request, switching to the first protocol in `accepted` that it offers, with
+/// `headers` added.
+///
+/// The request may come from [`RequestDecoder`](super::RequestDecoder) or from any HTTP server
+/// that uses the `http` crate. Protocols are compared without case (RFC 9110 7.8). Allocates the
+/// response. Does no I/O.
+///
+/// Fails, with the refusal as [`Error::response`], where the request is
+///
+/// | status | kind | request |
+/// |---|---|---|
+/// | 505 | [`ErrorKind::Version`] | not HTTP/1.1: in 1.0 `Upgrade` means nothing (RFC 9110 7.8) |
+/// | 405 | [`ErrorKind::Method`] | not a `GET` |
+/// | 400 | [`ErrorKind::Malformed`] | without one valid `Host`, or announcing a body |
+/// | 400 | [`ErrorKind::NotUpgrade`] | without `Upgrade` or with one that is no list of protocols, or without the token `upgrade` in `Connection` |
+/// | 426 | [`ErrorKind::NotUpgrade`] | for none of the protocols in `accepted` |
+///
+/// and with [`ErrorKind::InvalidArgument`], the caller being at fault, where `accepted` is empty
+/// or holds something that is no protocol, or `headers` holds `Connection`, `Upgrade`,
+/// `Content-Length` or `Transfer-Encoding`.
+pub fn respond<B>(
+    request: &Request<B>,
+    accepted: &[&str],
+    headers: HeaderMap,
+) -> Result<Response<()>, Error> {
+    if let Some(name) = RESERVED.iter().find(|name| headers.contains_key(*name)) {
+        return Err(Error::invalid(format!(
+            "header {name} of a 101 is not the caller's to set"
+        )));
+    }
+    let listed = protocol_list(accepted)?;
+    check_request(request)?;
+    check_asked(request.headers())?;
+    let offered = |protocol: &&&str| contains(request.headers(), UPGRADE, protocol);
+    let Some(protocol) = accepted.iter().find(offered) else {
+        return Err(upgrade_required(accepted, listed));
+    };
+
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = StatusCode::SWITCHING_PROTOCOLS;
+    parts.headers = headers;
+    let protocol =
+        HeaderValue::from_str(protocol).map_err(|_| Error::invalid("invalid protocol"))?;
+    let upgrade = HeaderValue::from_static("Upgrade");
+    for (name, value) in [(CONNECTION, upgrade), (UPGRADE, protocol)] {
+        let inserted = parts.headers.try_insert(name, value);
+        inserted.map_err(|_| Error::invalid("too many headers"))?;
+    }
+    Ok(Response::from_parts(parts, ()))
+}
+
+/// Checks that a response switches to a protocol that the request asked for.
+///
+/// Fails with [`ErrorKind::Refused`] where the status is not 101, with [`ErrorKind::Version`] where
+/// the 101 is not of HTTP/1.1, with [`ErrorKind::MissingConnection`] where `Connection` lacks the
+/// token `upgrade`, and with [`ErrorKind::ProtocolMismatch`] where `Upgrade` names anything but one
+/// protocol of the request. The server is at fault. Does no I/O.
+pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Error::refused(without_body(response)));
+    }
+    // RFC 9110 7.8, 15.2: HTTP/1.0 has neither Upgrade nor any 1xx.
+    if response.version() != Version::HTTP_11 {
+        return Err(Error::new(ErrorKind::Version, "the 101 is not of http/1.1"));
+    }
+    if !contains(response.headers(), CONNECTION, "upgrade") {
+        let message = "connection header of the 101 has no token upgrade";
+        return Err(Error::new(ErrorKind::MissingConnection, message));
+    }
+    let mut switched = lists(response.headers(), UPGRADE);
+    let (Some(protocol), None) = (switched.next(), switched.next()) else {
+        let message = "upgrade header of the 101 does not name one protocol";
+        return Err(Error::new(ErrorKind::ProtocolMismatch, message));
+    };
+    // RFC 9110 7.8: a server must not switch to a protocol that the client did not indicate.
+    let offered =
+        lists(request.headers(), UPGRADE).any(|asked| asked.eq_ignore_ascii_case(protocol));
+    if !offered {
+        let message = "the 101 switches to a protocol that was not asked for";
+        return Err(Error::new(ErrorKind::ProtocolMismatch, message));
+    }
+    Ok(())
+}
+
+/// Checks that a request is one with which an upgrade, to whatever it may be, can be asked for.
+pub(crate) fn check_request<B>(request: &Request<B>) -> Result<(), Error> {
+    check_version(request.version())?;
+    if request.method() != Method::GET {
+        let message = format!("an upgrade is asked for with get, not {}", request.method());
+        return Err(Error::new(ErrorKind::Method, message)
+            .refusing(StatusCode::METHOD_NOT_ALLOWED)
+            .with_header(ALLOW, HeaderValue::from_static("GET")));
+    }
+    check_host(request.version(), request.headers())?;
+    // A body would lie before the upgraded protocol's first byte, and be read as that protocol.
+    if announces_body(request.headers()) {
+        return Err(malformed("a body in a request for an upgrade"));
+    }
+    Ok(())
+}
+
+/// Whether bytes of a body follow the head.
+pub(crate) fn announces_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers
+            .get_all(CONTENT_LENGTH)
+            .iter()
+            .any(|length| length.as_bytes() != b"0")
+}
+
+fn protocol_list(accepted: &[&str]) -> Result<HeaderValue, Error> {
+    if accepted.is_empty()
+        || !accepted
+            .iter()
+            .all(|protocol| is_protocol(protocol.as_bytes()))
+    {
+        return Err(Error::invalid("accepted protocols are not a list of names"));
+    }
+    HeaderValue::from_str(&accepted.join(", ")).map_err(|_| Error::invalid("invalid protocol"))
+}
+
+fn check_version(version: Version) -> Result<(), Error> {
+    if version == Version::HTTP_11 {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Version, "http version is not 1.1")
+        .refusing(StatusCode::HTTP_VERSION_NOT_SUPPORTED))
+}
+
+/// Checks that an upgrade, to whatever it may be, is asked for at all.
+fn check_asked(headers: &HeaderMap) -> Result<(), Error> {
+    let message = if !headers.contains_key(UPGRADE) {
+        "request has no upgrade header"
+    } else if !lists(headers, UPGRADE).all(is_protocol) || lists(headers, UPGRADE).next().is_none()
+    {
+        "upgrade header is not a list of protocols"
+    } else if !contains(headers, CONNECTION, "upgrade") {
+        // RFC 9110 7.6.1, 7.8: without the connection option, Upgrade was not meant for this
+        // server.
+        "connection header has no token upgrade"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::NotUpgrade, message).refusing(StatusCode::BAD_REQUEST))
+}
+
+/// RFC 9110 15.5.22: a 426 MUST say in `Upgrade` what is accepted.
+fn upgrade_required(accepted: &[&str], listed: HeaderValue) -> Error {
+    Error::new(
+        ErrorKind::NotUpgrade,
+        format!(
+            "request does not ask for an upgrade to {}",
+            accepted.join(" or ")
+        ),
+    )
+    .refusing(StatusCode::UPGRADE_REQUIRED)
+    .with_header(UPGRADE, listed)
+    .with_header(CONNECTION, HeaderValue::from_static("Upgrade"))
+}
+
+/// A refusal to keep, of a response whose body is not here.
+pub(super) fn without_body<C>(response: &Response<C>) -> Response<Vec<u8>> {
+    let mut copy = Response::new(Vec::new());
+    *copy.status_mut() = response.status();
+    *copy.version_mut() = response.version();
+    copy.headers_mut().clone_from(response.headers());
+    copy
+}
+
+const RESERVED: [http::HeaderName; 4] = [CONNECTION, UPGRADE, CONTENT_LENGTH, TRANSFER_ENCODING];

@@ -1,0 +1,155 @@
+//! What the blocking calls ask of a stream beyond `Read + Write`.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::{Shutdown, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// A stream whose blocking calls can be given a time-out.
+///
+/// Calls with a deadline need it: without a time-out a
+/// silent peer holds a blocking read for ever. A stream that has none is wrapped in [`Untimed`].
+pub trait Socket: Read + Write {
+    /// How long one read may block; `None` is for ever, a zero duration is an error.
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// How long one write may block; `None` is for ever, a zero duration is an error.
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// The time-out of reads, which calls with a deadline put back at their end. Default: `None`, for
+    /// streams that are only ever given time-outs by such calls.
+    fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(None)
+    }
+
+    /// The time-out of writes, as [`read_timeout`](Self::read_timeout).
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(None)
+    }
+
+    /// Sets `TCP_NODELAY` where the stream is of TCP: whether small writes leave at once, or wait for
+    /// the peer to acknowledge earlier ones. Default: does nothing, for streams that are not.
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        let _ = nodelay;
+        Ok(())
+    }
+}
+
+/// The time-outs of a stream, for what changes them and puts them back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The time-out of reads.
+    pub read: Option<Duration>,
+    /// The time-out of writes.
+    pub write: Option<Duration>,
+}
+
+impl Timeouts {
+    /// Those that are set. A stream that cannot tell has none.
+    pub fn of<S: Socket>(stream: &S) -> Self {
+        Self {
+            read: stream.read_timeout().unwrap_or_default(),
+            write: stream.write_timeout().unwrap_or_default(),
+        }
+    }
+
+    /// Sets both on a stream.
+    pub fn set_on<S: Socket>(self, stream: &S) -> io::Result<()> {
+        stream.set_read_timeout(self.read)?;
+        stream.set_write_timeout(self.write)
+    }
+}
+
+/// A socket that can be duplicated, so that one thread reads while another writes.
+pub trait Duplicate: Socket + Sized {
+    /// A second handle to the same connection. Time-outs are shared by both.
+    fn duplicate(&self) -> io::Result<Self>;
+
+    /// Shuts the connection down in the directions asked for, for every handle.
+    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+}
+
+macro_rules! implement_for_std_socket {
+    ($stream:ty $(, $set_nodelay:item)?) => {
+        impl Socket for $stream {
+            fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_read_timeout(timeout)
+            }
+
+            fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_write_timeout(timeout)
+            }
+
+            fn read_timeout(&self) -> io::Result<Option<Duration>> {
+                self.read_timeout()
+            }
+
+            fn write_timeout(&self) -> io::Result<Option<Duration>> {
+                self.write_timeout()
+            }
+
+            $($set_nodelay)?
+        }
+
+        impl Duplicate for $stream {
+            fn duplicate(&self) -> io::Result<Self> {
+                self.try_clone()
+            }
+
+            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+                self.shutdown(how)
+            }
+        }
+    };
+}
+
+implement_for_std_socket!(
+    TcpStream,
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.set_nodelay(nodelay)
+    }
+);
+#[cfg(unix)]
+implement_for_std_socket!(UnixStream);
+
+/// Any stream, taken as a [`Socket`] that ignores time-outs.
+///
+/// Deadlines are then looked at only between its reads and writes: right for in-memory and
+/// non-blocking streams, and for those that have time-outs of their own.
+#[derive(Debug, Clone, Default)]
+pub struct Untimed<S>(pub S);
+
+impl<S: Read> Read for Untimed<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.0.read_vectored(bufs)
+    }
+}
+
+impl<S: Write> Write for Untimed<S> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<S: Read + Write> Socket for Untimed<S> {
+    fn set_read_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+}

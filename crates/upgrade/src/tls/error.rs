@@ -1,0 +1,92 @@
+//! What went wrong with TLS, in words that a person can act on.
+
+use crate::error::{Error, ErrorKind};
+use crate::exchange::Deadline;
+use rustls::{CertificateError, InvalidMessage};
+
+/// The error for a handshake with `peer` that rustls ended.
+pub(crate) fn refused(peer: &str, error: rustls::Error) -> Error {
+    let message = match &error {
+        rustls::Error::InvalidCertificate(reason) => {
+            format!("{} ({error})", certificate(peer, reason))
+        }
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            format!("{peer} does not speak TLS: use ws:// or http:// ({error})")
+        }
+        rustls::Error::InvalidMessage(_) => {
+            format!("{peer} answered with something else than tls: {error}")
+        }
+        rustls::Error::AlertReceived(_) => {
+            format!("{peer} refused the tls handshake: {error}")
+        }
+        error => format!("tls handshake with {peer} failed: {error}"),
+    };
+    Error::new(ErrorKind::Tls, message).with_cause(error)
+}
+
+/// The error for a handshake with a client that rustls ended.
+pub(crate) fn refused_client(error: rustls::Error) -> Error {
+    if error != rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) {
+        return refused("client", error);
+    }
+    let message = format!("client does not speak TLS: it has to use wss:// or https:// ({error})");
+    Error::new(ErrorKind::Tls, message).with_cause(error)
+}
+
+/// The error for a configuration that rustls does not take.
+pub(crate) fn unusable(error: rustls::Error) -> Error {
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("tls configuration cannot be used: {error}"),
+    )
+    .with_cause(error)
+}
+
+fn certificate(peer: &str, reason: &CertificateError) -> String {
+    match reason {
+        CertificateError::UnknownIssuer => {
+            format!("certificate of {peer} is not trusted: its issuer is unknown")
+        }
+        CertificateError::BadSignature => {
+            format!("certificate of {peer} is not trusted: its issuer did not sign it")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("certificate of {peer} has expired")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            format!("certificate of {peer} is not valid yet")
+        }
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            format!("certificate of {peer} names no host: make one with the host in subjectAltName")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("certificate is not for {peer}, but for another host")
+        }
+        CertificateError::Other(other) => match other.to_string().as_str() {
+            // These have a name in webpki alone.
+            "CaUsedAsEndEntity" => format!(
+                "certificate of {peer} is one of an authority (CA:TRUE), which no server may show: \
+                 have it sign one with CA:FALSE for the server"
+            ),
+            "UnsupportedCertVersion" => format!(
+                "certificate of {peer} is of X.509 version 1: make one of version 3, with the host in \
+                 subjectAltName"
+            ),
+            _ => format!("certificate of {peer} is not trusted"),
+        },
+        CertificateError::Revoked => format!("certificate of {peer} was revoked"),
+        _ => format!("certificate of {peer} is not trusted"),
+    }
+}
+
+/// The error for a handshake with `peer` that the stream ended.
+pub(crate) fn broken(peer: &str, error: Error, deadline: Deadline) -> Error {
+    match error.kind() {
+        ErrorKind::TimedOut => deadline.error_for(&format!("tls handshake with {peer}")),
+        ErrorKind::Closed => Error::new(
+            ErrorKind::Tls,
+            format!("{peer} ended the connection in the tls handshake"),
+        ),
+        _ => error.of(ErrorKind::Tls, &format!("tls handshake with {peer} failed")),
+    }
+}

@@ -1,0 +1,24 @@
+//! What is asked of the other end: a certificate for its name, and a protocol that is spoken here.
+
+use crate::error::{Error, ErrorKind};
+use rustls::pki_types::ServerName;
+
+/// A host, as TLS has it.
+pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
+    ServerName::try_from(host.to_owned()).map_err(|error| {
+        let message = format!("{host:?} is no name that a certificate could be for");
+        Error::new(ErrorKind::InvalidArgument, message).with_cause(error)
+    })
+}
+
+/// RFC 7301 3.2: nothing but what was agreed on may be spoken.
+pub(crate) fn check_alpn(host: &str, agreed: Option<&[u8]>) -> Result<(), Error> {
+    let Some(protocol) = agreed.filter(|protocol| *protocol != b"http/1.1") else {
+        return Ok(());
+    };
+    let message = format!(
+        "{host} and the tls configuration agreed on {}, which is not http/1.1",
+        protocol.escape_ascii()
+    );
+    Err(Error::new(ErrorKind::Tls, message))
+}

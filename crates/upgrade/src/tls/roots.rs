@@ -1,0 +1,51 @@
+//! What a client trusts unless it is told otherwise: the platform's root certificates.
+
+use crate::error::{Error, ErrorKind};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use std::sync::{Arc, OnceLock};
+
+/// A configuration that was set, or else the default one.
+pub(crate) fn or_default(config: Option<&Arc<ClientConfig>>) -> Result<Arc<ClientConfig>, Error> {
+    match config {
+        Some(config) => Ok(Arc::clone(config)),
+        None => default_config(),
+    }
+}
+
+/// The default configuration: TLS 1.2 and 1.3, the platform's roots, no client certificate, no ALPN.
+///
+/// Made once for the process, on first use; the roots are then read from the platform's store. A
+/// failure is not kept.
+fn default_config() -> Result<Arc<ClientConfig>, Error> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(Arc::clone(config));
+    }
+    let config = Arc::new(load()?);
+    Ok(Arc::clone(CONFIG.get_or_init(|| config)))
+}
+
+fn load() -> Result<ClientConfig, Error> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Platforms have roots that are of no use here; those that are will do.
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let error = Error::new(
+            ErrorKind::Io,
+            "this system has no root certificates to trust: install them, or give the dialer a \
+             configuration of its own",
+        );
+        return Err(match found.errors.into_iter().next() {
+            Some(source) => error.with_cause(source),
+            None => error,
+        });
+    }
+    // Named here, as a program with several has no default one.
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(ErrorKind::Tls, "tls cannot be set up").with_cause(error))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}

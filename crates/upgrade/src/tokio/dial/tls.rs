@@ -1,0 +1,43 @@
+//! The TLS handshake of a client, by a deadline.
+
+use crate::error::{Error, ErrorKind};
+use crate::exchange::Deadline;
+use crate::tls::{broken, check_alpn, refused, server_name, unusable};
+use crate::tokio::wire::by;
+use rustls::ClientConfig;
+use std::io;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub(super) async fn connect(
+    stream: TcpStream,
+    host: &str,
+    config: Arc<ClientConfig>,
+    deadline: Deadline,
+) -> Result<TlsStream<TcpStream>, Error> {
+    let connecting = TlsConnector::from(config).connect(server_name(host)?, stream);
+    match by(deadline, connecting).await {
+        Some(Ok(stream)) => {
+            check_alpn(host, stream.get_ref().1.alpn_protocol())?;
+            Ok(stream)
+        }
+        Some(Err(error)) => Err(failed(host, error, deadline)),
+        None => Err(deadline.error_for(&format!("tls handshake with {host}"))),
+    }
+}
+
+/// tokio-rustls gives the errors of rustls in those of the stream.
+fn failed(host: &str, error: io::Error, deadline: Deadline) -> Error {
+    let was_never_begun = error.kind() == io::ErrorKind::Other;
+    match error.downcast::<rustls::Error>() {
+        Ok(error) if was_never_begun => unusable(error),
+        Ok(error) => refused(host, error),
+        Err(error) => broken(
+            host,
+            deadline.error(error, ErrorKind::Io, "stream"),
+            deadline,
+        ),
+    }
+}
