@@ -3,11 +3,14 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use async_io::Async;
 use framewire::frame::Rsv;
-use framewire::handshake::Connector;
+use framewire::handshake::{Acceptor, Connector};
 use framewire::{CloseCode, Config, Opcode, Side, WebSocket};
 use framewire::{Error, ErrorKind};
+use futures_lite::future;
 use support::loopback::PATIENCE;
 use support::pattern;
 
@@ -30,6 +33,7 @@ example!(
     "../../crates/framewire/examples/echo_server.rs"
 );
 example!(event_loop, "../../crates/framewire/examples/event_loop.rs");
+example!(futures_io, "../../crates/framewire/examples/futures_io.rs");
 example!(relay, "../../crates/framewire/examples/relay.rs");
 
 /// Runs a server for as long as the tests run.
@@ -128,6 +132,77 @@ fn event_loop_answers_a_violation_and_goes_on_serving() {
 }
 
 #[test]
+fn futures_io_serves_many_connections_at_once() {
+    let address = serve(|listener| futures_io::run(listener, PATIENCE));
+    let mut websockets: Vec<_> = (0..30).map(|_| connect(address)).collect();
+    for websocket in websockets.iter_mut().rev() {
+        websocket.write_message(Opcode::Text, b"hello").unwrap();
+        assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+    }
+    assert_echoes(address);
+}
+
+#[test]
+fn futures_io_answers_a_violation_before_it_ends() {
+    let address = serve(|listener| futures_io::run(listener, PATIENCE));
+    let (stream, _) = connect(address).into_inner();
+    (&stream).write_all(&[0xFF]).unwrap();
+    let mut websocket = WebSocket::client(stream, Config::default()).unwrap();
+    let error = websocket.next_message().unwrap_err();
+    assert_eq!(error.close_code(), Some(CloseCode::PROTOCOL_ERROR));
+}
+
+#[test]
+fn futures_io_ends_who_says_nothing() {
+    let address = serve(|listener| futures_io::run(listener, Duration::from_millis(100)));
+    let mut websocket = connect(address);
+    let error = websocket.next_message().unwrap_err();
+    let closed = error.closed().unwrap();
+    assert_eq!(
+        (closed.code(), closed.by),
+        (CloseCode::GOING_AWAY, Side::Peer)
+    );
+}
+
+/// One read for each byte, and each dropped at its first wait, as `select!` and time-outs do.
+#[test]
+fn a_read_of_futures_io_that_is_dropped_loses_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let peer = thread::spawn(move || {
+        let (mut stream, _) = connect(address).into_inner();
+        stream.set_nodelay(true).unwrap();
+        // A Ping, and RFC 6455 5.7: a masked text message, "Hello".
+        for byte in b"\x89\x80\0\0\0\0\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58" {
+            stream.write_all(&[*byte]).unwrap();
+            thread::yield_now();
+        }
+        let mut answer = [0; 2 + 2];
+        stream.read_exact(&mut answer).unwrap();
+        answer
+    });
+    let stream = Async::new(listener.accept().unwrap().0).unwrap();
+    let (acceptor, config) = (Acceptor::new(), Config::default());
+    let mut websocket =
+        future::block_on(futures_io::WebSocket::accept(stream, &acceptor, &config)).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let mut dropped = 0;
+    let text = loop {
+        assert!(Instant::now() < deadline);
+        match future::block_on(future::poll_once(websocket.next_message())) {
+            Some(next) => break next.unwrap().0.text().map(str::to_owned),
+            None => dropped += 1,
+        }
+    };
+    assert_eq!(text.as_deref(), Some("Hello"));
+    assert!(dropped > 0);
+    let closing = websocket.close(CloseCode::NORMAL, "");
+    // The peer is gone without a Close.
+    assert!(future::block_on(closing).is_err());
+    assert_eq!(peer.join().unwrap(), *b"\x8A\0\x88\x02");
+}
+
+#[test]
 fn event_loop_waits_for_no_handshake() {
     let address = serve(event_loop::run);
     let mut waiting = TcpStream::connect(address).unwrap();
@@ -155,7 +230,7 @@ fn event_loop_waits_for_no_handshake() {
 #[cfg(target_os = "linux")]
 #[test]
 fn servers_go_on_when_they_could_take_no_connection() {
-    for server in ["broadcast", "echo_server", "event_loop"] {
+    for server in ["broadcast", "echo_server", "event_loop", "futures_io"] {
         let server = few_files::Server::start(server);
         let mut waiting: Vec<_> = (0..=few_files::FILES)
             .map(|_| TcpStream::connect(server.address).unwrap())
@@ -175,7 +250,6 @@ fn servers_go_on_when_they_could_take_no_connection() {
 mod few_files {
     use std::io::{BufRead as _, BufReader};
     use std::process::{Child, Command, Stdio};
-    use std::time::Instant;
     use std::{env, fs};
 
     use super::*;
@@ -192,6 +266,7 @@ mod few_files {
             "broadcast" => broadcast::run(&listener),
             "echo_server" => echo_server::run(&listener),
             "event_loop" => event_loop::run(listener),
+            "futures_io" => futures_io::run(listener, PATIENCE),
             other => panic!("{other}"),
         };
         ended.unwrap();

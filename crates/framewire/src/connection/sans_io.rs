@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::inbound::{Inbound, Stop};
+use super::inbound::{Found, Inbound, Stop};
 use super::open::{open, set_extension};
 use super::outbound::Outbound;
 use super::replies::{Replies as _, Reply};
@@ -47,6 +47,8 @@ use crate::protocol::{Agreement, Message, Role};
 pub struct Connection {
     inbound: Inbound,
     outbound: Outbound,
+    /// The message that is there and was not given yet.
+    found: Option<Found>,
 }
 
 impl Connection {
@@ -63,7 +65,11 @@ impl Connection {
     ) -> Result<Self, Error> {
         let buffers = Buffers::Pooled(pool.clone());
         let (inbound, outbound, ()) = open((), leftover, role, config, buffers)?;
-        Ok(Self { inbound, outbound })
+        Ok(Self {
+            inbound,
+            outbound,
+            found: None,
+        })
     }
 
     /// Has an extension transform messages both ways from now on, as was agreed on.
@@ -116,11 +122,26 @@ impl Connection {
     /// How the connection ended, once and again: [`ErrorKind::Closed`], [`ErrorKind::Violation`],
     /// [`ErrorKind::ConnectionLost`]. What answers that is still to be [written](Outbound::output).
     pub fn next_message(&mut self) -> Result<Option<(Message<'_>, &mut Outbound)>, Error> {
-        match self.inbound.next_message(&mut self.outbound) {
-            Ok(found) => Ok(Some((self.inbound.lend(&found), &mut self.outbound))),
-            Err(Stop::Bytes) => Ok(None),
-            Err(Stop::Failed(error)) => Err(error),
+        self.has_message()?;
+        let found = self.found.take();
+        Ok(found.map(|found| (self.inbound.lend(&found), &mut self.outbound)))
+    }
+
+    /// Returns whether [`next_message`](Self::next_message) gives a message without more being read: for front
+    /// ends that lend messages themselves.
+    ///
+    /// # Errors
+    /// As [`next_message`](Self::next_message).
+    #[inline]
+    pub fn has_message(&mut self) -> Result<bool, Error> {
+        if self.found.is_none() {
+            match self.inbound.next_message(&mut self.outbound) {
+                Ok(found) => self.found = Some(found),
+                Err(Stop::Bytes) => return Ok(false),
+                Err(Stop::Failed(error)) => return Err(error),
+            }
         }
+        Ok(true)
     }
 
     /// The sending side.
@@ -130,14 +151,16 @@ impl Connection {
 
     /// Gives the memory back that nothing is held in.
     pub fn rest(&mut self) {
-        self.inbound.wait();
+        if self.found.is_none() {
+            self.inbound.wait();
+        }
         self.outbound.rest();
     }
 
     /// Whether it is as it was made: nothing has begun in either direction, nothing waits, no extension is used.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        self.inbound.is_as_new() && self.outbound.is_as_new()
+        self.found.is_none() && self.inbound.is_as_new() && self.outbound.is_as_new()
     }
 }
 
