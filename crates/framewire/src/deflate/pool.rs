@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::deflater::Deflater;
 use super::engine::{Compressor, Decompressor, Engine};
 use super::inflater::Inflater;
 use super::negotiate::{InvalidConfig, MAX_WINDOW_BITS, MIN_COMPRESSOR_WINDOW_BITS};
 use super::{DeflateConfig, Parameters};
-use crate::lock::lock;
+use crate::lock::{Mutex, lock};
 use crate::protocol::{Agreement, MessageDecoder, MessageEncoder, Role};
 
 /// How one end compresses: what it agrees to, with what engine, and how many contexts its
