@@ -271,26 +271,6 @@ impl<P> fmt::Display for TryFeedError<P> {
 impl<P: fmt::Debug> StdError for TryFeedError<P> {}
 
 impl Closed {
-    /// What is known of a connection once this end has sent this Close frame.
-    pub(crate) fn send(known: &mut Option<Box<Self>>, close: Close) {
-        Self::begin(known, Side::Local).local.get_or_insert(close);
-    }
-
-    /// What is known of a connection once this Close frame was received.
-    pub(crate) fn receive(known: &mut Option<Box<Self>>, close: Close) {
-        Self::begin(known, Side::Peer).peer.get_or_insert(close);
-    }
-
-    fn begin(known: &mut Option<Box<Self>>, by: Side) -> &mut Self {
-        known.get_or_insert_with(|| {
-            Box::new(Self {
-                local: None,
-                peer: None,
-                by,
-            })
-        })
-    }
-
     /// The code of the peer's Close frame, which is the connection's (RFC 6455 7.1.5); as long as
     /// there is none, that of this end's.
     #[must_use]

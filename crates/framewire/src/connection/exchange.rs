@@ -9,6 +9,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 use std::time::Instant;
 
+use super::closing::{Closing, Step};
 use super::drive::Drive;
 use super::heartbeat::Heartbeat;
 use super::replies::{Replies as _, Reply};
@@ -38,7 +39,7 @@ struct Queued {
     /// A Ping for which there was no room: goes when somebody has the writer, and makes nobody take it.
     late_ping: Option<u64>,
     /// What is known of the closing handshake: what the writer knows, and what is queued for it.
-    closed: Option<Box<Closed>>,
+    closing: Closing,
 }
 
 impl<S> Exchange<S> {
@@ -46,7 +47,7 @@ impl<S> Exchange<S> {
         // The reading half does not say when there is nothing more to wait for.
         writer.outbound.hold_back(false);
         let queued = Queued {
-            closed: writer.closed().cloned().map(Box::new),
+            closing: writer.outbound.closing.clone(),
             ..Queued::default()
         };
         Self {
@@ -59,7 +60,7 @@ impl<S> Exchange<S> {
 
     /// What is known of the closing handshake, whoever has the writer.
     pub(crate) fn closed(&self) -> Option<Closed> {
-        lock(&self.queued).closed.as_deref().cloned()
+        lock(&self.queued).closing.closed().cloned()
     }
 }
 
@@ -79,8 +80,8 @@ impl<S: Write> Exchange<S> {
     pub(crate) fn lease_to_close(&self, payload: &[u8]) -> Lease<'_, S> {
         let mut lease = self.lease();
         let mut queued = lock(&self.queued);
-        if queued.closed.is_none() {
-            Closed::send(&mut queued.closed, Close::of(payload));
+        if queued.closing.is_open() {
+            queued.closing.record(Step::Sent(Close::of(payload)));
             lease.records_close = true;
             return lease;
         }
@@ -212,11 +213,12 @@ impl<S: Write> Exchange<S> {
         }
         self.unflushed
             .store(writer.has_pending_output(), Ordering::Release);
-        if let Some(closed) = &writer.outbound.closed {
+        let closing = &writer.outbound.closing;
+        if !closing.is_open() {
             let mut queued = lock(&self.queued);
             // A Close that was queued meanwhile is not known to the writer yet.
             if matches!(queued.reply, None | Some(Reply::Pong(_))) {
-                queued.closed = Some(closed.clone());
+                queued.closing = closing.clone();
             }
         }
     }
@@ -298,15 +300,15 @@ impl Queued {
 
     /// Takes what there is to send.
     fn take(&mut self) -> Self {
-        let closed = self.closed.take();
+        let closing = mem::take(&mut self.closing);
         let queued = mem::take(self);
-        self.closed = closed;
+        self.closing = closing;
         queued
     }
 
     /// The latest Pong counts, and a Close more than any Pong.
     fn put(&mut self, reply: Reply) {
-        note(&mut self.closed, &reply);
+        self.closing.record_reply(&reply);
         if matches!(self.reply, None | Some(Reply::Pong(_))) {
             self.reply = Some(reply);
         }
@@ -314,23 +316,9 @@ impl Queued {
 
     /// This end's Close was not sent after all. What counts is what was queued meanwhile.
     fn forget_close(&mut self) {
-        self.closed = None;
+        self.closing = Closing::Open;
         if let Some(reply) = &self.reply {
-            note(&mut self.closed, reply);
+            self.closing.record_reply(reply);
         }
-    }
-}
-
-/// What a reply says of the closing handshake.
-fn note(closed: &mut Option<Box<Closed>>, reply: &Reply) {
-    match reply {
-        Reply::Close(answer, received) => {
-            Closed::receive(closed, received.clone());
-            if let Some(payload) = answer {
-                Closed::send(closed, Close::of(payload.as_slice()));
-            }
-        }
-        Reply::Violation(violation) => Closed::send(closed, Close::of_violation(violation)),
-        Reply::Pong(_) | Reply::Lost => {}
     }
 }

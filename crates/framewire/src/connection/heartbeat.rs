@@ -230,7 +230,7 @@ const MAX_UNANSWERED: usize = 64;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::error::{Close, Closed};
+    use crate::error::{Close, Closed, Side};
 
     fn end_after(failure: ErrorKind) -> KeepAliveEnd {
         let heartbeat = Heartbeat::new(Instant::now);
@@ -241,16 +241,16 @@ mod tests {
 
     #[test]
     fn a_ping_that_fails_as_the_connection_has_ended_is_its_end() {
-        let mut closed = None;
-        Closed::send(&mut closed, Close::of(b""));
-        let closed_here = ErrorKind::Closed((**closed.as_ref().unwrap()).clone());
-        let end = end_after(closed_here);
+        let ours = Some(Close::of(b""));
+        let mut closed = Closed {
+            local: ours.clone(),
+            peer: None,
+            by: Side::Local,
+        };
+        let end = end_after(ErrorKind::Closed(closed.clone()));
         assert!(matches!(end, KeepAliveEnd::WriteFailed(_)), "{end:?}");
-        Closed::receive(&mut closed, Close::of(b""));
-        for failure in [
-            ErrorKind::Closed(*closed.unwrap()),
-            ErrorKind::ConnectionLost,
-        ] {
+        closed.peer = ours;
+        for failure in [ErrorKind::Closed(closed), ErrorKind::ConnectionLost] {
             let end = end_after(failure);
             assert!(matches!(end, KeepAliveEnd::Ended), "{end:?}");
         }

@@ -7,6 +7,7 @@
 //! that makes the latter safe to cancel.
 
 mod byte_stream;
+mod closing;
 mod config;
 mod decode;
 mod drive;

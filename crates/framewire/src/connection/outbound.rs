@@ -3,6 +3,7 @@
 use std::io;
 use std::mem;
 
+use super::closing::{Closing, Step};
 use super::fragment::Fragment;
 use super::replies::{Replies, Reply};
 use super::{Buffers, Config};
@@ -36,10 +37,7 @@ pub struct Outbound {
     pub(super) failed: Option<io::ErrorKind>,
     /// Of the message that was streamed last, once there was one.
     fragment: Option<Box<Fragment>>,
-    /// What is known of the closing handshake.
-    pub(super) closed: Option<Box<Closed>>,
-    /// Whether the stream has ended without a Close frame of the peer's.
-    lost: bool,
+    pub(super) closing: Closing,
     /// The frame that was begun and of which the caller still has payload: nothing can come between.
     pub(super) in_frame: Option<Opcode>,
     /// Whether what is written may wait for what is written after it.
@@ -64,8 +62,7 @@ impl Outbound {
             unflushed: false,
             failed: None,
             fragment: None,
-            closed: None,
-            lost: false,
+            closing: Closing::Open,
             in_frame: None,
             holds_back: false,
             keeps_buffer: false,
@@ -110,18 +107,18 @@ impl Outbound {
     /// How the connection was closed, once either end has sent its Close frame.
     #[must_use]
     pub fn closed(&self) -> Option<&Closed> {
-        self.closed.as_deref()
+        self.closing.closed()
     }
 
     /// Whether this end has sent a Close frame, or is about to.
     #[cfg(feature = "tokio")]
     pub(crate) fn has_sent_close(&self) -> bool {
-        self.sender.is_closing()
+        self.closing.has_sent()
     }
 
     /// Whether nothing has begun, nothing waits, and no extension is used.
     pub(super) fn is_as_new(&self) -> bool {
-        let is_open = self.failed.is_none() && !self.lost && self.closed.is_none();
+        let is_open = self.failed.is_none() && self.closing.is_open();
         let fragment = self.fragment.as_deref();
         is_open
             && self.sender.is_at_rest()
@@ -165,7 +162,7 @@ impl Outbound {
     fn stage_pong(&mut self, payload: ControlPayload) {
         let has_room = self.in_frame.is_none() && self.buffered() < self.write_buffer();
         if has_room && self.failed.is_none() && !self.sender.has_reply() {
-            if self.sender.is_closing() {
+            if self.closing.has_sent() {
                 return;
             }
             self.reserve(MAX_HEADER + MAX_CONTROL_PAYLOAD);
@@ -184,19 +181,14 @@ impl Outbound {
         self.sender.has_reply() && self.in_frame.is_none() && !self.stalled && self.failed.is_none()
     }
 
-    /// Lets a Close frame be the last thing sent, unless one is already.
-    fn queue_close(&mut self, payload: ControlPayload) {
-        if !self.sender.is_closing() {
-            Closed::send(&mut self.closed, Close::of(payload.as_slice()));
-            self.sender.queue_close(payload);
-        }
-    }
-
     /// Lets a Close frame with 1000 be the last thing sent, unless one is already, or nothing can be sent.
     pub(crate) fn queue_normal_close(&mut self) {
-        if !self.lost {
+        if self.closing.can_send() {
             let payload = ControlPayload::close(CloseCode::NORMAL, "");
-            self.queue_close(payload.unwrap_or(ControlPayload::EMPTY));
+            let payload = payload.unwrap_or(ControlPayload::EMPTY);
+            self.closing
+                .record(Step::Sent(Close::of(payload.as_slice())));
+            self.sender.queue_close(payload);
         }
     }
 
@@ -323,15 +315,15 @@ impl Outbound {
     /// An error that says how the connection was closed, where that is why nothing can be sent.
     #[cold]
     pub(super) fn send_error(&self, error: SendError) -> Error {
-        match (&self.closed, error) {
-            (Some(closed), SendError::Closed) => ErrorKind::Closed((**closed).clone()).into(),
+        match (self.closing.closed(), error) {
+            (Some(closed), SendError::Closed) => ErrorKind::Closed(closed.clone()).into(),
             (_, error) => error.into(),
         }
     }
 
     #[inline]
     pub(crate) fn check_open(&self) -> Result<(), Error> {
-        if self.failed.is_none() && !self.lost && !self.sender.is_closing() {
+        if self.failed.is_none() && self.closing.can_send() {
             return Ok(());
         }
         Err(self.why_not_open())
@@ -341,7 +333,7 @@ impl Outbound {
     fn why_not_open(&self) -> Error {
         match self.failed {
             Some(kind) => lasting(kind.into()).into(),
-            None if self.sender.is_closing() => self.send_error(SendError::Closed),
+            None if self.closing.has_sent() => self.send_error(SendError::Closed),
             None => ErrorKind::ConnectionLost.into(),
         }
     }
@@ -351,19 +343,12 @@ impl Replies for Outbound {
     /// Stages it where the write buffer has room, so that each Ping of a burst is answered; else it waits, and
     /// the latest counts.
     fn reply(&mut self, reply: Reply) {
+        self.closing.record_reply(&reply);
         match reply {
             Reply::Pong(payload) => self.stage_pong(payload),
-            Reply::Close(payload, received) => {
-                Closed::receive(&mut self.closed, received);
-                if let Some(payload) = payload {
-                    self.queue_close(payload);
-                }
-            }
-            Reply::Violation(violation) => {
-                Closed::send(&mut self.closed, Close::of_violation(&violation));
-                self.sender.queue_violation(&violation);
-            }
-            Reply::Lost => self.lost = true,
+            Reply::Close(Some(payload), _) => self.sender.queue_close(payload),
+            Reply::Violation(violation) => self.sender.queue_violation(&violation),
+            Reply::Close(None, _) | Reply::Lost => {}
         }
         if self.failed.is_none() {
             // Without entropy for a key it waits.
@@ -376,6 +361,6 @@ impl Replies for Outbound {
     }
 
     fn closed(&self) -> Option<Closed> {
-        self.closed.as_deref().cloned()
+        self.closing.closed().cloned()
     }
 }

@@ -5,9 +5,10 @@
 //! what is left of it. A caller that stays until the stream has taken that saves a copy; one that does not
 //! has it [kept](Outbound::keep).
 
+use super::closing::Step;
 use super::fragment::Fragment;
 use super::{Outbound, PreparedMessage};
-use crate::error::{Close, Closed, Error, TryFeedError};
+use crate::error::{Close, Error, TryFeedError};
 use crate::frame::{CloseCode, ControlPayload, Header, MAX_HEADER, Opcode, Rsv};
 use crate::protocol::{SendError, append_frame, close_error};
 
@@ -263,7 +264,7 @@ impl Outbound {
 
     /// Records the Close frame that was staged.
     pub(super) fn record_close(&mut self, payload: &[u8]) {
-        Closed::send(&mut self.closed, Close::of(payload));
+        self.closing.record(Step::Sent(Close::of(payload)));
     }
 
     /// Makes sure that a frame can be staged: what stalled before has to go first, and what waits
