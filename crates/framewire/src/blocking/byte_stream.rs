@@ -17,11 +17,15 @@ pub struct ByteStream<S> {
     websocket: WebSocket<S>,
 }
 
-impl<S> ByteStream<S> {
-    pub(super) fn new(websocket: WebSocket<S>) -> Self {
-        Self { websocket }
+impl<S> WebSocket<S> {
+    /// The connection as a stream of bytes over binary messages.
+    #[must_use]
+    pub fn into_byte_stream(self) -> ByteStream<S> {
+        ByteStream { websocket: self }
     }
+}
 
+impl<S> ByteStream<S> {
     /// The connection, to close it or to go back to messages.
     pub fn get_mut(&mut self) -> &mut WebSocket<S> {
         &mut self.websocket

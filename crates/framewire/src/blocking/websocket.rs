@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use super::{
-    BufferPool, ByteStream, CloseReply, Config, Frame, MessageReader, MessageWriter, PingReply,
+    BufferPool, CloseReply, Config, Frame, MessageReader, MessageWriter, PingReply,
     PreparedMessage, Writer,
 };
 use crate::connection::set_extension;
@@ -155,12 +155,6 @@ impl<S> WebSocket<S> {
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
     ) {
         self.inbound.handlers_mut().close = Some(Box::new(handler));
-    }
-
-    /// The connection as a stream of bytes over binary messages.
-    #[must_use]
-    pub fn into_byte_stream(self) -> ByteStream<S> {
-        ByteStream::new(self)
     }
 }
 

@@ -1,20 +1,9 @@
-//! A message that is written in pieces, and the fragment of it that is being filled.
+//! The fragment that is being filled of a message that is written in pieces.
 
-use super::encode::Input;
-use super::{Buffers, Outbound};
-use crate::error::Error;
+use super::Buffers;
+use super::encoder_input::Input;
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, mask};
-use crate::protocol::{LEAST_ROOM, Until};
-
-/// What is to be done next for a message that is written in pieces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// The fragment is to be sent, and the same asked again; after the last one, which has FIN, nothing.
-    Send {
-        fin: bool,
-    },
-    Done,
-}
+use crate::protocol::LEAST_ROOM;
 
 /// One chunk of payload, what comes after it to know that something does, and room for the header
 /// in front: a fragment is read into its place and written from there.
@@ -22,12 +11,12 @@ pub(crate) enum Next {
 pub struct Fragment {
     /// The header ends, and the payload begins, at `MAX_HEADER`.
     bytes: Vec<u8>,
-    filled: usize,
-    chunk_size: usize,
+    pub(super) filled: usize,
+    pub(super) chunk_size: usize,
     /// The message that is open, from before its first fragment until after its last.
-    message: Option<(Opcode, Rsv)>,
+    pub(super) message: Option<(Opcode, Rsv)>,
     /// How much of the message has been sent.
-    sent: u64,
+    pub(super) sent: u64,
     /// Whether a fragment has been sent.
     started: bool,
     /// How much has to be there after the chunk before that is sent.
@@ -35,7 +24,7 @@ pub struct Fragment {
     /// What goes into a message that is transformed, while `bytes` is what comes out. Kept for the next.
     pub(super) input: Input,
     /// Whether it is transformed.
-    is_encoded: bool,
+    pub(super) is_encoded: bool,
 }
 
 impl Fragment {
@@ -60,31 +49,6 @@ impl Fragment {
         self.is_encoded = true;
     }
 
-    /// Makes room for more of the message.
-    pub(crate) fn make_room(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
-        if self.is_encoded && !self.encode_unread(outbound)? {
-            return Ok(Next::Send { fin: false });
-        }
-        Ok(if self.is_full() {
-            Next::Send { fin: false }
-        } else {
-            Next::Done
-        })
-    }
-
-    /// Takes some of what comes next, where there is [room](Self::make_room); nothing of it where that was
-    /// used up by what came before.
-    pub(crate) fn take(&mut self, outbound: &mut Outbound, input: &[u8]) -> Result<usize, Error> {
-        if self.is_encoded {
-            return Ok(self.encode(outbound, input, Until::More)?.consumed);
-        }
-        let room = self.room();
-        let len = room.len().min(input.len());
-        room[..len].copy_from_slice(&input[..len]);
-        self.filled += len;
-        Ok(len)
-    }
-
     /// Where a source is read to, once there is [room](Self::make_room).
     pub(crate) fn source_room(&mut self, buffers: &Buffers) -> &mut [u8] {
         if self.is_encoded {
@@ -102,28 +66,6 @@ impl Fragment {
         self.filled += len;
     }
 
-    /// Has all that was taken so far sent.
-    pub(crate) fn flush(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
-        if self.is_encoded && !self.encode_all(outbound, Until::Flush)? {
-            return Ok(Next::Send { fin: false });
-        }
-        Ok(if self.is_empty() {
-            Next::Done
-        } else {
-            Next::Send { fin: false }
-        })
-    }
-
-    /// Has the rest sent, the last fragment with FIN: then the message is to be [closed](Self::close).
-    pub(crate) fn finish(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
-        if self.is_encoded && !self.encode_all(outbound, Until::End)? {
-            return Ok(Next::Send { fin: false });
-        }
-        Ok(Next::Send {
-            fin: self.filled <= self.chunk_size,
-        })
-    }
-
     /// Takes the memory for a message, unless it was kept.
     pub(crate) fn take_buffers(&mut self, buffers: &Buffers) {
         if self.bytes.capacity() == 0 {
@@ -138,16 +80,6 @@ impl Fragment {
             buffers.give_write(&mut self.bytes);
             self.input.give_buffer(buffers);
         }
-    }
-
-    /// Ends the message, whose last fragment was sent, and gives its length.
-    pub(crate) fn close(&mut self, outbound: &mut Outbound) -> u64 {
-        self.message = None;
-        if self.is_encoded {
-            outbound.end_encoded();
-            return self.input.taken();
-        }
-        self.sent
     }
 
     pub(crate) fn message(&self) -> Option<(Opcode, Rsv)> {

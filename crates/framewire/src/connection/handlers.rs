@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use super::inbound::Cold;
 use super::replies::{Replies, Reply};
 use crate::error::Close;
 use crate::frame::{CloseCode, ControlPayload};
@@ -48,12 +47,11 @@ pub(crate) struct Handlers {
 pub(crate) type Slot = Option<Box<Mutex<Handlers>>>;
 
 /// Answers a control frame, and says whether it was a Close frame.
-pub(super) fn handle(cold: &mut Cold, event: &Event<'_>, replies: &mut dyn Replies) -> bool {
-    let handlers = cold.handlers.as_deref_mut().map(get_mut);
+pub(super) fn answer(handlers: &mut Slot, event: &Event<'_>, replies: &mut dyn Replies) -> bool {
+    let handlers = handlers.as_deref_mut().map(get_mut);
     match event {
         Event::Message(_) => false,
         Event::Ping(payload) => {
-            cold.owes_reply = true;
             let handler = handlers.and_then(|handlers| handlers.ping.as_mut());
             answer_ping(handler, payload, replies);
             false

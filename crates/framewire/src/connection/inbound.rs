@@ -4,8 +4,7 @@ use std::convert::Infallible;
 use std::mem;
 use std::ops::Range;
 
-use super::decode::EncodedPiece;
-use super::handlers::{Handlers, Slot, get_mut, handle};
+use super::handlers::{Handlers, Slot, answer, get_mut};
 use super::replies::{Replies, Reply};
 use super::{Buffers, Config};
 use crate::error::{Error, ErrorKind};
@@ -53,6 +52,22 @@ pub(crate) struct Cold {
     pub(crate) encoded: Option<EncodedPiece>,
     /// How many bytes of it in a row gave nothing.
     pub(crate) fruitless: u64,
+}
+
+/// A piece of a transformed message, by its place in the read buffer.
+#[derive(Debug)]
+pub(crate) struct EncodedPiece {
+    pub(crate) opcode: Opcode,
+    pub(crate) place: Range<usize>,
+    pub(crate) last: bool,
+}
+
+impl Cold {
+    /// Answers a control frame, and says whether it was a Close frame.
+    pub(super) fn answer(&mut self, event: &Event<'_>, replies: &mut dyn Replies) -> bool {
+        self.owes_reply |= matches!(event, Event::Ping(_));
+        answer(&mut self.handlers, event, replies)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,93 +246,6 @@ impl Inbound {
         (found.opcode, found.rsv)
     }
 
-    /// Begins the next message and says what it is. What is left of one that was streamed before
-    /// is skipped.
-    pub(crate) fn begin_stream(
-        &mut self,
-        replies: &mut dyn Replies,
-    ) -> Result<(Opcode, Rsv), Stop> {
-        self.own(Owner::Stream, replies)?;
-        self.cold.fruitless = 0;
-        loop {
-            let frame = self.receiver.decoder().frame();
-            match frame.map(|frame| (frame.opcode(), frame.rsv())) {
-                Some((opcode, rsv)) if !opcode.is_control() => {
-                    return Ok((opcode, self.receiver.given_rsv(rsv)));
-                }
-                Some(_) => {
-                    self.need_bytes()?;
-                    self.control_piece(replies)?;
-                }
-                None => {
-                    self.need_bytes()?;
-                    self.decode_header(replies)?;
-                }
-            }
-        }
-    }
-
-    /// The message that was begun as a stream and has not been read to its end.
-    pub(crate) fn streamed(&self) -> Option<(Opcode, Rsv)> {
-        if self.owner != Owner::Stream || self.cold.ended.is_some() {
-            return None;
-        }
-        let decoder = self.receiver.decoder();
-        let rsv = self.receiver.given_rsv(decoder.message_rsv());
-        if let Some(piece) = &self.cold.encoded {
-            return Some((piece.opcode, rsv));
-        }
-        Some((decoder.message()?, rsv))
-    }
-
-    /// Reads bytes of the streamed message; 0 at its end. Where it needs bytes, a read can go
-    /// [straight](Self::direct) into the caller's buffer.
-    pub(crate) fn read_stream(
-        &mut self,
-        output: &mut [u8],
-        replies: &mut dyn Replies,
-    ) -> Result<usize, Stop> {
-        // A message that was cut short has no end to tell.
-        self.check_ended(replies)?;
-        if output.is_empty() || self.streamed().is_none() {
-            return Ok(0);
-        }
-        let rsv = self.receiver.decoder().message_rsv();
-        let is_encoded = self.receiver.is_encoded(rsv);
-        loop {
-            if let Some(len) = self.decode_piece(output, replies)? {
-                return Ok(len);
-            }
-            self.need_bytes()?;
-            let mut end = self.unread.end;
-            if !is_encoded {
-                end = end.min(self.unread.start + output.len());
-            }
-            let input = &mut self.buffer[self.unread.start..end];
-            let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
-                Ok(received) => received,
-                Err(violation) => return Err(self.fail(violation, replies).into()),
-            };
-            self.unread.start += used;
-            match event {
-                Some(PieceEvent::Data(piece)) if is_encoded => {
-                    self.cold.encoded = Some(EncodedPiece::new(&piece, self.unread.start));
-                }
-                Some(PieceEvent::Data(piece)) => {
-                    let (len, last) = (piece.payload.len(), piece.last);
-                    output[..len].copy_from_slice(piece.payload);
-                    if len > 0 || last {
-                        return Ok(len);
-                    }
-                }
-                Some(PieceEvent::Control(event)) if handle(&mut self.cold, &event, replies) => {
-                    return Err(self.close(replies).into());
-                }
-                Some(PieceEvent::Control(_)) | None => {}
-            }
-        }
-    }
-
     /// Forgets what is under way, so that [`discard`](Self::discard) can follow.
     pub(crate) fn begin_discard(&mut self) {
         self.owner = Owner::Nobody;
@@ -423,7 +351,7 @@ impl Inbound {
                     self.note_use(place.is_none());
                     return Ok(Some(Found { opcode, rsv, place }));
                 }
-                Some(control) if handle(&mut self.cold, &control, replies) => {
+                Some(control) if self.cold.answer(&control, replies) => {
                     return Err(self.close(replies).into());
                 }
                 Some(_) | None => {}
@@ -444,7 +372,7 @@ impl Inbound {
     }
 
     /// Handles what has been read of the control frame that is under way, and no more.
-    fn control_piece(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
+    pub(super) fn control_piece(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         let decoder = self.receiver.decoder();
         let len = usize::try_from(decoder.remaining()).unwrap_or(usize::MAX);
         let end = self.unread.end.min(self.unread.start.saturating_add(len));
@@ -455,7 +383,7 @@ impl Inbound {
         };
         self.unread.start += used;
         if let Some(PieceEvent::Control(event)) = event
-            && handle(&mut self.cold, &event, replies)
+            && self.cold.answer(&event, replies)
         {
             return Err(self.close(replies).into());
         }
@@ -474,7 +402,7 @@ impl Inbound {
         };
         self.unread.start += used;
         if let Some(event) = event
-            && handle(&mut self.cold, &event, replies)
+            && self.cold.answer(&event, replies)
         {
             return Err(self.close(replies).into());
         }

@@ -1,6 +1,5 @@
 //! Frames that are read one by one, as they were sent.
 
-use super::handlers::handle;
 use super::inbound::{Inbound, Owner, Stop};
 use super::replies::Replies;
 use crate::frame::Header;
@@ -39,7 +38,7 @@ impl Inbound {
                 continue;
             };
             copy_payload(&event, output);
-            if handle(&mut self.cold, &event, replies) {
+            if self.cold.answer(&event, replies) {
                 // The frame itself is given; the next call says that the connection is closed.
                 let _ = self.close(replies);
             }

@@ -41,6 +41,7 @@
 //!
 //! With `Miniz` it is always 43 KiB for a decompressor and 312 for a compressor.
 
+mod agreement;
 #[cfg(feature = "deflate")]
 mod check;
 mod deflater;
@@ -54,12 +55,13 @@ mod pool;
 #[cfg(feature = "deflate")]
 mod zlib;
 
+pub use agreement::Negotiated;
 #[cfg(feature = "deflate")]
 pub use check::{EngineFault, check_engine};
 pub use engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progress};
 #[cfg(feature = "miniz_oxide")]
 pub use miniz::Miniz;
 pub use negotiate::{AnswerError, BEST_SPEED, DeflateConfig, InvalidConfig, Parameters};
-pub use pool::{Deflate, Negotiated};
+pub use pool::Deflate;
 #[cfg(feature = "deflate")]
 pub use zlib::ZlibRs;

@@ -3,7 +3,6 @@
 use std::fmt::{self, Write as _};
 
 use super::extension::{Extension, Extensions};
-use super::{Deflate, Negotiated};
 use crate::protocol::Role;
 
 /// What one end is ready to use.
@@ -114,69 +113,55 @@ pub enum AnswerError {
     UnsupportedWindow,
 }
 
-/// What stands in the handshake's `Sec-WebSocket-Extensions` headers.
-impl Deflate {
-    /// Answers a client: what comes of the first offer that can be honoured, and the value of the
-    /// answer's header. `None` declines all of them, and the connection goes on without
-    /// compression.
-    ///
-    /// `values` are those of the request's headers in their order. Offers with unknown, doubled or
-    /// malformed parameters are declined (RFC 7692 7.1).
-    pub fn accept<'a>(
+impl DeflateConfig {
+    /// What comes of the first offer that can be honoured, and the value of the answer's header.
+    pub(super) fn accept<'a>(
         &self,
         values: impl IntoIterator<Item = &'a str>,
-    ) -> Option<(Negotiated, String)> {
+        least_bits: u8,
+    ) -> Option<(Parameters, String)> {
         let offers = values.into_iter().flat_map(Extensions::new);
-        let (parameters, answer) = offers
+        offers
             .filter_map(Result::ok)
             .filter(|offer| offer.name.eq_ignore_ascii_case(NAME))
-            .find_map(|offer| {
-                Offer::parse(&offer)
-                    .ok()?
-                    .accept(self.config(), self.least_bits())
-            })?;
-        Some((self.negotiated(parameters), answer))
+            .find_map(|offer| Offer::parse(&offer).ok()?.accept(self, least_bits))
     }
 
     /// The value of a client's header.
-    #[must_use]
-    pub fn offer(&self) -> String {
-        let config = self.config();
+    pub(super) fn offer(&self) -> String {
         let mut offer = NAME.to_owned();
-        if config.server_no_context_takeover {
+        if self.server_no_context_takeover {
             push(&mut offer, SERVER_NO_CONTEXT_TAKEOVER, None);
         }
-        if config.client_no_context_takeover {
+        if self.client_no_context_takeover {
             push(&mut offer, CLIENT_NO_CONTEXT_TAKEOVER, None);
         }
-        if config.server_max_window_bits < MAX_WINDOW_BITS {
-            let bits = Some(config.server_max_window_bits);
+        if self.server_max_window_bits < MAX_WINDOW_BITS {
+            let bits = Some(self.server_max_window_bits);
             push(&mut offer, SERVER_MAX_WINDOW_BITS, bits);
         }
         // Always: without it a server could not ask for a smaller window (RFC 7692 7.1.2.2).
-        let bits = config.client_max_window_bits;
+        let bits = self.client_max_window_bits;
         let bits = (bits < MAX_WINDOW_BITS).then_some(bits);
         push(&mut offer, CLIENT_MAX_WINDOW_BITS, bits);
         offer
     }
 
-    /// Checks a server's answer to [`offer`](Self::offer). `None`: it declined.
-    ///
-    /// # Errors
-    /// The server's fault; the client fails the connection.
-    pub fn check<'a>(
+    /// What comes of a server's answer. `None`: it declined.
+    pub(super) fn check_answer<'a>(
         &self,
         values: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Option<Negotiated>, AnswerError> {
+        least_bits: u8,
+    ) -> Result<Option<Parameters>, AnswerError> {
         let mut agreed = None;
         for extension in values.into_iter().flat_map(Extensions::new) {
             let extension = extension.map_err(|_| AnswerError::Malformed)?;
             if agreed.is_some() || !extension.name.eq_ignore_ascii_case(NAME) {
                 return Err(AnswerError::UnexpectedExtension);
             }
-            agreed = Some(Offer::parse(&extension)?.check(self.config(), self.least_bits())?);
+            agreed = Some(Offer::parse(&extension)?.check(self, least_bits)?);
         }
-        Ok(agreed.map(|parameters| self.negotiated(parameters)))
+        Ok(agreed)
     }
 }
 

@@ -5,13 +5,10 @@ use std::fmt;
 use std::mem;
 use std::sync::Arc;
 
-use super::deflater::Deflater;
+use super::DeflateConfig;
 use super::engine::{Compressor, Decompressor, Engine};
-use super::inflater::Inflater;
 use super::negotiate::{InvalidConfig, MAX_WINDOW_BITS, MIN_COMPRESSOR_WINDOW_BITS};
-use super::{DeflateConfig, Parameters};
 use crate::lock::{Mutex, lock};
-use crate::protocol::{Agreement, MessageDecoder, MessageEncoder, Role};
 
 /// How one end compresses: what it agrees to, with what engine, and how many contexts its
 /// connections may use at a time where they keep none of their own.
@@ -48,13 +45,6 @@ enum Taken<T: ?Sized> {
 /// A place whose context is being made or made ready, outside the lock. Where the engine panics it
 /// is given up.
 struct Place<'a, T: ?Sized>(&'a Mutex<Pool<T>>);
-
-/// What both ends agreed on, and how this one goes about it: what a connection needs.
-#[derive(Debug, Clone)]
-pub struct Negotiated {
-    deflate: Deflate,
-    parameters: Parameters,
-}
 
 impl Deflate {
     /// A policy with the default engine, and a pool of 64 compressors and as many decompressors.
@@ -110,17 +100,6 @@ impl Deflate {
         &self.shared.config
     }
 
-    /// Binds what was agreed on to this policy, where something else than
-    /// [`accept`](Self::accept) or [`check`](Self::check) did so. Window bits under 9 count as 9,
-    /// and those over 15 as 15.
-    #[must_use]
-    pub fn negotiated(&self, parameters: Parameters) -> Negotiated {
-        Negotiated {
-            deflate: self.clone(),
-            parameters,
-        }
-    }
-
     /// A context that nobody else has and that the pool does not count.
     pub(super) fn own_compressor(&self, window_bits: u8) -> Box<dyn Compressor> {
         let config = self.config();
@@ -158,29 +137,6 @@ impl Deflate {
         let place = Place(&self.shared.decompressors);
         context.reset();
         place.fill(MAX_WINDOW_BITS, context);
-    }
-}
-
-impl Negotiated {
-    /// What was agreed on.
-    #[must_use]
-    pub fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-}
-
-impl Agreement for Negotiated {
-    fn encoder(&self, role: Role) -> Box<dyn MessageEncoder> {
-        let (takeover, window_bits) = self.parameters.of(role);
-        Box::new(Deflater::new(self.deflate.clone(), takeover, window_bits))
-    }
-
-    fn decoder(&self, role: Role) -> Box<dyn MessageDecoder> {
-        let (takeover, window_bits) = self.parameters.of(match role {
-            Role::Server => Role::Client,
-            Role::Client => Role::Server,
-        });
-        Box::new(Inflater::new(self.deflate.clone(), takeover, window_bits))
     }
 }
 

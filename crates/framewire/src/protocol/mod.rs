@@ -38,13 +38,13 @@ pub use limits::{Limits, READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD
 #[cfg(feature = "alloc")]
 pub use message_buffer::MessageBuffer;
 #[cfg(feature = "std")]
-pub(crate) use outgoing::Outgoing;
+pub(crate) use outgoing::{Outgoing, reserve};
 #[cfg(feature = "alloc")]
 pub use receiver::{CloseFrame, Event, Message, PieceEvent, Receiver};
 #[cfg(feature = "alloc")]
 pub use sender::Sender;
 #[cfg(feature = "std")]
-pub(crate) use sender::{append_frame, append_payload, close_echo, reserve};
+pub(crate) use sender::{append_frame, append_payload, close_echo};
 #[cfg(feature = "alloc")]
 pub use session::Session;
 #[cfg(feature = "std")]

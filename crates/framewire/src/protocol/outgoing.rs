@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::extension::{LEAST_ROOM, MessageEncoder, Until};
-use super::sender::reserve;
 use super::{Encoder, SendError};
 use crate::frame::{MAX_HEADER, Opcode, Rsv, mask};
 
@@ -118,3 +117,15 @@ const LEAST_STEP: usize = 64;
 const STEP: usize = 4 << 10;
 
 const _: () = assert!(LEAST_STEP > LEAST_ROOM);
+
+/// Makes room for more, by doubling what there is, but to no more than `bound` bytes while that is
+/// enough.
+pub(crate) fn reserve(output: &mut Vec<u8>, additional: usize, bound: usize) {
+    let needed = output.len() + additional;
+    if needed > bound {
+        output.reserve(additional);
+    } else if needed > output.capacity() {
+        let doubled = output.capacity().saturating_mul(2).min(bound);
+        output.reserve_exact(needed.max(doubled) - output.len());
+    }
+}

@@ -289,18 +289,6 @@ impl Sender {
     }
 }
 
-/// Makes room for more, by doubling what there is, but to no more than `bound` bytes while that is
-/// enough.
-pub(crate) fn reserve(output: &mut Vec<u8>, additional: usize, bound: usize) {
-    let needed = output.len() + additional;
-    if needed > bound {
-        output.reserve(additional);
-    } else if needed > output.capacity() {
-        let doubled = output.capacity().saturating_mul(2).min(bound);
-        output.reserve_exact(needed.max(doubled) - output.len());
-    }
-}
-
 /// Appends a header and its payload, masked where the header says so.
 #[inline]
 pub(crate) fn append_frame(header: &Header, payload: &[u8], output: &mut Vec<u8>) {

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::source::{read, read_frame, read_on, try_read};
-use super::{ByteStream, MessageReader, MessageWriter, Writer};
+use super::{MessageReader, MessageWriter, Writer};
 #[cfg(feature = "handshake")]
 use crate::connection::open_established;
 use crate::connection::set_extension;
@@ -185,12 +185,6 @@ impl<S> WebSocket<S> {
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
     ) {
         self.inbound.handlers_mut().close = Some(Box::new(handler));
-    }
-
-    /// The connection as a stream of bytes over binary messages.
-    #[must_use]
-    pub fn into_byte_stream(self) -> ByteStream<S> {
-        ByteStream::new(self)
     }
 }
 

@@ -1,0 +1,136 @@
+//! A message that is written in pieces.
+
+use std::mem;
+
+use super::Outbound;
+use super::fragment::Fragment;
+use crate::error::Error;
+use crate::protocol::{SendError, Transformed, Until};
+
+/// What is to be done next for a message that is written in pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The fragment is to be sent, and the same asked again; after the last one, which has FIN, nothing.
+    Send {
+        fin: bool,
+    },
+    Done,
+}
+
+impl Fragment {
+    /// Makes room for more of the message.
+    pub(crate) fn make_room(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
+        if self.is_encoded && !self.encode_unread(outbound)? {
+            return Ok(Next::Send { fin: false });
+        }
+        Ok(if self.is_full() {
+            Next::Send { fin: false }
+        } else {
+            Next::Done
+        })
+    }
+
+    /// Takes some of what comes next, where there is [room](Self::make_room); nothing of it where that was
+    /// used up by what came before.
+    pub(crate) fn take(&mut self, outbound: &mut Outbound, input: &[u8]) -> Result<usize, Error> {
+        if self.is_encoded {
+            return Ok(self.encode(outbound, input, Until::More)?.consumed);
+        }
+        let room = self.room();
+        let len = room.len().min(input.len());
+        room[..len].copy_from_slice(&input[..len]);
+        self.filled += len;
+        Ok(len)
+    }
+
+    /// Has all that was taken so far sent.
+    pub(crate) fn flush(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
+        if self.is_encoded && !self.encode_all(outbound, Until::Flush)? {
+            return Ok(Next::Send { fin: false });
+        }
+        Ok(if self.is_empty() {
+            Next::Done
+        } else {
+            Next::Send { fin: false }
+        })
+    }
+
+    /// Has the rest sent, the last fragment with FIN: then the message is to be [closed](Self::close).
+    pub(crate) fn finish(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
+        if self.is_encoded && !self.encode_all(outbound, Until::End)? {
+            return Ok(Next::Send { fin: false });
+        }
+        Ok(Next::Send {
+            fin: self.filled <= self.chunk_size,
+        })
+    }
+
+    /// Ends the message, whose last fragment was sent, and gives its length.
+    pub(crate) fn close(&mut self, outbound: &mut Outbound) -> u64 {
+        self.message = None;
+        if self.is_encoded {
+            outbound.end_encoded();
+            return self.input.taken();
+        }
+        self.sent
+    }
+
+    /// Transforms all that was taken so far. `false` where a fragment has to be sent first.
+    pub(super) fn encode_all(
+        &mut self,
+        outbound: &mut Outbound,
+        until: Until,
+    ) -> Result<bool, Error> {
+        if !self.encode_unread(outbound)? {
+            return Ok(false);
+        }
+        if until == Until::End {
+            self.input.check_whole()?;
+        }
+        while until == Until::Flush || !self.input.is_ended {
+            if self.is_full() {
+                return Ok(false);
+            }
+            let is_done = self.encode(outbound, &[], until)?.done;
+            self.input.is_ended = is_done && until == Until::End;
+            if is_done {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Transforms what a source gave: it comes before what is written now. `false` where a fragment has to
+    /// be sent first.
+    pub(super) fn encode_unread(&mut self, outbound: &mut Outbound) -> Result<bool, Error> {
+        while !self.input.unread.is_empty() {
+            if self.is_full() {
+                return Ok(false);
+            }
+            let bytes = mem::take(&mut self.input.bytes);
+            let unread = self.input.unread.clone();
+            let encoded = self.encode(outbound, &bytes[unread], Until::More);
+            self.input.bytes = bytes;
+            self.input.unread.start += encoded?.consumed;
+        }
+        Ok(true)
+    }
+
+    /// Transforms into the fragment, which is not full.
+    pub(super) fn encode(
+        &mut self,
+        outbound: &mut Outbound,
+        input: &[u8],
+        until: Until,
+    ) -> Result<Transformed, Error> {
+        self.input.check()?;
+        outbound.check_open()?;
+        let extension = outbound.sender.message_encoder_mut();
+        let extension = extension.ok_or(SendError::Compression)?;
+        let encoded = extension.encode(input, until, self.room())?;
+        self.input.is_ended = false;
+        self.fill(encoded.produced);
+        self.input.take(&input[..encoded.consumed])?;
+        Ok(encoded)
+    }
+}

@@ -1,0 +1,153 @@
+//! Messages that are read as a stream.
+
+use super::inbound::{EncodedPiece, Inbound, Owner, Stop};
+use super::replies::Replies;
+use crate::frame::{Opcode, Rsv, Violation};
+use crate::protocol::{Piece, PieceEvent};
+
+impl EncodedPiece {
+    /// The place of a piece that ends where the used part of the read buffer does.
+    pub(crate) fn new(piece: &Piece<'_>, end: usize) -> Self {
+        Self {
+            opcode: piece.opcode,
+            place: end - piece.payload.len()..end,
+            last: piece.last,
+        }
+    }
+}
+
+impl Inbound {
+    /// Begins the next message and says what it is. What is left of one that was streamed before
+    /// is skipped.
+    pub(crate) fn begin_stream(
+        &mut self,
+        replies: &mut dyn Replies,
+    ) -> Result<(Opcode, Rsv), Stop> {
+        self.own(Owner::Stream, replies)?;
+        self.cold.fruitless = 0;
+        loop {
+            let frame = self.receiver.decoder().frame();
+            match frame.map(|frame| (frame.opcode(), frame.rsv())) {
+                Some((opcode, rsv)) if !opcode.is_control() => {
+                    return Ok((opcode, self.receiver.given_rsv(rsv)));
+                }
+                Some(_) => {
+                    self.need_bytes()?;
+                    self.control_piece(replies)?;
+                }
+                None => {
+                    self.need_bytes()?;
+                    self.decode_header(replies)?;
+                }
+            }
+        }
+    }
+
+    /// The message that was begun as a stream and has not been read to its end.
+    pub(crate) fn streamed(&self) -> Option<(Opcode, Rsv)> {
+        if self.owner != Owner::Stream || self.cold.ended.is_some() {
+            return None;
+        }
+        let decoder = self.receiver.decoder();
+        let rsv = self.receiver.given_rsv(decoder.message_rsv());
+        if let Some(piece) = &self.cold.encoded {
+            return Some((piece.opcode, rsv));
+        }
+        Some((decoder.message()?, rsv))
+    }
+
+    /// Reads bytes of the streamed message; 0 at its end. Where it needs bytes, a read can go
+    /// [straight](Self::direct) into the caller's buffer.
+    pub(crate) fn read_stream(
+        &mut self,
+        output: &mut [u8],
+        replies: &mut dyn Replies,
+    ) -> Result<usize, Stop> {
+        // A message that was cut short has no end to tell.
+        self.check_ended(replies)?;
+        if output.is_empty() || self.streamed().is_none() {
+            return Ok(0);
+        }
+        let rsv = self.receiver.decoder().message_rsv();
+        let is_encoded = self.receiver.is_encoded(rsv);
+        loop {
+            if let Some(len) = self.decode_piece(output, replies)? {
+                return Ok(len);
+            }
+            self.need_bytes()?;
+            let mut end = self.unread.end;
+            if !is_encoded {
+                end = end.min(self.unread.start + output.len());
+            }
+            let input = &mut self.buffer[self.unread.start..end];
+            let (used, event) = match self.receiver.receive_piece(input, &mut self.message) {
+                Ok(received) => received,
+                Err(violation) => return Err(self.fail(violation, replies).into()),
+            };
+            self.unread.start += used;
+            match event {
+                Some(PieceEvent::Data(piece)) if is_encoded => {
+                    self.cold.encoded = Some(EncodedPiece::new(&piece, self.unread.start));
+                }
+                Some(PieceEvent::Data(piece)) => {
+                    let (len, last) = (piece.payload.len(), piece.last);
+                    output[..len].copy_from_slice(piece.payload);
+                    if len > 0 || last {
+                        return Ok(len);
+                    }
+                }
+                Some(PieceEvent::Control(event)) if self.cold.answer(&event, replies) => {
+                    return Err(self.close(replies).into());
+                }
+                Some(PieceEvent::Control(_)) | None => {}
+            }
+        }
+    }
+
+    /// Transforms back what is there of the piece that was decoded last: how many bytes of `output`
+    /// that filled, 0 at the end of the message; `None` where more has to be decoded first.
+    pub(crate) fn decode_piece(
+        &mut self,
+        output: &mut [u8],
+        replies: &mut dyn Replies,
+    ) -> Result<Option<usize>, Stop> {
+        let Some(mut piece) = self.cold.encoded.take() else {
+            return Ok(None);
+        };
+        let input = &self.buffer[piece.place.clone()];
+        let decoded = self
+            .receiver
+            .decode(input, piece.opcode, piece.last, output);
+        let decoded = decoded.map_err(|violation| self.fail(violation, replies))?;
+        let ended = piece.last && decoded.done;
+        if decoded.produced > 0 || ended {
+            self.cold.fruitless = 0;
+        } else {
+            self.cold.fruitless += decoded.consumed as u64;
+            if self.cold.fruitless > MOST_FRUITLESS {
+                let most = MOST_FRUITLESS;
+                let violation = Violation::CompressedToNothing { most };
+                return Err(self.fail(violation, replies).into());
+            }
+        }
+        if !decoded.done {
+            piece.place.start += decoded.consumed;
+            self.cold.encoded = Some(piece);
+        }
+        Ok((decoded.produced > 0 || ended).then_some(decoded.produced))
+    }
+
+    /// Transforms a piece back and forgets it: later messages may refer to it.
+    pub(crate) fn discard_encoded(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
+        let mut scratch = [0; SCRATCH];
+        while self.cold.encoded.is_some() {
+            self.decode_piece(&mut scratch, replies)?;
+        }
+        Ok(())
+    }
+}
+
+const SCRATCH: usize = 4 << 10;
+/// Of how many bytes in a row nothing may come out: a peer that has something to say needs some hundred at
+/// most, and one that sends empty blocks for ever would keep a read busy for as long.
+const MOST_FRUITLESS: u64 = 64 << 10;
