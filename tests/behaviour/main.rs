@@ -5,6 +5,7 @@ mod auto_traits;
 mod byte_stream;
 mod changing_calls;
 mod closed;
+mod connection;
 mod error_causes;
 mod errors;
 mod extension_bits;

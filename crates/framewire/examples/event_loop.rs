@@ -179,7 +179,7 @@ impl Connection {
             open.rest();
             return Ok(true);
         };
-        open.filled(len)?;
+        open.filled(len);
         Ok(false)
     }
 }

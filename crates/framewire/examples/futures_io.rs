@@ -129,13 +129,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// before anything more is read.
     pub(crate) async fn next_message(&mut self) -> Result<(Message<'_>, &mut Outbound), Error> {
         loop {
-            // What answers the end of the connection goes out before the end is told.
-            let ready = self.connection.has_message();
-            if !matches!(ready, Ok(true)) {
-                self.flush().await?;
-            }
-            if ready? {
-                break;
+            match self.connection.has_message() {
+                Ok(true) => break,
+                Ok(false) => self.flush().await?,
+                Err(end) => {
+                    // What answers the end goes out before it is told. Where it cannot, the end is the same.
+                    let _ = self.flush().await;
+                    return Err(end);
+                }
             }
             self.fill().await?;
         }
@@ -179,8 +180,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             }
             read
         });
-        let len = read.await?;
-        self.connection.filled(len)
+        let read = read.await;
+        self.connection.filled(*read.as_ref().unwrap_or(&0));
+        read.map(drop).map_err(Error::from)
     }
 }
 

@@ -206,18 +206,17 @@ impl Busy {
 
     /// Gives how the connection ended, if it has.
     fn receive_messages(&mut self, len: usize) -> Option<framewire::Error> {
-        self.connection.filled(len).err().or_else(|| {
-            loop {
-                match self.connection.next_message() {
-                    Ok(Some((message, _))) => {
-                        let payload = message.payload().to_vec();
-                        self.events.push(Event::Message(message.opcode(), payload));
-                    }
-                    Ok(None) => return None,
-                    Err(end) => return Some(end),
+        self.connection.filled(len);
+        loop {
+            match self.connection.next_message() {
+                Ok(Some((message, _))) => {
+                    let payload = message.payload().to_vec();
+                    self.events.push(Event::Message(message.opcode(), payload));
                 }
+                Ok(None) => return None,
+                Err(end) => return Some(end),
             }
-        })
+        }
     }
 
     /// Writes what waits, and says whether nothing does any more.

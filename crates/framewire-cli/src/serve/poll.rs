@@ -1,7 +1,7 @@
 //! The engine with one thread, which waits for all connections at once.
 //!
 //! A connection at rest is an entry in a table and nothing else: the buffers belong to the loop,
-//! and a session is lent to the connections that are in the middle of something. Sockets are
+//! and those connections alone have a state that are in the middle of something. Sockets are
 //! registered once, for both directions and edge-triggered, so that an echo is a read, a write and
 //! a share of the call that waits.
 

@@ -434,6 +434,26 @@ impl Inbound {
         self.read_buffer()
     }
 
+    /// Where to read to while something that was read before is not used up: behind that.
+    pub(super) fn room_behind(&mut self) -> &mut [u8] {
+        let start = self.unread.end;
+        let end = start + self.cold.read_buffer;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        &mut self.buffer[start..end]
+    }
+
+    /// Takes in what was read to the room [behind](Self::room_behind) it.
+    pub(super) fn filled_behind(&mut self, len: usize) {
+        self.unread.end += len;
+    }
+
+    /// Whether all that was read is used up, or a part of a message.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.unread.is_empty() && self.cold.arrived.is_none()
+    }
+
     /// Where to read to what is to be forgotten.
     pub(crate) fn room_to_forget(&mut self) -> &mut [u8] {
         self.read_buffer()
@@ -518,6 +538,10 @@ impl Inbound {
         if self.unread.is_empty() {
             // Where it ended is no place in an empty buffer.
             self.unread = 0..0;
+            if self.buffer.len() > self.cold.read_buffer {
+                // It was made longer for this connection.
+                self.buffer = Vec::new();
+            }
             self.cold.buffers.give_read(&mut self.buffer);
         }
     }

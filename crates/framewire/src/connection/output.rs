@@ -188,7 +188,9 @@ impl Outbound {
 
     /// Gives the write buffer back if nothing is in it.
     pub(crate) fn rest(&mut self) {
-        if self.output.is_empty() {
+        if self.buffered() == 0 {
+            self.written = 0;
+            self.output.clear();
             self.buffers.give_write(&mut self.output);
         }
     }

@@ -29,7 +29,7 @@ use crate::protocol::{Agreement, Message, Role};
 /// // RFC 6455 5.7: a masked text message, "Hello".
 /// let read = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 /// connection.room()[..read.len()].copy_from_slice(read);
-/// connection.filled(read.len())?;
+/// connection.filled(read.len());
 /// while let Some((message, outbound)) = connection.next_message()? {
 ///     outbound.feed_message(message.opcode(), message.payload())?;
 /// }
@@ -39,16 +39,33 @@ use crate::protocol::{Agreement, Message, Role};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// # The order of calls
+/// 1. [`next_message`](Self::next_message) until there is none. Feed what answers.
+/// 2. [`Outbound::output`] and [`Outbound::written`] until nothing waits. A loop that does not read while its
+///    peer takes nothing bounds what waits.
+/// 3. Read into [`room`](Self::room) and call [`filled`](Self::filled), or, where nothing is there to be read,
+///    [`rest`](Self::rest) and wait.
+///
+/// At the end `next_message` fails, with the same error at each call. What answers it, a Close frame, is still to be
+/// written. Another order loses nothing: what is read before messages were taken is kept behind them.
+///
 /// # Memory
-/// The buffers come from the pool while something is in them. A connection that has to wait for its peer gives
+/// The buffers come from the pool while something is in them: one of [`Config::read_buffer`] bytes, one for
+/// what waits to be written, and one for a message that came in parts, of at most twice the
+/// [limit](crate::protocol::Limits::message). A connection that has to wait for its peer gives
 /// them back with [`rest`](Self::rest); one that [is at rest](Self::is_at_rest) then can be dropped, and a new
 /// one take its place when the peer says something.
+///
+/// # Cancel safety
+/// No call waits, and between calls everything is in the connection.
 #[derive(Debug)]
 pub struct Connection {
     inbound: Inbound,
     outbound: Outbound,
     /// The message that is there and was not given yet.
     found: Option<Found>,
+    /// Whether nothing more will be read.
+    is_at_end: bool,
 }
 
 impl Connection {
@@ -69,10 +86,12 @@ impl Connection {
             inbound,
             outbound,
             found: None,
+            is_at_end: false,
         })
     }
 
-    /// Has an extension transform messages both ways from now on, as was agreed on.
+    /// Has an extension transform messages both ways from now on, as was agreed on: to be called before the
+    /// first message.
     pub fn set_extension(&mut self, agreed: &dyn Agreement) {
         set_extension(&mut self.inbound, &mut self.outbound, agreed);
     }
@@ -97,23 +116,34 @@ impl Connection {
         self.inbound.handlers_mut().close = Some(Box::new(handler));
     }
 
-    /// Returns where to read to: never empty. For a long message that is its own memory.
+    /// Returns where to read to: never empty. The rest of a long frame goes straight into the memory of its message.
     pub fn room(&mut self) -> &mut [u8] {
-        self.inbound.room()
+        if self.is_used_up() {
+            self.inbound.room()
+        } else {
+            self.inbound.room_behind()
+        }
     }
 
-    /// Takes in what was read into the [`room`](Self::room); 0 bytes are the end of the stream. All that was
-    /// read before has to be [used up](Self::next_message).
+    /// Takes in what was read into the [`room`](Self::room). 0 bytes are the end of the stream, and what to say
+    /// where it has failed: what was read before is given, and then the end told. So is a
+    /// violation, by [`next_message`](Self::next_message).
     ///
-    /// # Errors
-    /// [`ErrorKind::ConnectionLost`] at the end of the stream; [`ErrorKind::Violation`].
-    pub fn filled(&mut self, len: usize) -> Result<(), Error> {
+    /// # Panics
+    /// This call or the next may, where there was not room for so many.
+    pub fn filled(&mut self, len: usize) {
         if len == 0 {
-            self.inbound.lose();
-            self.outbound.reply(Reply::Lost);
-            return Err(ErrorKind::ConnectionLost.into());
+            self.is_at_end = true;
+        } else if !self.is_used_up() {
+            self.inbound.filled_behind(len);
+        } else if self.inbound.filled(len, &mut self.outbound).is_ok() {
+            // A message that this has completed is found before its memory can be given back.
+            let _ = self.has_message();
         }
-        self.inbound.filled(len, &mut self.outbound)
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.found.is_none() && self.inbound.is_used_up()
     }
 
     /// Returns the next message, and the side by which it is answered; `None` where more has to be read.
@@ -137,6 +167,11 @@ impl Connection {
         if self.found.is_none() {
             match self.inbound.next_message(&mut self.outbound) {
                 Ok(found) => self.found = Some(found),
+                Err(Stop::Bytes) if self.is_at_end => {
+                    self.inbound.lose();
+                    self.outbound.reply(Reply::Lost);
+                    return Err(ErrorKind::ConnectionLost.into());
+                }
                 Err(Stop::Bytes) => return Ok(false),
                 Err(Stop::Failed(error)) => return Err(error),
             }
@@ -160,7 +195,10 @@ impl Connection {
     /// Whether it is as it was made: nothing has begun in either direction, nothing waits, no extension is used.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        self.found.is_none() && self.inbound.is_as_new() && self.outbound.is_as_new()
+        self.is_used_up()
+            && !self.is_at_end
+            && self.inbound.is_as_new()
+            && self.outbound.is_as_new()
     }
 }
 
@@ -169,8 +207,9 @@ impl Outbound {
     /// Takes a message. What waits then is not bound: look at [`buffered`](Self::buffered) before.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`] and nothing was taken; [`ErrorKind::Closed`]; [`ErrorKind::Io`] after the stream
-    /// failed.
+    /// [`ErrorKind::Send`] and nothing was taken, unless an extension or the source of masking keys fails in the
+    /// middle of a message: no other can be sent then. [`ErrorKind::Closed`] after a Close frame of this end;
+    /// [`ErrorKind::ConnectionLost`] after the end of the stream; [`ErrorKind::Io`] after it failed to be written to.
     pub fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.take(|outbound| outbound.stage_unbounded(opcode, payload))
     }
@@ -183,6 +222,14 @@ impl Outbound {
         self.take(|outbound| outbound.append_frame(Opcode::Ping, payload))
     }
 
+    /// Takes a Pong: one that the peer did not ask for, or where [`on_ping`](Connection::on_ping) answers nothing.
+    ///
+    /// # Errors
+    /// As [`feed_message`](Self::feed_message).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.take(|outbound| outbound.append_frame(Opcode::Pong, payload))
+    }
+
     /// Takes a Close frame: the last frame of this end (RFC 6455 5.5.1).
     ///
     /// # Errors
@@ -192,7 +239,7 @@ impl Outbound {
         self.take(|outbound| outbound.append_frame(Opcode::Close, payload.as_slice()))
     }
 
-    /// Takes bytes that go before any frame: the answer of a handshake.
+    /// Takes bytes as they are: the answer of a handshake, to be called before anything else is.
     pub fn begin_with(&mut self, head: &[u8]) {
         self.append_raw(head);
     }
@@ -208,7 +255,7 @@ impl Outbound {
     /// Records what came of writing [`output`](Self::output).
     ///
     /// # Errors
-    /// That of the stream; final, unless it would block.
+    /// That of the stream; final, unless it would block. A stream that took 0 bytes has failed.
     pub fn written(&mut self, written: io::Result<usize>) -> Result<(), Error> {
         self.wrote(written, &mut Unsent::Nothing)?;
         // To flush the stream is up to those who have it.

@@ -71,8 +71,10 @@ impl Inbound {
         let rsv = self.receiver.decoder().message_rsv();
         let is_encoded = self.receiver.is_encoded(rsv);
         loop {
-            if let Some(len) = self.decode_piece(output, replies)? {
-                return Ok(len);
+            while self.cold.encoded.is_some() {
+                if let Some(len) = self.decode_piece(output, replies)? {
+                    return Ok(len);
+                }
             }
             self.need_bytes()?;
             let mut end = self.unread.end;

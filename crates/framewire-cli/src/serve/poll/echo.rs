@@ -107,9 +107,7 @@ impl Echo {
             self.connection.rest();
             return Ok(Turn::Wait);
         };
-        if let Err(end) = self.connection.filled(len) {
-            return self.end(end, stream);
-        }
+        self.connection.filled(len);
         self.echo(stream, traffic)?;
         self.connection.rest();
         Ok(if is_drained(len, room_len) {

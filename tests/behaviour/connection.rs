@@ -1,0 +1,143 @@
+//! A connection without a stream keeps what it is given, in whatever order its calls come.
+
+use framewire::connection::{BufferPool, Connection};
+use framewire::protocol::Role;
+use framewire::{Config, ErrorKind};
+use support::frames::{BINARY, CLOSE, FIN, PING, TEXT, close_payload, frame};
+use support::pattern;
+
+const CLIENT: Role = Role::Client;
+
+fn server(leftover: &[u8]) -> Connection {
+    let (config, pool) = (Config::default(), BufferPool::per_thread());
+    Connection::new(Role::Server, leftover, &config, &pool).unwrap()
+}
+
+/// Reads all of `bytes`, whatever the room.
+fn read(connection: &mut Connection, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let room = connection.room();
+        let len = room.len().min(bytes.len());
+        room[..len].copy_from_slice(&bytes[..len]);
+        connection.filled(len);
+        bytes = &bytes[len..];
+    }
+}
+
+fn next(connection: &mut Connection) -> Vec<u8> {
+    let (message, _) = connection.next_message().unwrap().unwrap();
+    message.payload().to_vec()
+}
+
+fn written(connection: &mut Connection) -> Vec<u8> {
+    let mut written = vec![];
+    while let Some(bytes) = connection.outbound().output().unwrap() {
+        let len = bytes.len();
+        written.extend_from_slice(bytes);
+        connection.outbound().written(Ok(len)).unwrap();
+    }
+    written
+}
+
+#[test]
+fn a_read_before_what_came_earlier_is_taken_goes_behind_it() {
+    let frames: Vec<_> = (0..9_u8)
+        .map(|n| frame(CLIENT, FIN | BINARY, &[n; 3000]))
+        .collect();
+    for looks in [false, true] {
+        let mut connection = server(&frames[0]);
+        for frame in &frames[1..] {
+            if looks {
+                assert!(connection.has_message().unwrap());
+            }
+            read(&mut connection, frame);
+            connection.rest();
+            assert!(!connection.is_at_rest());
+        }
+        for n in 0..9 {
+            assert!(connection.has_message().unwrap());
+            assert_eq!(next(&mut connection), [n; 3000]);
+        }
+        assert!(connection.next_message().unwrap().is_none());
+        connection.rest();
+        assert!(connection.is_at_rest());
+    }
+}
+
+#[test]
+fn a_message_whose_memory_was_read_into_is_kept_while_it_rests() {
+    let payload = pattern(100_000);
+    let mut connection = server(&[]);
+    let message = frame(CLIENT, FIN | BINARY, &payload);
+    read(&mut connection, &message[..100]);
+    assert!(connection.next_message().unwrap().is_none());
+    read(&mut connection, &message[100..]);
+    connection.rest();
+    assert!(!connection.is_at_rest());
+    assert!(next(&mut connection) == payload);
+}
+
+#[test]
+fn the_end_of_the_stream_is_told_behind_the_messages() {
+    let mut connection = server(&[]);
+    connection.filled(0);
+    assert!(!connection.is_at_rest(), "it has to tell its end");
+    let mut connection = server(&[]);
+    read(&mut connection, &frame(CLIENT, FIN | TEXT, b"a"));
+    assert!(connection.has_message().unwrap());
+    connection.filled(0);
+    connection.rest();
+    assert_eq!(next(&mut connection), b"a");
+    for _ in 0..2 {
+        let end = connection.next_message().unwrap_err();
+        assert!(matches!(end.kind(), ErrorKind::ConnectionLost), "{end}");
+    }
+    let error = connection.outbound().ping(b"").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::ConnectionLost), "{error}");
+}
+
+#[test]
+fn how_a_connection_ended_stays_though_the_stream_ends_after_it() {
+    let close = frame(CLIENT, FIN | CLOSE, &close_payload(4000, "so"));
+    let mut connection = server(&[]);
+    read(&mut connection, &close);
+    for _ in 0..2 {
+        let end = connection.next_message().unwrap_err();
+        assert_eq!(end.closed().unwrap().reason(), "so");
+        connection.filled(0);
+    }
+    let answer = frame(Role::Server, FIN | CLOSE, &4000_u16.to_be_bytes());
+    assert_eq!(written(&mut connection), answer);
+}
+
+#[test]
+fn rfc6455_8_1_bad_text_that_is_read_into_its_message_is_answered() {
+    let mut text = frame(CLIENT, FIN | TEXT, &vec![b'a'; 100_000]);
+    text[50_000] = !text[50_000];
+    let mut connection = server(&[]);
+    read(&mut connection, &text[..100]);
+    assert!(connection.next_message().unwrap().is_none());
+    read(&mut connection, &text[100..]);
+    for _ in 0..2 {
+        let end = connection.next_message().unwrap_err();
+        assert!(matches!(end.kind(), ErrorKind::Violation(_)), "{end}");
+    }
+    let answer = written(&mut connection);
+    assert_eq!(answer[..4], [0x88, answer[1], 0x03, 0xEF]);
+}
+
+#[test]
+fn pongs_of_the_application_are_sent() {
+    let mut connection = server(&[]);
+    connection.on_ping(|_| framewire::blocking::PingReply::Nothing);
+    read(&mut connection, &frame(CLIENT, FIN | PING, b"?"));
+    assert!(connection.next_message().unwrap().is_none());
+    connection.outbound().pong(b"!").unwrap();
+    assert_eq!(
+        connection.outbound().output().unwrap().unwrap(),
+        b"\x8A\x01!"
+    );
+    connection.outbound().written(Ok(3)).unwrap();
+    connection.rest();
+    assert!(connection.is_at_rest());
+}
