@@ -32,8 +32,8 @@ fn main() -> io::Result<()> {
     run(TcpListener::bind(address)?, Duration::from_secs(60))
 }
 
-/// Echoes, with one task for each connection, all of them on this thread. Whoever says nothing for the idle
-/// time is told to go.
+/// Echoes, with one task for each connection, all of them on this thread. A peer that
+/// sends nothing for the idle time gets a Close frame.
 pub(crate) fn run(listener: TcpListener, idle: Duration) -> io::Result<()> {
     let listener = Async::new(listener)?;
     let executor = LocalExecutor::new();

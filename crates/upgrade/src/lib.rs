@@ -71,8 +71,8 @@
 //! | `tokio-net` | | `tokio::dial` | tokio's `net` and `rt` |
 //! | `tokio-rustls` | | TLS for it | `tokio-rustls` |
 //!
-//! Without `http` this crate is what a protocol needs whose connections begin elsewhere: one definition
-//! of a socket for it and for whoever upgrades to it, and no dependency.
+//! Without `http` this crate has no dependency, and holds what a protocol needs that takes its connections from
+//! somewhere else: the trait `Socket` and its errors, which are then the same with and without an upgrade.
 
 #![forbid(unsafe_code)]
 

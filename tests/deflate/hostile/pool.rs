@@ -93,7 +93,7 @@ fn what_the_pool_lends_comes_back() {
     assert_eq!(alive.len(), 25);
 }
 
-/// Whoever is lent a context after a message that was never finished.
+/// A message that is never finished leaves nothing in its context for the connection that has it next.
 #[test]
 fn a_context_that_comes_back_from_within_a_message_is_as_new() {
     let agreed = pooled(1);

@@ -72,13 +72,13 @@ impl Cold {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// `next_message` and `read_message`, which hold what has come of it.
+    /// `next_message` and `read_message`, which assemble it.
     Assembly,
     /// `message_reader`.
     Stream,
     /// `read_header` and `read_frame`.
     Frames,
-    /// None: what is left of it is being skipped.
+    /// No call: the rest of it is skipped.
     Nobody,
 }
 

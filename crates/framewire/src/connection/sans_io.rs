@@ -96,19 +96,19 @@ impl Connection {
         set_extension(&mut self.inbound, &mut self.outbound, agreed);
     }
 
-    /// Calls this for every Ping that was read, and answers with what it returns. Without, the answer is a
-    /// Pong with the same payload.
+    /// Calls `handler` for each Ping, and answers with what it returns. Default: a Pong with the same payload.
+    /// Boxed once.
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
         self.inbound.handlers_mut().ping = Some(Box::new(handler));
     }
 
-    /// Calls this for every Pong that was read.
+    /// Calls `handler` for each Pong. Boxed once.
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
         self.inbound.handlers_mut().pong = Some(Box::new(handler));
     }
 
-    /// Calls this for the peer's Close frame, and answers with what it returns. Without, the answer is
-    /// a Close frame with the same code.
+    /// Calls `handler` for the peer's Close frame, and answers with what it returns. Default: a Close frame with
+    /// the same code. Boxed once.
     pub fn on_close(
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
@@ -125,12 +125,11 @@ impl Connection {
         }
     }
 
-    /// Takes in what was read into the [`room`](Self::room). 0 bytes are the end of the stream, and what to say
-    /// where it has failed: what was read before is given, and then the end told. So is a
-    /// violation, by [`next_message`](Self::next_message).
+    /// Takes in the bytes that were read into the [`room`](Self::room). A `len` of 0 says that the stream has ended
+    /// or failed. [`next_message`](Self::next_message) tells that, or a violation, after the messages that were read before it.
     ///
     /// # Panics
-    /// This call or the next may, where there was not room for so many.
+    /// Where `len` is more than the room was, this call or a later one panics.
     pub fn filled(&mut self, len: usize) {
         if len == 0 {
             self.is_at_end = true;

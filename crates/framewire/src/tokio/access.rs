@@ -14,7 +14,8 @@ pub trait Access {
     where
         Self: 'a;
 
-    /// Has the writing side for as long as that lives. Its stream wakes this task, or whoever waits.
+    /// Returns the writing side, which no other task has until this is dropped. Where its stream would block, it
+    /// wakes the tasks that wait to write.
     fn drive<'a>(&'a mut self, waker: &'a Waker) -> Self::Drive<'a>;
 
     /// Whether other tasks are to go first: then the task is woken at once.
