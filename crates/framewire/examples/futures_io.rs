@@ -58,7 +58,8 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(), Box<dyn StdError>> {
     let (acceptor, config) = (Acceptor::new(), Config::default());
     let accepted = WebSocket::accept(stream, &acceptor, &config);
-    let mut websocket = in_time(idle, accepted).await??;
+    let time = upgrade::Limits::default().time;
+    let mut websocket = in_time(time, accepted).await??;
     while let Ok(next) = in_time(idle, websocket.next_message()).await {
         let (message, outbound) = next?;
         outbound.feed_message(message.opcode(), message.payload())?;
