@@ -59,7 +59,7 @@ fn errors_without_a_cause() -> Vec<Told> {
     };
     let kinds: Vec<(ErrorKind, &str)> = vec![
         (ErrorKind::Violation(Violation::Masked), "masked frame"),
-        (ErrorKind::Closed(closed), "closed by the peer"),
+        (ErrorKind::Closed(Box::new(closed)), "closed by the peer"),
         (ErrorKind::ConnectionLost, "connection ended"),
         (ErrorKind::Send(SendError::Compression), "compress"),
         (ErrorKind::FrameBufferTooSmall { needed: 5 }, "5 bytes"),

@@ -158,7 +158,7 @@ fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
             by: Side::Peer,
         };
         ensure!(
-            matches!(error.kind(), ErrorKind::Closed(it) if *it == closed),
+            matches!(error.kind(), ErrorKind::Closed(it) if **it == closed),
             "{error:?}"
         );
         shut_down(websocket)?;

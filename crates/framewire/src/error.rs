@@ -27,7 +27,7 @@ pub enum ErrorKind {
     /// a stream that would block, where one could still be sent.
     Violation(Violation),
     /// The connection was closed, by either end.
-    Closed(Closed),
+    Closed(Box<Closed>),
     /// The stream ended without a Close frame (1006), or an earlier read of it failed. From then on every
     /// call that reads, or begins to send something, says so.
     ConnectionLost,

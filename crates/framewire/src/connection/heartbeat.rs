@@ -247,10 +247,13 @@ mod tests {
             peer: None,
             by: Side::Local,
         };
-        let end = end_after(ErrorKind::Closed(closed.clone()));
+        let end = end_after(ErrorKind::Closed(Box::new(closed.clone())));
         assert!(matches!(end, KeepAliveEnd::WriteFailed(_)), "{end:?}");
         closed.peer = ours;
-        for failure in [ErrorKind::Closed(closed), ErrorKind::ConnectionLost] {
+        for failure in [
+            ErrorKind::Closed(Box::new(closed)),
+            ErrorKind::ConnectionLost,
+        ] {
             let end = end_after(failure);
             assert!(matches!(end, KeepAliveEnd::Ended), "{end:?}");
         }

@@ -587,7 +587,7 @@ impl Inbound {
 fn end_error(ended: &Ended, replies: &dyn Replies) -> Error {
     let kind = match ended {
         Ended::Closed => match replies.closed() {
-            Some(closed) => ErrorKind::Closed(closed),
+            Some(closed) => ErrorKind::Closed(Box::new(closed)),
             None => ErrorKind::ConnectionLost,
         },
         Ended::Violation(violation) => ErrorKind::Violation(*violation),

@@ -316,7 +316,7 @@ impl Outbound {
     #[cold]
     pub(super) fn send_error(&self, error: SendError) -> Error {
         match (self.closing.closed(), error) {
-            (Some(closed), SendError::Closed) => ErrorKind::Closed(closed.clone()).into(),
+            (Some(closed), SendError::Closed) => ErrorKind::Closed(Box::new(closed.clone())).into(),
             (_, error) => error.into(),
         }
     }

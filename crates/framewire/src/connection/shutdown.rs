@@ -94,7 +94,7 @@ fn discard(inbound: &mut Inbound, closing: &mut impl Closing) -> Result<Closed, 
     inbound.begin_discard();
     let Err(error) = read(inbound, closing, Inbound::discard);
     match error.into_kind() {
-        ErrorKind::Closed(closed) => Ok(closed),
+        ErrorKind::Closed(closed) => Ok(*closed),
         kind => Err(kind.into()),
     }
 }

@@ -1,5 +1,8 @@
 //! The header of a frame: 2 to 14 bytes in front of the payload.
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
 use super::{MAX_CONTROL_PAYLOAD, Opcode, Rsv, Violation};
 
 /// The longest header: two bytes, a 64-bit length and a masking key.
@@ -122,7 +125,7 @@ impl Header {
     #[inline]
     pub fn encode(&self, output: &mut [u8; MAX_HEADER]) -> usize {
         let mask_bit = if self.mask.is_some() { 0x80 } else { 0 };
-        output[0] = u8::from(self.fin) << 7 | self.rsv.bits() | self.opcode.bits();
+        output[0] = self.first_byte();
         let mut len = match self.payload_len {
             short @ 0..=125 => {
                 output[1] = mask_bit | short as u8;
@@ -144,6 +147,25 @@ impl Header {
             len += 4;
         }
         len
+    }
+
+    /// Appends the header to `output`.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn append_to(&self, output: &mut Vec<u8>) {
+        // Pieces of a fixed length are written in place, without a call.
+        if self.payload_len < u64::from(LENGTH_16) && self.mask.is_none() {
+            output.extend_from_slice(&[self.first_byte(), self.payload_len as u8]);
+            return;
+        }
+        let mut bytes = [0; MAX_HEADER];
+        let len = self.encode(&mut bytes);
+        output.extend_from_slice(&bytes[..len]);
+    }
+
+    #[inline]
+    fn first_byte(&self) -> u8 {
+        u8::from(self.fin) << 7 | self.rsv.bits() | self.opcode.bits()
     }
 
     /// How many bytes the header takes on the wire: 2 to 14.

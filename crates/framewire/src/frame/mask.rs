@@ -14,13 +14,22 @@ pub type KeySource = fn() -> Option<[u8; 4]>;
 /// pieces of any size.
 #[inline]
 pub fn apply(payload: &mut [u8], key: [u8; 4], offset: u64) {
-    let word = repeat(rotate(key, offset));
+    let key = rotate(key, offset);
+    let word = repeat(key);
     let mut chunks = payload.chunks_exact_mut(WORD);
     for chunk in &mut chunks {
         xor_word(chunk, word);
     }
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(word) {
-        *byte ^= key;
+    // Less than a word: the key once, and what is left after that.
+    for chunk in chunks.into_remainder().chunks_mut(key.len()) {
+        if let Some(chunk) = chunk.first_chunk_mut() {
+            let masked = u32::from_ne_bytes(*chunk) ^ u32::from_ne_bytes(key);
+            *chunk = masked.to_ne_bytes();
+        } else {
+            for (byte, key) in chunk.iter_mut().zip(key) {
+                *byte ^= key;
+            }
+        }
     }
 }
 

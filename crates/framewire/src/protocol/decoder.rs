@@ -1,5 +1,10 @@
 //! Bytes in, pieces of payload out.
 
+#[cfg(feature = "alloc")]
+use core::ops::Range;
+
+#[cfg(feature = "alloc")]
+use super::utf8::is_whole_text;
 use super::{Limits, Role, Utf8};
 use crate::frame::{CloseCode, Header, MAX_HEADER, Opcode, Rsv, Violation, mask};
 
@@ -130,6 +135,42 @@ impl Decoder {
         let used = self.decode_header(input)?;
         let (taken, piece) = self.decode_payload(&mut input[used..])?;
         Ok((used + taken, piece))
+    }
+
+    /// Decodes a message that is one frame without reserved bits and lies in `input` whole, as most do. Returns
+    /// its opcode and the place of its payload, which ends where the used input does.
+    ///
+    /// `None` changes nothing and leaves all else to [`decode`](Self::decode), which gives the same in more steps.
+    ///
+    /// # Errors
+    /// Text that is not UTF-8.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(super) fn decode_whole(
+        &mut self,
+        input: &mut [u8],
+    ) -> Result<Option<(Opcode, Range<usize>)>, Violation> {
+        if self.state != State::Header || self.partial_len > 0 || self.message.is_some() {
+            return Ok(None);
+        }
+        let Some((opcode, place)) = whole_message(input, self.role) else {
+            return Ok(None);
+        };
+        if place.len() as u64 > self.limits.message.min(self.limits.frame) {
+            return Ok(None);
+        }
+        let (header, payload) = input[..place.end].split_at_mut(place.start);
+        if self.role == Role::Server
+            && let Some(key) = header.last_chunk()
+        {
+            mask::apply(payload, *key, 0);
+        }
+        // RFC 6455 8.1: bytes that are not UTF-8 fail the connection.
+        if opcode == Opcode::Text && !is_whole_text(payload) {
+            return Err(self.fail(Violation::InvalidUtf8));
+        }
+        self.message_rsv = Rsv::NONE;
+        Ok(Some((opcode, place)))
     }
 
     /// Uses up the bytes of a header off the front of `input`, unless a frame is under way, and
@@ -462,6 +503,38 @@ impl Decoder {
         self.message = None;
         violation
     }
+}
+
+/// A message that stands at the front of `input` as one whole frame of a peer of this role's: its opcode and the
+/// place of its payload. `None` where anything about it is unusual.
+#[cfg(feature = "alloc")]
+#[inline]
+fn whole_message(input: &[u8], role: Role) -> Option<(Opcode, Range<usize>)> {
+    let &[first, second, ref rest @ ..] = input else {
+        return None;
+    };
+    // FIN, and no reserved bit.
+    let opcode = match first {
+        0x81 => Opcode::Text,
+        0x82 => Opcode::Binary,
+        _ => return None,
+    };
+    // RFC 6455 5.1: a client masks every frame, a server none.
+    let (mask_bit, key_len) = match role {
+        Role::Server => (0x80, 4),
+        Role::Client => (0, 0),
+    };
+    let (len, start) = match second ^ mask_bit {
+        len @ 0..=125 => (usize::from(len), 2 + key_len),
+        126 => {
+            let len = u16::from_be_bytes(*rest.first_chunk()?);
+            // RFC 6455 5.2: the minimal number of bytes must be used.
+            (len >= 126).then_some((usize::from(len), 4 + key_len))?
+        }
+        _ => return None,
+    };
+    let place = start..start + len;
+    (place.end <= input.len()).then_some((opcode, place))
 }
 
 /// Stands where no frame has come.

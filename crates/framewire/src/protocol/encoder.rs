@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::utf8::is_whole_text;
 use super::{InvalidUtf8, Role, Utf8};
 use crate::frame::mask::KeySource;
 use crate::frame::{CloseCode, Header, MAX_CONTROL_PAYLOAD, MAX_PAYLOAD, Opcode, Rsv, Violation};
@@ -74,6 +75,38 @@ impl Encoder {
     /// The caller's mistake; nothing may be sent. See [`SendError`].
     #[inline]
     pub fn frame(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<Header, SendError> {
+        // Most messages are one frame: what they have to be checked for is less.
+        let is_whole = fin && rsv.is_none() && opcode.begins_message();
+        if is_whole && self.message.is_none() && !self.closed {
+            return self.whole_message(opcode, payload);
+        }
+        self.any_frame(fin, rsv, opcode, payload)
+    }
+
+    /// The header of a message in one frame, where one may begin.
+    #[inline]
+    fn whole_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Header, SendError> {
+        // RFC 6455 8.1: the message as a whole is UTF-8.
+        if opcode == Opcode::Text && !is_whole_text(payload) {
+            return Err(SendError::InvalidUtf8);
+        }
+        let mask = self.draw_key()?;
+        Ok(Header::new(
+            true,
+            Rsv::NONE,
+            opcode,
+            mask,
+            payload.len() as u64,
+        )?)
+    }
+
+    fn any_frame(
         &mut self,
         fin: bool,
         rsv: Rsv,
@@ -194,6 +227,15 @@ impl Encoder {
         }
     }
 
+    /// A client's next masking key.
+    #[inline]
+    fn draw_key(&self) -> Result<Option<[u8; 4]>, SendError> {
+        match self.keys {
+            Some(draw) => Ok(Some(draw().ok_or(SendError::NoEntropy)?)),
+            None => Ok(None),
+        }
+    }
+
     /// The bits that the first frame of a message may have.
     #[inline]
     fn allowed_rsv(&self) -> Rsv {
@@ -209,10 +251,7 @@ impl Encoder {
         len: usize,
         utf8: Utf8,
     ) -> Result<Header, SendError> {
-        let mask = match self.keys {
-            Some(draw) => Some(draw().ok_or(SendError::NoEntropy)?),
-            None => None,
-        };
+        let mask = self.draw_key()?;
         let header = Header::new(fin, rsv, opcode, mask, len as u64)?;
         self.utf8 = utf8;
         match opcode {

@@ -87,6 +87,24 @@ impl Receiver {
         message: &'a mut MessageBuffer,
     ) -> Result<(usize, Option<Event<'a>>), Violation> {
         message.rest();
+        if let Some((opcode, place)) = self.decoder.decode_whole(input)? {
+            let used = place.end;
+            let message = Message {
+                opcode,
+                rsv: Rsv::NONE,
+                payload: &mut input[place],
+            };
+            return Ok((used, Some(Event::Message(message))));
+        }
+        self.receive_parts(input, message)
+    }
+
+    /// As [`receive`](Self::receive), for what is not a message in one frame that has come whole.
+    fn receive_parts<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        message: &'a mut MessageBuffer,
+    ) -> Result<(usize, Option<Event<'a>>), Violation> {
         let mut used = 0;
         loop {
             let (taken, found) = self.next(&mut input[used..], message)?;

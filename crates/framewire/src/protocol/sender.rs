@@ -292,10 +292,8 @@ impl Sender {
 /// Appends a header and its payload, masked where the header says so.
 #[inline]
 pub(crate) fn append_frame(header: &Header, payload: &[u8], output: &mut Vec<u8>) {
-    let mut bytes = [0; MAX_HEADER];
-    let len = header.encode(&mut bytes);
-    output.reserve(len + payload.len());
-    output.extend_from_slice(&bytes[..len]);
+    output.reserve(MAX_HEADER + payload.len());
+    header.append_to(output);
     append_payload(header, payload, 0, output);
 }
 

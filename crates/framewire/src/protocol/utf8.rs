@@ -82,8 +82,13 @@ impl Utf8 {
     }
 }
 
+/// Whether all of `bytes` is one text.
+#[inline]
+pub(super) fn is_whole_text(bytes: &[u8]) -> bool {
+    bytes.len() <= SHORT && bytes.is_ascii() || as_text(bytes).is_some()
+}
+
 /// Bytes as text, where they are.
-#[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn as_text(bytes: &[u8]) -> Option<&str> {
     #[cfg(feature = "simdutf8")]
