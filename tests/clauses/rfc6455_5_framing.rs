@@ -277,6 +277,11 @@ fn rfc6455_5_4_interleaved_messages_fail_the_connection() {
             wire(&frames),
             Violation::ExpectedContinuation(Opcode::Binary),
         );
+        // Each frame in a read of its own: the second could be a message by itself.
+        let mut script = Script::new(role, []);
+        script.pieces = frames.map(|frame| wire(&[frame])).to_vec();
+        script.pauses = true;
+        front_end::check(&script);
     }
 }
 

@@ -99,6 +99,8 @@ pub mod deflate;
 #[cfg(feature = "std")]
 mod error;
 pub mod frame;
+#[cfg(feature = "std")]
+mod halves;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 #[cfg(feature = "hyper")]

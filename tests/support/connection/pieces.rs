@@ -20,9 +20,9 @@ pub struct MessageReader<'a> {
 
 pub(super) enum Reading<'a> {
     Blocking(blocking::MessageReader<'a, blocking::Writer<Any>>),
-    BlockingHalves(blocking::MessageReader<'a, blocking::Link<Any>>),
+    BlockingHalves(blocking::MessageReader<'a, blocking::ReadEnd<Any>>),
     Tokio(Waiting<tokio::MessageReader<'a, tokio::Writer<Any>>>),
-    TokioHalves(Waiting<tokio::MessageReader<'a, tokio::Link<Any>>>),
+    TokioHalves(Waiting<tokio::MessageReader<'a, tokio::ReadEnd<Any>>>),
 }
 
 impl MessageReader<'_> {
@@ -64,9 +64,9 @@ pub struct MessageWriter<'a>(pub(super) Writing<'a>);
 
 pub(super) enum Writing<'a> {
     Blocking(blocking::MessageWriter<&'a mut blocking::Writer<Any>>),
-    BlockingHalves(blocking::MessageWriter<blocking::SharedWriter<'a, Any>>),
+    BlockingHalves(blocking::MessageWriter<blocking::SendTurn<'a, Any>>),
     Tokio(Waiting<tokio::MessageWriter<&'a mut tokio::Writer<Any>>>),
-    TokioHalves(Waiting<tokio::MessageWriter<tokio::SharedWriter<'a, Any>>>),
+    TokioHalves(Waiting<tokio::MessageWriter<tokio::SendTurn<'a, Any>>>),
 }
 
 impl MessageWriter<'_> {

@@ -20,8 +20,8 @@ impl<S: Duplicate> WriteHalf<S> {
     /// [`abort`](Self::abort).
     #[must_use = "it says whether the peer is still there"]
     pub fn keep_alive(&self, interval: Duration, pong_deadline: Duration) -> KeepAliveEnd {
-        let exchange = self.shared().exchange();
-        let heartbeat = &exchange.heartbeat;
+        let writer = self.shared().writer();
+        let heartbeat = &writer.heartbeat;
         let mut pulse = match heartbeat.begin(interval, pong_deadline) {
             Ok(pulse) => pulse,
             Err(end) => return end,
@@ -31,7 +31,7 @@ impl<S: Duplicate> WriteHalf<S> {
                 return end;
             }
             let number = heartbeat.next_number(&mut pulse);
-            if let Err(error) = exchange.queue_ping(number) {
+            if let Err(error) = writer.queue_ping(number) {
                 heartbeat.fail(error);
             }
         }
@@ -39,6 +39,6 @@ impl<S: Duplicate> WriteHalf<S> {
 
     /// Ends the [`keep_alive`](Self::keep_alive) that another thread is in, and any later one.
     pub fn stop_keep_alive(&self) {
-        self.shared().exchange().heartbeat.stop();
+        self.shared().writer().heartbeat.stop();
     }
 }

@@ -34,11 +34,12 @@ pub use byte_stream::ByteStream;
 pub use establish::{accept, client, connect, connect_with};
 pub use message_reader::MessageReader;
 pub use message_writer::MessageWriter;
-pub use shared::{Link, SharedWriter};
+pub use shared::{ReadEnd, SendTurn};
 pub use split::{ReadHalf, WriteHalf};
 pub use websocket::WebSocket;
 
 pub use crate::connection::{
     BufferPool, CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, CloseReply,
-    Config, Frame, KeepAliveEnd, PingReply, PreparedMessage, Shutdown, Writer,
+    Config, Frame, PingReply, PreparedMessage, Shutdown, Writer,
 };
+pub use crate::halves::KeepAliveEnd;

@@ -8,8 +8,9 @@ use std::time::Instant;
 use super::Writer;
 use super::message_writer::Access;
 use crate::Duplicate;
-use crate::connection::{Exchange, Replies, Reply, Transport};
+use crate::connection::{Replies, Reply, Transport};
 use crate::error::{Closed, Error};
+use crate::halves::SharedWriter;
 use crate::lock::atomic::{AtomicBool, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 
@@ -18,7 +19,7 @@ use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 pub(super) struct Shared<S> {
     /// Held for as long as a message is being sent, which may be many frames.
     message: Mutex<()>,
-    exchange: Exchange<S>,
+    writer: SharedWriter<S>,
     /// Ends the connection under whoever waits for it.
     socket: Mutex<S>,
     aborted: AtomicBool,
@@ -26,34 +27,34 @@ pub(super) struct Shared<S> {
 
 /// The reading half's own handle to the stream, and the way to the writing half.
 #[derive(Debug)]
-pub struct Link<S> {
+pub struct ReadEnd<S> {
     stream: S,
     shared: Arc<Shared<S>>,
 }
 
 /// The right to send a message from one of many threads.
 #[derive(Debug)]
-pub struct SharedWriter<'a, S> {
+pub struct SendTurn<'a, S> {
     shared: &'a Shared<S>,
     _message: MutexGuard<'a, ()>,
 }
 
-impl<S: Duplicate> Access for SharedWriter<'_, S> {
+impl<S: Duplicate> Access for SendTurn<'_, S> {
     type Stream = S;
 
     fn with<R>(&mut self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
-        job(&mut self.shared.exchange.lease())
+        job(&mut self.shared.writer.lock())
     }
 }
 
-impl<S: Duplicate> Link<S> {
+impl<S: Duplicate> ReadEnd<S> {
     /// Shares a writer, and takes two more handles to its stream.
     pub(super) fn new(writer: Writer<S>) -> Result<Self, Error> {
         let stream = writer.stream().duplicate()?;
         let socket = writer.stream().duplicate()?;
         let shared = Shared {
             message: Mutex::new(()),
-            exchange: Exchange::new(writer, Instant::now),
+            writer: SharedWriter::new(writer, Instant::now),
             socket: Mutex::new(socket),
             aborted: AtomicBool::new(false),
         };
@@ -64,7 +65,7 @@ impl<S: Duplicate> Link<S> {
     }
 }
 
-impl<S> Link<S> {
+impl<S> ReadEnd<S> {
     pub(super) fn stream(&self) -> &S {
         &self.stream
     }
@@ -75,29 +76,29 @@ impl<S> Link<S> {
 }
 
 impl<S> Shared<S> {
-    pub(super) fn exchange(&self) -> &Exchange<S> {
-        &self.exchange
+    pub(super) fn writer(&self) -> &SharedWriter<S> {
+        &self.writer
     }
 
     pub(super) fn is_aborted(&self) -> bool {
         self.aborted.load(Ordering::Acquire)
     }
 
-    pub(super) fn into_exchange(self) -> Exchange<S> {
-        self.exchange
+    pub(super) fn into_writer(self) -> SharedWriter<S> {
+        self.writer
     }
 
     /// The right to send a message, if no other thread has it.
-    pub(super) fn try_message(&self) -> Option<SharedWriter<'_, S>> {
-        Some(SharedWriter {
+    pub(super) fn try_turn(&self) -> Option<SendTurn<'_, S>> {
+        Some(SendTurn {
             _message: try_lock(&self.message)?,
             shared: self,
         })
     }
 
     /// The right to send a message: waits for the one that is being sent.
-    pub(super) fn message(&self) -> SharedWriter<'_, S> {
-        SharedWriter {
+    pub(super) fn turn(&self) -> SendTurn<'_, S> {
+        SendTurn {
             _message: lock(&self.message),
             shared: self,
         }
@@ -112,7 +113,7 @@ impl<S: Duplicate> Shared<S> {
     }
 }
 
-impl<S: Duplicate> Transport for Link<S> {
+impl<S: Duplicate> Transport for ReadEnd<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buf);
         // How a stream ends that was shut down under the read is not what happened.
@@ -127,11 +128,11 @@ impl<S: Duplicate> Transport for Link<S> {
     }
 
     fn send_waiting(&mut self) {
-        self.shared.exchange.send_waiting();
+        self.shared.writer.send_waiting();
     }
 
     fn end(&mut self) {
-        self.shared.exchange.heartbeat.end();
+        self.shared.writer.heartbeat.end();
     }
 
     fn is_aborted(&self) -> bool {
@@ -139,23 +140,23 @@ impl<S: Duplicate> Transport for Link<S> {
     }
 }
 
-impl<S: Duplicate> Replies for Link<S> {
+impl<S: Duplicate> Replies for ReadEnd<S> {
     fn reply(&mut self, reply: Reply) {
-        self.shared.exchange.reply(reply);
+        self.shared.writer.reply(reply);
     }
 
     fn pong(&mut self, payload: &[u8]) {
-        self.shared.exchange.heartbeat.pong(payload);
+        self.shared.writer.heartbeat.pong(payload);
     }
 
     fn closed(&self) -> Option<Closed> {
-        self.shared.exchange.closed()
+        self.shared.writer.closed()
     }
 }
 
 /// A reading half that is gone reads no Pong.
-impl<S> Drop for Link<S> {
+impl<S> Drop for ReadEnd<S> {
     fn drop(&mut self) {
-        self.shared.exchange.heartbeat.end();
+        self.shared.writer.heartbeat.end();
     }
 }

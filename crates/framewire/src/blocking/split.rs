@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::message_writer::Access as _;
-use super::shared::{Link, Shared, SharedWriter};
+use super::shared::{ReadEnd, SendTurn, Shared};
 use super::{
     CloseReply, Frame, MessageReader, MessageWriter, PingReply, PreparedMessage, WebSocket, Writer,
 };
@@ -23,7 +23,7 @@ use crate::protocol::Message;
 #[derive(Debug)]
 pub struct ReadHalf<S> {
     inbound: Inbound,
-    link: Link<S>,
+    read_end: ReadEnd<S>,
 }
 
 /// The writing half of a [split](WebSocket::split) connection, to be cloned into as many threads as
@@ -46,12 +46,12 @@ impl<S: Duplicate> WebSocket<S> {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream cannot be duplicated.
     pub fn split(self) -> Result<(ReadHalf<S>, WriteHalf<S>), Error> {
         let Self { inbound, writer } = self;
-        let link = Link::new(writer)?;
+        let read_end = ReadEnd::new(writer)?;
         if inbound.has_ended() {
-            link.shared().exchange().heartbeat.end();
+            read_end.shared().writer().heartbeat.end();
         }
-        let shared = Arc::clone(link.shared());
-        let read_half = ReadHalf { inbound, link };
+        let shared = Arc::clone(read_end.shared());
+        let read_half = ReadHalf { inbound, read_end };
         Ok((read_half, WriteHalf { shared }))
     }
 }
@@ -62,7 +62,7 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        let found = read(&mut self.inbound, &mut self.link, Inbound::next_message)?;
+        let found = read(&mut self.inbound, &mut self.read_end, Inbound::next_message)?;
         Ok(self.inbound.lend(&found))
     }
 
@@ -79,7 +79,7 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-        let found = read(&mut self.inbound, &mut self.link, Inbound::next_message)?;
+        let found = read(&mut self.inbound, &mut self.read_end, Inbound::next_message)?;
         Ok(self.inbound.hand_over(&found, buf))
     }
 
@@ -87,13 +87,13 @@ impl<S: Duplicate> ReadHalf<S> {
     ///
     /// # Errors
     /// As there.
-    pub fn message_reader(&mut self) -> Result<MessageReader<'_, Link<S>>, Error> {
-        MessageReader::begin(&mut self.inbound, &mut self.link)
+    pub fn message_reader(&mut self) -> Result<MessageReader<'_, ReadEnd<S>>, Error> {
+        MessageReader::begin(&mut self.inbound, &mut self.read_end)
     }
 
     /// See [`WebSocket::resume_message_reader`].
-    pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, Link<S>>> {
-        MessageReader::resume(&mut self.inbound, &mut self.link)
+    pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, ReadEnd<S>>> {
+        MessageReader::resume(&mut self.inbound, &mut self.read_end)
     }
 
     /// See [`WebSocket::read_header`].
@@ -101,7 +101,7 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub fn read_header(&mut self) -> Result<Header, Error> {
-        read(&mut self.inbound, &mut self.link, Inbound::read_header)
+        read(&mut self.inbound, &mut self.read_end, Inbound::read_header)
     }
 
     /// See [`WebSocket::read_frame`].
@@ -109,7 +109,7 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-        let header = read_frame(&mut self.inbound, &mut self.link, buf)?;
+        let header = read_frame(&mut self.inbound, &mut self.read_end, buf)?;
         Ok(Frame::read(header, buf))
     }
 
@@ -134,7 +134,7 @@ impl<S: Duplicate> ReadHalf<S> {
     /// The stream, to set its options. Reading from it breaks the connection.
     #[must_use]
     pub fn stream(&self) -> &S {
-        self.link.stream()
+        self.read_end.stream()
     }
 
     /// Makes one connection of both halves again: for [`WebSocket::shutdown`], or
@@ -152,14 +152,14 @@ impl<S: Duplicate> ReadHalf<S> {
         self,
         write_half: WriteHalf<S>,
     ) -> Result<WebSocket<S>, Box<(Self, WriteHalf<S>)>> {
-        let is_pair = Arc::ptr_eq(self.link.shared(), &write_half.shared);
+        let is_pair = Arc::ptr_eq(self.read_end.shared(), &write_half.shared);
         if !is_pair || Arc::strong_count(&write_half.shared) != 2 {
             return Err(Box::new((self, write_half)));
         }
-        drop(self.link);
+        drop(self.read_end);
         let shared = Arc::into_inner(write_half.shared).expect("of two, one was dropped");
         let is_aborted = shared.is_aborted();
-        let (mut inbound, mut writer) = (self.inbound, shared.into_exchange().into_writer());
+        let (mut inbound, mut writer) = (self.inbound, shared.into_writer().into_writer());
         if is_aborted {
             abort(&mut inbound, &mut writer.outbound);
         }
@@ -173,7 +173,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn write_message(&self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.message()
+        self.turn()
             .with(|writer| writer.write_message(opcode, payload))
     }
 
@@ -182,7 +182,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn write_message_ext(&self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error> {
-        self.message()
+        self.turn()
             .with(|writer| writer.write_message_ext(opcode, rsv, payload))
     }
 
@@ -192,7 +192,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn feed_message(&self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.message()
+        self.turn()
             .with(|writer| writer.feed_message(opcode, payload))
     }
 
@@ -201,7 +201,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn feed_message_ext(&self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error> {
-        self.message()
+        self.turn()
             .with(|writer| writer.feed_message_ext(opcode, rsv, payload))
     }
 
@@ -215,8 +215,8 @@ impl<S: Duplicate> WriteHalf<S> {
         opcode: Opcode,
         payload: P,
     ) -> Result<(), TryFeedError<P>> {
-        match self.shared.try_message() {
-            Some(_message) => self.shared.exchange().try_feed(opcode, payload),
+        match self.shared.try_turn() {
+            Some(_message) => self.shared.writer().try_feed(opcode, payload),
             None => Err(TryFeedError::Full(payload)),
         }
     }
@@ -224,29 +224,31 @@ impl<S: Duplicate> WriteHalf<S> {
     /// See [`Writer::buffered`]. Waits for a frame that another thread is writing.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.shared.exchange().look(|outbound| outbound.buffered())
+        self.shared
+            .writer()
+            .with_outbound(|outbound| outbound.buffered())
     }
 
     /// See [`Writer::set_compression`]. It is for the messages of all clones. Waits for a frame that
     /// another thread is writing.
     pub fn set_compression(&self, enabled: bool) {
         self.shared
-            .exchange()
-            .look(|outbound| outbound.set_compression(enabled));
+            .writer()
+            .with_outbound(|outbound| outbound.set_compression(enabled));
     }
 
     /// See [`Writer::has_pending_output`]. Waits for a frame that another thread is writing.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.shared
-            .exchange()
-            .look(|outbound| outbound.has_pending_output())
+            .writer()
+            .with_outbound(|outbound| outbound.has_pending_output())
     }
 
     /// See [`Writer::closed`]. Never waits for another thread's write.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
-        self.shared.exchange().closed()
+        self.shared.writer().closed()
     }
 
     /// See [`Writer::flush`].
@@ -254,7 +256,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn flush(&self) -> Result<(), Error> {
-        self.shared.exchange().lease().flush()
+        self.shared.writer().lock().flush()
     }
 
     /// See [`Writer::write_frame`]. A data frame waits for a message that another thread is
@@ -269,12 +271,12 @@ impl<S: Duplicate> WriteHalf<S> {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), Error> {
-        let _message = (!opcode.is_control()).then(|| self.message());
+        let _message = (!opcode.is_control()).then(|| self.turn());
         let job = |writer: &mut Writer<S>| writer.write_frame(fin, rsv, opcode, payload);
         if opcode == Opcode::Close {
-            job(&mut self.shared.exchange().lease_to_close(payload))
+            job(&mut self.shared.writer().lock_to_close(payload))
         } else {
-            job(&mut self.shared.exchange().lease())
+            job(&mut self.shared.writer().lock())
         }
     }
 
@@ -283,7 +285,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn write_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
-        self.message().with(|writer| writer.write_prepared(message))
+        self.turn().with(|writer| writer.write_prepared(message))
     }
 
     /// See [`Writer::stream_message`]. Waits for a message that another thread is sending, and
@@ -311,7 +313,7 @@ impl<S: Duplicate> WriteHalf<S> {
         chunk_size: usize,
         reader: impl Read,
     ) -> Result<u64, Error> {
-        MessageWriter::open(self.message(), opcode, rsv, Some(chunk_size))?.finish_from(reader)
+        MessageWriter::open(self.turn(), opcode, rsv, Some(chunk_size))?.finish_from(reader)
     }
 
     /// See [`Writer::message_writer`]. Waits for a message that another thread is sending, and
@@ -320,10 +322,7 @@ impl<S: Duplicate> WriteHalf<S> {
     ///
     /// # Errors
     /// As there.
-    pub fn message_writer(
-        &self,
-        opcode: Opcode,
-    ) -> Result<MessageWriter<SharedWriter<'_, S>>, Error> {
+    pub fn message_writer(&self, opcode: Opcode) -> Result<MessageWriter<SendTurn<'_, S>>, Error> {
         self.message_writer_ext(opcode, Rsv::NONE)
     }
 
@@ -335,14 +334,14 @@ impl<S: Duplicate> WriteHalf<S> {
         &self,
         opcode: Opcode,
         rsv: Rsv,
-    ) -> Result<MessageWriter<SharedWriter<'_, S>>, Error> {
-        MessageWriter::open(self.message(), opcode, rsv, None)
+    ) -> Result<MessageWriter<SendTurn<'_, S>>, Error> {
+        MessageWriter::open(self.turn(), opcode, rsv, None)
     }
 
     /// See [`Writer::resume_message_writer`], and [`message_writer`](Self::message_writer).
     #[must_use]
-    pub fn resume_message_writer(&self) -> Option<MessageWriter<SharedWriter<'_, S>>> {
-        MessageWriter::resume(self.message())
+    pub fn resume_message_writer(&self) -> Option<MessageWriter<SendTurn<'_, S>>> {
+        MessageWriter::resume(self.turn())
     }
 
     /// See [`Writer::ping`].
@@ -350,7 +349,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.exchange().lease().ping(payload)
+        self.shared.writer().lock().ping(payload)
     }
 
     /// See [`Writer::pong`].
@@ -358,7 +357,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As there.
     pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.exchange().lease().pong(payload)
+        self.shared.writer().lock().pong(payload)
     }
 
     /// See [`Writer::close`]. Does not wait for a message that another thread is sending: that one
@@ -387,8 +386,8 @@ impl<S: Duplicate> WriteHalf<S> {
     }
 
     /// The right to send a message.
-    fn message(&self) -> SharedWriter<'_, S> {
-        self.shared.message()
+    fn turn(&self) -> SendTurn<'_, S> {
+        self.shared.turn()
     }
 }
 

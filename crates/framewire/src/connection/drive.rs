@@ -68,9 +68,9 @@ pub trait Drive {
     }
 
     /// Writes what is left of a frame, and keeps what the stream does not take now.
-    fn write_or_keep(&mut self, mut unsent: Unsent<'_>) -> Result<(), Error> {
+    fn write_or_buffer(&mut self, mut unsent: Unsent<'_>) -> Result<(), Error> {
         match self.write(&mut unsent) {
-            Err(error) if error.is_would_block() => self.outbound().keep(&mut unsent),
+            Err(error) if error.is_would_block() => self.outbound().buffer_rest(&mut unsent),
             result => result,
         }
     }
@@ -85,13 +85,13 @@ pub trait Drive {
         if unsent.is_nothing() {
             return Ok(());
         }
-        self.write_or_keep(unsent)
+        self.write_or_buffer(unsent)
     }
 
     /// Sends what there is of a message that is written in pieces.
     fn send_fragment(&mut self, fragment: &mut Fragment, fin: bool) -> Result<(), Error> {
         let header: Header = self.stage(|outbound| outbound.stage_fragment(fragment, fin))?;
-        let written = self.write_or_keep(Unsent::Plain(fragment.frame(&header)));
+        let written = self.write_or_buffer(Unsent::Plain(fragment.frame(&header)));
         fragment.advance();
         written
     }
@@ -117,7 +117,7 @@ pub trait Drive {
 
     /// As [`flush_staged`](Self::flush_staged), unless what was staged may wait.
     fn flush_message(&mut self) -> Result<(), Error> {
-        if self.outbound().may_wait() {
+        if self.outbound().may_coalesce() {
             return Ok(());
         }
         self.flush_staged()
@@ -177,9 +177,9 @@ where
 
     fn send_waiting(&mut self) {
         if self.outbound().has_pending_output() {
-            self.outbound().keep_buffer(true);
+            self.outbound().retain_buffer(true);
             let _ = self.flush();
-            self.outbound().keep_buffer(false);
+            self.outbound().retain_buffer(false);
         }
     }
 
@@ -260,7 +260,7 @@ pub(crate) fn read_frame(
     let mut done = 0;
     let result = read_data_frame(inbound, transport, output, &mut done);
     if result.is_err() && done > 0 {
-        inbound.keep_of_frame(&output[..done]);
+        inbound.buffer_frame(&output[..done]);
     }
     result.map(|()| header)
 }
@@ -312,7 +312,7 @@ fn outcome<R>(
 ) -> Result<Option<R>, Error> {
     match stepped {
         Ok(result) => {
-            if inbound.takes_owed() {
+            if inbound.take_unsent_reply() {
                 transport.send_waiting();
                 // As after a Close frame that is given as a frame.
                 if inbound.has_ended() {
@@ -323,7 +323,7 @@ fn outcome<R>(
         }
         Err(Stop::Bytes) => Ok(None),
         Err(Stop::Failed(error)) => {
-            if inbound.takes_owed() {
+            if inbound.take_unsent_reply() {
                 transport.send_waiting();
             }
             if inbound.has_ended() {

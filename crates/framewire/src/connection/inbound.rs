@@ -43,11 +43,11 @@ pub(crate) struct Cold {
     pub(super) read_buffer: usize,
     coalesce_writes: bool,
     /// Whether something was replied since replies were sent last.
-    pub(super) owes_reply: bool,
+    pub(super) has_unsent_reply: bool,
     /// The message that a read into its own memory has completed.
     arrived: Option<(Opcode, Rsv)>,
     #[cfg(feature = "futures")]
-    told_end: bool,
+    reported_end: bool,
     /// What was read of a transformed message that is streamed, and not yet transformed back.
     pub(crate) encoded: Option<EncodedPiece>,
     /// How many bytes of it in a row gave nothing.
@@ -65,7 +65,7 @@ pub(crate) struct EncodedPiece {
 impl Cold {
     /// Answers a control frame, and says whether it was a Close frame.
     pub(super) fn answer(&mut self, event: &Event<'_>, replies: &mut dyn Replies) -> bool {
-        self.owes_reply |= matches!(event, Event::Ping(_));
+        self.has_unsent_reply |= matches!(event, Event::Ping(_));
         answer(&mut self.handlers, event, replies)
     }
 }
@@ -138,10 +138,10 @@ impl Inbound {
                 limits: config.limits,
                 read_buffer: config.read_buffer,
                 coalesce_writes: config.coalesce_writes,
-                owes_reply: false,
+                has_unsent_reply: false,
                 arrived: None,
                 #[cfg(feature = "futures")]
-                told_end: false,
+                reported_end: false,
                 encoded: None,
                 fruitless: 0,
             }),
@@ -177,14 +177,14 @@ impl Inbound {
     /// Notes that a `Stream` has told its end. Nothing more comes, after an error of the stream that need
     /// not be the last, too.
     #[cfg(feature = "futures")]
-    pub(crate) fn tell_end(&mut self) {
-        self.cold.told_end = true;
+    pub(crate) fn report_end(&mut self) {
+        self.cold.reported_end = true;
         self.cold.ended.get_or_insert_with(|| Box::new(Ended::Lost));
     }
 
     #[cfg(feature = "futures")]
-    pub(crate) fn has_told_end(&self) -> bool {
-        self.cold.told_end
+    pub(crate) fn has_reported_end(&self) -> bool {
+        self.cold.reported_end
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -194,7 +194,7 @@ impl Inbound {
     /// The next whole message. [`lend`](Self::lend) gives its bytes.
     #[inline]
     pub(crate) fn next_message(&mut self, replies: &mut dyn Replies) -> Result<Found, Stop> {
-        self.own(Owner::Assembly, replies)?;
+        self.begin_call(Owner::Assembly, replies)?;
         let found = match self.decode_buffered(replies)? {
             Some(found) => found,
             None => match self.cold.arrived.take() {
@@ -207,15 +207,15 @@ impl Inbound {
             },
         };
         if self.cold.coalesce_writes {
-            replies.hold_back(self.has_whole_frame());
+            replies.expect_more(self.has_whole_frame());
         }
         Ok(found)
     }
 
     /// Whether something was replied that is to be sent before what was read is handed over: the application
     /// may take its time with that, and the peer is not to think that nobody is here.
-    pub(crate) fn takes_owed(&mut self) -> bool {
-        mem::take(&mut self.cold.owes_reply)
+    pub(crate) fn take_unsent_reply(&mut self) -> bool {
+        mem::take(&mut self.cold.has_unsent_reply)
     }
 
     /// Whether another frame can be decoded without a read.
@@ -264,10 +264,14 @@ impl Inbound {
     /// Takes over from another kind of call: skips what that one has left, or refuses where it
     /// holds a part of a message that would be lost.
     #[inline]
-    pub(crate) fn own(&mut self, owner: Owner, replies: &mut dyn Replies) -> Result<(), Stop> {
+    pub(crate) fn begin_call(
+        &mut self,
+        owner: Owner,
+        replies: &mut dyn Replies,
+    ) -> Result<(), Stop> {
         self.check_ended(replies)?;
         if self.cold.coalesce_writes {
-            replies.hold_back(false);
+            replies.expect_more(false);
         }
         if self.owner == owner && owner != Owner::Stream {
             return Ok(());
@@ -348,7 +352,7 @@ impl Inbound {
                         (message.opcode(), message.rsv(), message.payload().len());
                     let end = self.unread.start;
                     let place = (!self.message.is_complete()).then(|| end - len..end);
-                    self.note_use(place.is_none());
+                    self.record_use(place.is_none());
                     return Ok(Some(Found { opcode, rsv, place }));
                 }
                 Some(control) if self.cold.answer(&control, replies) => {
@@ -474,7 +478,7 @@ impl Inbound {
         match self.receiver.received(len, &mut self.message) {
             Ok(None) => {}
             Ok(arrived) => {
-                self.note_use(true);
+                self.record_use(true);
                 self.cold.arrived = arrived;
             }
             Err(violation) => return Err(self.fail(violation, replies)),
@@ -524,7 +528,7 @@ impl Inbound {
     /// The read that a step needs has to wait: memory that nothing is held in is not needed meanwhile.
     pub(crate) fn wait(&mut self) {
         self.give_read_buffer();
-        self.note_wait();
+        self.record_wait();
     }
 
     /// Nothing more will come: the stream has ended without a Close frame, or failed.
@@ -574,7 +578,7 @@ impl Inbound {
 
     fn end(&mut self, ended: Ended) {
         self.cold.ended = Some(Box::new(ended));
-        self.cold.owes_reply = true;
+        self.cold.has_unsent_reply = true;
         self.cold.buffers.give_read(&mut self.buffer);
         self.buffer = Vec::new();
         self.unread = 0..0;

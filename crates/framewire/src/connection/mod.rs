@@ -12,11 +12,9 @@ mod config;
 mod drive;
 mod encode;
 mod encoder_input;
-mod exchange;
 mod fragment;
 mod frame;
 mod handlers;
-mod heartbeat;
 mod inbound;
 mod open;
 mod outbound;
@@ -34,13 +32,12 @@ mod streamed;
 mod writer;
 
 pub(crate) use byte_stream::read_bytes;
+pub(crate) use closing::{Closing as ClosingState, Step};
 pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
 pub(crate) use drive::{Drive, Transport, read, read_frame, read_stream};
-pub(crate) use exchange::Exchange;
 pub(crate) use fragment::Fragment;
 pub use frame::Frame;
 pub use handlers::{CloseReply, PingReply};
-pub use heartbeat::KeepAliveEnd;
 pub(crate) use inbound::Inbound;
 #[cfg(feature = "handshake")]
 pub(crate) use open::open_established;
@@ -62,8 +59,6 @@ pub use writer::Writer;
 #[cfg(feature = "tokio")]
 pub(crate) use {
     drive::read_on,
-    exchange::Lease,
-    heartbeat::Next as NextBeat,
     inbound::Stop,
     stage::{NotStaged, Unsent},
 };

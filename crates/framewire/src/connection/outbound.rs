@@ -41,9 +41,9 @@ pub struct Outbound {
     /// The frame that was begun and of which the caller still has payload: nothing can come between.
     pub(super) in_frame: Option<Opcode>,
     /// Whether what is written may wait for what is written after it.
-    holds_back: bool,
+    expects_more: bool,
     /// Whether the write buffer is kept when nothing is in it.
-    pub(super) keeps_buffer: bool,
+    pub(super) retains_buffer: bool,
     pub(super) buffers: Buffers,
     // Of 32 bits, so that the task of a connection is not rounded up to more.
     chunk_size: u32,
@@ -64,8 +64,8 @@ impl Outbound {
             fragment: None,
             closing: Closing::Open,
             in_frame: None,
-            holds_back: false,
-            keeps_buffer: false,
+            expects_more: false,
+            retains_buffer: false,
             buffers,
             chunk_size: u32::try_from(config.chunk_size).unwrap_or(u32::MAX),
             write_buffer: u32::try_from(config.write_buffer).unwrap_or(u32::MAX),
@@ -108,6 +108,11 @@ impl Outbound {
     #[must_use]
     pub fn closed(&self) -> Option<&Closed> {
         self.closing.closed()
+    }
+
+    /// The state of the closing handshake.
+    pub(crate) fn closing(&self) -> &Closing {
+        &self.closing
     }
 
     /// Whether this end has sent a Close frame, or is about to.
@@ -155,8 +160,8 @@ impl Outbound {
     }
 
     /// Whether a message that was staged may wait for those after it.
-    pub(crate) fn may_wait(&self) -> bool {
-        self.holds_back && self.buffered() < self.write_buffer()
+    pub(crate) fn may_coalesce(&self) -> bool {
+        self.expects_more && self.buffered() < self.write_buffer()
     }
 
     fn stage_pong(&mut self, payload: ControlPayload) {
@@ -177,7 +182,7 @@ impl Outbound {
     }
 
     /// Whether a reply that had to wait for a frame, or for room, need not do so any more.
-    pub(crate) fn owes_reply(&self) -> bool {
+    pub(crate) fn can_send_reply(&self) -> bool {
         self.sender.has_reply() && self.in_frame.is_none() && !self.stalled && self.failed.is_none()
     }
 
@@ -356,8 +361,8 @@ impl Replies for Outbound {
         }
     }
 
-    fn hold_back(&mut self, may: bool) {
-        self.holds_back = may;
+    fn expect_more(&mut self, may: bool) {
+        self.expects_more = may;
     }
 
     fn closed(&self) -> Option<Closed> {

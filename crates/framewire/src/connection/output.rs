@@ -118,7 +118,7 @@ impl Outbound {
     }
 
     /// Takes what is left of a frame into the write buffer, however much that is.
-    pub(crate) fn keep(&mut self, unsent: &mut Unsent<'_>) -> Result<(), Error> {
+    pub(crate) fn buffer_rest(&mut self, unsent: &mut Unsent<'_>) -> Result<(), Error> {
         let unsent = mem::take(unsent);
         if unsent.is_nothing() || self.failed.is_some() {
             return Ok(());
@@ -176,18 +176,19 @@ impl Outbound {
         if self.output.capacity() > self.most_kept() {
             self.output = Vec::new();
         }
-        if !self.keeps_buffer {
+        if !self.retains_buffer {
             self.buffers.give_write(&mut self.output);
         }
     }
 
     /// Whether the write buffer is kept when nothing is in it: a read may have something to answer next.
-    pub(super) fn keep_buffer(&mut self, keep: bool) {
-        self.keeps_buffer = keep;
+    pub(super) fn retain_buffer(&mut self, keep: bool) {
+        self.retains_buffer = keep;
     }
 
     /// Gives the write buffer back if nothing is in it.
     pub(crate) fn rest(&mut self) {
+        self.sender.rest();
         if self.buffered() == 0 {
             self.written = 0;
             self.output.clear();

@@ -8,7 +8,7 @@ use crate::protocol::{Event, PieceEvent};
 impl Inbound {
     /// The header of the next frame, or of the one whose payload has not been read.
     pub(crate) fn read_header(&mut self, replies: &mut dyn Replies) -> Result<Header, Stop> {
-        self.own(Owner::Frames, replies)?;
+        self.begin_call(Owner::Frames, replies)?;
         loop {
             self.check_ended(replies)?;
             if let Some(frame) = self.receiver.decoder().frame().copied() {
@@ -78,7 +78,7 @@ impl Inbound {
     }
 
     /// Holds what the caller's buffer has of a frame until its rest can be read.
-    pub(crate) fn keep_of_frame(&mut self, payload: &[u8]) {
+    pub(crate) fn buffer_frame(&mut self, payload: &[u8]) {
         if !self.has_ended() {
             self.message.append(payload);
         }

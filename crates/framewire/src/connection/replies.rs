@@ -12,7 +12,7 @@ pub trait Replies {
     fn pong(&mut self, _payload: &[u8]) {}
 
     /// Says whether messages that are written may wait, as more is there to be read and answered.
-    fn hold_back(&mut self, _may: bool) {}
+    fn expect_more(&mut self, _may: bool) {}
 
     /// What is known of the closing handshake.
     fn closed(&self) -> Option<Closed>;

@@ -23,18 +23,18 @@ impl Inbound {
     }
 
     /// A read has to wait: memory that nothing is held in is not needed meanwhile.
-    pub(super) fn note_wait(&mut self) {
+    pub(super) fn record_wait(&mut self) {
         if self.cold.buffers.are_pooled() {
             self.give_message_memory();
         } else if self.is_at_rest() {
             self.unused = self.unused.saturating_add(REST / 2);
-            self.note_use(false);
+            self.record_use(false);
         }
     }
 
     /// Gives the memory of the assembled message back once it has not been of use for a while.
     #[inline]
-    pub(super) fn note_use(&mut self, used: bool) {
+    pub(super) fn record_use(&mut self, used: bool) {
         if used {
             self.unused = 0;
         } else if self.message.has_memory() {

@@ -267,7 +267,7 @@ impl Outbound {
         stage: impl FnOnce(&mut Self) -> Result<Unsent<'p>, NotStaged>,
     ) -> Result<(), Error> {
         match stage(self) {
-            Ok(mut unsent) => self.keep(&mut unsent),
+            Ok(mut unsent) => self.buffer_rest(&mut unsent),
             Err(NotStaged::Failed(error)) => Err(error),
             // It is never asked for, and no frame is ever left half-taken.
             Err(NotStaged::Full | NotStaged::InFrame) => {

@@ -3,7 +3,7 @@
 //! A frame is staged whole or, where there is no room, not at all. From then on it has to get to its
 //! end: as far as it is not in the write buffer, its payload is still the caller's, and [`Unsent`] says
 //! what is left of it. A caller that stays until the stream has taken that saves a copy; one that does not
-//! has it [kept](Outbound::keep).
+//! has it [kept](Outbound::buffer_rest).
 
 use super::closing::Step;
 use super::fragment::Fragment;
@@ -123,7 +123,7 @@ impl Outbound {
             return Err(TryFeedError::Full(payload));
         }
         if let Some(mut unsent) = self.stage_encoded(opcode, payload.as_ref())? {
-            self.keep(&mut unsent)?;
+            self.buffer_rest(&mut unsent)?;
             return Ok(());
         }
         self.append(true, Rsv::NONE, opcode, payload.as_ref())?;
@@ -190,9 +190,9 @@ impl Outbound {
                 return self.stage_message(opcode, Rsv::NONE, payload);
             };
             let frame = message.encoded(kind, outgoing);
-            return self.stage_made(opcode, frame.unwrap_or(message.frame()));
+            return self.stage_framed(opcode, frame.unwrap_or(message.frame()));
         }
-        self.stage_made(opcode, message.frame())
+        self.stage_framed(opcode, message.frame())
     }
 
     /// Stages the header of a fragment, whose frame is to be written or kept at once.
@@ -236,10 +236,14 @@ impl Outbound {
     }
 
     /// Stages a message that is a frame already.
-    fn stage_made<'p>(&mut self, opcode: Opcode, frame: &'p [u8]) -> Result<Unsent<'p>, NotStaged> {
-        let made = self.sender.encoder_mut().made_message(opcode);
+    fn stage_framed<'p>(
+        &mut self,
+        opcode: Opcode,
+        frame: &'p [u8],
+    ) -> Result<Unsent<'p>, NotStaged> {
+        let made = self.sender.encoder_mut().record_framed_message(opcode);
         made.map_err(|error| self.send_error(error))?;
-        if self.may_wait() && self.buffered() + frame.len() <= self.write_buffer() {
+        if self.may_coalesce() && self.buffered() + frame.len() <= self.write_buffer() {
             self.reserve(frame.len());
             self.output.extend_from_slice(frame);
             return Ok(Unsent::Nothing);

@@ -23,7 +23,7 @@ impl Inbound {
         &mut self,
         replies: &mut dyn Replies,
     ) -> Result<(Opcode, Rsv), Stop> {
-        self.own(Owner::Stream, replies)?;
+        self.begin_call(Owner::Stream, replies)?;
         self.cold.fruitless = 0;
         loop {
             let frame = self.receiver.decoder().frame();

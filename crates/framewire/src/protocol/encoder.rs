@@ -133,7 +133,7 @@ impl Encoder {
 
     /// Takes note of a message in one frame that was made elsewhere and is known to be right.
     #[cfg(feature = "std")]
-    pub(crate) fn made_message(&mut self, opcode: Opcode) -> Result<(), SendError> {
+    pub(crate) fn record_framed_message(&mut self, opcode: Opcode) -> Result<(), SendError> {
         let utf8 = self.check(true, Rsv::NONE, opcode, 0)?;
         self.commit(true, Rsv::NONE, opcode, 0, utf8)?;
         Ok(())

@@ -15,19 +15,20 @@ use crate::frame::{
 /// reply that may be pending.
 ///
 /// At most one reply waits: a Pong replaces the one before it (RFC 6455 5.5.3 lets an endpoint
-/// answer only the latest Ping), and a Close replaces a Pong and is replaced by nothing. It is on
-/// the heap while it waits: a peer that pings and never reads costs 126 bytes.
+/// answer only the latest Ping), and a Close replaces a Pong and is replaced by nothing. The first one takes 128
+/// bytes on the heap, which those after it use again: a peer that pings and never reads costs no more.
 #[derive(Debug)]
 pub struct Sender {
     encoder: Encoder,
     outgoing: Option<Box<Outgoing>>,
-    reply: Option<Box<Pending>>,
+    reply: Option<Box<Reply>>,
 }
 
-/// A Pong or a Close that is pending.
+/// A Pong or a Close that is pending, or the memory for the next one.
 #[derive(Debug)]
-struct Pending {
-    opcode: Opcode,
+struct Reply {
+    /// `None` where nothing is pending.
+    opcode: Option<Opcode>,
     payload: ControlPayload,
 }
 
@@ -232,24 +233,46 @@ impl Sender {
             // RFC 6455 5.5.1: nothing follows a Close frame.
             self.reply = None;
         }
-        let Some(reply) = &self.reply else {
+        if !self.has_reply() {
             return Ok(false);
-        };
-        let (opcode, payload) = (reply.opcode, reply.payload.as_slice());
-        let header = self.encoder.frame(true, Rsv::NONE, opcode, payload)?;
-        append_frame(&header, payload, output);
-        self.reply = None;
-        if opcode == Opcode::Close {
-            self.end_encoding();
         }
+        self.write_pending_reply(output)?;
         Ok(true)
     }
 
+    fn write_pending_reply(&mut self, output: &mut Vec<u8>) -> Result<(), SendError> {
+        let Some(Reply {
+            opcode: Some(opcode),
+            payload,
+        }) = self.reply.as_deref()
+        else {
+            return Ok(());
+        };
+        let (opcode, payload) = (*opcode, payload.as_slice());
+        let header = self.encoder.frame(true, Rsv::NONE, opcode, payload)?;
+        append_frame(&header, payload, output);
+        if opcode == Opcode::Close {
+            self.reply = None;
+            self.end_encoding();
+        } else if let Some(reply) = &mut self.reply {
+            reply.opcode = None;
+        }
+        Ok(())
+    }
+
     fn put(&mut self, opcode: Opcode, payload: ControlPayload) {
-        let pending = Pending { opcode, payload };
+        let opcode = Some(opcode);
         match &mut self.reply {
-            Some(reply) => **reply = pending,
-            None => self.reply = Some(Box::new(pending)),
+            Some(reply) => **reply = Reply { opcode, payload },
+            None => self.reply = Some(Box::new(Reply { opcode, payload })),
+        }
+    }
+
+    /// Gives back the memory of replies, unless one is pending.
+    #[cfg(feature = "std")]
+    pub(crate) fn rest(&mut self) {
+        if !self.has_reply() {
+            self.reply = None;
         }
     }
 
@@ -257,14 +280,16 @@ impl Sender {
     #[must_use]
     #[inline]
     pub fn has_reply(&self) -> bool {
-        self.reply.is_some()
+        self.reply
+            .as_ref()
+            .is_some_and(|reply| reply.opcode.is_some())
     }
 
     /// Whether nothing has begun and nothing is pending, and no extension is used.
     pub(crate) fn is_at_rest(&self) -> bool {
         let encoder = &self.encoder;
         self.outgoing.is_none()
-            && self.reply.is_none()
+            && !self.has_reply()
             && encoder.message().is_none()
             && !encoder.is_closed()
     }
@@ -274,7 +299,7 @@ impl Sender {
     #[inline]
     pub fn is_closing(&self) -> bool {
         let reply = self.reply.as_ref();
-        self.encoder.is_closed() || reply.is_some_and(|reply| reply.opcode == Opcode::Close)
+        self.encoder.is_closed() || reply.is_some_and(|reply| reply.opcode == Some(Opcode::Close))
     }
 
     /// The frames' own state.

@@ -42,9 +42,6 @@ pub struct Session {
     receiver: Receiver,
     sender: Sender,
     auto_pong: bool,
-    /// Whether `pong` is pending: it is kept here, so that a Ping costs no allocation.
-    has_pong: bool,
-    pong: ControlPayload,
 }
 
 impl Session {
@@ -66,8 +63,6 @@ impl Session {
             receiver,
             sender: Sender::new(encoder),
             auto_pong: true,
-            has_pong: false,
-            pong: ControlPayload::EMPTY,
         }
     }
 
@@ -171,21 +166,11 @@ impl Session {
                 if self.auto_pong
                     && let Some(payload) = ControlPayload::new(payload)
                 {
-                    self.queue_pong(payload);
+                    self.sender.queue_pong(payload);
                 }
             }
             // RFC 6455 5.5.1: a Close frame is answered with one.
             Event::Close(frame) => self.sender.queue_close(close_echo(frame.code)),
-        }
-    }
-
-    /// The latest Pong counts, and a Close more than any.
-    fn queue_pong(&mut self, payload: ControlPayload) {
-        if self.sender.has_reply() {
-            self.sender.queue_pong(payload);
-        } else if !self.sender.is_closing() {
-            self.has_pong = true;
-            self.pong = payload;
         }
     }
 
@@ -245,21 +230,13 @@ impl Session {
     /// [`SendError::NoEntropy`] alone; the reply is still pending.
     #[inline]
     pub fn write_reply(&mut self, output: &mut Vec<u8>) -> Result<bool, SendError> {
-        if self.has_pong && !self.sender.has_reply() && !self.sender.is_closing() {
-            let pong = self.pong.as_slice();
-            self.sender
-                .frame(true, Rsv::NONE, Opcode::Pong, pong, output)?;
-            self.has_pong = false;
-            return Ok(true);
-        }
-        self.has_pong = false;
         self.sender.write_reply(output)
     }
 
     /// Whether a reply is pending.
     #[must_use]
     pub fn has_reply(&self) -> bool {
-        self.sender.has_reply() || self.has_pong && !self.sender.is_closing()
+        self.sender.has_reply()
     }
 
     /// Whether Close frames went both ways, or a violation ended the connection, and nothing is
@@ -278,7 +255,7 @@ impl Session {
     /// Never where compression was agreed on, or a Close frame was sent or came.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        self.receiver.is_at_rest() && self.sender.is_at_rest() && !self.has_pong
+        self.receiver.is_at_rest() && self.sender.is_at_rest()
     }
 
     /// The receiving end, to change its limits. What it is given to receive is not answered.

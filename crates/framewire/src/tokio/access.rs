@@ -19,7 +19,7 @@ pub trait Access {
     fn drive<'a>(&'a mut self, waker: &'a Waker) -> Self::Drive<'a>;
 
     /// Whether other tasks are to go first: then the task is woken at once.
-    fn gives_way(&mut self, _cx: &mut Context<'_>) -> bool {
+    fn yields(&mut self, _cx: &mut Context<'_>) -> bool {
         false
     }
 
@@ -42,7 +42,7 @@ pub(super) fn poll_job<A: Access, R>(
     cx: &mut Context<'_>,
     mut job: impl FnMut(&mut A, &Waker) -> Result<R, Error>,
 ) -> Poll<Result<R, Error>> {
-    if access.gives_way(cx) {
+    if access.yields(cx) {
         return Poll::Pending;
     }
     let mut parked = false;
@@ -172,7 +172,7 @@ impl<A: Access> Drop for Begun<'_, '_, A> {
         }
         let mut drive = self.access.drive(Waker::noop());
         // What cannot be made of it now fails whatever comes next.
-        let _ = drive.outbound().keep(&mut self.unsent);
+        let _ = drive.outbound().buffer_rest(&mut self.unsent);
         drop(drive);
         self.access.end_frame();
         self.access.leave();

@@ -9,7 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::WriteHalf;
-use crate::connection::{KeepAliveEnd, NextBeat as Next, after};
+use crate::connection::after;
+use crate::halves::{KeepAliveEnd, Next};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Sends a Ping each `interval`, the first after one, until there is a reason to stop: to be
@@ -28,8 +29,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Outside of a runtime with its timer enabled, as `tokio::time` does.
     #[must_use = "it says whether the peer is still there"]
     pub async fn keep_alive(&self, interval: Duration, pong_deadline: Duration) -> KeepAliveEnd {
-        let exchange = self.shared.exchange();
-        let heartbeat = &exchange.heartbeat;
+        let writer = self.shared.writer();
+        let heartbeat = &writer.heartbeat;
         let mut pulse = match heartbeat.begin(interval, pong_deadline) {
             Ok(pulse) => pulse,
             Err(end) => return end,
@@ -43,7 +44,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
                     Next::End(end) => return Poll::Ready(end),
                     Next::Ping => {
                         let number = heartbeat.next_number(&mut pulse);
-                        match exchange.queue_ping(number) {
+                        match writer.queue_ping(number) {
                             Ok(()) => held = None,
                             Err(error) if error.is_would_block() => {
                                 held.get_or_insert((Instant::now(), self.shared.taken()));
@@ -73,6 +74,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
 
     /// Ends the [`keep_alive`](Self::keep_alive) that another task is in, and any later one.
     pub fn stop_keep_alive(&self) {
-        self.shared.exchange().heartbeat.stop();
+        self.shared.writer().heartbeat.stop();
     }
 }

@@ -57,7 +57,7 @@ mod source;
 mod split;
 #[cfg(feature = "futures")]
 mod stream;
-mod waiting;
+mod turns;
 mod websocket;
 mod writer;
 
@@ -70,7 +70,7 @@ pub use establish::{connect, connect_with};
 pub use message::{Message, NotUtf8, Text};
 pub use message_reader::MessageReader;
 pub use message_writer::MessageWriter;
-pub use shared::{Link, SharedWriter};
+pub use shared::{ReadEnd, SendTurn};
 pub use split::{ReadHalf, WriteHalf};
 pub use websocket::WebSocket;
 pub use writer::Writer;
@@ -81,5 +81,6 @@ pub use crate::upgrade::tokio as upgrade;
 pub use crate::upgrade::tokio::Stream;
 
 pub use crate::connection::{
-    BufferPool, CloseReply, Config, Frame, KeepAliveEnd, PingReply, PreparedMessage, Shutdown,
+    BufferPool, CloseReply, Config, Frame, PingReply, PreparedMessage, Shutdown,
 };
+pub use crate::halves::KeepAliveEnd;

@@ -232,12 +232,12 @@ fn one_that_gives_up_when_it_is_its_turn_passes_that_on() {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(first.as_mut().poll(&mut cx).is_pending());
         let other = writer.clone();
-        let waiting = thread::spawn(move || {
+        let waiters = thread::spawn(move || {
             block_on(other.write_message(Opcode::Text, b"b")).expect("it is taken");
         });
         block_on(streamed.finish()).expect("it is taken");
         first.set(writer.write_message(Opcode::Text, b"never polled"));
-        waiting.join().expect("no panic");
+        waiters.join().expect("no panic");
         let taken = peer.taken();
         assert_eq!(taken, b"\x81\x00\x81\x01b");
     });

@@ -79,7 +79,7 @@ impl<S> PolledStream<'_, S> {
         let blocked = self.blocked.as_deref();
         let other = blocked.and_then(|blocked| blocked.other(self.job, self.waker));
         let result = if let Some(other) = other {
-            let both = Waker::from(Arc::new(Both([other.clone(), self.waker.clone()])));
+            let both = Waker::from(Arc::new(BothWakers([other.clone(), self.waker.clone()])));
             poll(self.stream, &mut Context::from_waker(&both))
         } else {
             poll(self.stream, &mut Context::from_waker(self.waker))
@@ -121,9 +121,9 @@ impl<S: AsyncWrite + Unpin> Write for PolledStream<'_, S> {
 }
 
 /// Two tasks as one.
-struct Both([Waker; 2]);
+struct BothWakers([Waker; 2]);
 
-impl Wake for Both {
+impl Wake for BothWakers {
     fn wake(self: Arc<Self>) {
         self.0.iter().for_each(Waker::wake_by_ref);
     }

@@ -13,19 +13,20 @@ use super::Writer;
 use super::access::Access;
 use super::polled;
 use super::source::Source;
-use super::waiting::{Place, Waiting};
-use crate::connection::{self, Exchange, Lease, Replies, Reply, Transport};
+use super::turns::{Waiter, Waiters};
+use crate::connection::{self, Replies, Reply, Transport};
 use crate::error::{Closed, Error, would_block};
 use crate::frame::ControlPayload;
+use crate::halves::{SharedWriter, WriterGuard};
 use crate::lock::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock};
 
 /// What both halves have.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
-    exchange: Exchange<WriteEnd<S>>,
+    writer: SharedWriter<WriteEnd<S>>,
     stream: Arc<Duplex<S>>,
-    waiting: Arc<Waiting>,
+    waiters: Arc<Waiters>,
 }
 
 /// The stream, of which each direction is polled by itself: locked for as long as that takes, and
@@ -114,8 +115,8 @@ const FLUSHING: usize = 1;
 
 impl<S> Shared<S> {
     pub(super) fn new(writer: Writer<S>) -> Self {
-        let waiting = Arc::new(Waiting::default());
-        let waker = Waker::from(Arc::clone(&waiting));
+        let waiters = Arc::new(Waiters::default());
+        let waker = Waker::from(Arc::clone(&waiters));
         let stream = Arc::new(Duplex {
             stream: Mutex::new(writer.stream),
             aborted: AtomicBool::new(false),
@@ -130,14 +131,14 @@ impl<S> Shared<S> {
             },
         };
         Self {
-            exchange: Exchange::new(writer, || Instant::now().into_std()),
+            writer: SharedWriter::new(writer, || Instant::now().into_std()),
             stream,
-            waiting,
+            waiters,
         }
     }
 
-    pub(super) fn exchange(&self) -> &Exchange<WriteEnd<S>> {
-        &self.exchange
+    pub(super) fn writer(&self) -> &SharedWriter<WriteEnd<S>> {
+        &self.writer
     }
 
     pub(super) fn with_stream<R>(&self, job: impl FnOnce(&mut S) -> R) -> R {
@@ -145,8 +146,8 @@ impl<S> Shared<S> {
     }
 
     #[cfg(feature = "futures")]
-    pub(super) fn waiting(&self) -> &Waiting {
-        &self.waiting
+    pub(super) fn waiters(&self) -> &Waiters {
+        &self.waiters
     }
 
     /// Tells whether the stream takes anything, by what it says at two times.
@@ -161,31 +162,31 @@ impl<S> Shared<S> {
     /// Fails whatever either half does next, and wakes whoever waits.
     pub(super) fn abort(&self) {
         self.stream.aborted.store(true, Ordering::Release);
-        self.waiting.wake_all();
+        self.waiters.wake_all();
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    /// The right to send a message, if no other task has it.
-    pub(super) fn try_message(&self) -> Option<SharedWriter<'_, S>> {
-        let is_taken = self.waiting.try_take_right();
-        is_taken.then(|| SharedWriter::new(Right(self), Place::new(&self.waiting)))
+    /// The turn to send a message, if no other task has it.
+    pub(super) fn try_turn(&self) -> Option<SendTurn<'_, S>> {
+        let is_taken = self.waiters.try_take_turn();
+        is_taken.then(|| SendTurn::new(Turn(self), Waiter::new(&self.waiters)))
     }
 
-    /// The right to send a message: waits for the one that another task is sending.
-    pub(super) async fn message(&self) -> Result<SharedWriter<'_, S>, Error> {
-        let mut place = Place::new(&self.waiting);
-        let right = poll_fn(|cx| self.poll_right(&mut place, cx)).await?;
-        Ok(SharedWriter::new(right, place))
+    /// The turn to send a message: waits for the one that another task is sending.
+    pub(super) async fn turn(&self) -> Result<SendTurn<'_, S>, Error> {
+        let mut waiter = Waiter::new(&self.waiters);
+        let turn = poll_fn(|cx| self.poll_turn(&mut waiter, cx)).await?;
+        Ok(SendTurn::new(turn, waiter))
     }
 
-    pub(super) fn poll_right(
+    pub(super) fn poll_turn(
         &self,
-        place: &mut Place<'_>,
+        waiter: &mut Waiter<'_>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Right<'_, S>, Error>> {
-        if place.poll_right(cx.waker()).is_ready() {
-            return Poll::Ready(Ok(Right(self)));
+    ) -> Poll<Result<Turn<'_, S>, Error>> {
+        if waiter.poll_turn(cx.waker()).is_ready() {
+            return Poll::Ready(Ok(Turn(self)));
         }
         self.stream.check()?;
         Poll::Pending
@@ -194,10 +195,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// The writer, when nobody else has it any more.
     #[expect(clippy::expect_used, reason = "the lines above prove it")]
     pub(super) fn into_writer(self) -> Writer<S> {
-        let Self {
-            exchange, stream, ..
-        } = self;
-        let writer = exchange.into_writer();
+        let Self { writer, stream, .. } = self;
+        let writer = writer.into_writer();
         drop(writer.stream);
         let duplex = Arc::into_inner(stream).expect("of two, one was dropped");
         let stream = duplex.stream.into_inner();
@@ -208,22 +207,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
 /// A task that sends a frame, one of many that do.
 #[derive(Debug)]
-pub(super) struct Frames<'a, S> {
+pub(super) struct FrameWriter<'a, S> {
     shared: &'a Shared<S>,
-    pub(super) place: Place<'a>,
+    pub(super) waiter: Waiter<'a>,
     /// The payload, where it is a Close frame.
     closes: Option<ControlPayload>,
 }
 
-impl<'a, S> Frames<'a, S> {
+impl<'a, S> FrameWriter<'a, S> {
     pub(super) fn new(shared: &'a Shared<S>) -> Self {
-        Self::at(shared, Place::new(&shared.waiting))
+        Self::at(shared, Waiter::new(&shared.waiters))
     }
 
-    pub(super) fn at(shared: &'a Shared<S>, place: Place<'a>) -> Self {
+    pub(super) fn at(shared: &'a Shared<S>, waiter: Waiter<'a>) -> Self {
         Self {
             shared,
-            place,
+            waiter,
             closes: None,
         }
     }
@@ -236,93 +235,93 @@ impl<'a, S> Frames<'a, S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Access for Frames<'_, S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Access for FrameWriter<'_, S> {
     type Drive<'a>
-        = Lease<'a, WriteEnd<S>>
+        = WriterGuard<'a, WriteEnd<S>>
     where
         Self: 'a;
 
-    fn drive<'a>(&'a mut self, _waker: &'a Waker) -> Lease<'a, WriteEnd<S>> {
+    fn drive<'a>(&'a mut self, _waker: &'a Waker) -> WriterGuard<'a, WriteEnd<S>> {
         match &self.closes {
-            Some(payload) => self.shared.exchange.lease_to_close(payload.as_slice()),
-            None => self.shared.exchange.lease(),
+            Some(payload) => self.shared.writer.lock_to_close(payload.as_slice()),
+            None => self.shared.writer.lock(),
         }
     }
 
     fn park(&mut self, cx: &mut Context<'_>) -> bool {
-        self.place.wait(cx.waker());
+        self.waiter.wait(cx.waker());
         true
     }
 
     fn end_frame(&mut self) {
-        self.shared.waiting.wake_writers();
+        self.shared.waiters.wake_writers();
     }
 
     fn leave(&mut self) {
-        self.shared.waiting.wake_reader();
+        self.shared.waiters.wake_reader();
     }
 }
 
-/// A task that sends a message: it alone has the right to.
+/// A task that sends a message: it alone has the turn to.
 #[derive(Debug)]
-pub struct SharedWriter<'a, S> {
-    // Let go before the place is.
-    right: Right<'a, S>,
-    pub(super) place: Place<'a>,
+pub struct SendTurn<'a, S> {
+    // Let go before the waiter is.
+    turn: Turn<'a, S>,
+    pub(super) waiter: Waiter<'a>,
 }
 
-/// The right to send a message.
+/// The turn to send a message.
 #[derive(Debug)]
-pub(super) struct Right<'a, S>(&'a Shared<S>);
+pub(super) struct Turn<'a, S>(&'a Shared<S>);
 
-impl<'a, S> SharedWriter<'a, S> {
-    pub(super) fn new(right: Right<'a, S>, place: Place<'a>) -> Self {
-        Self { right, place }
+impl<'a, S> SendTurn<'a, S> {
+    pub(super) fn new(turn: Turn<'a, S>, waiter: Waiter<'a>) -> Self {
+        Self { turn, waiter }
     }
 }
 
-impl<S> Drop for Right<'_, S> {
+impl<S> Drop for Turn<'_, S> {
     fn drop(&mut self) {
-        self.0.waiting.pass_right_on();
+        self.0.waiters.pass_turn_on();
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Access for SharedWriter<'_, S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Access for SendTurn<'_, S> {
     type Drive<'a>
-        = Lease<'a, WriteEnd<S>>
+        = WriterGuard<'a, WriteEnd<S>>
     where
         Self: 'a;
 
-    fn drive<'a>(&'a mut self, _waker: &'a Waker) -> Lease<'a, WriteEnd<S>> {
-        self.right.0.exchange.lease()
+    fn drive<'a>(&'a mut self, _waker: &'a Waker) -> WriterGuard<'a, WriteEnd<S>> {
+        self.turn.0.writer.lock()
     }
 
-    fn gives_way(&mut self, cx: &mut Context<'_>) -> bool {
-        self.place.gives_way(cx.waker())
+    fn yields(&mut self, cx: &mut Context<'_>) -> bool {
+        self.waiter.yields(cx.waker())
     }
 
     fn park(&mut self, cx: &mut Context<'_>) -> bool {
-        self.place.wait(cx.waker());
+        self.waiter.wait(cx.waker());
         true
     }
 
     fn end_frame(&mut self) {
-        self.right.0.waiting.wake_writers();
+        self.turn.0.waiters.wake_writers();
     }
 
     fn leave(&mut self) {
-        self.right.0.waiting.wake_reader();
+        self.turn.0.waiters.wake_reader();
     }
 }
 
 /// The reading half's way to the stream, and to the writing half.
 #[derive(Debug)]
-pub struct Link<S> {
+pub struct ReadEnd<S> {
     shared: Arc<Shared<S>>,
     waker: Waker,
 }
 
-impl<S> Link<S> {
+impl<S> ReadEnd<S> {
     pub(super) fn new(shared: Arc<Shared<S>>) -> Self {
         Self {
             shared,
@@ -335,7 +334,7 @@ impl<S> Link<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Source for Link<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Source for ReadEnd<S> {
     type Transport<'a>
         = &'a mut Self
     where
@@ -344,7 +343,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Source for Link<S> {
     fn transport<'a>(&'a mut self, waker: &'a Waker) -> &'a mut Self {
         if !self.waker.will_wake(waker) {
             self.waker.clone_from(waker);
-            self.shared.waiting.register_reader(waker);
+            self.shared.waiters.register_reader(waker);
         }
         self
     }
@@ -354,11 +353,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Source for Link<S> {
     }
 
     fn send_all(&mut self, _waker: &Waker) -> bool {
-        self.shared.exchange.send_all()
+        self.shared.writer.send_all()
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Transport for &mut Link<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for &mut ReadEnd<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut cx = Context::from_waker(&self.waker);
         polled::read(&mut *self.shared.stream.lock()?, &mut cx, buf)
@@ -369,11 +368,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for &mut Link<S> {
     }
 
     fn send_waiting(&mut self) {
-        self.shared.exchange.send_waiting();
+        self.shared.writer.send_waiting();
     }
 
     fn end(&mut self) {
-        self.shared.exchange.heartbeat.end();
+        self.shared.writer.heartbeat.end();
     }
 
     fn is_aborted(&self) -> bool {
@@ -381,24 +380,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for &mut Link<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Replies for Link<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Replies for ReadEnd<S> {
     fn reply(&mut self, reply: Reply) {
-        self.shared.exchange.reply(reply);
+        self.shared.writer.reply(reply);
     }
 
     fn pong(&mut self, payload: &[u8]) {
-        self.shared.exchange.heartbeat.pong(payload);
+        self.shared.writer.heartbeat.pong(payload);
     }
 
     fn closed(&self) -> Option<Closed> {
-        self.shared.exchange.closed()
+        self.shared.writer.closed()
     }
 }
 
 /// A reading half that is gone reads no Pong.
-impl<S> Drop for Link<S> {
+impl<S> Drop for ReadEnd<S> {
     fn drop(&mut self) {
-        self.shared.exchange.heartbeat.end();
-        self.shared.waiting.forget_reader();
+        self.shared.writer.heartbeat.end();
+        self.shared.waiters.forget_reader();
     }
 }

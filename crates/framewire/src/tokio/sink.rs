@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::access::{Access, poll_flush, poll_job, poll_stage};
 use super::polled::{Job, is_pending};
-use super::shared::{Frames, SharedWriter};
-use super::waiting::{Place, Ticket};
+use super::shared::{FrameWriter, SendTurn};
+use super::turns::{Ticket, Waiter};
 use super::{Message, WebSocket, WriteHalf, Writer};
 use crate::connection::{Drive, Outbound};
 use crate::error::{Error, ErrorKind};
@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
             // It was not ready.
             return Err(ErrorKind::MessageInProgress.into());
         }
-        let taken = match this.shared.try_message() {
+        let taken = match this.shared.try_turn() {
             Some(mut writer) => take_if_ready(&mut writer.drive(Waker::noop()), &message),
             None => Err(io::Error::from(io::ErrorKind::WouldBlock).into()),
         };
@@ -139,7 +139,7 @@ impl Held {
 
 impl<S> Drop for WriteHalf<S> {
     fn drop(&mut self) {
-        drop(Place::of_half(self.shared.waiting(), self.sink.ticket));
+        drop(Waiter::of_half(self.shared.waiters(), self.sink.ticket));
     }
 }
 
@@ -160,35 +160,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         taken
     }
 
-    /// Does a job with the right to send a message.
+    /// Does a job with the turn to send a message.
     fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
-        job: impl FnOnce(&mut SharedWriter<'_, S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
+        job: impl FnOnce(&mut SendTurn<'_, S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Poll<Result<(), Error>> {
-        let mut place = Place::of_half(self.shared.waiting(), self.sink.ticket);
-        let right = match self.shared.poll_right(&mut place, cx) {
-            Poll::Ready(Ok(right)) => right,
+        let mut waiter = Waiter::of_half(self.shared.waiters(), self.sink.ticket);
+        let turn = match self.shared.poll_turn(&mut waiter, cx) {
+            Poll::Ready(Ok(turn)) => turn,
             other => {
-                self.sink.ticket = place.keep_if(other.is_pending());
+                self.sink.ticket = waiter.detach(other.is_pending());
                 return other.map_ok(drop);
             }
         };
-        let mut writer = SharedWriter::new(right, place);
+        let mut writer = SendTurn::new(turn, waiter);
         let done = job(&mut writer, cx);
-        self.sink.ticket = writer.place.keep_if(done.is_pending());
+        self.sink.ticket = writer.waiter.detach(done.is_pending());
         done
     }
 
-    /// Does a job without that right.
+    /// Does a job without that turn.
     fn poll_frames<'a>(
         &'a mut self,
         cx: &mut Context<'_>,
-        job: impl FnOnce(Frames<'a, S>, &mut Context<'_>) -> (Poll<Result<(), Error>>, Frames<'a, S>),
+        job: impl FnOnce(
+            FrameWriter<'a, S>,
+            &mut Context<'_>,
+        ) -> (Poll<Result<(), Error>>, FrameWriter<'a, S>),
     ) -> Poll<Result<(), Error>> {
-        let place = Place::of_half(self.shared.waiting(), self.sink.ticket);
-        let (done, mut frames) = job(Frames::at(&self.shared, place), cx);
-        self.sink.ticket = frames.place.keep_if(done.is_pending());
+        let waiter = Waiter::of_half(self.shared.waiters(), self.sink.ticket);
+        let (done, mut frames) = job(FrameWriter::at(&self.shared, waiter), cx);
+        self.sink.ticket = frames.waiter.detach(done.is_pending());
         done
     }
 }

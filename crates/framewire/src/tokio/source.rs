@@ -90,7 +90,7 @@ pub(super) fn has_answer(error: &Error) -> bool {
 #[derive(Debug)]
 pub(super) enum Halt<R> {
     /// Something is to be sent first.
-    Owes(R),
+    Reply(R),
     Stopped(Stop),
 }
 
@@ -102,7 +102,7 @@ pub(super) fn try_read<R>(
     step: impl FnOnce(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
 ) -> Result<R, Halt<R>> {
     match step(inbound, source.replies()) {
-        Ok(result) if inbound.takes_owed() => Err(Halt::Owes(result)),
+        Ok(result) if inbound.take_unsent_reply() => Err(Halt::Reply(result)),
         Ok(result) => Ok(result),
         Err(why) => Err(Halt::Stopped(why)),
     }
@@ -116,7 +116,7 @@ pub(super) async fn read_on<T: Source, R>(
     mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
 ) -> Result<R, Error> {
     match halt {
-        Halt::Owes(result) => {
+        Halt::Reply(result) => {
             poll_fn(|cx| {
                 source.transport(cx.waker()).send_waiting();
                 Poll::Ready(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::access::{flush, take};
-use super::shared::{Frames, Link, Shared, SharedWriter};
+use super::shared::{FrameWriter, ReadEnd, SendTurn, Shared};
 use super::source::{read, read_frame};
 use super::{MessageReader, MessageWriter, WebSocket};
 use crate::connection::{
@@ -28,19 +28,19 @@ use crate::protocol::Message;
 #[derive(Debug)]
 pub struct ReadHalf<S> {
     pub(super) inbound: Inbound,
-    pub(super) link: Link<S>,
+    pub(super) read_end: ReadEnd<S>,
 }
 
 /// The writing half of a [split](WebSocket::split) connection, to be cloned into as many tasks as
 /// want to write.
 ///
-/// Messages never interleave: a message that is being streamed keeps other messages waiting, but not
+/// Messages never interleave: a message that is being streamed keeps other messages waiters, but not
 /// control frames, which go between its fragments. Futures that wait for another's message have their
-/// turn in the order in which they came: one that is kept and not polled keeps those behind it waiting,
+/// turn in the order in which they came: one that is kept and not polled keeps those behind it waiters,
 /// as with a lock of tokio's. A half that is used as a `Sink` loses its turn where it is not polled.
 ///
 /// Every method is cancel-safe: see [`Writer`](super::Writer). One that is cancelled while it waits for another's
-/// message has taken nothing, and gives up its place in the line.
+/// message has taken nothing, and gives up its waiter in the line.
 #[derive(Debug)]
 pub struct WriteHalf<S> {
     pub(super) shared: Arc<Shared<S>>,
@@ -57,10 +57,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let Self { inbound, writer } = self;
         let shared = Arc::new(Shared::new(writer));
         if inbound.has_ended() {
-            shared.exchange().heartbeat.end();
+            shared.writer().heartbeat.end();
         }
-        let link = Link::new(Arc::clone(&shared));
-        (ReadHalf { inbound, link }, WriteHalf::new(shared))
+        let read_end = ReadEnd::new(Arc::clone(&shared));
+        (ReadHalf { inbound, read_end }, WriteHalf::new(shared))
     }
 }
 
@@ -70,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub async fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        let found = read(&mut self.inbound, &mut self.link, Inbound::next_message).await?;
+        let found = read(&mut self.inbound, &mut self.read_end, Inbound::next_message).await?;
         Ok(self.inbound.lend(&found))
     }
 
@@ -88,7 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub async fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-        let found = read(&mut self.inbound, &mut self.link, Inbound::next_message).await?;
+        let found = read(&mut self.inbound, &mut self.read_end, Inbound::next_message).await?;
         Ok(self.inbound.hand_over(&found, buf))
     }
 
@@ -96,13 +96,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     ///
     /// # Errors
     /// As there.
-    pub async fn message_reader(&mut self) -> Result<MessageReader<'_, Link<S>>, Error> {
-        MessageReader::begin(&mut self.inbound, &mut self.link).await
+    pub async fn message_reader(&mut self) -> Result<MessageReader<'_, ReadEnd<S>>, Error> {
+        MessageReader::begin(&mut self.inbound, &mut self.read_end).await
     }
 
     /// See [`WebSocket::resume_message_reader`].
-    pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, Link<S>>> {
-        MessageReader::resume(&mut self.inbound, &mut self.link)
+    pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, ReadEnd<S>>> {
+        MessageReader::resume(&mut self.inbound, &mut self.read_end)
     }
 
     /// See [`WebSocket::read_header`].
@@ -110,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub async fn read_header(&mut self) -> Result<Header, Error> {
-        read(&mut self.inbound, &mut self.link, Inbound::read_header).await
+        read(&mut self.inbound, &mut self.read_end, Inbound::read_header).await
     }
 
     /// See [`WebSocket::read_frame`].
@@ -118,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
     /// # Errors
     /// As there.
     pub async fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-        read_frame(&mut self.inbound, &mut self.link, buf).await
+        read_frame(&mut self.inbound, &mut self.read_end, buf).await
     }
 
     /// See [`WebSocket::on_ping`].
@@ -141,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
 
     /// Has the stream, to look at it or to set its options, while neither half polls it.
     pub fn with_stream<R>(&self, job: impl FnOnce(&mut S) -> R) -> R {
-        self.link.shared().with_stream(job)
+        self.read_end.shared().with_stream(job)
     }
 
     /// Makes one connection of both halves again: for [`WebSocket::shutdown`], or
@@ -159,11 +159,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
         self,
         write_half: WriteHalf<S>,
     ) -> Result<WebSocket<S>, Box<(Self, WriteHalf<S>)>> {
-        let is_pair = Arc::ptr_eq(self.link.shared(), &write_half.shared);
+        let is_pair = Arc::ptr_eq(self.read_end.shared(), &write_half.shared);
         if !is_pair || !write_half.is_last_of_two() {
             return Err(Box::new((self, write_half)));
         }
-        drop(self.link);
+        drop(self.read_end);
         let shared = Arc::clone(&write_half.shared);
         drop(write_half);
         let shared = Arc::into_inner(shared).expect("of two, one was dropped");
@@ -233,8 +233,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         opcode: Opcode,
         payload: P,
     ) -> Result<(), TryFeedError<P>> {
-        match self.shared.try_message() {
-            Some(_message) => self.shared.exchange().try_feed(opcode, payload),
+        match self.shared.try_turn() {
+            Some(_message) => self.shared.writer().try_feed(opcode, payload),
             None => Err(TryFeedError::Full(payload)),
         }
     }
@@ -242,28 +242,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// See [`Writer::set_compression`](super::Writer::set_compression). It is for the messages of all clones.
     pub fn set_compression(&self, enabled: bool) {
         self.shared
-            .exchange()
-            .look(|outbound| outbound.set_compression(enabled));
+            .writer()
+            .with_outbound(|outbound| outbound.set_compression(enabled));
     }
 
     /// See [`Writer::has_pending_output`](super::Writer::has_pending_output).
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.shared
-            .exchange()
-            .look(|outbound| outbound.has_pending_output())
+            .writer()
+            .with_outbound(|outbound| outbound.has_pending_output())
     }
 
     /// See [`Writer::buffered`](super::Writer::buffered).
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.shared.exchange().look(|outbound| outbound.buffered())
+        self.shared
+            .writer()
+            .with_outbound(|outbound| outbound.buffered())
     }
 
     /// See [`Writer::closed`](super::Writer::closed).
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
-        self.shared.exchange().closed()
+        self.shared.writer().closed()
     }
 
     /// See [`Writer::flush`](super::Writer::flush).
@@ -308,7 +310,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     }
 
     /// See [`Writer::stream_message`](super::Writer::stream_message). Waits for a message that another task is sending, and keeps
-    /// other messages waiting, but not control frames, while it reads. Cancelled before it has its turn,
+    /// other messages waiters, but not control frames, while it reads. Cancelled before it has its turn,
     /// it has opened and read nothing.
     ///
     /// # Errors
@@ -334,22 +336,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         chunk_size: usize,
         reader: impl AsyncRead + Unpin,
     ) -> Result<u64, Error> {
-        MessageWriter::open(self.message().await?, opcode, rsv, Some(chunk_size))?
+        MessageWriter::open(self.turn().await?, opcode, rsv, Some(chunk_size))?
             .finish_from(reader)
             .await
     }
 
     /// See [`Writer::message_writer`](super::Writer::message_writer). Waits for a message that another task is sending, and keeps
-    /// other messages waiting, but not control frames, until it is dropped: a task that sends
+    /// other messages waiters, but not control frames, until it is dropped: a task that sends
     /// another message before that waits for itself. Cancelled, it has opened nothing, and gives up its
-    /// place in the line.
+    /// waiter in the line.
     ///
     /// # Errors
     /// As there.
     pub async fn message_writer(
         &self,
         opcode: Opcode,
-    ) -> Result<MessageWriter<SharedWriter<'_, S>>, Error> {
+    ) -> Result<MessageWriter<SendTurn<'_, S>>, Error> {
         self.message_writer_ext(opcode, Rsv::NONE).await
     }
 
@@ -361,15 +363,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         &self,
         opcode: Opcode,
         rsv: Rsv,
-    ) -> Result<MessageWriter<SharedWriter<'_, S>>, Error> {
-        MessageWriter::open(self.message().await?, opcode, rsv, None)
+    ) -> Result<MessageWriter<SendTurn<'_, S>>, Error> {
+        MessageWriter::open(self.turn().await?, opcode, rsv, None)
     }
 
     /// See [`Writer::resume_message_writer`](super::Writer::resume_message_writer), and [`message_writer`](Self::message_writer). `None`
     /// also where the connection is [aborted](Self::abort) while this waits. Cancelled, the message is
-    /// open as before, and the place in the line is given up.
-    pub async fn resume_message_writer(&self) -> Option<MessageWriter<SharedWriter<'_, S>>> {
-        MessageWriter::resume(self.message().await.ok()?)
+    /// open as before, and the waiter in the line is given up.
+    pub async fn resume_message_writer(&self) -> Option<MessageWriter<SendTurn<'_, S>>> {
+        MessageWriter::resume(self.turn().await.ok()?)
     }
 
     /// See [`Writer::ping`](super::Writer::ping).
@@ -414,16 +416,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         &self,
         stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
     ) -> Result<(), Error> {
-        take(&mut self.message().await?, stage).await
+        take(&mut self.turn().await?, stage).await
     }
 
     /// The right to send a message.
-    async fn message(&self) -> Result<SharedWriter<'_, S>, Error> {
-        self.shared.message().await
+    async fn turn(&self) -> Result<SendTurn<'_, S>, Error> {
+        self.shared.turn().await
     }
 
-    fn frames(&self) -> Frames<'_, S> {
-        Frames::new(&self.shared)
+    fn frames(&self) -> FrameWriter<'_, S> {
+        FrameWriter::new(&self.shared)
     }
 }
 

@@ -33,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
     fn is_terminated(&self) -> bool {
-        self.inbound.has_told_end()
+        self.inbound.has_reported_end()
     }
 }
 
@@ -42,14 +42,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for ReadHalf<S> {
     type Item = Result<Message, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { inbound, link } = self.get_mut();
-        poll_next(inbound, link, cx)
+        let Self { inbound, read_end } = self.get_mut();
+        poll_next(inbound, read_end, cx)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for ReadHalf<S> {
     fn is_terminated(&self) -> bool {
-        self.inbound.has_told_end()
+        self.inbound.has_reported_end()
     }
 }
 
@@ -58,7 +58,7 @@ fn poll_next(
     source: &mut impl Source,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message, Error>>> {
-    if inbound.has_told_end() {
+    if inbound.has_reported_end() {
         return Poll::Ready(None);
     }
     let found = ready!(poll_read(inbound, source, cx, Inbound::next_message));
@@ -69,7 +69,7 @@ fn poll_next(
             Some(Ok(Message::received(opcode, rsv, payload)))
         }
         Err(error) => {
-            inbound.tell_end();
+            inbound.report_end();
             let is_closed = matches!(error.kind(), ErrorKind::Closed(_));
             (!is_closed).then_some(Err(error))
         }

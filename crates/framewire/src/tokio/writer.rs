@@ -361,7 +361,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
 
     /// Flushes, unless the message that was taken may wait.
     async fn flush_message(&mut self) -> Result<(), Error> {
-        if self.outbound.may_wait() {
+        if self.outbound.may_coalesce() {
             return Ok(());
         }
         self.flush().await

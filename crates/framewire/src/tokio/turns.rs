@@ -9,7 +9,7 @@ use crate::lock::{Mutex, lock};
 
 /// Who has to be woken, and for what, and who may send a message.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct Waiters {
     tasks: Mutex<Tasks>,
 }
 
@@ -20,8 +20,8 @@ struct Tasks {
     /// Those that wait for the stream to take more, or for the end of another's frame.
     writers: BTreeMap<u64, Waker>,
     /// Those that wait for the right to send a message, in the order in which they came.
-    line: BTreeMap<u64, InLine>,
-    right: Right,
+    line: BTreeMap<u64, QueuedTask>,
+    turn: TurnState,
     /// How many have waited for the stream or for a frame's end, and are not done.
     unfinished: usize,
     /// How many numbers were given out.
@@ -29,14 +29,14 @@ struct Tasks {
 }
 
 #[derive(Debug)]
-struct InLine {
+struct QueuedTask {
     waker: Waker,
     is_half: bool,
 }
 
 /// The right to send a message, which may be many frames.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Right {
+enum TurnState {
     #[default]
     Free,
     /// Free, and halves were woken for it: one that comes only now lets them go first.
@@ -46,7 +46,7 @@ enum Right {
     Granted(u64),
 }
 
-impl Waiting {
+impl Waiters {
     pub(super) fn register_reader(&self, waker: &Waker) {
         let before = lock(&self.tasks).reader.replace(waker.clone());
         drop(before);
@@ -72,30 +72,30 @@ impl Waiting {
     }
 
     /// Takes the right to send a message, unless another has it.
-    pub(super) fn try_take_right(&self) -> bool {
+    pub(super) fn try_take_turn(&self) -> bool {
         let tasks = &mut *lock(&self.tasks);
-        let is_free = matches!(tasks.right, Right::Free | Right::Offered);
+        let is_free = matches!(tasks.turn, TurnState::Free | TurnState::Offered);
         if is_free {
-            tasks.right = Right::Taken;
+            tasks.turn = TurnState::Taken;
         }
         is_free
     }
 
     /// Gives the right to send a message to the first future in line. The halves before it are woken
     /// alone: they may never come back.
-    pub(super) fn pass_right_on(&self) {
+    pub(super) fn pass_turn_on(&self) {
         let mut woken = Vec::new();
         let mut tasks = lock(&self.tasks);
-        tasks.right = Right::Free;
+        tasks.turn = TurnState::Free;
         while let Some((number, next)) = tasks.line.pop_first() {
             woken.push(next.waker);
             if !next.is_half {
-                tasks.right = Right::Granted(number);
+                tasks.turn = TurnState::Granted(number);
                 break;
             }
         }
-        if tasks.right == Right::Free && !woken.is_empty() {
-            tasks.right = Right::Offered;
+        if tasks.turn == TurnState::Free && !woken.is_empty() {
+            tasks.turn = TurnState::Offered;
         }
         drop(tasks);
         woken.into_iter().for_each(Waker::wake);
@@ -112,7 +112,7 @@ impl Waiting {
 }
 
 /// The stream takes more.
-impl Wake for Waiting {
+impl Wake for Waiters {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -125,40 +125,40 @@ impl Wake for Waiting {
 
 /// One that may wait for the writing side, and does so no more when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
-    waiting: &'a Waiting,
+pub(super) struct Waiter<'a> {
+    waiters: &'a Waiters,
     ticket: Ticket,
 }
 
-/// What a [`Place`] is known by. The numbers are 0 until it has waited.
+/// What a [`Waiter`] is known by. The numbers are 0 until it has waited.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ticket {
     writer: u64,
     in_line: u64,
     is_half: bool,
-    has_given_way: bool,
+    has_yielded: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Waiter<'a> {
     /// That of a future.
-    pub(super) fn new(waiting: &'a Waiting) -> Self {
+    pub(super) fn new(waiters: &'a Waiters) -> Self {
         let ticket = Ticket::default();
-        Self { waiting, ticket }
+        Self { waiters, ticket }
     }
 
-    /// That of a half, as [`keep_if`](Self::keep_if) left it.
+    /// That of a half, as [`detach`](Self::detach) left it.
     #[cfg(feature = "futures")]
-    pub(super) fn of_half(waiting: &'a Waiting, ticket: Ticket) -> Self {
+    pub(super) fn of_half(waiters: &'a Waiters, ticket: Ticket) -> Self {
         let ticket = Ticket {
             is_half: true,
             ..ticket
         };
-        Self { waiting, ticket }
+        Self { waiters, ticket }
     }
 
-    /// Goes on waiting without this: in line at all events, and for the stream if it has to.
+    /// Goes on waiters without this: in line at all events, and for the stream if it has to.
     #[cfg(feature = "futures")]
-    pub(super) fn keep_if(&mut self, is_pending: bool) -> Ticket {
+    pub(super) fn detach(&mut self, is_pending: bool) -> Ticket {
         if is_pending {
             return mem::take(&mut self.ticket);
         }
@@ -169,20 +169,20 @@ impl<'a> Place<'a> {
     }
 
     /// Whether others that have waited go first now: each second time that it is asked.
-    pub(super) fn gives_way(&mut self, waker: &Waker) -> bool {
+    pub(super) fn yields(&mut self, waker: &Waker) -> bool {
         let own = usize::from(self.ticket.writer > 0);
-        let others_wait = lock(&self.waiting.tasks).unfinished > own;
-        let gives_way = others_wait && !self.ticket.has_given_way;
-        self.ticket.has_given_way = gives_way;
-        if gives_way {
+        let others_wait = lock(&self.waiters.tasks).unfinished > own;
+        let yields = others_wait && !self.ticket.has_yielded;
+        self.ticket.has_yielded = yields;
+        if yields {
             waker.wake_by_ref();
         }
-        gives_way
+        yields
     }
 
     /// Waits for the stream to take more, or for the end of another's frame.
     pub(super) fn wait(&mut self, waker: &Waker) {
-        let mut tasks = lock(&self.waiting.tasks);
+        let mut tasks = lock(&self.waiters.tasks);
         if self.ticket.writer == 0 {
             self.ticket.writer = tasks.next_number();
             tasks.unfinished += 1;
@@ -193,19 +193,19 @@ impl<'a> Place<'a> {
     }
 
     /// Takes the right to send a message, or stands in line for it.
-    pub(super) fn poll_right(&mut self, waker: &Waker) -> Poll<()> {
-        let mut tasks = lock(&self.waiting.tasks);
+    pub(super) fn poll_turn(&mut self, waker: &Waker) -> Poll<()> {
+        let mut tasks = lock(&self.waiters.tasks);
         let Ticket {
             in_line, is_half, ..
         } = self.ticket;
-        let is_turn = match tasks.right {
-            Right::Free => true,
-            Right::Offered => is_half || in_line > 0,
-            Right::Granted(number) => number == in_line,
-            Right::Taken => false,
+        let is_turn = match tasks.turn {
+            TurnState::Free => true,
+            TurnState::Offered => is_half || in_line > 0,
+            TurnState::Granted(number) => number == in_line,
+            TurnState::Taken => false,
         };
         if is_turn {
-            tasks.right = Right::Taken;
+            tasks.turn = TurnState::Taken;
             tasks.line.remove(&mem::take(&mut self.ticket.in_line));
             return Poll::Ready(());
         }
@@ -213,11 +213,11 @@ impl<'a> Place<'a> {
             self.ticket.in_line = tasks.next_number();
         }
         let waker = waker.clone();
-        if tasks.right == Right::Offered {
-            tasks.right = Right::Free;
+        if tasks.turn == TurnState::Offered {
+            tasks.turn = TurnState::Free;
             waker.wake_by_ref();
         }
-        let next = InLine { waker, is_half };
+        let next = QueuedTask { waker, is_half };
         let before = tasks.line.insert(self.ticket.in_line, next);
         drop(tasks);
         drop(before);
@@ -232,7 +232,7 @@ impl Tasks {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let Ticket {
             writer, in_line, ..
@@ -240,15 +240,15 @@ impl Drop for Place<'_> {
         if writer == 0 && in_line == 0 {
             return;
         }
-        let mut tasks = lock(&self.waiting.tasks);
+        let mut tasks = lock(&self.waiters.tasks);
         let left = (tasks.writers.remove(&writer), tasks.line.remove(&in_line));
         tasks.unfinished -= usize::from(writer > 0);
-        let was_its_turn = tasks.right == Right::Granted(in_line);
+        let was_its_turn = tasks.turn == TurnState::Granted(in_line);
         drop(tasks);
         // A task may be dropped with its waker.
         drop(left);
         if was_its_turn {
-            self.waiting.pass_right_on();
+            self.waiters.pass_turn_on();
         }
     }
 }

@@ -9,18 +9,15 @@ use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use super::closing::{Closing, Step};
-use super::drive::Drive;
-use super::heartbeat::Heartbeat;
-use super::replies::{Replies as _, Reply};
-use super::{Outbound, Writer};
+use super::Heartbeat;
+use crate::connection::{ClosingState, Drive, Outbound, Replies as _, Reply, Step, Writer};
 use crate::error::{Close, Closed, Error, TryFeedError};
 use crate::frame::{Opcode, Rsv};
 use crate::lock::atomic::{AtomicBool, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 
 #[derive(Debug)]
-pub(crate) struct Exchange<S> {
+pub(crate) struct SharedWriter<S> {
     /// Held for each frame.
     writer: Mutex<Writer<S>>,
     /// What is to be sent by whoever holds the writer.
@@ -39,15 +36,15 @@ struct Queued {
     /// A Ping for which there was no room: goes when somebody has the writer, and makes nobody take it.
     late_ping: Option<u64>,
     /// What is known of the closing handshake: what the writer knows, and what is queued for it.
-    closing: Closing,
+    closing: ClosingState,
 }
 
-impl<S> Exchange<S> {
+impl<S> SharedWriter<S> {
     pub(crate) fn new(mut writer: Writer<S>, clock: fn() -> Instant) -> Self {
         // The reading half does not say when there is nothing more to wait for.
-        writer.outbound.hold_back(false);
+        writer.outbound.expect_more(false);
         let queued = Queued {
-            closing: writer.outbound.closing.clone(),
+            closing: writer.outbound.closing().clone(),
             ..Queued::default()
         };
         Self {
@@ -64,12 +61,12 @@ impl<S> Exchange<S> {
     }
 }
 
-impl<S: Write> Exchange<S> {
+impl<S: Write> SharedWriter<S> {
     /// Has the writer for a frame; what was queued meanwhile is sent when that is let go.
-    pub(crate) fn lease(&self) -> Lease<'_, S> {
-        Lease {
+    pub(crate) fn lock(&self) -> WriterGuard<'_, S> {
+        WriterGuard {
             writer: lock(&self.writer),
-            exchange: self,
+            shared: self,
             records_close: false,
             _then: SendQueued(self),
         }
@@ -77,8 +74,8 @@ impl<S: Write> Exchange<S> {
 
     /// Has the writer for a Close frame with this payload. An answer that comes at once has to find out
     /// that this end closed first. Where the peer did, what answers its Close goes before this frame.
-    pub(crate) fn lease_to_close(&self, payload: &[u8]) -> Lease<'_, S> {
-        let mut lease = self.lease();
+    pub(crate) fn lock_to_close(&self, payload: &[u8]) -> WriterGuard<'_, S> {
+        let mut lease = self.lock();
         let mut queued = lock(&self.queued);
         if queued.closing.is_open() {
             queued.closing.record(Step::Sent(Close::of(payload)));
@@ -86,7 +83,7 @@ impl<S: Write> Exchange<S> {
             return lease;
         }
         drop(queued);
-        self.settle(&mut lease.writer);
+        self.flush_queued(&mut lease.writer);
         lease
     }
 
@@ -106,7 +103,7 @@ impl<S: Write> Exchange<S> {
     }
 
     /// Looks at the writer, or sets something of it, and writes nothing but what was queued meanwhile.
-    pub(crate) fn look<R>(&self, job: impl FnOnce(&mut Outbound) -> R) -> R {
+    pub(crate) fn with_outbound<R>(&self, job: impl FnOnce(&mut Outbound) -> R) -> R {
         let result = job(&mut lock(&self.writer).outbound);
         self.send_queued();
         result
@@ -119,7 +116,7 @@ impl<S: Write> Exchange<S> {
         let Some(mut writer) = try_lock(&self.writer) else {
             return true;
         };
-        self.settle(&mut writer);
+        self.flush_queued(&mut writer);
         let sent = writer.outbound.frame_under_way().is_some()
             || !matches!(writer.flush(), Err(error) if error.is_would_block());
         self.release(writer);
@@ -130,7 +127,7 @@ impl<S: Write> Exchange<S> {
     pub(crate) fn reply(&self, reply: Reply) {
         if let Some(mut writer) = try_lock(&self.writer) {
             // First what is older, so that the latest Pong is the one that stays.
-            self.settle(&mut writer);
+            self.flush_queued(&mut writer);
             writer.outbound.reply(reply);
             self.release(writer);
         } else {
@@ -176,7 +173,7 @@ impl<S: Write> Exchange<S> {
     }
 
     fn release(&self, mut writer: MutexGuard<'_, Writer<S>>) {
-        self.settle(&mut writer);
+        self.flush_queued(&mut writer);
         drop(writer);
         self.send_queued();
     }
@@ -190,11 +187,11 @@ impl<S: Write> Exchange<S> {
             let Some(mut writer) = try_lock(&self.writer) else {
                 return;
             };
-            self.settle(&mut writer);
+            self.flush_queued(&mut writer);
         }
     }
 
-    fn settle(&self, writer: &mut Writer<S>) {
+    fn flush_queued(&self, writer: &mut Writer<S>) {
         let queued = lock(&self.queued).take();
         let flushes = queued.flush || queued.reply.is_some();
         if let Some(reply) = queued.reply {
@@ -213,7 +210,7 @@ impl<S: Write> Exchange<S> {
         }
         self.unflushed
             .store(writer.has_pending_output(), Ordering::Release);
-        let closing = &writer.outbound.closing;
+        let closing = writer.outbound.closing();
         if !closing.is_open() {
             let mut queued = lock(&self.queued);
             // A Close that was queued meanwhile is not known to the writer yet.
@@ -235,21 +232,21 @@ impl<S: Write> Exchange<S> {
     }
 }
 
-/// The writer of an [`Exchange`], for as long as this lives.
+/// The writer of an [`SharedWriter`], for as long as this lives.
 #[cfg_attr(
     not(feature = "tokio"),
     expect(unreachable_pub, reason = "it shows in bounds of tokio's types")
 )]
-pub struct Lease<'a, S: Write> {
+pub struct WriterGuard<'a, S: Write> {
     writer: MutexGuard<'a, Writer<S>>,
-    exchange: &'a Exchange<S>,
+    shared: &'a SharedWriter<S>,
     /// Whether a Close frame was recorded that is about to be staged.
     records_close: bool,
     // Dropped last, when the writer is free.
     _then: SendQueued<'a, S>,
 }
 
-impl<S: Write> Deref for Lease<'_, S> {
+impl<S: Write> Deref for WriterGuard<'_, S> {
     type Target = Writer<S>;
 
     fn deref(&self) -> &Writer<S> {
@@ -257,13 +254,13 @@ impl<S: Write> Deref for Lease<'_, S> {
     }
 }
 
-impl<S: Write> DerefMut for Lease<'_, S> {
+impl<S: Write> DerefMut for WriterGuard<'_, S> {
     fn deref_mut(&mut self) -> &mut Writer<S> {
         &mut self.writer
     }
 }
 
-impl<S: Write> Drive for Lease<'_, S> {
+impl<S: Write> Drive for WriterGuard<'_, S> {
     type Stream = S;
 
     fn parts(&mut self) -> (&mut Outbound, &mut S) {
@@ -271,21 +268,21 @@ impl<S: Write> Drive for Lease<'_, S> {
     }
 }
 
-impl<S: Write> Drop for Lease<'_, S> {
+impl<S: Write> Drop for WriterGuard<'_, S> {
     fn drop(&mut self) {
         if self.records_close && self.writer.closed().is_none() {
-            lock(&self.exchange.queued).forget_close();
+            lock(&self.shared.queued).forget_close();
         }
-        if self.writer.outbound.owes_reply() {
+        if self.writer.outbound.can_send_reply() {
             // What fails here fails again with the next write, which reports it.
             let _ = self.writer.flush_staged();
         }
-        self.exchange.settle(&mut self.writer);
+        self.shared.flush_queued(&mut self.writer);
     }
 }
 
 /// Sends what is queued when it is dropped.
-struct SendQueued<'a, S: Write>(&'a Exchange<S>);
+struct SendQueued<'a, S: Write>(&'a SharedWriter<S>);
 
 impl<S: Write> Drop for SendQueued<'_, S> {
     fn drop(&mut self) {
@@ -316,7 +313,7 @@ impl Queued {
 
     /// This end's Close was not sent after all. What counts is what was queued meanwhile.
     fn forget_close(&mut self) {
-        self.closing = Closing::Open;
+        self.closing = ClosingState::Open;
         if let Some(reply) = &self.reply {
             self.closing.record_reply(reply);
         }

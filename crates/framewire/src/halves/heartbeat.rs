@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::shutdown::after;
+use crate::connection::after;
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Condvar, Mutex, lock};
 
