@@ -8,6 +8,7 @@ mod front_end;
 mod fuzz;
 mod idle_memory;
 mod interop;
+mod layers;
 mod model;
 mod no_std;
 mod process;
@@ -38,6 +39,8 @@ enum Chore {
     Browser,
     /// Link and run a program that has no standard library and no allocator
     NoStd,
+    /// Check that every module uses those below it alone
+    Layers,
     /// Check what the tasks of a split connection share, in every order in which they can meet
     Model,
     Fuzz(fuzz::Options),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
             Chore::Interop(options) => interop::run(&project, &options),
             Chore::Browser => browser::run(&project),
             Chore::NoStd => no_std::run(&project),
+            Chore::Layers => layers::run(&project),
             Chore::Model => model::run(&project),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),

@@ -2,7 +2,6 @@
 
 use super::{Config, WebSocket};
 use crate::Socket;
-use crate::connection::{Buffers, open_established};
 use crate::error::Error;
 use crate::handshake::{Acceptor, Connector, Established};
 use crate::protocol::Role;
@@ -89,7 +88,11 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
-        let sides = open_established(established, role, &config, Buffers::Kept)?;
-        Ok(Self::of(sides))
+        let parts = established.into_parts();
+        let mut websocket = Self::with_leftover(parts.stream, &parts.leftover, role, config)?;
+        if let Some(agreed) = parts.extension {
+            websocket.set_extension(&*agreed);
+        }
+        Ok(websocket)
     }
 }

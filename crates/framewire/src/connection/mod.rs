@@ -39,8 +39,6 @@ pub(crate) use fragment::Fragment;
 pub use frame::Frame;
 pub use handlers::{CloseReply, PingReply};
 pub(crate) use inbound::Inbound;
-#[cfg(feature = "handshake")]
-pub(crate) use open::open_established;
 pub(crate) use open::set_extension;
 pub(crate) use open::{abort, open};
 pub use outbound::Outbound;

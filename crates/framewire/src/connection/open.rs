@@ -7,8 +7,6 @@ use super::outbound::Outbound;
 use super::{Buffers, Config};
 use crate::error::Error;
 use crate::frame::os_key;
-#[cfg(feature = "handshake")]
-use crate::handshake::Established;
 use crate::protocol::{Agreement, Encoder, Role};
 
 /// Both sides of a connection. What is left over is read first.
@@ -26,23 +24,6 @@ pub(crate) fn open<S>(
     };
     let inbound = Inbound::new(role, config, leftover, buffers.clone());
     Ok((inbound, Outbound::new(encoder, config, buffers), stream))
-}
-
-/// Both sides of a connection, with what the handshake agreed on.
-#[cfg(feature = "handshake")]
-pub(crate) fn open_established<S>(
-    established: Established<S>,
-    role: Role,
-    config: &Config,
-    buffers: Buffers,
-) -> Result<(Inbound, Outbound, S), Error> {
-    let parts = established.into_parts();
-    let (mut inbound, mut outbound, stream) =
-        open(parts.stream, &parts.leftover, role, config, buffers)?;
-    if let Some(agreed) = parts.extension {
-        set_extension(&mut inbound, &mut outbound, &*agreed);
-    }
-    Ok((inbound, outbound, stream))
 }
 
 /// Ends a connection that this end has aborted while it was split.

@@ -47,6 +47,8 @@ mod check;
 mod deflater;
 mod engine;
 mod extension;
+#[cfg(feature = "handshake")]
+mod handshake;
 mod inflater;
 #[cfg(feature = "miniz_oxide")]
 mod miniz;

@@ -142,13 +142,6 @@ impl Acceptor {
         self
     }
 
-    /// Agrees to compress messages with a client that offers it in a way that the policy allows: the
-    /// [extension](Self::extension) that is used.
-    #[must_use]
-    pub fn deflate(self, deflate: crate::deflate::Deflate) -> Self {
-        self.extension(deflate)
-    }
-
     /// Agrees to use an extension with a client that offers it in a way that it allows. One at most is used: in
     /// place of any that was set before.
     #[must_use]

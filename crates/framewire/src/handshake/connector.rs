@@ -119,12 +119,6 @@ impl Connector {
         self
     }
 
-    /// Offers to compress messages: the [extension](Self::extension) that is used.
-    #[must_use]
-    pub fn deflate(self, deflate: crate::deflate::Deflate) -> Self {
-        self.extension(deflate)
-    }
-
     /// Offers to use an extension. One at most is used: in place of any that was set before.
     #[must_use]
     pub fn extension(mut self, extension: impl Extension + 'static) -> Self {

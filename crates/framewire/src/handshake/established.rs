@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::fields::subprotocol;
-use crate::deflate::Negotiated;
 use crate::protocol::Agreement;
 use crate::upgrade::Upgraded;
 use http::{Request, Response};
@@ -32,11 +31,6 @@ impl<S> Established<S> {
     /// The extension agreed on, if any.
     pub fn extension(&self) -> Option<&dyn Agreement> {
         self.extension.as_deref()
-    }
-
-    /// The compression agreed on, if any.
-    pub fn deflate(&self) -> Option<&Negotiated> {
-        self.extension()?.downcast_ref()
     }
 
     /// The subprotocol agreed on.

@@ -6,14 +6,13 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::{Error, ErrorKind};
-use crate::deflate::Deflate;
 use crate::protocol::Agreement;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue};
 
 /// An extension as one end is ready to use it: what it offers as a client, and agrees to as a server.
 ///
-/// [`Deflate`] is one. Values are those of `Sec-WebSocket-Extensions` headers in their order, each a list of
+/// [`Deflate`](crate::deflate::Deflate) is one. Values are those of `Sec-WebSocket-Extensions` headers in their order, each a list of
 /// extensions with parameters: `name; parameter=value, other`.
 pub trait Extension: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
     /// Returns what a client offers.
@@ -31,25 +30,6 @@ pub trait Extension: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
         &self,
         answered: &[&str],
     ) -> Result<Option<Arc<dyn Agreement>>, Box<dyn StdError + Send + Sync>>;
-}
-
-impl Extension for Deflate {
-    fn offer(&self) -> String {
-        self.offer()
-    }
-
-    fn accept(&self, offered: &[&str]) -> Option<(Arc<dyn Agreement>, String)> {
-        let (negotiated, answer) = self.accept(offered.iter().copied())?;
-        Some((Arc::new(negotiated), answer))
-    }
-
-    fn check(
-        &self,
-        answered: &[&str],
-    ) -> Result<Option<Arc<dyn Agreement>>, Box<dyn StdError + Send + Sync>> {
-        let negotiated = self.check(answered.iter().copied())?;
-        Ok(negotiated.map(|negotiated| Arc::new(negotiated) as _))
-    }
 }
 
 /// A server's answer to what a client offers, if it agrees to any of it.

@@ -4,8 +4,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::source::{read, read_frame, read_on, try_read};
 use super::{MessageReader, MessageWriter, Writer};
-#[cfg(feature = "handshake")]
-use crate::connection::open_established;
 use crate::connection::set_extension;
 use crate::connection::{
     BufferPool, Buffers, CloseReply, Config, Frame, Inbound, Outbound, PingReply, PreparedMessage,
@@ -94,8 +92,12 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
-        let sides = open_established(established, role, &config, Self::buffers())?;
-        Ok(Self::of(sides))
+        let parts = established.into_parts();
+        let mut websocket = Self::with_leftover(parts.stream, &parts.leftover, role, config)?;
+        if let Some(agreed) = parts.extension {
+            websocket.set_extension(&*agreed);
+        }
+        Ok(websocket)
     }
 
     fn buffers() -> Buffers {
