@@ -5,12 +5,13 @@ use std::io::{ErrorKind as Kind, Read as _, Write as _};
 use std::time::Duration;
 
 use framewire::frame::{Rsv, os_key};
-use framewire::protocol::{Agreement as _, Encoder, Limits, Role, Sender};
-use framewire::{CloseCode, Config, Opcode};
+use framewire::protocol::{Agreement as _, Encoder, Limits, Role, SendError, Sender};
+use framewire::{CloseCode, Config, ErrorKind, Opcode};
 use support::connection;
 use support::deflate::ways::end;
 use support::deflate::{Receiving, negotiated};
 use support::operations::{Conditions, Operation, Outcome};
+use support::oracle;
 use support::peer;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::view::View;
@@ -234,21 +235,20 @@ fn a_text_that_was_not_utf_8_is_never_finished() {
 }
 
 #[test]
-fn what_a_lost_writer_compressed_is_in_no_later_message() {
+fn the_message_of_a_forgotten_writer_stays_open_and_nothing_of_it_is_sent() {
     let negotiated = negotiated(true);
     let mut server = end(Role::Server, ScriptedPeer::new([]), 64, &negotiated);
     let mut writer = server.message_writer(Opcode::Binary).unwrap();
     writer.write_all(b"secret").unwrap();
     std::mem::forget(writer);
-    server.write_message(Opcode::Binary, b"hello").unwrap();
-    let written = server.into_inner().0.written();
-    let mut client = end(
-        Role::Client,
-        ScriptedPeer::new(written).in_pieces_of(700),
-        64,
-        &negotiated,
-    );
-    assert_eq!(client.next_message().unwrap().payload(), b"hello");
+    let refused = server.write_message(Opcode::Binary, b"hello").unwrap_err();
+    let open = SendError::MessageOpen(Opcode::Binary);
+    assert!(matches!(refused.kind(), ErrorKind::Send(error) if *error == open));
+    assert!(server.resume_message_writer().is_none());
+    server.close(CloseCode::NORMAL, "").unwrap();
+    let sent = oracle::frames(&server.into_inner().0.written());
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].opcode, Opcode::Close);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Buffers;
 use super::encoder_input::Input;
-use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, mask};
+use crate::frame::{Header, MAX_HEADER, Opcode, mask};
 use crate::protocol::LEAST_ROOM;
 
 /// One chunk of payload, what comes after it to know that something does, and room for the header
@@ -12,13 +12,10 @@ pub struct Fragment {
     /// The header ends, and the payload begins, at `MAX_HEADER`.
     bytes: Vec<u8>,
     pub(super) filled: usize,
+    /// 0 in a fragment that is only memory.
     pub(super) chunk_size: usize,
-    /// The message that is open, from before its first fragment until after its last.
-    pub(super) message: Option<(Opcode, Rsv)>,
     /// How much of the message has been sent.
     pub(super) sent: u64,
-    /// Whether a fragment has been sent.
-    started: bool,
     /// How much has to be there after the chunk before that is sent.
     lookahead: usize,
     /// What goes into a message that is transformed, while `bytes` is what comes out. Kept for the next.
@@ -30,21 +27,19 @@ pub struct Fragment {
 impl Fragment {
     /// Begins a message. A chunk is sent once `lookahead` bytes more are there, and there is always
     /// room for as many.
-    pub(crate) fn open(&mut self, opcode: Opcode, rsv: Rsv, chunk_size: usize, lookahead: usize) {
+    pub(crate) fn open(&mut self, chunk_size: usize, lookahead: usize) {
         self.bytes
             .resize(MAX_HEADER + chunk_size + 2 * lookahead - 1, 0);
         self.filled = 0;
         self.chunk_size = chunk_size;
         self.lookahead = lookahead;
         self.is_encoded = false;
-        self.message = Some((opcode, rsv));
         self.sent = 0;
-        self.started = false;
     }
 
-    /// Begins a message that is transformed, and has these reserved bits then.
-    pub(crate) fn open_encoded(&mut self, opcode: Opcode, rsv: Rsv, chunk_size: usize) {
-        self.open(opcode, rsv, chunk_size, LEAST_ROOM);
+    /// Begins a message that is transformed.
+    pub(crate) fn open_encoded(&mut self, opcode: Opcode, chunk_size: usize) {
+        self.open(chunk_size, LEAST_ROOM);
         self.input.begin(opcode);
         self.is_encoded = true;
     }
@@ -82,8 +77,9 @@ impl Fragment {
         }
     }
 
-    pub(crate) fn message(&self) -> Option<(Opcode, Rsv)> {
-        self.message
+    /// Whether it is that of a message that is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.chunk_size > 0
     }
 
     /// Whether a whole chunk is there, and what must come after it.
@@ -108,14 +104,6 @@ impl Fragment {
         &self.bytes[MAX_HEADER..MAX_HEADER + self.len()]
     }
 
-    /// The opcode and the reserved bits of the next frame: the message's on its first alone.
-    pub(crate) fn next_frame(&self) -> (Opcode, Rsv) {
-        match self.message {
-            Some(first) if !self.started => first,
-            _ => (Opcode::Continuation, Rsv::NONE),
-        }
-    }
-
     /// The frame as it goes on the wire. Masks the payload where it lies.
     pub(crate) fn frame(&mut self, header: &Header) -> &[u8] {
         let end = MAX_HEADER + self.len();
@@ -133,7 +121,6 @@ impl Fragment {
     pub(crate) fn advance(&mut self) {
         let len = self.len();
         self.sent += len as u64;
-        self.started = true;
         let rest = MAX_HEADER + len..MAX_HEADER + self.filled;
         self.bytes.copy_within(rest, MAX_HEADER);
         self.filled -= len;

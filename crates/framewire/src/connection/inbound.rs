@@ -9,8 +9,9 @@ use super::replies::{Replies, Reply};
 use super::{Buffers, Config};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, Violation};
-use crate::protocol::MessageDecoder;
-use crate::protocol::{Event, Limits, Message, MessageBuffer, PieceEvent, Receiver, Role};
+use crate::protocol::{
+    Event, Limits, Message, MessageBuffer, MessageDecoder, Owner, PieceEvent, Receiver, Role,
+};
 
 /// What was read and not yet given: the read buffer, the message that is being put together, and whose it
 /// is.
@@ -25,8 +26,6 @@ pub(crate) struct Inbound {
     /// What of the buffer was read and not used up.
     pub(crate) unread: Range<usize>,
     pub(crate) message: MessageBuffer,
-    /// Which kind of call began what is under way: no other can go on with it.
-    pub(super) owner: Owner,
     /// How many events in a row had no use for the memory of `message`.
     pub(super) unused: u8,
     pub(crate) cold: Box<Cold>,
@@ -68,18 +67,6 @@ impl Cold {
         self.has_unsent_reply |= matches!(event, Event::Ping(_));
         answer(&mut self.handlers, event, replies)
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// `next_message` and `read_message`, which assemble it.
-    Assembly,
-    /// `message_reader`.
-    Stream,
-    /// `read_header` and `read_frame`.
-    Frames,
-    /// No call: the rest of it is skipped.
-    Nobody,
 }
 
 /// Why nothing more will come.
@@ -129,7 +116,6 @@ impl Inbound {
             buffer: leftover.to_vec(),
             unread: 0..leftover.len(),
             message: MessageBuffer::new(),
-            owner: Owner::Assembly,
             unused: 0,
             cold: Box::new(Cold {
                 ended: None,
@@ -194,7 +180,7 @@ impl Inbound {
     /// The next whole message. [`lend`](Self::lend) gives its bytes.
     #[inline]
     pub(crate) fn next_message(&mut self, replies: &mut dyn Replies) -> Result<Found, Stop> {
-        self.begin_call(Owner::Assembly, replies)?;
+        self.begin_call(Owner::Whole, replies)?;
         let found = match self.decode_buffered(replies)? {
             Some(found) => found,
             None => match self.cold.arrived.take() {
@@ -248,7 +234,7 @@ impl Inbound {
 
     /// Forgets what is under way, so that [`discard`](Self::discard) can follow.
     pub(crate) fn begin_discard(&mut self) {
-        self.owner = Owner::Nobody;
+        self.receiver.set_owner(Owner::Nobody);
         self.message.forget();
         self.cold.fruitless = 0;
         *self.receiver.decoder_mut().limits_mut() = Limits::UNLIMITED;
@@ -273,14 +259,14 @@ impl Inbound {
         if self.cold.coalesce_writes {
             replies.expect_more(false);
         }
-        if self.owner == owner && owner != Owner::Stream {
+        if self.receiver.owner() == owner && owner != Owner::Pieces {
             return Ok(());
         }
         self.take_over(owner, replies)
     }
 
     fn take_over(&mut self, owner: Owner, replies: &mut dyn Replies) -> Result<(), Stop> {
-        if self.owner == Owner::Assembly {
+        if self.receiver.owner() == Owner::Whole {
             self.message.rest();
             let is_begun = self.receiver.decoder().message().is_some();
             if is_begun || self.cold.arrived.is_some() {
@@ -289,15 +275,15 @@ impl Inbound {
         }
         // A header that was only looked at belongs to the next call of any kind. A second message_reader
         // skips what the first has left.
-        if !(self.owner == Owner::Frames && self.receiver.decoder().is_untouched()) {
-            self.owner = Owner::Nobody;
+        if !(self.receiver.owner() == Owner::Frames && self.receiver.decoder().is_untouched()) {
+            self.receiver.set_owner(Owner::Nobody);
             self.message.forget();
             self.skip_message(replies)?;
         }
-        self.owner = owner;
+        self.receiver.set_owner(owner);
         let limits = self.receiver.decoder_mut().limits_mut();
         *limits = self.cold.limits;
-        if owner != Owner::Assembly {
+        if owner != Owner::Whole {
             // A message that is not held is not bound by what may be held.
             limits.message = Limits::UNLIMITED.message;
             return Ok(());
@@ -488,7 +474,7 @@ impl Inbound {
 
     fn reads_into_message(&self) -> bool {
         let decoder = self.receiver.decoder();
-        self.owner == Owner::Assembly
+        self.receiver.owner() == Owner::Whole
             && self.is_in_data_frame()
             && decoder.remaining() >= self.cold.read_buffer as u64
             && !self.receiver.is_encoded(decoder.message_rsv())

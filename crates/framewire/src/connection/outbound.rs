@@ -124,11 +124,7 @@ impl Outbound {
     /// Whether nothing has begun, nothing waits, and no extension is used.
     pub(super) fn is_as_new(&self) -> bool {
         let is_open = self.failed.is_none() && self.closing.is_open();
-        let fragment = self.fragment.as_deref();
-        is_open
-            && self.sender.is_at_rest()
-            && self.buffered() == 0
-            && fragment.is_none_or(|fragment| fragment.message().is_none())
+        is_open && self.sender.is_at_rest() && self.buffered() == 0
     }
 
     pub(crate) fn chunk_size(&self) -> usize {
@@ -235,39 +231,41 @@ impl Outbound {
         // What its first frame could not be sent with would leave a message that cannot be ended.
         self.sender.encoder().check(false, rsv, opcode, 0)?;
         let mut fragment = mem::take(&mut **self.fragment.get_or_insert_default());
-        self.begin_fragments(&mut fragment, opcode, rsv, chunk_size);
+        let rsv = self.begin_fragments(&mut fragment, opcode, rsv, chunk_size);
+        self.sender.encoder_mut().open_message(opcode, rsv)?;
         Ok(fragment)
     }
 
+    /// Returns the reserved bits of the message: those of an extension where that transforms it.
     fn begin_fragments(
         &mut self,
         fragment: &mut Fragment,
         opcode: Opcode,
         rsv: Rsv,
         chunk_size: usize,
-    ) {
+    ) -> Rsv {
         fragment.take_buffers(&self.buffers);
         if rsv.is_none()
             && let Some(extension) = self.sender.message_encoder_mut()
             && extension.wants(None)
             && extension.begin()
         {
-            fragment.open_encoded(opcode, extension.rsv(), chunk_size);
-            return;
+            fragment.open_encoded(opcode, chunk_size);
+            return extension.rsv();
         }
-        fragment.open(opcode, rsv, chunk_size, 1);
+        fragment.open(chunk_size, 1);
+        rsv
     }
 
     /// The message that was opened and not ended.
     pub(crate) fn resume_message(&mut self) -> Option<Fragment> {
         let fragment = self.fragment.as_deref_mut()?;
-        fragment.message()?;
-        Some(mem::take(fragment))
+        fragment.is_open().then(|| mem::take(fragment))
     }
 
     /// Keeps the fragment of a message that is open, or the memory of one that is not.
     pub(crate) fn put_back(&mut self, mut fragment: Fragment) {
-        if fragment.message().is_none() {
+        if !fragment.is_open() {
             fragment.give_buffers(&self.buffers);
         }
         **self.fragment.get_or_insert_default() = fragment;
@@ -286,12 +284,9 @@ impl Outbound {
     #[inline]
     pub(super) fn check_no_message(&self) -> Result<(), Error> {
         self.check_open()?;
-        match &self.fragment {
+        match self.sender.encoder().held_message() {
+            Some(opcode) => Err(SendError::MessageOpen(opcode).into()),
             None => Ok(()),
-            Some(fragment) => match fragment.message() {
-                Some((opcode, _)) => Err(SendError::MessageOpen(opcode).into()),
-                None => Ok(()),
-            },
         }
     }
 

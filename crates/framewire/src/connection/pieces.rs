@@ -67,7 +67,7 @@ impl Fragment {
 
     /// Ends the message, whose last fragment was sent, and gives its length.
     pub(crate) fn close(&mut self, outbound: &mut Outbound) -> u64 {
-        self.message = None;
+        self.chunk_size = 0;
         if self.is_encoded {
             outbound.end_encoded();
             return self.input.taken();

@@ -1,9 +1,9 @@
 //! Frames that are read one by one, as they were sent.
 
-use super::inbound::{Inbound, Owner, Stop};
+use super::inbound::{Inbound, Stop};
 use super::replies::Replies;
 use crate::frame::Header;
-use crate::protocol::{Event, PieceEvent};
+use crate::protocol::{Event, Owner, PieceEvent};
 
 impl Inbound {
     /// The header of the next frame, or of the one whose payload has not been read.

@@ -1,13 +1,14 @@
 //! The memory that a reader has while it needs it, and when it gives that back.
 
-use super::inbound::{Inbound, Owner};
+use super::inbound::Inbound;
+use crate::protocol::Owner;
 
 impl Inbound {
     /// Has a buffer to read into.
     pub(super) fn take_buffer(&mut self) {
         if self.buffer.len() < self.cold.read_buffer {
             self.buffer = self.cold.buffers.take_to_read(self.cold.read_buffer);
-            if self.owner == Owner::Assembly {
+            if self.receiver.owner() == Owner::Whole {
                 self.take_message_memory();
             }
         }

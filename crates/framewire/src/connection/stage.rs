@@ -203,8 +203,8 @@ impl Outbound {
     ) -> Result<Header, NotStaged> {
         self.check_open()?;
         self.make_room(0)?;
-        let (opcode, rsv) = fragment.next_frame();
-        Ok(self.encode(fin, rsv, opcode, fragment.payload())?)
+        let header = self.sender.encoder_mut().fragment(fin, fragment.payload());
+        Ok(header.map_err(|error| self.send_error(error))?)
     }
 
     /// Stages a frame that the checks of the call let pass.

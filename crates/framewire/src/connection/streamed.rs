@@ -1,9 +1,9 @@
 //! Messages that are read as a stream.
 
-use super::inbound::{EncodedPiece, Inbound, Owner, Stop};
+use super::inbound::{EncodedPiece, Inbound, Stop};
 use super::replies::Replies;
 use crate::frame::{Opcode, Rsv, Violation};
-use crate::protocol::{Piece, PieceEvent};
+use crate::protocol::{Owner, Piece, PieceEvent};
 
 impl EncodedPiece {
     /// The place of a piece that ends where the used part of the read buffer does.
@@ -23,7 +23,7 @@ impl Inbound {
         &mut self,
         replies: &mut dyn Replies,
     ) -> Result<(Opcode, Rsv), Stop> {
-        self.begin_call(Owner::Stream, replies)?;
+        self.begin_call(Owner::Pieces, replies)?;
         self.cold.fruitless = 0;
         loop {
             let frame = self.receiver.decoder().frame();
@@ -45,7 +45,7 @@ impl Inbound {
 
     /// The message that was begun as a stream and has not been read to its end.
     pub(crate) fn streamed(&self) -> Option<(Opcode, Rsv)> {
-        if self.owner != Owner::Stream || self.cold.ended.is_some() {
+        if self.receiver.owner() != Owner::Pieces || self.cold.ended.is_some() {
             return None;
         }
         let decoder = self.receiver.decoder();

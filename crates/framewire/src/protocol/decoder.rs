@@ -36,7 +36,7 @@ pub struct Decoder {
     /// Who reads the message under way: a matter of the receiver, which has no room of its own
     /// without making every connection larger.
     #[cfg(feature = "alloc")]
-    pub(super) owner: Option<Owner>,
+    pub(super) owner: Owner,
     utf8: Utf8,
     /// The first byte of a close code whose second has not come.
     close_code: u8,
@@ -45,12 +45,19 @@ pub struct Decoder {
     partial: [u8; MAX_HEADER],
 }
 
-/// Which call of a receiver began the message under way.
+/// The kind of call that the message under way belongs to, or the last one: another kind cannot go on with it.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(crate) enum Owner {
+    /// Calls that give messages whole.
     Whole,
+    /// Calls that give them in pieces.
     Pieces,
+    /// Calls that give raw frames.
+    #[cfg(feature = "std")]
+    Frames,
+    /// No call: the rest of it is skipped.
+    Nobody,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +99,7 @@ impl Decoder {
             role,
             state: State::Header,
             #[cfg(feature = "alloc")]
-            owner: None,
+            owner: Owner::Whole,
             utf8: Utf8::new(),
             close_code: 0,
             partial_len: 0,

@@ -24,13 +24,25 @@ pub struct Encoder {
     utf8: Utf8,
 }
 
-/// What a message began as.
+/// A message that is sent in more than one frame.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    opcode: Opcode,
+    rsv: Rsv,
+    how: How,
+}
+
+/// How a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Open {
-    Text,
-    /// Text with reserved bits: an extension has made something else of it.
-    ExtendedText,
-    Binary,
+enum How {
+    /// By frames that the caller makes.
+    Frames,
+    /// In pieces, of which none was sent: a frame of the caller's is no part of it.
+    #[cfg(feature = "std")]
+    Opened,
+    /// In pieces, of which some were sent.
+    #[cfg(feature = "std")]
+    Pieces,
 }
 
 impl Encoder {
@@ -119,16 +131,48 @@ impl Encoder {
             Opcode::Ping | Opcode::Pong => {}
             _ => {
                 let message = self.message.unwrap_or(Open::new(opcode, rsv));
-                if message == Open::Text {
-                    utf8.push(payload)?;
-                    // RFC 6455 8.1: the message as a whole is UTF-8.
-                    if fin && !utf8.is_complete() {
-                        return Err(SendError::InvalidUtf8);
-                    }
-                }
+                message.check_text(&mut utf8, payload, fin)?;
             }
         }
         self.commit(fin, rsv, opcode, payload.len(), utf8)
+    }
+
+    /// Opens a message that is written in pieces. Until its last [fragment](Self::fragment) all other messages,
+    /// and raw data frames, are refused.
+    #[cfg(feature = "std")]
+    pub(crate) fn open_message(&mut self, opcode: Opcode, rsv: Rsv) -> Result<(), SendError> {
+        self.utf8 = self.check(false, rsv, opcode, 0)?;
+        let how = How::Opened;
+        self.message = Some(Open { opcode, rsv, how });
+        Ok(())
+    }
+
+    /// Returns the header of the next fragment of the message that was [opened](Self::open_message).
+    #[cfg(feature = "std")]
+    pub(crate) fn fragment(&mut self, fin: bool, payload: &[u8]) -> Result<Header, SendError> {
+        if self.closed {
+            return Err(SendError::Closed);
+        }
+        let open = self.message.ok_or(SendError::NoMessageOpen)?;
+        let (opcode, rsv) = match open.how {
+            How::Frames => return Err(SendError::NoMessageOpen),
+            How::Opened => (open.opcode, open.rsv),
+            How::Pieces => (Opcode::Continuation, Rsv::NONE),
+        };
+        let mut utf8 = self.utf8;
+        open.check_text(&mut utf8, payload, fin)?;
+        let header = self.commit(fin, rsv, opcode, payload.len(), utf8)?;
+        let how = How::Pieces;
+        self.message = (!fin).then_some(Open { how, ..open });
+        Ok(header)
+    }
+
+    /// The opcode of the message that is written in pieces, from before its first frame.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn held_message(&self) -> Option<Opcode> {
+        let held = self.message.filter(|open| open.how != How::Frames);
+        held.map(|open| open.opcode)
     }
 
     /// Takes note of a message in one frame that was made elsewhere and is known to be right.
@@ -162,7 +206,7 @@ impl Encoder {
     #[must_use]
     #[inline]
     pub fn message(&self) -> Option<Opcode> {
-        self.message.map(Open::opcode)
+        self.message.map(|open| open.opcode)
     }
 
     /// Whether a Close frame was made, so that nothing may follow (RFC 6455 5.5.1).
@@ -220,9 +264,9 @@ impl Encoder {
                 }
                 Ok(self.utf8)
             }
-            (Some(_), Opcode::Continuation) => Ok(self.utf8),
+            (Some(open), Opcode::Continuation) if open.how == How::Frames => Ok(self.utf8),
             (None, Opcode::Continuation) => Err(SendError::NoMessageOpen),
-            (Some(open), _) => Err(SendError::MessageOpen(open.opcode())),
+            (Some(open), _) => Err(SendError::MessageOpen(open.opcode)),
             (None, _) => Ok(Utf8::new()),
         }
     }
@@ -273,19 +317,24 @@ impl Encoder {
 impl Open {
     #[inline]
     fn new(opcode: Opcode, rsv: Rsv) -> Self {
-        match opcode {
-            Opcode::Text if rsv.is_none() => Self::Text,
-            Opcode::Text => Self::ExtendedText,
-            _ => Self::Binary,
+        Self {
+            opcode,
+            rsv,
+            how: How::Frames,
         }
     }
 
+    /// Checks a piece of a text (RFC 6455 8.1: the message as a whole is UTF-8). With reserved bits it is none:
+    /// an extension has made something else of it.
     #[inline]
-    fn opcode(self) -> Opcode {
-        match self {
-            Self::Text | Self::ExtendedText => Opcode::Text,
-            Self::Binary => Opcode::Binary,
+    fn check_text(self, utf8: &mut Utf8, payload: &[u8], fin: bool) -> Result<(), SendError> {
+        if self.opcode == Opcode::Text && self.rsv.is_none() {
+            utf8.push(payload)?;
+            if fin && !utf8.is_complete() {
+                return Err(SendError::InvalidUtf8);
+            }
         }
+        Ok(())
     }
 }
 

@@ -28,6 +28,8 @@ mod sender;
 mod session;
 mod utf8;
 
+#[cfg(feature = "std")]
+pub(crate) use decoder::Owner;
 pub use decoder::{Decoder, Piece};
 pub use encoder::{Encoder, SendError};
 #[cfg(feature = "alloc")]

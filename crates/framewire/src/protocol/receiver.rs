@@ -116,7 +116,7 @@ impl Receiver {
                 let payload = found.lend(used, input, message);
                 return Ok((used, Some(Event::from_control(found.opcode, payload))));
             }
-            if !self.owns(Owner::Whole, found.first, found.last) {
+            if !self.owns(Owner::Whole, found.first) {
                 self.follow(&input[used - found.len..used], &found)?;
                 continue;
             }
@@ -176,7 +176,7 @@ impl Receiver {
                 return Ok((used, None));
             };
             let is_control = found.opcode.is_control();
-            if is_control || self.owns(Owner::Pieces, found.first, found.last) {
+            if is_control || self.owns(Owner::Pieces, found.first) {
                 break found;
             }
             self.follow(&input[used - found.len..used], &found)?;
@@ -214,7 +214,7 @@ impl Receiver {
         }
         self.follow(&input[used - found.len..used], &found)?;
         if found.last {
-            self.decoder.owner = None;
+            self.decoder.owner = Owner::Nobody;
         }
         Ok((used, None))
     }
@@ -232,7 +232,7 @@ impl Receiver {
         else {
             return Ok(None);
         };
-        if !self.owns(Owner::Whole, first, last) {
+        if !self.owns(Owner::Whole, first) {
             message.forget();
             return Ok(None);
         }
@@ -251,12 +251,24 @@ impl Receiver {
         let Some(piece) = piece else {
             return Ok(used);
         };
-        self.owns(Owner::Pieces, piece.first, piece.last);
         {
             let found = Found::of(&piece);
             self.follow(piece.payload, &found)?;
         }
         Ok(used)
+    }
+
+    /// The kind of call that the message under way belongs to.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn owner(&self) -> Owner {
+        self.decoder.owner
+    }
+
+    /// Gives the message under way, or the next one, to a kind of call.
+    #[cfg(feature = "std")]
+    pub(crate) fn set_owner(&mut self, owner: Owner) {
+        self.decoder.owner = owner;
     }
 
     /// The frames' own state.
@@ -365,14 +377,14 @@ impl Receiver {
 
     /// Whether a piece is part of a message that `call` began.
     #[inline]
-    fn owns(&mut self, call: Owner, first: bool, last: bool) -> bool {
+    fn owns(&mut self, call: Owner, first: bool) -> bool {
         if first {
-            self.decoder.owner = Some(call);
+            self.decoder.owner = call;
         }
-        let owns = self.decoder.owner == Some(call);
+        let owns = self.decoder.owner == call;
         // What comes after a part that was skipped is not the message.
-        if last || !owns {
-            self.decoder.owner = None;
+        if !owns {
+            self.decoder.owner = Owner::Nobody;
         }
         owns
     }
