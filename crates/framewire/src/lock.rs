@@ -1,10 +1,10 @@
-//! Locks that a panicked thread does not take away from the others.
+//! Locks that stay usable after a thread has panicked while it held them.
 //!
-//! For state that is whole at every point where a panic could leave it.
+//! For state that is consistent at every point where a panic can occur.
 
 use std::sync::{PoisonError, TryLockError};
 
-// What tasks and threads share is model-checked: see `tokio::model`.
+// The model tests in `tokio::model` run what tasks and threads share with loom.
 #[cfg(all(test, framewire_model))]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
 #[cfg(not(all(test, framewire_model)))]
@@ -14,7 +14,7 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The lock, unless another thread holds it.
+/// Takes the lock, unless another thread holds it.
 pub(crate) fn try_lock<T: ?Sized>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match mutex.try_lock() {
         Ok(guard) => Some(guard),

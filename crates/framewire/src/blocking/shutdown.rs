@@ -25,7 +25,7 @@ impl<S: Socket> WebSocket<S> {
     pub fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
         let Self { inbound, writer } = self;
         let before = Timeouts::of(writer.stream());
-        let result = shut_down(inbound, &mut Timed::new(writer, deadline));
+        let result = shut_down(inbound, &mut DeadlineTransport::new(writer, deadline));
         // A stream that is gone has no time-outs to put back.
         let _ = before.set_on(writer.stream());
         result
@@ -33,12 +33,12 @@ impl<S: Socket> WebSocket<S> {
 }
 
 /// The writing side with a deadline for all that it does.
-struct Timed<'a, S> {
+struct DeadlineTransport<'a, S> {
     writer: &'a mut Writer<S>,
     deadline: Instant,
 }
 
-impl<'a, S: Socket> Timed<'a, S> {
+impl<'a, S: Socket> DeadlineTransport<'a, S> {
     fn new(writer: &'a mut Writer<S>, deadline: Duration) -> Self {
         Self {
             writer,
@@ -53,7 +53,7 @@ impl<'a, S: Socket> Timed<'a, S> {
     }
 }
 
-impl<S: Socket> Closing for Timed<'_, S> {
+impl<S: Socket> Closing for DeadlineTransport<'_, S> {
     type Drive = Writer<S>;
 
     fn drive(&mut self) -> &mut Writer<S> {
@@ -65,7 +65,7 @@ impl<S: Socket> Closing for Timed<'_, S> {
     }
 }
 
-impl<S: Socket> Transport for Timed<'_, S> {
+impl<S: Socket> Transport for DeadlineTransport<'_, S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = self.left().ok_or(io::ErrorKind::TimedOut)?;
         self.writer.stream().set_read_timeout(Some(left))?;

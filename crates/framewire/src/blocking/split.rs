@@ -57,73 +57,75 @@ impl<S: Duplicate> WebSocket<S> {
 }
 
 impl<S: Duplicate> ReadHalf<S> {
-    /// See [`WebSocket::next_message`].
+    /// Returns the next message, lent until the next call; see [`WebSocket::next_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::next_message`].
     pub fn next_message(&mut self) -> Result<Message<'_>, Error> {
         let found = read(&mut self.inbound, &mut self.read_end, Inbound::next_message)?;
         Ok(self.inbound.lend(&found))
     }
 
-    /// See [`WebSocket::read_message`].
+    /// Appends the next message to `buf` and returns its opcode; see [`WebSocket::read_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::read_message`].
     pub fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error> {
         self.read_message_ext(buf).map(|(opcode, _)| opcode)
     }
 
-    /// See [`WebSocket::read_message_ext`].
+    /// Appends the next message to `buf` and returns its opcode and its reserved bits; see
+    /// [`WebSocket::read_message_ext`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::read_message_ext`].
     pub fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
         let found = read(&mut self.inbound, &mut self.read_end, Inbound::next_message)?;
         Ok(self.inbound.hand_over(&found, buf))
     }
 
-    /// See [`WebSocket::message_reader`].
+    /// Returns a reader of the next message, of any size; see [`WebSocket::message_reader`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::message_reader`].
     pub fn message_reader(&mut self) -> Result<MessageReader<'_, ReadEnd<S>>, Error> {
         MessageReader::begin(&mut self.inbound, &mut self.read_end)
     }
 
-    /// See [`WebSocket::resume_message_reader`].
+    /// Returns the reader of a message that was begun and not read to its end; see
+    /// [`WebSocket::resume_message_reader`].
     pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, ReadEnd<S>>> {
         MessageReader::resume(&mut self.inbound, &mut self.read_end)
     }
 
-    /// See [`WebSocket::read_header`].
+    /// Returns the header of the next raw frame; see [`WebSocket::read_header`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::read_header`].
     pub fn read_header(&mut self) -> Result<Header, Error> {
         read(&mut self.inbound, &mut self.read_end, Inbound::read_header)
     }
 
-    /// See [`WebSocket::read_frame`].
+    /// Reads the next raw frame into `buf`; see [`WebSocket::read_frame`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::read_frame`].
     pub fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
         let header = read_frame(&mut self.inbound, &mut self.read_end, buf)?;
         Ok(Frame::read(header, buf))
     }
 
-    /// See [`WebSocket::on_ping`].
+    /// Calls `handler` for each Ping; see [`WebSocket::on_ping`].
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
         self.inbound.handlers_mut().ping = Some(Box::new(handler));
     }
 
-    /// See [`WebSocket::on_pong`].
+    /// Calls `handler` for each Pong; see [`WebSocket::on_pong`].
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
         self.inbound.handlers_mut().pong = Some(Box::new(handler));
     }
 
-    /// See [`WebSocket::on_close`].
+    /// Calls `handler` for the peer's Close frame; see [`WebSocket::on_close`].
     pub fn on_close(
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
@@ -168,48 +170,52 @@ impl<S: Duplicate> ReadHalf<S> {
 }
 
 impl<S: Duplicate> WriteHalf<S> {
-    /// See [`Writer::write_message`]. Waits for a message that another thread is sending.
+    /// Sends a message; see [`Writer::write_message`]. Waits for a message that another thread is sending.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_message`].
     pub fn write_message(&self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.turn()
             .with(|writer| writer.write_message(opcode, payload))
     }
 
-    /// See [`Writer::write_message_ext`]. Waits for a message that another thread is sending.
+    /// Sends a message with the reserved bits of an extension; see [`Writer::write_message_ext`]. Waits for a
+    /// message that another thread is sending.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_message_ext`].
     pub fn write_message_ext(&self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error> {
         self.turn()
             .with(|writer| writer.write_message_ext(opcode, rsv, payload))
     }
 
-    /// See [`Writer::feed_message`]. Goes out with the next [`flush`](Self::flush), or before the
-    /// reading half waits. Waits for a message that another thread is sending.
+    /// Stages a message for the next flush; see [`Writer::feed_message`]. Goes out with the next
+    /// [`flush`](Self::flush), or before the reading half waits. Waits for a message that another thread is
+    /// sending.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::feed_message`].
     pub fn feed_message(&self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.turn()
             .with(|writer| writer.feed_message(opcode, payload))
     }
 
-    /// See [`Writer::feed_message_ext`], and [`feed_message`](Self::feed_message).
+    /// Stages a message for the next flush with the reserved bits of an extension; see
+    /// [`Writer::feed_message_ext`], and [`feed_message`](Self::feed_message).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::feed_message_ext`].
     pub fn feed_message_ext(&self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error> {
         self.turn()
             .with(|writer| writer.feed_message_ext(opcode, rsv, payload))
     }
 
-    /// See [`Writer::try_feed_message`]. Gives the message back, too, while another thread is sending
-    /// one, or writes anything. Waits for neither, but may send what the reading half left meanwhile.
+    /// Stages a message if the write buffer has room for it; otherwise gives it back; see
+    /// [`Writer::try_feed_message`]. Gives the message back, too, while another thread is sending one, or
+    /// writes anything. Waits for neither, but may send what the reading half left meanwhile.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::try_feed_message`].
     pub fn try_feed_message<P: AsRef<[u8]>>(
         &self,
         opcode: Opcode,
@@ -221,7 +227,8 @@ impl<S: Duplicate> WriteHalf<S> {
         }
     }
 
-    /// See [`Writer::buffered`]. Waits for a frame that another thread is writing.
+    /// Returns how many bytes wait to be written; see [`Writer::buffered`]. Waits for a frame that another
+    /// thread is writing.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.shared
@@ -229,15 +236,16 @@ impl<S: Duplicate> WriteHalf<S> {
             .with_outbound(|outbound| outbound.buffered())
     }
 
-    /// See [`Writer::set_compression`]. It is for the messages of all clones. Waits for a frame that
-    /// another thread is writing.
+    /// Switches the compression of messages off, or on again; see [`Writer::set_compression`]. It is for the
+    /// messages of all clones. Waits for a frame that another thread is writing.
     pub fn set_compression(&self, enabled: bool) {
         self.shared
             .writer()
             .with_outbound(|outbound| outbound.set_compression(enabled));
     }
 
-    /// See [`Writer::has_pending_output`]. Waits for a frame that another thread is writing.
+    /// Returns whether bytes wait to be written or flushed; see [`Writer::has_pending_output`]. Waits for a
+    /// frame that another thread is writing.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.shared
@@ -245,25 +253,26 @@ impl<S: Duplicate> WriteHalf<S> {
             .with_outbound(|outbound| outbound.has_pending_output())
     }
 
-    /// See [`Writer::closed`]. Never waits for another thread's write.
+    /// Returns how the connection was closed, once either end has sent its Close frame; see [`Writer::closed`].
+    /// Never waits for another thread's write.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
         self.shared.writer().closed()
     }
 
-    /// See [`Writer::flush`].
+    /// Writes all that waits, and flushes the stream; see [`Writer::flush`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::flush`].
     pub fn flush(&self) -> Result<(), Error> {
         self.shared.writer().lock().flush()
     }
 
-    /// See [`Writer::write_frame`]. A data frame waits for a message that another thread is
-    /// sending; one with the fragments of a message is the caller's to send without a gap.
+    /// Sends one raw frame; see [`Writer::write_frame`]. A data frame waits for a message that another thread
+    /// is sending; one with the fragments of a message is the caller's to send without a gap.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_frame`].
     pub fn write_frame(
         &self,
         fin: bool,
@@ -280,19 +289,20 @@ impl<S: Duplicate> WriteHalf<S> {
         }
     }
 
-    /// See [`Writer::write_prepared`]. Waits for a message that another thread is sending.
+    /// Sends a message that was framed beforehand; see [`Writer::write_prepared`]. Waits for a message that
+    /// another thread is sending.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_prepared`].
     pub fn write_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
         self.turn().with(|writer| writer.write_prepared(message))
     }
 
-    /// See [`Writer::stream_message`]. Waits for a message that another thread is sending, and
-    /// keeps other messages waiting, but not control frames, while it reads.
+    /// Sends all that a reader gives as one message; see [`Writer::stream_message`]. Waits for a message that
+    /// another thread is sending, and keeps other messages waiting, but not control frames, while it reads.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::stream_message`].
     pub fn stream_message(
         &self,
         opcode: Opcode,
@@ -302,10 +312,11 @@ impl<S: Duplicate> WriteHalf<S> {
         self.stream_message_ext(opcode, Rsv::NONE, chunk_size, reader)
     }
 
-    /// See [`Writer::stream_message_ext`], and [`stream_message`](Self::stream_message).
+    /// Sends all that a reader gives as one message, with the reserved bits of an extension; see
+    /// [`Writer::stream_message_ext`], and [`stream_message`](Self::stream_message).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::stream_message_ext`].
     pub fn stream_message_ext(
         &self,
         opcode: Opcode,
@@ -316,20 +327,21 @@ impl<S: Duplicate> WriteHalf<S> {
         MessageWriter::open(self.turn(), opcode, rsv, Some(chunk_size))?.finish_from(reader)
     }
 
-    /// See [`Writer::message_writer`]. Waits for a message that another thread is sending, and
-    /// keeps other messages waiting, but not control frames, until it is dropped: a thread that
-    /// sends another message before that waits for itself.
+    /// Opens a message that is written in pieces; see [`Writer::message_writer`]. Waits for a message that
+    /// another thread is sending, and keeps other messages waiting, but not control frames, until it is
+    /// dropped: a thread that sends another message before that waits for itself.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::message_writer`].
     pub fn message_writer(&self, opcode: Opcode) -> Result<MessageWriter<SendTurn<'_, S>>, Error> {
         self.message_writer_ext(opcode, Rsv::NONE)
     }
 
-    /// See [`Writer::message_writer_ext`], and [`message_writer`](Self::message_writer).
+    /// Opens a message that is written in pieces, with the reserved bits of an extension; see
+    /// [`Writer::message_writer_ext`], and [`message_writer`](Self::message_writer).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::message_writer_ext`].
     pub fn message_writer_ext(
         &self,
         opcode: Opcode,
@@ -338,33 +350,34 @@ impl<S: Duplicate> WriteHalf<S> {
         MessageWriter::open(self.turn(), opcode, rsv, None)
     }
 
-    /// See [`Writer::resume_message_writer`], and [`message_writer`](Self::message_writer).
+    /// Returns the writer of the message that was opened and not finished; see
+    /// [`Writer::resume_message_writer`], and [`message_writer`](Self::message_writer).
     #[must_use]
     pub fn resume_message_writer(&self) -> Option<MessageWriter<SendTurn<'_, S>>> {
         MessageWriter::resume(self.turn())
     }
 
-    /// See [`Writer::ping`].
+    /// Sends a Ping; see [`Writer::ping`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::ping`].
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
         self.shared.writer().lock().ping(payload)
     }
 
-    /// See [`Writer::pong`].
+    /// Sends a Pong; see [`Writer::pong`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::pong`].
     pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
         self.shared.writer().lock().pong(payload)
     }
 
-    /// See [`Writer::close`]. Does not wait for a message that another thread is sending: that one
-    /// fails, as nothing may follow a Close frame.
+    /// Sends a Close frame; see [`Writer::close`]. Does not wait for a message that another thread is sending:
+    /// that one fails, as nothing may follow a Close frame.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::close`].
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let payload = close_payload(code, reason)?;
         self.write_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())

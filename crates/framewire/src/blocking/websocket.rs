@@ -250,18 +250,18 @@ impl<S: Read + Write> WebSocket<S> {
 
 /// The writing side's methods, for one who does not care that there are two sides.
 impl<S: Write> WebSocket<S> {
-    /// See [`Writer::write_message`].
+    /// Sends a message; see [`Writer::write_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_message`].
     pub fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.writer.write_message(opcode, payload)
     }
 
-    /// See [`Writer::write_message_ext`].
+    /// Sends a message with the reserved bits of an extension; see [`Writer::write_message_ext`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_message_ext`].
     pub fn write_message_ext(
         &mut self,
         opcode: Opcode,
@@ -271,18 +271,19 @@ impl<S: Write> WebSocket<S> {
         self.writer.write_message_ext(opcode, rsv, payload)
     }
 
-    /// See [`Writer::feed_message`].
+    /// Stages a message for the next flush; see [`Writer::feed_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::feed_message`].
     pub fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.writer.feed_message(opcode, payload)
     }
 
-    /// See [`Writer::feed_message_ext`].
+    /// Stages a message for the next flush with the reserved bits of an extension; see
+    /// [`Writer::feed_message_ext`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::feed_message_ext`].
     pub fn feed_message_ext(
         &mut self,
         opcode: Opcode,
@@ -292,10 +293,11 @@ impl<S: Write> WebSocket<S> {
         self.writer.feed_message_ext(opcode, rsv, payload)
     }
 
-    /// See [`Writer::try_feed_message`].
+    /// Stages a message if the write buffer has room for it; otherwise gives it back; see
+    /// [`Writer::try_feed_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::try_feed_message`].
     pub fn try_feed_message<P: AsRef<[u8]>>(
         &mut self,
         opcode: Opcode,
@@ -304,18 +306,18 @@ impl<S: Write> WebSocket<S> {
         self.writer.try_feed_message(opcode, payload)
     }
 
-    /// See [`Writer::flush`].
+    /// Writes all that waits, and flushes the stream; see [`Writer::flush`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::flush`].
     pub fn flush(&mut self) -> Result<(), Error> {
         self.writer.flush()
     }
 
-    /// See [`Writer::write_frame`].
+    /// Sends one raw frame; see [`Writer::write_frame`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_frame`].
     pub fn write_frame(
         &mut self,
         fin: bool,
@@ -326,18 +328,18 @@ impl<S: Write> WebSocket<S> {
         self.writer.write_frame(fin, rsv, opcode, payload)
     }
 
-    /// See [`Writer::write_prepared`].
+    /// Sends a message that was framed beforehand; see [`Writer::write_prepared`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_prepared`].
     pub fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
         self.writer.write_prepared(message)
     }
 
-    /// See [`Writer::stream_message`].
+    /// Sends all that a reader gives as one message; see [`Writer::stream_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::stream_message`].
     pub fn stream_message(
         &mut self,
         opcode: Opcode,
@@ -347,10 +349,11 @@ impl<S: Write> WebSocket<S> {
         self.writer.stream_message(opcode, chunk_size, reader)
     }
 
-    /// See [`Writer::stream_message_ext`].
+    /// Sends all that a reader gives as one message, with the reserved bits of an extension; see
+    /// [`Writer::stream_message_ext`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::stream_message_ext`].
     pub fn stream_message_ext(
         &mut self,
         opcode: Opcode,
@@ -362,10 +365,10 @@ impl<S: Write> WebSocket<S> {
             .stream_message_ext(opcode, rsv, chunk_size, reader)
     }
 
-    /// See [`Writer::message_writer`].
+    /// Opens a message that is written in pieces; see [`Writer::message_writer`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::message_writer`].
     pub fn message_writer(
         &mut self,
         opcode: Opcode,
@@ -373,10 +376,11 @@ impl<S: Write> WebSocket<S> {
         self.writer.message_writer(opcode)
     }
 
-    /// See [`Writer::message_writer_ext`].
+    /// Opens a message that is written in pieces, with the reserved bits of an extension; see
+    /// [`Writer::message_writer_ext`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::message_writer_ext`].
     pub fn message_writer_ext(
         &mut self,
         opcode: Opcode,
@@ -385,31 +389,32 @@ impl<S: Write> WebSocket<S> {
         self.writer.message_writer_ext(opcode, rsv)
     }
 
-    /// See [`Writer::resume_message_writer`].
+    /// Returns the writer of the message that was opened and not finished; see
+    /// [`Writer::resume_message_writer`].
     pub fn resume_message_writer(&mut self) -> Option<MessageWriter<&mut Writer<S>>> {
         self.writer.resume_message_writer()
     }
 
-    /// See [`Writer::ping`].
+    /// Sends a Ping; see [`Writer::ping`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::ping`].
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.writer.ping(payload)
     }
 
-    /// See [`Writer::pong`].
+    /// Sends a Pong; see [`Writer::pong`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::pong`].
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.writer.pong(payload)
     }
 
-    /// See [`Writer::close`].
+    /// Sends a Close frame; see [`Writer::close`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::close`].
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.writer.close(code, reason)
     }

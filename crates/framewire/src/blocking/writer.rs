@@ -25,10 +25,10 @@ impl<S: Write> Writer<S> {
         self.write_message_ext(opcode, Rsv::NONE, payload)
     }
 
-    /// As [`write_message`](Self::write_message), with the reserved bits of an extension.
+    /// Sends a message with the reserved bits of an extension; see [`write_message`](Self::write_message).
     ///
     /// # Errors
-    /// As there.
+    /// As [`write_message`](Self::write_message).
     pub fn write_message_ext(
         &mut self,
         opcode: Opcode,
@@ -50,7 +50,8 @@ impl<S: Write> Writer<S> {
         self.feed_message_ext(opcode, Rsv::NONE, payload)
     }
 
-    /// As [`feed_message`](Self::feed_message), with the reserved bits of an extension.
+    /// Stages a message for the next flush with the reserved bits of an extension; see
+    /// [`feed_message`](Self::feed_message).
     ///
     /// # Errors
     /// As for [`write_message`](Self::write_message).
@@ -128,10 +129,11 @@ impl<S: Write> Writer<S> {
         self.stream_message_ext(opcode, Rsv::NONE, chunk_size, reader)
     }
 
-    /// As [`stream_message`](Self::stream_message), with the reserved bits of an extension.
+    /// Sends all that a reader gives as one message, with the reserved bits of an extension; see
+    /// [`stream_message`](Self::stream_message).
     ///
     /// # Errors
-    /// As there.
+    /// As [`stream_message`](Self::stream_message).
     pub fn stream_message_ext(
         &mut self,
         opcode: Opcode,
@@ -153,10 +155,11 @@ impl<S: Write> Writer<S> {
         self.message_writer_ext(opcode, Rsv::NONE)
     }
 
-    /// As [`message_writer`](Self::message_writer), with the reserved bits of an extension.
+    /// Opens a message that is written in pieces, with the reserved bits of an extension; see
+    /// [`message_writer`](Self::message_writer).
     ///
     /// # Errors
-    /// As there.
+    /// As [`message_writer`](Self::message_writer).
     pub fn message_writer_ext(
         &mut self,
         opcode: Opcode,

@@ -1,4 +1,4 @@
-//! Sending from a task, alone or as one of several.
+//! Sending from a task that owns the writing side or shares it with others.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker, ready};
@@ -7,36 +7,38 @@ use super::polled::is_pending;
 use crate::connection::{Drive, Fragment, Next, NotStaged, Outbound, Unsent};
 use crate::error::{Error, ErrorKind};
 
-/// Access to the writing side from a task: it is owned, or shared with other tasks.
+/// A task's access to the writing side, which it owns or shares with other tasks.
 pub trait Access {
-    /// The writing side with its stream.
+    /// The writing side, with its stream.
     type Drive<'a>: Drive
     where
         Self: 'a;
 
-    /// Returns the writing side, which no other task has until this is dropped. Where its stream would block, it
-    /// wakes the tasks that wait to write.
+    /// Returns the writing side, locked against other tasks until the value is dropped. Where the stream would
+    /// block, it wakes the tasks that wait to write.
     fn drive<'a>(&'a mut self, waker: &'a Waker) -> Self::Drive<'a>;
 
-    /// Whether other tasks are to go first: then the task is woken at once.
+    /// Returns whether this task yields to others. If so, it has already been woken to be polled again.
     fn yields(&mut self, _cx: &mut Context<'_>) -> bool {
         false
     }
 
-    /// Has the task woken when what has blocked may not do so any more. Says whether it is only known from
-    /// now on, so that what it waits for can have come about before.
+    /// Registers the task to be woken when a job that has blocked can go on.
+    ///
+    /// Returns whether the caller must try the job once more: the wake-up may have come before the task was
+    /// registered.
     fn park(&mut self, _cx: &mut Context<'_>) -> bool {
         false
     }
 
-    /// Has others go on that wait for the end of a frame.
+    /// Wakes the tasks that wait for the end of a frame.
     fn end_frame(&mut self) {}
 
-    /// Leaves what was staged to others to be sent.
-    fn leave(&mut self) {}
+    /// Leaves what is staged to other tasks, to be written.
+    fn leave_output(&mut self) {}
 }
 
-/// Does a job that may block.
+/// Runs a job, and waits while it fails with `WouldBlock`.
 pub(super) fn poll_job<A: Access, R>(
     access: &mut A,
     cx: &mut Context<'_>,
@@ -59,7 +61,7 @@ pub(super) fn poll_job<A: Access, R>(
     }
 }
 
-/// Stages something, once there is room for it.
+/// Stages something. Waits until there is room for it.
 pub(super) fn poll_stage<A: Access, T>(
     access: &mut A,
     cx: &mut Context<'_>,
@@ -70,7 +72,7 @@ pub(super) fn poll_stage<A: Access, T>(
     })
 }
 
-/// Stages a frame once there is room for it, and writes it or keeps it.
+/// Stages a frame, and writes it unless it may wait in the buffer. Waits until there is room for it.
 pub(super) fn poll_send<'p, A: Access>(
     access: &mut A,
     cx: &mut Context<'_>,
@@ -89,7 +91,7 @@ pub(super) fn poll_flush<A: Access>(
     poll_job(access, cx, |access, waker| access.drive(waker).flush())
 }
 
-/// Sends fragments of a message until the step is done, or the last one is sent.
+/// Sends fragments of a message until `step` is done or the last fragment is sent.
 pub(super) fn poll_fragments<A: Access>(
     access: &mut A,
     cx: &mut Context<'_>,
@@ -112,7 +114,7 @@ pub(super) fn poll_fragments<A: Access>(
     })
 }
 
-/// Takes some of what comes next of a message, and something of anything.
+/// Copies part of `input` into the message, at least one byte unless it is empty.
 pub(super) fn poll_take<A: Access>(
     access: &mut A,
     cx: &mut Context<'_>,
@@ -133,7 +135,8 @@ pub(super) async fn flush<A: Access>(access: &mut A) -> Result<(), Error> {
     poll_fn(|cx| poll_flush(access, cx)).await
 }
 
-/// Takes a frame: until it has begun nothing of it, and from then on all of it, cancelled or not.
+/// Sends a frame. Cancelled before the frame has begun, nothing of it is sent; cancelled after that, the rest
+/// is buffered.
 pub(super) async fn take<'p, A: Access>(
     access: &mut A,
     mut stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
@@ -142,14 +145,14 @@ pub(super) async fn take<'p, A: Access>(
     write_all(access, unsent).await
 }
 
-/// Writes what is left of a frame that was begun, and keeps that where this is cancelled.
+/// Writes the rest of a frame that has begun. Cancelled, the rest is buffered.
 pub(super) async fn write_all<A: Access>(access: &mut A, unsent: Unsent<'_>) -> Result<(), Error> {
     if unsent.is_nothing() {
         return Ok(());
     }
-    let mut frame = Begun { access, unsent };
+    let mut frame = BegunFrame { access, unsent };
     poll_fn(|cx| {
-        let Begun { access, unsent } = &mut frame;
+        let BegunFrame { access, unsent } = &mut frame;
         poll_job(*access, cx, |access, waker| {
             access.drive(waker).write(unsent)
         })
@@ -159,22 +162,22 @@ pub(super) async fn write_all<A: Access>(access: &mut A, unsent: Unsent<'_>) -> 
     Ok(())
 }
 
-/// A frame that was begun, and has to get to its end.
-struct Begun<'a, 'p, A: Access> {
+/// A frame that has begun, and must be sent to its end.
+struct BegunFrame<'a, 'p, A: Access> {
     access: &'a mut A,
     unsent: Unsent<'p>,
 }
 
-impl<A: Access> Drop for Begun<'_, '_, A> {
+impl<A: Access> Drop for BegunFrame<'_, '_, A> {
     fn drop(&mut self) {
         if self.unsent.is_nothing() {
             return;
         }
         let mut drive = self.access.drive(Waker::noop());
-        // What cannot be made of it now fails whatever comes next.
+        // If the rest cannot be buffered now, the next call fails.
         let _ = drive.outbound().buffer_rest(&mut self.unsent);
         drop(drive);
         self.access.end_frame();
-        self.access.leave();
+        self.access.leave_output();
     }
 }

@@ -15,27 +15,30 @@ use crate::connection::{Outbound, close_payload, read_bytes};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Opcode, Rsv};
 
-/// Bytes over binary messages, whose bounds mean nothing: a tunnel for any protocol.
+/// A connection as a stream of bytes, for tunnels. The bytes travel in binary messages; where a message ends
+/// means nothing.
 ///
-/// Reading waits for the next byte and gives 0 after a Close frame with 1000, 1001 or no code, when what was
-/// written before and what answers the Close frame has been sent. Text,
-/// which is no bytes, is answered with Close 1003. A write of any size is fed as messages of at most
-/// the connection's chunk size; flushing, or a read that waits, sends them. Shutting down flushes and
-/// sends a Close frame with 1000, which ends both directions: a WebSocket connection has no half-close
-/// (RFC 6455 1.4), so that what the peer has still to say then is lost.
+/// Reading waits for the next byte. It returns 0 after a Close frame with 1000, 1001 or no code, once all that
+/// was written before, and the reply to the Close frame, has been sent. A text message is answered with Close
+/// 1003.
 ///
-/// A `read` or `write` that is cancelled has read or taken nothing. tokio's `read_exact` and `write_all`
-/// are not cancel-safe, over this as over any stream: how far they came nobody knows.
+/// Writing feeds the bytes as messages of at most the connection's chunk size. They are sent by a flush, or by
+/// a read that waits: without either, nothing is sent. `tokio::io::copy_bidirectional` flushes where it would
+/// wait.
 ///
-/// Without a flush nothing is sent until then: `tokio::io::copy_bidirectional` flushes where it
-/// would wait.
+/// Shutting down flushes and sends a Close frame with 1000. That ends both directions, as a WebSocket
+/// connection has no half-close (RFC 6455 1.4): what the peer still had to say is lost.
+///
+/// # Cancel safety
+/// A `read` that is cancelled has read nothing, and a `write` has taken nothing. tokio's `read_exact` and
+/// `write_all` are not cancel-safe over any stream: nothing tells how far they came.
 #[derive(Debug)]
 pub struct ByteStream<S> {
     websocket: WebSocket<S>,
 }
 
 impl<S> WebSocket<S> {
-    /// The connection as a stream of bytes over binary messages.
+    /// Turns the connection into a stream of bytes over binary messages.
     #[must_use]
     pub fn into_byte_stream(self) -> ByteStream<S> {
         ByteStream { websocket: self }
@@ -43,12 +46,12 @@ impl<S> WebSocket<S> {
 }
 
 impl<S> ByteStream<S> {
-    /// The connection, to close it or to go back to messages.
+    /// Returns the connection, to close it or to send messages.
     pub fn get_mut(&mut self) -> &mut WebSocket<S> {
         &mut self.websocket
     }
 
-    /// The connection.
+    /// Returns the connection.
     #[must_use]
     pub fn into_inner(self) -> WebSocket<S> {
         self.websocket

@@ -1,4 +1,4 @@
-//! From a stream to a connection: the handshake and what it leaves behind.
+//! The functions that turn a stream into a connection, with the opening handshake.
 
 #[cfg(feature = "tokio-net")]
 use super::Stream;
@@ -8,17 +8,19 @@ use crate::handshake::{Acceptor, Connector};
 use crate::protocol::Role;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream.
+/// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream. To inspect the
+/// request first, use [`handshake::receive`] and [`WebSocket::from_established`].
 ///
-/// Waits for the time that the acceptor's limits allow, 10 seconds by default. With the feature
-/// `tokio-net` it sets `TCP_NODELAY` on tokio's own TCP streams, with TLS too: see [`Acceptor::nodelay`]. On
-/// what wraps one (a `BufStream`, a type of the program's) that is the program's to set. To look at the request
-/// first, use [`handshake::receive`] and [`WebSocket::from_established`]. Dropped before it is ready,
-/// it drops the stream: see [`handshake`](handshake#cancellation).
+/// Waits for the time that the acceptor's limits allow, 10 seconds by default. With the feature `tokio-net` it
+/// sets `TCP_NODELAY` on tokio's own TCP streams, with TLS too: see [`Acceptor::nodelay`]. On a stream that
+/// wraps one (a `BufStream`, a type of the program's) the program must set it.
 ///
 /// # Errors
 /// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), after the refusal was sent, and
-/// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
+///
+/// # Cancel safety
+/// Cancelled, it drops the stream: see [`handshake`](handshake#cancel-safety).
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     acceptor: &Acceptor,
@@ -31,9 +33,16 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 
 /// Connects to a `ws` or `wss` URI, with the defaults of [`Connector`] and [`Config`].
 ///
-/// Waits for 10 seconds at most, for names, addresses, TLS and the handshake together; how it connects
-/// is told at [`dial`](super::upgrade::dial). Dropped before it is ready, it closes what it has.
+/// Waits for 10 seconds at most, for names, addresses, TLS and the handshake together.
+/// [`dial`](super::upgrade::dial) tells how it connects.
 ///
+/// # Errors
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), which holds what failed, or the server's refusal.
+///
+/// # Cancel safety
+/// Cancelled, it closes the connection that it has made.
+///
+/// # Examples
 /// ```no_run
 /// use framewire::Opcode;
 ///
@@ -43,10 +52,6 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 /// # Ok(())
 /// # }
 /// ```
-///
-/// # Errors
-/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): what failed, and a server's refusal, are in
-/// it.
 #[cfg(feature = "tokio-net")]
 pub async fn connect(uri: &str) -> Result<WebSocket<Stream>, Error> {
     connect_with(uri, &Connector::new(), Config::default()).await
@@ -54,11 +59,13 @@ pub async fn connect(uri: &str) -> Result<WebSocket<Stream>, Error> {
 
 /// Connects to a `ws` or `wss` URI.
 ///
-/// Waits for the time that the connector's limits allow, as [`handshake::connect`] does. Dropped
-/// before it is ready, it closes what it has.
+/// Waits for the time that the connector's limits allow, as [`handshake::connect`] does.
 ///
 /// # Errors
-/// As [`connect`], and [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+/// As [`connect`], and [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
+///
+/// # Cancel safety
+/// As [`connect`].
 #[cfg(feature = "tokio-net")]
 pub async fn connect_with(
     uri: &str,
@@ -70,17 +77,19 @@ pub async fn connect_with(
     WebSocket::from_established(established, Role::Client, config)
 }
 
-/// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that is connected to
-/// the server already: by the program, in any way it likes.
+/// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that the program has connected to
+/// the server.
 ///
-/// Waits for the time that the connector's limits allow, 10 seconds by default. With the feature
-/// `tokio-net` it sets `TCP_NODELAY` on tokio's own TCP streams, with TLS too: see [`Connector::nodelay`]. On
-/// what wraps one (a `BufStream`, a type of the program's) that is the program's to set. Dropped before it is
-/// ready, it drops the stream: see [`handshake`](handshake#cancellation).
+/// Waits for the time that the connector's limits allow, 10 seconds by default. With the feature `tokio-net` it
+/// sets `TCP_NODELAY` on tokio's own TCP streams, with TLS too: see [`Connector::nodelay`]. On a stream that
+/// wraps one (a `BufStream`, a type of the program's) the program must set it.
 ///
 /// # Errors
-/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): the server's refusal is in it; and
-/// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), which holds the server's refusal, and
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
+///
+/// # Cancel safety
+/// Cancelled, it drops the stream: see [`handshake`](handshake#cancel-safety).
 pub async fn client<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     uri: &str,

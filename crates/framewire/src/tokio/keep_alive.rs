@@ -1,4 +1,4 @@
-//! Whether the peer is still there.
+//! The keep-alive: Pings at an interval, to find out whether the peer is still there.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,20 +13,23 @@ use crate::connection::after;
 use crate::halves::{KeepAliveEnd, Next};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
-    /// Sends a Ping each `interval`, the first after one, until there is a reason to stop: to be
-    /// awaited in a task of its own, or beside what reads in `select!` or `join!`. The reading half
-    /// has to be read from meanwhile, since it is what sees the Pongs.
+    /// Sends a Ping each `interval`, the first after one interval, until there is a reason to stop. Await it in
+    /// a task of its own, or in `select!` or `join!` beside the code that reads. The reading half must be read
+    /// from meanwhile, since it receives the Pongs.
     ///
-    /// A Ping carries a number in eight bytes; a Pong answers it and those before it (RFC 6455
-    /// 5.5.3), and is due `pong_deadline` after the Ping was taken. A Ping that finds the stream
-    /// stalled, or another task in the middle of a frame, waits for that to end. A stream that takes
-    /// nothing at all for `pong_deadline` meanwhile is a peer without a Pong, too.
+    /// A Ping carries a number in eight bytes. A Pong answers that Ping and those before it (RFC 6455 5.5.3),
+    /// and is due `pong_deadline` after the Ping was taken. A Ping waits while the stream is stalled or another
+    /// task is in the middle of a frame. If the stream takes nothing at all for `pong_deadline` meanwhile, that
+    /// counts as a missing Pong.
     ///
-    /// One at a time: a second call stops the first. Cancelled, no Ping is sent any more but one that
-    /// waits. To let go of a peer that is gone, see [`abort`](Self::abort).
+    /// Only one keep-alive runs at a time: a second call stops the first. To end the connection to a peer that
+    /// is gone, see [`abort`](Self::abort).
     ///
     /// # Panics
     /// Outside of a runtime with its timer enabled, as `tokio::time` does.
+    ///
+    /// # Cancel safety
+    /// Cancelled, no Ping is sent any more, except one that already waits.
     #[must_use = "it says whether the peer is still there"]
     pub async fn keep_alive(&self, interval: Duration, pong_deadline: Duration) -> KeepAliveEnd {
         let writer = self.shared.writer();
@@ -35,8 +38,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             Ok(pulse) => pulse,
             Err(end) => return end,
         };
-        // Since when a Ping waits, and how much the stream had taken then.
-        let mut held = None;
+        // When a Ping began to wait, and how many writes the stream had accepted by then.
+        let mut waiting = None;
         let mut timer = pin!(sleep_until(Instant::now()));
         poll_fn(|cx| {
             loop {
@@ -45,16 +48,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
                     Next::Ping => {
                         let number = heartbeat.next_number(&mut pulse);
                         match writer.queue_ping(number) {
-                            Ok(()) => held = None,
+                            Ok(()) => waiting = None,
                             Err(error) if error.is_would_block() => {
-                                held.get_or_insert((Instant::now(), self.shared.taken()));
+                                waiting
+                                    .get_or_insert((Instant::now(), self.shared.accepted_writes()));
                             }
                             Err(error) => heartbeat.fail(error),
                         }
                     }
                     Next::Wait(mut until) => {
-                        held = held.filter(|&(_, taken)| taken == self.shared.taken());
-                        if let Some((since, _)) = held {
+                        waiting =
+                            waiting.filter(|&(_, writes)| writes == self.shared.accepted_writes());
+                        if let Some((since, _)) = waiting {
                             let deadline = after(since.into_std(), pong_deadline);
                             if Instant::now().into_std() >= deadline {
                                 return Poll::Ready(KeepAliveEnd::NoPong);
@@ -72,7 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         .await
     }
 
-    /// Ends the [`keep_alive`](Self::keep_alive) that another task is in, and any later one.
+    /// Ends the [`keep_alive`](Self::keep_alive) that another task runs, and any later one.
     pub fn stop_keep_alive(&self) {
         self.shared.writer().heartbeat.stop();
     }

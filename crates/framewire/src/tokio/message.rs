@@ -8,11 +8,12 @@ use bytes::Bytes;
 use crate::frame::{Opcode, Rsv};
 use crate::protocol::as_text;
 
-/// A message that owns its payload: what a [`WebSocket`](super::WebSocket) is a `Stream` of, and a `Sink` for.
+/// A message that owns its payload: the item of the `Stream` and the `Sink` of a
+/// [`WebSocket`](super::WebSocket).
 ///
-/// Cheap to clone, as the clones share one payload. There is none for control frames: those are answered
-/// while messages are read, and handlers, [`ping`](super::WebSocket::ping) and
-/// [`close`](super::WebSocket::close) are for what goes beyond that.
+/// Cheap to clone, as the clones share one payload. Control frames are no `Message`: they are answered while
+/// messages are read. For anything beyond that there are handlers, [`ping`](super::WebSocket::ping) and
+/// [`close`](super::WebSocket::close).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Message {
     /// Text.
@@ -21,28 +22,28 @@ pub enum Message {
     Binary(Bytes),
 }
 
-/// Bytes that are UTF-8.
+/// Bytes that are valid UTF-8.
 ///
 /// Cheap to clone, as the clones share their memory.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Bytes);
 
-/// Bytes were to become a [`Text`] and are not UTF-8.
+/// The error of bytes that were to become a [`Text`] and are not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotUtf8(Bytes);
 
 impl Message {
-    /// A text. Copies nothing where it is given a `String`, a `&'static str` or a [`Text`].
+    /// Creates a text. Copies nothing if it is given a `String`, a `&'static str` or a [`Text`].
     pub fn text(text: impl Into<Text>) -> Self {
         Self::Text(text.into())
     }
 
-    /// Bytes. Copies nothing where it is given a `Vec<u8>`, a `&'static [u8]` or [`Bytes`].
+    /// Creates a binary message. Copies nothing if it is given a `Vec<u8>`, a `&'static [u8]` or [`Bytes`].
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
 
-    /// A message that was received. The connection has checked that a text is one, unless it has
+    /// Creates a message that was received. The connection has checked that a text is UTF-8, unless it has
     /// reserved bits.
     pub(super) fn received(opcode: Opcode, rsv: Rsv, payload: Vec<u8>) -> Self {
         let payload = Bytes::from(payload);
@@ -52,7 +53,7 @@ impl Message {
         }
     }
 
-    /// Text or Binary.
+    /// Returns Text or Binary.
     #[must_use]
     pub fn opcode(&self) -> Opcode {
         match self {
@@ -61,7 +62,7 @@ impl Message {
         }
     }
 
-    /// The bytes, of a text too.
+    /// Returns the payload as bytes, of a text too.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         match self {
@@ -70,7 +71,7 @@ impl Message {
         }
     }
 
-    /// The bytes, of a text too. Copies nothing.
+    /// Returns the payload as bytes, of a text too. Copies nothing.
     #[must_use]
     pub fn into_payload(self) -> Bytes {
         match self {
@@ -79,7 +80,7 @@ impl Message {
         }
     }
 
-    /// The text; `None` for a binary message. Costs what [`Text::as_str`] does.
+    /// Returns the text; `None` for a binary message. Costs what [`Text::as_str`] does.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -90,15 +91,15 @@ impl Message {
 }
 
 impl Text {
-    /// A text that is in the program.
+    /// Creates a text from a `'static` one. Copies nothing.
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// The text.
+    /// Returns the text.
     ///
-    /// Looks at every byte once more: to be called once and kept, rather than in a loop.
+    /// Checks every byte again, so call it once, not in a loop.
     #[must_use]
     #[expect(
         clippy::expect_used,
@@ -109,25 +110,25 @@ impl Text {
         as_text(&self.0).expect("no other bytes get into a text")
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes. Copies nothing.
+    /// Returns the bytes. Copies nothing.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0
     }
 
-    /// How many bytes they are.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing.
+    /// Returns whether there are no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -135,7 +136,7 @@ impl Text {
 }
 
 impl NotUtf8 {
-    /// The bytes, as they were given.
+    /// Returns the bytes, as they were given.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0
@@ -186,7 +187,7 @@ impl From<&'static str> for Text {
     }
 }
 
-/// Looks at every byte, and copies nothing.
+/// Checks every byte, and copies nothing.
 impl TryFrom<Bytes> for Text {
     type Error = NotUtf8;
 
@@ -198,7 +199,7 @@ impl TryFrom<Bytes> for Text {
     }
 }
 
-/// Looks at every byte, and copies nothing.
+/// Checks every byte, and copies nothing.
 impl TryFrom<Vec<u8>> for Text {
     type Error = NotUtf8;
 

@@ -11,19 +11,20 @@ use crate::connection::{Inbound, read_stream};
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
 
-/// Reads one message of any size in constant memory; its end is the end of the reader.
+/// Reads one message of any size in constant memory. The end of the message is the end of the reader.
 ///
-/// Long payloads are read from the stream straight into the caller's buffer. Text is checked as it
-/// comes: bytes that are given are valid so far. Control frames in between are answered.
+/// Long payloads are read from the stream straight into the caller's buffer. Text is checked as it comes: the
+/// bytes returned are valid so far. Control frames in between are answered.
 ///
-/// A `read` that is cancelled has lost nothing. tokio's `read_exact` is not cancel-safe, over this as
-/// over any reader: what it has read by then is in its buffer, and how much that is nobody knows.
-///
-/// Dropped before the end, the rest is skipped by the next call on the connection;
+/// Dropped before the end, the next call on the connection skips the rest, or
 /// [`resume_message_reader`](super::WebSocket::resume_message_reader) goes on with it.
 ///
 /// # Errors
 /// Reading fails with the [`Error`] of the connection inside an [`io::Error`].
+///
+/// # Cancel safety
+/// A `read` that is cancelled has lost nothing. tokio's `read_exact` is not cancel-safe over any reader: what
+/// it has read is in its buffer, and nothing tells how much that is.
 #[derive(Debug)]
 pub struct MessageReader<'a, T> {
     inbound: &'a mut Inbound,
@@ -55,13 +56,13 @@ impl<'a, T: Source> MessageReader<'a, T> {
 }
 
 impl<T> MessageReader<'_, T> {
-    /// Text or Binary.
+    /// Returns Text or Binary.
     #[must_use]
     pub fn opcode(&self) -> Opcode {
         self.opcode
     }
 
-    /// The reserved bits of the message's first frame, for the extension that they belong to.
+    /// Returns the reserved bits of the message's first frame, for the extension that they belong to.
     #[must_use]
     pub fn rsv(&self) -> Rsv {
         self.rsv
@@ -85,5 +86,5 @@ impl<T: Source> AsyncRead for MessageReader<'_, T> {
     }
 }
 
-/// How much of the caller's buffer is initialised, and filled, at a time.
+/// The number of bytes of the caller's buffer that are initialised, and filled, at a time.
 pub(super) const AT_ONCE: usize = 64 << 10;

@@ -16,21 +16,21 @@ use crate::frame::{Opcode, Rsv};
 
 /// Writes one message in fragments of the connection's chunk size.
 ///
-/// Holds one chunk and sends it when more is known to follow, so that the last fragment carries
-/// FIN. [`poll_flush`](AsyncWrite::poll_flush) sends what there is at once; the message then ends
-/// with an empty frame unless more is written. [`poll_shutdown`](AsyncWrite::poll_shutdown) flushes
-/// and does not end the message: [`finish`](Self::finish) does.
+/// Holds one chunk and sends it when there is more, so that the last fragment carries FIN.
+/// [`poll_flush`](AsyncWrite::poll_flush) sends what it holds at once; unless more is written, the message then
+/// ends with an empty frame. [`poll_shutdown`](AsyncWrite::poll_shutdown) flushes and does not end the message:
+/// [`finish`](Self::finish) does.
 ///
-/// A `write` that is cancelled has taken nothing, and of a `flush` the rest still waits. tokio's
-/// `write_all` is not cancel-safe, over this as over any writer: how much of its bytes was taken nobody
-/// knows.
-///
-/// Dropped without `finish` the message stays open, and
+/// Dropped without `finish`, the message stays open, and
 /// [`resume_message_writer`](super::Writer::resume_message_writer) goes on with it.
+///
+/// # Cancel safety
+/// A `write` that is cancelled has taken nothing, and after a `flush` that is cancelled the rest still waits.
+/// tokio's `write_all` is not cancel-safe over any writer: nothing tells how many of its bytes were taken.
 #[derive(Debug)]
 pub struct MessageWriter<A: Access> {
     access: A,
-    /// The writer's own, borrowed for as long as this lives.
+    /// Moved out of the writer while this lives, and put back when it is dropped.
     fragment: Fragment,
 }
 
@@ -54,16 +54,16 @@ impl<A: Access> MessageWriter<A> {
         Some(Self { access, fragment })
     }
 
-    /// Ends the message: its last fragment goes out with FIN, and everything is flushed. Returns
-    /// the number of bytes in the message.
-    ///
-    /// # Cancellation
-    /// Dropped before its end, the message is still open, as if this was dropped, or it is ended and
-    /// what is left of it goes out with the next call that writes.
+    /// Ends the message: sends its last fragment with FIN, and flushes all. Returns the number of bytes in the
+    /// message.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io). [`ErrorKind::Send`](crate::ErrorKind::Send) where a
-    /// text ends inside a character: the message cannot be finished, close the connection.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io). [`ErrorKind::Send`](crate::ErrorKind::Send) if a text ends
+    /// inside a character: the message cannot be finished, close the connection.
+    ///
+    /// # Cancel safety
+    /// Cancelled, either the message is still open, as if this was dropped, or it has ended and the rest of it
+    /// goes out with the next call that writes.
     pub async fn finish(mut self) -> Result<u64, Error> {
         let Self { access, fragment } = &mut self;
         poll_fn(|cx| poll_fragments(access, cx, fragment, Fragment::finish)).await?;
@@ -72,15 +72,15 @@ impl<A: Access> MessageWriter<A> {
         Ok(len)
     }
 
-    /// Sends what a reader gives until its end, and ends the message as [`finish`](Self::finish)
-    /// does. Waits for the reader too.
-    ///
-    /// # Cancellation
-    /// As for `finish`; nothing of what was read is lost.
+    /// Sends all that a reader gives, and ends the message as [`finish`](Self::finish) does. Waits for the
+    /// reader too.
     ///
     /// # Errors
-    /// [`ErrorKind::Source`](crate::ErrorKind::Source) where the reader fails; else those of
-    /// `finish`.
+    /// [`ErrorKind::Source`](crate::ErrorKind::Source) if the reader fails; otherwise as
+    /// [`finish`](Self::finish).
+    ///
+    /// # Cancel safety
+    /// As [`finish`](Self::finish); nothing of what was read is lost.
     pub async fn finish_from(mut self, mut reader: impl AsyncRead + Unpin) -> Result<u64, Error> {
         let buffers = {
             let mut drive = self.access.drive(Waker::noop());
@@ -90,7 +90,7 @@ impl<A: Access> MessageWriter<A> {
         self.finish().await
     }
 
-    /// Takes what one read gives.
+    /// Reads once from `reader` into the message. Returns 0 at the reader's end.
     fn poll_pull(
         &mut self,
         cx: &mut Context<'_>,

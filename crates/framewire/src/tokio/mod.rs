@@ -1,19 +1,19 @@
 //! The tokio front end, over any stream that is `AsyncRead + AsyncWrite`.
 //!
-//! [`WebSocket`] has the methods of the [blocking](crate::WebSocket) one, with the same meaning and
-//! the same errors, as futures. Nothing here spawns a task, opens a channel or keeps a timer; only
-//! calls with a deadline use tokio's time.
+//! [`WebSocket`] has the methods of the [blocking](crate::WebSocket) one as futures, with the same meaning and
+//! the same errors. Nothing here spawns a task, opens a channel or runs a timer of its own. Only calls with a
+//! deadline use tokio's time.
 //!
-//! # Cancellation
-//! A future may be dropped at any point, as `select!` and time-outs do. A read has lost nothing: the
-//! next one goes on where it stopped. A write has taken its message whole or not at all, and what
-//! was taken goes out with the next call that writes, or before the next read that waits. Before
-//! there is a connection it is all or nothing: a handshake that is dropped takes its stream along.
+//! # Cancel safety
+//! A future may be dropped at any point, as `select!` and time-outs do. A read then has lost nothing: the next
+//! one goes on where it stopped. A write has taken its message whole, or nothing of it. What was taken goes out
+//! with the next call that writes, or before the next read that waits. A handshake that is dropped drops its
+//! stream.
 //!
 //! # The fast loop
-//! Messages that arrive together are answered together: a read fills a buffer, every message in it
-//! is taken from there, and what was [fed](Writer::feed_message) meanwhile leaves in one write before
-//! the next read that waits. 64 messages that came at once cost one read and one write.
+//! Messages that arrive together are answered together. A read fills a buffer, every message in it is returned
+//! from there, and all that was [fed](Writer::feed_message) meanwhile leaves in one write before the next read
+//! that waits. 64 messages that came at once cost one read and one write.
 //!
 //! ```no_run
 //! # async fn echo<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
@@ -26,14 +26,13 @@
 //! # }
 //! ```
 //!
-//! [`write_message`](WebSocket::write_message) flushes each time, and costs a write for each message;
-//! with [`Config::coalesce_writes`] it waits for those after it while another frame is there whole. A loop
-//! that does something else than to read next, such as to wait for another task, flushes before.
+//! [`write_message`](WebSocket::write_message) flushes each time, and costs a write for each message. With
+//! [`Config::coalesce_writes`] it leaves the message in the buffer while another whole frame has already been
+//! read. A loop that does anything but read next, such as waiting for another task, must flush first.
 //!
 //! # Two tasks and more
-//! [`split`](WebSocket::split) makes halves that share the connection, over any stream, TLS included. In
-//! one task, `select!` over a read and whatever else there is does as well, since a read that is
-//! dropped has lost nothing.
+//! [`split`](WebSocket::split) makes halves that share the connection, over any stream, TLS included. In one
+//! task, `select!` over a read and other futures does as well, since a read that is dropped has lost nothing.
 
 mod access;
 mod byte_stream;

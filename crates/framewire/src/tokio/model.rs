@@ -1,7 +1,7 @@
-//! Every order in which tasks of a split connection can meet: no reply is lost, no frame cut, and
-//! nobody waits for ever.
+//! Model tests of the tasks of a split connection, in every order in which they can meet: no reply is lost, no
+//! frame is cut, and no task waits for ever.
 //!
-//! `cargo xtask model` runs these with loom, which reports a task that nobody wakes as a deadlock.
+//! `cargo xtask model` runs these with loom, which reports a task that is never woken as a deadlock.
 
 use std::io;
 use std::pin::Pin;
@@ -16,8 +16,8 @@ use super::{ReadHalf, WebSocket, WriteHalf};
 use crate::lock::{Mutex, lock};
 use crate::{CloseCode, Config, Opcode};
 
-/// A stream whose peer takes nothing until it is told to, and sends one message once it has seen
-/// enough.
+/// A stream whose peer takes nothing until it is told to, and sends one message once it has seen the awaited
+/// bytes.
 #[derive(Clone, Default)]
 struct Peer(Arc<Mutex<State>>);
 
@@ -25,7 +25,7 @@ struct Peer(Arc<Mutex<State>>);
 struct State {
     takes: bool,
     taken: Vec<u8>,
-    /// What has to be taken before the message comes.
+    /// The bytes that must be taken before the message comes.
     awaited: Vec<u8>,
     input: Vec<u8>,
     reader: Option<Waker>,
@@ -39,7 +39,7 @@ impl Peer {
         peer
     }
 
-    /// Takes what comes from now on.
+    /// Makes the peer take bytes from now on.
     fn open(&self) {
         let mut state = lock(&self.0);
         state.takes = true;
@@ -126,7 +126,7 @@ fn model(job: impl Fn() + Sync + Send + 'static) {
     model_within(2, job);
 }
 
-/// Every order with so many switches at most from a task that could have gone on.
+/// Runs `job` in every order with at most `preemptions` switches away from a task that could have gone on.
 fn model_within(preemptions: usize, job: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
@@ -142,7 +142,7 @@ fn a_reply_leaves_whoever_has_the_writer() {
         let writing = thread::spawn(move || {
             block_on(writer.write_message(Opcode::Text, b"a")).expect("it is taken");
         });
-        // Nothing is polled after that: what has to leave leaves now, or with the other's message.
+        // Nothing is polled after this: the reply leaves now, or with the other task's message.
         let mut cx = Context::from_waker(Waker::noop());
         let mut read = std::pin::pin!(reader.next_message());
         assert!(read.as_mut().poll(&mut cx).is_pending());
@@ -253,7 +253,7 @@ fn both_ends_that_close_at_once_are_told_of_each_other() {
             let end = block_on(reader.next_message()).map(drop);
             end.expect_err("the peer closed")
         });
-        // It fails where the peer's came first and was answered.
+        // It fails if the peer's Close came first and was answered.
         let _ = block_on(writer.close(CloseCode::GOING_AWAY, ""));
         let error = reading.join().expect("no panic");
         let closed = error.closed().expect("with a Close frame");

@@ -1,4 +1,4 @@
-//! A stream of tokio's, lent with the task that it wakes.
+//! A tokio stream as `Read` and `Write`, lent together with the task that it wakes.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
@@ -10,34 +10,35 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::connection::{Drive, Outbound};
 use crate::error::{Error, ErrorKind, lasting, would_block};
 
-/// A whole connection's sending side and stream, for as long as a task polls them.
+/// The sending side and the stream of a whole connection, while one task polls them.
 #[derive(Debug)]
 pub struct Polled<'a, S> {
     pub(super) outbound: &'a mut Outbound,
     pub(super) stream: PolledStream<'a, S>,
 }
 
-/// A stream, and the task that it wakes when it would not block any more. `WouldBlock` means that it will.
+/// A tokio stream as `Read` and `Write`. `WouldBlock` means that the stream wakes the task when it is ready.
 ///
-/// What reads and what writes may be two tasks, which have the connection by turns: as
-/// `tokio::io::split` has it. The one that reads also writes, and must not leave the other waiting.
+/// Reading and writing may be done by two tasks that take turns with the connection, as with
+/// `tokio::io::split`. The reading task also writes replies, and a stream wakes only the task that wrote last.
+/// So while one task is blocked on writing, the other registers both with the stream.
 #[derive(Debug)]
 pub struct PolledStream<'a, S> {
     pub(super) stream: &'a mut S,
     pub(super) waker: &'a Waker,
     pub(super) job: Job,
-    /// The tasks that wait for the stream to take more, once one had to.
+    /// The tasks that wait for the stream to take more. Allocated when the first one has to.
     pub(super) blocked: &'a mut Option<Box<Blocked>>,
 }
 
-/// What a task does with a connection.
+/// Which of the two directions a task uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Job {
     Reading,
     Writing,
 }
 
-/// The tasks that wait for a stream to take more.
+/// The tasks that wait for a stream to take more, one for each direction.
 #[derive(Debug, Default)]
 pub(super) struct Blocked {
     reading: Option<Waker>,
@@ -52,7 +53,7 @@ impl Blocked {
         }
     }
 
-    /// The task that does the other, if it waits and is another than this.
+    /// Returns the task of the other direction, if it waits and is not `task` itself.
     fn other(&self, job: Job, task: &Waker) -> Option<&Waker> {
         let other = match job {
             Job::Reading => &self.writing,
@@ -71,7 +72,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Drive for Polled<'a, S> {
 }
 
 impl<S> PolledStream<'_, S> {
-    /// Writes or flushes.
+    /// Polls the stream to write or to flush.
     fn poll<R>(
         &mut self,
         poll: impl FnOnce(&mut S, &mut Context<'_>) -> io::Result<R>,
@@ -88,7 +89,7 @@ impl<S> PolledStream<'_, S> {
             let blocked = self.blocked.get_or_insert_default();
             *blocked.of(self.job) = Some(self.waker.clone());
         } else if let Some(blocked) = self.blocked {
-            // The stream owes no wake-up to one that waited before.
+            // After this the stream wakes no task that was blocked before.
             for task in [blocked.reading.take(), blocked.writing.take()] {
                 if let Some(task) = task.filter(|task| !task.will_wake(self.waker)) {
                     task.wake();
@@ -120,7 +121,7 @@ impl<S: AsyncWrite + Unpin> Write for PolledStream<'_, S> {
     }
 }
 
-/// Two tasks as one.
+/// A waker of two tasks.
 struct BothWakers([Waker; 2]);
 
 impl Wake for BothWakers {
@@ -162,9 +163,10 @@ pub(super) fn flush(
     or_would_block(Pin::new(stream).poll_flush(cx))
 }
 
-/// `WouldBlock` means that the task will be woken, and nothing else: a stream that is broken enough
-/// to fail with it would never be asked again. Nor would one that fails with `TimedOut`, as TCP does where
-/// nothing is acknowledged: no call of a task goes on after that.
+/// Turns `Pending` into `WouldBlock`, and makes sure that no error looks like it.
+///
+/// A stream that itself fails with `WouldBlock` promises no wake-up, so that the task would wait for ever.
+/// `TimedOut` is changed too: TCP fails with it when nothing is acknowledged, and no call goes on after that.
 fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     match poll {
         Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
@@ -172,7 +174,7 @@ fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     }
 }
 
-/// What a stream failed with, which is not that it would block.
+/// Returns the error of a stream that failed, in a form that no call takes for `WouldBlock`.
 pub(super) fn failed(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::Error::other(error),
@@ -181,7 +183,7 @@ pub(super) fn failed(error: io::Error) -> io::Error {
     }
 }
 
-/// Whether the task will be woken when there is more to do.
+/// Returns whether the task will be woken when it can go on.
 pub(super) fn is_pending(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Io(error) | ErrorKind::Source(error) => {

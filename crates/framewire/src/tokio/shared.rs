@@ -1,4 +1,12 @@
-//! What the two halves of a split connection have in common.
+//! State that the two halves of a split connection share.
+//!
+//! Three locks, each held for one step and never while a task waits for the stream:
+//! * the writer ([`SharedWriter`]), for as long as one call stages and writes;
+//! * the stream ([`Duplex`]), for as long as one poll of it lasts;
+//! * the lists of waiting tasks ([`Waiters`]).
+//!
+//! [`FrameWriter`] sends single frames, and needs no turn. [`SendTurn`] sends a message, and has the turn.
+//! [`ReadEnd`] reads, and sends the replies for which no writing task is at hand.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
@@ -21,7 +29,7 @@ use crate::halves::{SharedWriter, WriterGuard};
 use crate::lock::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock};
 
-/// What both halves have.
+/// The state that both halves own.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
     writer: SharedWriter<WriteEnd<S>>,
@@ -29,14 +37,15 @@ pub(super) struct Shared<S> {
     waiters: Arc<Waiters>,
 }
 
-/// The stream, of which each direction is polled by itself: locked for as long as that takes, and
-/// polling never waits.
+/// The stream, which the halves poll independently of each other.
+///
+/// Its lock is held for one poll, and polling never waits.
 #[derive(Debug)]
 struct Duplex<S> {
     stream: Mutex<S>,
     aborted: AtomicBool,
-    /// How often it took something.
-    taken: AtomicUsize,
+    /// The number of writes that the stream has accepted.
+    writes: AtomicUsize,
 }
 
 impl<S> Duplex<S> {
@@ -53,19 +62,21 @@ impl<S> Duplex<S> {
     }
 }
 
-/// The stream as the writing side has it. It wakes whoever waits, not the task that wrote last.
+/// The stream as the writing half sees it.
+///
+/// Where it blocks, the stream wakes all waiting tasks ([`Waiters`]), not only the task that wrote last.
 #[derive(Debug)]
 pub struct WriteEnd<S> {
     stream: Arc<Duplex<S>>,
     waker: Waker,
-    /// Whether writing has blocked, and flushing, so that tasks may wait for it.
+    /// Whether the last write, and the last flush, blocked: then tasks may be waiting for the next one.
     has_blocked: [bool; 2],
 }
 
 impl<S: AsyncWrite + Unpin> WriteEnd<S> {
     fn poll<R>(
         &mut self,
-        kind: usize,
+        operation: usize,
         job: impl FnOnce(&mut S, &mut Context<'_>) -> io::Result<R>,
     ) -> io::Result<R> {
         let mut cx = Context::from_waker(&self.waker);
@@ -74,9 +85,9 @@ impl<S: AsyncWrite + Unpin> WriteEnd<S> {
             .lock()
             .and_then(|mut stream| job(&mut stream, &mut cx));
         if matches!(&result, Err(error) if would_block(error)) {
-            self.has_blocked[kind] = true;
-        } else if mem::take(&mut self.has_blocked[kind]) {
-            // The stream owes a wake-up to the last that asked: it did not wait, and others may.
+            self.has_blocked[operation] = true;
+        } else if mem::take(&mut self.has_blocked[operation]) {
+            // The stream wakes the task that polled it last. That task did not have to wait, but others may.
             self.waker.wake_by_ref();
         }
         result
@@ -84,9 +95,9 @@ impl<S: AsyncWrite + Unpin> WriteEnd<S> {
 }
 
 impl<S> WriteEnd<S> {
-    fn note(&self, written: io::Result<usize>) -> io::Result<usize> {
+    fn count(&self, written: io::Result<usize>) -> io::Result<usize> {
         if written.is_ok() {
-            self.stream.taken.fetch_add(1, Ordering::Relaxed);
+            self.stream.writes.fetch_add(1, Ordering::Relaxed);
         }
         written
     }
@@ -95,14 +106,14 @@ impl<S> WriteEnd<S> {
 impl<S: AsyncWrite + Unpin> Write for WriteEnd<S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let written = self.poll(WRITING, |stream, cx| polled::write(stream, cx, buf));
-        self.note(written)
+        self.count(written)
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.poll(WRITING, |stream, cx| {
             polled::write_vectored(stream, cx, bufs)
         });
-        self.note(written)
+        self.count(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -120,7 +131,7 @@ impl<S> Shared<S> {
         let stream = Arc::new(Duplex {
             stream: Mutex::new(writer.stream),
             aborted: AtomicBool::new(false),
-            taken: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
         });
         let writer = connection::Writer {
             outbound: writer.outbound,
@@ -150,16 +161,17 @@ impl<S> Shared<S> {
         &self.waiters
     }
 
-    /// Tells whether the stream takes anything, by what it says at two times.
-    pub(super) fn taken(&self) -> usize {
-        self.stream.taken.load(Ordering::Relaxed)
+    /// Returns the number of writes that the stream has accepted. If two calls give the same number, the stream
+    /// took nothing between them.
+    pub(super) fn accepted_writes(&self) -> usize {
+        self.stream.writes.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_aborted(&self) -> bool {
         self.stream.check().is_err()
     }
 
-    /// Fails whatever either half does next, and wakes whoever waits.
+    /// Makes every later call of both halves fail, and wakes all waiting tasks.
     pub(super) fn abort(&self) {
         self.stream.aborted.store(true, Ordering::Release);
         self.waiters.wake_all();
@@ -167,13 +179,13 @@ impl<S> Shared<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    /// The turn to send a message, if no other task has it.
+    /// Takes the turn to send a message, unless another task has it.
     pub(super) fn try_turn(&self) -> Option<SendTurn<'_, S>> {
         let is_taken = self.waiters.try_take_turn();
         is_taken.then(|| SendTurn::new(Turn(self), Waiter::new(&self.waiters)))
     }
 
-    /// The turn to send a message: waits for the one that another task is sending.
+    /// Takes the turn to send a message. Waits while another task has it.
     pub(super) async fn turn(&self) -> Result<SendTurn<'_, S>, Error> {
         let mut waiter = Waiter::new(&self.waiters);
         let turn = poll_fn(|cx| self.poll_turn(&mut waiter, cx)).await?;
@@ -192,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         Poll::Pending
     }
 
-    /// The writer, when nobody else has it any more.
+    /// Returns the writer. Both halves must be gone.
     #[expect(clippy::expect_used, reason = "the lines above prove it")]
     pub(super) fn into_writer(self) -> Writer<S> {
         let Self { writer, stream, .. } = self;
@@ -205,13 +217,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     }
 }
 
-/// A task that sends a frame, one of many that do.
+/// Access to the writer for single frames, which many tasks may have at once.
 #[derive(Debug)]
 pub(super) struct FrameWriter<'a, S> {
     shared: &'a Shared<S>,
     pub(super) waiter: Waiter<'a>,
-    /// The payload, where it is a Close frame.
-    closes: Option<ControlPayload>,
+    /// The payload of the Close frame to send; `None` for any other frame.
+    close_payload: Option<ControlPayload>,
 }
 
 impl<'a, S> FrameWriter<'a, S> {
@@ -223,13 +235,13 @@ impl<'a, S> FrameWriter<'a, S> {
         Self {
             shared,
             waiter,
-            closes: None,
+            close_payload: None,
         }
     }
 
     pub(super) fn closing(self, payload: &[u8]) -> Self {
         Self {
-            closes: ControlPayload::new(payload),
+            close_payload: ControlPayload::new(payload),
             ..self
         }
     }
@@ -242,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for FrameWriter<'_, S> {
         Self: 'a;
 
     fn drive<'a>(&'a mut self, _waker: &'a Waker) -> WriterGuard<'a, WriteEnd<S>> {
-        match &self.closes {
+        match &self.close_payload {
             Some(payload) => self.shared.writer.lock_to_close(payload.as_slice()),
             None => self.shared.writer.lock(),
         }
@@ -257,20 +269,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for FrameWriter<'_, S> {
         self.shared.waiters.wake_writers();
     }
 
-    fn leave(&mut self) {
+    fn leave_output(&mut self) {
         self.shared.waiters.wake_reader();
     }
 }
 
-/// A task that sends a message: it alone has the turn to.
+/// Access to the writer for a whole message. One task has it at a time.
 #[derive(Debug)]
 pub struct SendTurn<'a, S> {
-    // Let go before the waiter is.
+    // Dropped before `waiter`: fields are dropped in order.
     turn: Turn<'a, S>,
     pub(super) waiter: Waiter<'a>,
 }
 
-/// The turn to send a message.
+/// The turn to send a message. Dropping it passes the turn on.
 #[derive(Debug)]
 pub(super) struct Turn<'a, S>(&'a Shared<S>);
 
@@ -309,12 +321,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for SendTurn<'_, S> {
         self.turn.0.waiters.wake_writers();
     }
 
-    fn leave(&mut self) {
+    fn leave_output(&mut self) {
         self.turn.0.waiters.wake_reader();
     }
 }
 
-/// The reading half's way to the stream, and to the writing half.
+/// The reading half's access to the stream and to the shared writer.
 #[derive(Debug)]
 pub struct ReadEnd<S> {
     shared: Arc<Shared<S>>,
@@ -394,7 +406,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Replies for ReadEnd<S> {
     }
 }
 
-/// A reading half that is gone reads no Pong.
+/// Ends the heartbeat, since no Pong is read any more.
 impl<S> Drop for ReadEnd<S> {
     fn drop(&mut self) {
         self.shared.writer.heartbeat.end();

@@ -15,20 +15,22 @@ use crate::connection::{Closing, Replies, Shutdown, Transport, after, shut_down}
 use crate::error::Error;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one
-    /// was sent, reads and forgets what comes until the peer's is there, and as a client waits for
-    /// the server to end the stream. Takes `deadline` at most; [`Duration::MAX`] is for ever, and
-    /// needs no timer of tokio's. Cancelled, it can be called again.
+    /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one was sent,
+    /// reads and drops what comes until the peer's Close frame is there, and as a client waits for the server
+    /// to end the stream.
     ///
-    /// A peer that sends no Close frame is no error: where the stream ends without one, or had ended
-    /// before, and where the time is over, [`Shutdown::code`] is 1006.
+    /// Waits for `deadline` at most. [`Duration::MAX`] waits for ever, and needs no timer of tokio's. If the
+    /// stream ends without a Close frame, had ended before, or the time is over, that is no error:
+    /// [`Shutdown::code`] is 1006.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream fails before the peer's Close frame
-    /// is there.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the stream fails before the peer's Close frame is there.
     ///
     /// # Panics
     /// Outside of a runtime with its timer enabled, as `tokio::time` does.
+    ///
+    /// # Cancel safety
+    /// Cancelled, it can be called again.
     pub async fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
         let deadline = (deadline != Duration::MAX)
             .then(|| Instant::from_std(after(Instant::now().into_std(), deadline)));
@@ -40,7 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         });
         let Self { inbound, writer } = self;
         poll_fn(|cx| {
-            let mut closing = Timed {
+            let mut closing = DeadlineTransport {
                 polled: writer.polled(cx.waker(), Job::Reading),
                 deadline,
             };
@@ -51,7 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             if timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            let mut closing = Timed {
+            let mut closing = DeadlineTransport {
                 polled: writer.polled(cx.waker(), Job::Reading),
                 deadline,
             };
@@ -61,13 +63,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 }
 
-/// The writing side, while there is time.
-struct Timed<'a, S> {
+/// A connection that is read until a deadline.
+struct DeadlineTransport<'a, S> {
     polled: Polled<'a, S>,
     deadline: Option<Instant>,
 }
 
-impl<'a, S: AsyncRead + AsyncWrite + Unpin> Closing for Timed<'a, S> {
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Closing for DeadlineTransport<'a, S> {
     type Drive = Polled<'a, S>;
 
     fn drive(&mut self) -> &mut Polled<'a, S> {
@@ -80,9 +82,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Closing for Timed<'a, S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Timed<'_, S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for DeadlineTransport<'_, S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // A peer that always has more never lets the timer go off.
+        // While the peer sends without a pause, the timer is never polled.
         if self.is_time_over() {
             return Err(io::ErrorKind::TimedOut.into());
         }

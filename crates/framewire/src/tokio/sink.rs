@@ -1,4 +1,4 @@
-//! Connections as a `Sink` for owned messages.
+//! Connections as a `Sink` of owned messages.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::connection::{Drive, Outbound};
 use crate::error::{Error, ErrorKind};
 use crate::frame::CloseCode;
 
-/// As the [`Sink`] of its [`writer`](WebSocket::writer).
+/// The same as the [`Sink`] of its [`writer`](WebSocket::writer).
 impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
     type Error = Error;
 
@@ -37,16 +37,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
     }
 }
 
-/// Feeding queues a message, as [`feed_message`](Self::feed_message) does, and waits while the write
-/// buffer has no room for one of the chunk size; flushing sends what waits.
+/// Feeding stages a message, as [`feed_message`](Self::feed_message) does, and waits while the write buffer has
+/// no room for a message of the chunk size. Flushing writes what is staged.
 ///
-/// A message that is longer than the room there is, is taken nevertheless, since a sink that was ready
-/// has to: what the stream does not take of it at once is copied, where
-/// [`write_message`](Self::write_message) would wait. So what waits is bound by
+/// A message that is longer than the room left is accepted all the same, since a sink that said it was ready
+/// must accept one. What the stream does not take of it at once is copied, where
+/// [`write_message`](Self::write_message) would wait. The memory that this takes is at most
 /// [`Config::write_buffer`](crate::Config::write_buffer) and one message.
 ///
-/// Closing sends a Close frame with 1000 unless one was sent, and waits until the stream has taken it;
-/// the peer's is for whoever reads. Every method may be polled by any task, one at a time.
+/// Closing sends a Close frame with 1000 unless one was sent, and waits until the stream has taken it. It does
+/// not wait for the peer's Close frame, which arrives where messages are read. Every method may be polled by
+/// any task, one at a time.
 impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
     type Error = Error;
 
@@ -56,7 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        // The task that the stream is to wake is known when this is flushed, or made ready again.
+        // No task to wake: `poll_ready` or `poll_flush` names it when it is polled next.
         let mut polled = self.get_mut().polled(Waker::noop(), Job::Writing);
         polled.send(|outbound| outbound.stage_whole(message.opcode(), message.payload()))
     }
@@ -70,16 +71,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
     }
 }
 
-/// As for a [`Writer`], and waits for a message that another task is sending.
+/// The same as the [`Sink`] of a [`Writer`], but it waits while another task is sending a message.
 ///
-/// Where another task begins one between this half's being ready and its message, that is held until it can
-/// go: by the half it was given to, which is to be flushed before it is dropped.
+/// If another task begins a message after this half said that it was ready, this half holds its own message
+/// until it has its turn. Flush the half before you drop it, or that message is lost.
 impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        ready!(this.poll_held(cx))?;
+        ready!(this.poll_held_message(cx))?;
         this.poll_message(cx, |writer, cx| {
             poll_stage(writer, cx, Outbound::make_ready)
         })
@@ -88,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
         let this = self.get_mut();
         if this.sink.message.is_some() {
-            // It was not ready.
+            // The caller did not wait until the sink was ready.
             return Err(ErrorKind::MessageInProgress.into());
         }
         let taken = match this.shared.try_turn() {
@@ -104,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        ready!(this.poll_held(cx))?;
+        ready!(this.poll_held_message(cx))?;
         this.poll_frames(cx, |mut frames, cx| {
             let flushed = poll_flush(&mut frames, cx);
             (flushed, frames)
@@ -113,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        ready!(this.poll_held(cx))?;
+        ready!(this.poll_held_message(cx))?;
         let normal = CloseCode::NORMAL.get().to_be_bytes();
         this.poll_frames(cx, |frames, cx| {
             let mut frames = frames.closing(&normal);
@@ -123,15 +124,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     }
 }
 
-/// What a half has between two polls.
+/// What a half that is used as a `Sink` remembers between two polls.
 #[derive(Debug, Default)]
-pub(super) struct Held {
-    /// The message that it took and could not send.
+pub(super) struct SinkState {
+    /// A message that was accepted and is not staged yet.
     message: Option<Message>,
     ticket: Ticket,
 }
 
-impl Held {
+impl SinkState {
     pub(super) fn has_message(&self) -> bool {
         self.message.is_some()
     }
@@ -144,8 +145,8 @@ impl<S> Drop for WriteHalf<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
-    /// Gets rid of the message that is held.
-    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    /// Stages the held message, if there is one.
+    fn poll_held_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Some(message) = self.sink.message.take() else {
             return Poll::Ready(Ok(()));
         };
@@ -160,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         taken
     }
 
-    /// Does a job with the turn to send a message.
+    /// Runs a job with the turn to send a message.
     fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
@@ -180,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         done
     }
 
-    /// Does a job without that turn.
+    /// Runs a job that needs no turn.
     fn poll_frames<'a>(
         &'a mut self,
         cx: &mut Context<'_>,
@@ -196,13 +197,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     }
 }
 
-/// Takes a message whole, or says `WouldBlock`.
+/// Stages a message whole, or fails with `WouldBlock`.
 fn take_if_ready(drive: &mut impl Drive, message: &Message) -> Result<(), Error> {
     drive.stage(Outbound::make_ready)?;
     drive.send(|outbound| outbound.stage_whole(message.opcode(), message.payload()))
 }
 
-/// Sends a Close frame with 1000 unless one was sent, and all that waits before it.
+/// Sends a Close frame with 1000 unless one was sent, and all that is staged before it.
 fn poll_close<A: Access>(access: &mut A, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
     poll_job(access, cx, |access, waker| {
         let mut drive = access.drive(waker);
@@ -214,7 +215,7 @@ fn poll_close<A: Access>(access: &mut A, cx: &mut Context<'_>) -> Poll<Result<()
         drive.flush()?;
         let outbound = drive.outbound();
         if outbound.has_pending_output() && outbound.frame_under_way().is_some() {
-            // Somebody else's frame has to end first.
+            // The frame of another task must end first.
             return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
         }
         Ok(())

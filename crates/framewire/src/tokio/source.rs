@@ -1,4 +1,4 @@
-//! Reading from a task.
+//! Reading from a task: polling the stream, and sending replies on the way.
 
 use std::future::poll_fn;
 use std::mem;
@@ -11,20 +11,20 @@ use super::polled::{Job, Polled, is_pending};
 use crate::connection::{self, Drive, Frame, Inbound, Replies, Stop, Transport};
 use crate::error::{Error, ErrorKind};
 
-/// What the reading side reads from, and sends its replies by.
+/// What a task reads from, and sends its replies through: a whole connection or a reading half.
 pub trait Source {
-    /// The stream with its task.
+    /// The stream, with the task that it wakes.
     type Transport<'a>: Transport
     where
         Self: 'a;
 
-    /// Has the stream wake the task when there is more to read, or when replies that wait can be sent.
+    /// Returns the stream. It wakes the task when there is more to read, or when waiting replies can be sent.
     fn transport<'a>(&'a mut self, waker: &'a Waker) -> Self::Transport<'a>;
 
-    /// Where replies go for as long as no stream is needed.
+    /// Returns where to stage replies when the stream is not at hand.
     fn replies(&mut self) -> &mut dyn Replies;
 
-    /// Whether nothing waits any more that this task would have to send.
+    /// Sends what waits. Returns `false` if the stream does not take all that this task has to send.
     fn send_all(&mut self, waker: &Waker) -> bool;
 }
 
@@ -48,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Source for Writer<S> {
     }
 }
 
-/// A result, unless the task will be woken for more.
+/// Turns `WouldBlock` into `Pending`.
 pub(super) fn or_pending<R>(result: Result<R, Error>) -> Poll<Result<R, Error>> {
     match result {
         Err(error) if is_pending(&error) => Poll::Pending,
@@ -56,8 +56,8 @@ pub(super) fn or_pending<R>(result: Result<R, Error>) -> Poll<Result<R, Error>> 
     }
 }
 
-/// Says that the connection has ended only when what answers that, and what
-/// was to be sent before, has been sent: the caller may drop the connection then.
+/// Holds back an error that ends the connection until the Close frame that answers it, and all that was staged
+/// before that, has been sent. The caller can then drop the connection.
 pub(super) fn or_unsent<T: Source, R>(
     source: &mut T,
     cx: &mut Context<'_>,
@@ -81,42 +81,42 @@ pub(super) fn poll_read<T: Source, R>(
     or_unsent(source, cx, result)
 }
 
-/// Whether it is an end that a Close frame of this end answers. It is said again when asked again.
+/// Returns whether this end sends a Close frame after the error. Reading again gives the same error again.
 pub(super) fn has_answer(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Closed(_) | ErrorKind::Violation(_))
 }
 
-/// Why a step did not give its result at once.
+/// Why [`try_read`] has no result yet.
 #[derive(Debug)]
-pub(super) enum Halt<R> {
-    /// Something is to be sent first.
+pub(super) enum Unfinished<R> {
+    /// A result is there, but a reply must be sent before it is returned.
     Reply(R),
     Stopped(Stop),
 }
 
-/// Does what the step says, where that needs neither bytes nor the stream: without a future and a waker.
+/// Runs `step` once, without a future or a waker. Fails if `step` needs bytes or the stream.
 #[inline]
 pub(super) fn try_read<R>(
     inbound: &mut Inbound,
     source: &mut impl Source,
     step: impl FnOnce(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
-) -> Result<R, Halt<R>> {
+) -> Result<R, Unfinished<R>> {
     match step(inbound, source.replies()) {
-        Ok(result) if inbound.take_unsent_reply() => Err(Halt::Reply(result)),
+        Ok(result) if inbound.take_unsent_reply() => Err(Unfinished::Reply(result)),
         Ok(result) => Ok(result),
-        Err(why) => Err(Halt::Stopped(why)),
+        Err(why) => Err(Unfinished::Stopped(why)),
     }
 }
 
-/// Does what the step says, after it was tried.
+/// Finishes what [`try_read`] began.
 pub(super) async fn read_on<T: Source, R>(
     inbound: &mut Inbound,
     source: &mut T,
-    halt: Halt<R>,
+    unfinished: Unfinished<R>,
     mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
 ) -> Result<R, Error> {
-    match halt {
-        Halt::Reply(result) => {
+    match unfinished {
+        Unfinished::Reply(result) => {
             poll_fn(|cx| {
                 source.transport(cx.waker()).send_waiting();
                 Poll::Ready(())
@@ -124,8 +124,8 @@ pub(super) async fn read_on<T: Source, R>(
             .await;
             Ok(result)
         }
-        Halt::Stopped(stopped) => {
-            // The first time; what failed says so again.
+        Unfinished::Stopped(stopped) => {
+            // True for the first poll only. Any other `Stop` comes again when `step` runs again.
             let mut needs_bytes = matches!(stopped, Stop::Bytes);
             poll_fn(|cx| {
                 if mem::take(&mut needs_bytes) {
@@ -147,7 +147,7 @@ pub(super) async fn read<T: Source, R>(
 ) -> Result<R, Error> {
     match try_read(inbound, source, &mut step) {
         Ok(result) => Ok(result),
-        Err(halt) => read_on(inbound, source, halt, step).await,
+        Err(unfinished) => read_on(inbound, source, unfinished, step).await,
     }
 }
 

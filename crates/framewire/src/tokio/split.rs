@@ -18,40 +18,46 @@ use crate::protocol::Message;
 
 /// The reading half of a [split](WebSocket::split) connection.
 ///
-/// It never waits for a task that writes. Its automatic replies go between the frames of others, and
-/// where nobody writes it sends them itself, with what was [fed](WriteHalf::feed_message), before a
-/// read that waits.
+/// It never waits for a task that writes. Its automatic replies go between the frames of the writing tasks.
+/// While no task writes, it sends them itself before a read that waits, together with what was
+/// [fed](WriteHalf::feed_message).
 ///
-/// Every method is cancel-safe: see [`WebSocket`]. A read that has the end of the connection to tell
-/// waits for its answer to be sent as there, but not for a task that is in the middle of a frame;
-/// [`WriteHalf::abort`] ends any.
+/// # Errors
+/// As [`WebSocket`]. A read that reports the end of the connection first waits until the Close frame that
+/// answers it is sent, but not for a task that is in the middle of a frame. [`WriteHalf::abort`] ends both
+/// waits.
+///
+/// # Cancel safety
+/// Every method is cancel-safe, as on [`WebSocket`].
 #[derive(Debug)]
 pub struct ReadHalf<S> {
     pub(super) inbound: Inbound,
     pub(super) read_end: ReadEnd<S>,
 }
 
-/// The writing half of a [split](WebSocket::split) connection, to be cloned into as many tasks as
-/// want to write.
+/// The writing half of a [split](WebSocket::split) connection. Clone it for each task that writes.
 ///
-/// Messages never interleave: a message that is being streamed keeps other messages waiters, but not
-/// control frames, which go between its fragments. Futures that wait for another's message have their
-/// turn in the order in which they came: one that is kept and not polled keeps those behind it waiters,
-/// as with a lock of tokio's. A half that is used as a `Sink` loses its turn where it is not polled.
+/// # Turns
+/// Messages never interleave. A call that sends a message, or any other data frame, waits for its turn while
+/// another task is sending a message. Waiting futures have their turn in the order in which they came. A future
+/// that is neither polled nor dropped holds up those behind it, as with a lock of tokio's. A half that is used
+/// as a `Sink` loses its turn if it is not polled.
 ///
-/// Every method is cancel-safe: see [`Writer`](super::Writer). One that is cancelled while it waits for another's
-/// message has taken nothing, and gives up its waiter in the line.
+/// Control frames need no turn: they go between the fragments of a message that is being streamed.
+///
+/// # Cancel safety
+/// Every method is cancel-safe, as on [`Writer`](super::Writer). A call that is cancelled while it waits for
+/// its turn has sent nothing, and leaves the queue.
 #[derive(Debug)]
 pub struct WriteHalf<S> {
     pub(super) shared: Arc<Shared<S>>,
     #[cfg(feature = "futures")]
-    pub(super) sink: super::sink::Held,
+    pub(super) sink: super::sink::SinkState,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Splits the connection into a half that reads and a half that writes, over any stream. Starts
-    /// nothing, and waits for nothing: the halves share a lock that is held for as long as the
-    /// stream is polled.
+    /// Splits the connection into a half that reads and a half that writes, over any stream. Starts nothing and
+    /// does not wait. The halves share a lock that is held while the stream is polled.
     #[must_use]
     pub fn split(self) -> (ReadHalf<S>, WriteHalf<S>) {
         let Self { inbound, writer } = self;
@@ -65,73 +71,75 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
-    /// See [`WebSocket::next_message`].
+    /// Returns the next message, lent until the next call; see [`WebSocket::next_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::next_message`].
     pub async fn next_message(&mut self) -> Result<Message<'_>, Error> {
         let found = read(&mut self.inbound, &mut self.read_end, Inbound::next_message).await?;
         Ok(self.inbound.lend(&found))
     }
 
-    /// See [`WebSocket::read_message`].
+    /// Appends the next message to `buf` and returns its opcode; see [`WebSocket::read_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::read_message`].
     pub async fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error> {
         let (opcode, _) = self.read_message_ext(buf).await?;
         Ok(opcode)
     }
 
-    /// See [`WebSocket::read_message_ext`].
+    /// Appends the next message to `buf` and returns its opcode and its reserved bits; see
+    /// [`WebSocket::read_message_ext`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::read_message_ext`].
     pub async fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
         let found = read(&mut self.inbound, &mut self.read_end, Inbound::next_message).await?;
         Ok(self.inbound.hand_over(&found, buf))
     }
 
-    /// See [`WebSocket::message_reader`].
+    /// Returns a reader of the next message, of any size; see [`WebSocket::message_reader`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::message_reader`].
     pub async fn message_reader(&mut self) -> Result<MessageReader<'_, ReadEnd<S>>, Error> {
         MessageReader::begin(&mut self.inbound, &mut self.read_end).await
     }
 
-    /// See [`WebSocket::resume_message_reader`].
+    /// Returns the reader of a message that was begun and not read to its end; see
+    /// [`WebSocket::resume_message_reader`].
     pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, ReadEnd<S>>> {
         MessageReader::resume(&mut self.inbound, &mut self.read_end)
     }
 
-    /// See [`WebSocket::read_header`].
+    /// Returns the header of the next raw frame; see [`WebSocket::read_header`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::read_header`].
     pub async fn read_header(&mut self) -> Result<Header, Error> {
         read(&mut self.inbound, &mut self.read_end, Inbound::read_header).await
     }
 
-    /// See [`WebSocket::read_frame`].
+    /// Reads the next raw frame into `buf`; see [`WebSocket::read_frame`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`WebSocket::read_frame`].
     pub async fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
         read_frame(&mut self.inbound, &mut self.read_end, buf).await
     }
 
-    /// See [`WebSocket::on_ping`].
+    /// Calls `handler` for each Ping; see [`WebSocket::on_ping`].
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
         self.inbound.handlers_mut().ping = Some(Box::new(handler));
     }
 
-    /// See [`WebSocket::on_pong`].
+    /// Calls `handler` for each Pong; see [`WebSocket::on_pong`].
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
         self.inbound.handlers_mut().pong = Some(Box::new(handler));
     }
 
-    /// See [`WebSocket::on_close`].
+    /// Calls `handler` for the peer's Close frame; see [`WebSocket::on_close`].
     pub fn on_close(
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
@@ -139,17 +147,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
         self.inbound.handlers_mut().close = Some(Box::new(handler));
     }
 
-    /// Has the stream, to look at it or to set its options, while neither half polls it.
+    /// Calls `job` with the stream, to inspect it or to set its options. Neither half polls the stream
+    /// meanwhile.
     pub fn with_stream<R>(&self, job: impl FnOnce(&mut S) -> R) -> R {
         self.read_end.shared().with_stream(job)
     }
 
-    /// Makes one connection of both halves again: for [`WebSocket::shutdown`], or
-    /// [`WebSocket::into_inner`].
+    /// Joins both halves into one connection again, for [`WebSocket::shutdown`] or [`WebSocket::into_inner`].
     ///
     /// # Errors
-    /// Gives both halves back where they are not of one connection, or where the writing half has
-    /// other clones, or as a `Sink` still holds a message: flush it first.
+    /// Returns both halves if they are not of one connection, if the writing half has other clones, or if as a
+    /// `Sink` it still holds a message. In the last case flush it first.
     #[expect(
         clippy::expect_used,
         clippy::missing_panics_doc,
@@ -177,18 +185,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
-    /// See [`Writer::write_message`](super::Writer::write_message). Waits for a message that another task is sending.
+    /// Sends a message when it has its turn; see [`Writer::write_message`](super::Writer::write_message).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_message`](super::Writer::write_message).
     pub async fn write_message(&self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.write_message_ext(opcode, Rsv::NONE, payload).await
     }
 
-    /// See [`Writer::write_message_ext`](super::Writer::write_message_ext). Waits for a message that another task is sending.
+    /// Sends a message with the reserved bits of an extension when it has its turn; see
+    /// [`Writer::write_message_ext`](super::Writer::write_message_ext).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_message_ext`](super::Writer::write_message_ext).
     pub async fn write_message_ext(
         &self,
         opcode: Opcode,
@@ -200,19 +209,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         self.flush().await
     }
 
-    /// See [`Writer::feed_message`](super::Writer::feed_message). Goes out with the next [`flush`](Self::flush), or before the
-    /// reading half waits. Waits for a message that another task is sending.
+    /// Stages a message when it has its turn, for the next [`flush`](Self::flush) or until the reading half
+    /// waits; see [`Writer::feed_message`](super::Writer::feed_message).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::feed_message`](super::Writer::feed_message).
     pub async fn feed_message(&self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.feed_message_ext(opcode, Rsv::NONE, payload).await
     }
 
-    /// See [`Writer::feed_message_ext`](super::Writer::feed_message_ext), and [`feed_message`](Self::feed_message).
+    /// Stages a message with the reserved bits of an extension, as [`feed_message`](Self::feed_message) does;
+    /// see [`Writer::feed_message_ext`](super::Writer::feed_message_ext).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::feed_message_ext`](super::Writer::feed_message_ext).
     pub async fn feed_message_ext(
         &self,
         opcode: Opcode,
@@ -223,11 +233,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .await
     }
 
-    /// See [`Writer::try_feed_message`](super::Writer::try_feed_message). Gives the message back, too, while another task is sending
-    /// one. Never waits, but may send a reply that was left for whoever has the writer next.
+    /// Stages a message if the write buffer has room for it; otherwise gives it back. See
+    /// [`Writer::try_feed_message`](super::Writer::try_feed_message).
+    ///
+    /// Gives the message back, too, while another task is sending one. Never waits, but may send a reply that
+    /// the reading half has queued.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::try_feed_message`](super::Writer::try_feed_message).
     pub fn try_feed_message<P: AsRef<[u8]>>(
         &self,
         opcode: Opcode,
@@ -239,14 +252,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         }
     }
 
-    /// See [`Writer::set_compression`](super::Writer::set_compression). It is for the messages of all clones.
+    /// Switches the compression of messages off, or on again, for all clones; see
+    /// [`Writer::set_compression`](super::Writer::set_compression).
     pub fn set_compression(&self, enabled: bool) {
         self.shared
             .writer()
             .with_outbound(|outbound| outbound.set_compression(enabled));
     }
 
-    /// See [`Writer::has_pending_output`](super::Writer::has_pending_output).
+    /// Returns whether bytes wait to be written or flushed; see
+    /// [`Writer::has_pending_output`](super::Writer::has_pending_output).
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.shared
@@ -254,7 +269,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .with_outbound(|outbound| outbound.has_pending_output())
     }
 
-    /// See [`Writer::buffered`](super::Writer::buffered).
+    /// Returns how many bytes wait to be written; see [`Writer::buffered`](super::Writer::buffered).
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.shared
@@ -262,25 +277,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .with_outbound(|outbound| outbound.buffered())
     }
 
-    /// See [`Writer::closed`](super::Writer::closed).
+    /// Returns how the connection was closed, once either end has sent its Close frame; see
+    /// [`Writer::closed`](super::Writer::closed).
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
         self.shared.writer().closed()
     }
 
-    /// See [`Writer::flush`](super::Writer::flush).
+    /// Writes all that waits, and flushes the stream; see [`Writer::flush`](super::Writer::flush).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::flush`](super::Writer::flush).
     pub async fn flush(&self) -> Result<(), Error> {
         flush(&mut self.frames()).await
     }
 
-    /// See [`Writer::write_frame`](super::Writer::write_frame). A data frame waits for a message that another task is sending;
-    /// one with the fragments of a message is the caller's to send without a gap.
+    /// Sends one raw frame; see [`Writer::write_frame`](super::Writer::write_frame).
+    ///
+    /// A data frame waits for its turn. Between the frames of a fragmented message the turn is free: the caller
+    /// must see to it that no other task sends a message then.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_frame`](super::Writer::write_frame).
     pub async fn write_frame(
         &self,
         fin: bool,
@@ -299,22 +317,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         self.flush().await
     }
 
-    /// See [`Writer::write_prepared`](super::Writer::write_prepared). Waits for a message that another task is sending.
+    /// Sends a message that was framed beforehand when it has its turn; see
+    /// [`Writer::write_prepared`](super::Writer::write_prepared).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_prepared`](super::Writer::write_prepared).
     pub async fn write_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
         self.take_message(|outbound| outbound.stage_prepared(message))
             .await?;
         self.flush().await
     }
 
-    /// See [`Writer::stream_message`](super::Writer::stream_message). Waits for a message that another task is sending, and keeps
-    /// other messages waiters, but not control frames, while it reads. Cancelled before it has its turn,
-    /// it has opened and read nothing.
+    /// Sends all that a reader gives as one message; see
+    /// [`Writer::stream_message`](super::Writer::stream_message).
+    ///
+    /// Waits for its turn and has it until the message ends, so that other messages wait for the reader as
+    /// well. Control frames do not.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::stream_message`](super::Writer::stream_message).
+    ///
+    /// # Cancel safety
+    /// As [`Writer::stream_message`](super::Writer::stream_message). Cancelled before it has its turn, it has
+    /// opened and read nothing.
     pub async fn stream_message(
         &self,
         opcode: Opcode,
@@ -325,10 +350,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .await
     }
 
-    /// See [`Writer::stream_message_ext`](super::Writer::stream_message_ext), and [`stream_message`](Self::stream_message).
+    /// Sends all that a reader gives as one message with the reserved bits of an extension, as
+    /// [`stream_message`](Self::stream_message) does; see
+    /// [`Writer::stream_message_ext`](super::Writer::stream_message_ext).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::stream_message_ext`](super::Writer::stream_message_ext).
     pub async fn stream_message_ext(
         &self,
         opcode: Opcode,
@@ -341,13 +368,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             .await
     }
 
-    /// See [`Writer::message_writer`](super::Writer::message_writer). Waits for a message that another task is sending, and keeps
-    /// other messages waiters, but not control frames, until it is dropped: a task that sends
-    /// another message before that waits for itself. Cancelled, it has opened nothing, and gives up its
-    /// waiter in the line.
+    /// Opens a message that is written in pieces; see
+    /// [`Writer::message_writer`](super::Writer::message_writer).
+    ///
+    /// Waits for its turn. The [`MessageWriter`] has the turn until it is dropped: other messages wait, control
+    /// frames do not. A task that sends another message before it drops the [`MessageWriter`] waits for ever.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::message_writer`](super::Writer::message_writer).
+    ///
+    /// # Cancel safety
+    /// Cancelled, it has opened nothing, and leaves the queue.
     pub async fn message_writer(
         &self,
         opcode: Opcode,
@@ -355,10 +386,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         self.message_writer_ext(opcode, Rsv::NONE).await
     }
 
-    /// See [`Writer::message_writer_ext`](super::Writer::message_writer_ext), and [`message_writer`](Self::message_writer).
+    /// Opens a message that is written in pieces, with the reserved bits of an extension, as
+    /// [`message_writer`](Self::message_writer) does; see
+    /// [`Writer::message_writer_ext`](super::Writer::message_writer_ext).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::message_writer_ext`](super::Writer::message_writer_ext).
     pub async fn message_writer_ext(
         &self,
         opcode: Opcode,
@@ -367,51 +400,60 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         MessageWriter::open(self.turn().await?, opcode, rsv, None)
     }
 
-    /// See [`Writer::resume_message_writer`](super::Writer::resume_message_writer), and [`message_writer`](Self::message_writer). `None`
-    /// also where the connection is [aborted](Self::abort) while this waits. Cancelled, the message is
-    /// open as before, and the waiter in the line is given up.
+    /// Returns the writer of the message that was opened and not finished; see
+    /// [`Writer::resume_message_writer`](super::Writer::resume_message_writer).
+    ///
+    /// Waits for its turn and has it as [`message_writer`](Self::message_writer) does. Returns `None` also if
+    /// the connection is [aborted](Self::abort) meanwhile.
+    ///
+    /// # Cancel safety
+    /// Cancelled, the message is open as before, and the call leaves the queue.
     pub async fn resume_message_writer(&self) -> Option<MessageWriter<SendTurn<'_, S>>> {
         MessageWriter::resume(self.turn().await.ok()?)
     }
 
-    /// See [`Writer::ping`](super::Writer::ping).
+    /// Sends a Ping; see [`Writer::ping`](super::Writer::ping).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::ping`](super::Writer::ping).
     pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
         self.write_frame(true, Rsv::NONE, Opcode::Ping, payload)
             .await
     }
 
-    /// See [`Writer::pong`](super::Writer::pong).
+    /// Sends a Pong; see [`Writer::pong`](super::Writer::pong).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::pong`](super::Writer::pong).
     pub async fn pong(&self, payload: &[u8]) -> Result<(), Error> {
         self.write_frame(true, Rsv::NONE, Opcode::Pong, payload)
             .await
     }
 
-    /// See [`Writer::close`](super::Writer::close). Does not wait for a message that another task is sending: that one
-    /// fails, as nothing may follow a Close frame.
+    /// Sends a Close frame; see [`Writer::close`](super::Writer::close).
+    ///
+    /// Does not wait for its turn. A message that another task is sending fails, as nothing may follow a Close
+    /// frame.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::close`](super::Writer::close).
     pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let payload = close_payload(code, reason)?;
         self.write_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())
             .await
     }
 
-    /// Ends the connection under whoever waits for it, without a closing handshake: the reading
-    /// half, or a task that writes, fails at once with
-    /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). For a peer that is gone, as
-    /// [`keep_alive`](Self::keep_alive) can tell. The stream is closed when both halves are dropped.
+    /// Ends the connection without a closing handshake: for a peer that is gone, as
+    /// [`keep_alive`](Self::keep_alive) can tell.
+    ///
+    /// The calls of both halves, waiting ones too, fail with
+    /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). The stream is closed when both halves are
+    /// dropped.
     pub fn abort(&self) {
         self.shared.abort();
     }
 
-    /// Takes a message whole, or nothing of it.
+    /// Sends a message whole, or nothing of it.
     async fn take_message<'p>(
         &self,
         stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
@@ -419,7 +461,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         take(&mut self.turn().await?, stage).await
     }
 
-    /// The right to send a message.
+    /// Takes the turn to send a message.
     async fn turn(&self) -> Result<SendTurn<'_, S>, Error> {
         self.shared.turn().await
     }
@@ -434,11 +476,11 @@ impl<S> WriteHalf<S> {
         Self {
             shared,
             #[cfg(feature = "futures")]
-            sink: super::sink::Held::default(),
+            sink: super::sink::SinkState::default(),
         }
     }
 
-    /// Whether it is the only one, with nothing that the others would not know of.
+    /// Returns whether this is the only clone and holds no message.
     fn is_last_of_two(&self) -> bool {
         #[cfg(feature = "futures")]
         if self.sink.has_message() {

@@ -11,17 +11,21 @@ use super::{Message, ReadHalf, WebSocket};
 use crate::connection::Inbound;
 use crate::error::{Error, ErrorKind};
 
-/// Data messages alone: control frames are answered on the way, as
-/// [`next_message`](WebSocket::next_message) does. Ends after a Close frame, and after one error of any
-/// other kind. What the [`Sink`](futures_sink::Sink) was fed goes out before a read that waits, and before the
-/// end is told, with what answers the Close frame: a peer that takes nothing holds that up.
+/// Yields data messages. Control frames are answered on the way, as [`next_message`](WebSocket::next_message)
+/// does.
 ///
-/// With futures' `StreamExt` in scope `buffered` is that one's; that of the
-/// [`writer`](WebSocket::writer) tells how many bytes wait.
+/// The stream ends after a Close frame, and after one error of any other kind. What was fed to the
+/// [`Sink`](futures_sink::Sink) goes out before a read that waits. It also goes out, with the reply to the
+/// Close frame, before the end is reported: a peer that takes nothing holds that up.
 ///
-/// Allocates each message; one that was assembled keeps the memory that it was assembled in. A message
-/// with reserved bits, which only come where [`Config::rsv`](crate::Config::rsv) lets them, is given as
-/// [`Binary`](Message::Binary): what is in it is the extension's to say.
+/// With futures' `StreamExt` in scope, `buffered` is the method of that trait. The one of the
+/// [`writer`](WebSocket::writer) returns how many bytes wait.
+///
+/// A message with reserved bits, which only come if [`Config::rsv`](crate::Config::rsv) allows them, is yielded
+/// as [`Binary`](Message::Binary), since only the extension knows what is in it.
+///
+/// # Memory
+/// Allocates each message. A message that was assembled has the memory that it was assembled in.
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
     type Item = Result<Message, Error>;
 
@@ -37,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
     }
 }
 
-/// As for a [whole connection](WebSocket#impl-Stream-for-WebSocket<S>).
+/// The same as the stream of a [whole connection](WebSocket#impl-Stream-for-WebSocket<S>).
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for ReadHalf<S> {
     type Item = Result<Message, Error>;
 

@@ -1,4 +1,18 @@
-//! The tasks that wait for the writing side of a split connection, and which of them has a turn.
+//! The tasks that wait for the writing side of a split connection, and the turn to send a message.
+//!
+//! # Who waits
+//! * A task whose write blocks, or that finds another task in the middle of a frame, waits as a *writer*.
+//! * A task that wants to send a message while another is sent waits in the *queue* for the turn.
+//! * The *reader* waits for input. It is listed here because it also sends what no other task sends.
+//!
+//! # Who wakes them
+//! * The stream wakes the reader and all writers when it takes more.
+//! * A task that ends a long frame wakes all writers.
+//! * A task that gives up its turn wakes the first future in the queue, which then owns the turn.
+//!
+//! Futures and halves queue alike. They differ when their turn comes: a future that was dropped has passed its
+//! turn on, but a half that is used as a `Sink` may never be polled again. So a half is only woken, and the
+//! turn stays free for any waiter to take.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -7,7 +21,7 @@ use std::task::{Poll, Wake, Waker};
 
 use crate::lock::{Mutex, lock};
 
-/// Who has to be woken, and for what, and who may send a message.
+/// The waiting tasks of one connection, and the state of the turn.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     tasks: Mutex<Tasks>,
@@ -15,17 +29,17 @@ pub(super) struct Waiters {
 
 #[derive(Debug, Default)]
 struct Tasks {
-    /// The one that reads: it sends what nobody else does.
+    /// The reading task. It sends what no other task sends.
     reader: Option<Waker>,
-    /// Those that wait for the stream to take more, or for the end of another's frame.
+    /// The tasks that wait for the stream to take more, or for the end of another task's frame.
     writers: BTreeMap<u64, Waker>,
-    /// Those that wait for the right to send a message, in the order in which they came.
-    line: BTreeMap<u64, QueuedTask>,
+    /// The tasks that wait for the turn to send a message, first come first.
+    turn_queue: BTreeMap<u64, QueuedTask>,
     turn: TurnState,
-    /// How many have waited for the stream or for a frame's end, and are not done.
+    /// The number of waiters that have waited as writers and are not done.
     unfinished: usize,
-    /// How many numbers were given out.
-    numbers: u64,
+    /// The number given out last.
+    last_number: u64,
 }
 
 #[derive(Debug)]
@@ -34,15 +48,15 @@ struct QueuedTask {
     is_half: bool,
 }
 
-/// The right to send a message, which may be many frames.
+/// The state of the turn to send a message, which may be many frames.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum TurnState {
     #[default]
     Free,
-    /// Free, and halves were woken for it: one that comes only now lets them go first.
+    /// Free, and halves were woken to take it. A waiter that was not queued yet yields to them once.
     Offered,
     Taken,
-    /// Kept for the future with this number in the line.
+    /// Reserved for the future with this number in the queue.
     Granted(u64),
 }
 
@@ -64,14 +78,14 @@ impl Waiters {
         }
     }
 
-    /// Wakes those that wait for the stream or for a frame's end. All of them: which one can go on is for
-    /// them to find out.
+    /// Wakes all tasks that wait for the stream or for the end of a frame. Each finds out by itself whether it
+    /// can go on.
     pub(super) fn wake_writers(&self) {
         let writers = mem::take(&mut lock(&self.tasks).writers);
         writers.into_values().for_each(Waker::wake);
     }
 
-    /// Takes the right to send a message, unless another has it.
+    /// Takes the turn to send a message, unless another task has it. Returns whether it did.
     pub(super) fn try_take_turn(&self) -> bool {
         let tasks = &mut *lock(&self.tasks);
         let is_free = matches!(tasks.turn, TurnState::Free | TurnState::Offered);
@@ -81,13 +95,15 @@ impl Waiters {
         is_free
     }
 
-    /// Gives the right to send a message to the first future in line. The halves before it are woken
-    /// alone: they may never come back.
+    /// Frees the turn and reserves it for the first future in the queue.
+    ///
+    /// Halves that queue before that future are woken without a reservation, since they may never be polled
+    /// again.
     pub(super) fn pass_turn_on(&self) {
         let mut woken = Vec::new();
         let mut tasks = lock(&self.tasks);
         tasks.turn = TurnState::Free;
-        while let Some((number, next)) = tasks.line.pop_first() {
+        while let Some((number, next)) = tasks.turn_queue.pop_first() {
             woken.push(next.waker);
             if !next.is_half {
                 tasks.turn = TurnState::Granted(number);
@@ -101,17 +117,17 @@ impl Waiters {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// Wakes everybody, for the end of the connection.
+    /// Wakes all tasks, at the end of the connection.
     pub(super) fn wake_all(self: &Arc<Self>) {
         self.wake_by_ref();
-        let line = mem::take(&mut lock(&self.tasks).line);
-        for next in line.into_values() {
+        let queue = mem::take(&mut lock(&self.tasks).turn_queue);
+        for next in queue.into_values() {
             next.waker.wake();
         }
     }
 }
 
-/// The stream takes more.
+/// Called by the stream when it takes more.
 impl Wake for Waiters {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -123,30 +139,30 @@ impl Wake for Waiters {
     }
 }
 
-/// One that may wait for the writing side, and does so no more when it is dropped.
+/// The entry of one task in the lists of waiting tasks. Dropping it removes the task from all of them.
 #[derive(Debug)]
 pub(super) struct Waiter<'a> {
     waiters: &'a Waiters,
     ticket: Ticket,
 }
 
-/// What a [`Waiter`] is known by. The numbers are 0 until it has waited.
+/// The numbers under which a [`Waiter`] is listed, each 0 until it has waited there.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ticket {
-    writer: u64,
-    in_line: u64,
+    writer_number: u64,
+    turn_number: u64,
     is_half: bool,
     has_yielded: bool,
 }
 
 impl<'a> Waiter<'a> {
-    /// That of a future.
+    /// Creates the waiter of a future.
     pub(super) fn new(waiters: &'a Waiters) -> Self {
         let ticket = Ticket::default();
         Self { waiters, ticket }
     }
 
-    /// That of a half, as [`detach`](Self::detach) left it.
+    /// Creates the waiter of a half, from what [`detach`](Self::detach) returned.
     #[cfg(feature = "futures")]
     pub(super) fn of_half(waiters: &'a Waiters, ticket: Ticket) -> Self {
         let ticket = Ticket {
@@ -156,22 +172,25 @@ impl<'a> Waiter<'a> {
         Self { waiters, ticket }
     }
 
-    /// Goes on waiters without this: in line at all events, and for the stream if it has to.
+    /// Returns the ticket, and leaves the task listed when this is dropped: always in the queue for the turn,
+    /// and as a writer only if `is_pending`.
     #[cfg(feature = "futures")]
     pub(super) fn detach(&mut self, is_pending: bool) -> Ticket {
         if is_pending {
             return mem::take(&mut self.ticket);
         }
         Ticket {
-            in_line: mem::take(&mut self.ticket.in_line),
+            turn_number: mem::take(&mut self.ticket.turn_number),
             ..Ticket::default()
         }
     }
 
-    /// Whether others that have waited go first now: each second time that it is asked.
+    /// Returns whether the task yields to others that have waited for the stream, and wakes it again if so.
+    ///
+    /// It yields at most every second time that this is called.
     pub(super) fn yields(&mut self, waker: &Waker) -> bool {
-        let own = usize::from(self.ticket.writer > 0);
-        let others_wait = lock(&self.waiters.tasks).unfinished > own;
+        let counted = usize::from(self.ticket.writer_number > 0);
+        let others_wait = lock(&self.waiters.tasks).unfinished > counted;
         let yields = others_wait && !self.ticket.has_yielded;
         self.ticket.has_yielded = yields;
         if yields {
@@ -180,37 +199,43 @@ impl<'a> Waiter<'a> {
         yields
     }
 
-    /// Waits for the stream to take more, or for the end of another's frame.
+    /// Lists the task as one that waits for the stream to take more, or for the end of another task's frame.
     pub(super) fn wait(&mut self, waker: &Waker) {
         let mut tasks = lock(&self.waiters.tasks);
-        if self.ticket.writer == 0 {
-            self.ticket.writer = tasks.next_number();
+        if self.ticket.writer_number == 0 {
+            self.ticket.writer_number = tasks.next_number();
             tasks.unfinished += 1;
         }
-        let before = tasks.writers.insert(self.ticket.writer, waker.clone());
+        let before = tasks
+            .writers
+            .insert(self.ticket.writer_number, waker.clone());
         drop(tasks);
         drop(before);
     }
 
-    /// Takes the right to send a message, or stands in line for it.
+    /// Takes the turn to send a message, or queues for it.
     pub(super) fn poll_turn(&mut self, waker: &Waker) -> Poll<()> {
         let mut tasks = lock(&self.waiters.tasks);
         let Ticket {
-            in_line, is_half, ..
+            turn_number,
+            is_half,
+            ..
         } = self.ticket;
         let is_turn = match tasks.turn {
             TurnState::Free => true,
-            TurnState::Offered => is_half || in_line > 0,
-            TurnState::Granted(number) => number == in_line,
+            TurnState::Offered => is_half || turn_number > 0,
+            TurnState::Granted(number) => number == turn_number,
             TurnState::Taken => false,
         };
         if is_turn {
             tasks.turn = TurnState::Taken;
-            tasks.line.remove(&mem::take(&mut self.ticket.in_line));
+            tasks
+                .turn_queue
+                .remove(&mem::take(&mut self.ticket.turn_number));
             return Poll::Ready(());
         }
-        if in_line == 0 {
-            self.ticket.in_line = tasks.next_number();
+        if turn_number == 0 {
+            self.ticket.turn_number = tasks.next_number();
         }
         let waker = waker.clone();
         if tasks.turn == TurnState::Offered {
@@ -218,7 +243,7 @@ impl<'a> Waiter<'a> {
             waker.wake_by_ref();
         }
         let next = QueuedTask { waker, is_half };
-        let before = tasks.line.insert(self.ticket.in_line, next);
+        let before = tasks.turn_queue.insert(self.ticket.turn_number, next);
         drop(tasks);
         drop(before);
         Poll::Pending
@@ -227,25 +252,30 @@ impl<'a> Waiter<'a> {
 
 impl Tasks {
     fn next_number(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
+        self.last_number += 1;
+        self.last_number
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let Ticket {
-            writer, in_line, ..
+            writer_number,
+            turn_number,
+            ..
         } = self.ticket;
-        if writer == 0 && in_line == 0 {
+        if writer_number == 0 && turn_number == 0 {
             return;
         }
         let mut tasks = lock(&self.waiters.tasks);
-        let left = (tasks.writers.remove(&writer), tasks.line.remove(&in_line));
-        tasks.unfinished -= usize::from(writer > 0);
-        let was_its_turn = tasks.turn == TurnState::Granted(in_line);
+        let left = (
+            tasks.writers.remove(&writer_number),
+            tasks.turn_queue.remove(&turn_number),
+        );
+        tasks.unfinished -= usize::from(writer_number > 0);
+        let was_its_turn = tasks.turn == TurnState::Granted(turn_number);
         drop(tasks);
-        // A task may be dropped with its waker.
+        // Dropped without the lock: dropping a waker may drop a task, and with it another waiter.
         drop(left);
         if was_its_turn {
             self.waiters.pass_turn_on();

@@ -15,35 +15,34 @@ use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::handshake::Established;
 use crate::protocol::{Agreement, Message, Role};
 
-/// A WebSocket connection over a stream of tokio's.
+/// A WebSocket connection over a tokio stream.
 ///
-/// Pings are answered and Close frames echoed while reading, unless a handler says otherwise.
-/// Everything that waits to be written goes out before a read that waits.
-/// A Pong also goes out before what came after its Ping is handed over, as far as the stream takes it
-/// then: the application may work on that for as long as it likes.
-///
-/// # Cancellation
-/// Every method is cancel-safe unless it says otherwise: dropped at any point, a read has lost
-/// nothing and the next one goes on where it stopped; for writes see [`Writer`].
-///
-/// # Memory
-/// At rest, none but its own size: its read buffer ([`Config::read_buffer`]) and its write buffer
-/// come from a [`BufferPool`] when bytes arrive or wait, and are given back when they are used up.
-/// A message that does not come in one read is assembled in memory that comes from there too, and is
-/// given back with the first read that waits while nothing of a message is held, or after 128
-/// messages in a row that did not need it. In the middle of a message it may be twice as much as
-/// [`Limits::message`](crate::protocol::Limits::message), however little of it has come.
+/// While it reads, it answers Pings and echoes Close frames, unless a handler says otherwise. All that waits to
+/// be written goes out before a read that waits. A Pong goes out even earlier, as far as the stream takes it:
+/// before what came after its Ping is returned, since the application may work on that for a long time.
 ///
 /// # Errors
-/// Reading fails with [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the peer's Close frame
-/// is there, with [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) where the stream
-/// ends without one, with [`ErrorKind::Violation`](crate::ErrorKind::Violation) after the Close
-/// frame that answers it was sent, and with [`ErrorKind::Io`](crate::ErrorKind::Io). The first
-/// three are final: every further read gives the same.
+/// Reading fails with [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the peer's Close frame is there,
+/// with [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) if the stream ends without one, with
+/// [`ErrorKind::Violation`](crate::ErrorKind::Violation) after the Close frame that answers it was sent, and
+/// with [`ErrorKind::Io`](crate::ErrorKind::Io). The first three are final: every further read gives the same.
 ///
-/// `Closed` and `Violation` come when this end's Close frame, and what waited before it, has been
-/// sent, so that the connection can be dropped then. A peer that reads nothing holds that up for as
-/// long as it likes: bound the read with a time-out, after which nothing but to drop the connection is left.
+/// `Closed` and `Violation` are reported when this end's Close frame, and what waited before it, has been sent.
+/// The connection can be dropped then. A peer that reads nothing can hold that up for ever: bound the read with
+/// a time-out, and drop the connection when it expires.
+///
+/// # Cancel safety
+/// Every method is cancel-safe unless it says otherwise. A read that is dropped loses nothing: the next one
+/// goes on where it stopped. For writes see [`Writer`].
+///
+/// # Memory
+/// None at rest but its own size. Its read buffer ([`Config::read_buffer`]) and its write buffer come from a
+/// [`BufferPool`] when bytes arrive or wait, and go back when they are used up.
+///
+/// A message that does not come in one read is assembled in memory from the pool too. That goes back with the
+/// first read that waits while no message is under way, or after 128 messages in a row that did not need it. In
+/// the middle of a message it may be twice as much as [`Limits::message`](crate::protocol::Limits::message),
+/// however little has arrived.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     pub(super) inbound: Inbound,
@@ -51,27 +50,27 @@ pub struct WebSocket<S> {
 }
 
 impl<S> WebSocket<S> {
-    /// The server's end of a stream on which the handshake is done.
+    /// Creates the server's end of a connection, over a stream on which the handshake is done.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
     pub fn server(stream: S, config: Config) -> Result<Self, Error> {
         Self::with_leftover(stream, &[], Role::Server, config)
     }
 
-    /// The client's end of a stream on which the handshake is done.
+    /// Creates the client's end of a connection, over a stream on which the handshake is done.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
     pub fn client(stream: S, config: Config) -> Result<Self, Error> {
         Self::with_leftover(stream, &[], Role::Client, config)
     }
 
-    /// Either end, where bytes that came after the handshake were read with it: `leftover` is read
-    /// first.
+    /// Creates either end of a connection. `leftover` is read first: bytes that came after the handshake and
+    /// were read with it.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
     pub fn with_leftover(
         stream: S,
         leftover: &[u8],
@@ -82,10 +81,10 @@ impl<S> WebSocket<S> {
         Ok(Self::of(sides))
     }
 
-    /// Takes over a stream on which the handshake is done, with the bytes that came after it.
+    /// Creates a connection over a stream on which the handshake is done, with the bytes that came after it.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
     #[cfg(feature = "handshake")]
     pub fn from_established(
         established: Established<S>,
@@ -109,79 +108,81 @@ impl<S> WebSocket<S> {
         Self { inbound, writer }
     }
 
-    /// Has the connection take its buffers from another pool than that of the thread.
+    /// Makes the connection take its buffers from `pool` instead of the thread's pool.
     pub fn set_buffer_pool(&mut self, pool: &BufferPool) {
         self.inbound.set_buffers(Buffers::Pooled(pool.clone()));
         let buffers = Buffers::Pooled(pool.clone());
         self.writer.outbound.set_buffers(buffers);
     }
 
-    /// Has an extension transform messages both ways from now on, as was agreed on: what
-    /// `from_established` does by itself.
+    /// Makes an extension transform messages in both directions from now on, as was agreed on.
+    /// `from_established` does that by itself.
     pub fn set_extension(&mut self, agreed: &dyn Agreement) {
         set_extension(&mut self.inbound, &mut self.writer.outbound, agreed);
     }
 
-    /// Switches the compression of messages off, or on again, for those that begin from now on.
-    /// No effect where none was agreed on.
+    /// Switches compression off, or on again, for messages that begin from now on. No effect if none was agreed
+    /// on.
     pub fn set_compression(&mut self, enabled: bool) {
         self.writer.set_compression(enabled);
     }
 
-    /// The stream, and the bytes that were read from it and not used up.
+    /// Returns the stream, and the bytes that were read from it and not used up.
     ///
-    /// Between messages these are all that another `WebSocket` needs to go on
-    /// ([`with_leftover`](Self::with_leftover)); in the middle of one, or of a control frame, its
-    /// beginning is lost, and so are the contexts of compression with context takeover. Compression
-    /// that was agreed on has to be [set](Self::set_extension) again. What waits
-    /// to be written is lost too: [`flush`](Self::flush) first.
+    /// Between messages, another `WebSocket` can go on with these ([`with_leftover`](Self::with_leftover)).
+    /// Compression that was agreed on must be [set](Self::set_extension) again; its contexts are lost. In the
+    /// middle of a message or control frame, its beginning is lost too. So is what waits to be written:
+    /// [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {
         let leftover = self.inbound.leftover();
         (self.writer.stream, leftover)
     }
 
-    /// The stream.
+    /// Returns the stream.
     #[must_use]
     pub fn stream(&self) -> &S {
         self.writer.stream()
     }
 
-    /// The stream, to set its options. Reading from it or writing to it breaks the connection.
+    /// Returns the stream, to set its options. Reading from it or writing to it breaks the connection.
     pub fn stream_mut(&mut self) -> &mut S {
         self.writer.stream_mut()
     }
 
-    /// The writing side.
+    /// Returns the writing side.
     pub fn writer(&mut self) -> &mut Writer<S> {
         &mut self.writer
     }
 
-    /// Whether bytes wait that the stream has not taken, or not been made to pass on.
+    /// Returns whether bytes wait to be written, or were written and not flushed.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.writer.has_pending_output()
     }
 
-    /// How many bytes wait that the stream has not taken.
+    /// Returns how many bytes wait to be written.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.writer.buffered()
     }
 
-    /// Has `handler` look at each Ping and decide what answers it. Default: a Pong with the same
-    /// payload. Boxed once; called by whatever call reads.
+    /// Calls `handler` for each Ping. Its result decides the reply, by default a Pong with the same payload.
+    ///
+    /// `handler` is boxed once and called by any call that reads.
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
         self.inbound.handlers_mut().ping = Some(Box::new(handler));
     }
 
-    /// Has `handler` look at each Pong. Boxed once; called by whatever call reads.
+    /// Calls `handler` for each Pong. `handler` is boxed once and called by any call that reads.
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
         self.inbound.handlers_mut().pong = Some(Box::new(handler));
     }
 
-    /// Has `handler` look at the peer's Close frame and decide what answers it. Default: a Close
-    /// frame with the same code. Boxed once; called by whatever call reads.
+    /// Calls `handler` for the peer's Close frame. Its result decides the reply, by default a Close frame with
+    /// the same code.
+    ///
+    /// `handler` is boxed once and called by any call that reads.
     pub fn on_close(
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
@@ -191,38 +192,41 @@ impl<S> WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// The next message, lent until the next call: from the read buffer where it came in one
-    /// piece, else assembled. Waits until it is whole.
+    /// Returns the next message, lent until the next call. Waits until it is whole.
     ///
-    /// Allocates only to assemble, and only what has arrived. Cancelled, nothing is lost: what has come
-    /// of the message is kept for the next call of this or of [`read_message`](Self::read_message), and
-    /// calls that read in another way fail until then
-    /// ([`ErrorKind::MessageInProgress`](crate::ErrorKind::MessageInProgress)).
+    /// A message that came in one piece is lent from the read buffer; any other is assembled. Allocates only to
+    /// assemble, and only for what has arrived.
     ///
     /// # Errors
-    /// See [`WebSocket`]. A message over [`Limits::message`](crate::protocol::Limits::message)
-    /// is a violation that is seen in the header.
+    /// As [`WebSocket`]. A message over [`Limits::message`](crate::protocol::Limits::message) is a violation,
+    /// which the header shows.
+    ///
+    /// # Cancel safety
+    /// Cancelled, nothing is lost. What has arrived of the message is there for the next call of this method or
+    /// of [`read_message`](Self::read_message). Until then, calls that read in another way fail with
+    /// [`ErrorKind::MessageInProgress`](crate::ErrorKind::MessageInProgress).
     pub async fn next_message(&mut self) -> Result<Message<'_>, Error> {
         let Self { inbound, writer } = self;
         let step = Inbound::next_message;
         let found = match try_read(inbound, writer, step) {
             Ok(found) => found,
-            Err(halt) => read_on(inbound, writer, halt, step).await?,
+            Err(unfinished) => read_on(inbound, writer, unfinished, step).await?,
         };
         Ok(self.inbound.lend(&found))
     }
 
-    /// As [`next_message`](Self::next_message), with the writing side to answer while the message
-    /// is lent.
+    /// Returns the next message, as [`next_message`](Self::next_message) does, with the writing side to answer
+    /// it.
     ///
-    /// What is [fed](Writer::feed_message) goes out before the next read that waits, so that a
-    /// burst of messages is answered with one system call: the fastest loop there is.
-    ///
-    /// Cancelled, nothing is lost, as there. A message that was given is not given again: a future that
-    /// reads it and then feeds the answer loses that where it is dropped before it is taken.
+    /// What is [fed](Writer::feed_message) goes out before the next read that waits, so that a burst of
+    /// messages is answered with one system call. This is the fastest loop.
     ///
     /// # Errors
-    /// As there.
+    /// As [`next_message`](Self::next_message).
+    ///
+    /// # Cancel safety
+    /// As [`next_message`](Self::next_message). A message that was returned is not returned again: a future
+    /// that reads a message and then feeds the answer loses the answer if it is dropped in between.
     pub async fn next_message_and_writer(
         &mut self,
     ) -> Result<(Message<'_>, &mut Writer<S>), Error> {
@@ -230,91 +234,100 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let step = Inbound::next_message;
         let found = match try_read(inbound, writer, step) {
             Ok(found) => found,
-            Err(halt) => read_on(inbound, writer, halt, step).await?,
+            Err(unfinished) => read_on(inbound, writer, unfinished, step).await?,
         };
         Ok((self.inbound.lend(&found), &mut self.writer))
     }
 
-    /// Appends the next message to `buf` and says what it is. Waits until it is whole.
+    /// Appends the next message to `buf` and returns its opcode. Waits until it is whole.
     ///
-    /// After an error, or cancelled, `buf` is as it was, and what has come of the message is kept
-    /// for the next call. Where `buf` is empty and the message was assembled, they exchange their
-    /// memory and nothing is copied.
+    /// If `buf` is empty and the message was assembled, they exchange their memory and nothing is copied.
     ///
     /// # Errors
-    /// As for [`next_message`](Self::next_message).
+    /// As [`next_message`](Self::next_message). `buf` is then unchanged, and what has arrived of the message is
+    /// there for the next call.
+    ///
+    /// # Cancel safety
+    /// Cancelled, `buf` is unchanged, and what has arrived of the message is there for the next call.
     pub async fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error> {
         let (opcode, _) = self.read_message_ext(buf).await?;
         Ok(opcode)
     }
 
-    /// As [`read_message`](Self::read_message), with the reserved bits of the message for the
-    /// extension that they belong to.
+    /// Appends the next message to `buf`, as [`read_message`](Self::read_message) does, and returns its opcode
+    /// and its reserved bits, for the extension that they belong to.
     ///
     /// # Errors
-    /// As for [`next_message`](Self::next_message).
+    /// As [`next_message`](Self::next_message).
     pub async fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
         let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message).await?;
         Ok(self.inbound.hand_over(&found, buf))
     }
 
-    /// The next message as a reader: of any size, in constant memory. Waits until its first header
-    /// is there.
+    /// Returns a reader of the next message, which may be of any size, in constant memory. Waits for its first
+    /// header.
     ///
-    /// [`Limits::message`](crate::protocol::Limits::message) does not bind it. What was not read
-    /// is skipped by the next call. Cancelled, nothing of the message is lost: the next call, in
-    /// whatever way it reads, begins with it.
+    /// [`Limits::message`](crate::protocol::Limits::message) does not apply. The next call skips what was not
+    /// read.
     ///
     /// # Errors
-    /// See [`WebSocket`].
+    /// As [`WebSocket`].
+    ///
+    /// # Cancel safety
+    /// Cancelled, nothing of the message is lost: the next call that reads, of any kind, begins with it.
     pub async fn message_reader(&mut self) -> Result<MessageReader<'_, Writer<S>>, Error> {
         MessageReader::begin(&mut self.inbound, &mut self.writer).await
     }
 
-    /// The message that [`message_reader`](Self::message_reader) began and that was not read to
-    /// its end, to go on with it; `None` where there is none.
+    /// Returns the reader of the message that [`message_reader`](Self::message_reader) began and that was not
+    /// read to its end; `None` if there is none.
     pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, Writer<S>>> {
         MessageReader::resume(&mut self.inbound, &mut self.writer)
     }
 
-    /// The header of the next raw frame. Waits until it is there, and consumes nothing: the next
-    /// call may read the frame raw, or the message that it begins in any way. Cancelled, nothing is
-    /// lost.
+    /// Returns the header of the next raw frame. Waits for it.
+    ///
+    /// Consumes nothing: the next call may read the frame raw, or read the message that it begins in any way.
     ///
     /// # Errors
-    /// See [`WebSocket`].
+    /// As [`WebSocket`].
+    ///
+    /// # Cancel safety
+    /// Cancelled, nothing is lost.
     pub async fn read_header(&mut self) -> Result<Header, Error> {
         read(&mut self.inbound, &mut self.writer, Inbound::read_header).await
     }
 
-    /// The next raw frame, its payload unmasked in `buf`. Waits until it is whole.
+    /// Reads the next raw frame into `buf` and unmasks it there. Waits until it is whole.
     ///
-    /// Control frames are given too, after their automatic reply. The rules of RFC 6455 hold as
-    /// for any other call. Cancelled, what has come of the frame is kept for the next call, and
-    /// `buf` holds some of it or none.
+    /// Returns control frames too, after their automatic reply. The rules of RFC 6455 hold as for any other
+    /// call.
     ///
     /// # Errors
-    /// [`ErrorKind::FrameBufferTooSmall`](crate::ErrorKind::FrameBufferTooSmall) where `buf` is
-    /// shorter than the payload: nothing is consumed. See [`WebSocket`] for the rest.
+    /// [`ErrorKind::FrameBufferTooSmall`](crate::ErrorKind::FrameBufferTooSmall) if `buf` is shorter than the
+    /// payload: nothing is consumed. Otherwise as [`WebSocket`].
+    ///
+    /// # Cancel safety
+    /// Cancelled, what has arrived of the frame is there for the next call. `buf` may hold some of it.
     pub async fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
         read_frame(&mut self.inbound, &mut self.writer, buf).await
     }
 }
 
-/// The writing side's methods, for one who does not care that there are two sides.
+/// The methods of the writing side.
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// See [`Writer::write_message`].
+    /// Sends a message; see [`Writer::write_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_message`].
     pub async fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.writer.write_message(opcode, payload).await
     }
 
-    /// See [`Writer::write_message_ext`].
+    /// Sends a message with the reserved bits of an extension; see [`Writer::write_message_ext`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_message_ext`].
     pub async fn write_message_ext(
         &mut self,
         opcode: Opcode,
@@ -324,18 +337,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.writer.write_message_ext(opcode, rsv, payload).await
     }
 
-    /// See [`Writer::feed_message`].
+    /// Stages a message for the next flush; see [`Writer::feed_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::feed_message`].
     pub async fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.writer.feed_message(opcode, payload).await
     }
 
-    /// See [`Writer::feed_message_ext`].
+    /// Stages a message for the next flush with the reserved bits of an extension; see
+    /// [`Writer::feed_message_ext`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::feed_message_ext`].
     pub async fn feed_message_ext(
         &mut self,
         opcode: Opcode,
@@ -345,10 +359,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.writer.feed_message_ext(opcode, rsv, payload).await
     }
 
-    /// See [`Writer::try_feed_message`].
+    /// Stages a message if the write buffer has room for it; otherwise gives it back; see
+    /// [`Writer::try_feed_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::try_feed_message`].
     pub fn try_feed_message<P: AsRef<[u8]>>(
         &mut self,
         opcode: Opcode,
@@ -357,18 +372,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.writer.try_feed_message(opcode, payload)
     }
 
-    /// See [`Writer::flush`].
+    /// Writes all that waits, and flushes the stream; see [`Writer::flush`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::flush`].
     pub async fn flush(&mut self) -> Result<(), Error> {
         self.writer.flush().await
     }
 
-    /// See [`Writer::write_frame`].
+    /// Sends one raw frame; see [`Writer::write_frame`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_frame`].
     pub async fn write_frame(
         &mut self,
         fin: bool,
@@ -379,18 +394,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.writer.write_frame(fin, rsv, opcode, payload).await
     }
 
-    /// See [`Writer::write_prepared`].
+    /// Sends a message that was framed beforehand; see [`Writer::write_prepared`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::write_prepared`].
     pub async fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
         self.writer.write_prepared(message).await
     }
 
-    /// See [`Writer::stream_message`].
+    /// Sends all that a reader gives as one message; see [`Writer::stream_message`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::stream_message`].
     pub async fn stream_message(
         &mut self,
         opcode: Opcode,
@@ -400,10 +415,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.writer.stream_message(opcode, chunk_size, reader).await
     }
 
-    /// See [`Writer::stream_message_ext`].
+    /// Sends all that a reader gives as one message, with the reserved bits of an extension; see
+    /// [`Writer::stream_message_ext`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::stream_message_ext`].
     pub async fn stream_message_ext(
         &mut self,
         opcode: Opcode,
@@ -416,10 +432,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             .await
     }
 
-    /// See [`Writer::message_writer`].
+    /// Opens a message that is written in pieces; see [`Writer::message_writer`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::message_writer`].
     pub fn message_writer(
         &mut self,
         opcode: Opcode,
@@ -427,10 +443,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.writer.message_writer(opcode)
     }
 
-    /// See [`Writer::message_writer_ext`].
+    /// Opens a message that is written in pieces, with the reserved bits of an extension; see
+    /// [`Writer::message_writer_ext`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::message_writer_ext`].
     pub fn message_writer_ext(
         &mut self,
         opcode: Opcode,
@@ -439,31 +456,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.writer.message_writer_ext(opcode, rsv)
     }
 
-    /// See [`Writer::resume_message_writer`].
+    /// Returns the writer of the message that was opened and not finished; see
+    /// [`Writer::resume_message_writer`].
     pub fn resume_message_writer(&mut self) -> Option<MessageWriter<&mut Writer<S>>> {
         self.writer.resume_message_writer()
     }
 
-    /// See [`Writer::ping`].
+    /// Sends a Ping; see [`Writer::ping`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::ping`].
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.writer.ping(payload).await
     }
 
-    /// See [`Writer::pong`].
+    /// Sends a Pong; see [`Writer::pong`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::pong`].
     pub async fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.writer.pong(payload).await
     }
 
-    /// See [`Writer::close`].
+    /// Sends a Close frame; see [`Writer::close`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Writer::close`].
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.writer.close(code, reason).await
     }

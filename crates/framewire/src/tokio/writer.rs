@@ -15,19 +15,19 @@ use crate::protocol::SendError;
 
 /// The writing side of a connection, with the stream that it writes to.
 ///
-/// # Cancellation
-/// Every method is cancel-safe: dropped before it is done, it has taken its message whole or not at
-/// all. What was taken goes out with the next call that writes, or before the next read that waits;
-/// [`has_pending_output`](Self::has_pending_output) tells whether anything is. A future that is
-/// neither awaited to its end nor dropped but forgotten ([`mem::forget`](std::mem::forget)) in the
-/// middle of a long frame leaves a connection that can send nothing more.
+/// # Cancel safety
+/// Every method is cancel-safe. Dropped before it is done, it has taken its message or frame whole, or nothing
+/// of it. What was taken goes out with the next call that writes, or before the next read that waits;
+/// [`has_pending_output`](Self::has_pending_output) tells whether there is any.
+///
+/// Exception: a future that is [forgotten](std::mem::forget) in the middle of a long frame, neither polled to
+/// its end nor dropped, leaves a connection that can send nothing more.
 ///
 /// # Memory
-/// A write buffer while something waits in it, of at most
-/// [`Config::write_buffer`](crate::Config::write_buffer) bytes and the chunk size. A payload over the
-/// chunk size is not copied into it, but written from where it lies for as long as it is awaited:
-/// where it is cancelled then, what is left of it is copied. Once a message was streamed, one chunk;
-/// two where [`stream_message`](Self::stream_message) compressed it.
+/// A write buffer while something waits in it, of at most [`Config::write_buffer`](crate::Config::write_buffer)
+/// bytes and the chunk size. A payload over the chunk size is not copied into it but written from the caller's
+/// memory. If the call is cancelled in the middle of it, the rest is copied. One chunk once a message was
+/// streamed; two if [`stream_message`](Self::stream_message) compressed it.
 #[derive(Debug)]
 pub struct Writer<S> {
     pub(super) outbound: Outbound,
@@ -44,7 +44,7 @@ impl<S> Writer<S> {
         }
     }
 
-    /// With the task that the stream wakes.
+    /// Returns the writing side with the task that the stream wakes.
     pub(super) fn polled<'a>(&'a mut self, waker: &'a Waker, job: Job) -> Polled<'a, S> {
         Polled {
             outbound: &mut self.outbound,
@@ -57,35 +57,36 @@ impl<S> Writer<S> {
         }
     }
 
-    /// The stream.
+    /// Returns the stream.
     #[must_use]
     pub fn stream(&self) -> &S {
         &self.stream
     }
 
-    /// The stream, to set its options. Reading from it or writing to it breaks the connection.
+    /// Returns the stream, to set its options. Reading from it or writing to it breaks the connection.
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// See [`blocking::Writer::set_compression`](crate::blocking::Writer::set_compression).
+    /// Switches compression off, or on again; see
+    /// [`blocking::Writer::set_compression`](crate::blocking::Writer::set_compression).
     pub fn set_compression(&mut self, enabled: bool) {
         self.outbound.set_compression(enabled);
     }
 
-    /// Whether bytes wait that the stream has not taken, or not been made to pass on.
+    /// Returns whether bytes wait to be written, or were written and not flushed.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.outbound.has_pending_output()
     }
 
-    /// How many bytes wait that the stream has not taken.
+    /// Returns how many bytes wait to be written.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.outbound.buffered()
     }
 
-    /// How the connection was closed, once either end has sent its Close frame.
+    /// Returns how the connection was closed, once either end has sent its Close frame.
     #[must_use]
     pub fn closed(&self) -> Option<&Closed> {
         self.outbound.closed()
@@ -93,29 +94,28 @@ impl<S> Writer<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
-    /// Sends a message in one frame. Waits until the stream took it.
+    /// Sends a message in one frame. Waits until the stream has taken it.
     ///
-    /// One system call, together with everything that was fed before; a client masks a payload
-    /// over the chunk size in pieces as long as the write buffer, one call each. A message that is compressed, and
-    /// then still over [`Config::write_buffer`](crate::Config::write_buffer), leaves in fragments of
-    /// about that size, one call each. Allocates nothing once the buffers have their size.
-    ///
-    /// Cancelled, the message was taken whole or not at all; one that was taken goes out with the next
-    /// call that writes, or before the next read that waits.
+    /// Takes one system call, together with all that was fed before. A client masks a payload over the chunk
+    /// size in pieces as long as the write buffer, with one call each. A message that is over
+    /// [`Config::write_buffer`](crate::Config::write_buffer) even when compressed leaves in fragments of about
+    /// that size, one call each. Allocates nothing once the buffers have their size.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`](crate::ErrorKind::Send) and nothing was sent;
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io), which is final, as a frame may be cut off;
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Where the compression engine or the source of masking keys fails between two fragments, the
-    /// message cannot be finished: close the connection.
+    /// * [`ErrorKind::Send`](crate::ErrorKind::Send): nothing was sent.
+    /// * [`ErrorKind::Io`](crate::ErrorKind::Io): final, as a frame may be cut off.
+    /// * [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+    ///
+    /// If the compression engine or the source of masking keys fails between two fragments, the message cannot
+    /// be finished: close the connection.
     pub async fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.write_message_ext(opcode, Rsv::NONE, payload).await
     }
 
-    /// As [`write_message`](Self::write_message), with the reserved bits of an extension.
+    /// Sends a message with the reserved bits of an extension; see [`write_message`](Self::write_message).
     ///
     /// # Errors
-    /// As there.
+    /// As [`write_message`](Self::write_message).
     pub async fn write_message_ext(
         &mut self,
         opcode: Opcode,
@@ -130,22 +130,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.flush_message().await
     }
 
-    /// Queues a message for the next flush, so that many leave with one system call.
+    /// Stages a message for the next flush, so that many leave with one system call.
     ///
-    /// Waits only where the write buffer would otherwise grow over its bound, and where the stream
-    /// did not take all that it was given the last time: that has to go first. Cancelled, the message was
-    /// taken whole, as where this returns, or not at all.
+    /// Waits only if the write buffer would grow over its bound, or if the stream did not take all that it was
+    /// given last: that must go first.
     ///
     /// # Errors
-    /// As for [`write_message`](Self::write_message).
+    /// As [`write_message`](Self::write_message).
     pub async fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.feed_message_ext(opcode, Rsv::NONE, payload).await
     }
 
-    /// As [`feed_message`](Self::feed_message), with the reserved bits of an extension.
+    /// Stages a message with the reserved bits of an extension; see [`feed_message`](Self::feed_message).
     ///
     /// # Errors
-    /// As for [`write_message`](Self::write_message).
+    /// As [`write_message`](Self::write_message).
     pub async fn feed_message_ext(
         &mut self,
         opcode: Opcode,
@@ -159,12 +158,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         }
     }
 
-    /// Queues a message if the write buffer has room for it, and else gives it back. Neither waits
-    /// nor writes.
+    /// Stages a message if the write buffer has room for it; otherwise gives it back. Neither waits nor writes.
     ///
     /// # Errors
-    /// [`TryFeedError::Full`] with the payload; [`TryFeedError::Failed`] with what
-    /// [`write_message`](Self::write_message) fails with.
+    /// [`TryFeedError::Full`] with the payload; [`TryFeedError::Failed`] with an error of
+    /// [`write_message`](Self::write_message).
     pub fn try_feed_message<P: AsRef<[u8]>>(
         &mut self,
         opcode: Opcode,
@@ -173,12 +171,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.outbound.try_feed(opcode, payload)
     }
 
-    /// Sends one raw frame: past any compression, and within RFC 6455 (no message inside another,
-    /// no control frame over 125 bytes, …). Cancelled, the frame was taken whole or not at all, as a
-    /// [message](Self::write_message) is.
+    /// Sends one raw frame, without compression. The rules of RFC 6455 hold: no message inside another, no
+    /// control frame over 125 bytes, and so on.
     ///
     /// # Errors
-    /// As for [`write_message`](Self::write_message).
+    /// As [`write_message`](Self::write_message).
     pub async fn write_frame(
         &mut self,
         fin: bool,
@@ -192,14 +189,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.flush().await
     }
 
-    /// Sends a message that was framed beforehand. One system call.
+    /// Sends a message that was framed beforehand, with one system call.
     ///
-    /// A server writes it from where it lies. A client has to mask it, and a connection with
-    /// context takeover to compress it against its own context: they gain nothing over
-    /// [`write_message`](Self::write_message). Cancelled, it was taken whole or not at all, as there.
+    /// A server writes it without copying. A client must mask it, and a connection with context takeover must
+    /// compress it against its own context, so that both gain nothing over
+    /// [`write_message`](Self::write_message).
     ///
     /// # Errors
-    /// As for [`write_message`](Self::write_message).
+    /// As [`write_message`](Self::write_message).
     pub async fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
         let stage = |outbound: &mut Outbound| outbound.stage_prepared(message);
         let staged = self.try_stage(stage);
@@ -207,24 +204,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.flush_message().await
     }
 
-    /// Sends what a reader gives until its end as one message, in fragments of `chunk_size`.
-    /// Returns the number of bytes in the message. Waits for the reader and for the stream.
+    /// Sends all that a reader gives as one message, in fragments of `chunk_size`. Returns the number of bytes
+    /// in the message. Waits for the reader and for the stream.
     ///
-    /// Looks one byte ahead, so that the last fragment carries FIN and no empty frame trails; holds
-    /// one chunk.
-    ///
-    /// # Cancellation
-    /// Dropped before its end, the message is open, and nothing of what was read is lost:
-    /// [`resume_message_writer`](Self::resume_message_writer) and
-    /// [`finish_from`](MessageWriter::finish_from) go on with it.
+    /// Reads one byte ahead, so that the last fragment carries FIN and no empty frame follows. Holds one chunk.
     ///
     /// # Errors
-    /// [`ErrorKind::ChunkSize`](crate::ErrorKind::ChunkSize) where `chunk_size` is 0 or over
-    /// [`Config::chunk_size`](crate::Config::chunk_size);
-    /// [`ErrorKind::Source`](crate::ErrorKind::Source) where the reader fails: the message is then
-    /// open as if this was dropped; [`ErrorKind::Io`](crate::ErrorKind::Io).
-    /// Text that turns out not to be UTF-8 ([`ErrorKind::Send`](crate::ErrorKind::Send)) leaves a
-    /// message that cannot be finished: close the connection.
+    /// * [`ErrorKind::ChunkSize`](crate::ErrorKind::ChunkSize) if `chunk_size` is 0 or over
+    ///   [`Config::chunk_size`](crate::Config::chunk_size).
+    /// * [`ErrorKind::Source`](crate::ErrorKind::Source) if the reader fails: the message is then open, as if
+    ///   this was dropped.
+    /// * [`ErrorKind::Io`](crate::ErrorKind::Io).
+    /// * [`ErrorKind::Send`](crate::ErrorKind::Send) if the bytes of a text turn out not to be UTF-8: the
+    ///   message cannot be finished, close the connection.
+    ///
+    /// # Cancel safety
+    /// Dropped before its end, the message is open, and nothing of what was read is lost:
+    /// [`resume_message_writer`](Self::resume_message_writer) and [`finish_from`](MessageWriter::finish_from)
+    /// go on with it.
     pub async fn stream_message(
         &mut self,
         opcode: Opcode,
@@ -235,10 +232,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
             .await
     }
 
-    /// As [`stream_message`](Self::stream_message), with the reserved bits of an extension.
+    /// Sends all that a reader gives as one message, with the reserved bits of an extension; see
+    /// [`stream_message`](Self::stream_message).
     ///
     /// # Errors
-    /// As there.
+    /// As [`stream_message`](Self::stream_message).
     pub async fn stream_message_ext(
         &mut self,
         opcode: Opcode,
@@ -253,20 +251,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
 
     /// Opens a message that is written in pieces of any size. Does not wait.
     ///
-    /// Dropped without [`finish`](MessageWriter::finish) the message stays open, and other messages
-    /// are refused: [`resume_message_writer`](Self::resume_message_writer) goes on with it.
+    /// Dropped without [`finish`](MessageWriter::finish), the message stays open and other messages are
+    /// refused. [`resume_message_writer`](Self::resume_message_writer) goes on with it.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`](crate::ErrorKind::Send) where another message is open;
+    /// [`ErrorKind::Send`](crate::ErrorKind::Send) if another message is open;
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed).
     pub fn message_writer(&mut self, opcode: Opcode) -> Result<MessageWriter<&mut Self>, Error> {
         self.message_writer_ext(opcode, Rsv::NONE)
     }
 
-    /// As [`message_writer`](Self::message_writer), with the reserved bits of an extension.
+    /// Opens a message that is written in pieces, with the reserved bits of an extension; see
+    /// [`message_writer`](Self::message_writer).
     ///
     /// # Errors
-    /// As there.
+    /// As [`message_writer`](Self::message_writer).
     pub fn message_writer_ext(
         &mut self,
         opcode: Opcode,
@@ -275,58 +274,59 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         MessageWriter::open(self, opcode, rsv, None)
     }
 
-    /// The message that [`message_writer`](Self::message_writer) or
-    /// [`stream_message`](Self::stream_message) opened and did not finish, to go on with it; `None`
-    /// where there is none.
+    /// Returns the writer of the message that [`message_writer`](Self::message_writer) or
+    /// [`stream_message`](Self::stream_message) opened and did not finish; `None` if there is none.
     pub fn resume_message_writer(&mut self) -> Option<MessageWriter<&mut Self>> {
         MessageWriter::resume(self)
     }
 
-    /// Sends a Ping. Cancelled, it was taken whole or not at all, as any
-    /// [frame](Self::write_frame).
+    /// Sends a Ping.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`](crate::ErrorKind::Send) where the payload is over 125 bytes;
+    /// [`ErrorKind::Send`](crate::ErrorKind::Send) if the payload is over 125 bytes;
     /// [`ErrorKind::Io`](crate::ErrorKind::Io); [`ErrorKind::Closed`](crate::ErrorKind::Closed).
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.write_frame(true, Rsv::NONE, Opcode::Ping, payload)
             .await
     }
 
-    /// Sends a Pong that no Ping asked for, or that replaces an automatic one. Cancelled, it was taken
-    /// whole or not at all, as any [frame](Self::write_frame).
+    /// Sends a Pong that no Ping asked for, or that replaces an automatic one.
     ///
     /// # Errors
-    /// As for [`ping`](Self::ping).
+    /// As [`ping`](Self::ping).
     pub async fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.write_frame(true, Rsv::NONE, Opcode::Pong, payload)
             .await
     }
 
     /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Go on reading until
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or use `shutdown`. Cancelled,
-    /// [`closed`](Self::closed) tells whether it was taken; it goes out then as any
-    /// [frame](Self::write_frame).
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or use `shutdown`.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`](crate::ErrorKind::Send) where the code is never sent or the reason is
-    /// over 123 bytes; [`ErrorKind::Io`](crate::ErrorKind::Io);
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where a Close frame was sent before.
+    /// * [`ErrorKind::Send`](crate::ErrorKind::Send) if the code is never sent or the reason is over 123 bytes.
+    /// * [`ErrorKind::Io`](crate::ErrorKind::Io).
+    /// * [`ErrorKind::Closed`](crate::ErrorKind::Closed) if a Close frame was sent before.
+    ///
+    /// # Cancel safety
+    /// Cancelled, [`closed`](Self::closed) tells whether the frame was taken. If so, it goes out later.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let payload = close_payload(code, reason)?;
         self.write_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())
             .await
     }
 
-    /// Writes what waits, and flushes the stream. Cancelled, the rest still waits.
+    /// Writes all that waits, and flushes the stream.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io).
+    ///
+    /// # Cancel safety
+    /// Cancelled, the rest still waits.
     pub async fn flush(&mut self) -> Result<(), Error> {
         flush(&mut &mut *self).await
     }
 
-    /// Stages a frame where that needs no stream: without a future and a waker.
+    /// Stages a frame if that needs no stream, without a future and a waker.
     #[inline]
     fn try_stage<'p>(
         &mut self,
@@ -335,7 +335,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         stage(&mut self.outbound)
     }
 
-    /// Takes a frame whole, or nothing of it, after it was tried to stage it.
+    /// Sends a frame whole or nothing of it, after [`try_stage`](Self::try_stage) tried to stage it.
     async fn take<'p>(
         &mut self,
         staged: Result<Unsent<'p>, NotStaged>,
@@ -351,7 +351,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         write_all(&mut this, unsent).await
     }
 
-    /// Fails where a future was forgotten, and with it the rest of its frame.
+    /// Fails if a future was forgotten and took the rest of its frame with it.
     pub(super) fn check_no_frame(&self) -> Result<(), Error> {
         match self.outbound.frame_under_way() {
             Some(opcode) => Err(SendError::MessageOpen(opcode).into()),
@@ -359,7 +359,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         }
     }
 
-    /// Flushes, unless the message that was taken may wait.
+    /// Flushes, unless the message may wait for those after it.
     async fn flush_message(&mut self) -> Result<(), Error> {
         if self.outbound.may_coalesce() {
             return Ok(());
@@ -368,7 +368,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     }
 }
 
-/// The one task that has the connection is the one that the stream wakes.
+/// The stream wakes the one task that owns the connection.
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for &mut Writer<S> {
     type Drive<'a>
         = Polled<'a, S>
