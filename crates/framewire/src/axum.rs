@@ -1,8 +1,8 @@
 //! WebSocket connections of [axum](https://docs.rs/axum/0.8)'s applications, over HTTP/1.1 and HTTP/2.
 //!
-//! [`WebSocketUpgrade`] is an extractor as axum's own is, for a connection of this crate: nothing
-//! allocated for each message, bounded memory, compression, and pages of other origins kept out unless
-//! the program says otherwise.
+//! [`WebSocketUpgrade`] is an extractor like axum's own, for a connection of this crate: nothing
+//! allocated for each message, bounded memory, compression, and pages of other origins refused unless
+//! the program allows them.
 //!
 //! ```no_run
 //! use axum::{Router, response::Response, routing::any, serve::ListenerExt as _};
@@ -30,8 +30,8 @@
 //! # }
 //! ```
 //!
-//! `TCP_NODELAY` is the program's to set, as above: axum does not, and without it a message that follows
-//! another waits for the peer to acknowledge that one, which may take 40 ms.
+//! The program must set `TCP_NODELAY`, as above, since axum does not. Without it a message that follows
+//! another waits until the peer acknowledges the first, which may take 40 ms.
 //!
 //! # Coming from axum's own
 //!
@@ -39,10 +39,10 @@
 //! |---|---|
 //! | `protocols`, `requested_protocols`, `selected_protocol`, `set_selected_protocol` | the same; names are `&str` |
 //! | `max_message_size`, `max_frame_size`, `read_buffer_size` | the same; [`Config`] has the defaults: messages of 1 MiB |
-//! | `write_buffer_size`, `max_write_buffer_size` | `write_buffer_size`: over it feeding a message awaits the stream, so there is one bound |
+//! | `write_buffer_size`, `max_write_buffer_size` | `write_buffer_size`: over that size feeding a message awaits the stream, so one bound is enough |
 //! | `accept_unmasked_frames` | nothing: a server must close such a connection (RFC 6455 5.1) |
 //! | `on_upgrade` | the same |
-//! | `on_failed_upgrade` | the same, and called where the acceptor refuses, too |
+//! | `on_failed_upgrade` | the same, and also called if the acceptor refuses |
 //! | a check of the origin, by the handler | [`acceptor`](WebSocketUpgrade::acceptor): same origin unless set. Compression and headers too |
 //!
 //! HTTP/2 needs the feature `http2` of this crate and of axum; `axum::serve` then does the rest.
@@ -65,12 +65,12 @@ pub use crate::hyper::Socket;
 
 /// An extractor for requests that ask for a WebSocket connection.
 ///
-/// What the request is by itself is checked when it is extracted; whether the program lets it in, and what
-/// is agreed on, when the handler calls [`on_upgrade`](Self::on_upgrade). Without that call the handler
-/// answers as it likes, and there is no connection.
+/// Extracting it checks that the request is valid. [`on_upgrade`](Self::on_upgrade) checks whether the program
+/// accepts it, and agrees on the rest. A handler that does not call it may answer as it likes, and there is no
+/// connection.
 ///
-/// Copies the head of the request, which other extractors may want too. To be routed with
-/// `axum::routing::any`: the method is `GET` over HTTP/1.1 and `CONNECT` over HTTP/2.
+/// Copies the head of the request, which other extractors may need too. Route it with `axum::routing::any`: the
+/// method is `GET` over HTTP/1.1 and `CONNECT` over HTTP/2.
 #[must_use = "without `on_upgrade` there is no connection"]
 pub struct WebSocketUpgrade {
     request: Request<()>,
@@ -80,18 +80,18 @@ pub struct WebSocketUpgrade {
 }
 
 impl WebSocketUpgrade {
-    /// Whom to let in and what to agree on: origins, subprotocols, compression, headers of the
-    /// response. Same origin and nothing else unless set. Replaces [`protocols`](Self::protocols) that
-    /// were given before; the acceptor's limits are axum's to keep.
+    /// Sets which requests to accept and what to agree on: origins, subprotocols, compression, headers of the
+    /// response. The default is same origin and nothing else. Replaces [`protocols`](Self::protocols) set
+    /// before. The acceptor's limits are ignored, since axum has its own.
     pub fn acceptor(mut self, acceptor: Acceptor) -> Self {
         self.acceptor = Ok(acceptor);
         self
     }
 
-    /// The subprotocols that are spoken here, most preferred first: the first that the client offers
-    /// is agreed on, and none where there is no such. Replaces earlier ones.
+    /// Sets the subprotocols that the handler speaks, most preferred first. Replaces earlier ones.
     ///
-    /// Where a name is no token or comes twice, [`on_upgrade`](Self::on_upgrade) answers 500.
+    /// The first that the client offers is agreed on, or none if it offers none of them. If a name is not a
+    /// token or comes twice, [`on_upgrade`](Self::on_upgrade) answers 500.
     pub fn protocols<I>(mut self, names: I) -> Self
     where
         I: IntoIterator<Item: Into<String>>,
@@ -102,23 +102,23 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// The subprotocols that the client offers, most preferred first.
+    /// Returns the subprotocols that the client offers, most preferred first.
     pub fn requested_protocols(&self) -> impl Iterator<Item = &str> {
         offered_subprotocols(self.request.headers())
     }
 
-    /// The subprotocol that is going to be agreed on.
+    /// Returns the subprotocol that will be agreed on.
     #[must_use]
     pub fn selected_protocol(&self) -> Option<&str> {
         let acceptor = self.acceptor.as_ref().ok()?;
         acceptor.choose_subprotocol(self.request.headers())
     }
 
-    /// Agrees on a subprotocol by the handler's own choice, or on none.
+    /// Agrees on a subprotocol that the handler chooses, or on none.
     ///
     /// # Errors
-    /// [`InvalidArgument`](handshake::ErrorKind::InvalidArgument) where the client does not offer it
-    /// (RFC 6455 4.2.2). Nothing is changed then.
+    /// [`InvalidArgument`](handshake::ErrorKind::InvalidArgument) if the client does not offer it (RFC 6455
+    /// 4.2.2). Nothing is changed then.
     pub fn set_selected_protocol(&mut self, name: Option<&str>) -> Result<(), handshake::Error> {
         if let Some(name) = name
             && !self.requested_protocols().any(|offered| offered == name)
@@ -132,53 +132,55 @@ impl WebSocketUpgrade {
         Ok(())
     }
 
-    /// All sizes and bounds of the connection; replaces those set before.
+    /// Sets all sizes and bounds of the connection. Replaces those set before.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// The most bytes in one message, 1 MiB unless set: [`Limits::message`](crate::protocol::Limits::message).
+    /// Sets the most bytes in one message, 1 MiB by default:
+    /// [`Limits::message`](crate::protocol::Limits::message).
     pub fn max_message_size(mut self, max: u64) -> Self {
         self.config.limits.message = max;
         self
     }
 
-    /// The most bytes in one frame, no bound unless set: [`Limits::frame`](crate::protocol::Limits::frame).
+    /// Sets the most bytes in one frame, without a bound by default:
+    /// [`Limits::frame`](crate::protocol::Limits::frame).
     pub fn max_frame_size(mut self, max: u64) -> Self {
         self.config.limits.frame = max;
         self
     }
 
-    /// How many bytes are read at a time: [`Config::read_buffer`]. 0 has
-    /// [`on_upgrade`](Self::on_upgrade) answer 500.
+    /// Sets how many bytes are read at a time: [`Config::read_buffer`]. With 0,
+    /// [`on_upgrade`](Self::on_upgrade) answers 500.
     pub fn read_buffer_size(mut self, size: usize) -> Self {
         self.config.read_buffer = size;
         self
     }
 
-    /// How many bytes may wait to be written before feeding more awaits the stream:
-    /// [`Config::write_buffer`]. 0 has [`on_upgrade`](Self::on_upgrade) answer 500.
+    /// Sets how many bytes may wait to be written before feeding more awaits the stream:
+    /// [`Config::write_buffer`]. With 0, [`on_upgrade`](Self::on_upgrade) answers 500.
     pub fn write_buffer_size(mut self, size: usize) -> Self {
         self.config.write_buffer = size;
         self
     }
 
-    /// Has `callback` told why there is no connection after all: the acceptor refused the request, or
-    /// the client was gone before the response. Ignored unless set. Boxed once.
+    /// Calls `callback` with the error if there is no connection after all: the acceptor refused the request,
+    /// or the client was gone before the response. Without it the error is ignored. Boxed once.
     pub fn on_failed_upgrade(mut self, callback: impl FnOnce(Error) + Send + 'static) -> Self {
         self.on_failed = Some(Box::new(callback));
         self
     }
 
-    /// Accepts the connection, or refuses it by the [`acceptor`](Self::acceptor): gives the response
-    /// that the handler has to return, and runs `callback` with the connection once that is sent.
+    /// Accepts the connection, or refuses it as the [`acceptor`](Self::acceptor) says. Returns the response
+    /// that the handler must return, and calls `callback` with the connection once that is sent.
     ///
-    /// This is the one place in this crate that starts a task: it can only go on after the handler has
-    /// returned. It is tokio's to run, by `tokio::spawn`, and nothing here waits for it or ends it.
+    /// This is the only function of this crate that starts a task, since the connection can only go on after
+    /// the handler has returned. It starts it with `tokio::spawn`. Nothing here waits for the task or ends it.
     ///
     /// # Panics
-    /// As `tokio::spawn` does, outside of a tokio runtime.
+    /// Outside of a tokio runtime, as `tokio::spawn` does.
     pub fn on_upgrade<C, F>(self, callback: C) -> Response
     where
         C: FnOnce(Socket) -> F + Send + 'static,
@@ -238,7 +240,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
         if let Some(protocol) = parts.extensions.get::<::hyper::ext::Protocol>() {
             request.extensions_mut().insert(protocol.clone());
         }
-        // Whom the program lets in is not known yet.
+        // Which origins the program accepts is not known yet.
         respond(&Acceptor::new().allow_any_origin(), &request)?;
         let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
             return Err(crate::hyper::no_upgrade().into());
@@ -253,17 +255,17 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
     }
 }
 
-/// Why a request is none for a WebSocket connection.
+/// Why a request does not ask for a WebSocket connection as it should.
 ///
 /// As a response it has the status that [`Acceptor::respond`] documents, or over HTTP/2
-/// [`Acceptor::respond_extended_connect`], and a line of text. A request that was not asked for by such a
-/// client at all, a page that was opened in a browser for one, has the
-/// [`kind`](handshake::Error::kind) of an [upgrade](handshake::ErrorKind::Upgrade).
+/// [`Acceptor::respond_extended_connect`], and a line of text. If the request does not come from a WebSocket
+/// client at all, such as a browser that opens the address as a page, the [`kind`](handshake::Error::kind) is
+/// [`Upgrade`](handshake::ErrorKind::Upgrade).
 #[derive(Debug)]
 pub struct WebSocketUpgradeRejection(handshake::Error);
 
 impl WebSocketUpgradeRejection {
-    /// What is wrong with the request.
+    /// Returns what is wrong with the request.
     #[must_use]
     pub fn error(&self) -> &handshake::Error {
         &self.0

@@ -8,12 +8,12 @@ use crate::frame::{CloseCode, Violation};
 use crate::protocol::SendError;
 use framewire_upgrade::write_with_causes;
 
-/// Why a call on a connection failed: what happened, whose fault it was, and the close code.
+/// The error of a call on a connection: what happened, whose fault it was, and the close code.
 ///
 /// # Causes
-/// The text of an error of this crate tells its causes too, down to the innermost: `{error}` is all there
-/// is to print. So that nothing is told twice, [`source`](StdError::source) of each of them is `None`;
-/// the cause itself, such as the [`io::Error`], comes from [`kind`](Self::kind) and [`cause`](Self::cause).
+/// The text of an error of this crate includes its causes, down to the innermost: `{error}` is all there is to
+/// print. So that no cause is printed twice, [`source`](StdError::source) is always `None`. Get the cause
+/// itself, such as the [`io::Error`], from [`kind`](Self::kind) or [`cause`](Self::cause).
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -23,18 +23,17 @@ pub struct Error {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The peer broke the protocol or a limit. The Close frame with its code was sent, or waits on
-    /// a stream that would block, where one could still be sent.
+    /// The peer broke the protocol or a limit. The Close frame with its code was sent, or waits because the
+    /// stream would block. If no Close frame could be sent any more, none was.
     Violation(Violation),
     /// The connection was closed, by either end.
     Closed(Box<Closed>),
-    /// The stream ended without a Close frame (1006), or an earlier read of it failed. From then on every
-    /// call that reads, or begins to send something, says so.
+    /// The stream ended without a Close frame (1006), or an earlier read of it failed. From then on every call
+    /// that reads, or begins to send something, fails with this.
     ConnectionLost,
-    /// The stream failed. Where that [would block](Error::is_would_block), nothing is lost: the same
-    /// call goes on.
+    /// The stream failed. If it [would block](Error::is_would_block), nothing is lost: the same call goes on.
     Io(io::Error),
-    /// The reader that was to be streamed failed. The message is still open.
+    /// The reader of a streamed message failed. The message is still open.
     Source(io::Error),
     /// The caller asked for a frame that may not be sent. Nothing was sent.
     Send(SendError),
@@ -45,53 +44,53 @@ pub enum ErrorKind {
     },
     /// The chunk size is zero or over the connection's.
     ChunkSize {
-        /// What was asked for, in bytes.
+        /// The size asked for, in bytes.
         requested: usize,
         /// The connection's chunk size, in bytes.
         limit: usize,
     },
-    /// A message is being assembled: only the call that began it can go on.
+    /// A message is being assembled. Only the kind of call that began it can go on.
     MessageInProgress,
-    /// A configuration that cannot work, and why.
+    /// The configuration cannot work. Says why.
     Config(&'static str),
-    /// The handshake failed. Where the peer was refused, the refusal was sent.
+    /// The handshake failed. If this end refused the peer, the refusal was sent.
     #[cfg(feature = "handshake")]
     Handshake(crate::handshake::Error),
 }
 
-/// Why a message was not queued.
+/// Why a message was not staged.
 #[derive(Debug)]
 pub enum TryFeedError<P> {
-    /// The write buffer has no room for it now: the message itself.
+    /// The write buffer has no room for the message now. Holds the message.
     Full(P),
-    /// It cannot be sent, now or later.
+    /// The message cannot be sent, now or later.
     Failed(Error),
 }
 
-/// How a connection was closed: the Close frame of each end, and whose was first. The same wherever it
-/// is told: by reads, writes, both halves.
+/// How a connection was closed: the Close frame of each end, and which was first. Reads, writes and both halves
+/// report the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// The Close frame that this end sent, or is about to send, also where the stream failed then; `None`
-    /// where there is none yet.
+    /// The Close frame that this end sent, or is about to send, even if the stream failed then; `None` if there
+    /// is none yet.
     pub local: Option<Close>,
-    /// The Close frame that the peer sent; `None` as long as none was received.
+    /// The Close frame that the peer sent; `None` if none was received.
     pub peer: Option<Close>,
-    /// Who sent the first Close frame. One that was not taken, as
-    /// where `close` would block, does not count; while `close` waits for room, it does.
+    /// Which end sent the first Close frame. This end's counts while `close` waits for room. It does not count
+    /// if it was not taken, as when `close` would block.
     pub by: Side,
 }
 
-/// What a Close frame says.
+/// The content of a Close frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
-    /// The code; [`CloseCode::NO_STATUS`] where the frame has none.
+    /// The code; [`CloseCode::NO_STATUS`] if the frame has none.
     pub code: CloseCode,
     /// The reason, which may be empty.
     pub reason: String,
 }
 
-/// One of the two ends, seen from here.
+/// One of the two ends of a connection, seen from this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// This end.
@@ -101,20 +100,20 @@ pub enum Side {
 }
 
 impl Error {
-    /// What happened.
+    /// Returns what happened.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
     }
 
-    /// What happened, to take the details out.
+    /// Returns what happened, to take the details out.
     #[must_use]
     pub fn into_kind(self) -> ErrorKind {
         self.kind
     }
 
-    /// What made it fail, where that is an error of its own: the [`io::Error`] of the stream or the
-    /// reader, or the [cause](crate::handshake::Error::cause) of a handshake's.
+    /// Returns the underlying error, if there is one: the [`io::Error`] of the stream or the reader, or the
+    /// [cause](crate::handshake::Error::cause) of a handshake error.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         match &self.kind {
@@ -125,8 +124,8 @@ impl Error {
         }
     }
 
-    /// The code that tells how the connection ended: [`Closed::code`], the one that answered a
-    /// violation, or 1006. `None` where the connection stands.
+    /// Returns the close code of the connection: [`Closed::code`], the code that answered a violation, or 1006.
+    /// `None` if the connection still stands.
     #[must_use]
     pub fn close_code(&self) -> Option<CloseCode> {
         match &self.kind {
@@ -138,7 +137,7 @@ impl Error {
         }
     }
 
-    /// Whose doing it is.
+    /// Returns whose fault the error is.
     #[must_use]
     pub fn fault(&self) -> Fault {
         match &self.kind {
@@ -155,8 +154,8 @@ impl Error {
         }
     }
 
-    /// Whether the stream, or the reader that is being streamed, had nothing to give or take in
-    /// time: `WouldBlock`, or `TimedOut` where it is a blocking stream's. Nothing is lost: call again.
+    /// Returns whether the stream, or the reader that is being streamed, was not ready in time. Nothing is
+    /// lost: call again. The stream's error is `WouldBlock`, or `TimedOut` from a blocking stream.
     #[must_use]
     pub fn is_would_block(&self) -> bool {
         match &self.kind {
@@ -165,7 +164,7 @@ impl Error {
         }
     }
 
-    /// How the connection was closed, where it was closed with a Close frame.
+    /// Returns how the connection was closed, if it was closed with a Close frame.
     #[must_use]
     pub fn closed(&self) -> Option<&Closed> {
         match &self.kind {
@@ -175,7 +174,8 @@ impl Error {
     }
 }
 
-/// Non-blocking streams say `WouldBlock`, those with a time-out either, depending on the platform.
+/// Returns whether the same call can go on later. Non-blocking streams fail with `WouldBlock`, those with a
+/// time-out with `WouldBlock` or `TimedOut`, depending on the platform.
 pub(crate) fn would_block(error: &io::Error) -> bool {
     let may_go_on = matches!(
         error.kind(),
@@ -187,11 +187,11 @@ pub(crate) fn would_block(error: &io::Error) -> bool {
     may_go_on && !is_lasting
 }
 
-/// The error of a stream that has failed for good, whatever its kind would mean otherwise.
+/// The error of a stream that failed for good, whatever its kind would otherwise mean.
 #[derive(Debug)]
 struct Lasting(io::Error);
 
-/// An error of the same kind that no call goes on after.
+/// Returns an error of the same kind after which no call goes on.
 pub(crate) fn lasting(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), Lasting(error))
 }
@@ -271,15 +271,15 @@ impl<P> fmt::Display for TryFeedError<P> {
 impl<P: fmt::Debug> StdError for TryFeedError<P> {}
 
 impl Closed {
-    /// The code of the peer's Close frame, which is the connection's (RFC 6455 7.1.5); as long as
-    /// there is none, that of this end's.
+    /// Returns the code of the peer's Close frame, which is the connection's (RFC 6455 7.1.5). If there is
+    /// none, returns the code of this end's.
     #[must_use]
     pub fn code(&self) -> CloseCode {
         self.close().map_or(CloseCode::ABNORMAL, |close| close.code)
     }
 
-    /// The reason of the peer's Close frame, which is the connection's (RFC 6455 7.1.6); as long as
-    /// there is none, that of this end's.
+    /// Returns the reason of the peer's Close frame, which is the connection's (RFC 6455 7.1.6). If there is
+    /// none, returns the reason of this end's.
     #[must_use]
     pub fn reason(&self) -> &str {
         self.close().map_or("", |close| &close.reason)
@@ -302,7 +302,7 @@ impl fmt::Display for Closed {
             write!(f, " with {close}")?;
         }
         match (first, answer) {
-            // An answer is an echo of the code, without a reason, unless somebody wants it otherwise.
+            // The second Close frame is only shown if it is more than an echo of the first one's code.
             (Some(first), Some(answer))
                 if answer.code != first.code || !answer.reason.is_empty() =>
             {
@@ -324,7 +324,7 @@ impl fmt::Display for Close {
 }
 
 impl Close {
-    /// What a Close frame with this payload says.
+    /// Reads the payload of a Close frame.
     pub(crate) fn of(payload: &[u8]) -> Self {
         let (code, reason) = match payload.split_first_chunk() {
             Some((code, reason)) => (CloseCode::new(u16::from_be_bytes(*code)), reason),
@@ -334,7 +334,7 @@ impl Close {
         Self { code, reason }
     }
 
-    /// What the Close frame says that answers a violation.
+    /// Returns the content of the Close frame that answers a violation.
     pub(crate) fn of_violation(violation: &Violation) -> Self {
         Self {
             code: violation.close_code(),
@@ -368,7 +368,7 @@ impl From<crate::handshake::Error> for Error {
     }
 }
 
-/// For `Read` and `Write`, whose kinds callers look at.
+/// For implementations of `Read` and `Write`, whose callers check the kind.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind {

@@ -1,8 +1,8 @@
 //! WebSocket connections of [hyper](https://docs.rs/hyper/1)'s servers, over HTTP/1.1 and HTTP/2.
 //!
 //! A service that is asked for a WebSocket calls [`upgrade`], returns the response, and awaits
-//! [`OnUpgrade`] in a task of its own: hyper gives up the stream only after the response is sent. What
-//! frameworks on hyper pass on as an [`http::Request`] with its extensions works as well; for axum
+//! [`OnUpgrade`] in a task of its own: hyper gives up the stream only after the response is sent. This also
+//! works for a framework on hyper that passes on an [`http::Request`] with its extensions. For axum
 //! there is an extractor, with the feature `axum`.
 //!
 //! ```no_run
@@ -46,22 +46,22 @@
 //!
 //! # What hyper has to be told
 //!
-//! * `TCP_NODELAY`, by whoever accepts the connection: without it a message that follows another waits
-//!   for the peer to acknowledge that one, which may take 40 ms.
-//! * hyper writes the header names of HTTP/1.1 in lower case, which is what they mean anyway; for a client
-//!   that compares them by the letter there is `title_case_headers(true)` of the `http1::Builder`.
+//! * `TCP_NODELAY`, by the code that accepts the connection. Without it a message that follows another waits
+//!   until the peer acknowledges the first, which may take 40 ms.
+//! * hyper writes the header names of HTTP/1.1 in lower case, and case does not matter. For a client
+//!   that compares them by the letter, call `title_case_headers(true)` on the `http1::Builder`.
 //! * HTTP/1.1: `with_upgrades()` on the connection, or `serve_connection_with_upgrades` of hyper-util's
-//!   `auto::Builder`. Without, [`OnUpgrade`] fails.
+//!   `auto::Builder`. Without it, [`OnUpgrade`] fails.
 //! * HTTP/2: `enable_connect_protocol()` on the `http2::Builder`, and the feature `http2` of this
-//!   crate. Without the first hyper refuses such streams itself (RFC 8441 3), without the second they
+//!   crate. Without the first, hyper refuses such streams itself (RFC 8441 3). Without the second, they
 //!   are answered 505. A stream ends with the connection's task, so drive that to its end.
 //!
 //! # A client
 //!
-//! needs nothing of this module: what hyper's client makes of a
+//! A client needs nothing of this module. What hyper's client makes of a
 //! [`Connector::request`](crate::handshake::Connector::request), or over HTTP/2 an
 //! [`extended_connect_request`](crate::handshake::Connector::extended_connect_request), is checked by the
-//! function of [`handshake`] for that, and `hyper::upgrade::on` the response gives the stream for
+//! functions of [`handshake`] for that. `hyper::upgrade::on` the response then gives the stream for
 //! [`WebSocket::client`].
 //!
 //! # What it costs
@@ -86,35 +86,32 @@ use crate::tokio::WebSocket;
 use crate::upgrade::{Error as UpgradeError, ErrorKind as UpgradeErrorKind};
 use crate::{Config, Error};
 
-/// A connection over the stream of a hyper server: of HTTP/1.1 the whole of it, of HTTP/2 one stream.
+/// A connection over the stream of a hyper server: the whole connection of HTTP/1.1, or one stream of HTTP/2.
 pub type Socket = WebSocket<TokioIo<Upgraded>>;
 
-/// Accepts a WebSocket connection, with the defaults of [`Acceptor`] and [`Config`]: of pages of the
-/// same origin, and of clients that are no browsers.
-///
-/// As [`upgrade_with`].
+/// Accepts a WebSocket connection with the defaults of [`Acceptor`] and [`Config`]: from pages of the same
+/// origin, and from clients that are no browsers. See [`upgrade_with`].
 ///
 /// # Errors
-/// As there.
+/// As [`upgrade_with`].
 pub fn upgrade<R, B: Default>(
     request: &mut Request<R>,
 ) -> Result<(Response<B>, OnUpgrade), handshake::Error> {
     upgrade_with(request, &Acceptor::new(), Config::default())
 }
 
-/// Accepts a WebSocket connection: gives the response to return from the service (101, over HTTP/2
-/// 200), and the future of the connection.
+/// Accepts a WebSocket connection. Returns the response to return from the service (101, or 200 over HTTP/2),
+/// and the future of the connection.
 ///
-/// The response has an empty body of whatever type the service's responses have. Of the acceptor
-/// all but its limits count, which are hyper's to keep. Takes hyper's upgrade out of the request's
-/// extensions. Does no I/O.
+/// The response has an empty body, of the type that the service's responses have. The acceptor's limits are
+/// ignored, since hyper has its own. Takes hyper's upgrade out of the request's extensions. Does no I/O.
 ///
 /// # Errors
-/// Those of [`Acceptor::respond`], and of [`Acceptor::respond_extended_connect`] for HTTP/2: the
-/// client is at fault, and [`refusal`] makes the response. With
-/// [`InvalidArgument`](handshake::ErrorKind::InvalidArgument), the program being at fault, where the
-/// request does not come from hyper or its upgrade was taken out before, and where a size of the
-/// `config` is 0. The request is then as it was.
+/// * Those of [`Acceptor::respond`], or of [`Acceptor::respond_extended_connect`] for HTTP/2. The client is at
+///   fault, and [`refusal`] makes the response.
+/// * [`InvalidArgument`](handshake::ErrorKind::InvalidArgument) if the request does not come from hyper, if its
+///   upgrade was taken out before, or if a size of the `config` is 0. The program is at fault. The request is
+///   then unchanged.
 pub fn upgrade_with<R, B: Default>(
     request: &mut Request<R>,
     acceptor: &Acceptor,
@@ -125,9 +122,9 @@ pub fn upgrade_with<R, B: Default>(
     Ok((response.map(|()| B::default()), on_upgrade))
 }
 
-/// What to answer a request that [`upgrade`] refuses: the [`Error::response`](handshake::Error::response),
-/// with its line of text as a body of the type that the service's responses have; 500 where the program is
-/// at fault.
+/// Returns the response to a request that [`upgrade`] refuses: the
+/// [`Error::response`](handshake::Error::response) with its line of text as a body, of the type that the
+/// service's responses have. It is a 500 if the program is at fault.
 #[must_use]
 pub fn refusal<B: From<Vec<u8>>>(error: &handshake::Error) -> Response<B> {
     let response = error.response().cloned().unwrap_or_else(|| {
@@ -138,7 +135,7 @@ pub fn refusal<B: From<Vec<u8>>>(error: &handshake::Error) -> Response<B> {
     response.map(B::from)
 }
 
-/// The answer to a request, by the version of HTTP that it came with.
+/// Answers a request, by the HTTP version that it came with.
 pub(crate) fn respond<R>(
     acceptor: &Acceptor,
     request: &Request<R>,
@@ -152,13 +149,13 @@ pub(crate) fn respond<R>(
     acceptor.respond(request)
 }
 
-/// Whoever serves has given no way to the stream.
+/// The error of a request that carries no upgrade of hyper's.
 pub(crate) fn no_upgrade() -> handshake::Error {
     let message = "request does not come from hyper, or its upgrade was taken before";
     handshake::Error::invalid(message)
 }
 
-/// The future of the connection that a response establishes.
+/// Returns the future of the connection that a response establishes.
 fn on_upgrade(
     extensions: &mut http::Extensions,
     response: &Response<()>,
@@ -181,17 +178,17 @@ fn on_upgrade(
     })
 }
 
-/// The connection, once hyper has sent the response.
+/// A future of the connection, which is ready once hyper has sent the response.
 ///
-/// To be awaited in another task than the one that the response is waited for in; dropped, it closes
-/// the connection after the response. A service that returns another response than the one that it was given has
-/// to drop it: hyper may hand over the stream nevertheless, once it is done with it.
+/// Await it in another task than the one that returns the response. Dropped, it closes the connection after the
+/// response. A service that returns another response than the one that came with it must drop it: hyper may
+/// hand over the stream all the same, once it has sent the response.
 ///
 /// # Errors
-/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): with
-/// [`Write`](UpgradeErrorKind::Write) where the connection ended before the response was sent; with
-/// [`InvalidArgument`](handshake::ErrorKind::InvalidArgument), the program being at fault, where hyper was
-/// not [told](self#what-hyper-has-to-be-told) of upgrades. hyper's own error is the source.
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), with hyper's own error as the cause:
+/// * [`Write`](UpgradeErrorKind::Write) if the connection ended before the response was sent.
+/// * [`InvalidArgument`](handshake::ErrorKind::InvalidArgument) if hyper was not
+///   [told](self#what-hyper-has-to-be-told) of upgrades. The program is at fault.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct OnUpgrade {
@@ -202,7 +199,7 @@ pub struct OnUpgrade {
 }
 
 impl OnUpgrade {
-    /// The subprotocol agreed on.
+    /// Returns the subprotocol agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()

@@ -54,7 +54,7 @@
 //! |---|---|
 //! | threads, or non-blocking streams | [`WebSocket`], and [`blocking`] for how it treats time-outs |
 //! | tasks of tokio's | `tokio::WebSocket`, with the feature `tokio` |
-//! | an event loop, a front end of your own | [`connection::Connection`]; without its buffers [`protocol::Session`] |
+//! | an event loop, or a front end of your own | [`connection::Connection`]; without its buffers [`protocol::Session`] |
 //! | bare metal | [`protocol::Decoder`] and [`protocol::Encoder`]: no allocator, no `std` |
 //! | the wire format alone | [`frame`] |
 //! | the opening handshake | [`handshake`]; for other protocols than WebSocket, [`upgrade`] |
@@ -129,7 +129,7 @@ pub use framewire_upgrade::rustls;
 pub use framewire_upgrade::{Duplicate, Fault, Socket, Timeouts, Untimed};
 pub use protocol::{READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
 
-/// The examples of the README, which are compiled with the tests.
+/// Compiles the examples of the README with the tests.
 #[cfg(all(doctest, feature = "tokio-net"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -6,19 +6,21 @@ use super::WebSocket;
 use crate::connection::read_bytes;
 use crate::frame::Opcode;
 
-/// Bytes over binary messages, whose bounds mean nothing: a tunnel for any protocol.
+/// A connection as a stream of bytes, for tunnels. The bytes travel in binary messages; where a message ends
+/// means nothing.
 ///
-/// Reading blocks for the next byte and gives 0 after a Close frame with 1000, 1001 or no code.
-/// Text, which is no bytes, is answered with Close 1003. A write of any size is fed as messages of
-/// at most the connection's chunk size; [`flush`](Write::flush), or a read that may block, sends
-/// them.
+/// Reading blocks for the next byte, and returns 0 after a Close frame with 1000, 1001 or no code. A text
+/// message is answered with Close 1003.
+///
+/// Writing feeds the bytes as messages of at most the connection's chunk size. They are sent by
+/// [`flush`](Write::flush), or by a read that may block.
 #[derive(Debug)]
 pub struct ByteStream<S> {
     websocket: WebSocket<S>,
 }
 
 impl<S> WebSocket<S> {
-    /// The connection as a stream of bytes over binary messages.
+    /// Turns the connection into a stream of bytes over binary messages.
     #[must_use]
     pub fn into_byte_stream(self) -> ByteStream<S> {
         ByteStream { websocket: self }
@@ -26,12 +28,12 @@ impl<S> WebSocket<S> {
 }
 
 impl<S> ByteStream<S> {
-    /// The connection, to close it or to go back to messages.
+    /// Returns the connection, to close it or to send messages.
     pub fn get_mut(&mut self) -> &mut WebSocket<S> {
         &mut self.websocket
     }
 
-    /// The connection.
+    /// Returns the connection.
     #[must_use]
     pub fn into_inner(self) -> WebSocket<S> {
         self.websocket

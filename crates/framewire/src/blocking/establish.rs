@@ -1,4 +1,4 @@
-//! From a stream to a connection: the handshake and what it leaves behind.
+//! The functions that turn a stream into a connection, with the opening handshake.
 
 use super::{Config, WebSocket};
 use crate::Socket;
@@ -7,11 +7,11 @@ use crate::handshake::{Acceptor, Connector, Established};
 use crate::protocol::Role;
 use crate::upgrade::Stream;
 
-/// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream.
+/// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream. To inspect the
+/// request first, use [`Acceptor::receive`] and [`WebSocket::from_established`].
 ///
-/// Blocks for the time that the acceptor's limits allow, 10 seconds by default; the stream's time-outs
-/// are what they were at the end. Sets `TCP_NODELAY`, unless [`Acceptor::nodelay`] says otherwise. To
-/// look at the request first, use [`Acceptor::receive`] and [`WebSocket::from_established`].
+/// Blocks for the time that the acceptor's limits allow, 10 seconds by default. The stream's time-outs are
+/// restored at the end. Sets `TCP_NODELAY`, unless [`Acceptor::nodelay`] says otherwise.
 ///
 /// # Errors
 /// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), after the refusal was sent.
@@ -26,9 +26,13 @@ pub fn accept<S: Socket>(
 
 /// Connects to a `ws` or `wss` URI, with the defaults of [`Connector`] and [`Config`].
 ///
-/// Blocks for 10 seconds at most, for names, addresses, TLS and the handshake together, but see
-/// [`Dialer`](crate::upgrade::Dialer) for what is not bounded. Leaves no time-out on the stream.
+/// Blocks for 10 seconds at most, for names, addresses, TLS and the handshake together. The exceptions are
+/// listed at [`Dialer`](crate::upgrade::Dialer). Leaves no time-out on the stream.
 ///
+/// # Errors
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), which holds what failed, or the server's refusal.
+///
+/// # Examples
 /// ```no_run
 /// use framewire::Opcode;
 ///
@@ -36,10 +40,6 @@ pub fn accept<S: Socket>(
 /// websocket.write_message(Opcode::Text, b"hello")?;
 /// # Ok::<(), framewire::Error>(())
 /// ```
-///
-/// # Errors
-/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): what failed, and a server's refusal, are in
-/// it.
 pub fn connect(uri: &str) -> Result<WebSocket<Stream>, Error> {
     connect_with(uri, &Connector::new(), Config::default())
 }
@@ -49,7 +49,7 @@ pub fn connect(uri: &str) -> Result<WebSocket<Stream>, Error> {
 /// Blocks for the time that the connector's limits allow, as [`Connector::connect`] does.
 ///
 /// # Errors
-/// As [`connect`], and [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+/// As [`connect`], and [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
 pub fn connect_with(
     uri: &str,
     connector: &Connector,
@@ -59,15 +59,14 @@ pub fn connect_with(
     WebSocket::from_established(connector.connect(uri)?, Role::Client, config)
 }
 
-/// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that is connected to
-/// the server already: by the program, in any way it likes. [`connect`] is the way of this crate.
+/// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that the program has connected to
+/// the server. [`connect`] makes the stream too.
 ///
-/// Blocks for the time that the connector's limits allow, 10 seconds by default; the stream's
-/// time-outs are what they were at the end. Sets `TCP_NODELAY`, unless [`Connector::nodelay`] says
-/// otherwise.
+/// Blocks for the time that the connector's limits allow, 10 seconds by default. The stream's time-outs are
+/// restored at the end. Sets `TCP_NODELAY`, unless [`Connector::nodelay`] says otherwise.
 ///
 /// # Errors
-/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake): the server's refusal is in it.
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), which holds the server's refusal.
 pub fn client<S: Socket>(
     stream: S,
     uri: &str,
@@ -79,10 +78,10 @@ pub fn client<S: Socket>(
 }
 
 impl<S> WebSocket<S> {
-    /// Takes over a stream on which the handshake is done, with the bytes that came after it.
+    /// Creates a connection over a stream on which the handshake is done, with the bytes that came after it.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
     pub fn from_established(
         established: Established<S>,
         role: Role,

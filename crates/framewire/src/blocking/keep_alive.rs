@@ -1,4 +1,4 @@
-//! Whether the peer is still there.
+//! The keep-alive: Pings at an interval, to find out whether the peer is still there.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use super::{KeepAliveEnd, WriteHalf};
 use crate::Duplicate;
 
 impl<S: Duplicate> WriteHalf<S> {
-    /// Sends a Ping each `interval`, the first after one, and blocks the calling thread until there
-    /// is a reason to stop. The reading half has to be read from meanwhile, since it is what sees
-    /// the Pongs.
+    /// Sends a Ping each `interval`, the first after one interval, and blocks the calling thread until there is
+    /// a reason to stop. The reading half must be read from meanwhile, since it receives the Pongs.
     ///
-    /// A Ping carries a number in eight bytes; a Pong answers it and those before it (RFC 6455
-    /// 5.5.3). A thread that is in the middle of a write sends the Ping when it is done, and the
-    /// Pong is due `pong_deadline` after that. A stream that takes nothing holds the Ping for as
-    /// long as its write time-out: give it one. A Ping that finds no room in time goes when there is
-    /// some.
+    /// A Ping carries a number in eight bytes. A Pong answers that Ping and those before it (RFC 6455 5.5.3).
+    /// If another thread is in the middle of a write, that thread sends the Ping when it is done. The Pong is
+    /// due `pong_deadline` after the Ping was sent.
     ///
-    /// One at a time: a second call stops the first. To let go of a peer that is gone, see
-    /// [`abort`](Self::abort).
+    /// A stream that takes nothing blocks the Ping for as long as its write time-out: give it one. A Ping that
+    /// finds no room in that time is sent when there is room.
+    ///
+    /// Only one keep-alive runs at a time: a second call stops the first. To end the connection to a peer that
+    /// is gone, see [`abort`](Self::abort).
     #[must_use = "it says whether the peer is still there"]
     pub fn keep_alive(&self, interval: Duration, pong_deadline: Duration) -> KeepAliveEnd {
         let writer = self.shared().writer();
@@ -37,7 +37,7 @@ impl<S: Duplicate> WriteHalf<S> {
         }
     }
 
-    /// Ends the [`keep_alive`](Self::keep_alive) that another thread is in, and any later one.
+    /// Ends the [`keep_alive`](Self::keep_alive) that another thread runs, and any later one.
     pub fn stop_keep_alive(&self) {
         self.shared().writer().heartbeat.stop();
     }

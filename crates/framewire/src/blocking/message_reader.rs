@@ -6,16 +6,16 @@ use crate::connection::{Inbound, Transport, read, read_stream};
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
 
-/// Reads one message of any size in constant memory; its end is the end of the reader.
+/// Reads one message of any size in constant memory. The end of the message is the end of the reader.
 ///
-/// Long payloads are read from the stream straight into the caller's buffer. Text is checked as it
-/// comes: bytes that are given are valid so far. Control frames in between are answered.
+/// Long payloads are read from the stream straight into the caller's buffer. Text is checked as it comes: the
+/// bytes returned are valid so far. Control frames in between are answered.
 ///
-/// Dropped before the end, the rest is skipped by the next call on the connection.
+/// Dropped before the end, the next call on the connection skips the rest.
 ///
 /// # Errors
-/// `read` fails with the [`Error`] of the connection inside an [`io::Error`]; `WouldBlock` and
-/// `TimedOut` are the stream's own and lose nothing.
+/// `read` fails with the [`Error`] of the connection inside an [`io::Error`]. `WouldBlock` and `TimedOut` are
+/// the stream's own and lose nothing.
 #[derive(Debug)]
 pub struct MessageReader<'a, T> {
     inbound: &'a mut Inbound,
@@ -45,13 +45,13 @@ impl<'a, T: Transport> MessageReader<'a, T> {
         })
     }
 
-    /// Text or Binary.
+    /// Returns Text or Binary.
     #[must_use]
     pub fn opcode(&self) -> Opcode {
         self.opcode
     }
 
-    /// The reserved bits of the message's first frame, for the extension that they belong to.
+    /// Returns the reserved bits of the message's first frame, for the extension that they belong to.
     #[must_use]
     pub fn rsv(&self) -> Rsv {
         self.rsv

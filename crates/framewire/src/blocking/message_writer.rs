@@ -10,25 +10,25 @@ use crate::frame::{Opcode, Rsv};
 
 /// Writes one message in fragments of the connection's chunk size.
 ///
-/// Holds one chunk and sends it when more is known to follow, so that the last fragment carries
-/// FIN. [`flush`](Write::flush) sends what there is at once; the message then ends with an empty
-/// frame unless more is written.
+/// Holds one chunk and sends it when there is more, so that the last fragment carries FIN.
+/// [`flush`](Write::flush) sends what it holds at once; unless more is written, the message then ends with an
+/// empty frame.
 ///
-/// Dropped without [`finish`](Self::finish) the message stays open, and
+/// Dropped without [`finish`](Self::finish), the message stays open, and
 /// [`resume_message_writer`](Writer::resume_message_writer) goes on with it.
 #[derive(Debug)]
 pub struct MessageWriter<A: Access> {
     access: A,
-    /// The writer's own, borrowed for as long as this lives.
+    /// Moved out of the writer while this lives, and put back when it is dropped.
     fragment: Fragment,
 }
 
-/// Access to the writing side: it is owned, or shared with other threads.
+/// A thread's access to the writing side, which it owns or shares with other threads.
 pub trait Access {
-    /// What is written to.
+    /// The stream that is written to.
     type Stream: Write;
 
-    /// Has the writing side for as long as `job` lasts.
+    /// Calls `job` with the writing side, which no other thread uses meanwhile.
     fn with<R>(&mut self, job: impl FnOnce(&mut Writer<Self::Stream>) -> R) -> R;
 }
 
@@ -57,13 +57,13 @@ impl<A: Access> MessageWriter<A> {
         Some(Self { access, fragment })
     }
 
-    /// Ends the message: its last fragment goes out with FIN, and everything is flushed. Returns
-    /// the number of bytes in the message.
+    /// Ends the message: sends its last fragment with FIN, and flushes all. Returns the number of bytes in the
+    /// message.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io). After `WouldBlock` the message is open still, as if
-    /// this was dropped. [`ErrorKind::Send`](crate::ErrorKind::Send) where a text ends inside a
-    /// character: the message cannot be finished, close the connection.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io). After `WouldBlock` the message is still open, as if this was
+    /// dropped. [`ErrorKind::Send`](crate::ErrorKind::Send) if a text ends inside a character: the message
+    /// cannot be finished, close the connection.
     pub fn finish(mut self) -> Result<u64, Error> {
         self.send_all(Fragment::finish)?;
         let fragment = &mut self.fragment;
@@ -74,19 +74,19 @@ impl<A: Access> MessageWriter<A> {
         })
     }
 
-    /// Sends what a reader gives until its end, and ends the message as [`finish`](Self::finish)
-    /// does. Blocks on the reader too.
+    /// Sends all that a reader gives, and ends the message as [`finish`](Self::finish) does. Blocks on the
+    /// reader too.
     ///
     /// # Errors
-    /// [`ErrorKind::Source`](crate::ErrorKind::Source) where the reader fails; else those of
-    /// `finish`.
+    /// [`ErrorKind::Source`](crate::ErrorKind::Source) if the reader fails; otherwise as
+    /// [`finish`](Self::finish).
     pub fn finish_from(mut self, mut reader: impl Read) -> Result<u64, Error> {
         let buffers = self.access.with(|writer| writer.outbound.buffers().clone());
         while self.pull(&mut reader, &buffers)? > 0 {}
         self.finish()
     }
 
-    /// Takes what one read gives.
+    /// Reads once from `reader` into the message. Returns 0 at the reader's end.
     fn pull(&mut self, reader: &mut impl Read, buffers: &Buffers) -> Result<usize, Error> {
         self.send_all(Fragment::make_room)?;
         loop {
@@ -101,7 +101,7 @@ impl<A: Access> MessageWriter<A> {
         }
     }
 
-    /// Sends fragments until the step is done, or the last one is sent.
+    /// Sends fragments until `step` is done or the last fragment is sent.
     fn send_all(
         &mut self,
         step: impl Fn(&mut Fragment, &mut Outbound) -> Result<Next, Error>,
@@ -121,7 +121,7 @@ impl<A: Access> MessageWriter<A> {
         }
     }
 
-    /// Takes some of what comes next, and something of anything.
+    /// Copies part of `input` into the message, at least one byte unless it is empty.
     fn push(&mut self, input: &[u8]) -> Result<usize, Error> {
         loop {
             self.send_all(Fragment::make_room)?;

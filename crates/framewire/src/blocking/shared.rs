@@ -1,4 +1,9 @@
-//! What the two halves of a split connection have in common.
+//! State that the two halves of a split connection share.
+//!
+//! A thread that sends a message has the *turn*: it holds the lock `message` from the first frame to the last,
+//! and other messages wait for that lock. The writer has a lock of its own ([`SharedWriter`]), held for one
+//! frame. Control frames need only that one. The reading half waits for neither: if a thread holds the writer,
+//! that thread sends the reply when it is done.
 
 use std::io;
 use std::net;
@@ -14,25 +19,26 @@ use crate::halves::SharedWriter;
 use crate::lock::atomic::{AtomicBool, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 
-/// What both halves have.
+/// The state that both halves own.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
-    /// Held for as long as a message is being sent, which may be many frames.
+    /// Locked while a message is sent, which may be many frames.
     message: Mutex<()>,
     writer: SharedWriter<S>,
-    /// Ends the connection under whoever waits for it.
+    /// A handle to the stream for [`abort`](Self::abort), which must not wait for the thread that holds the
+    /// writer.
     socket: Mutex<S>,
     aborted: AtomicBool,
 }
 
-/// The reading half's own handle to the stream, and the way to the writing half.
+/// The reading half's own handle to the stream, and its access to the shared writer.
 #[derive(Debug)]
 pub struct ReadEnd<S> {
     stream: S,
     shared: Arc<Shared<S>>,
 }
 
-/// The right to send a message from one of many threads.
+/// The turn to send a message. One thread has it at a time.
 #[derive(Debug)]
 pub struct SendTurn<'a, S> {
     shared: &'a Shared<S>,
@@ -48,7 +54,7 @@ impl<S: Duplicate> Access for SendTurn<'_, S> {
 }
 
 impl<S: Duplicate> ReadEnd<S> {
-    /// Shares a writer, and takes two more handles to its stream.
+    /// Shares a writer, and duplicates its stream twice.
     pub(super) fn new(writer: Writer<S>) -> Result<Self, Error> {
         let stream = writer.stream().duplicate()?;
         let socket = writer.stream().duplicate()?;
@@ -88,7 +94,7 @@ impl<S> Shared<S> {
         self.writer
     }
 
-    /// The right to send a message, if no other thread has it.
+    /// Takes the turn to send a message, unless another thread has it.
     pub(super) fn try_turn(&self) -> Option<SendTurn<'_, S>> {
         Some(SendTurn {
             _message: try_lock(&self.message)?,
@@ -96,7 +102,7 @@ impl<S> Shared<S> {
         })
     }
 
-    /// The right to send a message: waits for the one that is being sent.
+    /// Takes the turn to send a message. Waits while another thread has it.
     pub(super) fn turn(&self) -> SendTurn<'_, S> {
         SendTurn {
             _message: lock(&self.message),
@@ -106,7 +112,7 @@ impl<S> Shared<S> {
 }
 
 impl<S: Duplicate> Shared<S> {
-    /// Ends the connection under whoever waits for it.
+    /// Shuts the stream down, which ends the calls that block on it.
     pub(super) fn abort(&self) -> io::Result<()> {
         self.aborted.store(true, Ordering::Release);
         lock(&self.socket).shutdown(net::Shutdown::Both)
@@ -116,7 +122,7 @@ impl<S: Duplicate> Shared<S> {
 impl<S: Duplicate> Transport for ReadEnd<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buf);
-        // How a stream ends that was shut down under the read is not what happened.
+        // The stream was shut down under the read: say so, whatever the stream made of that.
         if !matches!(read, Ok(1..)) && self.shared.is_aborted() {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
@@ -154,7 +160,7 @@ impl<S: Duplicate> Replies for ReadEnd<S> {
     }
 }
 
-/// A reading half that is gone reads no Pong.
+/// Ends the heartbeat, since no Pong is read any more.
 impl<S> Drop for ReadEnd<S> {
     fn drop(&mut self) {
         self.shared.writer.heartbeat.end();

@@ -9,30 +9,29 @@ use crate::error::Error;
 use crate::{Socket, Timeouts};
 
 impl<S: Socket> WebSocket<S> {
-    /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one
-    /// was sent, reads and forgets what comes until the peer's is there, and as a client waits for
-    /// the server to end the stream. Blocks for `deadline` at most.
+    /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one was sent,
+    /// reads and drops what comes until the peer's Close frame is there, and as a client waits for the server
+    /// to end the stream.
     ///
-    /// The stream's time-outs are used for that, and put back at the end. On a non-blocking
-    /// stream this fails with `WouldBlock`: call it again when the stream is ready.
+    /// Blocks for `deadline` at most. It sets the stream's time-outs for that, and restores them at the end. On
+    /// a non-blocking stream it fails with `WouldBlock`: call it again when the stream is ready.
     ///
-    /// A peer that sends no Close frame is no error: where the stream ends without one, or had ended
-    /// before, and where the time is over, [`Shutdown::code`] is 1006.
+    /// If the stream ends without a Close frame, had ended before, or the time is over, that is no error:
+    /// [`Shutdown::code`] is 1006.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream fails before the peer's Close frame
-    /// is there.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the stream fails before the peer's Close frame is there.
     pub fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
         let Self { inbound, writer } = self;
         let before = Timeouts::of(writer.stream());
         let result = shut_down(inbound, &mut DeadlineTransport::new(writer, deadline));
-        // A stream that is gone has no time-outs to put back.
+        // A stream that is gone has no time-outs to restore.
         let _ = before.set_on(writer.stream());
         result
     }
 }
 
-/// The writing side with a deadline for all that it does.
+/// A connection that is read and written until a deadline.
 struct DeadlineTransport<'a, S> {
     writer: &'a mut Writer<S>,
     deadline: Instant,
@@ -46,7 +45,7 @@ impl<'a, S: Socket> DeadlineTransport<'a, S> {
         }
     }
 
-    /// What is left of the time; `None` where that is too little to wait for.
+    /// Returns the time left; `None` if that is too short to wait for.
     fn left(&self) -> Option<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         (left >= RESOLUTION).then_some(left)
@@ -76,7 +75,7 @@ impl<S: Socket> Transport for DeadlineTransport<'_, S> {
         &mut self.writer.outbound
     }
 
-    /// Each write has what is left of the time; the first is tried in any case.
+    /// Gives each write the time left. The first is tried in any case.
     fn send_waiting(&mut self) {
         while self.writer.has_pending_output() {
             let left = self.left().unwrap_or(RESOLUTION);
@@ -92,5 +91,5 @@ impl<S: Socket> Transport for DeadlineTransport<'_, S> {
     }
 }
 
-/// Time-outs end this much too early at most.
+/// How much too early a time-out may end. Less time left than this counts as none.
 const RESOLUTION: Duration = Duration::from_millis(5);

@@ -16,21 +16,22 @@ use crate::protocol::Message;
 
 /// The reading half of a [split](WebSocket::split) connection.
 ///
-/// Its automatic replies never wait for a thread that writes: where one holds the writing half, the
-/// latest reply is left with it, and goes out when that write is done. Without one, replies are
-/// written here, and so is what was [fed](WriteHalf::feed_message), before a read that may block;
-/// such a write blocks for as long as the stream does.
+/// Its automatic replies never wait for a thread that writes. If a thread holds the writing half, that thread
+/// sends the latest reply when its write is done. Otherwise this half writes the reply itself. It also writes
+/// what was [fed](WriteHalf::feed_message), before a read that may block. Such a write blocks for as long as
+/// the stream does.
 #[derive(Debug)]
 pub struct ReadHalf<S> {
     inbound: Inbound,
     read_end: ReadEnd<S>,
 }
 
-/// The writing half of a [split](WebSocket::split) connection, to be cloned into as many threads as
-/// want to write.
+/// The writing half of a [split](WebSocket::split) connection. Clone it for each thread that writes.
 ///
-/// Messages never interleave: a message that is being streamed keeps other messages waiting. Its
-/// fragments let control frames through.
+/// # Turns
+/// Messages never interleave. A call that sends a message, or any other data frame, waits for its turn while
+/// another thread is sending a message. Control frames need no turn: they go between the fragments of a message
+/// that is being streamed.
 #[derive(Debug)]
 pub struct WriteHalf<S> {
     shared: Arc<Shared<S>>,
@@ -39,11 +40,10 @@ pub struct WriteHalf<S> {
 impl<S: Duplicate> WebSocket<S> {
     /// Splits the connection into a half that reads and a half that writes. Starts nothing.
     ///
-    /// Takes two more handles to the stream: one to read from, and one to
-    /// [abort](WriteHalf::abort) with.
+    /// Duplicates the stream twice: one handle to read from, one for [`abort`](WriteHalf::abort).
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream cannot be duplicated.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the stream cannot be duplicated.
     pub fn split(self) -> Result<(ReadHalf<S>, WriteHalf<S>), Error> {
         let Self { inbound, writer } = self;
         let read_end = ReadEnd::new(writer)?;
@@ -133,18 +133,16 @@ impl<S: Duplicate> ReadHalf<S> {
         self.inbound.handlers_mut().close = Some(Box::new(handler));
     }
 
-    /// The stream, to set its options. Reading from it breaks the connection.
+    /// Returns the stream, to set its options. Reading from it breaks the connection.
     #[must_use]
     pub fn stream(&self) -> &S {
         self.read_end.stream()
     }
 
-    /// Makes one connection of both halves again: for [`WebSocket::shutdown`], or
-    /// [`WebSocket::into_inner`].
+    /// Joins both halves into one connection again, for [`WebSocket::shutdown`] or [`WebSocket::into_inner`].
     ///
     /// # Errors
-    /// Gives both halves back where they are not of one connection, or where the writing half has
-    /// other clones.
+    /// Returns both halves if they are not of one connection, or if the writing half has other clones.
     #[expect(
         clippy::expect_used,
         clippy::missing_panics_doc,
@@ -170,7 +168,7 @@ impl<S: Duplicate> ReadHalf<S> {
 }
 
 impl<S: Duplicate> WriteHalf<S> {
-    /// Sends a message; see [`Writer::write_message`]. Waits for a message that another thread is sending.
+    /// Sends a message when it has its turn; see [`Writer::write_message`].
     ///
     /// # Errors
     /// As [`Writer::write_message`].
@@ -179,8 +177,8 @@ impl<S: Duplicate> WriteHalf<S> {
             .with(|writer| writer.write_message(opcode, payload))
     }
 
-    /// Sends a message with the reserved bits of an extension; see [`Writer::write_message_ext`]. Waits for a
-    /// message that another thread is sending.
+    /// Sends a message with the reserved bits of an extension when it has its turn; see
+    /// [`Writer::write_message_ext`].
     ///
     /// # Errors
     /// As [`Writer::write_message_ext`].
@@ -189,9 +187,8 @@ impl<S: Duplicate> WriteHalf<S> {
             .with(|writer| writer.write_message_ext(opcode, rsv, payload))
     }
 
-    /// Stages a message for the next flush; see [`Writer::feed_message`]. Goes out with the next
-    /// [`flush`](Self::flush), or before the reading half waits. Waits for a message that another thread is
-    /// sending.
+    /// Stages a message when it has its turn, for the next [`flush`](Self::flush) or until the reading half
+    /// waits; see [`Writer::feed_message`].
     ///
     /// # Errors
     /// As [`Writer::feed_message`].
@@ -200,8 +197,8 @@ impl<S: Duplicate> WriteHalf<S> {
             .with(|writer| writer.feed_message(opcode, payload))
     }
 
-    /// Stages a message for the next flush with the reserved bits of an extension; see
-    /// [`Writer::feed_message_ext`], and [`feed_message`](Self::feed_message).
+    /// Stages a message with the reserved bits of an extension, as [`feed_message`](Self::feed_message) does;
+    /// see [`Writer::feed_message_ext`].
     ///
     /// # Errors
     /// As [`Writer::feed_message_ext`].
@@ -210,9 +207,11 @@ impl<S: Duplicate> WriteHalf<S> {
             .with(|writer| writer.feed_message_ext(opcode, rsv, payload))
     }
 
-    /// Stages a message if the write buffer has room for it; otherwise gives it back; see
-    /// [`Writer::try_feed_message`]. Gives the message back, too, while another thread is sending one, or
-    /// writes anything. Waits for neither, but may send what the reading half left meanwhile.
+    /// Stages a message if the write buffer has room for it; otherwise gives it back. See
+    /// [`Writer::try_feed_message`].
+    ///
+    /// Gives the message back, too, while another thread is sending one or is writing anything. Waits for
+    /// neither, but may send a reply that the reading half has queued.
     ///
     /// # Errors
     /// As [`Writer::try_feed_message`].
@@ -236,8 +235,8 @@ impl<S: Duplicate> WriteHalf<S> {
             .with_outbound(|outbound| outbound.buffered())
     }
 
-    /// Switches the compression of messages off, or on again; see [`Writer::set_compression`]. It is for the
-    /// messages of all clones. Waits for a frame that another thread is writing.
+    /// Switches the compression of messages off, or on again, for all clones; see [`Writer::set_compression`].
+    /// Waits for a frame that another thread is writing.
     pub fn set_compression(&self, enabled: bool) {
         self.shared
             .writer()
@@ -268,8 +267,10 @@ impl<S: Duplicate> WriteHalf<S> {
         self.shared.writer().lock().flush()
     }
 
-    /// Sends one raw frame; see [`Writer::write_frame`]. A data frame waits for a message that another thread
-    /// is sending; one with the fragments of a message is the caller's to send without a gap.
+    /// Sends one raw frame; see [`Writer::write_frame`].
+    ///
+    /// A data frame waits for its turn. Between the frames of a fragmented message the turn is free: the caller
+    /// must see to it that no other thread sends a message then.
     ///
     /// # Errors
     /// As [`Writer::write_frame`].
@@ -289,8 +290,7 @@ impl<S: Duplicate> WriteHalf<S> {
         }
     }
 
-    /// Sends a message that was framed beforehand; see [`Writer::write_prepared`]. Waits for a message that
-    /// another thread is sending.
+    /// Sends a message that was framed beforehand when it has its turn; see [`Writer::write_prepared`].
     ///
     /// # Errors
     /// As [`Writer::write_prepared`].
@@ -298,8 +298,10 @@ impl<S: Duplicate> WriteHalf<S> {
         self.turn().with(|writer| writer.write_prepared(message))
     }
 
-    /// Sends all that a reader gives as one message; see [`Writer::stream_message`]. Waits for a message that
-    /// another thread is sending, and keeps other messages waiting, but not control frames, while it reads.
+    /// Sends all that a reader gives as one message; see [`Writer::stream_message`].
+    ///
+    /// Waits for its turn and has it until the message ends, so that other messages wait for the reader as
+    /// well. Control frames do not.
     ///
     /// # Errors
     /// As [`Writer::stream_message`].
@@ -312,8 +314,8 @@ impl<S: Duplicate> WriteHalf<S> {
         self.stream_message_ext(opcode, Rsv::NONE, chunk_size, reader)
     }
 
-    /// Sends all that a reader gives as one message, with the reserved bits of an extension; see
-    /// [`Writer::stream_message_ext`], and [`stream_message`](Self::stream_message).
+    /// Sends all that a reader gives as one message with the reserved bits of an extension, as
+    /// [`stream_message`](Self::stream_message) does; see [`Writer::stream_message_ext`].
     ///
     /// # Errors
     /// As [`Writer::stream_message_ext`].
@@ -327,9 +329,10 @@ impl<S: Duplicate> WriteHalf<S> {
         MessageWriter::open(self.turn(), opcode, rsv, Some(chunk_size))?.finish_from(reader)
     }
 
-    /// Opens a message that is written in pieces; see [`Writer::message_writer`]. Waits for a message that
-    /// another thread is sending, and keeps other messages waiting, but not control frames, until it is
-    /// dropped: a thread that sends another message before that waits for itself.
+    /// Opens a message that is written in pieces; see [`Writer::message_writer`].
+    ///
+    /// Waits for its turn. The [`MessageWriter`] has the turn until it is dropped: other messages wait, control
+    /// frames do not. A thread that sends another message before it drops the [`MessageWriter`] waits for ever.
     ///
     /// # Errors
     /// As [`Writer::message_writer`].
@@ -337,8 +340,8 @@ impl<S: Duplicate> WriteHalf<S> {
         self.message_writer_ext(opcode, Rsv::NONE)
     }
 
-    /// Opens a message that is written in pieces, with the reserved bits of an extension; see
-    /// [`Writer::message_writer_ext`], and [`message_writer`](Self::message_writer).
+    /// Opens a message that is written in pieces, with the reserved bits of an extension, as
+    /// [`message_writer`](Self::message_writer) does; see [`Writer::message_writer_ext`].
     ///
     /// # Errors
     /// As [`Writer::message_writer_ext`].
@@ -351,7 +354,8 @@ impl<S: Duplicate> WriteHalf<S> {
     }
 
     /// Returns the writer of the message that was opened and not finished; see
-    /// [`Writer::resume_message_writer`], and [`message_writer`](Self::message_writer).
+    /// [`Writer::resume_message_writer`]. Waits for its turn and has it as
+    /// [`message_writer`](Self::message_writer) does.
     #[must_use]
     pub fn resume_message_writer(&self) -> Option<MessageWriter<SendTurn<'_, S>>> {
         MessageWriter::resume(self.turn())
@@ -373,8 +377,10 @@ impl<S: Duplicate> WriteHalf<S> {
         self.shared.writer().lock().pong(payload)
     }
 
-    /// Sends a Close frame; see [`Writer::close`]. Does not wait for a message that another thread is sending:
-    /// that one fails, as nothing may follow a Close frame.
+    /// Sends a Close frame; see [`Writer::close`].
+    ///
+    /// Does not wait for its turn. A message that another thread is sending fails, as nothing may follow a
+    /// Close frame.
     ///
     /// # Errors
     /// As [`Writer::close`].
@@ -383,13 +389,15 @@ impl<S: Duplicate> WriteHalf<S> {
         self.write_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())
     }
 
-    /// Ends the connection under whoever waits for it, without a closing handshake: the reading
-    /// half fails at once with [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), and a thread
-    /// that writes with the error that the stream has for that. For a peer that is gone, as
+    /// Ends the connection without a closing handshake: for a peer that is gone, as
     /// [`keep_alive`](Self::keep_alive) can tell.
     ///
+    /// A call that blocks fails at once: of the reading half with
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), of a thread that writes with the stream's own
+    /// error.
+    ///
     /// # Errors
-    /// The stream's own.
+    /// The error of the stream's shutdown.
     pub fn abort(&self) -> io::Result<()> {
         self.shared.abort()
     }
@@ -398,7 +406,7 @@ impl<S: Duplicate> WriteHalf<S> {
         &self.shared
     }
 
-    /// The right to send a message.
+    /// Takes the turn to send a message.
     fn turn(&self) -> SendTurn<'_, S> {
         self.shared.turn()
     }

@@ -14,22 +14,20 @@ use crate::protocol::{Agreement, Message, Role};
 
 /// A WebSocket connection over a blocking (or non-blocking) stream.
 ///
-/// Pings are answered and Close frames echoed while reading, unless a handler says otherwise.
-/// Everything that waits to be written goes out before a read that may block.
-/// A Pong also goes out before what came after its Ping is handed over, as far as the stream takes it
-/// then: the application may work on that for as long as it likes.
-///
-/// # Memory
-/// A read buffer ([`Config::read_buffer`]) once it reads, what [`Writer`] holds, and a message that
-/// does not come in one read for as long as such messages come: its memory is given back after 128
-/// messages in a row that did not need it, or two reads in a row that timed out or would block.
+/// While it reads, it answers Pings and echoes Close frames, unless a handler says otherwise. All that waits to
+/// be written goes out before a read that may block. A Pong goes out even earlier, as far as the stream takes
+/// it: before what came after its Ping is returned, since the application may work on that for a long time.
 ///
 /// # Errors
-/// Reading fails with [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the peer's Close frame
-/// is there, with [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) where the stream
-/// ends without one, with [`ErrorKind::Violation`](crate::ErrorKind::Violation) after the Close
-/// frame that answers it was sent, and with [`ErrorKind::Io`](crate::ErrorKind::Io). The first
-/// three are final: every further read gives the same.
+/// Reading fails with [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the peer's Close frame is there,
+/// with [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) if the stream ends without one, with
+/// [`ErrorKind::Violation`](crate::ErrorKind::Violation) after the Close frame that answers it was sent, and
+/// with [`ErrorKind::Io`](crate::ErrorKind::Io). The first three are final: every further read gives the same.
+///
+/// # Memory
+/// A read buffer ([`Config::read_buffer`]) once it reads, and the memory of its [`Writer`]. A message that does
+/// not come in one read is assembled in memory that stays for the next such message. That is freed after 128
+/// messages in a row that did not need it, or two reads in a row that timed out or would block.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     pub(super) inbound: Inbound,
@@ -37,27 +35,27 @@ pub struct WebSocket<S> {
 }
 
 impl<S> WebSocket<S> {
-    /// The server's end of a stream on which the handshake is done.
+    /// Creates the server's end of a connection, over a stream on which the handshake is done.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
     pub fn server(stream: S, config: Config) -> Result<Self, Error> {
         Self::with_leftover(stream, &[], Role::Server, config)
     }
 
-    /// The client's end of a stream on which the handshake is done.
+    /// Creates the client's end of a connection, over a stream on which the handshake is done.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
     pub fn client(stream: S, config: Config) -> Result<Self, Error> {
         Self::with_leftover(stream, &[], Role::Client, config)
     }
 
-    /// Either end, where bytes that came after the handshake were read with it: `leftover` is read
-    /// first.
+    /// Creates either end of a connection. `leftover` is read first: bytes that came after the handshake and
+    /// were read with it.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a size is 0.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
     pub fn with_leftover(
         stream: S,
         leftover: &[u8],
@@ -73,21 +71,22 @@ impl<S> WebSocket<S> {
         Self { inbound, writer }
     }
 
-    /// Has an extension transform messages both ways from now on, as was agreed on: what
-    /// `from_established` does by itself.
+    /// Makes an extension transform messages in both directions from now on, as was agreed on.
+    /// `from_established` does that by itself.
     pub fn set_extension(&mut self, agreed: &dyn Agreement) {
         set_extension(&mut self.inbound, &mut self.writer.outbound, agreed);
     }
 
-    /// Switches the compression of messages off, or on again, for those that begin from now on.
-    /// No effect where none was agreed on.
+    /// Switches compression off, or on again, for messages that begin from now on. No effect if none was agreed
+    /// on.
     pub fn set_compression(&mut self, enabled: bool) {
         self.writer.set_compression(enabled);
     }
 
-    /// Has the connection take its buffers from a pool while it needs them, instead of keeping its
-    /// own: for many connections on non-blocking streams. A blocking read needs one all the time.
-    /// The memory of an assembled message goes back with the first read that would block.
+    /// Makes the connection take its buffers from `pool` while it needs them, instead of owning its buffers.
+    ///
+    /// For many connections on non-blocking streams: a blocking read needs a buffer all the time. The memory of
+    /// an assembled message goes back with the first read that would block.
     pub fn set_buffer_pool(&mut self, pool: &BufferPool) {
         self.inbound.set_buffers(Buffers::Pooled(pool.clone()));
         self.writer
@@ -95,12 +94,11 @@ impl<S> WebSocket<S> {
             .set_buffers(Buffers::Pooled(pool.clone()));
     }
 
-    /// The stream, and the bytes that were read from it and not used up.
+    /// Returns the stream, and the bytes that were read from it and not used up.
     ///
-    /// Between messages these are all that another `WebSocket` needs to go on
-    /// ([`with_leftover`](Self::with_leftover)); in the middle of one, or of a control frame, its
-    /// beginning is lost, and so are the contexts of compression with context takeover. Compression
-    /// that was agreed on has to be set again (`set_extension`). What waits to be written is lost too:
+    /// Between messages, another `WebSocket` can go on with these ([`with_leftover`](Self::with_leftover)).
+    /// Compression that was agreed on must be set again (`set_extension`); its contexts are lost. In the middle
+    /// of a message or control frame, its beginning is lost too. So is what waits to be written:
     /// [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {
@@ -108,48 +106,51 @@ impl<S> WebSocket<S> {
         (self.writer.stream, leftover)
     }
 
-    /// The stream.
+    /// Returns the stream.
     #[must_use]
     pub fn stream(&self) -> &S {
         self.writer.stream()
     }
 
-    /// The stream, to set its options. Reading from it or writing to it breaks the connection.
+    /// Returns the stream, to set its options. Reading from it or writing to it breaks the connection.
     pub fn stream_mut(&mut self) -> &mut S {
         self.writer.stream_mut()
     }
 
-    /// The writing side.
+    /// Returns the writing side.
     pub fn writer(&mut self) -> &mut Writer<S> {
         &mut self.writer
     }
 
-    /// Whether bytes wait that the stream has not taken, or not been made to pass on: on a
-    /// non-blocking stream, call [`flush`](Self::flush) when it is writable.
+    /// Returns whether bytes wait to be written, or were written and not flushed. On a non-blocking stream,
+    /// call [`flush`](Self::flush) when it is writable.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.writer.has_pending_output()
     }
 
-    /// How many bytes wait that the stream has not taken.
+    /// Returns how many bytes wait to be written.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.writer.buffered()
     }
 
-    /// Has `handler` look at each Ping and decide what answers it. Default: a Pong with the same
-    /// payload. Boxed once; called by whatever call reads.
+    /// Calls `handler` for each Ping. Its result decides the reply, by default a Pong with the same payload.
+    ///
+    /// `handler` is boxed once and called by any call that reads.
     pub fn on_ping(&mut self, handler: impl FnMut(&[u8]) -> PingReply + Send + 'static) {
         self.inbound.handlers_mut().ping = Some(Box::new(handler));
     }
 
-    /// Has `handler` look at each Pong. Boxed once; called by whatever call reads.
+    /// Calls `handler` for each Pong. `handler` is boxed once and called by any call that reads.
     pub fn on_pong(&mut self, handler: impl FnMut(&[u8]) + Send + 'static) {
         self.inbound.handlers_mut().pong = Some(Box::new(handler));
     }
 
-    /// Has `handler` look at the peer's Close frame and decide what answers it. Default: a Close
-    /// frame with the same code. Boxed once; called by whatever call reads.
+    /// Calls `handler` for the peer's Close frame. Its result decides the reply, by default a Close frame with
+    /// the same code.
+    ///
+    /// `handler` is boxed once and called by any call that reads.
     pub fn on_close(
         &mut self,
         handler: impl FnMut(Option<CloseCode>, &str) -> CloseReply + Send + 'static,
@@ -159,96 +160,96 @@ impl<S> WebSocket<S> {
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// The next message, lent until the next call: from the read buffer where it came in one
-    /// piece, else assembled. Blocks until it is whole.
+    /// Returns the next message, lent until the next call. Blocks until it is whole.
     ///
-    /// Allocates only to assemble, and only what has arrived.
+    /// A message that came in one piece is lent from the read buffer; any other is assembled. Allocates only to
+    /// assemble, and only for what has arrived.
     ///
     /// # Errors
-    /// See [`WebSocket`]. A message over [`Limits::message`](crate::protocol::Limits::message)
-    /// is a violation that is seen in the header.
+    /// As [`WebSocket`]. A message over [`Limits::message`](crate::protocol::Limits::message) is a violation,
+    /// which the header shows.
     pub fn next_message(&mut self) -> Result<Message<'_>, Error> {
         let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message)?;
         Ok(self.inbound.lend(&found))
     }
 
-    /// As [`next_message`](Self::next_message), with the writing side to answer while the message
-    /// is lent.
+    /// Returns the next message, as [`next_message`](Self::next_message) does, with the writing side to answer
+    /// it.
     ///
-    /// What is [fed](Writer::feed_message) goes out before the next read that may block, so that a
-    /// burst of messages is answered with one system call.
+    /// What is [fed](Writer::feed_message) goes out before the next read that may block, so that a burst of
+    /// messages is answered with one system call.
     ///
     /// # Errors
-    /// As there.
+    /// As [`next_message`](Self::next_message).
     pub fn next_message_and_writer(&mut self) -> Result<(Message<'_>, &mut Writer<S>), Error> {
         let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message)?;
         Ok((self.inbound.lend(&found), &mut self.writer))
     }
 
-    /// Appends the next message to `buf` and says what it is. Blocks until it is whole.
+    /// Appends the next message to `buf` and returns its opcode. Blocks until it is whole.
     ///
-    /// After an error `buf` is as it was, and what has come of the message is kept for the next
-    /// call. Where `buf` is empty and the message was assembled, they exchange their memory and
-    /// nothing is copied.
+    /// If `buf` is empty and the message was assembled, they exchange their memory and nothing is copied.
     ///
     /// # Errors
-    /// As for [`next_message`](Self::next_message).
+    /// As [`next_message`](Self::next_message). `buf` is then unchanged, and what has arrived of the message is
+    /// there for the next call.
     pub fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error> {
         self.read_message_ext(buf).map(|(opcode, _)| opcode)
     }
 
-    /// As [`read_message`](Self::read_message), with the reserved bits of the message for the
-    /// extension that they belong to.
+    /// Appends the next message to `buf`, as [`read_message`](Self::read_message) does, and returns its opcode
+    /// and its reserved bits, for the extension that they belong to.
     ///
     /// # Errors
-    /// As for [`next_message`](Self::next_message).
+    /// As [`next_message`](Self::next_message).
     pub fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
         let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message)?;
         Ok(self.inbound.hand_over(&found, buf))
     }
 
-    /// The next message as a reader: of any size, in constant memory. Blocks until its first
-    /// header is there.
+    /// Returns a reader of the next message, which may be of any size, in constant memory. Blocks until its
+    /// first header is there.
     ///
-    /// [`Limits::message`](crate::protocol::Limits::message) does not bind it. What was not read
-    /// is skipped by the next call.
+    /// [`Limits::message`](crate::protocol::Limits::message) does not apply. The next call skips what was not
+    /// read.
     ///
     /// # Errors
-    /// See [`WebSocket`].
+    /// As [`WebSocket`].
     pub fn message_reader(&mut self) -> Result<MessageReader<'_, Writer<S>>, Error> {
         MessageReader::begin(&mut self.inbound, &mut self.writer)
     }
 
-    /// The message that [`message_reader`](Self::message_reader) began and that was not read to
-    /// its end, to go on with it; `None` where there is none.
+    /// Returns the reader of the message that [`message_reader`](Self::message_reader) began and that was not
+    /// read to its end; `None` if there is none.
     pub fn resume_message_reader(&mut self) -> Option<MessageReader<'_, Writer<S>>> {
         MessageReader::resume(&mut self.inbound, &mut self.writer)
     }
 
-    /// The header of the next raw frame. Blocks until it is there, and consumes nothing: the next
-    /// call may read the frame raw, or the message that it begins in any way.
+    /// Returns the header of the next raw frame. Blocks until it is there.
+    ///
+    /// Consumes nothing: the next call may read the frame raw, or read the message that it begins in any way.
     ///
     /// # Errors
-    /// See [`WebSocket`].
+    /// As [`WebSocket`].
     pub fn read_header(&mut self) -> Result<Header, Error> {
         read(&mut self.inbound, &mut self.writer, Inbound::read_header)
     }
 
-    /// The next raw frame, its payload unmasked in `buf`. Blocks until it is whole.
+    /// Reads the next raw frame into `buf` and unmasks it there. Blocks until it is whole.
     ///
-    /// Control frames are given too, after their automatic reply. The rules of RFC 6455 hold as
-    /// for any other call.
+    /// Returns control frames too, after their automatic reply. The rules of RFC 6455 hold as for any other
+    /// call.
     ///
     /// # Errors
-    /// [`ErrorKind::FrameBufferTooSmall`](crate::ErrorKind::FrameBufferTooSmall) where `buf` is
-    /// shorter than the payload: nothing is consumed. See [`WebSocket`] for the rest.
+    /// [`ErrorKind::FrameBufferTooSmall`](crate::ErrorKind::FrameBufferTooSmall) if `buf` is shorter than the
+    /// payload: nothing is consumed. Otherwise as [`WebSocket`].
     pub fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
         let header = read_frame(&mut self.inbound, &mut self.writer, buf)?;
         Ok(Frame::read(header, buf))
     }
 }
 
-/// The writing side's methods, for one who does not care that there are two sides.
+/// The methods of the writing side.
 impl<S: Write> WebSocket<S> {
     /// Sends a message; see [`Writer::write_message`].
     ///

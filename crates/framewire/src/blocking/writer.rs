@@ -1,4 +1,4 @@
-//! Sending, as calls that block for as long as the stream does.
+//! Sending with calls that block for as long as the stream does.
 
 use std::io::{Read, Write};
 
@@ -8,19 +8,21 @@ use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
 
 impl<S: Write> Writer<S> {
-    /// Sends a message in one frame. Blocks until the stream took it.
+    /// Sends a message in one frame. Blocks until the stream has taken it.
     ///
-    /// One system call, together with everything that was fed before; a client masks a payload
-    /// over the chunk size in pieces as long as the write buffer, one call each. A message that is compressed, and
-    /// then still over [`Config::write_buffer`](crate::Config::write_buffer), leaves in fragments of about that size, one call
-    /// each. Allocates nothing once the write buffer has its size.
+    /// Takes one system call, together with all that was fed before. A client masks a payload over the chunk
+    /// size in pieces as long as the write buffer, with one call each. A message that is over
+    /// [`Config::write_buffer`](crate::Config::write_buffer) even when compressed leaves in fragments of about
+    /// that size, one call each. Allocates nothing once the write buffer has its size.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`](crate::ErrorKind::Send) and nothing was sent;
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io), which is final unless it
-    /// [would block](crate::Error::is_would_block), as a frame may be cut off;
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed). Where the compression engine or the source of masking keys fails between two fragments, the message
-    /// cannot be finished: close the connection.
+    /// * [`ErrorKind::Send`](crate::ErrorKind::Send): nothing was sent.
+    /// * [`ErrorKind::Io`](crate::ErrorKind::Io): final, as a frame may be cut off, unless it [would
+    ///   block](crate::Error::is_would_block).
+    /// * [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+    ///
+    /// If the compression engine or the source of masking keys fails between two fragments, the message cannot
+    /// be finished: close the connection.
     pub fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.write_message_ext(opcode, Rsv::NONE, payload)
     }
@@ -39,22 +41,21 @@ impl<S: Write> Writer<S> {
         self.flush_message()
     }
 
-    /// Queues a message for the next flush, so that many leave with one system call.
+    /// Stages a message for the next flush, so that many leave with one system call.
     ///
-    /// Writes only where the write buffer would otherwise grow over its bound, and where the stream
-    /// did not take all that it was given the last time: that has to go first.
+    /// Writes only if the write buffer would grow over its bound, or if the stream did not take all that it was
+    /// given last: that must go first.
     ///
     /// # Errors
-    /// As for [`write_message`](Self::write_message).
+    /// As [`write_message`](Self::write_message).
     pub fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.feed_message_ext(opcode, Rsv::NONE, payload)
     }
 
-    /// Stages a message for the next flush with the reserved bits of an extension; see
-    /// [`feed_message`](Self::feed_message).
+    /// Stages a message with the reserved bits of an extension; see [`feed_message`](Self::feed_message).
     ///
     /// # Errors
-    /// As for [`write_message`](Self::write_message).
+    /// As [`write_message`](Self::write_message).
     pub fn feed_message_ext(
         &mut self,
         opcode: Opcode,
@@ -64,11 +65,11 @@ impl<S: Write> Writer<S> {
         self.send(|outbound| outbound.stage_fed(opcode, rsv, payload))
     }
 
-    /// Queues a message if the write buffer has room for it, and else gives it back. Never writes.
+    /// Stages a message if the write buffer has room for it; otherwise gives it back. Never writes.
     ///
     /// # Errors
-    /// [`TryFeedError::Full`] with the payload; [`TryFeedError::Failed`] with what
-    /// [`write_message`](Self::write_message) fails with.
+    /// [`TryFeedError::Full`] with the payload; [`TryFeedError::Failed`] with an error of
+    /// [`write_message`](Self::write_message).
     pub fn try_feed_message<P: AsRef<[u8]>>(
         &mut self,
         opcode: Opcode,
@@ -77,11 +78,11 @@ impl<S: Write> Writer<S> {
         self.outbound.try_feed(opcode, payload)
     }
 
-    /// Sends one raw frame: past any compression, and within RFC 6455 (no message inside another,
-    /// no control frame over 125 bytes, …).
+    /// Sends one raw frame, without compression. The rules of RFC 6455 hold: no message inside another, no
+    /// control frame over 125 bytes, and so on.
     ///
     /// # Errors
-    /// As for [`write_message`](Self::write_message).
+    /// As [`write_message`](Self::write_message).
     pub fn write_frame(
         &mut self,
         fin: bool,
@@ -93,33 +94,34 @@ impl<S: Write> Writer<S> {
         self.flush_staged()
     }
 
-    /// Sends a message that was framed beforehand. One system call.
+    /// Sends a message that was framed beforehand, with one system call.
     ///
-    /// A server writes it from where it lies. A client has to mask it, and a connection with
-    /// context takeover to compress it against its own context: they gain nothing over
+    /// A server writes it without copying. A client must mask it, and a connection with context takeover must
+    /// compress it against its own context, so that both gain nothing over
     /// [`write_message`](Self::write_message).
     ///
     /// # Errors
-    /// As for [`write_message`](Self::write_message).
+    /// As [`write_message`](Self::write_message).
     pub fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
         self.send(|outbound| outbound.stage_prepared(message))?;
         self.flush_message()
     }
 
-    /// Sends what a reader gives until its end as one message, in fragments of `chunk_size`.
-    /// Returns the number of bytes in the message. Blocks on the reader and on the stream.
+    /// Sends all that a reader gives as one message, in fragments of `chunk_size`. Returns the number of bytes
+    /// in the message. Blocks on the reader and on the stream.
     ///
-    /// Looks one byte ahead, so that the last fragment carries FIN and no empty frame trails; holds
-    /// one chunk. Control frames (Pongs that fall due) go out between fragments.
+    /// Reads one byte ahead, so that the last fragment carries FIN and no empty frame follows. Holds one chunk.
+    /// Control frames (Pongs that fall due) go out between fragments.
     ///
     /// # Errors
-    /// [`ErrorKind::ChunkSize`](crate::ErrorKind::ChunkSize) where `chunk_size` is 0 or over [`Config::chunk_size`](crate::Config::chunk_size);
-    /// [`ErrorKind::Source`](crate::ErrorKind::Source) where the reader fails, [`ErrorKind::Io`](crate::ErrorKind::Io) where the stream does: the
-    /// message is then open, and nothing of what was read is lost.
-    /// [`resume_message_writer`](Self::resume_message_writer) and
-    /// [`finish_from`](MessageWriter::finish_from) go on with it.
-    /// Text that turns out not to be UTF-8 ([`ErrorKind::Send`](crate::ErrorKind::Send)) leaves a message that cannot be
-    /// finished: close the connection.
+    /// * [`ErrorKind::ChunkSize`](crate::ErrorKind::ChunkSize) if `chunk_size` is 0 or over
+    ///   [`Config::chunk_size`](crate::Config::chunk_size).
+    /// * [`ErrorKind::Source`](crate::ErrorKind::Source) if the reader fails,
+    ///   [`ErrorKind::Io`](crate::ErrorKind::Io) if the stream does. The message is then open, and nothing of
+    ///   what was read is lost: [`resume_message_writer`](Self::resume_message_writer) and
+    ///   [`finish_from`](MessageWriter::finish_from) go on with it.
+    /// * [`ErrorKind::Send`](crate::ErrorKind::Send) if the bytes of a text turn out not to be UTF-8: the
+    ///   message cannot be finished, close the connection.
     pub fn stream_message(
         &mut self,
         opcode: Opcode,
@@ -146,11 +148,12 @@ impl<S: Write> Writer<S> {
 
     /// Opens a message that is written in pieces of any size.
     ///
-    /// Dropped without [`finish`](MessageWriter::finish) the message stays open, and other messages
-    /// are refused: [`resume_message_writer`](Self::resume_message_writer) goes on with it.
+    /// Dropped without [`finish`](MessageWriter::finish), the message stays open and other messages are
+    /// refused. [`resume_message_writer`](Self::resume_message_writer) goes on with it.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`](crate::ErrorKind::Send) where another message is open; [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+    /// [`ErrorKind::Send`](crate::ErrorKind::Send) if another message is open;
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed).
     pub fn message_writer(&mut self, opcode: Opcode) -> Result<MessageWriter<&mut Self>, Error> {
         self.message_writer_ext(opcode, Rsv::NONE)
     }
@@ -168,9 +171,8 @@ impl<S: Write> Writer<S> {
         MessageWriter::open(self, opcode, rsv, None)
     }
 
-    /// The message that [`message_writer`](Self::message_writer) or
-    /// [`stream_message`](Self::stream_message) opened and did not finish, to go on with it; `None`
-    /// where there is none.
+    /// Returns the writer of the message that [`message_writer`](Self::message_writer) or
+    /// [`stream_message`](Self::stream_message) opened and did not finish; `None` if there is none.
     pub fn resume_message_writer(&mut self) -> Option<MessageWriter<&mut Self>> {
         MessageWriter::resume(self)
     }
@@ -178,8 +180,8 @@ impl<S: Write> Writer<S> {
     /// Sends a Ping.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`](crate::ErrorKind::Send) where the payload is over 125 bytes; [`ErrorKind::Io`](crate::ErrorKind::Io);
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+    /// [`ErrorKind::Send`](crate::ErrorKind::Send) if the payload is over 125 bytes;
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io); [`ErrorKind::Closed`](crate::ErrorKind::Closed).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.write_frame(true, Rsv::NONE, Opcode::Ping, payload)
     }
@@ -187,7 +189,7 @@ impl<S: Write> Writer<S> {
     /// Sends a Pong that no Ping asked for, or that replaces an automatic one.
     ///
     /// # Errors
-    /// As for [`ping`](Self::ping).
+    /// As [`ping`](Self::ping).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.write_frame(true, Rsv::NONE, Opcode::Pong, payload)
     }
@@ -196,14 +198,15 @@ impl<S: Write> Writer<S> {
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or use `shutdown`.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`](crate::ErrorKind::Send) where the code is never sent or the reason is over 123 bytes;
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io); [`ErrorKind::Closed`](crate::ErrorKind::Closed) where a Close frame was sent before.
+    /// * [`ErrorKind::Send`](crate::ErrorKind::Send) if the code is never sent or the reason is over 123 bytes.
+    /// * [`ErrorKind::Io`](crate::ErrorKind::Io).
+    /// * [`ErrorKind::Closed`](crate::ErrorKind::Closed) if a Close frame was sent before.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let payload = close_payload(code, reason)?;
         self.write_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())
     }
 
-    /// Writes what waits, and flushes the stream.
+    /// Writes all that waits, and flushes the stream.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io). After `WouldBlock` the rest still waits.
