@@ -1,5 +1,5 @@
-//! What compression costs beside the engine alone: messages into a sink in memory, and the same
-//! bytes through a bare zlib-rs loop with the same flushes.
+//! The cost of compression compared to the engine alone: messages into a sink in memory, and the same bytes
+//! through a bare zlib-rs loop with the same flushes.
 //!
 //! `cargo bench -p framewire-bench --bench deflate`
 #![allow(
@@ -32,7 +32,7 @@ fn main() {
     }
 }
 
-/// Objects with a number, a name and a time that change: what an API answers.
+/// Generates JSON objects with a number, a name and a time that change, as an API answers.
 fn records(len: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let objects = std::iter::repeat_with(|| {
@@ -105,7 +105,7 @@ fn short(takeover: bool, messages: &[u8]) {
     );
 }
 
-/// A server that compresses into a sink.
+/// Creates a server that compresses into a sink.
 fn websocket(takeover: bool) -> WebSocket<Sink> {
     let config = DeflateConfig {
         level: BEST_SPEED,
@@ -143,7 +143,7 @@ impl Bare {
         }
     }
 
-    /// Compresses what a reader gives, a chunk at a time, and flushes at its end.
+    /// Compresses all that a reader gives, a chunk at a time, and flushes at its end.
     fn stream(&mut self, mut reader: impl Read) {
         loop {
             let mut input = std::mem::take(&mut self.input);
@@ -184,7 +184,7 @@ impl Bare {
     }
 }
 
-/// Takes everything into the same memory over and over.
+/// A stream that writes everything into the same memory over and over.
 struct Sink {
     memory: Vec<u8>,
 }

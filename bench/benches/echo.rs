@@ -1,10 +1,10 @@
-//! What a front end costs: binary messages of 20 bytes through a server's connection and back, over a
-//! stream in memory that is always ready and gives some frames with each read. Blocking and tokio by
-//! their natural loop, beside a `Session`, which has no stream.
+//! The cost of a front end: binary messages of 20 bytes through a server's connection and back, over a stream
+//! in memory that is always ready and gives a number of frames with each read. Blocking and tokio with their
+//! usual loop, compared to a `Session`, which has no stream.
 //!
-//! `cargo bench -p framewire-bench --bench echo`; with `-- KIND FRAMES MESSAGES` (`blocking`, `tokio`
-//! or `halves`, frames with each read) it echoes that many and times nothing, for counting
-//! instructions under `valgrind --tool=callgrind`: the difference of two counts is what they cost.
+//! `cargo bench -p framewire-bench --bench echo`; with `-- KIND FRAMES MESSAGES` (`blocking`, `tokio` or
+//! `halves`, frames with each read) it echoes that many and times nothing, to count instructions under
+//! `valgrind --tool=callgrind`: the difference of two counts is the cost.
 #![allow(
     clippy::expect_used,
     clippy::cast_precision_loss,
@@ -67,7 +67,7 @@ fn main() {
     }
 }
 
-/// One connection of each kind, whose peer never stops.
+/// One connection of each kind, whose peer never stops sending.
 struct Echo {
     batch: Vec<u8>,
     session: Session,
@@ -173,7 +173,7 @@ fn masked_frame() -> Vec<u8> {
     frame
 }
 
-/// Says the same with each read, and takes anything.
+/// A stream that gives the same bytes with each read, and takes all that is written.
 struct Ready(Vec<u8>);
 
 impl Read for Ready {

@@ -1,8 +1,8 @@
-//! A 20-byte text message through a `Session` and back, in memory: decode, unmask, validate,
-//! encode. Beside it a bare loop that does the same to a known frame and checks nothing.
+//! A 20-byte text message through a `Session` and back, in memory: decode, unmask, validate, encode. Compared
+//! to a bare loop that does the same to a known frame and checks nothing.
 //!
-//! `cargo bench -p framewire-bench --bench session`; with `-- MESSAGES` it runs that many and
-//! times nothing, for counting instructions under `valgrind --tool=callgrind`.
+//! `cargo bench -p framewire-bench --bench session`; with `-- MESSAGES` it runs that many and times nothing, to
+//! count instructions under `valgrind --tool=callgrind`.
 #![allow(
     clippy::expect_used,
     clippy::cast_precision_loss,
@@ -110,8 +110,8 @@ impl Echo {
     }
 }
 
-/// What no endpoint can do with less: walk frames of a known shape, unmask, look at the text,
-/// write a header and the payload.
+/// The least that any endpoint must do: walks frames of a known shape, unmasks, reads the text, writes a header
+/// and the payload.
 fn bare_echo(input: &mut [u8], output: &mut Vec<u8>) {
     output.clear();
     for frame in input.chunks_exact_mut(6 + PAYLOAD.len()) {

@@ -1,5 +1,5 @@
-//! `stream_message` of 1 MiB over loopback TCP beside a bare loop that reads blocks of the same
-//! size from the same source and writes them to the same kind of socket.
+//! `stream_message` of 1 MiB over loopback TCP, compared to a bare loop that reads blocks of the same size from
+//! the same source and writes them to the same kind of socket.
 //!
 //! `cargo bench -p framewire-bench --bench stream`
 #![allow(
@@ -62,7 +62,7 @@ fn write_blocks(stream: &mut TcpStream, block: &mut [u8], mut source: impl Read)
     }
 }
 
-/// A socket whose other end reads and forgets until this one is closed.
+/// Returns a socket whose other end reads and drops everything until this end is closed.
 fn drained() -> io::Result<TcpStream> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let stream = TcpStream::connect(listener.local_addr()?)?;

@@ -1,9 +1,9 @@
-//! What the benchmarks share: timing that compares and does not judge.
+//! What the benchmarks share: timing for comparisons, without a verdict.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
 
-/// Runs each job in turn, `rounds` times over, and gives the median time of each.
+/// Runs the jobs in turn, `rounds` times over, and returns the median time of each.
 ///
 /// In turn, so that a machine whose speed drifts treats all of them alike.
 pub fn medians<const N: usize>(rounds: usize, mut jobs: [&mut dyn FnMut(); N]) -> [Duration; N] {

@@ -1,10 +1,10 @@
-//! Any messages, sent compressed in every way that a connection has, under any parameters: a peer
-//! reads them back as they were, whole and in pieces.
+//! Any messages, sent compressed in every way that a connection has, under any parameters. A peer reads them
+//! back unchanged, whole and in pieces.
 //!
-//! The input: a byte each of the sending role, compression level, memory level and threshold, two
-//! of parameters, one each of chunk size and the most that the stream takes at a time, three of
-//! piece lengths, one of the output's length; and then messages: a byte that says how each is sent,
-//! its length, how often it is repeated, and its bytes.
+//! The input: a byte each for the sending role, compression level, memory level and threshold, two for
+//! parameters, one each for the chunk size and the most that the stream takes at a time, three for piece
+//! lengths, one for the output's length. Then messages: a byte that says how each is sent, its length, how
+//! often it is repeated, and its bytes.
 #![no_main]
 
 use std::error::Error;
@@ -60,7 +60,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Sends what the input says, and gives the messages.
+/// Sends the messages of the input, and returns them.
 fn send_all(
     websocket: &mut WebSocket<ScriptedPeer>,
     most: usize,
@@ -85,7 +85,7 @@ fn send_all(
                 assert_eq!(len, message.len() as u64);
             }
             3 => {
-                // Each of the repeated parts is flushed, or left open and gone on with.
+                // Between the repeated parts the message is flushed, or left open and resumed.
                 websocket.message_writer(opcode)?;
                 for part in message.chunks(usize::from(len).max(1)) {
                     let mut writer = websocket.resume_message_writer().expect("it is open");
@@ -113,5 +113,5 @@ fn send_all(
     Ok(sent)
 }
 
-/// What is sent in all is not much more than this: a message more is not worth the time.
+/// About the most that one input sends: more messages are not worth the time.
 const MOST: usize = 4 << 10;

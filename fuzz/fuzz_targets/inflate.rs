@@ -1,8 +1,8 @@
-//! Any bytes as the payload of compressed messages: nothing panics, the limit holds, and what is
-//! given whole is what is given in pieces.
+//! Any bytes as the payload of compressed messages. Nothing panics, the limit holds, and messages read whole
+//! are the same as messages read in pieces.
 //!
-//! The input: four bytes of parameters and limits, three of piece lengths, one of the output's
-//! length, and then fragments: a byte of flags, a byte of length, and the payload.
+//! The input: four bytes for parameters and limits, three for piece lengths, one for the output's length, and
+//! then fragments: a byte of flags, a byte of length, and the payload.
 #![no_main]
 
 use framewire::CloseCode;
@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     let streamed = receive_in_pieces(role, &agreed, limit, output, &pieces);
     for other in [at_once, streamed] {
         assert_eq!(whole.messages, other.messages);
-        // Where a message goes over its limit and is broken right there, either is right.
+        // If a message exceeds its limit at the byte where it is broken, either error is right.
         let one_is_too_big = [whole.refused, other.refused].contains(&Some(TOO_BIG));
         if one_is_too_big {
             assert!(whole.refused.is_some() && other.refused.is_some());
@@ -37,8 +37,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Fragments of messages as the flags say: 1 ends a message, 2 has it begin as text, 4 has it begin
-/// uncompressed, and 8 puts a Ping before the fragment.
+/// Reads fragments of messages. Flag 1 ends a message, 2 makes it begin as text, 4 makes it begin uncompressed,
+/// and 8 puts a Ping before the fragment.
 fn fragments(role: Role, mut input: Input<'_>) -> Vec<Frame> {
     let mut fragments = Vec::new();
     let mut begun = false;

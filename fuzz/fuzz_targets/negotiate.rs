@@ -1,8 +1,8 @@
-//! Any `Sec-WebSocket-Extensions` to accept and to check: nothing panics, a server answers the first
-//! sound offer with what RFC 7692 7.1 allows, and a client takes exactly the answers to its offer.
+//! Any `Sec-WebSocket-Extensions` to accept and to check. Nothing panics, a server answers the first sound
+//! offer with what RFC 7692 7.1 allows, and a client takes exactly the answers to its offer.
 //!
-//! The input: three bytes each of the server's and the client's policy, and then header values, a
-//! line each.
+//! The input: three bytes each for the server's and the client's policy, and then header values, one for each
+//! line.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
 
     let accepted = accept(&values, server);
     let checked = check(&values, client);
-    // What stands in quotes is read by the library alone.
+    // The oracle does not read quoted values.
     if !text.contains('"') {
         let mut offers = values.iter().flat_map(|value| value.split(','));
         let offer = offers.find_map(parse);
@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(parameters, meaning(&answer));
     }
 
-    // Our own client's offer is always accepted, and our own server's answer always taken.
+    // Our own client's offer is always accepted, and so is our own server's answer.
     let offer = deflate(client).offer();
     let (of_server, answer) = accept(&[&offer], server).expect("an offer that is always sound");
     let of_client = check(&[&answer], client)
@@ -73,8 +73,8 @@ fn check(values: &[&str], client: DeflateConfig) -> Result<Option<Parameters>, A
 
 type Values = BTreeMap<String, Option<u8>>;
 
-/// One offer or answer without quotes, where it is permessage-deflate and all of its parameters are
-/// those of RFC 7692 7.1, each once and with a value that it may have.
+/// Reads one offer or answer without quotes. `None` unless it is permessage-deflate and all of its parameters
+/// are those of RFC 7692 7.1, each once and with a value that it may have.
 fn parse(element: &str) -> Option<Values> {
     let mut parts = element.split(';').map(trim);
     if !parts.next()?.eq_ignore_ascii_case("permessage-deflate") {
@@ -128,20 +128,20 @@ fn check_answer(offer: &Values, server: &DeflateConfig, parameters: Parameters, 
     if let Some(&Some(most)) = offer.get(SERVER_WINDOW) {
         assert!(matches!(answer.get(SERVER_WINDOW), Some(&Some(bits)) if bits <= most));
     }
-    // RFC 7692 7.1.2.2: never where it was not offered, and then not without or over a value.
+    // RFC 7692 7.1.2.2: never if it was not offered, and not without a value or over the value offered.
     if let Some(bits) = answer.get(CLIENT_WINDOW) {
         let most = offer.get(CLIENT_WINDOW).expect("it was offered");
         assert!(bits.expect("an answer has a value") <= most.unwrap_or(15));
     }
     assert!(parameters.server_max_window_bits <= server.server_max_window_bits);
-    // What the client may send is what the server can read, whatever the client makes of it.
+    // If the client accepts a bound on its window, it sends nothing that the server cannot read.
     assert!(
         !offer.contains_key(CLIENT_WINDOW)
             || parameters.client_max_window_bits <= server.client_max_window_bits
     );
 }
 
-/// What a client with this policy makes of answers without quotes; `None` fails the connection.
+/// Returns what a client with this policy must make of answers without quotes; `None` fails the connection.
 #[allow(clippy::option_option, reason = "declined is not refused")]
 fn expected_of_client(values: &[&str], client: &DeflateConfig) -> Option<Option<Parameters>> {
     let answers = values.iter().flat_map(|value| value.split(','));
@@ -165,7 +165,7 @@ fn expected_of_client(values: &[&str], client: &DeflateConfig) -> Option<Option<
     }))
 }
 
-/// Each end can read what the other compresses.
+/// Checks that each end can read what the other compresses.
 fn assert_fitting(server: Parameters, client: Parameters) {
     assert!(server.server_max_window_bits <= client.server_max_window_bits);
     assert!(client.client_max_window_bits <= server.client_max_window_bits);

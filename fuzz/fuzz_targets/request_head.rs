@@ -1,8 +1,8 @@
-//! Any bytes in any pieces as the head of a request: the same request or refusal for every cut, the
-//! limits hold, and our client takes our server's 101.
+//! Any bytes in any pieces as the head of a request. Every cut gives the same request or refusal, the limits
+//! hold, and our client takes our server's 101.
 //!
-//! The input: a byte each of the limits on the head's bytes and on its headers, three of piece
-//! lengths, and then the bytes as they arrive.
+//! The input: a byte each for the limits on the head's bytes and on its headers, three for piece lengths, and
+//! then the bytes as they arrive.
 #![no_main]
 
 use std::time::Duration;
@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
     match whole {
         Ok(Some((used, request))) => {
             assert!(used <= limits.head_bytes);
-            // A host of the target's own replaces the header, or stands in for one.
+            // A host in the request target replaces the header, or takes its part if it is missing.
             assert!(request.headers().len() <= limits.headers + 1);
             check_answer(&request);
             check_stream(&limits, pieces, Some((&request, &bytes[used..])));
@@ -51,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The request and how many bytes its head used, or what is wrong with it.
+/// The request and the length of its head, or an error.
 type Decoded = Result<Option<(usize, Request<()>)>, Error>;
 
 fn decode(limits: &Limits, pieces: &[Vec<u8>]) -> Decoded {
@@ -68,7 +68,7 @@ fn decode(limits: &Limits, pieces: &[Vec<u8>]) -> Decoded {
     Ok(None)
 }
 
-/// What can be compared.
+/// Returns the result in a form that can be compared.
 fn outcome(decoded: &Decoded) -> String {
     match decoded {
         Ok(decoded) => format!("{decoded:?}"),
@@ -76,7 +76,7 @@ fn outcome(decoded: &Decoded) -> String {
     }
 }
 
-/// A server's answer is sound HTTP, and a client takes a 101 for one.
+/// Checks that a server's answer is sound HTTP, and that a client takes a 101.
 fn check_answer(request: &Request<()>) {
     let acceptor = Acceptor::new()
         .subprotocols(["chat", "superchat"])
@@ -112,7 +112,7 @@ fn check_refusal(refusal: &Response<Vec<u8>>) {
     assert_eq!(decode_answer(refusal).status(), status);
 }
 
-/// The head of an answer, sent and read.
+/// Encodes an answer, and decodes its head again.
 fn decode_answer(answer: &Response<Vec<u8>>) -> Response<()> {
     let bytes = upgrade::encode_response(answer).expect("an answer that can be sent");
     let decoded = ResponseDecoder::new(&Limits::default()).decode(&bytes);
@@ -121,7 +121,7 @@ fn decode_answer(answer: &Response<Vec<u8>>) -> Response<()> {
     decoded.expect("a whole head")
 }
 
-/// A blocking server reads the same from a stream, and loses nothing of what comes after the head.
+/// Checks that a blocking server reads the same from a stream, and loses nothing of what comes after the head.
 fn check_stream(limits: &Limits, pieces: Vec<Vec<u8>>, expected: Option<(&Request<()>, &[u8])>) {
     let peer = ScriptedPeer::saying(pieces).ending(Ending::Eof);
     let received = upgrade::receive(Untimed(peer), limits);

@@ -1,8 +1,8 @@
-//! Any bytes in any pieces as the answer to a client: the same response or error for every cut, the
-//! limits hold, and nothing that follows is lost: of the next protocol, or of a refusal's body.
+//! Any bytes in any pieces as the answer to a client. Every cut gives the same response or error, the limits
+//! hold, and nothing that follows is lost: of the next protocol, or of a refusal's body.
 //!
-//! The input: a byte each of the limits on the head's bytes and on its headers, three of piece
-//! lengths, and then the bytes as they arrive.
+//! The input: a byte each for the limits on the head's bytes and on its headers, three for piece lengths, and
+//! then the bytes as they arrive.
 #![no_main]
 
 use std::io::Read as _;
@@ -58,7 +58,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The response and how many bytes its head used, or what is wrong with it.
+/// The response and the length of its head, or an error.
 type Decoded = Result<Option<(usize, Response<()>)>, Error>;
 
 fn decode(limits: &Limits, pieces: &[Vec<u8>]) -> Decoded {
@@ -75,13 +75,13 @@ fn decode(limits: &Limits, pieces: &[Vec<u8>]) -> Decoded {
     Ok(None)
 }
 
-/// What becomes of a request that is answered so.
+/// The result of a request that gets this answer.
 #[derive(Debug)]
 enum Asked {
-    /// What comes after the head.
+    /// The bytes after the head.
     Upgraded(Vec<u8>),
     Refused(Response<Vec<u8>>),
-    /// And what is wrong, in words.
+    /// The error, in words.
     Failed(String),
 }
 
@@ -111,7 +111,7 @@ fn ask(limits: &Limits, pieces: Vec<Vec<u8>>) -> Asked {
     }
 }
 
-/// A request with the key of RFC 6455 1.3, so that an input can hold the answer to it.
+/// Returns a request with the key of RFC 6455 1.3, so that an input can hold the answer to it.
 fn request(connector: &Connector) -> Request<()> {
     let mut request = connector
         .request("ws://server.example.com/chat")

@@ -1,9 +1,9 @@
-//! Any bytes in any pieces to either end: every way to receive gives what the oracle of the
-//! conformance tests says, and answers it with legal frames.
+//! Any bytes in any pieces to either end. Every way to receive gives what the oracle of the conformance tests
+//! says, and answers with legal frames.
 //!
-//! The input: a byte of flags, one each of the limits on messages and frames, of the front end that
-//! is tried besides the session and of its read buffer's size, three of piece lengths, and then the
-//! bytes as they arrive.
+//! The input: a byte of flags, one each for the limits on messages and frames, for the front end that is tried
+//! besides the session and for its read buffer's size, three for piece lengths, and then the bytes as they
+//! arrive.
 #![no_main]
 
 use framewire::frame::Rsv;
@@ -63,7 +63,7 @@ fuzz_target!(|bytes: &[u8]| {
     front_end::check_one(&*front_ends[other % front_ends.len()], &script);
 });
 
-/// [`Session::receive_piece`].
+/// A front end that reads with [`Session::receive_piece`].
 struct Pieces;
 
 impl FrontEnd for Pieces {
@@ -118,7 +118,7 @@ impl FrontEnd for Pieces {
     }
 }
 
-/// Receives whole and in pieces by turns, as the bits of `calls` say: every message that is given
+/// Receives whole messages and pieces by turns, as the bits of `calls` say. Every message that is returned
 /// whole is one that was sent, and in order.
 fn check_mixed_calls(script: &Script, calls: u32) {
     let expected = oracle::judge(script.terms, &script.bytes());

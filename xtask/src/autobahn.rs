@@ -49,7 +49,7 @@ enum Role {
 }
 
 impl Options {
-    /// These cases, for the server with an engine.
+    /// Selects these cases, for the server with an engine.
     pub(crate) fn server(engine: &str, cases: &[&str]) -> Self {
         Self {
             engine: Some(engine.to_owned()),
@@ -57,7 +57,7 @@ impl Options {
         }
     }
 
-    /// These cases, for the client by a front end.
+    /// Selects these cases, for the client with a front end.
     pub(crate) fn client(front_end: FrontEnd, cases: &[&str]) -> Self {
         Self {
             front_end: Some(front_end),
@@ -87,12 +87,12 @@ impl Options {
     }
 }
 
-/// What is under test.
+/// The end of the connection that is under test.
 #[derive(Clone, Copy)]
 enum Tested<'a> {
     /// `framewire serve` with an engine.
     Server(&'a str),
-    /// The client by a front end.
+    /// The client with a front end.
     Client(FrontEnd),
 }
 
@@ -155,7 +155,7 @@ fn summarize(scripts: &Path, output: &Path) -> Result<()> {
     )
 }
 
-/// A port that was free a moment ago: the suite cannot say which one it was given.
+/// Returns a port that was free a moment ago: the suite cannot report which one it was given.
 fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
     Ok(listener.local_addr()?.port())
@@ -180,7 +180,7 @@ fn wait_until_ready(suite: &Running, address: SocketAddr) -> Result<()> {
 
 const AGENT: &str = "framewire";
 
-/// All but the compression cases of the largest messages, which take ten minutes.
+/// All cases but those of compression with the largest messages, which take ten minutes.
 pub(crate) const WITHOUT_LARGE_COMPRESSION: &[&str] = &["!1[23].*.([89]|1[03-8])"];
 pub(crate) const WITHOUT_COMPRESSION: &[&str] = &["!12.*", "!13.*"];
 

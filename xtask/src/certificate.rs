@@ -1,4 +1,4 @@
-//! Certificates, made on the spot.
+//! Self-signed certificates, made for one run.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use rcgen::{CertificateParams, KeyPair};
 
 use crate::project::Project;
 
-/// A certificate that signs itself, and the key to it.
+/// A self-signed certificate and its key.
 pub(crate) struct Certificate {
     der: CertificateDer<'static>,
     cert_file: String,
@@ -19,7 +19,7 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Makes one for some hosts, in PEM files at `target/NAME`.
+    /// Creates a certificate for some hosts, in PEM files at `target/NAME`.
     pub(crate) fn make(project: &Project, name: &str, hosts: &[&str]) -> Result<Self> {
         let key = KeyPair::generate()?;
         let hosts: Vec<String> = hosts.iter().copied().map(str::to_owned).collect();
@@ -32,17 +32,17 @@ impl Certificate {
         })
     }
 
-    /// The file with the certificate.
+    /// Returns the path of the file with the certificate.
     pub(crate) fn cert_file(&self) -> &str {
         &self.cert_file
     }
 
-    /// The file with the key.
+    /// Returns the path of the file with the key.
     pub(crate) fn key_file(&self) -> &str {
         &self.key_file
     }
 
-    /// A client of ours that trusts this certificate and no other.
+    /// Returns a client configuration that trusts this certificate and no other.
     pub(crate) fn trusted(
         &self,
         versions: &[&'static SupportedProtocolVersion],
@@ -56,7 +56,7 @@ impl Certificate {
     }
 }
 
-/// Writes a file, and gives its path as an argument for a program.
+/// Writes a file, and returns its path as an argument for a program.
 fn write(path: &Path, pem: &str) -> Result<String> {
     fs::write(path, pem).with_context(|| format!("cannot write {}", path.display()))?;
     let path = path.to_str().context("the build directory is not UTF-8")?;

@@ -116,7 +116,7 @@ fn dependencies(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// What a package is linked with, each named once.
+/// Returns the crates that a package is linked with, each once.
 fn beneath(project: &Project, package: &str, features: &[&str]) -> Result<Vec<String>> {
     let mut tree = project.cargo(&["tree", "-p", package]);
     tree.args([
@@ -181,7 +181,7 @@ fn clock(elapsed: Duration) -> String {
 
 /// The crates that are workspaces of their own.
 const OUTSIDE: [&str; 2] = ["conformance/no-std/Cargo.toml", "fuzz/Cargo.toml"];
-/// Sets of features that each have to do by themselves.
+/// Feature sets that must each work alone.
 const FEATURE_SETS: [(&str, &[&str]); 2] = [
     ("framewire-upgrade", &OF_UPGRADE),
     ("framewire", &OF_FRAMEWIRE),

@@ -28,7 +28,7 @@ impl fmt::Display for FrontEnd {
     }
 }
 
-/// What drives the tokio front end: this thread.
+/// Creates the runtime of the tokio front end, which runs on this thread.
 pub(crate) fn runtime() -> Result<Runtime> {
     let mut builder = Builder::new_current_thread();
     builder.enable_all().build().context("tokio's runtime")

@@ -26,7 +26,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Every target, for a minute.
+    /// Selects every target, for a minute.
     pub(crate) fn default_selection() -> Self {
         Self {
             targets: Vec::new(),
@@ -65,7 +65,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The name of every target, in their order.
+/// Returns the names of all targets, in order.
 fn targets(project: &Project) -> Result<Vec<String>> {
     let directory = project.path("fuzz/fuzz_targets");
     let files = fs::read_dir(&directory).with_context(|| directory.display().to_string())?;
@@ -80,12 +80,12 @@ fn targets(project: &Project) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds every target, and gives the directory that they are in.
+/// Builds all targets, and returns the directory that they are in.
 fn build(project: &Project) -> Result<PathBuf> {
     let host = host()?;
     let mut cargo = project.cargo(&["build", "--release", "--locked", "--quiet"]);
     cargo
-        // Without a target the flags would be for build scripts too, which libFuzzer is not in.
+        // Without `--target` the flags would also apply to build scripts, which are not linked with libFuzzer.
         .args(["--target", &host, "--manifest-path"])
         .arg(project.path("fuzz/Cargo.toml"))
         .env("CARGO_TARGET_DIR", project.target("fuzz"))
@@ -95,7 +95,7 @@ fn build(project: &Project) -> Result<PathBuf> {
     Ok(project.target("fuzz").join(host).join("release"))
 }
 
-/// The platform that this is, in Cargo's terms.
+/// Returns the target triple of this machine.
 fn host() -> Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = process::output(Command::new(rustc).arg("-vV"), RUSTC)?;
@@ -103,7 +103,7 @@ fn host() -> Result<String> {
     Ok(host.context("rustc does not name its host")?.to_owned())
 }
 
-/// A target that is running.
+/// A fuzz target that is running.
 struct Target {
     name: String,
     program: PathBuf,
@@ -113,8 +113,7 @@ struct Target {
 
 impl Target {
     fn start(project: &Project, program: PathBuf, name: &str, seconds: u64) -> Result<Self> {
-        // What a run finds interesting goes into the first directory, and the committed corpus,
-        // the second, stays as it is.
+        // New inputs go into the first directory. The second, the committed corpus, stays as it is.
         let found = project.target(&format!("fuzz/corpus/{name}"));
         if found.exists() {
             fs::remove_dir_all(&found).with_context(|| found.display().to_string())?;
@@ -142,7 +141,7 @@ impl Target {
         })
     }
 
-    /// Waits for the end, and prints what was reached or what was found.
+    /// Waits for the end, and prints the coverage or the failure.
     fn finish(&self, seconds: u64) -> Result<()> {
         let status = self.running.wait(Duration::from_secs(seconds) + OVERTIME)?;
         let log = fs::read(&self.log).with_context(|| self.log.display().to_string())?;
@@ -166,7 +165,7 @@ impl Target {
     }
 
     fn print_failure(&self, log: &str) {
-        // The others say how it went on until then.
+        // The other lines show progress.
         for line in log.lines().filter(|line| !line.starts_with('#')) {
             println!("{line}");
         }
@@ -186,10 +185,10 @@ const COVERAGE: [&str; 6] = [
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "--cfg=fuzzing",
 ];
-/// An input takes milliseconds and kilobytes; what libFuzzer keeps of them is a tenth of this.
+/// An input takes milliseconds and kilobytes. libFuzzer itself needs a tenth of this memory.
 const FUZZER: [&str; 2] = ["-timeout=10", "-rss_limit_mb=1024"];
 
 const BUILD: Duration = Duration::from_secs(900);
 const RUSTC: Duration = Duration::from_secs(60);
-/// What a target may take to start, to read the corpus and to end.
+/// How long a target may take to start, to read the corpus and to end, beside its run.
 const OVERTIME: Duration = Duration::from_secs(60);

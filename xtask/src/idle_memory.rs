@@ -1,4 +1,4 @@
-//! What a connection at rest costs `framewire serve`.
+//! The memory of `framewire serve` for a connection at rest.
 
 use std::fs;
 use std::net::TcpStream;
@@ -39,7 +39,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// What an engine may need for each of the default number of connections.
+    /// Sets what an engine may need for each connection, with the default number of connections.
     pub(crate) fn at_most(engine: &str, bytes: usize) -> Self {
         Self {
             engine: Some(engine.to_owned()),
@@ -52,7 +52,7 @@ impl Options {
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let count = usize::try_from(options.connections)?;
     allow_files(count + WARM_UP + OTHER_FILES)?;
-    // Those of the warm-up may not be gone yet when the others come.
+    // The connections of the warm-up may not be gone yet when the others come.
     let places = (count + WARM_UP).to_string();
     let mut arguments = vec!["--max-connections", &places];
     if let Some(engine) = &options.engine {
@@ -79,10 +79,10 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Has this process, and so the server that it starts, open so many files at once.
+/// Lets this process, and so the server that it starts, open this many files at once.
 fn allow_files(count: usize) -> Result<()> {
     let limit = process::output(Command::new("sh").args(["-c", "ulimit -n"]), LIMIT)?;
-    // One that is no number is `unlimited`.
+    // A limit that is not a number is `unlimited`.
     if limit.trim().parse().is_ok_and(|limit: usize| limit < count) {
         let mut raise = Command::new("prlimit");
         raise.arg(format!("--pid={}", std::process::id()));
@@ -107,13 +107,13 @@ fn open(server: &Server, count: usize) -> Result<Vec<TcpStream>> {
         websocket.write_message(Opcode::Text, MESSAGE)?;
         let echo = websocket.next_message().with_context(open)?;
         ensure!(echo.payload() == MESSAGE, "the echo was {echo:?}");
-        // The socket stays open; what this end holds for it does not.
+        // Only the socket stays open: this end gives up its buffers.
         streams.push(websocket.into_inner().0);
     }
     Ok(streams)
 }
 
-/// The server's resident memory in bytes, once it has stayed the same for a while.
+/// Returns the server's resident memory in bytes, once it has stayed the same for a while.
 fn resident_at_rest(server: &Server) -> Result<usize> {
     let started = Instant::now();
     let mut last = 0;
@@ -133,7 +133,7 @@ fn resident_at_rest(server: &Server) -> Result<usize> {
     )
 }
 
-/// The private resident memory of a process, in bytes.
+/// Returns the private resident memory of a process, in bytes.
 fn resident(id: u32) -> Result<usize> {
     let path = format!("/proc/{id}/smaps_rollup");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;

@@ -1,4 +1,4 @@
-//! Other people's clients against `framewire serve`, and our client against their servers.
+//! Third-party clients against `framewire serve`, and our client against third-party servers.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -54,7 +54,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
             failures.extend(peer.client(&target, false, None).err());
             failures.extend(peer.client(&target, true, None).err());
             failures.extend(peer.client(&target, true, Some(&tls)).err());
-            // An engine has no part in it, and it takes as long as all of the others.
+            // The engine plays no part in it, and it takes as long as all the others.
             if number == 0 {
                 failures.extend(peer.client_of_compression(&target).err());
             }
@@ -86,7 +86,7 @@ impl Target<'_> {
     }
 }
 
-/// A library of other people's, and the scripts that use it.
+/// A third-party library, and the scripts that use it.
 struct Peer {
     library: &'static str,
     interpreter: PathBuf,
@@ -113,7 +113,7 @@ impl Peer {
         })
     }
 
-    /// Its client against a server that compresses or does not.
+    /// Runs the peer's client against a server, with or without compression.
     fn client(&self, target: &Target<'_>, compression: bool, tls: Option<&Tls>) -> Result<()> {
         let (how, options): (_, &[&str]) = if compression {
             ("with compression", &["--deflate"])
@@ -138,7 +138,7 @@ impl Peer {
         process::run(&mut client, SUITE).and(server.stop())
     }
 
-    /// Its client against servers that compress in all the ways there are.
+    /// Runs the peer's client against servers that compress in all possible ways.
     fn client_of_compression(&self, target: &Target<'_>) -> Result<()> {
         let (library, engine) = (self.library, target.engine);
         println!("{library} as a client of {engine}, of compression:");
@@ -158,7 +158,7 @@ impl Peer {
         result
     }
 
-    /// Our client, by a front end, against its server.
+    /// Runs our client, with a front end, against the peer's server.
     fn server(&self, front_end: FrontEnd, tls: Option<&Tls>) -> Result<()> {
         let (library, over) = (self.library, over(tls));
         println!("{library} as a server of {front_end}{over}:");
@@ -174,7 +174,7 @@ impl Peer {
 
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new(&self.interpreter);
-        // The scripts lie in the repository, which stays as it is.
+        // The scripts are in the repository, in which nothing must be written.
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         command.arg(self.scripts.join(name).with_extension(self.extension));
         command
@@ -185,8 +185,8 @@ fn over(tls: Option<&Tls>) -> &'static str {
     tls.map_or("", |_| ", over TLS")
 }
 
-/// Options of `framewire serve`: each window, with and without context takeover, and levels of
-/// all of zlib's strategies.
+/// Options of `framewire serve`: each window, with and without context takeover, and levels of all of zlib's
+/// strategies.
 const WAYS_TO_COMPRESS: [&str; 8] = [
     "--deflate",
     "--deflate=6 --no-context-takeover",

@@ -15,7 +15,7 @@ mod process;
 mod project;
 mod server;
 
-// What of these chores is the library's end of a conversation stands beside the other end.
+// Where a chore uses the library as one end of a connection, that code is beside the other end.
 #[path = "../../conformance/autobahn/framewire_client.rs"]
 mod autobahn_client;
 #[path = "../../conformance/interop/framewire_client/mod.rs"]

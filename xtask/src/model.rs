@@ -1,4 +1,4 @@
-//! What tasks share, in every order in which they can meet.
+//! Model tests of what tasks share, in every order in which they can meet.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
         "--lib",
         "model::",
     ]);
-    // A model runs hundreds of thousands of times: with optimisation, in seconds.
+    // A model runs hundreds of thousands of times: with optimisation, that takes seconds.
     cargo
         .env("RUSTFLAGS", "--cfg framewire_model")
         .env("CARGO_TARGET_DIR", project.target("model"))

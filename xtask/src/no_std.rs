@@ -9,7 +9,7 @@ use crate::process;
 use crate::project::Project;
 
 pub(crate) fn run(project: &Project) -> Result<()> {
-    // Only a release build: without optimisation the compiled `core` asks for unwinding support.
+    // Only a release build: without optimisation the compiled `core` requires unwinding support.
     let manifest = project.path("conformance/no-std/Cargo.toml");
     let mut cargo = project.cargo(&[
         "build",
@@ -46,7 +46,8 @@ pub(crate) fn run(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// What any C program is linked with, and the four functions that `core` asks of every platform.
+/// The symbols that any C program is linked with, and the four functions that `core` requires of every
+/// platform.
 const FROM_C: [&str; 10] = [
     "_ITM_deregisterTMCloneTable",
     "_ITM_registerTMCloneTable",

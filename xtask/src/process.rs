@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Runs a command to its end; anything but success is an error.
+/// Runs a command to its end. Anything but success is an error.
 pub(crate) fn run(command: &mut Command, deadline: Duration) -> Result<()> {
     let line = describe(command);
     let status = Running::spawn(command)?.wait(deadline)?;
@@ -20,7 +20,7 @@ pub(crate) fn run(command: &mut Command, deadline: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command to its end and gives what it printed on standard output.
+/// Runs a command to its end and returns its standard output.
 pub(crate) fn output(command: &mut Command, deadline: Duration) -> Result<String> {
     let line = describe(command);
     let running = Running::spawn(command.stdout(Stdio::piped()))?;
@@ -29,7 +29,7 @@ pub(crate) fn output(command: &mut Command, deadline: Duration) -> Result<String
         .stdout
         .take()
         .context("standard output is piped")?;
-    // Read beside the wait: a full pipe would keep the child from ending.
+    // In a thread of its own: a full pipe would keep the child from ending.
     let reader = thread::spawn(move || {
         let mut text = String::new();
         stdout.read_to_string(&mut text).map(|_| text)
@@ -55,7 +55,7 @@ pub(crate) fn end_children_on_signals() -> Result<()> {
     .context("signal handler")
 }
 
-/// A child that is ended, by its handle, when this is dropped.
+/// A child process that is killed when this is dropped.
 pub(crate) struct Running {
     name: String,
     child: Arc<Mutex<Child>>,
@@ -64,7 +64,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
         let name = describe(command);
-        // Held while spawning, so that a signal cannot come between the child and its entry.
+        // Locked while spawning, so that a signal cannot come between the child and its entry.
         let mut children = lock(&CHILDREN);
         let child = command
             .stdin(Stdio::null())
@@ -79,7 +79,7 @@ impl Running {
         lock(&self.child)
     }
 
-    /// Waits for the first line that it prints, and gives what comes after it to be held open: a
+    /// Waits for the first line that the child prints. Also returns the rest of its output, to be kept open: a
     /// child that cannot print any more may end.
     pub(crate) fn first_line(
         &self,
@@ -91,7 +91,7 @@ impl Running {
         thread::spawn(move || {
             let mut line = String::new();
             let result = stdout.read_line(&mut line).map(|_| (line, stdout));
-            // Nobody waits any more when the deadline has passed.
+            // It fails if the deadline has passed.
             let _ = sender.send(result);
         });
         match receiver.recv_timeout(deadline) {
@@ -108,7 +108,7 @@ impl Running {
         }
     }
 
-    /// Waits for the end; a child that is late is killed, which is an error.
+    /// Waits for the end. A child that is late is killed, which is an error.
     pub(crate) fn wait(&self, deadline: Duration) -> Result<ExitStatus> {
         let started = Instant::now();
         while started.elapsed() < deadline {
@@ -124,12 +124,12 @@ impl Running {
         )
     }
 
-    /// How it ended, if it has.
+    /// Returns how the child ended, if it has.
     pub(crate) fn ended(&self) -> io::Result<Option<ExitStatus>> {
         self.child().try_wait()
     }
 
-    /// Asks it to end, as SIGTERM does.
+    /// Asks the child to end, with SIGTERM.
     pub(crate) fn terminate(&self) -> Result<()> {
         // The standard library can only kill. The child is not reaped yet, so its id is still its own.
         let id = self.child().id().to_string();
@@ -150,7 +150,7 @@ impl Drop for Running {
     }
 }
 
-/// The command as it would be typed, with the file name of each absolute path.
+/// Returns the command as it would be typed, with only the file name of each absolute path.
 fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let names = words.map(|word| match Path::new(word) {

@@ -1,4 +1,4 @@
-//! Where things are, and the foreign tools that are set up below `target/`.
+//! Paths of the repository, and the foreign tools that are set up below `target/`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -21,7 +21,7 @@ impl Project {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .context("xtask lies in the repository")?;
-        // This program is TARGET/PROFILE/xtask, wherever Cargo was told to build.
+        // This program is TARGET/PROFILE/xtask, whatever Cargo's build directory is.
         let program = std::env::current_exe().context("own path")?;
         let target = program
             .ancestors()
@@ -33,24 +33,24 @@ impl Project {
         })
     }
 
-    /// A path in the repository.
+    /// Returns a path in the repository.
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
     }
 
-    /// A path below the build directory.
+    /// Returns a path below the build directory.
     pub(crate) fn target(&self, relative: &str) -> PathBuf {
         self.target.join(relative)
     }
 
-    /// A directory below the build directory, made if it is missing.
+    /// Returns a directory below the build directory. Creates it if it is missing.
     pub(crate) fn target_dir(&self, relative: &str) -> Result<PathBuf> {
         let path = self.target(relative);
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(path)
     }
 
-    /// `cargo`, run at the root with this build directory.
+    /// Returns a `cargo` command, run at the root with this build directory.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command
@@ -60,7 +60,7 @@ impl Project {
         command
     }
 
-    /// Python, in a virtual environment at `target/NAME` that holds the packages of a requirements file.
+    /// Returns Python in a virtual environment at `target/NAME`, with the packages of a requirements file.
     pub(crate) fn python(&self, name: &str, requirements: &str) -> Result<PathBuf> {
         let requirements = self.path(requirements);
         let venv = self.target(name);
@@ -88,7 +88,7 @@ impl Project {
         Ok(python)
     }
 
-    /// A copy of a folder of scripts at `target/NAME`, where its npm packages are installed.
+    /// Copies a folder of scripts to `target/NAME`, installs its npm packages there, and returns the copy.
     pub(crate) fn node(&self, name: &str, folder: &str) -> Result<PathBuf> {
         let folder = self.path(folder);
         let copy = self.target_dir(name)?;
@@ -118,7 +118,7 @@ impl Project {
     }
 }
 
-/// The names of the JavaScript modules in a folder.
+/// Returns the names of the JavaScript modules in a folder.
 fn scripts(folder: &Path) -> Result<Vec<OsString>> {
     let listing = || format!("cannot list {}", folder.display());
     let mut names = Vec::new();

@@ -38,12 +38,12 @@ impl Program {
 pub(crate) struct Server {
     process: Running,
     address: SocketAddr,
-    /// Open until the server has ended: a server that cannot print is not what is under test.
+    /// Open until the server has ended, since a server that cannot print may behave in another way.
     _stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
-    /// Starts the program with options beside those that every test needs.
+    /// Starts the program with `options` and those that every test needs.
     pub(crate) fn start(program: &Program, options: &[&str]) -> Result<Self> {
         let mut command = Command::new(&program.0);
         command.args([
@@ -78,17 +78,17 @@ impl Server {
         self.address
     }
 
-    /// The id of its process.
+    /// Returns the id of the server's process.
     pub(crate) fn id(&self) -> u32 {
         self.process.child().id()
     }
 
-    /// The address with a scheme: `ws://HOST:PORT/`.
+    /// Returns the address with a scheme: `ws://HOST:PORT/`.
     pub(crate) fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}/", self.address)
     }
 
-    /// The address with a scheme, by the name of the host: `wss://localhost:PORT/`.
+    /// Returns the address with a scheme and the host's name: `wss://localhost:PORT/`.
     pub(crate) fn url_by_name(&self, scheme: &str) -> String {
         format!("{scheme}://localhost:{}/", self.address.port())
     }

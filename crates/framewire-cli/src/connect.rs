@@ -1,8 +1,8 @@
-//! `framewire connect`: lines become text messages, and messages lines.
+//! `framewire connect`: sends lines as text messages, and prints messages as lines.
 //!
-//! The first thread reads messages and prints them, one reads the input and sends it, one pings,
-//! and one closes the connection when the input has ended or Ctrl-C was pressed. Whichever meets
-//! trouble says so to the first and ends the connection, which is what all of them wait for.
+//! The first thread reads messages and prints them. One thread reads the input and sends it, one sends Pings,
+//! and one closes the connection when the input has ended or Ctrl-C was pressed. A thread that fails records
+//! why and ends the connection, which ends all the others.
 
 mod options;
 mod printer;
@@ -30,7 +30,7 @@ pub(crate) use self::options::Options;
 use self::printer::Printer;
 use crate::{Failure, note, tls};
 
-/// Talks to a server until one of both closes the connection.
+/// Talks to a server until either end closes the connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let (websocket, place) = open(options)?;
     let printer = Printer::new(options.binary.as_deref()).map_err(Failure::NoConnection)?;
@@ -56,24 +56,24 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
 }
 
-/// What may end a conversation from this side.
+/// An event on this side that ends the connection.
 enum Event {
     InputEnded,
     Interrupted,
-    /// Nobody reads what is printed any more.
+    /// The reader of the printed output has gone.
     OutputEnded,
 }
 
-/// What the threads of one connection tell each other.
+/// What the threads of one connection share.
 #[derive(Default)]
 struct Conversation {
-    /// Whether anything came since the last look.
+    /// Whether a message has come since this was last reset.
     heard: AtomicBool,
-    /// The first thing that went wrong on this side.
+    /// The first error on this side.
     trouble: OnceLock<String>,
 }
 
-/// Connects, and says where that led to.
+/// Connects, and returns the connection and the address that it leads to.
 fn open(options: &Options) -> Result<(WebSocket<Stream>, String), Failure> {
     let mut config = Config::default();
     config.limits.message = options.max_message as u64;
@@ -144,7 +144,7 @@ fn dialer(options: &Options) -> Result<Dialer, String> {
 }
 
 impl Conversation {
-    /// Prints messages until the connection has ended, and says how it did.
+    /// Prints messages until the connection has ended, and returns how it did.
     fn print_messages<S: Duplicate>(
         &self,
         mut reader: ReadHalf<S>,
@@ -163,11 +163,11 @@ impl Conversation {
             }
             if let Err(error) = printer.print(message.opcode(), message.payload()) {
                 prints = false;
-                // A reader of the output that has had enough is no trouble.
+                // It is no error if the reader of the output has gone.
                 if error.kind() != io::ErrorKind::BrokenPipe {
                     let _ = self.trouble.set(format!("cannot write a message: {error}"));
                 }
-                // The one who closes has gone only where the connection has.
+                // It fails only if the closing thread has ended, and the connection with it.
                 let _ = events.send(Event::OutputEnded);
             }
         }
@@ -198,14 +198,14 @@ impl Conversation {
                 if let Err(error) = writer.write_message(Opcode::Text, text) {
                     match error.kind() {
                         ErrorKind::Send(error) => note(format_args!("not sent: {error}")),
-                        // The thread that reads says how.
+                        // The reading thread reports it.
                         ErrorKind::Closed(_) => return,
                         _ => {
                             let trouble = format!("cannot send: {error}");
                             if error.is_would_block() {
                                 return this.give_up(&writer, trouble);
                             }
-                            // What the server has sent until then is still there to be read.
+                            // The thread that reads goes on with what the server has sent until then.
                             let _ = this.trouble.set(trouble);
                             return;
                         }
@@ -216,8 +216,8 @@ impl Conversation {
         });
     }
 
-    /// Waits for a reason to close the connection, closes it, and ends it where the server does not
-    /// and sends nothing any more. The end of the input is a reason after `wait`.
+    /// Waits for a reason to close the connection and closes it. Ends it if the server neither closes it nor
+    /// sends anything any more. If the reason is the end of the input, it waits for `wait` first.
     fn close_when_asked<S: Duplicate + Send + 'static>(
         self: &Arc<Self>,
         writer: WriteHalf<S>,
@@ -229,20 +229,20 @@ impl Conversation {
         thread::spawn(move || {
             match happened.recv() {
                 Ok(Event::InputEnded) if !wait.is_zero() => {
-                    // Any other reason ends it sooner.
+                    // Any other event ends the wait early.
                     let _ = happened.recv_timeout(wait);
                 }
                 Ok(_) => {}
                 Err(_) => return,
             }
             let closer = writer.clone();
-            // It waits for a server that takes nothing.
+            // In a thread of its own, since it blocks while the server takes nothing.
             thread::spawn(move || closer.close(CloseCode::NORMAL, ""));
             loop {
                 match happened.recv_timeout(timeout) {
                     Ok(Event::InputEnded) => {}
                     Ok(Event::OutputEnded | Event::Interrupted) => {
-                        // The thread that reads says what has come of it.
+                        // The reading thread reports the end.
                         let _ = writer.abort();
                         return;
                     }
@@ -258,7 +258,7 @@ impl Conversation {
         });
     }
 
-    /// Pings, and ends the connection where no Pong comes.
+    /// Sends Pings, and ends the connection if a Pong is missing.
     fn keep_alive<S: Duplicate + Send + 'static>(
         self: &Arc<Self>,
         writer: WriteHalf<S>,
@@ -272,17 +272,17 @@ impl Conversation {
         });
     }
 
-    /// Ends the connection under everybody.
+    /// Ends the connection for all threads.
     fn give_up<S: Duplicate>(&self, writer: &WriteHalf<S>, trouble: String) {
         let _ = self.trouble.set(trouble);
         let _ = writer.abort();
     }
 }
 
-/// How the program names itself to servers (RFC 9110 10.1.5).
+/// The name of the program in requests (RFC 9110 10.1.5).
 const AGENT: &str = concat!("framewire/", env!("CARGO_PKG_VERSION"));
 
-/// Lets the first signal close the connection, and the second end the program.
+/// Makes the first signal close the connection, and the second end the program.
 fn stop_on_signals(events: Sender<Event>) -> Result<(), Failure> {
     let signalled = AtomicBool::new(false);
     let handler = move || {
@@ -294,7 +294,7 @@ fn stop_on_signals(events: Sender<Event>) -> Result<(), Failure> {
         .map_err(|error| Failure::NoConnection(format!("cannot handle signals: {error}")))
 }
 
-/// Whether an end is one to be content with: the server agreed to it, and complained of nothing.
+/// Returns success if the end is a good one: the server agreed to it and reported no error.
 fn judge(end: &framewire::Error, quiet: bool) -> Result<(), Failure> {
     match end.kind() {
         ErrorKind::Closed(closed)

@@ -26,12 +26,12 @@ enum Command {
     Serve(serve::Options),
 }
 
-/// Why the program ends with another code than 0.
+/// Why the program ends with an exit code other than 0.
 #[derive(Debug)]
 enum Failure {
-    /// The job was asked for wrongly: 2.
+    /// Wrong usage: 2.
     Usage(clap::Error),
-    /// The job could not begin: 1.
+    /// No connection came about: 1.
     NoConnection(String),
     /// A server or a proxy refused the connection, with these lines of explanation: 1.
     Refused(String, Vec<String>),
@@ -39,8 +39,8 @@ enum Failure {
     Ended(String),
 }
 
-/// Ends with 0 on success, with 1 when the job failed, and with 2 when a connection ended badly or the job
-/// was asked for wrongly.
+/// Exits with 0 on success, with 1 if the job failed, and with 2 if a connection ended badly or the usage was
+/// wrong.
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Connect(options) => connect::run(&options),
@@ -63,16 +63,16 @@ fn main() -> ExitCode {
     code
 }
 
-/// Tells the user something beside the output.
+/// Tells the user something, on standard error.
 fn note(line: fmt::Arguments<'_>) {
-    // Some of it a peer has written: a close reason must not begin a line of its own.
+    // A peer has written part of it: a close reason must not begin a new line.
     let line = line.to_string().replace(is_deceptive, " ");
-    // Nobody is left to tell when standard error is closed.
+    // If standard error is closed, the line is lost.
     let _ = writeln!(io::stderr(), "framewire: {line}");
 }
 
-/// Whether a terminal does something else with a character than to show it: it obeys control
-/// characters, and with some others shows text in another order.
+/// Returns whether a terminal does anything with a character but show it. It obeys control characters, and some
+/// others change the order of the text.
 fn is_deceptive(character: char) -> bool {
     let turns = '\u{202A}'..='\u{202E}';
     let isolates = '\u{2066}'..='\u{2069}';

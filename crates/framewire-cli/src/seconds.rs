@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A number of seconds, with a fraction or without.
+/// Parses a number of seconds, with or without a fraction.
 pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
     match Duration::try_from_secs_f64(seconds) {
@@ -11,7 +11,7 @@ pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// As [`parse_seconds`], where 0 has a meaning too.
+/// Parses a number of seconds as [`parse_seconds`] does, and allows 0.
 pub(crate) fn parse_seconds_or_none(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(0.0) => Ok(Duration::ZERO),
@@ -19,7 +19,7 @@ pub(crate) fn parse_seconds_or_none(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Longer than anybody waits, and within what clocks can tell.
+/// Longer than any user waits, and within the range of clocks.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 #[cfg(test)]

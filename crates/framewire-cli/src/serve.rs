@@ -1,16 +1,16 @@
 //! `framewire serve`: an echo server, and a page to try it from a browser.
 //!
-//! What is here holds for every engine: who is let in, what the answers are, what is logged and
-//! counted. An engine moves the bytes, each in a module of its own: it calls [`on_signal`], says
-//! where it listens with [`Server::announce`], and returns when the connections are closed.
+//! This module holds what is the same for every engine: which connections are accepted, what is answered,
+//! logged and counted. An engine moves the bytes, each in a module of its own: it calls [`on_signal`],
+//! announces its address with [`Server::announce`], and returns when the connections are closed.
 
 mod blocking;
 mod options;
 mod page;
-mod places;
 mod policy;
 mod poll;
 mod request;
+mod slots;
 mod stall;
 mod tokio;
 mod traffic;
@@ -42,7 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     serve(options, acceptor).map_err(Failure::NoConnection)
 }
 
-/// What is wrong with options that are each well-formed.
+/// Returns the error for options that are well-formed but do not fit together.
 fn misuse(message: impl fmt::Display) -> Failure {
     let mut command = Options::augment_args(Command::new("framewire serve"));
     Failure::Usage(command.error(clap::error::ErrorKind::ArgumentConflict, message))
@@ -60,12 +60,12 @@ fn serve(options: &Options, acceptor: Acceptor) -> Result<(), String> {
     }
 }
 
-/// Has SIGINT, SIGTERM and SIGHUP call this instead of ending the program, from a thread of its own.
+/// Makes SIGINT, SIGTERM and SIGHUP call `handler`, from a thread of its own, instead of ending the program.
 fn on_signal(handler: impl FnMut() + Send + 'static) -> Result<(), String> {
     ctrlc::set_handler(handler).map_err(|error| format!("cannot handle signals: {error}"))
 }
 
-/// What all connections have in common.
+/// The state that all connections share.
 #[derive(Debug)]
 struct Server {
     acceptor: Acceptor,
@@ -93,7 +93,7 @@ impl Server {
         })
     }
 
-    /// Tells the user that connections are taken now, and where.
+    /// Tells the user that the server accepts connections, and where.
     fn announce(&self, listener: &TcpListener) -> Result<(), String> {
         let scheme = if self.tls.is_some() { "wss" } else { "ws" };
         let announced = listener.local_addr().and_then(|address| {
@@ -104,9 +104,9 @@ impl Server {
         announced.map_err(|error| format!("cannot print where to connect: {error}"))
     }
 
-    /// What a request is answered instead of what the acceptor says: the page where no WebSocket
-    /// is asked for, and that the server is full where it would be let in (it is not `refused`)
-    /// and there is no place to `reserve`.
+    /// Returns the answer that replaces the acceptor's, if there is one. That is the page if the request does
+    /// not ask for a WebSocket, and that the server is full if the acceptor accepts the request (it is not
+    /// `refused`) and there is no slot to `reserve`.
     fn answer(
         &self,
         request: &Request<()>,
@@ -125,7 +125,7 @@ impl Server {
         })
     }
 
-    /// Why a connection ends whose peer takes nothing.
+    /// Returns the error of a connection whose peer takes nothing.
     fn stalled(&self) -> framewire::Error {
         let limit = self.write_timeout;
         let error = io::Error::other(format!("peer took nothing for {limit:?}"));
@@ -134,9 +134,9 @@ impl Server {
 
     fn log(&self, line: fmt::Arguments<'_>) {
         if !self.quiet {
-            // Some of it the peer has written: a close reason must not begin a line of its own.
+            // The peer has written part of it: a close reason must not begin a new line.
             let line = line.to_string().replace(is_deceptive, " ");
-            // Nobody is left to tell when standard error is closed.
+            // If standard error is closed, the line is lost.
             let _ = writeln!(io::stderr(), "{line}");
         }
     }
@@ -145,13 +145,13 @@ impl Server {
 /// A response of the server's own, with which a connection ends.
 #[derive(Debug)]
 struct Answer<'a> {
-    /// What is answered, for the log.
+    /// A description of the answer, for the log.
     to: String,
     response: Response<&'a str>,
 }
 
-/// Whether taking connections failed for the one connection alone, which was gone before it was
-/// taken, so that the next can be taken at once.
+/// Returns whether accepting failed only for one connection, which was gone already, so that the next can be
+/// accepted at once.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -159,21 +159,21 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Has a connection whose peer takes nothing reset when it is closed: the system would go on to hold
-/// what was sent.
+/// Makes the socket reset the connection when it is closed, for a peer that takes nothing. Otherwise the system
+/// would go on holding what was sent.
 fn reset_on_close<'s>(socket: impl Into<SockRef<'s>>) {
-    // One that is gone already is well.
+    // It fails if the socket is gone already.
     let _ = socket.into().set_linger(Some(Duration::ZERO));
 }
 
-/// How long TLS may take, where the server has it, and as long again the request: as the blocking
-/// calls of the library have it by default.
+/// How long TLS may take if the server has it, and then the request: the default of the library's blocking
+/// calls.
 const TIME: Duration = Duration::from_secs(10);
-/// The reason in the Close frame that ends every connection with the server.
+/// The reason in the Close frame with which the server ends every connection.
 const GOODBYE: &str = "server is shutting down";
 /// How long the peers have to answer the Close frame when the server ends.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long a peer that was sent a Close frame may go on sending.
+/// How long a peer may go on sending after it was sent a Close frame.
 const LINGER: Duration = Duration::from_secs(2);
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! TLS configurations from what the command line says.
+//! TLS configurations from the options.
 
 use std::fmt::Display;
 use std::fs;
@@ -16,8 +16,8 @@ use framewire::rustls::{
     SignatureScheme,
 };
 
-/// What a server shows: a certificate, with those between it and its root, and the key to it, in
-/// PEM.
+/// Returns the configuration of a server with a certificate, those between it and its root, and its key, from
+/// PEM files.
 pub(crate) fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> {
     let chain = certificates(cert)?;
     let secret = private_key(key)?;
@@ -28,7 +28,7 @@ pub(crate) fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>
         .with_no_client_auth()
         .with_single_cert(chain, secret)
         .map_err(|error| match &error {
-            // It has a name in webpki alone.
+            // Only webpki names this error.
             Error::InvalidCertificate(CertificateError::Other(other))
                 if other.to_string() == "UnsupportedCertVersion" =>
             {
@@ -42,7 +42,7 @@ pub(crate) fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>
     Ok(Arc::new(config))
 }
 
-/// A client that trusts these root certificates, in PEM, and no others.
+/// Returns the configuration of a client that trusts the root certificates in a PEM file and no others.
 pub(crate) fn trusting(roots: &Path) -> Result<Arc<ClientConfig>, String> {
     let mut store = RootCertStore::empty();
     for root in certificates(roots)? {
@@ -57,7 +57,8 @@ pub(crate) fn trusting(roots: &Path) -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(config))
 }
 
-/// A client that takes any certificate, and so cannot tell who it talks to.
+/// Returns the configuration of a client that takes any certificate, and so cannot tell which server it talks
+/// to.
 pub(crate) fn trusting_anybody() -> Result<Arc<ClientConfig>, String> {
     let builder = ClientConfig::builder_with_provider(provider());
     let config = builder
@@ -99,15 +100,15 @@ fn unusable(file: &Path, error: impl Display) -> String {
     format!("cannot use {}: {error}", file.display())
 }
 
-/// Whether a key in PEM is locked with a password: PKCS #8 (RFC 7468 11), or as OpenSSL did before
-/// (RFC 1421 4.6.1.1).
+/// Returns whether a PEM key is locked with a password: PKCS #8 (RFC 7468 11), or as OpenSSL used to do (RFC
+/// 1421 4.6.1.1).
 fn is_encrypted(pem: &[u8]) -> bool {
     let pem = String::from_utf8_lossy(pem);
     pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || pem.contains("Proc-Type: 4,ENCRYPTED")
 }
 
-/// Takes any certificate, also one that cannot be parsed, and any signature: without a certificate to
-/// believe, a signature with its key proves nothing.
+/// Accepts any certificate, even one that cannot be parsed, and any signature. Without a trusted certificate, a
+/// signature by its key proves nothing.
 #[derive(Debug)]
 struct Anybody;
 
@@ -141,7 +142,7 @@ impl ServerCertVerifier for Anybody {
         Ok(HandshakeSignatureValid::assertion())
     }
 
-    /// Every scheme that a server may have a key for, so that none has to refuse.
+    /// Every scheme that a server may have a key for.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![
             SignatureScheme::ECDSA_NISTP256_SHA256,

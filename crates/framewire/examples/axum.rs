@@ -1,4 +1,4 @@
-//! A chat as an axum application: a page, and what anyone says goes to everyone.
+//! A chat as an axum application: a page, and a room in which each message goes to all members.
 //!
 //! `cargo run --example axum --features axum -- 127.0.0.1:9001`
 
@@ -38,8 +38,8 @@ pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
 #[derive(Clone)]
 struct Room(broadcast::Sender<String>);
 
-/// Pages of other origins are answered 403 by `on_upgrade`, requests that ask for no WebSocket by the
-/// extractor.
+/// Joins the room. `on_upgrade` answers pages of other origins with 403. The extractor refuses requests that do
+/// not ask for a WebSocket.
 async fn join(upgrade: WebSocketUpgrade, State(room): State<Room>) -> Response {
     upgrade
         .max_message_size(1000)
@@ -56,17 +56,17 @@ async fn join(upgrade: WebSocketUpgrade, State(room): State<Room>) -> Response {
 async fn chat(mut websocket: Socket, room: Room) -> Result<(), framewire::Error> {
     let mut said = room.0.subscribe();
     loop {
-        // Reading can be given up at any point: what has come of a message is kept.
+        // A read can be dropped at any point: what has arrived of a message is there for the next read.
         tokio::select! {
             message = websocket.next_message() => {
                 if let Some(text) = message?.text() {
-                    // Somebody listens: this connection does.
+                    // It cannot fail: this connection itself listens.
                     let _ = room.0.send(text.to_owned());
                 }
             }
             text = said.recv() => match text {
                 Ok(text) => websocket.write_message(Opcode::Text, text.as_bytes()).await?,
-                // Too slow for the room: it goes on with what is being said now.
+                // This member is too slow. It misses messages and goes on with the latest.
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return Ok(()),
             },

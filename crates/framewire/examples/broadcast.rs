@@ -1,4 +1,4 @@
-//! A chat room: what anyone says goes to everyone, framed once.
+//! A chat room: each message goes to all members, framed once.
 //!
 //! `cargo run --example broadcast -- 127.0.0.1:9001`
 
@@ -41,7 +41,7 @@ pub(crate) fn run(listener: &TcpListener) -> io::Result<()> {
 
 fn join(stream: TcpStream, members: &Members) -> Result<(), Error> {
     let websocket = framewire::accept(stream, &Acceptor::new(), Config::default())?;
-    // One who does not read holds the others up for so long, and is then left out.
+    // A member that does not read holds up the others for this long, and is then removed.
     websocket
         .stream()
         .set_write_timeout(Some(Duration::from_secs(1)))?;
@@ -52,12 +52,12 @@ fn join(stream: TcpStream, members: &Members) -> Result<(), Error> {
         .push(write);
     loop {
         let message = read.next_message()?;
-        // A clone shares the bytes, and a server writes them from where they lie.
+        // A clone shares the bytes, and a server writes them without copying.
         let prepared = PreparedMessage::new(message.opcode(), message.payload())?;
         let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
         members.retain(|member| member.write_prepared(&prepared).is_ok());
     }
 }
 
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

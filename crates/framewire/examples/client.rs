@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 pub(crate) fn run(uri: &str, texts: &[String]) -> Result<Vec<String>, Box<dyn Error>> {
     let mut websocket = framewire::connect(uri)?;
 
-    // All of them leave with one system call.
+    // All messages leave with one system call.
     for text in texts {
         websocket.feed_message(Opcode::Text, text.as_bytes())?;
     }
@@ -34,7 +34,7 @@ pub(crate) fn run(uri: &str, texts: &[String]) -> Result<Vec<String>, Box<dyn Er
         .take(texts.len())
         .collect::<Result<_, framewire::Error>>()?;
 
-    // Sends Close and waits for the server's, but not for ever.
+    // Sends a Close frame and waits for the server's, for 5 seconds at most.
     let shutdown = websocket.shutdown(Duration::from_secs(5))?;
     if !shutdown.clean {
         eprintln!("not closed cleanly: {}", shutdown.code);

@@ -1,6 +1,6 @@
 //! Compression by another library: zlib in C, through the crate `flate2`.
 //!
-//! A server and a client talk over loopback, and what compression saved of that is printed.
+//! A server and a client talk over loopback, and the program prints how much compression saved.
 //!
 //! `cargo run --example custom_engine --features deflate`
 
@@ -92,7 +92,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Exchanges messages: how many bytes the client said, and how many of it were on the wire.
+/// Exchanges messages. Returns how many bytes the client sent, and how many of them were on the wire.
 pub(crate) fn run() -> Result<(u64, u64), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -116,7 +116,7 @@ pub(crate) fn run() -> Result<(u64, u64), Box<dyn Error>> {
         said += quote.len() as u64;
     }
     let sent = websocket.stream().0.written - handshake;
-    // The server ends with its connection, and has nothing more to say.
+    // The server ends with its connection.
     drop(websocket);
     let _ = server.join();
     Ok((said, sent))

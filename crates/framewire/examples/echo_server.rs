@@ -35,16 +35,16 @@ pub(crate) fn run(listener: &TcpListener) -> io::Result<()> {
 fn echo(stream: TcpStream) -> Result<(), framewire::Error> {
     let mut websocket = framewire::accept(stream, &Acceptor::new(), Config::default())?;
     loop {
-        // The message is lent from the read buffer. What is fed goes out before the next read, so
-        // that messages which arrived together are answered together.
+        // The message is lent from the read buffer. What is fed goes out before the next read, so that messages
+        // that arrived together are answered together.
         match websocket.next_message_and_writer() {
             Ok((message, writer)) => writer.feed_message(message.opcode(), message.payload())?,
-            // The Close frame was echoed; RFC 6455 7.1.1 has the server end the stream.
+            // The Close frame was echoed. RFC 6455 7.1.1: the server ends the stream.
             Err(error) if matches!(error.kind(), ErrorKind::Closed(_)) => return Ok(()),
             Err(error) => return Err(error),
         }
     }
 }
 
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

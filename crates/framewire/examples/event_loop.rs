@@ -1,8 +1,8 @@
 //! An event loop: one thread, any number of connections, one pool of buffers for all of them.
 //!
-//! A connection at rest is a socket in a table: no buffer and no state. The handshake waits for
-//! nobody either. What this leaves out for the sake of brevity, `framewire serve --engine poll` has:
-//! deadlines, limits, turns for those who wait behind a flood, and an end that takes no answer with it.
+//! A connection at rest is a socket in a table, without a buffer or a state. The handshake does not block
+//! either. To stay short, this leaves out deadlines, limits, fairness when a peer floods the server, and an
+//! orderly end. `framewire serve --engine poll` has them.
 //!
 //! `cargo run --example event_loop -- 127.0.0.1:9001`
 
@@ -59,7 +59,7 @@ pub(crate) fn run(listener: net::TcpListener) -> io::Result<()> {
     }
 }
 
-/// Takes the connections that wait, and says when to try again where that fails: no event will.
+/// Accepts the connections that wait. Returns when to try again after an error, since no event will come then.
 fn accept(
     listener: &TcpListener,
     registry: &Registry,
@@ -92,7 +92,7 @@ struct Connection {
 
 enum State {
     Handshake(Box<RequestDecoder>),
-    /// Nothing is under way: any other connection is as good as one that was here.
+    /// Nothing is under way, so that the connection's state can be used by any other.
     Rest,
     Open(Box<connection::Connection>),
 }
@@ -106,7 +106,7 @@ impl Connection {
         }
     }
 
-    /// Reads and writes what can be; an error ends the connection.
+    /// Reads and writes as far as the socket allows. An error ends the connection.
     fn turn(&mut self, shared: &mut Shared) -> Result<(), Box<dyn Error>> {
         loop {
             let mut open = match mem::replace(&mut self.state, State::Rest) {
@@ -153,9 +153,9 @@ impl Connection {
         }
     }
 
-    /// Echoes until the socket has no more, or takes no more. `false` where it is to be called again.
+    /// Echoes until the socket has no more or takes no more. Returns `false` if it must be called again.
     fn echo(&mut self, open: &mut connection::Connection) -> Result<bool, Box<dyn Error>> {
-        // What answers the end of the connection goes out before it.
+        // The reply to the end of the connection goes out before the end is reported.
         let echoed = loop {
             match open.next_message() {
                 Ok(Some((message, outbound))) => {
@@ -165,7 +165,7 @@ impl Connection {
                 Err(end) => break Err(end),
             }
         };
-        // A peer that does not read is not read from, so that what waits for it is bounded.
+        // While the peer does not read, nothing is read from it, which bounds the output.
         while let Some(bytes) = open.outbound().output()? {
             let written = self.socket.write(bytes);
             match open.outbound().written(written) {
@@ -175,7 +175,7 @@ impl Connection {
         }
         echoed?;
         let Some(len) = or_wait(self.socket.read(open.room()))? else {
-            // After this, and not before, there is another event.
+            // An event comes only after a read that would block.
             open.rest();
             return Ok(true);
         };
@@ -184,7 +184,7 @@ impl Connection {
     }
 }
 
-/// What all connections have in common.
+/// The state that all connections share.
 struct Shared {
     input: Vec<u8>,
     config: Config,
@@ -197,7 +197,7 @@ impl Shared {
     }
 }
 
-/// `None` where the socket has nothing now.
+/// Returns `None` if the read would block.
 fn or_wait(read: io::Result<usize>) -> io::Result<Option<usize>> {
     match read {
         Ok(len) => Ok(Some(len)),
@@ -208,5 +208,5 @@ fn or_wait(read: io::Result<usize>) -> io::Result<Option<usize>> {
 
 const LISTENER: Token = Token(usize::MAX);
 
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

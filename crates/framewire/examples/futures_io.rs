@@ -1,8 +1,8 @@
 //! A front end for another runtime: WebSocket over the I/O traits of `futures-io`, run here by `async-io`.
 //!
-//! What a front end has to do is to move bytes between its stream and a [`Connection`], and to say where that
-//! waits. The rest (frames, limits, replies, closing, compression) is the connection's. Each call here
-//! can be dropped while it waits, since all that is kept is in the connection.
+//! A front end moves bytes between its stream and a [`Connection`], and waits for the stream. The connection
+//! does the rest: frames, limits, replies, closing, compression. Each call here can be dropped while it waits,
+//! since all state is in the connection.
 //!
 //! `cargo run --example futures_io -- 127.0.0.1:9001`
 
@@ -32,8 +32,8 @@ fn main() -> io::Result<()> {
     run(TcpListener::bind(address)?, Duration::from_secs(60))
 }
 
-/// Echoes, with one task for each connection, all of them on this thread. A peer that
-/// sends nothing for the idle time gets a Close frame.
+/// Echoes, with one task for each connection, all on this thread. A peer that sends nothing for the idle time
+/// gets a Close frame.
 pub(crate) fn run(listener: TcpListener, idle: Duration) -> io::Result<()> {
     let listener = Async::new(listener)?;
     let executor = LocalExecutor::new();
@@ -126,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(websocket)
     }
 
-    /// Returns the next message, lent, and the side by which it is answered. What was fed there is written
+    /// Returns the next message, lent, and the sending side to answer it. What was fed to that is written
     /// before anything more is read.
     pub(crate) async fn next_message(&mut self) -> Result<(Message<'_>, &mut Outbound), Error> {
         loop {
@@ -134,7 +134,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 Ok(true) => break,
                 Ok(false) => self.flush().await?,
                 Err(end) => {
-                    // What answers the end goes out before it is told. Where it cannot, the end is the same.
+                    // The reply to the end goes out before the end is reported. If it cannot be sent, the end
+                    // is the same.
                     let _ = self.flush().await;
                     return Err(end);
                 }
@@ -157,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Writes what waits.
+    /// Writes all that waits.
     async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
@@ -172,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             .map_err(Error::from)
     }
 
-    /// Reads once. While it waits, the connection holds no memory that it does not need.
+    /// Reads once. While it waits, the connection gives back the memory that it does not need.
     async fn fill(&mut self) -> Result<(), Error> {
         let read = poll_fn(|cx| {
             let read = Pin::new(&mut self.stream).poll_read(cx, self.connection.room());
@@ -187,5 +188,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 }
 
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

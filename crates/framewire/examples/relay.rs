@@ -53,11 +53,11 @@ fn relay(stream: TcpStream, upstream: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Passes on what one end says until it closes, and then that.
+/// Passes on the messages of one end until it closes, and then closes the other.
 fn pass_on(from: &mut ReadHalf<TcpStream>, to: &WriteHalf<TcpStream>) {
     let error = loop {
         match from.message_reader() {
-            // Holds one chunk; the message is never whole anywhere.
+            // Holds one chunk: the message is never whole in memory.
             Ok(message) => {
                 let opcode = message.opcode();
                 if let Err(error) = to.stream_message(opcode, CHUNK_SIZE_STREAMING, message) {
@@ -68,9 +68,9 @@ fn pass_on(from: &mut ReadHalf<TcpStream>, to: &WriteHalf<TcpStream>) {
         }
     };
     let code = error.close_code().filter(|code| code.is_sendable());
-    // It may be gone already.
+    // The other end may be gone already.
     let _ = to.close(code.unwrap_or(CloseCode::GOING_AWAY), "");
 }
 
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! Where received messages go.
+//! Output of received messages.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,12 +12,12 @@ use crate::is_deceptive;
 /// Prints text as lines, and binary messages as hexadecimal digits or into a file.
 pub(crate) struct Printer {
     file: Option<File>,
-    /// What a peer sends could otherwise make a terminal do things.
+    /// Whether to escape control characters, which could make a terminal do things.
     escapes: bool,
 }
 
 impl Printer {
-    /// A printer that puts binary messages into `file`, if that is given.
+    /// Creates a printer. Binary messages go into `file`, if there is one.
     pub(crate) fn new(file: Option<&Path>) -> Result<Self, String> {
         let create = |path: &Path| {
             File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
@@ -52,13 +52,13 @@ fn print_line(line: &[u8]) -> io::Result<()> {
 fn hexadecimal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
-        // A string takes everything.
+        // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
 }
 
-/// What would not be seen as it is, but for line breaks and tabs, as escape sequences that are.
+/// Escapes all characters that would not be shown as they are, except line breaks and tabs.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,10 +1,10 @@
-//! What a server, or a proxy, says where it refuses the connection.
+//! What to print when a server or a proxy refuses the connection.
 
 use framewire::{Error, ErrorKind};
 
 use crate::Failure;
 
-/// Why there is no connection, with the beginning of the answer's body where that is text.
+/// Describes why there is no connection, with the beginning of the answer's body if that is text.
 pub(super) fn failure(error: &Error) -> Failure {
     let body = match error.kind() {
         ErrorKind::Handshake(error) => error.response().map(http::Response::body),
@@ -16,8 +16,8 @@ pub(super) fn failure(error: &Error) -> Failure {
     )
 }
 
-/// The first lines of a body, but for empty ones; where it is not text, its size. What a terminal would
-/// obey is still in them: `note` takes it out.
+/// Returns the first lines of a body, without empty ones, or its size if it is not text. They may hold
+/// characters that a terminal would obey; `note` takes them out.
 fn lines(body: &[u8]) -> Vec<String> {
     let (shown, is_cut) = match body.split_at_checked(MOST_BYTES) {
         Some((shown, rest)) => (shown, !rest.is_empty()),
@@ -39,7 +39,7 @@ fn lines(body: &[u8]) -> Vec<String> {
     lines
 }
 
-/// These bytes as text, without a last character that was cut.
+/// Returns the bytes as text, without a last character that was cut.
 fn text(bytes: &[u8]) -> Option<&str> {
     let text = match str::from_utf8(bytes) {
         Ok(text) => text,
@@ -51,7 +51,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
     (!text.contains('\0')).then_some(text)
 }
 
-/// How much of a body is shown.
+/// How many bytes of a body are shown.
 const MOST_BYTES: usize = 1 << 10;
 const MOST_LINES: usize = 10;
 

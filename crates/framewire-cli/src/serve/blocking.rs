@@ -1,7 +1,7 @@
 //! The engine with a thread for each connection.
 //!
-//! One thread takes connections and never waits for a peer; the first thread waits for a signal
-//! and then closes them all.
+//! One thread accepts connections and never waits for a peer. The first thread waits for a signal and then
+//! closes them all.
 
 mod connections;
 mod socket;
@@ -19,7 +19,7 @@ use framewire::{Duplicate as _, Socket as _, WebSocket};
 
 use self::connections::{Connection, Connections};
 use self::socket::SharedSocket;
-use super::request::Lack;
+use super::request::NoRequest;
 use super::traffic::Traffic;
 use super::{GRACE, LINGER, PAUSE, Server, is_of_one_connection, on_signal};
 
@@ -27,7 +27,7 @@ use super::{GRACE, LINGER, PAUSE, Server, is_of_one_connection, on_signal};
 pub(crate) fn run(server: Server, listener: TcpListener) -> Result<(), String> {
     let (signal, signalled) = mpsc::channel();
     on_signal(move || {
-        // Nobody waits any more when the server is ending already.
+        // It fails if the server is ending already.
         let _ = signal.send(());
     })?;
     server.announce(&listener)?;
@@ -41,7 +41,7 @@ pub(crate) fn run(server: Server, listener: TcpListener) -> Result<(), String> {
         .spawn(move || accept_forever(&listener, &engine))
         .map_err(|error| format!("cannot take connections: {error}"))?;
 
-    // An error means that the handler is gone, which it never is.
+    // The sender is in the signal handler, which is never dropped.
     let _ = signalled.recv();
     connections.end(GRACE);
     Ok(())
@@ -61,8 +61,8 @@ fn accept_forever(listener: &TcpListener, engine: &Arc<Threads>) {
         if is_of_one_connection(&error) {
             continue;
         }
-        // No more descriptors or memory. Some come back when connections end, and one does now if
-        // somebody keeps a handshake waiting.
+        // No descriptors or memory are left. Some come back when connections end, and ending the oldest
+        // handshake frees some now.
         if !failing {
             failing = true;
             let server = &engine.server;
@@ -73,12 +73,12 @@ fn accept_forever(listener: &TcpListener, engine: &Arc<Threads>) {
     }
 }
 
-/// A connection's stream, with TLS or without.
+/// The stream of a connection, with TLS or without.
 type Stream = upgrade::Stream<SharedSocket>;
-/// What an open connection is used by.
+/// The two halves of an open connection.
 type Halves = (ReadHalf<Stream>, WriteHalf<Stream>);
 
-/// What the threads have in common.
+/// The state that all threads share.
 #[derive(Debug)]
 struct Threads {
     server: Server,
@@ -86,7 +86,7 @@ struct Threads {
 }
 
 impl Threads {
-    /// Gives a new connection a thread of its own.
+    /// Starts a thread for a new connection.
     fn begin(this: &Arc<Self>, socket: TcpStream, peer: SocketAddr) {
         let socket = SharedSocket::new(socket);
         let Some(mut connection) = this.connections.begin(socket.handle()) else {
@@ -121,12 +121,12 @@ impl Threads {
             return;
         }
         match pending.accept() {
-            Ok(established) => self.converse(established, peer, connection),
+            Ok(established) => self.serve_websocket(established, peer, connection),
             Err(error) => log(format!("handshake: {error}")),
         }
     }
 
-    /// Does the TLS handshake where the server has a certificate.
+    /// Does the TLS handshake if the server has a certificate.
     fn secure(&self, socket: SharedSocket) -> Result<Stream, upgrade::Error> {
         match &self.server.tls {
             Some(config) => {
@@ -138,7 +138,7 @@ impl Threads {
     }
 
     /// Echoes until the connection ends.
-    fn converse(
+    fn serve_websocket(
         &self,
         established: Established<Stream>,
         peer: SocketAddr,
@@ -165,8 +165,8 @@ impl Threads {
         WebSocket::from_established(established, Role::Server, self.server.config)?.split()
     }
 
-    /// Sets what an echo needs of a connection: a peer that takes nothing holds up a thread for a
-    /// bounded time.
+    /// Sets the stream's options and time-outs. A peer that takes nothing then holds up a thread for a bounded
+    /// time.
     fn set_up(&self, stream: &Stream) -> io::Result<()> {
         let limit = self.server.write_timeout;
         stream.get_ref().end_when_stalled_for(limit)?;
@@ -174,7 +174,7 @@ impl Threads {
     }
 }
 
-/// Echoes until the connection ends, and says how it did.
+/// Echoes until the connection ends, and returns how it did.
 fn echo(
     reader: &mut ReadHalf<Stream>,
     writer: &WriteHalf<Stream>,
@@ -187,32 +187,32 @@ fn echo(
         };
         traffic.count(message.payload());
         match writer.feed_message(message.opcode(), message.payload()) {
-            // Nothing follows the Close frame that ends the server but the peer's.
+            // After the server's Close frame only the peer's is awaited.
             Err(error) if error.closed().is_none() => return error,
             _ => {}
         }
     }
 }
 
-/// Ends the connection so that the peer gets what was sent last.
+/// Drains and ends the connection, so that the peer gets what was sent last.
 fn linger(stream: &Stream) {
     if stream.shutdown(Shutdown::Write).is_ok() {
         stream.get_ref().drain(LINGER);
     }
 }
 
-/// Why there was no request to answer, for the log.
+/// Describes for the log why there was no request to answer.
 fn no_request(error: &handshake::Error, securing: bool, connection: &Connection) -> String {
     use upgrade::ErrorKind::{Closed, Read, TimedOut, Tls};
     let handshake::ErrorKind::Upgrade(kind) = error.kind() else {
         return format!("no request: {error}");
     };
-    let lack = match (kind, error.cause()) {
-        (Closed, _) | (Tls, None) => Lack::Ended,
-        (Read | Tls, Some(source)) => Lack::Failed(source.to_string()),
-        (TimedOut, _) => Lack::Late,
+    let reason = match (kind, error.cause()) {
+        (Closed, _) | (Tls, None) => NoRequest::Ended,
+        (Read | Tls, Some(source)) => NoRequest::Failed(source.to_string()),
+        (TimedOut, _) => NoRequest::Late,
         _ => return format!("no request: {error}"),
     };
-    // It is by the end of its stream that a thread learns of it.
-    connection.displacement().unwrap_or(lack).why(securing)
+    // If the server ended the handshake, its thread sees only the end of the stream.
+    connection.displacement().unwrap_or(reason).why(securing)
 }

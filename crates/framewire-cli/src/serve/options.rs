@@ -117,7 +117,7 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// The URL that was given, if this is one.
+    /// Returns the URL that was given, if it is one.
     pub(crate) fn url(&self) -> Option<&str> {
         match self {
             Self::Exactly(url) => Some(url),
@@ -138,7 +138,7 @@ fn parse_origin(text: &str) -> Result<Origin, String> {
     match text {
         "any" => return Ok(Origin::Any),
         "same" => return Ok(Origin::Same),
-        // Pages without a host: of a web view or a desktop shell, or in a sandbox.
+        // Pages without a host: in a web view, a desktop shell or a sandbox.
         "null" | "file://" => return Ok(Origin::Exactly(text.to_owned())),
         _ => {}
     }

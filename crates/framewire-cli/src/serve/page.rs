@@ -3,7 +3,7 @@
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{Method, Request, Response, StatusCode};
 
-/// The page, with this server's limit written into it.
+/// Returns the page, with this server's limit written into it.
 pub(crate) fn page(max_message: usize) -> String {
     include_str!("page.html").replace("{max_message}", &max_message.to_string())
 }
@@ -25,7 +25,7 @@ pub(crate) fn answer<'a>(request: &Request<()>, page: &'a str) -> Response<&'a s
     response
 }
 
-/// The answer when all places are taken.
+/// Returns the answer while all slots are taken.
 pub(crate) fn full() -> Response<&'static str> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "too many connections\n");
     response
@@ -34,7 +34,7 @@ pub(crate) fn full() -> Response<&'static str> {
     response
 }
 
-/// The answer to half a request when its time is over.
+/// Returns the answer to half a request whose time is over.
 pub(crate) fn timed_out() -> Response<&'static str> {
     text(
         StatusCode::REQUEST_TIMEOUT,
@@ -65,7 +65,7 @@ const PAGE_HEADERS: [(HeaderName, &str); 7] = [
     ),
     (http::header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (http::header::REFERRER_POLICY, "no-referrer"),
-    // A page that is isolated gets a clock of 5 µs instead of 100 µs: round trips here are that short.
+    // An isolated page gets a clock of 5 µs instead of 100 µs, which the short round trips here need.
     (
         HeaderName::from_static("cross-origin-opener-policy"),
         "same-origin",

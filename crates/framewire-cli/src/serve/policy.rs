@@ -1,4 +1,4 @@
-//! What the options say of who is let in and what is agreed on.
+//! The acceptor and the TLS configuration that the options ask for.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use framewire::rustls::ServerConfig;
 use super::options::{Options, Origin};
 use crate::tls;
 
-/// What the server shows of itself, where it takes TLS connections.
+/// Returns the TLS configuration, if the server takes TLS connections.
 pub(crate) fn tls(options: &Options) -> Result<Option<Arc<ServerConfig>>, String> {
     match (&options.tls_cert, &options.tls_key) {
         (Some(cert), Some(key)) => tls::server_config(cert, key).map(Some),
@@ -22,7 +22,7 @@ pub(crate) fn acceptor(options: &Options) -> Result<Acceptor, String> {
         Some(level) => Acceptor::new().deflate(deflate(options, level)?),
         None => Acceptor::new(),
     };
-    // Without a certificate there may be a proxy in front that has one.
+    // Even without a certificate, a proxy in front may have one.
     let acceptor = match options.tls_cert {
         Some(_) => acceptor.secure(true),
         None => acceptor,
@@ -49,7 +49,7 @@ fn deflate(options: &Options, level: u8) -> Result<Deflate, String> {
         level,
         ..DeflateConfig::default()
     };
-    // A connection holds one of each at most.
+    // A connection has one of each at most.
     let contexts = options.max_connections;
     Deflate::with_engine(config, ZlibRs, contexts).map_err(|error| error.to_string())
 }

@@ -1,9 +1,8 @@
 //! The engine with one thread, which waits for all connections at once.
 //!
-//! A connection at rest is an entry in a table and nothing else: the buffers belong to the loop,
-//! and those connections alone have a state that are in the middle of something. Sockets are
-//! registered once, for both directions and edge-triggered, so that an echo is a read, a write and
-//! a share of the call that waits.
+//! A connection at rest is an entry in a table and nothing else. The buffers belong to the loop, and only a
+//! connection that is in the middle of something has a state. Sockets are registered once, for both directions
+//! and edge-triggered, so that an echo is a read, a write and a share of the call that waits.
 
 mod connection;
 mod echo;
@@ -26,7 +25,7 @@ use self::connection::{Connection, Shared, Turn};
 use self::intake::Intake;
 use self::stream::Stream;
 use self::timers::Timers;
-use super::request::Lack;
+use super::request::NoRequest;
 use super::{GRACE, Server, on_signal};
 
 /// Serves until a signal comes.
@@ -35,7 +34,7 @@ pub(crate) fn run(server: Server, listener: TcpListener) -> Result<(), String> {
     let poll = Poll::new().map_err(failed)?;
     let waker = Waker::new(poll.registry(), SIGNAL).map_err(failed)?;
     on_signal(move || {
-        // It fails where nobody waits any more.
+        // It fails only after the loop has ended.
         let _ = waker.wake();
     })?;
     server.announce(&listener)?;
@@ -49,11 +48,11 @@ struct Engine {
     intake: Intake,
     connections: Slab<Connection>,
     timers: Timers,
-    /// The connections that have more to do at once, each once: a turn is a piece of bounded size,
-    /// so that nobody waits for long behind one that floods.
+    /// The connections that have more to do now, each once. They take turns of bounded size, so that a peer
+    /// that floods the server does not hold up the others.
     eager: VecDeque<usize>,
     shared: Shared,
-    /// When the server ends whatever its peers do, once a signal has come.
+    /// When the server ends at the latest; set when a signal comes.
     end: Option<Instant>,
 }
 
@@ -85,7 +84,7 @@ impl Engine {
             for event in &events {
                 match event.token() {
                     SIGNAL => self.begin_end(),
-                    LISTENER => self.intake.note_event(),
+                    LISTENER => self.intake.record_event(),
                     Token(key) => self.wake(key, event.is_read_closed()),
                 }
             }
@@ -101,10 +100,10 @@ impl Engine {
         let Some(end) = self.end else {
             return false;
         };
-        self.shared.places.is_empty() || Instant::now() >= end
+        self.shared.slots.is_empty() || Instant::now() >= end
     }
 
-    /// `None` is until something happens.
+    /// Returns how long to wait for an event; `None` waits without a limit.
     fn time_to_wait(&self) -> Option<Duration> {
         if !self.eager.is_empty() || self.intake.is_ready() {
             return Some(Duration::ZERO);
@@ -114,12 +113,12 @@ impl Engine {
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    /// Takes the connections that wait to be taken, a few at a time.
+    /// Accepts some of the connections that wait.
     fn take_connections(&mut self) {
         for _ in 0..TAKEN_AT_ONCE {
             match self.intake.accept() {
                 Ok(Some((socket, peer))) if self.end.is_none() => self.begin(socket, peer),
-                // The server is ending: nobody is let in.
+                // The server is ending and accepts no more.
                 Ok(Some(_)) => {}
                 Ok(None) => return,
                 Err(error) => {
@@ -127,8 +126,8 @@ impl Engine {
                         let server = &self.shared.server;
                         server.log(format_args!("cannot take connections: {error}"));
                     }
-                    // Its descriptor and its memory may be what is missing.
-                    if let Some(oldest) = self.shared.places.take_oldest_handshake() {
+                    // Ending the oldest handshake frees the descriptor and the memory that may be missing.
+                    if let Some(oldest) = self.shared.slots.take_oldest_handshake() {
                         self.displace(oldest);
                     }
                     return;
@@ -151,8 +150,8 @@ impl Engine {
                 return;
             }
         };
-        let (place, oldest) = self.shared.places.begin(key);
-        let connection = Connection::new(stream, peer, place);
+        let (slot, oldest) = self.shared.slots.begin(key);
+        let connection = Connection::new(stream, peer, slot);
         self.timers.change(key, None, connection.deadline());
         entry.insert(connection);
         if let Some(oldest) = oldest {
@@ -160,17 +159,17 @@ impl Engine {
         }
     }
 
-    /// An event: something can be read or written now, or the peer has sent its last byte.
+    /// Handles an event: the socket can be read or written now, or the peer has sent its last byte.
     fn wake(&mut self, key: usize, read_closed: bool) {
         if let Some(connection) = self.connections.get_mut(key) {
-            connection.note_event(read_closed);
+            connection.record_event(read_closed);
             if !connection.is_eager() {
                 self.turn(key);
             }
         }
     }
 
-    /// Goes on with one that had more to do.
+    /// Gives a connection that had more to do another turn.
     fn resume(&mut self, key: usize) {
         if let Some(connection) = self.connections.get_mut(key) {
             connection.set_eager(false);
@@ -186,7 +185,7 @@ impl Engine {
         self.change(key, Connection::expire);
     }
 
-    /// Does something with a connection, and sees to what it needs after that.
+    /// Runs a job on a connection, and schedules what the connection needs after it.
     fn change(&mut self, key: usize, job: impl FnOnce(&mut Connection, &mut Shared) -> Turn) {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
@@ -205,34 +204,34 @@ impl Engine {
         }
     }
 
-    /// Ends a handshake whose place is needed.
+    /// Ends a handshake whose slot is needed.
     fn displace(&mut self, key: usize) {
-        let lack = match self.end {
-            Some(_) => Lack::Ending,
-            None => Lack::Displaced,
+        let reason = match self.end {
+            Some(_) => NoRequest::Ending,
+            None => NoRequest::Displaced,
         };
         if let Some(connection) = self.connections.get(key) {
-            connection.log_displaced(&lack, &self.shared.server);
+            connection.log_displaced(&reason, &self.shared.server);
         }
         self.remove(key);
     }
 
-    /// Closes a connection's socket and forgets it.
+    /// Closes a connection's socket and removes its entry.
     fn remove(&mut self, key: usize) {
         if let Some(connection) = self.connections.try_remove(key) {
             self.timers.change(key, connection.deadline(), None);
             if connection.is_eager() {
-                // The next connection has the same key.
+                // The next connection may get the same key.
                 self.eager.retain(|eager| *eager != key);
             }
-            self.shared.places.leave(connection.place());
+            self.shared.slots.leave(connection.slot());
         }
     }
 
-    /// Closes every connection with 1001 and gives the peers a while to answer.
+    /// Closes every connection with 1001 and gives the peers some time to answer.
     fn begin_end(&mut self) {
         self.end.get_or_insert_with(|| Instant::now() + GRACE);
-        while let Some(oldest) = self.shared.places.take_oldest_handshake() {
+        while let Some(oldest) = self.shared.slots.take_oldest_handshake() {
             self.displace(oldest);
         }
         let open: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
@@ -244,9 +243,9 @@ impl Engine {
 
 const SIGNAL: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);
-/// How many events are taken with one call.
+/// How many events one call returns.
 const EVENTS: usize = 1024;
-/// How many connections are taken before those that are there have their turn.
+/// How many connections are accepted before the open ones have their turn.
 const TAKEN_AT_ONCE: usize = 64;
 
 #[cfg(test)]
@@ -274,7 +273,7 @@ mod tests {
     fn a_connection_has_one_turn_at_a_time_and_none_once_it_is_gone() {
         let (mut engine, address) = engine(&["--quiet"]);
         let mut client = net::TcpStream::connect(address).unwrap();
-        // More than a head, so that there is something to read away.
+        // More than a head, so that something is left to drain.
         client.write_all(&vec![b'x'; 300 << 10]).unwrap();
         engine.take_connections();
         let started = Instant::now();

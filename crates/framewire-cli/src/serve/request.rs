@@ -1,5 +1,4 @@
-//! A connection before it is open, for engines that read and write themselves: bytes of a request
-//! in, the answer out.
+//! A connection before it is open, for engines that do their own I/O: bytes of a request in, the answer out.
 
 use std::io;
 
@@ -11,19 +10,19 @@ use http::{Method, Request, Response};
 
 use super::{GOODBYE, Server, TIME, page};
 
-/// What has come of a request.
+/// The part of a request that has arrived.
 #[derive(Debug)]
 pub(crate) struct Reception {
     decoder: RequestDecoder,
 }
 
-/// What bytes of a request lead to.
+/// What the bytes of a request lead to.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The head is not whole.
     Unfinished,
     Accepted {
-        /// How many of the bytes were of the head.
+        /// How many of the bytes belong to the head.
         used: usize,
         answer: Vec<u8>,
         extension: Option<Arc<dyn Agreement>>,
@@ -31,31 +30,31 @@ pub(crate) enum Outcome {
     Refused(Refusal),
 }
 
-/// Why no request has come, in the same words whichever engine tells.
+/// Why no request came. All engines log it in the same words.
 #[derive(Debug)]
-pub(crate) enum Lack {
+pub(crate) enum NoRequest {
     /// The peer has ended the stream.
     Ended,
     /// The time is over.
     Late,
-    /// The stream failed, or TLS.
+    /// The stream or TLS failed.
     Failed(String),
-    /// Its place was needed for another.
+    /// Its slot was needed for another connection.
     Displaced,
     /// The server is ending.
     Ending,
 }
 
-impl Lack {
+impl NoRequest {
     pub(crate) fn of(error: &io::Error) -> Self {
-        // How TLS says that it was cut.
+        // rustls reports a stream that was cut this way.
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return Self::Ended;
         }
         Self::Failed(error.to_string())
     }
 
-    /// For the log, with whether TLS was still to be agreed on.
+    /// Describes it for the log. `securing` says whether TLS was still under way.
     pub(crate) fn why(&self, securing: bool) -> String {
         let why = match (self, securing) {
             (Self::Ended, false) => "stream ended before the request",
@@ -73,12 +72,12 @@ impl Lack {
     }
 }
 
-/// The connection ends with this.
+/// How a connection ends that is refused.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    /// For the log.
+    /// The reason, for the log.
     pub(crate) why: String,
-    /// For the peer; may be empty.
+    /// The bytes to send to the peer; may be empty.
     pub(crate) answer: Vec<u8>,
 }
 
@@ -89,8 +88,8 @@ impl Reception {
         }
     }
 
-    /// Takes what has come, and answers the request once it is whole. A connection that gets in has
-    /// a place to `reserve`.
+    /// Takes bytes that have arrived, and answers the request once it is whole. `reserve` takes a slot for an
+    /// accepted connection, and returns whether one was free.
     pub(crate) fn receive(
         &mut self,
         input: &[u8],
@@ -120,16 +119,16 @@ impl Reception {
         }
     }
 
-    /// What to do when the time is over.
+    /// Returns how to refuse a connection whose time is over.
     pub(crate) fn expire(&self) -> Refusal {
-        let why = Lack::Late.why(false);
-        // A peer that sent nothing asked for nothing.
+        let why = NoRequest::Late.why(false);
+        // A peer that sent nothing gets no answer.
         let response = self.decoder.is_started().then(page::timed_out);
         Refusal::new(why, false, response.as_ref())
     }
 }
 
-/// The 101, or what the connection ends with instead.
+/// Returns the 101, or how to refuse the connection.
 fn answer(
     request: &Request<()>,
     server: &Server,
@@ -163,15 +162,15 @@ impl Refusal {
         Self { why, answer }
     }
 
-    /// For a request that did not come.
-    pub(crate) fn without_request(lack: &Lack, securing: bool) -> Self {
+    /// The refusal of a connection on which no request came.
+    pub(crate) fn without_request(reason: &NoRequest, securing: bool) -> Self {
         Self {
-            why: lack.why(securing),
+            why: reason.why(securing),
             answer: Vec::new(),
         }
     }
 
-    /// For an answer that cannot be sent.
+    /// The refusal of a connection that cannot be answered.
     fn silent(error: &upgrade::Error) -> Self {
         Self {
             why: format!("handshake: {error}"),

@@ -1,7 +1,7 @@
-//! The engine with a task of tokio's for each connection.
+//! The engine with a tokio task for each connection.
 //!
-//! The handshake is a task of its own, which is gone when the connection is open: so one at rest
-//! holds a small task, a socket and a session, and its buffers are those of the thread.
+//! The handshake is a task of its own, which is gone when the connection is open. So a connection at rest holds
+//! a small task, a socket and a session, and its buffers are those of the thread.
 
 mod connection;
 mod socket;
@@ -19,11 +19,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::places::{Place, Places};
-use super::request::Lack;
+use super::request::NoRequest;
+use super::slots::{Slot, Slots};
 use super::{GRACE, PAUSE, Server, is_of_one_connection, on_signal};
 
-/// Serves until a signal comes, on so many threads.
+/// Serves with `threads` threads until a signal comes.
 pub(crate) fn run(
     server: Server,
     listener: net::TcpListener,
@@ -38,7 +38,7 @@ pub(crate) fn run(
     socket::set_write_timeout(server.write_timeout);
     server.announce(&listener)?;
     let engine = Arc::new(Tasks {
-        places: Mutex::new(Places::new(server.max_connections)),
+        slots: Mutex::new(Slots::new(server.max_connections)),
         server,
         is_ending: AtomicBool::new(false),
         waiting: Mutex::default(),
@@ -56,7 +56,7 @@ pub(crate) fn run(
         }
         Ok(())
     });
-    // The connections that are left have had their time.
+    // The remaining connections have had their time.
     runtime.shutdown_background();
     result.map_err(failed)
 }
@@ -91,58 +91,58 @@ async fn accept_forever(listener: &TcpListener, engine: &Arc<Tasks>) {
             let server = &engine.server;
             server.log(format_args!("cannot take connections: {error}"));
         }
-        // Its descriptor and its memory may be what is missing.
-        drop(engine.places().take_oldest_handshake());
+        // Ending the oldest handshake frees the descriptor and the memory that may be missing.
+        drop(engine.slots().take_oldest_handshake());
         sleep(PAUSE).await;
     }
 }
 
-/// What the tasks have in common.
+/// The state that all tasks share.
 #[derive(Debug)]
 struct Tasks {
     server: Server,
-    /// A handshake ends when its sender is dropped.
-    places: Mutex<Places<oneshot::Sender<()>>>,
+    /// Dropping the sender ends the handshake.
+    slots: Mutex<Slots<oneshot::Sender<()>>>,
     is_ending: AtomicBool,
-    /// The tasks of open connections, to be woken when the server is ending. A `Notify` would cost each of
-    /// them more.
+    /// The tasks of open connections, to be woken when the server is ending. A `Notify` would need more memory
+    /// for each.
     waiting: Mutex<Slab<Waker>>,
     /// Notified when a connection is gone.
     gone: Notify,
 }
 
 impl Tasks {
-    /// Gives a new connection a task of its own.
+    /// Starts a task for a new connection.
     fn begin(this: &Arc<Self>, socket: TcpStream, peer: SocketAddr) {
         if this.is_ending() {
             return;
         }
         let (sender, displaced) = oneshot::channel();
-        let (place, oldest) = this.places().begin(sender);
+        let (slot, oldest) = this.slots().begin(sender);
         drop(oldest);
-        let seat = Seat {
-            place,
+        let slot_guard = SlotGuard {
+            slot,
             waiting: None,
             engine: Arc::clone(this),
         };
-        tokio::spawn(connection::begin(socket, peer, seat, displaced));
+        tokio::spawn(connection::begin(socket, peer, slot_guard, displaced));
     }
 
-    /// Closes every connection with 1001 and gives the peers a while to answer.
+    /// Closes every connection with 1001 and gives the peers some time to answer.
     async fn end(&self) {
         self.is_ending.store(true, Ordering::Release);
-        while let Some(oldest) = self.places().take_oldest_handshake() {
+        while let Some(oldest) = self.slots().take_oldest_handshake() {
             drop(oldest);
         }
         for (_, waker) in mem::take(&mut *lock(&self.waiting)) {
             waker.wake();
         }
         let all_gone = async {
-            while !self.places().is_empty() {
+            while !self.slots().is_empty() {
                 self.gone.notified().await;
             }
         };
-        // Those that are left then are given up.
+        // Connections that are left then are dropped.
         let _ = timeout(GRACE, all_gone).await;
     }
 
@@ -150,41 +150,42 @@ impl Tasks {
         self.is_ending.load(Ordering::Acquire)
     }
 
-    /// Why a handshake has lost its place.
-    fn displacement(&self) -> Lack {
+    /// Returns why a handshake has lost its slot.
+    fn displacement(&self) -> NoRequest {
         if self.is_ending() {
-            return Lack::Ending;
+            return NoRequest::Ending;
         }
-        Lack::Displaced
+        NoRequest::Displaced
     }
 
-    fn places(&self) -> MutexGuard<'_, Places<oneshot::Sender<()>>> {
-        lock(&self.places)
+    fn slots(&self) -> MutexGuard<'_, Slots<oneshot::Sender<()>>> {
+        lock(&self.slots)
     }
 }
 
-/// One connection's place among the others, left when this is dropped.
+/// The slot of one connection. Dropping it leaves the slot.
 #[derive(Debug)]
-struct Seat {
-    place: Place,
-    /// Of its task among those that wait.
+struct SlotGuard {
+    slot: Slot,
+    /// The key of its task in `Tasks::waiting`.
     waiting: Option<usize>,
     engine: Arc<Tasks>,
 }
 
-impl Seat {
-    /// Takes one of the places for open connections, if one is free.
+impl SlotGuard {
+    /// Takes a slot for an open connection, if one is free.
     fn open(&mut self) -> bool {
-        self.engine.places().open(&mut self.place)
+        self.engine.slots().open(&mut self.slot)
     }
 
-    /// Whether the server is ending. Else the task, which is always the same, is woken when it is.
+    /// Is ready if the server is ending. Otherwise registers the task to be woken when it is; it must be the
+    /// same task in all calls.
     fn poll_ending(&mut self, cx: &Context<'_>) -> Poll<()> {
         if self.waiting.is_none() {
             let task = lock(&self.engine.waiting).insert(cx.waker().clone());
             self.waiting = Some(task);
         }
-        // One that came too late to be woken sees this.
+        // If the server began to end before the task was registered, nothing wakes it.
         if self.engine.is_ending() {
             return Poll::Ready(());
         }
@@ -192,13 +193,13 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for SlotGuard {
     fn drop(&mut self) {
-        self.engine.places().leave(&self.place);
+        self.engine.slots().leave(&self.slot);
         if let Some(task) = self.waiting {
             lock(&self.engine.waiting).try_remove(task);
         }
-        // What is told is kept until somebody listens.
+        // Stored until the ending server waits for it.
         self.engine.gone.notify_one();
     }
 }

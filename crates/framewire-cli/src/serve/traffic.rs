@@ -1,4 +1,4 @@
-//! What a connection has said, for the log.
+//! Counts of a connection's messages, for the log.
 
 /// The messages of one connection, each of which was echoed.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ impl Traffic {
         self.bytes += payload.len() as u64;
     }
 
-    /// How the connection ended, and what came before.
+    /// Describes how the connection ended, and what came before.
     pub(crate) fn until(&self, end: &framewire::Error) -> String {
         let Self { messages, bytes } = self;
         format!("{end}; {messages} messages, {bytes} bytes")

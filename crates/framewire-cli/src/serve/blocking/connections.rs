@@ -1,4 +1,4 @@
-//! Every connection of the server, from the moment it was taken until it is gone.
+//! All connections of the server, each from accepting it until it is gone.
 
 use std::net::Shutdown;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,21 +13,21 @@ use slab::Slab;
 use super::Stream;
 use super::socket::SharedSocket;
 use crate::serve::GOODBYE;
-use crate::serve::places::{Place, Places};
-use crate::serve::request::Lack;
+use crate::serve::request::NoRequest;
+use crate::serve::slots::{Slot, Slots};
 
 /// The connections of one server, and how many may be open.
 #[derive(Debug)]
 pub(crate) struct Connections {
     state: Mutex<State>,
-    /// Notified when one is gone.
+    /// Notified when a connection is gone.
     gone: Condvar,
 }
 
 #[derive(Debug)]
 struct State {
-    places: Places<SharedSocket>,
-    /// Of the open ones, once the answer to the handshake is sent.
+    slots: Slots<SharedSocket>,
+    /// Of the open connections, once the answer to the handshake is sent.
     writers: Slab<WriteHalf<Stream>>,
     ending: bool,
 }
@@ -36,7 +36,7 @@ impl Connections {
     pub(crate) fn new(max_open: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                places: Places::new(max_open),
+                slots: Slots::new(max_open),
                 writers: Slab::new(),
                 ending: false,
             }),
@@ -44,40 +44,40 @@ impl Connections {
         })
     }
 
-    /// Takes a connection in, unless the server is ending.
+    /// Adds a connection, unless the server is ending.
     pub(crate) fn begin(self: &Arc<Self>, socket: SharedSocket) -> Option<Connection> {
         let mut state = self.state();
         if state.ending {
             return None;
         }
-        let (place, oldest) = state.places.begin(socket);
+        let (slot, oldest) = state.slots.begin(socket);
         end_handshake(oldest);
         Some(Connection {
-            place,
+            slot,
             writer: None,
             connections: Arc::clone(self),
         })
     }
 
-    /// Ends the handshake that has taken the longest, if there is one.
+    /// Ends the oldest handshake, if there is one.
     pub(crate) fn end_oldest_handshake(&self) {
-        end_handshake(self.state().places.take_oldest_handshake());
+        end_handshake(self.state().slots.take_oldest_handshake());
     }
 
-    /// Closes every connection with 1001 and gives the peers this long to answer.
+    /// Closes every connection with 1001 and gives the peers `grace` to answer.
     pub(crate) fn end(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
         let mut state = self.state();
         state.ending = true;
-        while let Some(oldest) = state.places.take_oldest_handshake() {
+        while let Some(oldest) = state.slots.take_oldest_handshake() {
             end_handshake(Some(oldest));
         }
         for (_, writer) in &state.writers {
             let writer = writer.clone();
-            // One that does not read would hold up all the others.
+            // In a thread of its own, since a peer that does not read would hold up all the others.
             let _ = thread::Builder::new().spawn(move || going_away(&writer));
         }
-        while !state.places.is_empty() {
+        while !state.slots.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -94,40 +94,40 @@ impl Connections {
 
 fn end_handshake(socket: Option<SharedSocket>) {
     if let Some(socket) = socket {
-        // Its thread wakes up to the end of the stream. A socket that is gone already is well.
+        // The connection's thread sees the end of the stream. It fails if the socket is gone already.
         let _ = socket.shutdown(Shutdown::Both);
     }
 }
 
-/// One connection's place among the others, left when this is dropped.
+/// The slot of one connection. Dropping it leaves the slot.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    place: Place,
-    /// Which of the writers is its own.
+    slot: Slot,
+    /// The key of its writer in `State::writers`.
     writer: Option<usize>,
     connections: Arc<Connections>,
 }
 
 impl Connection {
-    /// Takes one of the places for open connections, if one is free.
+    /// Takes a slot for an open connection, if one is free.
     pub(crate) fn reserve(&mut self) -> bool {
-        self.connections.state().places.open(&mut self.place)
+        self.connections.state().slots.open(&mut self.slot)
     }
 
-    /// Why the handshake was ended from here, if it was.
-    pub(crate) fn displacement(&self) -> Option<Lack> {
+    /// Returns why the server ended the handshake, if it did.
+    pub(crate) fn displacement(&self) -> Option<NoRequest> {
         let state = self.connections.state();
-        if !state.places.has_lost(&self.place) {
+        if !state.slots.has_lost(&self.slot) {
             return None;
         }
         Some(if state.ending {
-            Lack::Ending
+            NoRequest::Ending
         } else {
-            Lack::Displaced
+            NoRequest::Displaced
         })
     }
 
-    /// Hands over what the server closes the connection with when it ends.
+    /// Stores the writer, to close the connection when the server ends.
     pub(crate) fn opened(&mut self, writer: WriteHalf<Stream>) {
         let mut state = self.connections.state();
         if state.ending {
@@ -142,7 +142,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let mut state = self.connections.state();
-        state.places.leave(&self.place);
+        state.slots.leave(&self.slot);
         if let Some(writer) = self.writer {
             state.writers.remove(writer);
         }
@@ -151,6 +151,6 @@ impl Drop for Connection {
 }
 
 fn going_away(writer: &WriteHalf<Stream>) {
-    // A connection that cannot be written to is gone, or is when the program is.
+    // It fails if the connection is gone, or will be when the program ends.
     let _ = writer.close(CloseCode::GOING_AWAY, GOODBYE);
 }

@@ -20,7 +20,7 @@ pub(crate) struct SharedSocket {
 #[derive(Debug)]
 struct Shared {
     socket: TcpStream,
-    /// Whether the connection was ended since its peer took nothing.
+    /// Whether the connection was ended because its peer took nothing.
     is_stalled: AtomicBool,
     writes: Mutex<Writes>,
 }
@@ -30,14 +30,14 @@ struct Shared {
 struct Writes {
     /// How long the peer may take nothing; `None` until the connection is open.
     limit: Option<Duration>,
-    /// Since when it has taken nothing.
+    /// How long it has taken nothing.
     stall: Option<Stall>,
     /// How long one write may block.
     timeout: Option<Duration>,
 }
 
 impl Writes {
-    /// How long the system may block before what waits is tried again.
+    /// Returns how long a system call may block before the write is tried again.
     fn slice(&self) -> Option<Duration> {
         match (self.timeout, self.limit.map(slice)) {
             (Some(timeout), Some(part)) => Some(timeout.min(part)),
@@ -57,12 +57,12 @@ impl SharedSocket {
         }
     }
 
-    /// Whether the peer has taken nothing for as long as a write may take.
+    /// Returns whether the peer has taken nothing for the write time-out.
     pub(crate) fn is_stalled(&self) -> bool {
         self.shared.is_stalled.load(Ordering::Acquire)
     }
 
-    /// Ends the connection whose peer takes nothing for so long.
+    /// From now on ends the connection when its peer has taken nothing for `limit`.
     pub(crate) fn end_when_stalled_for(&self, limit: Duration) -> io::Result<()> {
         self.writes().limit = Some(limit);
         Socket::set_write_timeout(self, Some(limit))
@@ -73,17 +73,17 @@ impl SharedSocket {
         writes.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another handle to the same connection.
+    /// Returns another handle to the same connection.
     pub(crate) fn handle(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
         }
     }
 
-    /// Reads away what still comes, for a while.
+    /// Drains what still comes, for at most `time`.
     ///
-    /// A socket that is closed with unread input resets the connection, which can take the last
-    /// bytes from the peer.
+    /// A socket that is closed with unread input resets the connection, which can take the last bytes from the
+    /// peer.
     pub(crate) fn drain(&self, time: Duration) {
         let deadline = Instant::now() + time;
         let mut socket = self.socket();
@@ -105,8 +105,8 @@ impl SharedSocket {
 
     /// Writes once, for as long as a write may block and the peer may take nothing.
     ///
-    /// The system is given a part of that time, again and again: what a write has taken before it
-    /// blocked does not say when the peer took something.
+    /// Divides that time into several system calls: a call that has written something before it blocked does
+    /// not tell when the peer took it.
     fn write_in_time(
         &self,
         mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
@@ -143,7 +143,7 @@ impl SharedSocket {
             }
         };
         if is_shortened {
-            // The next write has all of its time again.
+            // The next write has its full time again.
             let _ = self.set_slice(self.writes().slice());
         }
         written
@@ -153,13 +153,13 @@ impl SharedSocket {
         self.socket().set_write_timeout(slice)
     }
 
-    /// Ends the connection of a peer that took nothing in time: under a thread that reads, too.
+    /// Ends the connection of a peer that took nothing in time. A thread that reads from it ends too.
     fn end_stalled(&self) -> io::Result<usize> {
         self.shared.is_stalled.store(true, Ordering::Release);
         reset_on_close(self.socket());
-        // One that is gone already is well.
+        // It fails if the connection is gone already.
         let _ = self.socket().shutdown(Shutdown::Both);
-        // Not a time-out, after which a connection goes on.
+        // Not `TimedOut`, after which a connection goes on.
         Err(ErrorKind::ConnectionAborted.into())
     }
 }

@@ -1,4 +1,4 @@
-//! One connection, from the moment it was taken until it is gone.
+//! One connection, from accepting it until it is gone.
 
 use std::mem;
 use std::net::SocketAddr;
@@ -13,20 +13,20 @@ use super::ending::Ending;
 use super::handshake::Handshake;
 use super::stream::{self, Stream};
 use crate::serve::Server;
-use crate::serve::places::{Place, Places};
-use crate::serve::request::{Lack, Outcome, Refusal};
+use crate::serve::request::{NoRequest, Outcome, Refusal};
+use crate::serve::slots::{Slot, Slots};
 use crate::serve::traffic::Traffic;
 
-/// An entry in the table of connections. One at rest has nothing beside it.
+/// An entry in the table of connections. A connection at rest owns nothing beside it.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Stream,
     peer: SocketAddr,
     traffic: Traffic,
     state: State,
-    /// Whether the peer has sent its last byte: no event will tell of that again.
+    /// Whether the peer has sent its last byte. No event reports that twice.
     read_closed: bool,
-    /// Whether it is to have another turn without an event.
+    /// Whether it needs another turn without an event.
     eager: bool,
 }
 
@@ -38,36 +38,36 @@ enum State {
     Ending(Box<Ending>),
 }
 
-/// What a connection needs after it has had its turn.
+/// What a connection needs after its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Nothing until an event comes.
     Wait,
-    /// Another turn, when the others have had theirs.
+    /// Another turn, after those of the other connections.
     Again,
-    /// To be forgotten.
+    /// To be removed.
     Gone,
 }
 
-/// What all connections have in common.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) server: Server,
-    pub(super) places: Places<usize>,
-    /// What was read last of a connection that is not open.
+    pub(super) slots: Slots<usize>,
+    /// The bytes read last from a connection that is not open.
     input: Vec<u8>,
     config: Config,
-    /// The buffers of those that are open.
+    /// The buffers of the open connections.
     pool: BufferPool,
-    /// Those that are at rest, for connections that have something to say.
+    /// Unused states, for connections that leave their rest.
     #[allow(clippy::vec_box, reason = "a connection takes the box as it is")]
     spare: Vec<Box<Echo>>,
 }
 
 impl Connection {
-    /// A connection before its handshake.
-    pub(super) fn new(stream: Stream, peer: SocketAddr, place: Place) -> Self {
-        let handshake = Handshake::new(place, stream.is_handshaking());
+    /// Creates a connection before its handshake.
+    pub(super) fn new(stream: Stream, peer: SocketAddr, slot: Slot) -> Self {
+        let handshake = Handshake::new(slot, stream.is_handshaking());
         Self {
             stream,
             peer,
@@ -78,7 +78,7 @@ impl Connection {
         }
     }
 
-    /// By when something has to have happened, or else it [expires](Self::expire).
+    /// Returns the deadline at which the connection [expires](Self::expire), if it has one.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Handshake(handshake) => Some(handshake.deadline),
@@ -87,16 +87,16 @@ impl Connection {
         }
     }
 
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn slot(&self) -> &Slot {
         match &self.state {
-            State::Handshake(handshake) => &handshake.place,
-            State::Open(_) => &Place::Open,
-            State::Ending(ending) => &ending.place,
+            State::Handshake(handshake) => &handshake.slot,
+            State::Open(_) => &Slot::Open,
+            State::Ending(ending) => &ending.slot,
         }
     }
 
-    /// Takes note of what an event says beside that there is something to do.
-    pub(super) fn note_event(&mut self, read_closed: bool) {
+    /// Records what an event says beside that there is something to do.
+    pub(super) fn record_event(&mut self, read_closed: bool) {
         self.read_closed |= read_closed;
     }
 
@@ -108,7 +108,7 @@ impl Connection {
         self.eager = eager;
     }
 
-    /// Reads once and writes once, where that is possible now.
+    /// Reads once and writes once, as far as the socket allows.
     pub(super) fn turn(&mut self, shared: &mut Shared) -> Turn {
         match &mut self.state {
             State::Handshake(_) => self.shake_hands(shared),
@@ -122,13 +122,13 @@ impl Connection {
                 let turn = echo.turn(&mut self.stream, &mut self.traffic, |len, room| {
                     len < room && tells
                 });
-                self.settle(echo, turn, shared)
+                self.finish_turn(echo, turn, shared)
             }
             State::Ending(ending) => ending.turn(&mut self.stream, &mut shared.input),
         }
     }
 
-    /// Goes on when the deadline is over.
+    /// Acts on a deadline that has passed.
     pub(super) fn expire(&mut self, shared: &mut Shared) -> Turn {
         match &self.state {
             State::Handshake(handshake) => {
@@ -139,7 +139,7 @@ impl Connection {
         }
     }
 
-    /// Tries again, and ends the connection whose peer has taken nothing for too long.
+    /// Tries to write again, and ends the connection if the peer has taken nothing for too long.
     fn try_again(&mut self, shared: &mut Shared) -> Turn {
         let turn = self.turn(shared);
         let is_given_up = match &self.state {
@@ -172,14 +172,14 @@ impl Connection {
             Err(error) => return self.fail(&error, shared),
         };
         let closed = echo.close(&mut self.stream);
-        self.settle(echo, closed.map(|()| Turn::Wait), shared)
+        self.finish_turn(echo, closed.map(|()| Turn::Wait), shared)
     }
 
-    /// Takes note of that its place goes to another.
-    pub(super) fn log_displaced(&self, lack: &Lack, server: &Server) {
-        // One that was refused has had its line.
+    /// Logs that the connection's slot was given to another.
+    pub(super) fn log_displaced(&self, reason: &NoRequest, server: &Server) {
+        // A refused connection has been logged already.
         if let State::Handshake(handshake) = &self.state {
-            let why = handshake.fail(lack).why;
+            let why = handshake.fail(reason).why;
             server.log(format_args!("{} {why}", self.peer));
         }
     }
@@ -190,16 +190,16 @@ impl Connection {
             return Turn::Wait;
         };
         let read = stream::read(&mut self.stream, &mut shared.input);
-        handshake.note_securing(self.stream.is_handshaking());
+        handshake.record_securing(self.stream.is_handshaking());
         let len = match read {
             Ok(Some(0)) => {
-                let refusal = handshake.fail(&Lack::Ended);
+                let refusal = handshake.fail(&NoRequest::Ended);
                 return self.refuse(refusal, shared);
             }
             Ok(Some(len)) => len,
             Ok(None) => return Turn::Wait,
             Err(error) => {
-                let refusal = handshake.fail(&Lack::of(&error));
+                let refusal = handshake.fail(&NoRequest::of(&error));
                 return self.refuse(refusal, shared);
             }
         };
@@ -210,9 +210,9 @@ impl Connection {
             Turn::Again
         };
         let Handshake {
-            place, reception, ..
+            slot, reception, ..
         } = &mut **handshake;
-        let reserve = || shared.places.open(place);
+        let reserve = || shared.slots.open(slot);
         match reception.receive(&shared.input[..len], &shared.server, reserve) {
             Outcome::Unfinished => turn,
             Outcome::Refused(refusal) => self.refuse(refusal, shared),
@@ -233,7 +233,7 @@ impl Connection {
         self.end(answer, shared)
     }
 
-    /// Answers with a 101, and with echoes to what came behind the request.
+    /// Answers with a 101, and with echoes of what came after the request.
     fn open(
         &mut self,
         answer: &[u8],
@@ -254,11 +254,16 @@ impl Connection {
         }
         let begun = self.stream.set_nodelay().map_err(Error::from);
         let begun = begun.and_then(|()| echo.begin(answer, &mut self.stream, &mut self.traffic));
-        self.settle(echo, begun.map(|()| Turn::Wait), shared)
+        self.finish_turn(echo, begun.map(|()| Turn::Wait), shared)
     }
 
-    /// Keeps what the connection has to remember until its next turn, or ends it.
-    fn settle(&mut self, echo: Box<Echo>, turn: Result<Turn, Error>, shared: &mut Shared) -> Turn {
+    /// Stores the connection's state for its next turn, or ends the connection.
+    fn finish_turn(
+        &mut self,
+        echo: Box<Echo>,
+        turn: Result<Turn, Error>,
+        shared: &mut Shared,
+    ) -> Turn {
         match turn {
             Ok(turn) if echo.is_at_rest() => {
                 shared.put_back(echo);
@@ -276,20 +281,20 @@ impl Connection {
         }
     }
 
-    /// Sends this, and ends the connection.
+    /// Sends `output`, and ends the connection.
     fn end(&mut self, output: Vec<u8>, shared: &mut Shared) -> Turn {
-        let place = match mem::replace(&mut self.state, State::Open(None)) {
-            State::Handshake(handshake) => handshake.place,
-            State::Open(_) => Place::Open,
-            State::Ending(ending) => ending.place,
+        let slot = match mem::replace(&mut self.state, State::Open(None)) {
+            State::Handshake(handshake) => handshake.slot,
+            State::Open(_) => Slot::Open,
+            State::Ending(ending) => ending.slot,
         };
-        let mut ending = Ending::new(place, output, shared.server.write_timeout);
+        let mut ending = Ending::new(slot, output, shared.server.write_timeout);
         let turn = ending.turn(&mut self.stream, &mut shared.input);
         self.state = State::Ending(Box::new(ending));
         turn
     }
 
-    /// Ends a connection that cannot go on.
+    /// Ends a connection after an error.
     fn fail(&mut self, error: &Error, shared: &mut Shared) -> Turn {
         self.log_end(error, shared);
         self.end(Vec::new(), shared)
@@ -304,7 +309,7 @@ impl Connection {
 impl Shared {
     pub(super) fn new(server: Server) -> Self {
         Self {
-            places: Places::new(server.max_connections),
+            slots: Slots::new(server.max_connections),
             input: vec![0; READ_AT_ONCE],
             config: Config {
                 read_buffer: READ_AT_ONCE,
@@ -332,9 +337,9 @@ impl Shared {
     }
 }
 
-/// How much is read with one call.
+/// How many bytes are read with one call.
 const READ_AT_ONCE: usize = 64 << 10;
-/// How many of those at rest are kept.
+/// How many unused states are stored.
 const SPARE: usize = 64;
 
 #[cfg(test)]

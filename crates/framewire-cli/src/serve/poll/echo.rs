@@ -13,23 +13,25 @@ use crate::serve::GOODBYE;
 use crate::serve::stall::Stall;
 use crate::serve::traffic::Traffic;
 
-/// An open connection that is in the middle of something.
+/// The state of an open connection that is in the middle of something.
 ///
-/// Where it is not, it [is at rest](Self::is_at_rest), and as good for any other connection.
+/// When it [is at rest](Self::is_at_rest), any other connection can use it.
 #[derive(Debug)]
 pub(super) struct Echo {
     connection: Connection,
-    /// Whether messages that were read may wait until the stream takes more.
+    /// Whether messages that were read may still be unanswered, since the stream took no more.
     has_more: bool,
     /// How long the peer may take nothing.
     write_timeout: Duration,
-    /// Since when the peer has taken nothing; `None` while nothing waits.
+    /// How long the peer has taken nothing; `None` while nothing waits.
     stalled: Option<Stall>,
 }
 
 impl Echo {
+    /// Creates the state of a connection.
+    ///
     /// # Errors
-    /// Where a size of the configuration is 0.
+    /// If a size of the configuration is 0.
     pub(super) fn new(
         leftover: &[u8],
         config: &Config,
@@ -48,12 +50,12 @@ impl Echo {
         self.connection.set_extension(agreed);
     }
 
-    /// When what waits is to be tried again.
+    /// Returns when to try again to write what waits.
     pub(super) fn deadline(&self) -> Option<Instant> {
         Some(self.stalled?.next_try(self.write_timeout))
     }
 
-    /// Whether the peer has taken nothing for too long.
+    /// Returns whether the peer has taken nothing for too long.
     pub(super) fn is_given_up(&self) -> bool {
         let limit = self.write_timeout;
         self.stalled
@@ -64,7 +66,7 @@ impl Echo {
         self.connection.is_at_rest() && self.stalled.is_none() && !self.has_more
     }
 
-    /// What has not been written, to end the connection with.
+    /// Returns the output that has not been written, to end the connection with.
     pub(super) fn into_waiting(mut self) -> Vec<u8> {
         let output = self.connection.outbound().output();
         output.ok().flatten().unwrap_or_default().to_vec()
@@ -81,8 +83,8 @@ impl Echo {
         self.echo(stream, traffic)
     }
 
-    /// Reads once, and echoes what that gave. `is_drained` says of the length of a
-    /// read whether an event will tell of what comes after it.
+    /// Reads once, and echoes what came. `is_drained` tells from the length of a read whether an event will
+    /// report what comes after it.
     ///
     /// # Errors
     /// The connection's end, which may be a clean one.
@@ -92,13 +94,13 @@ impl Echo {
         traffic: &mut Traffic,
         is_drained: impl FnOnce(usize, usize) -> bool,
     ) -> Result<Turn, Error> {
-        // A peer that does not read is not read from, so that what waits for it is bounded.
+        // While the peer does not read, nothing is read from it, which bounds the output.
         if !self.send(stream)? {
             return Ok(Turn::Wait);
         }
         if self.has_more {
             self.echo(stream, traffic)?;
-            // No event tells of what the socket has besides.
+            // No event reports what the socket still has.
             return Ok(Turn::Again);
         }
         let room = self.connection.room();
@@ -120,7 +122,7 @@ impl Echo {
     /// Sends a Close frame with 1001.
     pub(super) fn close(&mut self, stream: &mut impl Write) -> Result<(), Error> {
         let outbound = self.connection.outbound();
-        // One that has closed already needs no other.
+        // A connection that was already closed needs no second Close frame.
         let _ = outbound.close(CloseCode::GOING_AWAY, GOODBYE);
         self.send(stream).map(drop)
     }
@@ -140,7 +142,7 @@ impl Echo {
             traffic.count(message.payload());
             match outbound.feed_message(message.opcode(), message.payload()) {
                 Ok(()) => {}
-                // Nothing follows the Close frame that ends the server.
+                // After the server's Close frame nothing more is echoed.
                 Err(error) if error.closed().is_some() => {}
                 Err(error) => return Err(error),
             }
@@ -150,14 +152,14 @@ impl Echo {
         Ok(())
     }
 
-    /// Sends what was echoed before the end, and what answers that.
+    /// Sends what was echoed before the end, and the reply to the end.
     fn end<R>(&mut self, end: Error, stream: &mut impl Write) -> Result<R, Error> {
-        // Why it ends is known: that the last bytes cannot be sent adds nothing.
+        // The reason for the end is known. A failure to send the last bytes adds nothing.
         let _ = self.send(stream);
         Err(end)
     }
 
-    /// Writes what waits, and says whether nothing does any more.
+    /// Writes what waits. Returns whether all of it is written.
     fn send(&mut self, stream: &mut impl Write) -> Result<bool, Error> {
         let outbound = self.connection.outbound();
         let mut progress = false;
@@ -189,7 +191,7 @@ impl Echo {
     }
 }
 
-/// How much may be there to be written before more is echoed.
+/// How many bytes may wait to be written before echoing pauses.
 const WRITTEN_AT_ONCE: usize = 64 << 10;
 
 #[cfg(test)]

@@ -1,35 +1,35 @@
-//! The end of a connection, so that the peer gets what was sent last.
+//! The end of a connection, in which the peer gets what was sent last.
 
 use std::time::{Duration, Instant};
 
 use super::connection::Turn;
 use super::stream::{self, Stream};
 use crate::serve::LINGER;
-use crate::serve::places::Place;
+use crate::serve::slots::Slot;
 use crate::serve::stall::Stall;
 
-/// The last bytes go out, then what still comes is read away.
+/// A connection that sends its last bytes and then drains what still comes.
 ///
-/// A socket that is closed with unread input resets the connection, which can take the last bytes
-/// from the peer.
+/// A socket that is closed with unread input resets the connection, which can take the last bytes from the
+/// peer.
 #[derive(Debug)]
 pub(super) struct Ending {
-    pub(super) place: Place,
+    pub(super) slot: Slot,
     output: Vec<u8>,
     written: usize,
     is_shut: bool,
     write_timeout: Duration,
-    /// Since when the peer has taken none of the last bytes.
+    /// How long the peer has taken none of the last bytes.
     stall: Stall,
-    /// Until when what still comes is read away, once they have gone out.
+    /// Until when what still comes is drained, once the last bytes are sent.
     end: Instant,
 }
 
 impl Ending {
-    pub(super) fn new(place: Place, output: Vec<u8>, write_timeout: Duration) -> Self {
+    pub(super) fn new(slot: Slot, output: Vec<u8>, write_timeout: Duration) -> Self {
         let now = Instant::now();
         Self {
-            place,
+            slot,
             output,
             written: 0,
             is_shut: false,
@@ -39,7 +39,7 @@ impl Ending {
         }
     }
 
-    /// When to go on at the latest.
+    /// Returns when to go on at the latest.
     pub(super) fn deadline(&self) -> Instant {
         if self.is_shut {
             return self.end;
@@ -47,7 +47,7 @@ impl Ending {
         self.stall.next_try(self.write_timeout)
     }
 
-    /// Whether the peer has had its time, to take the last bytes or to end its side.
+    /// Returns whether the peer's time is over, to take the last bytes or to end its side.
     pub(super) fn is_given_up(&self) -> bool {
         let now = Instant::now();
         if self.is_shut {
@@ -56,12 +56,12 @@ impl Ending {
         self.stall.is_over(now, self.write_timeout)
     }
 
-    /// Whether the last bytes have not all gone out.
+    /// Returns whether the last bytes are not all sent.
     pub(super) fn is_writing(&self) -> bool {
         !self.is_shut
     }
 
-    /// Writes or reads what can be now.
+    /// Writes or reads as far as the socket allows.
     pub(super) fn turn(&mut self, stream: &mut Stream, input: &mut [u8]) -> Turn {
         if !self.is_shut {
             let before = self.written;

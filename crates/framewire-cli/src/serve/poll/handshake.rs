@@ -1,48 +1,48 @@
-//! A connection before it is open, and by when it has to be.
+//! A connection before it is open, and its deadlines.
 
 use std::time::Instant;
 
 use crate::serve::TIME;
-use crate::serve::places::Place;
-use crate::serve::request::{Lack, Reception, Refusal};
+use crate::serve::request::{NoRequest, Reception, Refusal};
+use crate::serve::slots::Slot;
 
-/// TLS, where the server has it, and then the request.
+/// The handshake of a connection: TLS if the server has it, and then the request.
 #[derive(Debug)]
 pub(super) struct Handshake {
-    pub(super) place: Place,
+    pub(super) slot: Slot,
     pub(super) reception: Reception,
-    /// Whether TLS is still to be agreed on: by a deadline of its own.
+    /// Whether the TLS handshake is under way. It has a deadline of its own.
     securing: bool,
     pub(super) deadline: Instant,
 }
 
 impl Handshake {
-    pub(super) fn new(place: Place, securing: bool) -> Self {
+    pub(super) fn new(slot: Slot, securing: bool) -> Self {
         Self {
-            place,
+            slot,
             reception: Reception::new(),
             securing,
             deadline: Instant::now() + TIME,
         }
     }
 
-    /// Takes note of how far TLS is: the time for the request begins after it.
-    pub(super) fn note_securing(&mut self, securing: bool) {
+    /// Records whether TLS is still under way. When it is done, the time for the request begins.
+    pub(super) fn record_securing(&mut self, securing: bool) {
         if self.securing && !securing {
             self.securing = false;
             self.deadline = Instant::now() + TIME;
         }
     }
 
-    /// What to do when no request comes.
-    pub(super) fn fail(&self, lack: &Lack) -> Refusal {
-        Refusal::without_request(lack, self.securing)
+    /// Returns how to refuse a connection on which no request came.
+    pub(super) fn fail(&self, reason: &NoRequest) -> Refusal {
+        Refusal::without_request(reason, self.securing)
     }
 
-    /// What to do when the time is over.
+    /// Returns how to refuse a connection whose time is over.
     pub(super) fn expire(&self) -> Refusal {
         if self.securing {
-            return self.fail(&Lack::Late);
+            return self.fail(&NoRequest::Late);
         }
         self.reception.expire()
     }
@@ -54,15 +54,15 @@ mod tests {
 
     #[test]
     fn the_time_for_the_request_begins_after_tls() {
-        let mut handshake = Handshake::new(Place::Open, true);
+        let mut handshake = Handshake::new(Slot::Open, true);
         let first = handshake.deadline;
-        handshake.note_securing(true);
+        handshake.record_securing(true);
         assert_eq!(handshake.deadline, first);
         assert!(handshake.expire().why.contains("tls"));
-        handshake.note_securing(false);
+        handshake.record_securing(false);
         assert!(handshake.deadline > first);
         let second = handshake.deadline;
-        handshake.note_securing(false);
+        handshake.record_securing(false);
         assert_eq!(handshake.deadline, second);
     }
 }

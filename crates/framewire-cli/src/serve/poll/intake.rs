@@ -1,4 +1,4 @@
-//! Connections that wait to be taken.
+//! Accepting connections, with a pause after an error.
 
 use std::io::{self, ErrorKind};
 use std::net::{self, SocketAddr};
@@ -9,21 +9,21 @@ use mio::{Interest, Registry, Token};
 
 use crate::serve::{PAUSE, is_of_one_connection};
 
-/// The listener, and whether it has something to give.
+/// The listener, and whether a connection may be waiting.
 #[derive(Debug)]
 pub(super) struct Intake {
     listener: TcpListener,
     state: State,
-    /// Whether the last attempt failed, which is told once.
+    /// Whether the last attempt failed. Only the first failure is logged.
     failing: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// It said that there was nothing.
+    /// The listener had no connection.
     Empty,
     Ready,
-    /// It failed: not before this time again.
+    /// Accepting failed. Not to be tried again before this time.
     Paused(Instant),
 }
 
@@ -43,19 +43,19 @@ impl Intake {
         })
     }
 
-    /// Takes note of an event of the listener's.
-    pub(super) fn note_event(&mut self) {
+    /// Records an event of the listener.
+    pub(super) fn record_event(&mut self) {
         if let State::Empty = self.state {
             self.state = State::Ready;
         }
     }
 
-    /// Whether there may be a connection to take now.
+    /// Returns whether a connection may be waiting, and it is time to try.
     pub(super) fn is_ready(&self) -> bool {
         matches!(self.state, State::Ready)
     }
 
-    /// When to try again.
+    /// Returns when to try again after an error.
     pub(super) fn resumes(&self) -> Option<Instant> {
         match self.state {
             State::Paused(time) => Some(time),
@@ -63,11 +63,11 @@ impl Intake {
         }
     }
 
-    /// Takes a connection, if one waits and it is time.
+    /// Accepts a connection, if one waits and it is time.
     ///
     /// # Errors
-    /// No more descriptors or memory: the next attempt is later. The first time of several in a
-    /// row, why.
+    /// No descriptors or memory are left: the next attempt is later. Holds the reason at the first of several
+    /// failures in a row.
     pub(super) fn accept(&mut self) -> Result<Option<(TcpStream, SocketAddr)>, Option<io::Error>> {
         match self.state {
             State::Empty => return Ok(None),

@@ -9,11 +9,11 @@ use mio::net::TcpStream;
 
 use crate::serve::reset_on_close;
 
-/// What is read and written, and never blocks.
+/// A stream that never blocks.
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(TcpStream),
-    /// The handshake is done by the first reads.
+    /// The first reads do the handshake.
     Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
@@ -39,7 +39,7 @@ impl Stream {
         }
     }
 
-    /// Has the connection reset when it is closed.
+    /// Makes the socket reset the connection when it is closed.
     pub(super) fn reset_on_close(&self) {
         match self {
             Self::Plain(socket) => reset_on_close(socket),
@@ -47,7 +47,7 @@ impl Stream {
         }
     }
 
-    /// Whether the TLS handshake is still under way.
+    /// Returns whether the TLS handshake is still under way.
     pub(super) fn is_handshaking(&self) -> bool {
         match self {
             Self::Plain(_) => false,
@@ -55,22 +55,22 @@ impl Stream {
         }
     }
 
-    /// Whether a read that did not fill its buffer has taken all that there was, so that an event
-    /// will tell of more. TLS holds what it has decrypted.
+    /// Returns whether a read that did not fill its buffer has emptied the socket, so that an event reports
+    /// what comes later. With TLS it has not: TLS holds what it has decrypted.
     pub(super) fn tells_by_short_reads(&self) -> bool {
         // Elsewhere an event comes only after a read that would block.
         cfg!(unix) && matches!(self, Self::Plain(_))
     }
 
-    /// Says that nothing more will be written.
+    /// Ends the writing side.
     pub(super) fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.shutdown(Shutdown::Write),
             Self::Tls(tls) => {
-                // One whose handshake has failed was told so by an alert.
+                // A peer whose handshake failed was told so by an alert.
                 if !tls.conn.is_handshaking() {
                     tls.conn.send_close_notify();
-                    // A peer that takes nothing goes without.
+                    // If the peer takes nothing, it does not get the notice.
                     let _ = tls.flush();
                 }
                 tls.sock.shutdown(Shutdown::Write)
@@ -96,7 +96,7 @@ impl Write for Stream {
         }
     }
 
-    /// `WouldBlock` while the socket has not taken all that was written.
+    /// Fails with `WouldBlock` while the socket has not taken all that was written.
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
@@ -105,7 +105,7 @@ impl Write for Stream {
     }
 }
 
-/// Reads once: how many bytes, or `None` where there are none now. 0 is the end.
+/// Reads once. Returns how many bytes were read, or `None` if the read would block. 0 is the end.
 pub(super) fn read(stream: &mut impl Read, buf: &mut [u8]) -> io::Result<Option<usize>> {
     loop {
         match stream.read(buf) {
@@ -117,12 +117,12 @@ pub(super) fn read(stream: &mut impl Read, buf: &mut [u8]) -> io::Result<Option<
     }
 }
 
-/// Flushes the stream, and says whether it has passed on all that was written.
+/// Flushes the stream. Returns whether it has passed on all that was written.
 pub(super) fn flush(stream: &mut impl Write) -> io::Result<bool> {
     write(stream, &[], &mut 0)
 }
 
-/// Writes what is left of `bytes` as far as the stream takes it, and says whether that was all.
+/// Writes the rest of `bytes` as far as the stream takes it. Returns whether all of it was taken.
 pub(super) fn write(
     stream: &mut impl Write,
     bytes: &[u8],

@@ -1,16 +1,16 @@
-//! What has to happen by when.
+//! The deadlines of all connections.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// The deadlines of those connections that have one: a connection at rest has none.
+/// The deadlines of the connections that have one. A connection at rest has none.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     by_time: BTreeSet<(Instant, usize)>,
 }
 
 impl Timers {
-    /// Gives a connection another deadline.
+    /// Changes the deadline of a connection.
     pub(super) fn change(&mut self, key: usize, from: Option<Instant>, to: Option<Instant>) {
         if from == to {
             return;
@@ -23,12 +23,12 @@ impl Timers {
         }
     }
 
-    /// The next deadline.
+    /// Returns the next deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|(time, _)| *time)
     }
 
-    /// Takes the next connection whose deadline is over.
+    /// Returns the next connection whose deadline has passed.
     pub(super) fn next_due(&mut self) -> Option<usize> {
         if self.next()? > Instant::now() {
             return None;

@@ -1,4 +1,4 @@
-//! One connection, from the moment it was taken until it is gone.
+//! One connection, from accepting it until it is gone.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -17,35 +17,34 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Seat;
+use super::SlotGuard;
 use super::socket::Socket;
 use super::stream::{self, Stream};
-use crate::serve::request::{Lack, Outcome, Reception, Refusal};
+use crate::serve::request::{NoRequest, Outcome, Reception, Refusal};
 use crate::serve::traffic::Traffic;
 use crate::serve::{GOODBYE, LINGER, Server, TIME};
 
-/// Answers the request, unless the connection is `displaced` before, and starts the task that
-/// echoes.
+/// Answers the request and starts the task that echoes, unless `displaced` fires before.
 pub(super) async fn begin(
     socket: TcpStream,
     peer: SocketAddr,
-    mut seat: Seat,
+    mut slot_guard: SlotGuard,
     mut displaced: oneshot::Receiver<()>,
 ) {
     let met = tokio::select! {
-        // First whether it is accepted: from then on it is not displaced.
+        // First whether the request is accepted: from then on the connection is not displaced.
         biased;
-        met = shake_hands(Socket::new(socket), &mut seat) => met,
+        met = shake_hands(Socket::new(socket), &mut slot_guard) => met,
         _ = &mut displaced => {
-            let lack = seat.engine.displacement();
-            // What it was doing is gone with its stream.
-            Err(Refused { refusal: Refusal::without_request(&lack, false), stream: None })
+            let reason = slot_guard.engine.displacement();
+            // The stream was dropped with the handshake.
+            Err(Refused { refusal: Refusal::without_request(&reason, false), stream: None })
         }
     };
     match met {
-        Ok(accepted) => open(accepted, peer, seat).await,
+        Ok(accepted) => open(accepted, peer, slot_guard).await,
         Err(Refused { refusal, stream }) => {
-            let server = &seat.engine.server;
+            let server = &slot_guard.engine.server;
             server.log(format_args!("{peer} {}", refusal.why));
             let Some(stream) = stream else { return };
             tokio::select! {
@@ -57,21 +56,18 @@ pub(super) async fn begin(
 }
 
 /// Answers with a 101, and starts the task that echoes.
-async fn open(accepted: Accepted, peer: SocketAddr, seat: Seat) {
-    let server = &seat.engine.server;
+async fn open(accepted: Accepted, peer: SocketAddr, slot_guard: SlotGuard) {
+    let server = &slot_guard.engine.server;
     server.log(format_args!("{peer} open"));
     match accepted.open(server).await {
         Ok(websocket) => {
-            let conversation = Box::new(Conversation {
+            let details = Box::new(Details {
                 peer,
                 traffic: Traffic::default(),
-                seat,
+                slot_guard,
             });
-            let open = Open {
-                websocket,
-                conversation,
-            };
-            tokio::spawn(Converse::Echoing(Some(open)));
+            let open = Open { websocket, details };
+            tokio::spawn(EchoTask::Echoing(Some(open)));
         }
         Err(error) => server.log(format_args!("{peer} {}", Traffic::default().until(&error))),
     }
@@ -83,24 +79,24 @@ async fn turn_away(mut stream: Stream, answer: &[u8]) {
     }
 }
 
-/// A connection that is not to be opened.
+/// A connection that is refused.
 struct Refused {
     refusal: Refusal,
-    /// Where there is somebody to answer.
+    /// The stream to answer on; `None` if there is none any more.
     stream: Option<Stream>,
 }
 
 impl Refused {
-    /// No request came: TLS was not agreed on.
-    fn insecure(lack: &Lack) -> Self {
+    /// Creates the refusal of a connection on which TLS was not agreed on.
+    fn insecure(reason: &NoRequest) -> Self {
         Self {
-            refusal: Refusal::without_request(lack, true),
+            refusal: Refusal::without_request(reason, true),
             stream: None,
         }
     }
 }
 
-/// A request that is to be answered with a 101.
+/// A request to answer with a 101.
 struct Accepted {
     stream: Stream,
     answer: Vec<u8>,
@@ -122,24 +118,24 @@ impl Accepted {
     }
 }
 
-/// TLS, where the server has it, and the request.
-async fn shake_hands(socket: Socket, seat: &mut Seat) -> Result<Accepted, Refused> {
-    let engine = seat.engine.clone();
+/// Does the TLS handshake if the server has a certificate, and reads the request.
+async fn shake_hands(socket: Socket, slot_guard: &mut SlotGuard) -> Result<Accepted, Refused> {
+    let engine = slot_guard.engine.clone();
     let server = &engine.server;
     let secured = timeout(TIME, stream::accept(socket, server.tls.as_ref())).await;
-    let secured = secured.map_err(|_| Refused::insecure(&Lack::Late))?;
-    let mut stream = secured.map_err(|error| Refused::insecure(&Lack::of(&error)))?;
+    let secured = secured.map_err(|_| Refused::insecure(&NoRequest::Late))?;
+    let mut stream = secured.map_err(|error| Refused::insecure(&NoRequest::of(&error)))?;
     let deadline = Instant::now() + TIME;
     let mut reception = Reception::new();
     let mut input = vec![0; READ_AT_ONCE];
     let refusal = loop {
         let len = match timeout_at(deadline, stream.read(&mut input)).await {
-            Ok(Ok(0)) => break Refusal::without_request(&Lack::Ended, false),
+            Ok(Ok(0)) => break Refusal::without_request(&NoRequest::Ended, false),
             Ok(Ok(len)) => len,
-            Ok(Err(error)) => break Refusal::without_request(&Lack::of(&error), false),
+            Ok(Err(error)) => break Refusal::without_request(&NoRequest::of(&error), false),
             Err(_) => break reception.expire(),
         };
-        match reception.receive(&input[..len], server, || seat.open()) {
+        match reception.receive(&input[..len], server, || slot_guard.open()) {
             Outcome::Unfinished => {}
             Outcome::Refused(refusal) => break refusal,
             Outcome::Accepted {
@@ -162,20 +158,20 @@ async fn shake_hands(socket: Socket, seat: &mut Seat) -> Result<Accepted, Refuse
     })
 }
 
-/// The task of an open connection: while it echoes, no more than the connection.
+/// The task of an open connection. While it echoes, it is no larger than the connection.
 #[expect(
     clippy::large_enum_variant,
     reason = "the large one is what a task is at rest"
 )]
-enum Converse {
+enum EchoTask {
     /// `None` once the connection is gone.
     Echoing(Option<Open>),
-    /// What comes seldom is not to make the task larger. It has the connection, and gives it back
-    /// where that goes on.
+    /// Rare work, boxed so that it does not make the task larger. It owns the connection, and returns it if
+    /// that goes on.
     Pausing(Pin<Box<dyn Future<Output = Option<Open>> + Send>>),
 }
 
-impl Future for Converse {
+impl Future for EchoTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -199,87 +195,87 @@ impl Future for Converse {
 
 /// What interrupts the echoing.
 enum Pause {
-    /// A message that waits until the peer takes more.
-    Held(Opcode, Vec<u8>),
+    /// A message must wait until the peer takes more.
+    Waiting(Opcode, Vec<u8>),
     Ended(Error),
-    /// The server ends.
+    /// The server is ending.
     Ending,
 }
 
 /// An open connection.
 struct Open {
     websocket: WebSocket<Stream>,
-    conversation: Box<Conversation>,
+    details: Box<Details>,
 }
 
-/// What is known of an open connection. Apart from its task: the runtime rounds that up, and this
-/// fits in between.
-struct Conversation {
+/// The rest of an open connection's state. It is boxed apart from its task, whose size the runtime rounds up;
+/// this fits into what is left.
+struct Details {
     peer: SocketAddr,
     traffic: Traffic,
-    seat: Seat,
+    slot_guard: SlotGuard,
 }
 
 impl Open {
-    /// Echoes until that is interrupted.
+    /// Echoes until it is interrupted.
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<Pause> {
         if let Poll::Ready(pause) = self.poll_echo(cx) {
             return Poll::Ready(pause);
         }
-        let ending = self.conversation.seat.poll_ending(cx);
+        let ending = self.details.slot_guard.poll_ending(cx);
         ending.map(|()| Pause::Ending)
     }
 
-    /// Echoes until a message has to wait, a long one or one to a peer that does not read, or until
-    /// the connection ends. What was fed leaves in one write, before the next read that waits.
+    /// Echoes until the connection ends or a message must wait: a long message, or one to a peer that does not
+    /// read. What was fed leaves in one write, before the next read that waits.
     ///
-    /// The futures of a read can be dropped and made again, so that they take no room at rest.
+    /// The future of a read is dropped after each poll and made again, so that it takes no room at rest.
     fn poll_echo(&mut self, cx: &mut Context<'_>) -> Poll<Pause> {
         let mut payload = PAYLOAD.take();
         let pause = self.poll_echo_with(&mut payload, cx);
-        keep(payload);
+        recycle(payload);
         pause
     }
 
     fn poll_echo_with(&mut self, payload: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Pause> {
         loop {
             payload.clear();
-            // One that did not come in one read is not copied, so that it can wait and be held once.
+            // A message that did not come in one read is not copied, so that it can wait without a second copy.
             let read = pin!(self.websocket.read_message(payload)).poll(cx);
             let opcode = match ready!(read) {
                 Ok(opcode) => opcode,
                 Err(error) => return Poll::Ready(Pause::Ended(error)),
             };
-            self.conversation.traffic.count(payload);
+            self.details.traffic.count(payload);
             if payload.len() > FED_AT_ONCE {
-                return Poll::Ready(Pause::Held(opcode, mem::take(payload)));
+                return Poll::Ready(Pause::Waiting(opcode, mem::take(payload)));
             }
             match self.websocket.try_feed_message(opcode, &payload[..]) {
                 Ok(()) => {}
                 Err(TryFeedError::Full(_)) => {
-                    return Poll::Ready(Pause::Held(opcode, mem::take(payload)));
+                    return Poll::Ready(Pause::Waiting(opcode, mem::take(payload)));
                 }
-                // Nothing follows the Close frame that ends the server but the peer's.
+                // After the server's Close frame only the peer's is awaited.
                 Err(TryFeedError::Failed(error)) if error.closed().is_some() => {}
                 Err(TryFeedError::Failed(error)) => return Poll::Ready(Pause::Ended(error)),
             }
         }
     }
 
-    /// Sends a message that has to wait, from where it lies.
+    /// Sends a message that must wait, without copying it.
     async fn send(&mut self, opcode: Opcode, payload: Vec<u8>) -> Result<(), Error> {
         let sent = self.websocket.feed_message(opcode, &payload).await;
-        keep(payload);
+        recycle(payload);
         match sent {
             Err(error) if error.closed().is_none() => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Sends the message that has to wait, or ends the connection.
+    /// Sends the message that must wait, or ends the connection.
     async fn pass(mut self, pause: Pause) -> Option<Self> {
         let end = match pause {
-            Pause::Held(opcode, payload) => match self.send(opcode, payload).await {
+            Pause::Waiting(opcode, payload) => match self.send(opcode, payload).await {
                 Ok(()) => return Some(self),
                 Err(error) => error,
             },
@@ -297,7 +293,7 @@ impl Open {
         }
         loop {
             let sent = match poll_fn(|cx| self.poll_echo(cx)).await {
-                Pause::Held(opcode, payload) => self.send(opcode, payload).await,
+                Pause::Waiting(opcode, payload) => self.send(opcode, payload).await,
                 Pause::Ended(error) => Err(error),
                 Pause::Ending => Ok(()),
             };
@@ -309,12 +305,12 @@ impl Open {
 
     /// Ends a connection.
     async fn finish(mut self, end: Error) {
-        let Conversation {
+        let Details {
             peer,
             traffic,
-            seat,
-        } = &*self.conversation;
-        let server = &seat.engine.server;
+            slot_guard,
+        } = &*self.details;
+        let server = &slot_guard.engine.server;
         let is_stalled = self.websocket.stream().get_ref().is_stalled();
         let end = if is_stalled { server.stalled() } else { end };
         server.log(format_args!("{peer} {}", traffic.until(&end)));
@@ -324,8 +320,8 @@ impl Open {
     }
 }
 
-/// Ends the connection so that the peer gets what was sent last: a socket that is closed with unread
-/// input resets the connection.
+/// Drains and ends the connection, so that the peer gets what was sent last: a socket that is closed with
+/// unread input resets the connection.
 async fn linger(mut stream: Stream) {
     let drained = async {
         stream.shutdown().await?;
@@ -333,26 +329,26 @@ async fn linger(mut stream: Stream) {
         while stream.read(&mut input).await? > 0 {}
         std::io::Result::Ok(())
     };
-    // One that goes on sending is cut off.
+    // A peer that goes on sending is cut off.
     let _ = timeout(LINGER, drained).await;
 }
 
 thread_local! {
-    /// The memory of the last message, for the next one of whichever connection.
+    /// The memory of the last message, for the next message of any connection.
     static PAYLOAD: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-fn keep(payload: Vec<u8>) {
-    if payload.capacity() <= KEPT {
+fn recycle(payload: Vec<u8>) {
+    if payload.capacity() <= MAX_RECYCLED {
         PAYLOAD.set(payload);
     }
 }
 
 /// The longest message that is copied into the write buffer.
 const FED_AT_ONCE: usize = 64 << 10;
-/// The most memory of a message that is kept.
-const KEPT: usize = 1 << 20;
-/// How much is read with one call before and after the connection is open.
+/// The largest message memory that is reused.
+const MAX_RECYCLED: usize = 1 << 20;
+/// How many bytes are read with one call, before and after the connection is open.
 const READ_AT_ONCE: usize = 4 << 10;
 
 #[cfg(test)]
@@ -366,13 +362,13 @@ mod tests {
     fn the_task_of_an_open_connection_takes_512_bytes() {
         let runtime = runtime(1).unwrap();
         // The runtime rounds it up to a multiple of 128.
-        let task = measure(|| drop(runtime.spawn(Converse::Echoing(None))));
-        assert_eq!(task.bytes_current, 512, "{}", size_of::<Converse>());
+        let task = measure(|| drop(runtime.spawn(EchoTask::Echoing(None))));
+        assert_eq!(task.bytes_current, 512, "{}", size_of::<EchoTask>());
     }
 
     #[test]
     fn what_is_known_of_a_connection_fits_beside_its_task() {
         // What glibc leaves of the 128 bytes to which a task and a socket are aligned.
-        assert!(size_of::<Conversation>() <= 104);
+        assert!(size_of::<Details>() <= 104);
     }
 }

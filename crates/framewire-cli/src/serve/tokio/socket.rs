@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep_until};
 use crate::serve::reset_on_close;
 use crate::serve::stall::Stall;
 
-/// A socket that fails when the peer has taken nothing for as long as a write may take.
+/// A socket that fails when the peer has taken nothing for the write time-out.
 #[derive(Debug)]
 pub(super) struct Socket {
     socket: TcpStream,
@@ -25,15 +25,15 @@ pub(super) struct Socket {
 #[derive(Debug)]
 struct Waiting {
     stall: Stall,
-    /// Until when to wait before what waits is tried again.
+    /// When to try again to write what waits.
     time: Pin<Box<Sleep>>,
-    /// Whether the peer is given up.
+    /// Whether the peer's time is over.
     is_over: bool,
 }
 
-/// Bounds how long a peer may take nothing.
+/// Sets how long a peer may take nothing, for all sockets of the process.
 ///
-/// For all sockets: one that knew it by itself would make the task of its connection larger.
+/// A field in each socket would make the task of its connection larger.
 pub(super) fn set_write_timeout(time: Duration) {
     // There is one server in a process.
     let _ = WRITE_TIMEOUT.set(time);
@@ -52,7 +52,7 @@ impl Socket {
         self.socket.set_nodelay(true)
     }
 
-    /// Whether the peer has taken nothing for as long as a write may take.
+    /// Returns whether the peer has taken nothing for the write time-out.
     pub(super) fn is_stalled(&self) -> bool {
         self.waiting.as_ref().is_some_and(|waiting| waiting.is_over)
     }
@@ -109,8 +109,8 @@ impl AsyncRead for Socket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // A peer that takes nothing is not read from, so that what answers it is bounded: the task is
-        // woken for what waits to be written.
+        // While a peer takes nothing it is not read from, which bounds the replies. The task is woken for what
+        // waits to be written.
         match &this.waiting {
             None => {}
             Some(waiting) if waiting.is_over => return Poll::Ready(Err(failed())),

@@ -9,10 +9,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::socket::Socket;
 
-/// What is read and written.
+/// The stream of a connection.
 pub(super) type Stream = upgrade::Stream<Socket>;
 
-/// Does the TLS handshake where the server has a certificate.
+/// Does the TLS handshake if the server has a certificate.
 pub(super) async fn accept(socket: Socket, tls: Option<&Arc<ServerConfig>>) -> io::Result<Stream> {
     Ok(match tls {
         Some(config) => {

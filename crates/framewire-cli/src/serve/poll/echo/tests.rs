@@ -1,4 +1,4 @@
-//! An echo in a loop, over a socket that does what it is told to.
+//! Tests of an echo in a loop, over a scripted socket.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,7 +10,7 @@ use framewire::{Fault, Opcode, Side};
 
 use super::*;
 
-/// A socket that gives what it was told to, piece by piece, and takes so many bytes.
+/// A socket that gives scripted input, piece by piece, and takes a set number of bytes.
 #[derive(Default)]
 struct Script {
     gives: VecDeque<Vec<u8>>,
@@ -55,7 +55,7 @@ struct Setting {
 }
 
 impl Setting {
-    /// With a socket that takes `room` bytes.
+    /// Creates a connection whose socket takes `room` bytes.
     fn new(room: usize) -> Self {
         Self::with_pool(room, &BufferPool::per_thread())
     }
@@ -75,7 +75,7 @@ impl Setting {
         }
     }
 
-    /// Has a turn, as after an event, in which the peer has sent this.
+    /// Runs a turn, as after an event, in which the peer has sent `gives`.
     fn turn(&mut self, gives: &[u8]) -> Result<Turn, Error> {
         if !gives.is_empty() {
             self.script.gives.push_back(gives.to_vec());
@@ -89,13 +89,13 @@ impl Setting {
     }
 }
 
-/// How many bytes a connection has beside itself.
+/// Returns how many bytes a connection allocates beside itself.
 fn held(setting: Setting) -> i64 {
     let echo = setting.echo;
     -allocation_counter::measure(|| drop(echo)).bytes_current
 }
 
-/// What is no buffer.
+/// The most that a connection without buffers may allocate.
 const A_LITTLE: i64 = 300;
 
 /// A masked frame whose key is zero.
@@ -134,7 +134,7 @@ fn an_echo_allocates_nothing() {
         }
     };
     round(&mut setting);
-    // The script allocates for what it gives: once for each piece.
+    // The script allocates once for each piece that it gives.
     let counted = allocation_counter::measure(|| round(&mut setting));
     assert_eq!(counted.count_total, 4);
 }
@@ -181,7 +181,7 @@ fn some_progress_puts_the_deadline_off_and_none_does_not() {
 #[test]
 fn what_one_read_inflates_to_is_not_all_held() {
     const LARGE: usize = 1 << 20;
-    // What is sent back is not compressed, as with a server whose contexts are all in use.
+    // Replies are not compressed, as on a server whose contexts are all in use.
     let config = DeflateConfig {
         threshold: usize::MAX,
         ..DeflateConfig::default()
@@ -259,7 +259,7 @@ fn the_end_says_who_closed() {
     let mut setting = Setting::new(usize::MAX);
     let Setting { echo, script, .. } = &mut setting;
     echo.close(script).unwrap();
-    // What comes before the peer has seen it is not echoed, and not an end.
+    // What the peer sends before it has seen the Close frame is not echoed, and is no error.
     let taken = setting.script.taken.clone();
     assert_eq!(setting.turn(&frame(0x82, b"late")).unwrap(), Turn::Wait);
     assert_eq!(by(&mut setting), Side::Local);
