@@ -44,7 +44,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! # What hyper has to be told
+//! # What to set on hyper
 //!
 //! * `TCP_NODELAY`, by the code that accepts the connection. Without it a message that follows another waits
 //!   until the peer acknowledges the first, which may take 40 ms.
@@ -188,7 +188,7 @@ fn on_upgrade(
 /// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), with hyper's own error as the cause:
 /// * [`Write`](UpgradeErrorKind::Write) if the connection ended before the response was sent.
 /// * [`InvalidArgument`](handshake::ErrorKind::InvalidArgument) if hyper was not
-///   [told](self#what-hyper-has-to-be-told) of upgrades. The program is at fault.
+///   [told](self#what-to-set-on-hyper) of upgrades. The program is at fault.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct OnUpgrade {

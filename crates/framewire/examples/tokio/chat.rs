@@ -1,8 +1,7 @@
-//! A chat room: what anyone says goes to everyone, framed (and, where that was agreed on, compressed)
-//! once for all of them.
+//! A chat room: each message goes to all members, framed (and, if agreed on, compressed) once for all of them.
 //!
-//! One task for each member does both directions: reading and writing can be cancelled, so that
-//! `select!` does no harm. One who does not keep up misses messages, and holds nobody up.
+//! One task for each member reads and writes. Both can be cancelled, so that `select!` loses nothing. A member
+//! that is too slow misses messages, and does not hold up the others.
 //!
 //! `cargo run --example tokio_chat --features tokio -- 127.0.0.1:9001`
 
@@ -50,7 +49,7 @@ async fn join(stream: TcpStream, room: &Sender<PreparedMessage>) -> Result<(), E
             message = websocket.next_message() => {
                 let message = message?;
                 let prepared = PreparedMessage::new(message.opcode(), message.payload())?;
-                // Nobody hears it where nobody is left.
+                // It fails if no member is left.
                 let _ = room.send(prepared);
             }
             heard = said.recv() => match heard {
@@ -65,5 +64,5 @@ async fn join(stream: TcpStream, room: &Sender<PreparedMessage>) -> Result<(), E
 /// How many messages a member may be behind.
 const BACKLOG: usize = 256;
 
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -47,5 +47,5 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
     }
 }
 
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! A server that ends well: it takes no more connections, closes those that it has with 1001 (going
+//! A server that shuts down in order: it accepts no more connections, closes the open ones with 1001 (going
 //! away), and ends when all of them are gone, or after a grace period.
 //!
 //! `cargo run --example tokio_graceful_shutdown --features tokio -- 127.0.0.1:9001`, then Ctrl-C.
@@ -43,7 +43,7 @@ pub(crate) async fn run(listener: TcpListener, stop: CancellationToken) -> io::R
     }
     drop(listener);
     connections.close();
-    // None of them takes longer than its grace.
+    // Each connection ends within its grace period.
     connections.wait().await;
     Ok(())
 }
@@ -57,14 +57,14 @@ async fn echo(stream: TcpStream, stop: &CancellationToken) -> Result<(), Error> 
     let mut websocket = websocket?;
     loop {
         select! {
-            // Dropped, either call cuts no frame in half, so that the Close frame can follow. A message
-            // whose echo was not taken by then is lost, which only an end like this one may do.
+            // When either call is dropped, it cuts no frame in half, so that the Close frame can follow. A
+            // message whose echo was not taken by then is lost, which is acceptable only at such an end.
             echoed = async {
                 let (message, writer) = websocket.next_message_and_writer().await?;
                 writer.feed_message(message.opcode(), message.payload()).await
             } => echoed?,
             () = stop.cancelled() => {
-                // One that does not read would hold up the Close frame, too.
+                // With a time-out, since a peer that does not read holds up the Close frame too.
                 let goodbye = async {
                     websocket.close(CloseCode::GOING_AWAY, "server is ending").await?;
                     websocket.shutdown(Duration::MAX).await
@@ -77,5 +77,5 @@ async fn echo(stream: TcpStream, stop: &CancellationToken) -> Result<(), Error> 
 
 /// How long a peer has to answer the Close frame.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

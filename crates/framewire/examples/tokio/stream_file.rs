@@ -32,7 +32,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Sends the file to whoever connects.
+/// Sends the file to each client that connects.
 pub(crate) async fn serve(listener: TcpListener, file: &Path) -> io::Result<()> {
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
@@ -56,7 +56,7 @@ async fn send(stream: TcpStream, file: &Path) -> Result<()> {
     };
     let mut websocket = framewire::tokio::accept(stream, &Acceptor::new(), config).await?;
     let file = File::open(file).await?;
-    // Holds one chunk, and looks one byte ahead, so that the last fragment says that it is the last.
+    // Holds one chunk, and reads one byte ahead, so that the last fragment carries FIN.
     websocket
         .stream_message(Opcode::Binary, CHUNK_SIZE_STREAMING, file)
         .await?;
@@ -64,7 +64,7 @@ async fn send(stream: TcpStream, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies the message to where it is to go, as it comes. Returns its length in bytes.
+/// Writes the message to `copy` as it arrives. Returns its length in bytes.
 pub(crate) async fn fetch(uri: &str, mut copy: impl AsyncWrite + Unpin) -> Result<u64> {
     let mut websocket = framewire::tokio::connect(uri).await?;
     let mut message = websocket.message_reader().await?;
@@ -73,5 +73,5 @@ pub(crate) async fn fetch(uri: &str, mut copy: impl AsyncWrite + Unpin) -> Resul
     Ok(len)
 }
 
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

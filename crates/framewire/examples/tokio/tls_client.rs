@@ -1,7 +1,7 @@
-//! A client over TLS: says what it is told to say, and prints what comes back.
+//! A client over TLS: sends its arguments as messages, and prints what comes back.
 //!
-//! `cargo run --example tokio_tls_client --features tokio-rustls -- wss://echo.example/ hello` trusts
-//! the roots of the platform; with `--ca ROOTS.pem` before the URI, those in that file instead.
+//! `cargo run --example tokio_tls_client --features tokio-rustls -- wss://echo.example/ hello` trusts the roots
+//! of the platform. With `--ca ROOTS.pem` before the URI it trusts those in that file instead.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub(crate) async fn run(uri: &str, texts: &[String], dialer: Dialer) -> Result<V
     Ok(answers)
 }
 
-/// Trusts these roots, in PEM, and no others.
+/// Returns a configuration that trusts the roots in a PEM file and no others.
 pub(crate) fn trusting(roots: &Path) -> Result<Arc<ClientConfig>> {
     let mut store = RootCertStore::empty();
     for root in CertificateDer::pem_file_iter(roots)? {

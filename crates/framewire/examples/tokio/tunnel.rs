@@ -1,9 +1,7 @@
-//! A TCP port, through a WebSocket connection: for what is behind a proxy that lets nothing else
-//! through.
+//! A TCP port through a WebSocket connection, for a service behind a proxy that lets nothing else through.
 //!
-//! Where the service is: `cargo run --example tokio_tunnel --features tokio-net -- serve
-//! 127.0.0.1:9001 127.0.0.1:5432`, and where it is wanted: `… -- listen 127.0.0.1:5433
-//! ws://127.0.0.1:9001/`.
+//! On the service's side: `cargo run --example tokio_tunnel --features tokio-net -- serve 127.0.0.1:9001
+//! 127.0.0.1:5432`. On the other side: `… -- listen 127.0.0.1:5433 ws://127.0.0.1:9001/`.
 
 use std::error::Error;
 use std::time::Duration;
@@ -43,7 +41,7 @@ pub(crate) async fn serve(listener: TcpListener, target: &str) -> io::Result<()>
                 let websocket =
                     framewire::tokio::accept(stream, &Acceptor::new(), config()).await?;
                 let mut target = TcpStream::connect(target).await?;
-                // The bounds of messages mean nothing here: these are bytes, in both directions.
+                // Copies bytes in both directions. Where a message ends means nothing.
                 copy_bidirectional(&mut websocket.into_byte_stream(), &mut target).await?;
                 Result::Ok(())
             };
@@ -54,7 +52,7 @@ pub(crate) async fn serve(listener: TcpListener, target: &str) -> io::Result<()>
     }
 }
 
-/// Takes TCP connections, each of which gets a WebSocket connection of its own to `uri`.
+/// Accepts TCP connections, and opens a WebSocket connection to `uri` for each.
 pub(crate) async fn listen(listener: TcpListener, uri: &str) -> io::Result<()> {
     loop {
         let Ok((mut stream, peer)) = listener.accept().await else {
@@ -84,5 +82,5 @@ fn config() -> Config {
     }
 }
 
-/// How long to wait before taking connections again when that failed.
+/// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

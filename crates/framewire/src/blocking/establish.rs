@@ -14,7 +14,8 @@ use crate::upgrade::Stream;
 /// restored at the end. Sets `TCP_NODELAY`, unless [`Acceptor::nodelay`] says otherwise.
 ///
 /// # Errors
-/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), after the refusal was sent.
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), after the refusal was sent, and
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
 pub fn accept<S: Socket>(
     stream: S,
     acceptor: &Acceptor,
@@ -66,7 +67,8 @@ pub fn connect_with(
 /// restored at the end. Sets `TCP_NODELAY`, unless [`Connector::nodelay`] says otherwise.
 ///
 /// # Errors
-/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), which holds the server's refusal.
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), which holds the server's refusal, and
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
 pub fn client<S: Socket>(
     stream: S,
     uri: &str,

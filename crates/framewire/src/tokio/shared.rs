@@ -171,7 +171,7 @@ impl<S> Shared<S> {
         self.stream.check().is_err()
     }
 
-    /// Makes every later call of both halves fail, and wakes all waiting tasks.
+    /// Makes both halves fail where they next use the stream, and wakes all waiting tasks.
     pub(super) fn abort(&self) {
         self.stream.aborted.store(true, Ordering::Release);
         self.waiters.wake_all();

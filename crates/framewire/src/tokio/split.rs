@@ -236,8 +236,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Stages a message if the write buffer has room for it; otherwise gives it back. See
     /// [`Writer::try_feed_message`](super::Writer::try_feed_message).
     ///
-    /// Gives the message back, too, while another task is sending one. Never waits, but may send a reply that
-    /// the reading half has queued.
+    /// Gives the message back, too, while another task is sending one, or is writing anything at that moment.
+    /// Never waits, but may send a reply that the reading half has queued.
     ///
     /// # Errors
     /// As [`Writer::try_feed_message`](super::Writer::try_feed_message).
@@ -446,7 +446,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Ends the connection without a closing handshake: for a peer that is gone, as
     /// [`keep_alive`](Self::keep_alive) can tell.
     ///
-    /// The calls of both halves, waiting ones too, fail with
+    /// A call of either half that uses the stream or waits for it fails with
     /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). The stream is closed when both halves are
     /// dropped.
     pub fn abort(&self) {

@@ -8,7 +8,8 @@
 //! # Who wakes them
 //! * The stream wakes the reader and all writers when it takes more.
 //! * A task that ends a long frame wakes all writers.
-//! * A task that gives up its turn wakes the first future in the queue, which then owns the turn.
+//! * A task that gives up its turn wakes the first future in the queue, which then owns the turn, and the halves
+//!   that queue before it.
 //!
 //! Futures and halves queue alike. They differ when their turn comes: a future that was dropped has passed its
 //! turn on, but a half that is used as a `Sink` may never be polled again. So a half is only woken, and the
@@ -53,7 +54,7 @@ struct QueuedTask {
 enum TurnState {
     #[default]
     Free,
-    /// Free, and halves were woken to take it. A waiter that was not queued yet yields to them once.
+    /// Free, and halves were woken to take it. A future that was not queued yet yields to them once.
     Offered,
     Taken,
     /// Reserved for the future with this number in the queue.

@@ -90,7 +90,7 @@ impl Setting {
 }
 
 /// Returns how many bytes a connection allocates beside itself.
-fn held(setting: Setting) -> i64 {
+fn allocated(setting: Setting) -> i64 {
     let echo = setting.echo;
     -allocation_counter::measure(|| drop(echo)).bytes_current
 }
@@ -158,7 +158,7 @@ fn a_peer_that_takes_nothing_is_not_read_from_and_gets_everything_later() {
     assert!(setting.script.taken == echoed.repeat(63));
     assert!(setting.echo.is_at_rest());
     assert_eq!(setting.echo.deadline(), None);
-    assert!(held(setting) < A_LITTLE);
+    assert!(allocated(setting) < A_LITTLE);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn one_between_messages_holds_no_buffer_and_one_inside_holds_what_has_come() {
     setting.turn(&message[30_000..]).unwrap();
     assert_eq!(setting.script.taken[4..], message[8..]);
     assert!(setting.echo.is_at_rest());
-    assert!(held(setting) < A_LITTLE);
+    assert!(allocated(setting) < A_LITTLE);
 }
 
 #[test]
