@@ -134,7 +134,7 @@ fn model_within(preemptions: usize, job: impl Fn() + Sync + Send + 'static) {
 }
 
 #[test]
-fn a_reply_leaves_whoever_has_the_writer() {
+fn a_reply_is_sent_whichever_task_has_the_writer() {
     model(|| {
         let peer = Peer::sending(PING);
         peer.open();
@@ -222,7 +222,7 @@ fn a_message_waits_for_the_one_that_is_streamed() {
 }
 
 #[test]
-fn one_that_gives_up_when_it_is_its_turn_passes_that_on() {
+fn a_dropped_future_passes_its_turn_on() {
     model(|| {
         let peer = Peer::default();
         peer.open();
