@@ -15,7 +15,8 @@ use crate::frame::{Opcode, Rsv};
 /// empty frame.
 ///
 /// Dropped without [`finish`](Self::finish), the message stays open, and
-/// [`resume_message_writer`](Writer::resume_message_writer) goes on with it.
+/// [`resume_message_writer`](Writer::resume_message_writer) goes on with it. Forgotten
+/// ([`mem::forget`]), it stays open for good: control frames and a Close frame can still be sent.
 #[derive(Debug)]
 pub struct MessageWriter<A: Access> {
     access: A,

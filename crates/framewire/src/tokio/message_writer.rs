@@ -22,7 +22,8 @@ use crate::frame::{Opcode, Rsv};
 /// [`finish`](Self::finish) does.
 ///
 /// Dropped without `finish`, the message stays open, and
-/// [`resume_message_writer`](super::Writer::resume_message_writer) goes on with it.
+/// [`resume_message_writer`](super::Writer::resume_message_writer) goes on with it. Forgotten
+/// ([`mem::forget`]), it stays open for good: control frames and a Close frame can still be sent.
 ///
 /// # Cancel safety
 /// A `write` that is cancelled has taken nothing, and after a `flush` that is cancelled the rest still waits.
