@@ -2,9 +2,9 @@
 //! in memory that is always ready and gives a number of frames with each read. Blocking and tokio with their
 //! usual loop, compared to a `Session`, which has no stream.
 //!
-//! `cargo bench -p framewire-bench --bench echo`; with `-- KIND FRAMES MESSAGES` (`blocking`, `tokio` or
-//! `halves`, frames with each read) it echoes that many and times nothing, to count instructions under
-//! `valgrind --tool=callgrind`: the difference of two counts is the cost.
+//! `cargo bench -p framewire-bench --bench echo`; with `-- KIND FRAMES MESSAGES [BYTES]` (`session`, `blocking`,
+//! `tokio` or `halves`, frames with each read, bytes of each message) it echoes that many and times nothing, to
+//! count instructions under `valgrind --tool=callgrind`: the difference of two counts is the cost.
 #![allow(
     clippy::expect_used,
     clippy::cast_precision_loss,
@@ -16,7 +16,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use framewire::frame::mask;
+use framewire::frame::{Header, MAX_HEADER, Opcode, Rsv, mask};
 use framewire::protocol::{Event, Limits, MessageBuffer, Session};
 use framewire::{Config, blocking, tokio};
 use framewire_bench::medians;
@@ -31,10 +31,11 @@ fn main() {
         .skip(1)
         .filter(|arg| arg != "--bench")
         .collect();
-    if let [kind, frames, messages] = &args[..] {
+    if let [kind, frames, messages, len @ ..] = &args[..] {
         let frames = frames.parse().expect("a number of frames");
         let messages = messages.parse().expect("a number of messages");
-        let mut echo = Echo::new(frames);
+        let len = len.first().map(|len| len.parse().expect("a length"));
+        let mut echo = Echo::new(frames, len.unwrap_or(LEN));
         match kind.as_str() {
             "blocking" => echo.blocking(messages),
             "tokio" => echo.tokio(messages),
@@ -47,7 +48,7 @@ fn main() {
         "ns for a message of {LEN} bytes  session  blocking  tokio (to blocking)  tokio halves"
     );
     for frames in [64, 1] {
-        let mut echoes = [(); 4].map(|()| Echo::new(frames));
+        let mut echoes = [(); 4].map(|()| Echo::new(frames, LEN));
         let [session, blocking, tokio, halves] = &mut echoes;
         let times = medians(
             ROUNDS,
@@ -78,9 +79,12 @@ struct Echo {
 }
 
 impl Echo {
-    fn new(frames: usize) -> Self {
-        let batch = masked_frame().repeat(frames);
-        let stream = || Ready(batch.clone());
+    fn new(frames: usize, len: usize) -> Self {
+        let batch = masked_frame(len).repeat(frames);
+        let stream = || Ready {
+            batch: batch.clone(),
+            read: 0,
+        };
         let config = Config::default();
         let split = tokio::WebSocket::server(stream(), config).expect("a sound configuration");
         let (reader, writer) = split.split();
@@ -165,21 +169,32 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn masked_frame() -> Vec<u8> {
-    let mut frame = vec![0x82, 0x80 | LEN as u8];
-    frame.extend(KEY);
-    frame.extend([b'x'; LEN]);
-    mask::apply(&mut frame[6..], KEY, 0);
+fn masked_frame(len: usize) -> Vec<u8> {
+    let header = Header::new(true, Rsv::NONE, Opcode::Binary, Some(KEY), len as u64);
+    let mut bytes = [0; MAX_HEADER];
+    let header_len = header.expect("a legal header").encode(&mut bytes);
+    let mut frame = bytes[..header_len].to_vec();
+    frame.resize(header_len + len, b'x');
+    mask::apply(&mut frame[header_len..], KEY, 0);
     frame
 }
 
-/// A stream that gives the same bytes with each read, and takes all that is written.
-struct Ready(Vec<u8>);
+/// Says the same again and again, one batch at most with each read, and takes anything.
+struct Ready {
+    batch: Vec<u8>,
+    read: usize,
+}
 
 impl Read for Ready {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        buf[..self.0.len()].copy_from_slice(&self.0);
-        Ok(self.0.len())
+        let rest = &self.batch[self.read..];
+        let len = rest.len().min(buf.len());
+        buf[..len].copy_from_slice(&rest[..len]);
+        self.read += len;
+        if self.read == self.batch.len() {
+            self.read = 0;
+        }
+        Ok(len)
     }
 }
 
@@ -203,7 +218,8 @@ impl AsyncRead for Ready {
         _cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        buf.put_slice(&self.0);
+        let len = self.get_mut().read(buf.initialize_unfilled())?;
+        buf.advance(len);
         Poll::Ready(Ok(()))
     }
 }
