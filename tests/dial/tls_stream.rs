@@ -447,7 +447,7 @@ fn server_gives_up_on_a_client_that_says_nothing_or_something_else() {
     assert_eq!((error.kind(), error.fault()), (ErrorKind::Tls, Fault::Peer));
     assert_eq!(
         error.to_string(),
-        "client does not speak TLS: it has to use wss:// or https:// \
+        "client does not speak TLS: it has to connect with TLS \
          (received corrupt message of type InvalidContentType)"
     );
 

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// Writes what happened and then, each after a colon, the causes down to the innermost. One that stands
-/// there already, after a colon or in parentheses, is left out.
+/// Writes what happened and then, each after a colon, the causes down to the innermost. A cause that is already in the
+/// text, after a colon or in parentheses, is left out.
 pub fn write_with_causes(
     f: &mut fmt::Formatter<'_>,
     what: &str,
@@ -23,7 +23,7 @@ pub fn write_with_causes(
     f.write_str(&text)
 }
 
-/// Whether words are a part of a text by themselves: not only letters of a host's name, say.
+/// Returns whether words are a part of a text by themselves, and not just letters of a host's name.
 fn stands_in(text: &str, words: &str) -> bool {
     words.is_empty()
         || text.match_indices(words).any(|(at, _)| {

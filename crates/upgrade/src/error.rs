@@ -1,4 +1,4 @@
-//! What can go wrong on the way to an upgraded connection, and whose fault it is.
+//! Why a connection was not upgraded, and who is at fault.
 
 use crate::Fault;
 use crate::cause::write_with_causes;
@@ -9,8 +9,8 @@ use std::{fmt, io};
 
 /// Why a connection was not upgraded.
 ///
-/// One pointer in size; making one allocates. The text tells its [cause](Self::cause) too, down to the
-/// innermost, and so [`source`](StdError::source) is `None`.
+/// One pointer in size; creating one allocates. The text includes its [cause](Self::cause), down to the innermost, so
+/// [`source`](StdError::source) is `None`.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -20,12 +20,12 @@ struct Inner {
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// What kind of [`Error`] it is.
+/// The kind of an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The head breaks the grammar of RFC 9112, or has no, two or an invalid `Host`, or announces
-    /// a body. A server answers 400. The peer's fault.
+    /// The head breaks the grammar of RFC 9112, has no `Host`, two or an invalid one, or announces a body. A server
+    /// answers 400. The peer's fault.
     Malformed,
     /// The head is longer than [`Limits::head_bytes`](crate::Limits::head_bytes). A server answers
     /// 431, or 414 while still in the request line. The peer's fault.
@@ -33,67 +33,62 @@ pub enum ErrorKind {
     /// The head has more headers than [`Limits::headers`](crate::Limits::headers). A server
     /// answers 431. The peer's fault.
     TooManyHeaders,
-    /// Not HTTP/1.1. A server answers 505 (RFC 9110 15.6.6), to HTTP/1.0 as well, in which an
-    /// upgrade cannot be asked for (RFC 9110 7.8). The peer's fault.
+    /// Not HTTP/1.1. A server answers 505 (RFC 9110 15.6.6), also to HTTP/1.0, in which no upgrade can be asked for
+    /// (RFC 9110 7.8). The peer's fault.
     Version,
-    /// The method is not `GET`, or of an extended CONNECT (RFC 8441) not `CONNECT`. A server answers
-    /// 405 with what is in `Allow`. The peer's fault.
+    /// The method is not `GET`, or for an extended CONNECT (RFC 8441) not `CONNECT`. A server answers 405 with the
+    /// right method in `Allow`. The peer's fault.
     Method,
-    /// A sound request that asks for no upgrade: a server answers 400; or for none that is
-    /// accepted: it answers 426 with what is, in `Upgrade`, and an extended CONNECT with 501. The
-    /// peer's fault.
+    /// A valid request that asks for no upgrade: a server answers 400. Or one that asks for no accepted protocol: a
+    /// server answers 426 with the accepted ones in `Upgrade`, and an extended CONNECT with 501. The peer's fault.
     NotUpgrade,
-    /// The time of [`Limits::time`](crate::Limits::time) was over. A server answers 408 if part
-    /// of a head had come, and nothing if none had. The peer's fault.
+    /// The time of [`Limits::time`](crate::Limits::time) was over. A server answers 408 if part of a head had arrived,
+    /// and nothing otherwise. The peer's fault.
     TimedOut,
     /// The stream ended before the head did. Nothing is answered. The peer's fault.
     Closed,
     /// Reading failed; [`Error::cause`] is the [`std::io::Error`].
     ///
-    /// `WouldBlock` before the time was over comes here: a non-blocking stream is for the
-    /// decoders.
+    /// `WouldBlock` before the time was over is this error: use the decoders for a non-blocking stream.
     Read,
-    /// Writing failed, as [`Read`](Self::Read) says.
+    /// Writing failed; [`Error::cause`] is the [`std::io::Error`].
     Write,
     /// The operating system failed at something else: an option of the socket, entropy, its root
     /// certificates. [`Error::cause`] says how.
     Io,
-    /// The server answered with something else than 101: see [`Error::response`]. The peer's
-    /// fault.
+    /// The server answered with a status other than 101: see [`Error::response`]. The peer's fault.
     Refused,
     /// The server answered 101, but with no token `upgrade` in `Connection`. The peer's fault.
     MissingConnection,
-    /// The server answered 101, but `Upgrade` does not name one protocol of those that were asked
-    /// for. The peer's fault.
+    /// The server answered 101, but `Upgrade` does not name exactly one protocol that was asked for. The peer's fault.
     ProtocolMismatch,
-    /// A check above this crate refused the peer, as made by [`Error::veto`]. The peer's fault.
+    /// A check above this crate refused the peer, with [`Error::veto`]. The peer's fault.
     Vetoed,
     /// The caller passed something that cannot be sent. The caller's fault.
     InvalidArgument,
-    /// A host's name could not be resolved: there is none, or the resolver failed, which
-    /// [`Error::cause`] then tells.
+    /// A host's name could not be resolved: it has no address, or the resolver failed. [`Error::cause`] then says why.
     Resolve,
-    /// No address of a host took the connection; the message says what became of each, and
-    /// [`Error::cause`] is the last one's [`std::io::Error`].
+    /// No address of a host accepted the connection. The message says what became of each, and [`Error::cause`] is the
+    /// [`std::io::Error`] of the last.
     Dial,
-    /// The TLS handshake failed: the certificate is not trusted or for another host, or the other
-    /// end does not speak TLS. [`Error::cause`] is the error of rustls, or the
-    /// [`std::io::Error`] of the stream. The peer's fault, unless it was the stream.
+    /// The TLS handshake failed: the certificate is not trusted or for another host, or the other end does not speak
+    /// TLS. [`Error::cause`] is the error of rustls, or the [`std::io::Error`] of the stream. The peer's fault, unless
+    /// the stream failed.
     Tls,
-    /// A proxy could not be reached, or made no connection; where it answered in HTTP,
-    /// [`Error::response`] is its answer. The peer's fault, unless it was the stream.
+    /// A proxy could not be reached, or made no connection. Where it answered in HTTP, [`Error::response`] is its
+    /// answer. The peer's fault, unless the stream failed.
     Proxy,
     /// What was asked for needs a feature of this crate that is off. The caller's fault.
     Unsupported,
 }
 
 impl Error {
-    /// An error for a peer that a check of the caller's refuses: [`ErrorKind::Vetoed`].
+    /// Creates an error for a peer that a check of the caller refuses: [`ErrorKind::Vetoed`].
     pub fn veto(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Vetoed, message)
     }
 
-    /// An error of a kind, in words: for a protocol on top of an upgrade, whose errors these are too.
+    /// Creates an error of a kind, with a message. For a protocol on top of an upgrade, whose errors these are too.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -103,12 +98,12 @@ impl Error {
         }))
     }
 
-    /// The error for something that cannot be sent.
+    /// Creates the error for something that cannot be sent.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
     }
 
-    /// Adds the answer for a peer that sent a request: the status, and the message as its body.
+    /// Adds the answer to a peer that sent a request: the status, and the message as its body.
     #[must_use]
     pub fn refusing(mut self, status: StatusCode) -> Self {
         self.0.response = Some(plain_response(status, &self.0.message));
@@ -124,7 +119,7 @@ impl Error {
         self
     }
 
-    /// Leaves out of the answer what HTTP/2 has no place for (RFC 9113 8.2.2).
+    /// Removes from the answer the headers that HTTP/2 does not allow (RFC 9113 8.2.2).
     #[must_use]
     pub fn without_connection_headers(mut self) -> Self {
         if let Some(response) = &mut self.0.response {
@@ -134,21 +129,21 @@ impl Error {
         self
     }
 
-    /// Adds what made it fail, which the text then tells too; the answer to the peer does not.
+    /// Adds the cause, which the text then includes. The answer to the peer does not.
     #[must_use]
     pub fn with_cause(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
         self
     }
 
-    /// The same, as what made something larger fail.
+    /// Turns this into an error of a larger operation, which `what` names.
     pub(crate) fn of(mut self, kind: ErrorKind, what: &str) -> Self {
         self.0.kind = kind;
         self.0.message = format!("{what}: {}", self.0.message);
         self
     }
 
-    /// As [`of`](Self::of), but what came too late, or was the caller's, stays that.
+    /// As [`of`](Self::of), but `TimedOut` and `InvalidArgument` stay what they are.
     pub(crate) fn of_step(self, kind: ErrorKind, what: &str) -> Self {
         let kept = [ErrorKind::TimedOut, ErrorKind::InvalidArgument];
         let kind = if kept.contains(&self.kind()) {
@@ -159,14 +154,14 @@ impl Error {
         self.of(kind, what)
     }
 
-    /// The same in other words.
+    /// Replaces the message.
     #[must_use]
     pub fn with_message(mut self, message: String) -> Self {
         self.0.message = message;
         self
     }
 
-    /// Takes the answer away: a client answers nothing.
+    /// Removes the answer: a client answers nothing.
     pub(crate) fn without_response(mut self) -> Self {
         self.0.response = None;
         self
@@ -186,13 +181,13 @@ impl Error {
         self
     }
 
-    /// What kind of error it is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Who is to blame.
+    /// Returns who is at fault.
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.0.kind {
@@ -212,29 +207,27 @@ impl Error {
             .is_some_and(<dyn StdError + Send + Sync>::is::<io::Error>)
     }
 
-    /// What made it fail, where that is an error of its own: the [`io::Error`] of the stream, the error
-    /// of rustls, ….
+    /// Returns the error that caused this one, if any: the [`io::Error`] of the stream, the error of rustls, ….
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.0.cause.as_deref()
     }
 
-    /// The status that was sent or received, where there was one.
+    /// Returns the status that was sent or received, if any.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.response().map(Response::status)
     }
 
-    /// The refusal: at a server the answer to send, which the calls that write have sent already;
-    /// at a client the answer received, of the server or a proxy, with at most 64 KiB of what came of
-    /// its body within half a second, decoded if it was chunked. A redirect's target is its `location`
-    /// header.
+    /// Returns the refusal. At a server it is the answer to send, which the calls that write have already sent. At a
+    /// client it is the answer received, of the server or a proxy, with at most 64 KiB of what arrived of its body
+    /// within half a second, decoded if it was chunked. A redirect's target is its `location` header.
     #[must_use]
     pub fn response(&self) -> Option<&Response<Vec<u8>>> {
         self.0.response.as_ref()
     }
 
-    /// The refusal, without the error.
+    /// Returns the refusal, without the error.
     #[must_use]
     pub fn into_response(self) -> Option<Response<Vec<u8>>> {
         self.0.response
@@ -259,10 +252,10 @@ impl fmt::Display for Error {
     }
 }
 
-/// Without a source: the text tells the causes.
+/// Has no source: the text includes the causes.
 impl StdError for Error {}
 
-/// A refusal with one line of text.
+/// Returns a refusal with one line of text.
 fn plain_response(status: StatusCode, message: &str) -> Response<Vec<u8>> {
     let body = format!("{message}\n").into_bytes();
     let length = HeaderValue::from(body.len());

@@ -1,12 +1,12 @@
-//! Whose doing an error is.
+//! Who is at fault for an error.
 
-/// Whose doing an error is.
+/// Who is at fault for an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The peer did what the protocol, a limit or a policy forbids.
     Peer,
-    /// The caller asked for what cannot be done.
+    /// The caller asked for something that cannot be done.
     Caller,
-    /// Nobody's: the connection ended, or the stream or the system beneath failed.
+    /// Neither: the connection ended, or the stream or the system beneath failed.
     Transport,
 }

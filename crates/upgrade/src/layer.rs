@@ -1,9 +1,9 @@
-//! For protocols whose handshake goes on top of an upgrade: the same exchanges over any front end.
+//! Exchanges over any front end, for protocols whose handshake goes on top of an upgrade.
 //!
-//! A handshake is an `async` function over a [`Wire`], written once, which calls the functions here as
-//! it would call [`receive`](crate::receive) or [`request`](crate::request). Over a
-//! [`BlockingWire`](blocking::BlockingWire) it is never pending, and [`finish`](blocking::finish) runs
-//! it; over a `TokioWire` it is a future of tokio's. Programs need nothing of this.
+//! A handshake is an `async` function over a [`Wire`], written once, which calls the functions here as it would call
+//! [`receive`](crate::receive) or [`request`](crate::request). Over a [`BlockingWire`](blocking::BlockingWire) it is
+//! never pending, and [`finish`](blocking::finish) runs it. Over a `TokioWire` it is a future of tokio's. Programs
+//! need nothing of this.
 
 pub use crate::dial::{Target, nodelay_failed};
 pub use crate::exchange::{

@@ -7,8 +7,8 @@
 //!
 //! # A server, in two steps
 //!
-//! [`receive`] reads a request, the program looks at it, and then either accepts or answers with a
-//! response of its own.
+//! [`receive`] reads a request. The program examines it, and then either accepts or answers with a response of its
+//! own.
 //!
 //! ```no_run
 //! use framewire_upgrade::{Limits, receive};
@@ -30,8 +30,8 @@
 //!
 //! # A client
 //!
-//! [`request`] asks over a stream that is connected already; a [`Dialer`] connects to the host of the
-//! request's URI first: names and addresses, proxies, and TLS with the feature `rustls`.
+//! [`request`] asks over a stream that is already connected. A [`Dialer`] connects to the host of the request's URI
+//! first: names and addresses, proxies, and TLS with the feature `rustls`.
 //!
 //! ```no_run
 //! use framewire_upgrade::{Dialer, Error, Limits};
@@ -50,29 +50,29 @@
 //!
 //! # Without I/O
 //!
-//! An event loop feeds whatever arrived to a [`RequestDecoder`] (a client: [`ResponseDecoder`]),
-//! asks [`respond`] for the answer and writes what [`encode_response`] gives. Nothing in that path
-//! reads, writes or looks at a clock; the time limit is then the event loop's to keep.
+//! An event loop feeds what has arrived to a [`RequestDecoder`] (a client: [`ResponseDecoder`]), asks [`respond`] for
+//! the answer and writes what [`encode_response`] returns. Nothing in that path reads, writes or uses a clock; the
+//! event loop then keeps the time limit.
 //!
 //! # What a peer can cost
 //!
-//! Memory for one head is bounded by [`Limits::head_bytes`], its parsed form by the same and
-//! [`Limits::headers`], time by [`Limits::time`]. Every byte of a head is looked at once while it
-//! arrives and once more when it is complete, however it is cut.
+//! Memory for one head is bounded by [`Limits::head_bytes`], its parsed form by the same and [`Limits::headers`], time
+//! by [`Limits::time`]. Every byte of a head is examined once while it arrives and once more when the head is
+//! complete, however it is cut.
 //!
 //! # Features
 //!
 //! | feature | default | adds | depends on |
 //! |---|---|---|---|
-//! | none | | [`Socket`], [`Duplicate`] and [`Untimed`]: what blocking calls ask of a stream | nothing |
+//! | none | | [`Socket`], [`Duplicate`] and [`Untimed`]: what blocking calls need from a stream | nothing |
 //! | `http` | yes | all that is above | `http`, `httparse`, `base64` |
 //! | `rustls` | | TLS: `https`, `TlsStream` | `rustls`, `rustls-native-certs` |
 //! | `tokio` | | with `http`: `tokio`, over `AsyncRead + AsyncWrite` | `tokio` (I/O traits, time) |
 //! | `tokio-net` | | `tokio::dial` | tokio's `net` and `rt` |
 //! | `tokio-rustls` | | TLS for it | `tokio-rustls` |
 //!
-//! Without `http` this crate has no dependency, and holds what a protocol needs that takes its connections from
-//! somewhere else: the trait `Socket` and its errors, which are then the same with and without an upgrade.
+//! Without `http` this crate has no dependency. It then holds what a protocol needs whose connections come from
+//! somewhere else: the trait `Socket` and its errors, which are the same with and without an upgrade.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! What the blocking calls ask of a stream beyond `Read + Write`.
+//! What blocking calls need from a stream beyond `Read + Write`.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,35 +8,35 @@ use std::time::Duration;
 
 /// A stream whose blocking calls can be given a time-out.
 ///
-/// Calls with a deadline need it: without a time-out a
-/// silent peer holds a blocking read for ever. A stream that has none is wrapped in [`Untimed`].
+/// Calls with a deadline need it: without a time-out a silent peer holds a blocking read for ever. Wrap a stream that
+/// has none in [`Untimed`].
 pub trait Socket: Read + Write {
-    /// How long one read may block; `None` is for ever, a zero duration is an error.
+    /// Sets how long one read may block; `None` is for ever, a zero duration is an error.
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// How long one write may block; `None` is for ever, a zero duration is an error.
+    /// Sets how long one write may block; `None` is for ever, a zero duration is an error.
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// The time-out of reads, which calls with a deadline put back at their end. Default: `None`, for
-    /// streams that are only ever given time-outs by such calls.
+    /// Returns the time-out of reads, which calls with a deadline restore at their end. Default: `None`, for streams
+    /// that only such calls give time-outs.
     fn read_timeout(&self) -> io::Result<Option<Duration>> {
         Ok(None)
     }
 
-    /// The time-out of writes, as [`read_timeout`](Self::read_timeout).
+    /// Returns the time-out of writes, as [`read_timeout`](Self::read_timeout) does for reads.
     fn write_timeout(&self) -> io::Result<Option<Duration>> {
         Ok(None)
     }
 
-    /// Sets `TCP_NODELAY` where the stream is of TCP: whether small writes leave at once, or wait for
-    /// the peer to acknowledge earlier ones. Default: does nothing, for streams that are not.
+    /// Sets `TCP_NODELAY` on a TCP stream: whether small writes leave at once, or wait for the peer to acknowledge
+    /// earlier ones. Default: does nothing, for other streams.
     fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         let _ = nodelay;
         Ok(())
     }
 }
 
-/// The time-outs of a stream, for what changes them and puts them back.
+/// The time-outs of a stream, for code that changes and restores them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// The time-out of reads.
@@ -46,7 +46,7 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// Those that are set. A stream that cannot tell has none.
+    /// Returns the time-outs that are set. A stream that cannot tell has none.
     pub fn of<S: Socket>(stream: &S) -> Self {
         Self {
             read: stream.read_timeout().unwrap_or_default(),
@@ -54,7 +54,7 @@ impl Timeouts {
         }
     }
 
-    /// Sets both on a stream.
+    /// Sets both time-outs on a stream.
     pub fn set_on<S: Socket>(self, stream: &S) -> io::Result<()> {
         stream.set_read_timeout(self.read)?;
         stream.set_write_timeout(self.write)
@@ -63,10 +63,10 @@ impl Timeouts {
 
 /// A socket that can be duplicated, so that one thread reads while another writes.
 pub trait Duplicate: Socket + Sized {
-    /// A second handle to the same connection. Time-outs are shared by both.
+    /// Returns a second handle to the same connection. Both share the time-outs.
     fn duplicate(&self) -> io::Result<Self>;
 
-    /// Shuts the connection down in the directions asked for, for every handle.
+    /// Shuts the connection down in the given directions, for every handle.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 }
 
@@ -113,10 +113,10 @@ implement_for_std_socket!(
 #[cfg(unix)]
 implement_for_std_socket!(UnixStream);
 
-/// Any stream, taken as a [`Socket`] that ignores time-outs.
+/// Any stream, as a [`Socket`] that ignores time-outs.
 ///
-/// Deadlines are then looked at only between its reads and writes: right for in-memory and
-/// non-blocking streams, and for those that have time-outs of their own.
+/// Deadlines are then checked only between its reads and writes. That is right for in-memory and non-blocking streams,
+/// and for those that have time-outs of their own.
 #[derive(Debug, Clone, Default)]
 pub struct Untimed<S>(pub S);
 

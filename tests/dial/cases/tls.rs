@@ -222,7 +222,7 @@ fn server_without_tls_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
     assert_eq!(
         error.to_string(),
-        "127.0.0.1 does not speak TLS: use ws:// or http:// \
+        "127.0.0.1 does not speak TLS: connect to it without TLS \
          (received corrupt message of type InvalidContentType)"
     );
     assert_eq!(error.fault(), Fault::Peer);
@@ -235,7 +235,7 @@ fn server_that_speaks_tls_is_told_from_one_that_speaks_nonsense() {
     let error = shell::connect(&Connector::new(), &format!("ws://{address}/")).unwrap_err();
     let malformed = ErrorKind::Upgrade(upgrade::ErrorKind::Malformed);
     assert_eq!(error.kind(), malformed);
-    let text = "the peer speaks TLS: use wss:// or https://";
+    let text = "the peer speaks TLS: connect to it with TLS";
     assert_eq!(error.to_string(), text);
     assert_eq!(error.fault(), Fault::Peer);
 }

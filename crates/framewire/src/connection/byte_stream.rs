@@ -1,4 +1,4 @@
-//! Bytes over binary messages.
+//! Binary messages, read as one stream of bytes.
 
 use std::io;
 
@@ -9,8 +9,8 @@ use super::stage::close_payload;
 use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Opcode, Rsv};
 
-/// Reads bytes of binary messages, whose bounds mean nothing; 0 after a Close frame with 1000, 1001
-/// or no code.
+/// Reads payload bytes of binary messages, without regard to where messages begin and end. Returns 0 after a Close
+/// frame with 1000, 1001 or no code.
 pub(crate) fn read_bytes<D: Drive>(
     inbound: &mut Inbound,
     drive: &mut D,
@@ -40,9 +40,9 @@ where
     }
 }
 
-/// Text is no bytes: RFC 6455 7.4.1 has a code for that.
+/// Sends a Close frame with 1003 (RFC 6455 7.4.1) and returns the error for a text message.
 fn refuse_text(drive: &mut impl Drive) -> Error {
-    // What cannot be sent now is no worse than what came.
+    // The text message is the error to report, even where no Close frame can be sent.
     if let Ok(payload) = close_payload(CloseCode::UNSUPPORTED_DATA, "binary only") {
         let payload = payload.as_slice();
         let close =
@@ -53,7 +53,7 @@ fn refuse_text(drive: &mut impl Drive) -> Error {
     io::Error::new(io::ErrorKind::InvalidData, "text message").into()
 }
 
-/// The peer closed because it was done.
+/// Returns whether the peer closed the connection because it was done.
 fn is_end(error: &Error) -> bool {
     let done = [
         CloseCode::NORMAL,

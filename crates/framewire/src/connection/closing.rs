@@ -1,4 +1,4 @@
-//! How far a connection has come to its end, as the side that sends knows it.
+//! The state of the closing handshake, as the sending side knows it.
 
 use std::mem;
 
@@ -11,25 +11,25 @@ pub(crate) enum Closing {
     /// Neither end has sent a Close frame.
     #[default]
     Open,
-    /// One end has, or both have.
+    /// One end has sent a Close frame, or both have.
     Begun(Box<Closed>),
-    /// The stream has ended, and not by the closing handshake: nothing more is sent.
+    /// The stream has ended before the closing handshake did. Nothing more is sent.
     Lost(Option<Box<Closed>>),
 }
 
-/// What brings a connection nearer to its end.
+/// An event that changes the state of the closing handshake.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// This end has sent a Close frame, or is about to.
     Sent(Close),
-    /// The peer's has come.
+    /// The peer's Close frame has arrived.
     Received(Close),
-    /// Nothing more will come.
+    /// The stream has ended or failed.
     Lost,
 }
 
 impl Closing {
-    /// Takes a step. The first Close frame of each end is the one that counts.
+    /// Applies a step. Only the first Close frame of each end counts.
     pub(crate) fn record(&mut self, step: Step) {
         *self = match (mem::take(self), step) {
             (Self::Open, Step::Sent(close)) => Self::Begun(Box::new(Closed {
@@ -56,7 +56,7 @@ impl Closing {
         };
     }
 
-    /// Takes the steps that a reply stands for.
+    /// Applies the steps that a reply stands for.
     pub(crate) fn record_reply(&mut self, reply: &Reply) {
         match reply {
             Reply::Pong(_) => {}
@@ -73,7 +73,7 @@ impl Closing {
         }
     }
 
-    /// The Close frames, once there is one.
+    /// Returns the Close frames, once either end has sent one.
     pub(crate) fn closed(&self) -> Option<&Closed> {
         match self {
             Self::Open => None,
@@ -86,7 +86,7 @@ impl Closing {
         matches!(self, Self::Open)
     }
 
-    /// Whether frames can be sent still, a Close frame too.
+    /// Returns whether frames can still be sent, a Close frame included.
     #[inline]
     pub(crate) fn can_send(&self) -> bool {
         match self {
@@ -96,7 +96,7 @@ impl Closing {
         }
     }
 
-    /// Whether this end has sent a Close frame, or is about to.
+    /// Returns whether this end has sent a Close frame, or is about to.
     pub(crate) fn has_sent(&self) -> bool {
         self.closed().is_some_and(|closed| closed.local.is_some())
     }
@@ -111,7 +111,7 @@ mod tests {
         Close::of(&code.to_be_bytes())
     }
 
-    /// `ours/theirs`, in the order in which they came; `!` where the stream has ended.
+    /// Returns the Close codes in the order in which they were recorded, with `!` where the stream has ended.
     fn told(closing: &Closing) -> String {
         let mut told = String::new();
         if let Some(closed) = closing.closed() {
@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn each_step_leads_where_the_table_says() {
-        // What was recorded, and what it comes to with our Close 1000, theirs of 1001, and the stream's end.
+        // The steps recorded first, and the state after one more: our Close 1000, the peer's Close 1001, or the end of
+        // the stream.
         let table = [
             ("", ["ours 1000", "theirs 1001", "!"]),
             ("s", ["ours 4000", "ours 4000, theirs 1001", "ours 4000!"]),

@@ -1,4 +1,4 @@
-//! What an application decides for a connection.
+//! The configuration of a connection.
 
 use crate::error::{Error, ErrorKind};
 use crate::frame::Rsv;
@@ -11,35 +11,31 @@ pub const CHUNK_SIZE_BALANCED: usize = 8 << 10;
 /// 32 KiB: few system calls for long streams.
 pub const CHUNK_SIZE_STREAMING: usize = 32 << 10;
 
-/// The sizes and bounds of one connection. Every field has a default that it states, and zero is
-/// never taken for it. Sizes of 4 GiB and more count as one byte less than that.
+/// The sizes and limits of one connection. Each field states its default; a size of 0 is an error. A `chunk_size` or
+/// `write_buffer` of 4 GiB or more counts as 4 GiB less one byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
-    /// What the peer may send at most. Default: messages of 1 MiB, frames of any length.
+    /// The limits on what the peer may send. Default: messages of 1 MiB, frames of any length.
     pub limits: Limits,
-    /// The longest fragment of a streamed message, and how many bytes of payload are copied to be
-    /// written with their header. A message up to this size goes through the write buffer; a longer
-    /// one is written from where it lies (by a server) or masked in pieces of the write buffer's size
-    /// (by a client).
+    /// The longest fragment of a streamed message, and the longest payload that is copied into the write buffer and
+    /// written together with its header. A server writes a longer message from the caller's memory. A client masks it
+    /// in pieces of the write buffer's size.
     /// Default: [`CHUNK_SIZE_LOW_MEMORY`], 4 KiB.
     pub chunk_size: usize,
-    /// How many bytes are read at a time. A message that comes in one read is lent from there.
+    /// How many bytes are read at a time. A message that arrives in one read is lent from the read buffer.
     /// Default: 16 KiB.
     pub read_buffer: usize,
-    /// How many bytes may wait to be written before feeding more has to flush first, and how many a
-    /// client masks for one write of a long message.
-    /// Default: 64 KiB.
+    /// How many bytes may wait before feeding more writes them first, and how many bytes of a long message a client
+    /// masks for one write. Default: 64 KiB.
     pub write_buffer: usize,
-    /// The reserved bits that a negotiated extension uses on the first frame of a message.
-    /// Default: none.
+    /// The reserved bits that a negotiated extension uses on the first frame of a message. Default: none.
     pub rsv: Rsv,
-    /// Whether a message that is written waits for those after it while another frame of the peer's,
-    /// which was read with the last message, is there whole. The answers to a burst then leave
-    /// together, however they are written.
+    /// Whether a written message waits for later ones while the read buffer holds another whole frame of the peer. The
+    /// answers to a burst then leave together, however they are written.
     ///
-    /// What waits leaves with the next write that need not wait, with a flush, or before the next
-    /// read; a program that does anything else meanwhile keeps its peer waiting. No effect on the
-    /// halves of a split connection. Default: false, and each message that is written leaves at once.
+    /// What waits leaves with the next write that need not wait, with a flush, or before the next read. A program that
+    /// does anything else in between keeps its peer waiting. No effect on the halves of a split connection. Default:
+    /// `false`, and each written message leaves at once.
     pub coalesce_writes: bool,
 }
 

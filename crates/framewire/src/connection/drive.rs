@@ -1,7 +1,7 @@
-//! The two sides of a connection and a stream, brought together for as long as a call lasts.
+//! The two sides of a connection, joined with a stream for the duration of a call.
 //!
-//! A front end lends its stream for each call, as something that reads and writes and may say
-//! `WouldBlock`: a blocking one as it is, one of tasks with the task that is to be woken.
+//! A front end lends its stream for each call, as something that reads and writes and may return `WouldBlock`. The
+//! blocking front end lends the stream itself; tokio's lends it together with the task to wake.
 
 use std::io::{self, IoSlice, Read, Write};
 
@@ -23,7 +23,7 @@ pub trait Drive {
         self.parts().0
     }
 
-    /// Stages something, once there is room for it.
+    /// Calls `stage`, and again after writing the write buffer while that has no room.
     #[inline]
     fn stage<T>(
         &mut self,
@@ -41,7 +41,7 @@ pub trait Drive {
         }
     }
 
-    /// Writes what is in the write buffer.
+    /// Writes the bytes in the write buffer.
     fn write_staged(&mut self) -> Result<(), Error> {
         let (outbound, stream) = self.parts();
         while let Some(bytes) = outbound.staged()? {
@@ -51,7 +51,8 @@ pub trait Drive {
         Ok(())
     }
 
-    /// Writes what is left of a frame, and what waits before it. After `WouldBlock` less may be left.
+    /// Writes the bytes in the write buffer, then the rest of a frame. `WouldBlock` leaves what the stream did not
+    /// take in `unsent`.
     fn write(&mut self, unsent: &mut Unsent<'_>) -> Result<(), Error> {
         let (outbound, stream) = self.parts();
         while let Some([staged, payload]) = outbound.next_write(unsent)? {
@@ -67,7 +68,7 @@ pub trait Drive {
         Ok(())
     }
 
-    /// Writes what is left of a frame, and keeps what the stream does not take now.
+    /// Writes the rest of a frame, and buffers what the stream does not take now.
     fn write_or_buffer(&mut self, mut unsent: Unsent<'_>) -> Result<(), Error> {
         match self.write(&mut unsent) {
             Err(error) if error.is_would_block() => self.outbound().buffer_rest(&mut unsent),
@@ -75,7 +76,7 @@ pub trait Drive {
         }
     }
 
-    /// Stages a frame once there is room for it, and writes it or keeps it.
+    /// Stages a frame once there is room, then [writes or buffers](Self::write_or_buffer) the rest of it.
     #[inline]
     fn send<'p>(
         &mut self,
@@ -88,7 +89,7 @@ pub trait Drive {
         self.write_or_buffer(unsent)
     }
 
-    /// Sends what there is of a message that is written in pieces.
+    /// Sends the current fragment of a message that is written in pieces.
     fn send_fragment(&mut self, fragment: &mut Fragment, fin: bool) -> Result<(), Error> {
         let header: Header = self.stage(|outbound| outbound.stage_fragment(fragment, fin))?;
         let written = self.write_or_buffer(Unsent::Plain(fragment.frame(&header)));
@@ -96,7 +97,7 @@ pub trait Drive {
         written
     }
 
-    /// Writes what waits, and flushes the stream.
+    /// Writes what waits, a reply included, and flushes the stream.
     fn flush(&mut self) -> Result<(), Error> {
         let (outbound, stream) = self.parts();
         while let Some(bytes) = outbound.staged_with_reply()? {
@@ -107,7 +108,7 @@ pub trait Drive {
         Ok(())
     }
 
-    /// As [`flush`](Self::flush): what the stream does not take now goes out later.
+    /// As [`flush`](Self::flush), but succeeds where the stream would block: the rest leaves later.
     fn flush_staged(&mut self) -> Result<(), Error> {
         match self.flush() {
             Err(error) if error.is_would_block() => Ok(()),
@@ -115,7 +116,7 @@ pub trait Drive {
         }
     }
 
-    /// As [`flush_staged`](Self::flush_staged), unless what was staged may wait.
+    /// As [`flush_staged`](Self::flush_staged), unless the staged message may wait for later ones.
     fn flush_message(&mut self) -> Result<(), Error> {
         if self.outbound().may_coalesce() {
             return Ok(());
@@ -123,7 +124,7 @@ pub trait Drive {
         self.flush_staged()
     }
 
-    /// Writes some of what waits, with one call. Says whether anything waits still.
+    /// Writes some of what waits, with one call. Returns whether anything still waits.
     fn write_some(&mut self) -> Result<bool, Error> {
         let (outbound, stream) = self.parts();
         if let Some(bytes) = outbound.staged_with_reply()? {
@@ -137,18 +138,18 @@ pub trait Drive {
     }
 }
 
-/// What the receiving side reads from, and how its replies are sent.
+/// What the receiving side reads from, and the way to send its replies.
 pub trait Transport {
     /// Reads once.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Where replies go.
+    /// Returns the receiver of automatic replies.
     fn replies(&mut self) -> &mut dyn Replies;
 
-    /// Sends what waits, as far as the stream takes it.
+    /// Writes what waits, as far as the stream takes it.
     ///
-    /// What fails here fails again with the next write, which reports it; what the peer has
-    /// already sent can still be read.
+    /// Drops errors: the next write fails with the same one and reports it, and what the peer has already sent can
+    /// still be read.
     fn send_waiting(&mut self);
 
     /// Gives back memory that is not needed while a read has to wait.
@@ -157,7 +158,7 @@ pub trait Transport {
     /// Records that nothing more will be read.
     fn end(&mut self) {}
 
-    /// Whether this end has aborted the connection: what its stream then fails with is what is told.
+    /// Returns whether this end has aborted the connection. Every read then reports the error of the stream itself.
     fn is_aborted(&self) -> bool {
         false
     }
@@ -188,7 +189,7 @@ where
     }
 }
 
-/// Does what the step says, reading for as long as it needs bytes.
+/// Repeats `step` until it has a result, and reads whenever it needs bytes.
 pub(crate) fn read<R>(
     inbound: &mut Inbound,
     transport: &mut impl Transport,
@@ -203,7 +204,7 @@ pub(crate) fn read<R>(
     }
 }
 
-/// As [`read`], once the step has said that it needs bytes.
+/// As [`read`], for a step that has already said that it needs bytes.
 #[cfg(feature = "tokio")]
 pub(crate) fn read_on<R>(
     inbound: &mut Inbound,
@@ -219,7 +220,7 @@ pub(crate) fn read_on<R>(
     }
 }
 
-/// Reads bytes of the message that is streamed: a long payload straight into the caller's buffer.
+/// Reads bytes of the streamed message. A long payload goes straight into the caller's buffer.
 pub(crate) fn read_stream(
     inbound: &mut Inbound,
     transport: &mut impl Transport,
@@ -237,7 +238,7 @@ pub(crate) fn read_stream(
     }
 }
 
-/// Reads a whole frame into the caller's buffer, and gives its header.
+/// Reads a whole frame into the caller's buffer and returns its header.
 pub(crate) fn read_frame(
     inbound: &mut Inbound,
     transport: &mut impl Transport,
@@ -265,8 +266,8 @@ pub(crate) fn read_frame(
     result.map(|()| header)
 }
 
-/// Reads a data frame: straight into the caller's buffer until it is interrupted, then into the
-/// memory that holds what came before, so that no byte is moved more than twice.
+/// Reads a data frame straight into the caller's buffer. After an interruption, reads into the memory that holds the
+/// first part, so that no byte is moved more than twice.
 fn read_data_frame(
     inbound: &mut Inbound,
     transport: &mut impl Transport,
@@ -287,8 +288,7 @@ fn read_data_frame(
     }
 }
 
-/// Reads until the stream ends: after the Close frames, the server closes it
-/// (RFC 6455 7.1.1).
+/// Reads until the stream ends: after the Close frames, the server closes it (RFC 6455 7.1.1).
 pub(crate) fn wait_for_end(
     inbound: &mut Inbound,
     transport: &mut impl Transport,
@@ -304,7 +304,7 @@ pub(crate) fn wait_for_end(
     waited
 }
 
-/// What a step has come to; `None` where it needs bytes. What it owes to the peer is sent.
+/// Returns the result of a step, or `None` where it needs bytes, and sends the replies that the step queued.
 fn outcome<R>(
     inbound: &mut Inbound,
     transport: &mut impl Transport,
@@ -314,7 +314,7 @@ fn outcome<R>(
         Ok(result) => {
             if inbound.take_unsent_reply() {
                 transport.send_waiting();
-                // As after a Close frame that is given as a frame.
+                // A Close frame that is read as a raw frame is a result, and the end.
                 if inbound.has_ended() {
                     transport.end();
                 }
@@ -363,7 +363,7 @@ fn read_once(transport: &mut impl Transport, buf: &mut [u8]) -> io::Result<usize
     }
 }
 
-/// Looks for the end of the stream, and for a read that has to wait.
+/// Returns how many bytes a read gave. Handles the end of the stream and a read that has to wait.
 fn check_read(
     inbound: &mut Inbound,
     transport: &mut impl Transport,
@@ -379,7 +379,7 @@ fn check_read(
         }
         Err(error) => error.into(),
     };
-    // What aborting does to the stream is told by every call, by itself.
+    // After an abort every call reports the error of the stream itself.
     if !transport.is_aborted() {
         inbound.lose();
         transport.replies().reply(Reply::Lost);

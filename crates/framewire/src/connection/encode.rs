@@ -1,4 +1,4 @@
-//! Messages that an extension transforms as they go.
+//! Messages that an extension transforms while they are sent.
 
 use super::Outbound;
 use super::stage::Unsent;
@@ -7,8 +7,8 @@ use crate::frame::{MAX_HEADER, Opcode};
 use crate::protocol::SendError;
 
 impl Outbound {
-    /// Begins a message that goes out transformed, if this one is to be: in one frame, or in as many
-    /// as the write buffer has to be emptied for.
+    /// Begins a message if the extension transforms it: in one frame, or in one for each time that the write buffer
+    /// must be emptied. Returns `None` for a message that is sent as it is.
     pub(super) fn stage_encoded<'p>(
         &mut self,
         opcode: Opcode,
@@ -19,7 +19,7 @@ impl Outbound {
             return Ok(None);
         }
         let mut payload = payload;
-        let last = self.append_encoded(opcode, &mut payload, self.most_kept())?;
+        let last = self.append_encoded(opcode, &mut payload, self.most_retained())?;
         Ok(Some(if last {
             Unsent::Nothing
         } else {
@@ -27,8 +27,8 @@ impl Outbound {
         }))
     }
 
-    /// Appends the next frame of a transformed message to the write buffer, which may hold `bound`
-    /// bytes or a few more then, and says whether it was the last.
+    /// Appends the next frame of a transformed message to the write buffer, which then holds `bound` bytes at most, or
+    /// a few more. Returns whether it was the last frame.
     pub(super) fn append_encoded(
         &mut self,
         opcode: Opcode,
@@ -44,7 +44,7 @@ impl Outbound {
         last.map_err(|error| self.send_error(error))
     }
 
-    /// A transformed message that was written in pieces has been sent.
+    /// Ends a transformed message that was written in pieces.
     pub(super) fn end_encoded(&mut self) {
         if let Some(extension) = self.sender.message_encoder_mut() {
             extension.end();

@@ -1,4 +1,4 @@
-//! What goes into a message that is transformed while it is written in pieces.
+//! The input of a message that is transformed while it is written in pieces.
 
 use std::mem;
 use std::ops::Range;
@@ -7,19 +7,19 @@ use super::Buffers;
 use crate::frame::Opcode;
 use crate::protocol::{SendError, Utf8};
 
-/// What goes into a message that is transformed.
+/// The bytes that go into a transformed message.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     is_text: bool,
-    /// What was read and, in `unread`, not yet transformed.
+    /// What was read from a source. `unread` is the part that is not yet transformed.
     pub(super) bytes: Vec<u8>,
     pub(super) unread: Range<usize>,
-    /// How much of the message was transformed.
+    /// How many bytes of the message were transformed.
     taken: u64,
     utf8: Utf8,
-    /// Whether all of the message was transformed, to its end.
+    /// Whether the whole message was transformed, to its end.
     pub(super) is_ended: bool,
-    /// Whether bytes were transformed that are not UTF-8: the message cannot be finished.
+    /// Whether bytes that are not UTF-8 were transformed: the message cannot be finished.
     is_invalid: bool,
 }
 
@@ -32,7 +32,7 @@ impl Input {
         };
     }
 
-    /// Where a source is read to.
+    /// Returns the memory that a source is read into.
     pub(crate) fn room(&mut self, buffers: &Buffers, chunk_size: usize) -> &mut [u8] {
         if self.bytes.capacity() == 0 {
             self.bytes = buffers.take_to_write();
@@ -41,7 +41,7 @@ impl Input {
         &mut self.bytes
     }
 
-    /// Takes in what a source has put there.
+    /// Records that `len` bytes were read into the room.
     pub(crate) fn filled(&mut self, len: usize) {
         self.unread = 0..len;
     }
@@ -55,7 +55,7 @@ impl Input {
         self.taken
     }
 
-    /// Records what was transformed, which only here can be seen to be text.
+    /// Records transformed bytes. Only here can it be checked that they are text.
     pub(crate) fn take(&mut self, taken: &[u8]) -> Result<(), SendError> {
         self.taken += taken.len() as u64;
         if self.is_text {
@@ -64,7 +64,7 @@ impl Input {
         self.check()
     }
 
-    /// RFC 6455 8.1: what was transformed of a text is UTF-8.
+    /// Fails where transformed bytes of a text are not UTF-8 (RFC 6455 8.1).
     pub(super) fn check(&self) -> Result<(), SendError> {
         if self.is_invalid {
             return Err(SendError::InvalidUtf8);
@@ -72,7 +72,7 @@ impl Input {
         Ok(())
     }
 
-    /// RFC 6455 8.1: a text as a whole is UTF-8.
+    /// Fails where a text as a whole is not UTF-8 (RFC 6455 8.1).
     pub(super) fn check_whole(&self) -> Result<(), SendError> {
         self.check()?;
         if !self.utf8.is_complete() {

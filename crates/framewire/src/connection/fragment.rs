@@ -1,32 +1,32 @@
-//! The fragment that is being filled of a message that is written in pieces.
+//! The fragment that is being filled, of a message that is written in pieces.
 
 use super::Buffers;
 use super::encoder_input::Input;
 use crate::frame::{Header, MAX_HEADER, Opcode, mask};
 use crate::protocol::LEAST_ROOM;
 
-/// One chunk of payload, what comes after it to know that something does, and room for the header
-/// in front: a fragment is read into its place and written from there.
+/// One chunk of payload, the bytes behind it that show that the message goes on, and room for the header in front. A
+/// fragment is filled and written in this memory, without another copy.
 #[derive(Debug, Default)]
 pub struct Fragment {
     /// The header ends, and the payload begins, at `MAX_HEADER`.
     bytes: Vec<u8>,
     pub(super) filled: usize,
-    /// 0 in a fragment that is only memory.
+    /// 0 while no message is open: the fragment is only memory then.
     pub(super) chunk_size: usize,
-    /// How much of the message has been sent.
+    /// How many bytes of the message have been sent.
     pub(super) sent: u64,
-    /// How much has to be there after the chunk before that is sent.
+    /// How many bytes must follow a chunk before it is sent.
     lookahead: usize,
-    /// What goes into a message that is transformed, while `bytes` is what comes out. Kept for the next.
+    /// What goes into a transformed message; `bytes` is what comes out. Its memory serves the next message too.
     pub(super) input: Input,
-    /// Whether it is transformed.
+    /// Whether the message is transformed.
     pub(super) is_encoded: bool,
 }
 
 impl Fragment {
-    /// Begins a message. A chunk is sent once `lookahead` bytes more are there, and there is always
-    /// room for as many.
+    /// Begins a message. A chunk is sent once `lookahead` more bytes are there, and there is always room for that
+    /// many.
     pub(crate) fn open(&mut self, chunk_size: usize, lookahead: usize) {
         self.bytes
             .resize(MAX_HEADER + chunk_size + 2 * lookahead - 1, 0);
@@ -37,14 +37,14 @@ impl Fragment {
         self.sent = 0;
     }
 
-    /// Begins a message that is transformed.
+    /// Begins a transformed message.
     pub(crate) fn open_encoded(&mut self, opcode: Opcode, chunk_size: usize) {
         self.open(chunk_size, LEAST_ROOM);
         self.input.begin(opcode);
         self.is_encoded = true;
     }
 
-    /// Where a source is read to, once there is [room](Self::make_room).
+    /// Returns the memory that a source is read into, once there is [room](Self::make_room).
     pub(crate) fn source_room(&mut self, buffers: &Buffers) -> &mut [u8] {
         if self.is_encoded {
             return self.input.room(buffers, self.chunk_size);
@@ -52,7 +52,7 @@ impl Fragment {
         self.room()
     }
 
-    /// Takes in what a source has put there.
+    /// Records that a source filled `len` bytes of it.
     pub(crate) fn source_filled(&mut self, len: usize) {
         if self.is_encoded {
             self.input.filled(len);
@@ -61,14 +61,14 @@ impl Fragment {
         self.filled += len;
     }
 
-    /// Takes the memory for a message, unless it was kept.
+    /// Takes the memory for a message, unless the fragment still has it.
     pub(crate) fn take_buffers(&mut self, buffers: &Buffers) {
         if self.bytes.capacity() == 0 {
             self.bytes = buffers.take_to_write();
         }
     }
 
-    /// Gives the memory back that no message needs, unless it is to be kept.
+    /// Gives memory that no message needs back to the pool, if there is one.
     pub(crate) fn give_buffers(&mut self, buffers: &Buffers) {
         if buffers.are_pooled() {
             self.bytes.clear();
@@ -77,17 +77,16 @@ impl Fragment {
         }
     }
 
-    /// Whether it is that of a message that is open.
+    /// Returns whether its message is open.
     pub(crate) fn is_open(&self) -> bool {
         self.chunk_size > 0
     }
 
-    /// Whether a whole chunk is there, and what must come after it.
+    /// Returns whether a whole chunk is there, and the bytes that must follow it.
     pub(crate) fn is_full(&self) -> bool {
         self.filled >= self.chunk_size + self.lookahead
     }
 
-    /// Whether nothing is there.
     pub(crate) fn is_empty(&self) -> bool {
         self.filled == 0
     }
@@ -104,7 +103,7 @@ impl Fragment {
         &self.bytes[MAX_HEADER..MAX_HEADER + self.len()]
     }
 
-    /// The frame as it goes on the wire. Masks the payload where it lies.
+    /// Returns the frame as it goes on the wire. Masks the payload in place.
     pub(crate) fn frame(&mut self, header: &Header) -> &[u8] {
         let end = MAX_HEADER + self.len();
         if let Some(key) = header.mask() {
@@ -117,7 +116,7 @@ impl Fragment {
         &self.bytes[start..end]
     }
 
-    /// The fragment has been taken: what is there after it, if anything, begins the next.
+    /// Begins the next fragment with the bytes behind this one, which was sent or buffered.
     pub(crate) fn advance(&mut self) {
         let len = self.len();
         self.sent += len as u64;

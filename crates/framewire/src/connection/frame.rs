@@ -1,8 +1,8 @@
-//! A raw frame.
+//! Raw frames.
 
 use crate::frame::Header;
 
-/// One frame as it was sent, unmasked.
+/// One frame as the peer sent it, unmasked.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     header: Header,
@@ -10,27 +10,27 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// One that was read into a buffer.
+    /// Returns the frame that was read into `buf`.
     pub(crate) fn read(header: Header, buf: &'a mut [u8]) -> Self {
-        // It fits: it was read into it.
+        // The payload was read into `buf`, so its length fits.
         let len = usize::try_from(header.payload_len()).unwrap_or(usize::MAX);
         let payload = &mut buf[..len];
         Self { header, payload }
     }
 
-    /// The header as it was sent.
+    /// Returns the header as the peer sent it.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The payload, unmasked.
+    /// Returns the payload, unmasked.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         self.payload
     }
 
-    /// The payload, with the life of the buffer that it is in.
+    /// Returns the payload, with the lifetime of the buffer that holds it.
     #[must_use]
     pub fn into_payload(self) -> &'a mut [u8] {
         self.payload

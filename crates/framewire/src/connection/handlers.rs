@@ -1,4 +1,4 @@
-//! What an application does about control frames.
+//! The application's handlers of control frames.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,10 @@ use crate::error::Close;
 use crate::frame::{CloseCode, ControlPayload};
 use crate::protocol::{CloseFrame, Event, close_echo};
 
-/// What answers a Ping.
+/// The answer to a Ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PingReply {
-    /// A Pong with the same payload: what RFC 6455 5.5.2 asks for.
+    /// A Pong with the same payload, as RFC 6455 5.5.2 asks for.
     Pong,
     /// A Pong with another payload.
     Replace(ControlPayload),
@@ -19,10 +19,10 @@ pub enum PingReply {
     Nothing,
 }
 
-/// What answers the peer's Close frame.
+/// The answer to the peer's Close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReply {
-    /// A Close frame with the same code: what RFC 6455 5.5.1 asks for.
+    /// A Close frame with the same code, as RFC 6455 5.5.1 asks for.
     Echo,
     /// A Close frame with another payload (see [`ControlPayload::close`]).
     Replace(ControlPayload),
@@ -34,7 +34,7 @@ type OnPing = Box<dyn FnMut(&[u8]) -> PingReply + Send>;
 type OnPong = Box<dyn FnMut(&[u8]) + Send>;
 type OnClose = Box<dyn FnMut(Option<CloseCode>, &str) -> CloseReply + Send>;
 
-/// The application's handlers; where there is none, the RFC's reply is given.
+/// The application's handlers. Where there is none, the reply is the RFC's.
 #[derive(Default)]
 pub(crate) struct Handlers {
     pub(crate) ping: Option<OnPing>,
@@ -42,11 +42,11 @@ pub(crate) struct Handlers {
     pub(crate) close: Option<OnClose>,
 }
 
-/// Where an application sets handlers, if it does. The lock is never taken: it makes a connection
-/// `Sync` whose handlers are not, as only one that has it alone calls them.
+/// The handlers, once the application has set one. The lock is never taken: it makes a connection `Sync` although its
+/// handlers are not. Only the exclusive owner of the connection calls them.
 pub(crate) type Slot = Option<Box<Mutex<Handlers>>>;
 
-/// Answers a control frame, and says whether it was a Close frame.
+/// Answers a control frame. Returns whether it was a Close frame.
 pub(super) fn answer(handlers: &mut Slot, event: &Event<'_>, replies: &mut dyn Replies) -> bool {
     let handlers = handlers.as_deref_mut().map(get_mut);
     match event {
@@ -71,7 +71,7 @@ pub(super) fn answer(handlers: &mut Slot, event: &Event<'_>, replies: &mut dyn R
     }
 }
 
-/// The handlers, for one who has them alone.
+/// Returns the handlers to their exclusive owner.
 pub(super) fn get_mut(handlers: &mut Mutex<Handlers>) -> &mut Handlers {
     handlers.get_mut().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,26 +13,25 @@ use crate::protocol::{
     Event, Limits, Message, MessageBuffer, MessageDecoder, Owner, PieceEvent, Receiver, Role,
 };
 
-/// What was read and not yet given: the read buffer, the message that is being put together, and whose it
-/// is.
+/// What was read and not yet returned: the read buffer, the message that is being assembled, and the kind of call that
+/// began it.
 ///
-/// Each way to read is a step that gives a result, or says that it needs [bytes](Stop::Bytes): those go into
-/// the [`room`](Self::room), and then the step is made again. Nothing is lost in between, whatever step is made
-/// next.
+/// Each way to read is a step that has a result or needs [bytes](Stop::Bytes). Those are read into the
+/// [`room`](Self::room), and then the step is repeated. Nothing is lost in between, whichever step comes next.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     pub(crate) receiver: Receiver,
     pub(crate) buffer: Vec<u8>,
-    /// What of the buffer was read and not used up.
+    /// The part of the buffer that was read and not used up.
     pub(crate) unread: Range<usize>,
     pub(crate) message: MessageBuffer,
-    /// How many events in a row had no use for the memory of `message`.
+    /// How many events in a row did not need the memory of `message`.
     pub(super) unused: u8,
     pub(crate) cold: Box<Cold>,
 }
 
-/// What the steps of decoding do not look at. A task's size is rounded up by its runtime: with this
-/// in its own memory, that of a connection is less by a step.
+/// State that decoding does not touch. A runtime rounds up the size of a task; with this state in memory of its own,
+/// the task of a connection is one step smaller.
 #[derive(Debug)]
 pub(crate) struct Cold {
     pub(crate) ended: Option<Box<Ended>>,
@@ -41,16 +40,16 @@ pub(crate) struct Cold {
     pub(super) limits: Limits,
     pub(super) read_buffer: usize,
     coalesce_writes: bool,
-    /// Whether something was replied since replies were sent last.
+    /// Whether a reply was made since replies were last sent.
     pub(super) has_unsent_reply: bool,
     /// The message that a read into its own memory has completed.
     arrived: Option<(Opcode, Rsv)>,
     #[cfg(feature = "futures")]
     reported_end: bool,
-    /// What was read of a transformed message that is streamed, and not yet transformed back.
+    /// The piece of a transformed, streamed message that was read and not yet transformed back.
     pub(crate) encoded: Option<EncodedPiece>,
-    /// How many bytes of it in a row gave nothing.
-    pub(crate) fruitless: u64,
+    /// How many bytes of that message in a row gave nothing.
+    pub(crate) without_output: u64,
 }
 
 /// A piece of a transformed message, by its place in the read buffer.
@@ -62,17 +61,17 @@ pub(crate) struct EncodedPiece {
 }
 
 impl Cold {
-    /// Answers a control frame, and says whether it was a Close frame.
+    /// Answers a control frame. Returns whether it was a Close frame.
     pub(super) fn answer(&mut self, event: &Event<'_>, replies: &mut dyn Replies) -> bool {
         self.has_unsent_reply |= matches!(event, Event::Ping(_));
         answer(&mut self.handlers, event, replies)
     }
 }
 
-/// Why nothing more will come.
+/// Why nothing more will arrive.
 #[derive(Debug, Clone)]
 pub(crate) enum Ended {
-    /// By a Close frame of the peer's: the sending side knows more.
+    /// The peer's Close frame. The sending side has its code and reason.
     Closed,
     Violation(Violation),
     Lost,
@@ -81,7 +80,7 @@ pub(crate) enum Ended {
 /// Why a step has no result.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// It needs bytes.
+    /// The step needs bytes.
     Bytes,
     Failed(Error),
 }
@@ -98,12 +97,12 @@ impl From<ErrorKind> for Stop {
     }
 }
 
-/// A message, by where it is.
+/// A message, by its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     opcode: Opcode,
     rsv: Rsv,
-    /// Its place in the read buffer; `None` where it was assembled.
+    /// The place in the read buffer; `None` where the message was assembled.
     place: Option<Range<usize>>,
 }
 
@@ -129,17 +128,18 @@ impl Inbound {
                 #[cfg(feature = "futures")]
                 reported_end: false,
                 encoded: None,
-                fruitless: 0,
+                without_output: 0,
             }),
         }
     }
 
-    /// Has messages transformed back from now on, as was agreed on with the peer.
+    /// Transforms messages back from now on, as was agreed on with the peer.
     pub(crate) fn set_message_decoder(&mut self, extension: Box<dyn MessageDecoder>) {
         self.receiver.set_message_decoder(extension);
     }
 
-    /// What was read and not used up: a header of whose payload nothing has come, too, whole or not.
+    /// Returns what was read and not used up. That includes a header, whole or not, of whose payload nothing has
+    /// arrived.
     pub(crate) fn leftover(&self) -> Vec<u8> {
         let decoder = self.receiver.decoder();
         let mut header = [0; MAX_HEADER];
@@ -155,13 +155,13 @@ impl Inbound {
         self.cold.buffers = buffers;
     }
 
-    /// The application's handlers, to be set.
+    /// Returns the application's handlers, to set them.
     pub(crate) fn handlers_mut(&mut self) -> &mut Handlers {
         get_mut(self.cold.handlers.get_or_insert_default())
     }
 
-    /// Notes that a `Stream` has told its end. Nothing more comes, after an error of the stream that need
-    /// not be the last, too.
+    /// Records that a `Stream` has reported its end. Nothing more is returned then, even where the last error was not
+    /// final.
     #[cfg(feature = "futures")]
     pub(crate) fn report_end(&mut self) {
         self.cold.reported_end = true;
@@ -177,7 +177,7 @@ impl Inbound {
         self.cold.ended.is_some()
     }
 
-    /// The next whole message. [`lend`](Self::lend) gives its bytes.
+    /// Returns the next whole message; [`lend`](Self::lend) gives its bytes.
     #[inline]
     pub(crate) fn next_message(&mut self, replies: &mut dyn Replies) -> Result<Found, Stop> {
         self.begin_call(Owner::Whole, replies)?;
@@ -198,13 +198,13 @@ impl Inbound {
         Ok(found)
     }
 
-    /// Whether something was replied that is to be sent before what was read is handed over: the application
-    /// may take its time with that, and the peer is not to think that nobody is here.
+    /// Returns whether a reply must be sent before the result of a step is returned, and forgets it. The application
+    /// may take long with the result, and the peer must not conclude that the connection is dead.
     pub(crate) fn take_unsent_reply(&mut self) -> bool {
         mem::take(&mut self.cold.has_unsent_reply)
     }
 
-    /// Whether another frame can be decoded without a read.
+    /// Returns whether another frame can be decoded without a read.
     fn has_whole_frame(&self) -> bool {
         let unread = &self.buffer[self.unread.clone()];
         match Header::decode(unread) {
@@ -222,7 +222,7 @@ impl Inbound {
         Message::new(found.opcode, found.rsv, payload)
     }
 
-    /// Appends the message to `output`, or gives it the memory where `output` is empty.
+    /// Appends the message to `output`. Where `output` is empty, an assembled message is moved, not copied.
     pub(crate) fn hand_over(&mut self, found: &Found, output: &mut Vec<u8>) -> (Opcode, Rsv) {
         match &found.place {
             Some(place) => output.extend_from_slice(&self.buffer[place.clone()]),
@@ -234,21 +234,21 @@ impl Inbound {
 
     /// Forgets what is under way, so that [`discard`](Self::discard) can follow.
     pub(crate) fn begin_discard(&mut self) {
-        self.receiver.set_owner(Owner::Nobody);
+        self.receiver.set_owner(Owner::NoCall);
         self.message.forget();
-        self.cold.fruitless = 0;
+        self.cold.without_output = 0;
         *self.receiver.decoder_mut().limits_mut() = Limits::UNLIMITED;
     }
 
-    /// Forgets everything that comes until the connection ends.
+    /// Discards everything that arrives until the connection ends.
     pub(crate) fn discard(&mut self, replies: &mut dyn Replies) -> Result<Infallible, Stop> {
         loop {
             self.discard_piece(replies)?;
         }
     }
 
-    /// Takes over from another kind of call: skips what that one has left, or refuses where it
-    /// holds a part of a message that would be lost.
+    /// Switches to this kind of call. Skips what a call of another kind has left, or fails where that call holds part
+    /// of a message that would be lost.
     #[inline]
     pub(crate) fn begin_call(
         &mut self,
@@ -273,10 +273,10 @@ impl Inbound {
                 return Err(ErrorKind::MessageInProgress.into());
             }
         }
-        // A header that was only looked at belongs to the next call of any kind. A second message_reader
-        // skips what the first has left.
+        // A header that was read alone belongs to the next call of any kind. A second `message_reader` skips what the
+        // first has left.
         if !(self.receiver.owner() == Owner::Frames && self.receiver.decoder().is_untouched()) {
-            self.receiver.set_owner(Owner::Nobody);
+            self.receiver.set_owner(Owner::NoCall);
             self.message.forget();
             self.skip_message(replies)?;
         }
@@ -284,7 +284,7 @@ impl Inbound {
         let limits = self.receiver.decoder_mut().limits_mut();
         *limits = self.cold.limits;
         if owner != Owner::Whole {
-            // A message that is not held is not bound by what may be held.
+            // The limit is on memory, and such a message is not held in memory.
             limits.message = Limits::UNLIMITED.message;
             return Ok(());
         }
@@ -292,7 +292,7 @@ impl Inbound {
         checked.map_err(|violation| self.fail(violation, replies).into())
     }
 
-    /// Whether nothing has begun or ended, nothing was read and not used up, and no extension is used.
+    /// Returns whether nothing has begun or ended, all that was read is used up, and no extension is used.
     pub(super) fn is_as_new(&self) -> bool {
         self.receiver.is_at_rest()
             && self.unread.is_empty()
@@ -301,7 +301,7 @@ impl Inbound {
             && self.cold.ended.is_none()
     }
 
-    /// Nothing is under way, and nothing is held for the next call.
+    /// Returns whether nothing is under way and nothing is held for the next call.
     pub(super) fn is_at_rest(&self) -> bool {
         let decoder = self.receiver.decoder();
         decoder.message().is_none() && decoder.frame().is_none() && self.message.is_empty()
@@ -322,7 +322,7 @@ impl Inbound {
         }
     }
 
-    /// Decodes what has been read until it gives a message.
+    /// Decodes what has been read, up to the end of the next message.
     #[inline]
     fn decode_buffered(&mut self, replies: &mut dyn Replies) -> Result<Option<Found>, Stop> {
         while !self.unread.is_empty() || self.has_event() {
@@ -361,7 +361,7 @@ impl Inbound {
         }
     }
 
-    /// Handles what has been read of the control frame that is under way, and no more.
+    /// Handles what has been read of the control frame under way, and no more.
     pub(super) fn control_piece(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         let decoder = self.receiver.decoder();
         let len = usize::try_from(decoder.remaining()).unwrap_or(usize::MAX);
@@ -380,7 +380,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// Handles what has been read and forgets the data in it.
+    /// Handles what has been read and discards the data in it.
     fn discard_piece(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         self.check_ended(replies)?;
         self.discard_encoded(replies)?;
@@ -399,7 +399,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// Stops unless something was read that is not decoded.
+    /// Stops unless something is left to decode.
     pub(super) fn need_bytes(&self) -> Result<(), Stop> {
         if self.unread.is_empty() && !self.has_event() {
             return Err(Stop::Bytes);
@@ -407,14 +407,14 @@ impl Inbound {
         Ok(())
     }
 
-    /// Whether the frame under way needs no further byte: it is empty.
+    /// Returns whether the frame under way is empty, and so needs no further byte.
     fn has_event(&self) -> bool {
         let decoder = self.receiver.decoder();
         decoder.frame().is_some() && decoder.remaining() == 0
     }
 
-    /// Where to read to, once a step needs bytes: straight into the message where the rest of its frame is
-    /// long, else into the read buffer. Never empty.
+    /// Returns where to read to once a step needs bytes: the memory of the message where the rest of its frame is
+    /// long, otherwise the read buffer. Never empty.
     pub(crate) fn room(&mut self) -> &mut [u8] {
         if self.reads_into_message() {
             self.take_message_memory();
@@ -424,7 +424,7 @@ impl Inbound {
         self.read_buffer()
     }
 
-    /// Where to read to while something that was read before is not used up: behind that.
+    /// Returns where to read to while earlier bytes are not used up: behind them.
     pub(super) fn room_behind(&mut self) -> &mut [u8] {
         let start = self.unread.end;
         let end = start + self.cold.read_buffer;
@@ -434,17 +434,17 @@ impl Inbound {
         &mut self.buffer[start..end]
     }
 
-    /// Takes in what was read to the room [behind](Self::room_behind) it.
+    /// Records that `len` bytes were read into the room [behind](Self::room_behind) earlier ones.
     pub(super) fn filled_behind(&mut self, len: usize) {
         self.unread.end += len;
     }
 
-    /// Whether all that was read is used up, or a part of a message.
+    /// Returns whether all that was read is used up or is part of an unfinished message.
     pub(super) fn is_used_up(&self) -> bool {
         self.unread.is_empty() && self.cold.arrived.is_none()
     }
 
-    /// Where to read to what is to be forgotten.
+    /// Returns where to read bytes that will be discarded.
     pub(crate) fn room_to_forget(&mut self) -> &mut [u8] {
         self.read_buffer()
     }
@@ -455,7 +455,7 @@ impl Inbound {
         &mut self.buffer[..self.cold.read_buffer]
     }
 
-    /// Takes in what was read to the [`room`](Self::room): so many bytes, which are not 0.
+    /// Records that `len` bytes, not 0, were read into the [`room`](Self::room).
     pub(crate) fn filled(&mut self, len: usize, replies: &mut dyn Replies) -> Result<(), Error> {
         if !self.reads_into_message() {
             self.unread = 0..len;
@@ -480,8 +480,8 @@ impl Inbound {
             && !self.receiver.is_encoded(decoder.message_rsv())
     }
 
-    /// How much of a streamed message can be read straight into a buffer of the caller's, where a step needs
-    /// bytes: `None` where that is too little to skip the read buffer for.
+    /// Returns how many bytes of a streamed message can be read straight into the caller's buffer, once a step needs
+    /// bytes. `None` where they are too few to bypass the read buffer, or have to be transformed back.
     pub(crate) fn direct(&self, room: usize) -> Option<usize> {
         let decoder = self.receiver.decoder();
         if self.receiver.is_encoded(decoder.message_rsv()) {
@@ -499,7 +499,7 @@ impl Inbound {
         is_direct.then_some(most)
     }
 
-    /// Takes in what was read [straight](Self::direct) into the caller's buffer, and unmasks it there.
+    /// Records what was read [straight](Self::direct) into the caller's buffer, and unmasks it there.
     pub(crate) fn filled_direct(
         &mut self,
         payload: &mut [u8],
@@ -511,13 +511,13 @@ impl Inbound {
         }
     }
 
-    /// The read that a step needs has to wait: memory that nothing is held in is not needed meanwhile.
+    /// Gives back memory that holds nothing while a read has to wait.
     pub(crate) fn wait(&mut self) {
         self.give_read_buffer();
         self.record_wait();
     }
 
-    /// Nothing more will come: the stream has ended without a Close frame, or failed.
+    /// Records that the stream has failed, or ended without a Close frame: nothing more will arrive.
     pub(crate) fn lose(&mut self) {
         self.give_read_buffer();
         self.cold.ended = Some(Box::new(Ended::Lost));
@@ -526,17 +526,17 @@ impl Inbound {
 
     fn give_read_buffer(&mut self) {
         if self.unread.is_empty() {
-            // Where it ended is no place in an empty buffer.
+            // An old place would lie outside the buffer that comes next.
             self.unread = 0..0;
             if self.buffer.len() > self.cold.read_buffer {
-                // It was made longer for this connection.
+                // It grew for this connection alone, and would be too long for others.
                 self.buffer = Vec::new();
             }
             self.cold.buffers.give_read(&mut self.buffer);
         }
     }
 
-    /// Gives back what memory there is.
+    /// Gives back all memory.
     pub(crate) fn give_memory(&mut self) {
         self.unread = 0..0;
         self.give_read_buffer();

@@ -1,10 +1,10 @@
-//! A connection without its I/O: what every front end is built on.
+//! Connections without their I/O: the base of every front end.
 //!
-//! A [`Connection`] has an inbound side, what was read, and an [`Outbound`] one, what is to be written. Neither
-//! owns a stream, or knows of tasks and clocks. An event loop moves the bytes itself. The front ends of this
-//! crate lend their stream for each call, and decide what is done where it would block: the blocking one hands
-//! that to the caller; tokio's waits there and calls again. Nothing is lost in between, which is all
-//! that makes the latter safe to cancel.
+//! A [`Connection`] has a receiving side, which holds what was read, and a sending side, [`Outbound`], which holds
+//! the bytes to write. Neither owns a stream or knows of tasks and clocks. An event loop moves the bytes itself.
+//! The front ends of this crate lend their stream to both sides for each call and decide what happens where it would
+//! block: the blocking one returns that to the caller; tokio's waits and calls again. Nothing is lost in between,
+//! which alone makes tokio's safe to cancel.
 
 mod byte_stream;
 mod closing;
@@ -53,7 +53,7 @@ pub(crate) use shutdown::{Closing, after, shut_down};
 pub(crate) use stage::close_payload;
 pub use writer::Writer;
 
-// What blocking calls have no need of.
+// Only tokio's front end uses these.
 #[cfg(feature = "tokio")]
 pub(crate) use {
     drive::read_on,

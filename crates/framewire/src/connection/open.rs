@@ -1,4 +1,4 @@
-//! A connection over a stream on which the handshake is done.
+//! Opening a connection over a stream on which the handshake is done.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::frame::os_key;
 use crate::protocol::{Agreement, Encoder, Role};
 
-/// Both sides of a connection. What is left over is read first.
+/// Returns both sides of a connection. `leftover` is read before the stream.
 pub(crate) fn open<S>(
     stream: S,
     leftover: &[u8],
@@ -26,13 +26,13 @@ pub(crate) fn open<S>(
     Ok((inbound, Outbound::new(encoder, config, buffers), stream))
 }
 
-/// Ends a connection that this end has aborted while it was split.
+/// Ends a connection that this end aborted while it was split.
 pub(crate) fn abort(inbound: &mut Inbound, outbound: &mut Outbound) {
     inbound.lose();
     outbound.fail(io::ErrorKind::ConnectionAborted.into());
 }
 
-/// Has an extension transform messages both ways from now on.
+/// Transforms messages in both directions from now on.
 pub(crate) fn set_extension(
     inbound: &mut Inbound,
     outbound: &mut Outbound,

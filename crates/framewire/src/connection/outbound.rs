@@ -14,11 +14,11 @@ use crate::frame::{
 use crate::protocol::MessageEncoder;
 use crate::protocol::{Encoder, Role, SendError, Sender};
 
-/// The sending side of a [`Connection`](super::Connection): what is to be sent, and whether it still can be.
+/// The sending side of a [`Connection`](super::Connection): the frames to send, and whether any still can be sent.
 ///
-/// Sending has three phases. A frame is *staged*: taken whole, as bytes in the write buffer and
-/// payload that is the caller's, or not at all. What is staged is *written*, as far
-/// as the stream takes it. Then the stream is *flushed*.
+/// Sending has three phases. A frame is *staged* whole or not at all: as bytes in the write buffer and payload that
+/// stays in the caller's memory. Staged bytes are *written*, as far as the stream takes them. Then the stream is
+/// *flushed*.
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -29,23 +29,23 @@ pub struct Outbound {
     /// Frames that wait to be written, from `written` on.
     pub(super) output: Vec<u8>,
     pub(super) written: usize,
-    /// Whether the stream took less than it was given the last time.
+    /// Whether the stream would have blocked, and the write buffer has not been emptied since.
     pub(super) stalled: bool,
     /// Whether the stream was written to and not flushed since.
     pub(super) unflushed: bool,
-    /// What the stream failed with: a frame may be cut off, so that nothing can follow.
+    /// The error of the stream. A frame may be cut off, so nothing can follow.
     pub(super) failed: Option<io::ErrorKind>,
-    /// Of the message that was streamed last, once there was one.
+    /// The fragment of the message that was streamed last, if any.
     fragment: Option<Box<Fragment>>,
     pub(super) closing: Closing,
-    /// The frame that was begun and of which the caller still has payload: nothing can come between.
+    /// The frame under way of which the caller still holds payload. No other frame can come in between.
     pub(super) in_frame: Option<Opcode>,
-    /// Whether what is written may wait for what is written after it.
+    /// Whether a written message may wait for later ones.
     expects_more: bool,
-    /// Whether the write buffer is kept when nothing is in it.
+    /// Whether an empty write buffer is not given back.
     pub(super) retains_buffer: bool,
     pub(super) buffers: Buffers,
-    // Of 32 bits, so that the task of a connection is not rounded up to more.
+    // 32 bits each, so that the task of a connection is not rounded up to the next size.
     chunk_size: u32,
     write_buffer: u32,
 }
@@ -77,7 +77,7 @@ impl Outbound {
         self.sender.set_message_encoder(extension);
     }
 
-    /// Switches the transformation of messages off, or on again, for those that begin from now on.
+    /// Switches the transformation of messages off or on, for those that begin from now on.
     pub(crate) fn set_compression(&mut self, enabled: bool) {
         if let Some(extension) = self.sender.message_encoder_mut() {
             extension.set_enabled(enabled);
@@ -92,36 +92,36 @@ impl Outbound {
         self.buffers = buffers;
     }
 
-    /// Whether bytes wait that the stream has not taken, or not been made to pass on.
+    /// Returns whether the stream has yet to take or to flush anything, a reply included.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.buffered() > 0 || self.unflushed || self.sender.has_reply()
     }
 
-    /// How many bytes wait that the stream has not taken.
+    /// Returns how many bytes in the write buffer the stream has not taken.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.output.len() - self.written
     }
 
-    /// How the connection was closed, once either end has sent its Close frame.
+    /// Returns how the connection was closed, once either end has sent its Close frame.
     #[must_use]
     pub fn closed(&self) -> Option<&Closed> {
         self.closing.closed()
     }
 
-    /// The state of the closing handshake.
+    /// Returns the state of the closing handshake.
     pub(crate) fn closing(&self) -> &Closing {
         &self.closing
     }
 
-    /// Whether this end has sent a Close frame, or is about to.
+    /// Returns whether this end has sent a Close frame, or is about to.
     #[cfg(feature = "tokio")]
     pub(crate) fn has_sent_close(&self) -> bool {
         self.closing.has_sent()
     }
 
-    /// Whether nothing has begun, nothing waits, and no extension is used.
+    /// Returns whether nothing has begun, nothing waits and no extension is used.
     pub(super) fn is_as_new(&self) -> bool {
         let is_open = self.failed.is_none() && self.closing.is_open();
         is_open && self.sender.is_at_rest() && self.buffered() == 0
@@ -135,7 +135,7 @@ impl Outbound {
         self.write_buffer as usize
     }
 
-    /// The frame of which the caller that began it still has payload.
+    /// Returns the frame under way of which the caller still holds payload.
     #[cfg(feature = "tokio")]
     pub(crate) fn frame_under_way(&self) -> Option<Opcode> {
         self.in_frame
@@ -145,17 +145,17 @@ impl Outbound {
         self.sender.encoder().role()
     }
 
-    /// Whether a control frame can go now without waiting for the stream or for the end of a frame.
+    /// Returns whether a control frame can be sent now, without waiting for the stream or for the end of a frame.
     pub(crate) fn has_room_for_control(&self) -> bool {
         !self.stalled && self.in_frame.is_none()
     }
 
-    /// What the stream has failed with, so that nothing can be written any more.
+    /// Returns the error of the stream, after which nothing more can be written.
     pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
         self.failed
     }
 
-    /// Whether a message that was staged may wait for those after it.
+    /// Returns whether a staged message may wait for later ones.
     pub(crate) fn may_coalesce(&self) -> bool {
         self.expects_more && self.buffered() < self.write_buffer()
     }
@@ -173,16 +173,17 @@ impl Outbound {
                 return;
             }
         }
-        // It waits, and the latest counts.
+        // It waits, in place of an older Pong.
         self.sender.queue_pong(payload);
     }
 
-    /// Whether a reply that had to wait for a frame, or for room, need not do so any more.
+    /// Returns whether a reply is queued and no longer has to wait for a frame or for the stream.
     pub(crate) fn can_send_reply(&self) -> bool {
         self.sender.has_reply() && self.in_frame.is_none() && !self.stalled && self.failed.is_none()
     }
 
-    /// Lets a Close frame with 1000 be the last thing sent, unless one is already, or nothing can be sent.
+    /// Queues a Close frame with 1000 as the last frame. No effect after another Close frame, or where nothing can be
+    /// sent.
     pub(crate) fn queue_normal_close(&mut self) {
         if self.closing.can_send() {
             let payload = ControlPayload::close(CloseCode::NORMAL, "");
@@ -193,7 +194,7 @@ impl Outbound {
         }
     }
 
-    /// Stages the reply that waits, if any, where the write buffer has room for it.
+    /// Stages the queued reply, if any, where the write buffer has room for it.
     #[inline]
     pub(super) fn stage_reply(&mut self) -> Result<(), SendError> {
         if self.sender.has_reply() {
@@ -211,7 +212,7 @@ impl Outbound {
         Ok(())
     }
 
-    /// Opens a message that is written in pieces, and hands out its fragment.
+    /// Opens a message that is written in pieces, and returns its fragment.
     pub(crate) fn open_message(
         &mut self,
         opcode: Opcode,
@@ -228,7 +229,7 @@ impl Outbound {
             .into());
         }
         self.check_message(opcode)?;
-        // What its first frame could not be sent with would leave a message that cannot be ended.
+        // An illegal first frame would leave a message that cannot be ended.
         self.sender.encoder().check(false, rsv, opcode, 0)?;
         let mut fragment = mem::take(&mut **self.fragment.get_or_insert_default());
         let rsv = self.begin_fragments(&mut fragment, opcode, rsv, chunk_size);
@@ -257,13 +258,13 @@ impl Outbound {
         rsv
     }
 
-    /// The message that was opened and not ended.
+    /// Returns the fragment of the message that is open, if any.
     pub(crate) fn resume_message(&mut self) -> Option<Fragment> {
         let fragment = self.fragment.as_deref_mut()?;
         fragment.is_open().then(|| mem::take(fragment))
     }
 
-    /// Keeps the fragment of a message that is open, or the memory of one that is not.
+    /// Stores the fragment of an open message, or after its end the memory of the fragment.
     pub(crate) fn put_back(&mut self, mut fragment: Fragment) {
         if !fragment.is_open() {
             fragment.give_buffers(&self.buffers);
@@ -279,8 +280,8 @@ impl Outbound {
         self.check_no_message()
     }
 
-    /// A message that is written in pieces is open from its first byte, sent or not, while anything can be
-    /// sent.
+    /// Fails where nothing can be sent, or while a message that is written in pieces is open: from its first byte on,
+    /// sent or not.
     #[inline]
     pub(super) fn check_no_message(&self) -> Result<(), Error> {
         self.check_open()?;
@@ -312,7 +313,7 @@ impl Outbound {
         }
     }
 
-    /// An error that says how the connection was closed, where that is why nothing can be sent.
+    /// Returns an error that says how the connection was closed, where that is why nothing can be sent.
     #[cold]
     pub(super) fn send_error(&self, error: SendError) -> Error {
         match (self.closing.closed(), error) {
@@ -340,8 +341,8 @@ impl Outbound {
 }
 
 impl Replies for Outbound {
-    /// Stages it where the write buffer has room, so that each Ping of a burst is answered; else it waits, and
-    /// the latest counts.
+    /// Stages the reply where the write buffer has room, so that each Ping of a burst is answered. Otherwise the reply
+    /// waits, and a later Pong replaces an earlier one.
     fn reply(&mut self, reply: Reply) {
         self.closing.record_reply(&reply);
         match reply {
@@ -351,7 +352,7 @@ impl Replies for Outbound {
             Reply::Close(None, _) | Reply::Lost => {}
         }
         if self.failed.is_none() {
-            // Without entropy for a key it waits.
+            // Without entropy for a masking key the reply waits.
             let _ = self.stage_reply();
         }
     }

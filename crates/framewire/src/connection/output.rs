@@ -10,10 +10,10 @@ use crate::frame::MAX_HEADER;
 use crate::protocol::{append_payload, reserve};
 
 impl Outbound {
-    /// The bytes to write next, in two pieces: what is in the write buffer, and payload that is the
-    /// caller's. `None` once all of `unsent` was written, or is in the write buffer.
+    /// Returns the bytes to write next, in two pieces: the write buffer, and payload in the caller's memory. `None`
+    /// once all of `unsent` was written or is in the write buffer.
     ///
-    /// What came of the write is for [`wrote`](Self::wrote).
+    /// [`wrote`](Self::wrote) takes the result of the write.
     pub(crate) fn next_write<'a>(
         &'a mut self,
         unsent: &'a mut Unsent<'_>,
@@ -28,11 +28,11 @@ impl Outbound {
                 done,
             } => {
                 if self.buffered() == 0 {
-                    self.drained();
+                    self.clear_output();
                 }
-                // The header goes with the first of it.
+                // The header leaves with the first piece of payload.
                 if *done < payload.len() && (*done == 0 || self.buffered() == 0) {
-                    // As much as the write buffer holds is masked for each write.
+                    // Each write masks as much as the write buffer holds.
                     let most = self.write_buffer().max(self.chunk_size());
                     let chunk = &payload[*done..payload.len().min(*done + most)];
                     self.reserve(chunk.len());
@@ -43,14 +43,15 @@ impl Outbound {
             }
             Unsent::Encoded { opcode, payload } => {
                 if self.buffered() == 0 {
-                    self.drained();
+                    self.clear_output();
                 }
-                self.buffered() == 0 && self.append_encoded(*opcode, payload, self.most_kept())?
+                self.buffered() == 0
+                    && self.append_encoded(*opcode, payload, self.most_retained())?
             }
         };
         if is_done {
             if self.buffered() == 0 {
-                self.drained();
+                self.clear_output();
             }
             *unsent = Unsent::Nothing;
             self.in_frame = None;
@@ -63,17 +64,17 @@ impl Outbound {
         Ok(Some([&self.output[self.written..], payload]))
     }
 
-    /// The bytes of the write buffer that are to be written next; `None` where none wait.
+    /// Returns the bytes of the write buffer to write next; `None` where none wait.
     pub(crate) fn staged(&mut self) -> Result<Option<&[u8]>, Error> {
         self.check_failed()?;
         if self.buffered() == 0 {
-            self.drained();
+            self.clear_output();
             return Ok(None);
         }
         Ok(Some(&self.output[self.written..]))
     }
 
-    /// As [`staged`](Self::staged), with the reply that waits, if any.
+    /// As [`staged`](Self::staged), with the queued reply, if any.
     pub(crate) fn staged_with_reply(&mut self) -> Result<Option<&[u8]>, Error> {
         self.check_failed()?;
         let replied = self.stage_reply();
@@ -83,7 +84,7 @@ impl Outbound {
         self.staged()
     }
 
-    /// Records what came of a write of the bytes that were to be written next.
+    /// Records the result of writing the bytes that were returned last.
     pub(crate) fn wrote(
         &mut self,
         written: io::Result<usize>,
@@ -105,7 +106,7 @@ impl Outbound {
         }
     }
 
-    /// Records what came of flushing the stream; `true` where it was interrupted, and is to be tried again.
+    /// Records the result of flushing the stream. `true` where that was interrupted and must be tried again.
     pub(crate) fn flushed(&mut self, flushed: io::Result<()>) -> Result<bool, Error> {
         match flushed {
             Ok(()) => {
@@ -117,7 +118,7 @@ impl Outbound {
         }
     }
 
-    /// Takes what is left of a frame into the write buffer, however much that is.
+    /// Copies the rest of a frame into the write buffer, however long it is.
     pub(crate) fn buffer_rest(&mut self, unsent: &mut Unsent<'_>) -> Result<(), Error> {
         let unsent = mem::take(unsent);
         if unsent.is_nothing() || self.failed.is_some() {
@@ -140,14 +141,14 @@ impl Outbound {
         Ok(())
     }
 
-    /// Takes bytes into the write buffer as they are.
+    /// Appends bytes to the write buffer as they are.
     pub(super) fn append_raw(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         self.output.extend_from_slice(bytes);
     }
 
-    /// Makes the write buffer as large as is needed, but not so that it is given back before that
-    /// is needed.
+    /// Makes room for `additional` more bytes. The capacity does not grow past [`most_retained`](Self::most_retained),
+    /// over which it would be freed, before that is necessary.
     #[inline]
     pub(super) fn reserve(&mut self, additional: usize) {
         if self.output.capacity() - self.output.len() < additional {
@@ -156,24 +157,24 @@ impl Outbound {
     }
 
     fn grow(&mut self, additional: usize) {
-        let bound = self.most_kept();
+        let bound = self.most_retained();
         if self.output.capacity() == 0 {
             self.output = self.buffers.take_to_write();
         }
         reserve(&mut self.output, additional, bound);
     }
 
-    /// The most that the write buffer keeps when it is empty.
-    pub(super) fn most_kept(&self) -> usize {
+    /// Returns the largest capacity that an empty write buffer retains.
+    pub(super) fn most_retained(&self) -> usize {
         self.write_buffer() + MAX_HEADER + self.chunk_size()
     }
 
-    /// Nothing waits: what a stall made grow over the bound is given back.
-    fn drained(&mut self) {
+    /// Records that nothing waits. Frees a write buffer that a stall made grow over the bound.
+    fn clear_output(&mut self) {
         self.stalled = false;
         self.written = 0;
         self.output.clear();
-        if self.output.capacity() > self.most_kept() {
+        if self.output.capacity() > self.most_retained() {
             self.output = Vec::new();
         }
         if !self.retains_buffer {
@@ -181,12 +182,12 @@ impl Outbound {
         }
     }
 
-    /// Whether the write buffer is kept when nothing is in it: a read may have something to answer next.
+    /// Sets whether an empty write buffer is not given back: a read may find something to answer next.
     pub(super) fn retain_buffer(&mut self, keep: bool) {
         self.retains_buffer = keep;
     }
 
-    /// Gives the write buffer back if nothing is in it.
+    /// Gives the write buffer back if it is empty.
     pub(crate) fn rest(&mut self) {
         self.sender.rest();
         if self.buffered() == 0 {
@@ -196,11 +197,11 @@ impl Outbound {
         }
     }
 
-    /// Records that the stream has failed, or takes nothing now.
+    /// Records that the stream has failed or would block.
     pub(crate) fn fail(&mut self, error: io::Error) -> Error {
         if would_block(&error) {
             self.stalled = true;
-            // What was written goes once it is half of the buffer: each byte is moved once or never.
+            // Bytes that were written are removed once they are half of the buffer: each byte is moved once at most.
             if self.written >= self.buffered() {
                 self.output.drain(..self.written);
                 self.written = 0;

@@ -1,4 +1,4 @@
-//! A message that is written in pieces.
+//! Messages that are written in pieces.
 
 use std::mem;
 
@@ -7,10 +7,10 @@ use super::fragment::Fragment;
 use crate::error::Error;
 use crate::protocol::{SendError, Transformed, Until};
 
-/// What is to be done next for a message that is written in pieces.
+/// What to do next for a message that is written in pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// The fragment is to be sent, and the same asked again; after the last one, which has FIN, nothing.
+    /// Send the fragment and ask again. After the last fragment, which has FIN, there is nothing to ask.
     Send {
         fin: bool,
     },
@@ -30,8 +30,8 @@ impl Fragment {
         })
     }
 
-    /// Takes some of what comes next, where there is [room](Self::make_room); nothing of it where that was
-    /// used up by what came before.
+    /// Takes some of `input`, where there is [room](Self::make_room). Takes nothing where earlier input has used up
+    /// the room.
     pub(crate) fn take(&mut self, outbound: &mut Outbound, input: &[u8]) -> Result<usize, Error> {
         if self.is_encoded {
             return Ok(self.encode(outbound, input, Until::More)?.consumed);
@@ -43,7 +43,7 @@ impl Fragment {
         Ok(len)
     }
 
-    /// Has all that was taken so far sent.
+    /// Says what to do to send all that was taken so far.
     pub(crate) fn flush(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
         if self.is_encoded && !self.encode_all(outbound, Until::Flush)? {
             return Ok(Next::Send { fin: false });
@@ -55,7 +55,8 @@ impl Fragment {
         })
     }
 
-    /// Has the rest sent, the last fragment with FIN: then the message is to be [closed](Self::close).
+    /// Says what to do to send the rest, the last fragment with FIN. The caller then [closes](Self::close) the
+    /// message.
     pub(crate) fn finish(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
         if self.is_encoded && !self.encode_all(outbound, Until::End)? {
             return Ok(Next::Send { fin: false });
@@ -65,7 +66,7 @@ impl Fragment {
         })
     }
 
-    /// Ends the message, whose last fragment was sent, and gives its length.
+    /// Ends the message, whose last fragment was sent, and returns its length.
     pub(crate) fn close(&mut self, outbound: &mut Outbound) -> u64 {
         self.chunk_size = 0;
         if self.is_encoded {
@@ -75,7 +76,7 @@ impl Fragment {
         self.sent
     }
 
-    /// Transforms all that was taken so far. `false` where a fragment has to be sent first.
+    /// Transforms all that was taken so far. `false` where a fragment must be sent first.
     pub(super) fn encode_all(
         &mut self,
         outbound: &mut Outbound,
@@ -100,8 +101,8 @@ impl Fragment {
         Ok(true)
     }
 
-    /// Transforms what a source gave: it comes before what is written now. `false` where a fragment has to
-    /// be sent first.
+    /// Transforms what came from a source, which precedes what is written now. `false` where a fragment must be sent
+    /// first.
     pub(super) fn encode_unread(&mut self, outbound: &mut Outbound) -> Result<bool, Error> {
         while !self.input.unread.is_empty() {
             if self.is_full() {
@@ -116,7 +117,7 @@ impl Fragment {
         Ok(true)
     }
 
-    /// Transforms into the fragment, which is not full.
+    /// Transforms `input` into the fragment, which is not full.
     pub(super) fn encode(
         &mut self,
         outbound: &mut Outbound,

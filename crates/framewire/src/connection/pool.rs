@@ -1,4 +1,4 @@
-//! Buffers that connections have only while they need them.
+//! Buffers that a connection holds only while it needs them.
 
 use std::cell::RefCell;
 use std::mem;
@@ -8,27 +8,26 @@ use crate::lock::{Mutex, lock};
 
 /// The buffers of connections that own none while they are at rest.
 ///
-/// A connection takes one when bytes arrive or have to wait, and gives it back when they are used
-/// up; the memory in which a message is assembled, when it has to wait and holds nothing of one.
-/// A pool keeps those that nobody uses, up to a number of each kind, and frees the others. Of the
-/// memory of messages it keeps none over 2 MiB, to which those of up to 1 MiB do not come. A clone
-/// is the same pool.
+/// A connection takes a buffer when bytes arrive or have to wait, and gives it back when they are used up. It gives
+/// back the memory in which messages are assembled when it has to wait and holds no part of one. A pool retains unused
+/// buffers, up to a number of each kind, and frees the others. It retains no memory of messages over 2 MiB, which
+/// messages of up to 1 MiB never need. A clone is the same pool.
 #[derive(Debug, Clone, Default)]
 pub struct BufferPool {
-    /// `None` is that of the thread.
+    /// `None` is the pool of the current thread.
     shared: Option<Arc<Mutex<Idle>>>,
 }
 
 impl BufferPool {
-    /// The pool of the thread that needs a buffer: no lock is taken. Keeps up to 16 read buffers,
-    /// 16 write buffers and the memory of 2 messages (4 MiB) for each thread. The default.
+    /// Returns the pool of whichever thread needs a buffer, which takes no lock. Each thread retains up to 16 read
+    /// buffers, 16 write buffers and the memory of 2 messages (4 MiB). The default.
     #[must_use]
     pub const fn per_thread() -> Self {
         Self { shared: None }
     }
 
-    /// A pool of its own, which keeps up to `kept` read buffers, as many write buffers, and the
-    /// memory of as many messages, but of 2 at most; with 0 all are freed that nobody uses.
+    /// Creates a pool that retains up to `kept` read buffers, `kept` write buffers and the memory of `kept` messages,
+    /// at most 2. With 0 every unused buffer is freed.
     #[must_use]
     pub fn keeping(kept: usize) -> Self {
         let idle = Idle::new(kept);
@@ -46,12 +45,12 @@ impl BufferPool {
     }
 }
 
-/// Where a connection has its buffers from.
+/// Where the buffers of a connection come from.
 #[derive(Debug, Clone)]
 pub(crate) enum Buffers {
-    /// They are its own, and it keeps them.
+    /// The connection owns its buffers for good.
     Kept,
-    /// It has them while it needs them.
+    /// The connection takes buffers from a pool while it needs them.
     Pooled(BufferPool),
 }
 
@@ -60,7 +59,7 @@ impl Buffers {
         matches!(self, Self::Pooled(_))
     }
 
-    /// A buffer to read into, with something in each of its bytes.
+    /// Returns a buffer to read into, of at least `len` initialised bytes.
     pub(crate) fn take_to_read(&self, len: usize) -> Vec<u8> {
         let mut buffer = self.take(|idle| &mut idle.read);
         if buffer.len() < len {
@@ -69,23 +68,23 @@ impl Buffers {
         buffer
     }
 
-    /// Takes a read buffer that is not in use back, or leaves it where it is to be kept.
+    /// Takes back a read buffer that is not in use. Without a pool it stays where it is.
     pub(crate) fn give_read(&self, buffer: &mut Vec<u8>) {
         self.give(buffer, |idle| &mut idle.read);
     }
 
-    /// An empty buffer for what is to be written.
+    /// Returns an empty write buffer.
     pub(crate) fn take_to_write(&self) -> Vec<u8> {
         self.take(|idle| &mut idle.write)
     }
 
-    /// Takes an empty write buffer back, or leaves it where it is to be kept.
+    /// Takes back an empty write buffer. Without a pool it stays where it is.
     pub(crate) fn give_write(&self, buffer: &mut Vec<u8>) {
         self.give(buffer, |idle| &mut idle.write);
     }
 
-    /// Idle memory for a message, initialised as far as the vector is long; none where there is no
-    /// other than of more than `most` bytes.
+    /// Returns unused memory for a message, initialised up to its length. Empty where there is none, or where the
+    /// memory that was given back last is over `most` bytes.
     pub(crate) fn take_message(&self, most: u64) -> Vec<u8> {
         let Self::Pooled(pool) = self else {
             return Vec::new();
@@ -95,7 +94,7 @@ impl Buffers {
         taken.flatten().unwrap_or_default()
     }
 
-    /// Takes memory of a message back; it is freed where it is not kept.
+    /// Takes back the memory of a message, and frees it where the pool does not retain it.
     pub(crate) fn give_message(&self, memory: Vec<u8>) {
         if let Self::Pooled(pool) = self
             && (1..=MOST_OF_MESSAGE).contains(&memory.capacity())
@@ -157,12 +156,12 @@ thread_local! {
     static IDLE: RefCell<Idle> = const { RefCell::new(Idle::new(KEPT)) };
 }
 
-/// How many buffers of each kind a thread keeps that nobody uses.
+/// How many unused buffers of each kind a thread retains.
 const KEPT: usize = 16;
-/// The memory of how many messages is kept at most.
+/// How many memories of messages are retained at most.
 const KEPT_MESSAGES: usize = 2;
-/// The largest memory of a message that is kept. It grows by doubling: one of 1 MiB, the default of
-/// `Limits::message`, may have come to almost twice that.
+/// The largest memory of a message that is retained. It grows by doubling: for a message of 1 MiB, the default of
+/// `Limits::message`, to almost twice that.
 const MOST_OF_MESSAGE: usize = 2 << 20;
 
 #[cfg(test)]
@@ -180,7 +179,7 @@ mod tests {
         assert_eq!((first.capacity(), second.capacity()), (0, 0));
         let again = buffers.take_to_read(50);
         assert_eq!(again.as_ptr(), memory);
-        // The second was one too many.
+        // The pool retained only the first.
         let Buffers::Pooled(pool) = &buffers else {
             unreachable!()
         };

@@ -1,4 +1,4 @@
-//! A message for many connections.
+//! Messages for many connections.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,9 +8,9 @@ use crate::protocol::{Encoder, Outgoing, SHARED_KINDS, SendError};
 
 /// A message that is checked and framed once and sent to any number of connections.
 ///
-/// Where connections compress each message by itself (no context takeover), it is compressed once
-/// for each number of window bits among them, when the first of them sends it, and by the policy
-/// of that one; each result is kept as long as the message.
+/// Where connections compress each message by itself (no context takeover), it is compressed once for each number of
+/// window bits among them. The first connection that sends it does that, by its own policy. Each result lives as long
+/// as the message.
 ///
 /// A clone shares the bytes.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ struct Shared {
     opcode: Opcode,
     header_len: usize,
     frame: Box<[u8]>,
-    /// The frame as extensions make it, by [kind](crate::protocol::MessageEncoder::shared_kind).
+    /// The frames that extensions make of it, by [kind](crate::protocol::MessageEncoder::shared_kind).
     encoded: [OnceLock<Box<[u8]>>; SHARED_KINDS],
 }
 
@@ -50,28 +50,27 @@ impl PreparedMessage {
         })
     }
 
-    /// Text or Binary.
+    /// Returns Text or Binary.
     #[must_use]
     pub fn opcode(&self) -> Opcode {
         self.shared.opcode
     }
 
-    /// The bytes of the message.
+    /// Returns the bytes of the message.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.shared.frame[self.shared.header_len..]
     }
 
-    /// The frame as a server sends it.
+    /// Returns the frame as a server sends it.
     pub(crate) fn frame(&self) -> &[u8] {
         &self.shared.frame
     }
 
-    /// The frame as a server sends it whose extension makes of a message what is of this kind. `None` where it
-    /// goes out as it is.
+    /// Returns the transformed frame of this kind, as a server sends it. `None` where the message is sent as it is.
     pub(crate) fn encoded(&self, kind: usize, outgoing: &mut Outgoing) -> Option<&[u8]> {
-        let made = self.shared.encoded.get(kind)?;
-        if let Some(frame) = made.get() {
+        let cell = self.shared.encoded.get(kind)?;
+        if let Some(frame) = cell.get() {
             return Some(frame);
         }
         if !outgoing.begin() {
@@ -81,10 +80,10 @@ impl PreparedMessage {
         encoder.allow_rsv(outgoing.extension.rsv());
         let (opcode, mut rest) = (self.opcode(), self.payload());
         let mut frame = Vec::new();
-        let made_one =
+        let appended =
             outgoing.append_frame(&mut encoder, opcode, &mut rest, usize::MAX, &mut frame);
-        made_one.ok()?;
-        // Where two threads made it at once, the first counts.
-        Some(made.get_or_init(|| frame.into()))
+        appended.ok()?;
+        // Two threads may have made it at once: the first result stays.
+        Some(cell.get_or_init(|| frame.into()))
     }
 }

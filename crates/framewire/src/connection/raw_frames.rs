@@ -1,4 +1,4 @@
-//! Frames that are read one by one, as they were sent.
+//! Frames that are read one by one, as the peer sent them.
 
 use super::inbound::{Inbound, Stop};
 use super::replies::Replies;
@@ -6,7 +6,7 @@ use crate::frame::Header;
 use crate::protocol::{Event, Owner, PieceEvent};
 
 impl Inbound {
-    /// The header of the next frame, or of the one whose payload has not been read.
+    /// Returns the header of the next frame, or of the frame whose payload has not been read.
     pub(crate) fn read_header(&mut self, replies: &mut dyn Replies) -> Result<Header, Stop> {
         self.begin_call(Owner::Frames, replies)?;
         loop {
@@ -19,8 +19,8 @@ impl Inbound {
         }
     }
 
-    /// Reads a control frame and gives it its reply. What comes before an interruption is held, as
-    /// for any other kind of call.
+    /// Reads a control frame and answers it. What arrives before an interruption is held, as for any other kind of
+    /// call.
     pub(crate) fn read_control_frame(
         &mut self,
         output: &mut [u8],
@@ -39,15 +39,15 @@ impl Inbound {
             };
             copy_payload(&event, output);
             if self.cold.answer(&event, replies) {
-                // The frame itself is given; the next call says that the connection is closed.
+                // The frame itself is returned; the next call reports that the connection is closed.
                 let _ = self.close(replies);
             }
             return Ok(());
         }
     }
 
-    /// Puts what was read of a data frame into the caller's buffer, after the bytes that are `done` there, until
-    /// it is whole. Where it needs bytes, a read can go [straight](Self::direct_of_frame) there.
+    /// Copies what was read of a data frame into the caller's buffer, behind the first `done` bytes, until the frame
+    /// is whole. Where it needs bytes, a read can go [straight](Self::direct_of_frame) into that buffer.
     pub(crate) fn read_data_frame(
         &mut self,
         output: &mut [u8],
@@ -85,7 +85,7 @@ impl Inbound {
     }
 }
 
-/// The payload of a control frame, as it was sent.
+/// Copies the payload of a control frame, as the peer sent it.
 fn copy_payload(event: &Event<'_>, output: &mut [u8]) {
     match event {
         Event::Message(_) => {}

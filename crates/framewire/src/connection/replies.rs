@@ -1,4 +1,4 @@
-//! What the receiving side has to say to the sending side.
+//! What the receiving side tells the sending side.
 
 use crate::error::{Close, Closed};
 use crate::frame::{ControlPayload, Violation};
@@ -11,10 +11,10 @@ pub trait Replies {
     /// Takes the payload of a Pong.
     fn pong(&mut self, _payload: &[u8]) {}
 
-    /// Says whether messages that are written may wait, as more is there to be read and answered.
+    /// Sets whether written messages may wait, because more has been read and will be answered.
     fn expect_more(&mut self, _may: bool) {}
 
-    /// What is known of the closing handshake.
+    /// Returns what is known of the closing handshake.
     fn closed(&self) -> Option<Closed>;
 }
 
@@ -23,7 +23,7 @@ pub trait Replies {
 pub enum Reply {
     /// Answers a Ping.
     Pong(ControlPayload),
-    /// Records the peer's Close frame, and answers it, with nothing for now where there is no payload.
+    /// Records the peer's Close frame and answers it. Without a payload nothing answers it for now.
     Close(Option<ControlPayload>, Close),
     /// Answers a violation.
     Violation(Violation),

@@ -1,4 +1,4 @@
-//! A connection without its stream, for those who have their own way to read and write.
+//! A connection without its stream, for programs that read and write in their own way.
 
 use std::io;
 
@@ -12,12 +12,33 @@ use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Opcode, Rsv};
 use crate::protocol::{Agreement, Message, Role};
 
-/// One connection without its I/O, with its buffers: for event loops, and for front ends of your own.
+/// A connection without its I/O but with its buffers: for event loops, and for front ends of your own.
 ///
-/// It is what the blocking front end and tokio's are built on. Bytes that were read go in, into its
-/// [`room`](Self::room); messages come out, and bytes to be written, from its [`Outbound`] side. It answers
-/// Pings and Close frames, holds the peer to RFC 6455 and the limits, and tells how the connection ended.
+/// It has the same two sides as the blocking front end and tokio's. Bytes that were read go into its
+/// [`room`](Self::room). Messages come out, and so do the bytes to write, from its [`Outbound`] side. It answers Pings
+/// and Close frames, holds the peer to RFC 6455 and the limits, and reports how the connection ended.
 ///
+/// # The order of calls
+/// 1. Call [`next_message`](Self::next_message) until it returns `None`. Feed the answers.
+/// 2. Call [`Outbound::output`] and [`Outbound::written`] until nothing waits. A loop that does not read while its
+///    peer takes nothing bounds what waits.
+/// 3. Read into [`room`](Self::room) and call [`filled`](Self::filled). Where there is nothing to read, call
+///    [`rest`](Self::rest) and wait.
+///
+/// At the end `next_message` fails, with the same error at each call. The Close frame that answers it must still be
+/// written. Another order loses nothing: bytes that are read while earlier messages wait are stored behind them.
+///
+/// # Cancel safety
+/// No call waits, and between calls everything is in the connection.
+///
+/// # Memory
+/// The buffers come from the pool while something is in them: one of [`Config::read_buffer`] bytes, one for what waits
+/// to be written, and one for a message that arrived in parts, of at most twice the
+/// [limit](crate::protocol::Limits::message). A connection that has to wait for its peer gives them back with
+/// [`rest`](Self::rest). One that then [is at rest](Self::is_at_rest) can be dropped, and a new one can take its place
+/// when the peer sends something.
+///
+/// # Examples
 /// ```
 /// use framewire::Config;
 /// use framewire::connection::{BufferPool, Connection};
@@ -38,39 +59,19 @@ use crate::protocol::{Agreement, Message, Role};
 /// assert_eq!(connection.outbound().output()?, None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// # The order of calls
-/// 1. [`next_message`](Self::next_message) until there is none. Feed what answers.
-/// 2. [`Outbound::output`] and [`Outbound::written`] until nothing waits. A loop that does not read while its
-///    peer takes nothing bounds what waits.
-/// 3. Read into [`room`](Self::room) and call [`filled`](Self::filled), or, where nothing is there to be read,
-///    [`rest`](Self::rest) and wait.
-///
-/// At the end `next_message` fails, with the same error at each call. What answers it, a Close frame, is still to be
-/// written. Another order loses nothing: what is read before messages were taken is kept behind them.
-///
-/// # Memory
-/// The buffers come from the pool while something is in them: one of [`Config::read_buffer`] bytes, one for
-/// what waits to be written, and one for a message that came in parts, of at most twice the
-/// [limit](crate::protocol::Limits::message). A connection that has to wait for its peer gives
-/// them back with [`rest`](Self::rest); one that [is at rest](Self::is_at_rest) then can be dropped, and a new
-/// one take its place when the peer says something.
-///
-/// # Cancel safety
-/// No call waits, and between calls everything is in the connection.
 #[derive(Debug)]
 pub struct Connection {
     inbound: Inbound,
     outbound: Outbound,
-    /// The message that is there and was not given yet.
+    /// The next message, which was not returned yet.
     found: Option<Found>,
     /// Whether nothing more will be read.
     is_at_end: bool,
 }
 
 impl Connection {
-    /// The end of this role of a connection on which the handshake is done; what came with its head is read
-    /// first.
+    /// Creates one end, in this role, of a connection on which the handshake is done. `leftover` is what was read with
+    /// the head of the handshake; it is decoded first.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] where a size is 0.
@@ -90,8 +91,7 @@ impl Connection {
         })
     }
 
-    /// Has an extension transform messages both ways from now on, as was agreed on: to be called before the
-    /// first message.
+    /// Transforms messages in both directions from now on, as was agreed on. To be called before the first message.
     pub fn set_extension(&mut self, agreed: &dyn Agreement) {
         set_extension(&mut self.inbound, &mut self.outbound, agreed);
     }
@@ -125,18 +125,19 @@ impl Connection {
         }
     }
 
-    /// Takes in the bytes that were read into the [`room`](Self::room). A `len` of 0 says that the stream has ended
-    /// or failed. [`next_message`](Self::next_message) tells that, or a violation, after the messages that were read before it.
+    /// Records that `len` bytes were read into the [`room`](Self::room). A `len` of 0 says that the stream has ended
+    /// or failed. [`next_message`](Self::next_message) reports that, or a violation, after the messages that were read
+    /// before it.
     ///
     /// # Panics
-    /// Where `len` is more than the room was, this call or a later one panics.
+    /// This call or a later one panics where `len` is more than the length of the room.
     pub fn filled(&mut self, len: usize) {
         if len == 0 {
             self.is_at_end = true;
         } else if !self.is_used_up() {
             self.inbound.filled_behind(len);
         } else if self.inbound.filled(len, &mut self.outbound).is_ok() {
-            // A message that this has completed is found before its memory can be given back.
+            // The message that this completed is taken before its memory can be given back.
             let _ = self.has_message();
         }
     }
@@ -145,19 +146,19 @@ impl Connection {
         self.found.is_none() && self.inbound.is_used_up()
     }
 
-    /// Returns the next message, and the side by which it is answered; `None` where more has to be read.
+    /// Returns the next message, and the side that answers it; `None` where more must be read.
     ///
     /// # Errors
-    /// How the connection ended, once and again: [`ErrorKind::Closed`], [`ErrorKind::Violation`],
-    /// [`ErrorKind::ConnectionLost`]. What answers that is still to be [written](Outbound::output).
+    /// How the connection ended, the same at each call: [`ErrorKind::Closed`], [`ErrorKind::Violation`] or
+    /// [`ErrorKind::ConnectionLost`]. The Close frame that answers it must still be [written](Outbound::output).
     pub fn next_message(&mut self) -> Result<Option<(Message<'_>, &mut Outbound)>, Error> {
         self.has_message()?;
         let found = self.found.take();
         Ok(found.map(|found| (self.inbound.lend(&found), &mut self.outbound)))
     }
 
-    /// Returns whether [`next_message`](Self::next_message) gives a message without more being read: for front
-    /// ends that lend messages themselves.
+    /// Returns whether [`next_message`](Self::next_message) has a message without a further read. For front ends that
+    /// lend messages themselves.
     ///
     /// # Errors
     /// As [`next_message`](Self::next_message).
@@ -178,12 +179,12 @@ impl Connection {
         Ok(true)
     }
 
-    /// The sending side.
+    /// Returns the sending side.
     pub fn outbound(&mut self) -> &mut Outbound {
         &mut self.outbound
     }
 
-    /// Gives the memory back that nothing is held in.
+    /// Gives back memory that holds nothing.
     pub fn rest(&mut self) {
         if self.found.is_none() {
             self.inbound.wait();
@@ -191,7 +192,8 @@ impl Connection {
         self.outbound.rest();
     }
 
-    /// Whether it is as it was made: nothing has begun in either direction, nothing waits, no extension is used.
+    /// Returns whether the connection is as it was created: nothing has begun in either direction, nothing waits, no
+    /// extension is used.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.is_used_up()
@@ -201,19 +203,20 @@ impl Connection {
     }
 }
 
-/// For a connection without a stream. Nothing here waits.
+/// The calls of a connection without a stream. None of them waits.
 impl Outbound {
-    /// Takes a message. What waits then is not bound: look at [`buffered`](Self::buffered) before.
+    /// Feeds a message, however much already waits: check [`buffered`](Self::buffered) before.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`] and nothing was taken, unless an extension or the source of masking keys fails in the
-    /// middle of a message: no other can be sent then. [`ErrorKind::Closed`] after a Close frame of this end;
-    /// [`ErrorKind::ConnectionLost`] after the end of the stream; [`ErrorKind::Io`] after it failed to be written to.
+    /// [`ErrorKind::Send`]: nothing was fed. Where an extension or the source of masking keys fails in the middle of a
+    /// message, no other message can be sent. [`ErrorKind::Closed`] after a Close frame of this end.
+    /// [`ErrorKind::ConnectionLost`] after the end of the stream. [`ErrorKind::Io`] after a write to the stream
+    /// failed.
     pub fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
         self.take(|outbound| outbound.stage_unbounded(opcode, payload))
     }
 
-    /// Takes a Ping.
+    /// Feeds a Ping.
     ///
     /// # Errors
     /// As [`feed_message`](Self::feed_message).
@@ -221,7 +224,7 @@ impl Outbound {
         self.take(|outbound| outbound.append_frame(Opcode::Ping, payload))
     }
 
-    /// Takes a Pong: one that the peer did not ask for, or where [`on_ping`](Connection::on_ping) answers nothing.
+    /// Feeds a Pong that the peer did not ask for, or where [`on_ping`](Connection::on_ping) answers nothing.
     ///
     /// # Errors
     /// As [`feed_message`](Self::feed_message).
@@ -229,35 +232,36 @@ impl Outbound {
         self.take(|outbound| outbound.append_frame(Opcode::Pong, payload))
     }
 
-    /// Takes a Close frame: the last frame of this end (RFC 6455 5.5.1).
+    /// Feeds a Close frame: the last frame of this end (RFC 6455 5.5.1).
     ///
     /// # Errors
-    /// As [`feed_message`](Self::feed_message), and where the code is never sent or the reason is over 123 bytes.
+    /// As [`feed_message`](Self::feed_message), and where the code is one that is never sent or the reason is over 123
+    /// bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let payload = close_payload(code, reason)?;
         self.take(|outbound| outbound.append_frame(Opcode::Close, payload.as_slice()))
     }
 
-    /// Takes bytes as they are: the answer of a handshake, to be called before anything else is.
+    /// Feeds bytes as they are: the answer of a handshake. To be called before anything else is fed.
     pub fn begin_with(&mut self, head: &[u8]) {
         self.append_raw(head);
     }
 
-    /// Returns the bytes to be written next; `None` where nothing waits. A reply that waits is among them.
+    /// Returns the bytes to write next, with a queued reply; `None` where nothing waits.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] after the stream failed, and [`ErrorKind::Send`] where there is no masking key.
+    /// [`ErrorKind::Io`] after the stream failed. [`ErrorKind::Send`] where there is no masking key.
     pub fn output(&mut self) -> Result<Option<&[u8]>, Error> {
         self.staged_with_reply()
     }
 
-    /// Records what came of writing [`output`](Self::output).
+    /// Records the result of writing [`output`](Self::output).
     ///
     /// # Errors
-    /// That of the stream; final, unless it would block. A stream that took 0 bytes has failed.
+    /// The error of the stream, which is final unless it would block. A stream that took 0 bytes has failed.
     pub fn written(&mut self, written: io::Result<usize>) -> Result<(), Error> {
         self.wrote(written, &mut Unsent::Nothing)?;
-        // To flush the stream is up to those who have it.
+        // The caller flushes the stream.
         self.unflushed = false;
         Ok(())
     }
@@ -269,14 +273,14 @@ impl Outbound {
         match stage(self) {
             Ok(mut unsent) => self.buffer_rest(&mut unsent),
             Err(NotStaged::Failed(error)) => Err(error),
-            // It is never asked for, and no frame is ever left half-taken.
+            // Neither happens: these calls stage without a bound, and leave no frame half-taken.
             Err(NotStaged::Full | NotStaged::InFrame) => {
                 Err(io::Error::from(io::ErrorKind::WouldBlock).into())
             }
         }
     }
 
-    /// Stages a message whatever waits already.
+    /// Stages a message, however much already waits.
     fn stage_unbounded<'p>(
         &mut self,
         opcode: Opcode,
@@ -291,7 +295,7 @@ impl Outbound {
         Ok(Unsent::Nothing)
     }
 
-    /// Stages a control frame whatever waits already.
+    /// Stages a control frame, however much already waits.
     fn append_frame<'p>(
         &mut self,
         opcode: Opcode,

@@ -12,18 +12,18 @@ use crate::protocol::Role;
 /// How a connection was shut down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shutdown {
-    /// The code of the peer's Close frame, or of the one that ended the connection; 1006 where the
-    /// peer sent none.
+    /// The code of the peer's Close frame, or of this end's answer to the peer's violation. 1006 where there was
+    /// neither.
     pub code: CloseCode,
     /// The reason of that Close frame.
     pub reason: String,
-    /// Who sent the first Close frame.
+    /// Which end sent the first Close frame.
     pub by: Side,
-    /// Whether Close frames went both ways (RFC 6455 7.1.4).
+    /// Whether both ends have sent a Close frame (RFC 6455 7.1.4).
     pub clean: bool,
 }
 
-/// A transport that is being closed, within a time.
+/// A transport that is being closed, with a deadline.
 pub(crate) trait Closing: Transport {
     type Drive: Drive;
 
@@ -32,8 +32,7 @@ pub(crate) trait Closing: Transport {
     fn is_time_over(&self) -> bool;
 }
 
-/// Completes the closing handshake, or says `WouldBlock`: then it goes on with the next call, until
-/// the time is over.
+/// Completes the closing handshake. After `WouldBlock` the next call goes on with it, until the deadline.
 pub(crate) fn shut_down(
     inbound: &mut Inbound,
     closing: &mut impl Closing,
@@ -54,7 +53,7 @@ pub(crate) fn shut_down(
     let expired = closing.is_time_over();
     let outbound = closing.drive().outbound();
     let failure = outbound.failure();
-    // Only here: what waits for the end sends, too.
+    // Checked only now: waiting for the end sends, too.
     let sent = !outbound.has_pending_output() && failure.is_none();
     match closed {
         Ok(_) if !sent && !expired && failure.is_none() => {
@@ -89,7 +88,7 @@ pub(crate) fn shut_down(
     }
 }
 
-/// Reads and forgets everything until the connection ends; `Ok` where a Close frame came.
+/// Discards everything until the connection ends. `Ok` where the peer sent a Close frame.
 fn discard(inbound: &mut Inbound, closing: &mut impl Closing) -> Result<Closed, Error> {
     inbound.begin_discard();
     let Err(error) = read(inbound, closing, Inbound::discard);
@@ -99,9 +98,9 @@ fn discard(inbound: &mut Inbound, closing: &mut impl Closing) -> Result<Closed, 
     }
 }
 
-/// A client waits for the server to close the TCP connection first (RFC 6455 7.1.1). After a
-/// violation either waits: what the peer still sends would reset the connection, and could take the
-/// Close frame from it.
+/// Returns whether to wait for the end of the stream. A client waits for the server to close the TCP connection first
+/// (RFC 6455 7.1.1). After a violation either end waits: closing while the peer still sends would reset the
+/// connection, and the peer might not receive the Close frame.
 fn must_wait_for_end(closed: &Result<Closed, Error>, role: Role) -> bool {
     match closed {
         Ok(_) => role == Role::Client,
@@ -109,10 +108,10 @@ fn must_wait_for_end(closed: &Result<Closed, Error>, role: Role) -> bool {
     }
 }
 
-/// A time from now, or one that is as good as never.
+/// Returns the time that lies `time` after `now`, or a century after it where that is less.
 pub(crate) fn after(now: Instant, time: Duration) -> Instant {
     now + time.min(A_CENTURY)
 }
 
-/// Longer than any connection, and not too long to be added to the time.
+/// Longer than any connection, and short enough to add to the current time.
 const A_CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -1,9 +1,8 @@
 //! Messages and frames on their way into the write buffer, or past it.
 //!
-//! A frame is staged whole or, where there is no room, not at all. From then on it has to get to its
-//! end: as far as it is not in the write buffer, its payload is still the caller's, and [`Unsent`] says
-//! what is left of it. A caller that stays until the stream has taken that saves a copy; one that does not
-//! has it [kept](Outbound::buffer_rest).
+//! A frame is staged whole or, where there is no room, not at all. Once staged it must be sent to its end. Payload
+//! that is not in the write buffer stays in the caller's memory, and [`Unsent`] is what is left of it. A caller that
+//! waits until the stream has taken it saves a copy. For any other caller it is [buffered](Outbound::buffer_rest).
 
 use super::closing::Step;
 use super::fragment::Fragment;
@@ -12,21 +11,21 @@ use crate::error::{Close, Error, TryFeedError};
 use crate::frame::{CloseCode, ControlPayload, Header, MAX_HEADER, Opcode, Rsv};
 use crate::protocol::{SendError, append_frame, close_error};
 
-/// What is not yet written, nor in the write buffer, of a frame or message that was staged.
+/// The rest of a staged frame or message: what is neither written nor in the write buffer.
 #[derive(Debug, Default)]
 #[must_use = "a frame that was begun has to be ended"]
 pub enum Unsent<'p> {
     #[default]
     Nothing,
-    /// Goes out as it is.
+    /// Sent as it is.
     Plain(&'p [u8]),
-    /// Goes out masked.
+    /// Sent masked.
     Masked {
         header: Header,
         payload: &'p [u8],
         done: usize,
     },
-    /// Goes out in fragments that an extension makes.
+    /// Sent in fragments that an extension makes.
     Encoded { opcode: Opcode, payload: &'p [u8] },
 }
 
@@ -39,11 +38,11 @@ impl Unsent<'_> {
 /// Why nothing was staged.
 #[derive(Debug)]
 pub enum NotStaged {
-    /// What waits has to be written first.
+    /// What waits must be written first.
     Full,
-    /// The frame of another has to end first.
+    /// Another frame must end first.
     InFrame,
-    /// It cannot be sent.
+    /// Nothing of it can be sent.
     Failed(Error),
 }
 
@@ -92,7 +91,7 @@ impl Outbound {
         Ok(Unsent::Nothing)
     }
 
-    /// Checks that a message may begin, and begins it if it is to be transformed.
+    /// Checks that a message may begin, and begins it if the extension transforms it.
     #[inline]
     fn stage_if_encoded<'p>(
         &mut self,
@@ -108,7 +107,7 @@ impl Outbound {
         Ok(None)
     }
 
-    /// Takes a message into the write buffer if it has room, and writes nothing.
+    /// Feeds a message if the write buffer has room. Writes nothing.
     pub(crate) fn try_feed<P: AsRef<[u8]>>(
         &mut self,
         opcode: Opcode,
@@ -130,15 +129,15 @@ impl Outbound {
         Ok(())
     }
 
-    /// Makes sure that the next message can be taken whole.
+    /// Makes sure that the next message can be staged whole.
     #[cfg(feature = "futures")]
     pub(crate) fn make_ready(&mut self) -> Result<(), NotStaged> {
         self.check_no_message()?;
         self.make_room(self.chunk_size())
     }
 
-    /// Stages a message of any length, which is to be written or kept, over the bound of the write buffer
-    /// where it has to be. Fails for want of room only where it was not [made ready](Self::make_ready).
+    /// Stages a message of any length, even over the bound of the write buffer. The caller writes or buffers the rest.
+    /// Fails for want of room only where the buffer was not [made ready](Self::make_ready).
     #[cfg(feature = "futures")]
     pub(crate) fn stage_whole<'p>(
         &mut self,
@@ -195,7 +194,7 @@ impl Outbound {
         self.stage_framed(opcode, message.frame())
     }
 
-    /// Stages the header of a fragment, whose frame is to be written or kept at once.
+    /// Returns the header of a fragment, whose frame the caller writes or buffers at once.
     pub(crate) fn stage_fragment(
         &mut self,
         fragment: &Fragment,
@@ -207,7 +206,7 @@ impl Outbound {
         Ok(header.map_err(|error| self.send_error(error))?)
     }
 
-    /// Stages a frame that the checks of the call let pass.
+    /// Stages a frame that has passed the checks of the call.
     fn stage_checked<'p>(
         &mut self,
         fin: bool,
@@ -235,14 +234,14 @@ impl Outbound {
         })
     }
 
-    /// Stages a message that is a frame already.
+    /// Stages a message that is already framed.
     fn stage_framed<'p>(
         &mut self,
         opcode: Opcode,
         frame: &'p [u8],
     ) -> Result<Unsent<'p>, NotStaged> {
-        let made = self.sender.encoder_mut().record_framed_message(opcode);
-        made.map_err(|error| self.send_error(error))?;
+        let recorded = self.sender.encoder_mut().record_framed_message(opcode);
+        recorded.map_err(|error| self.send_error(error))?;
         if self.may_coalesce() && self.buffered() + frame.len() <= self.write_buffer() {
             self.reserve(frame.len());
             self.output.extend_from_slice(frame);
@@ -266,13 +265,13 @@ impl Outbound {
         Ok(())
     }
 
-    /// Records the Close frame that was staged.
+    /// Records that a Close frame was staged.
     pub(super) fn record_close(&mut self, payload: &[u8]) {
         self.closing.record(Step::Sent(Close::of(payload)));
     }
 
-    /// Makes sure that a frame can be staged: what stalled before has to go first, and what waits
-    /// has to leave room for `len` bytes of payload. To be called once it is known that something can be sent.
+    /// Makes sure that a frame can be staged: stalled bytes must be written first, and what waits must leave room for
+    /// `len` bytes of payload. To be called once it is known that something can be sent.
     #[inline]
     pub(super) fn make_room(&mut self, len: usize) -> Result<(), NotStaged> {
         if self.in_frame.is_some() {
@@ -282,13 +281,13 @@ impl Outbound {
         if self.stalled || self.buffered() > 0 && needed > self.write_buffer() {
             return Err(NotStaged::Full);
         }
-        // Without entropy for a key it waits.
+        // Without entropy for a masking key the reply waits.
         let _ = self.stage_reply();
         Ok(())
     }
 }
 
-/// The payload of a Close frame.
+/// Returns the payload of a Close frame.
 pub(crate) fn close_payload(code: CloseCode, reason: &str) -> Result<ControlPayload, Error> {
     let payload = ControlPayload::close(code, reason);
     Ok(payload.ok_or_else(|| close_error(code, reason))?)

@@ -6,7 +6,7 @@ use crate::frame::{Opcode, Rsv, Violation};
 use crate::protocol::{Owner, Piece, PieceEvent};
 
 impl EncodedPiece {
-    /// The place of a piece that ends where the used part of the read buffer does.
+    /// Returns the place of a piece that ends where the used part of the read buffer does.
     pub(crate) fn new(piece: &Piece<'_>, end: usize) -> Self {
         Self {
             opcode: piece.opcode,
@@ -17,14 +17,14 @@ impl EncodedPiece {
 }
 
 impl Inbound {
-    /// Begins the next message and says what it is. What is left of one that was streamed before
-    /// is skipped.
+    /// Begins the next message and returns its opcode and reserved bits. Skips what is left of a message that was
+    /// streamed before.
     pub(crate) fn begin_stream(
         &mut self,
         replies: &mut dyn Replies,
     ) -> Result<(Opcode, Rsv), Stop> {
         self.begin_call(Owner::Pieces, replies)?;
-        self.cold.fruitless = 0;
+        self.cold.without_output = 0;
         loop {
             let frame = self.receiver.decoder().frame();
             match frame.map(|frame| (frame.opcode(), frame.rsv())) {
@@ -43,7 +43,7 @@ impl Inbound {
         }
     }
 
-    /// The message that was begun as a stream and has not been read to its end.
+    /// Returns the opcode and reserved bits of the streamed message that has not been read to its end.
     pub(crate) fn streamed(&self) -> Option<(Opcode, Rsv)> {
         if self.receiver.owner() != Owner::Pieces || self.cold.ended.is_some() {
             return None;
@@ -56,14 +56,14 @@ impl Inbound {
         Some((decoder.message()?, rsv))
     }
 
-    /// Reads bytes of the streamed message; 0 at its end. Where it needs bytes, a read can go
-    /// [straight](Self::direct) into the caller's buffer.
+    /// Reads bytes of the streamed message; 0 at its end. Where it needs bytes, a read can go [straight](Self::direct)
+    /// into the caller's buffer.
     pub(crate) fn read_stream(
         &mut self,
         output: &mut [u8],
         replies: &mut dyn Replies,
     ) -> Result<usize, Stop> {
-        // A message that was cut short has no end to tell.
+        // A message that was cut short is an error, not the end of a message.
         self.check_ended(replies)?;
         if output.is_empty() || self.streamed().is_none() {
             return Ok(0);
@@ -106,8 +106,8 @@ impl Inbound {
         }
     }
 
-    /// Transforms back what is there of the piece that was decoded last: how many bytes of `output`
-    /// that filled, 0 at the end of the message; `None` where more has to be decoded first.
+    /// Transforms back what is there of the piece that was decoded last. Returns how many bytes of `output` that
+    /// filled, 0 at the end of the message; `None` where more must be decoded first.
     pub(crate) fn decode_piece(
         &mut self,
         output: &mut [u8],
@@ -123,11 +123,11 @@ impl Inbound {
         let decoded = decoded.map_err(|violation| self.fail(violation, replies))?;
         let ended = piece.last && decoded.done;
         if decoded.produced > 0 || ended {
-            self.cold.fruitless = 0;
+            self.cold.without_output = 0;
         } else {
-            self.cold.fruitless += decoded.consumed as u64;
-            if self.cold.fruitless > MOST_FRUITLESS {
-                let most = MOST_FRUITLESS;
+            self.cold.without_output += decoded.consumed as u64;
+            if self.cold.without_output > MAX_WITHOUT_OUTPUT {
+                let most = MAX_WITHOUT_OUTPUT;
                 let violation = Violation::CompressedToNothing { most };
                 return Err(self.fail(violation, replies).into());
             }
@@ -139,7 +139,7 @@ impl Inbound {
         Ok((decoded.produced > 0 || ended).then_some(decoded.produced))
     }
 
-    /// Transforms a piece back and forgets it: later messages may refer to it.
+    /// Transforms a piece back and discards the result: later messages may refer to it.
     pub(crate) fn discard_encoded(&mut self, replies: &mut dyn Replies) -> Result<(), Stop> {
         let mut scratch = [0; SCRATCH];
         while self.cold.encoded.is_some() {
@@ -150,6 +150,6 @@ impl Inbound {
 }
 
 const SCRATCH: usize = 4 << 10;
-/// Of how many bytes in a row nothing may come out: a peer that has something to say needs some hundred at
-/// most, and one that sends empty blocks for ever would keep a read busy for as long.
-const MOST_FRUITLESS: u64 = 64 << 10;
+/// How many bytes in a row may give nothing. An honest peer needs some hundred at most; one that sends empty blocks
+/// for ever would keep a read busy for as long.
+const MAX_WITHOUT_OUTPUT: u64 = 64 << 10;

@@ -1,4 +1,4 @@
-//! How two ends agree, and what a connection makes of it.
+//! How two ends agree on permessage-deflate, and what a connection makes of that.
 
 use super::deflater::Deflater;
 use super::inflater::Inflater;
@@ -6,21 +6,20 @@ use super::negotiate::{AnswerError, Parameters};
 use super::pool::Deflate;
 use crate::protocol::{Agreement, MessageDecoder, MessageEncoder, Role};
 
-/// What both ends agreed on, and how this one goes about it: what a connection needs.
+/// What both ends agreed on, with this end's policy: all that a connection needs.
 #[derive(Debug, Clone)]
 pub struct Negotiated {
     deflate: Deflate,
     parameters: Parameters,
 }
 
-/// What stands in the handshake's `Sec-WebSocket-Extensions` headers.
+/// The values of the handshake's `Sec-WebSocket-Extensions` headers.
 impl Deflate {
-    /// Answers a client: what comes of the first offer that can be honoured, and the value of the
-    /// answer's header. `None` declines all of them, and the connection goes on without
-    /// compression.
+    /// Answers a client: returns the agreement on the first offer that can be honoured, and the value of the answer's
+    /// header. `None` declines all offers, and the connection goes on without compression.
     ///
-    /// `values` are those of the request's headers in their order. Offers with unknown, doubled or
-    /// malformed parameters are declined (RFC 7692 7.1).
+    /// `values` are those of the request's headers in their order. Offers with unknown, duplicate or malformed
+    /// parameters are declined (RFC 7692 7.1).
     pub fn accept<'a>(
         &self,
         values: impl IntoIterator<Item = &'a str>,
@@ -29,13 +28,13 @@ impl Deflate {
         Some((self.negotiated(parameters), answer))
     }
 
-    /// The value of a client's header.
+    /// Returns the value of a client's header.
     #[must_use]
     pub fn offer(&self) -> String {
         self.config().offer()
     }
 
-    /// Checks a server's answer to [`offer`](Self::offer). `None`: it declined.
+    /// Checks a server's answer to [`offer`](Self::offer). `None` where the server declined.
     ///
     /// # Errors
     /// The server's fault; the client fails the connection.
@@ -47,9 +46,8 @@ impl Deflate {
         Ok(agreed.map(|parameters| self.negotiated(parameters)))
     }
 
-    /// Binds what was agreed on to this policy, where something else than
-    /// [`accept`](Self::accept) or [`check`](Self::check) did so. Window bits under 9 count as 9,
-    /// and those over 15 as 15.
+    /// Binds `parameters` to this policy, where they were not agreed on by [`accept`](Self::accept) or
+    /// [`check`](Self::check). Window bits under 9 count as 9, and those over 15 as 15.
     #[must_use]
     pub fn negotiated(&self, parameters: Parameters) -> Negotiated {
         Negotiated {
@@ -60,7 +58,7 @@ impl Deflate {
 }
 
 impl Negotiated {
-    /// What was agreed on.
+    /// Returns the parameters that were agreed on.
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters

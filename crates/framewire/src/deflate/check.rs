@@ -1,4 +1,4 @@
-//! Whether an engine keeps to what its traits ask for.
+//! A check that an engine keeps to the rules of its traits.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use super::deflater::{MIN_ROOM, TAIL};
 use super::engine::{Compressor, Decompressor, Engine, Flush, Progress};
 use super::{ZlibRs, negotiate};
 
-/// Tests an engine against what [`Engine`], [`Compressor`] and [`Decompressor`] ask for: what it puts
-/// out is judged by zlib-rs, and what it takes in comes from there, with every amount of room at which
-/// that runs out. For a test of somebody's own engine:
+/// Tests an engine against the rules of [`Engine`], [`Compressor`] and [`Decompressor`]. zlib-rs judges its output and
+/// makes its input, with every amount of room at which that runs out. To be called in a test of your own engine.
 ///
+/// Takes a second or so, more without optimisation. Allocates.
+///
+/// # Errors
+/// The first rule that is broken, and the call that broke it.
+///
+/// # Examples
 /// ```
 /// use framewire::deflate::{ZlibRs, check_engine};
 ///
 /// check_engine(&ZlibRs).unwrap();
 /// ```
-///
-/// Takes a second or so, more without optimisation. Allocates.
-///
-/// # Errors
-/// The first rule that is broken, and by what call.
 pub fn check_engine(engine: &dyn Engine) -> Result<(), EngineFault> {
     for level in 0..=9 {
         for window_bits in negotiate::MIN_COMPRESSOR_WINDOW_BITS..=negotiate::MAX_WINDOW_BITS {
@@ -42,7 +42,7 @@ pub fn check_engine(engine: &dyn Engine) -> Result<(), EngineFault> {
     })
 }
 
-/// A rule of the traits of an engine that one does not keep to.
+/// The rule of its traits that an engine broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineFault {
     of: String,
@@ -65,18 +65,18 @@ type Fault = (usize, &'static str);
 fn check_compressor(mut compressor: Box<dyn Compressor>, window_bits: u8) -> Result<(), Fault> {
     check_window(&mut *compressor, window_bits).map_err(|rule| (100_000, rule))?;
     let messages = messages();
-    // What a message needs at least, and so much more that it ends at any place in the room.
+    // The least room that a message needs, and so much more that it ends at any place in the room.
     for room in (MIN_ROOM..MIN_ROOM + 32).chain([100, 1000, 100_000]) {
         let fault = |rule| (room, rule);
         let mut judge = Judge::new();
-        // Each message refers to those before it.
+        // Each message refers to earlier ones.
         for message in &messages {
             let compressed = flushed(&mut *compressor, message, room).map_err(fault)?;
             if !message.is_empty() || !compressed.is_empty() {
                 judge.take(&compressed, message).map_err(fault)?;
             }
         }
-        // What was taken and not put out is forgotten too.
+        // A reset also forgets what was taken and not put out.
         let mut output = vec![0; room];
         let begun = step(&mut *compressor, &messages[1], &mut output, Flush::None);
         begun.map_err(fault)?;
@@ -91,8 +91,8 @@ fn check_compressor(mut compressor: Box<dyn Compressor>, window_bits: u8) -> Res
     Ok(())
 }
 
-/// Has it compress something that came before, but further back than the window goes: by a byte, and by
-/// more for one that does not find everything.
+/// Compresses a repetition of something further back than the window goes: by a byte, and by more for a compressor
+/// that does not find every repetition.
 fn check_window(compressor: &mut dyn Compressor, bits: u8) -> Result<(), &'static str> {
     const LEN: usize = 64;
     /// zlib's hash chains have no place 0.
@@ -107,7 +107,7 @@ fn check_window(compressor: &mut dyn Compressor, bits: u8) -> Result<(), &'stati
         let first = flushed(compressor, &before, 100_000)?;
         let again = flushed(compressor, repeated, 100_000)?;
         compressor.reset();
-        // A peer that has what the window holds, by a stored block, and no more.
+        // A peer that has what the window holds, given as a stored block, and no more.
         let held = &before[START + over..];
         let mut judge = Judge::new();
         let length = u16::try_from(window).unwrap_or(u16::MAX).to_le_bytes();
@@ -124,7 +124,7 @@ fn check_window(compressor: &mut dyn Compressor, bits: u8) -> Result<(), &'stati
     Ok(())
 }
 
-/// All of a message compressed, with so much room for each call.
+/// Returns a whole message compressed, with `room` bytes for each call.
 fn flushed(
     compressor: &mut dyn Compressor,
     message: &[u8],
@@ -173,7 +173,7 @@ fn within(progress: Progress, input: usize, room: usize) -> Result<Progress, &'s
     Ok(progress)
 }
 
-/// zlib-rs, which has all that was ever put out.
+/// A decompressor of zlib-rs, which remembers all that was ever put out.
 struct Judge(Inflate);
 
 impl Judge {
@@ -226,7 +226,7 @@ fn check_decompressor(engine: &dyn Engine) -> Result<(), Fault> {
             ours.reset();
         }
     }
-    // The second message again refers to the first time.
+    // The second time, this message refers to the first time.
     let mut output = vec![0; 100_000];
     let mut theirs = ZlibRs.compressor(6, 15, 8);
     let mut repeated = Vec::new();
@@ -238,7 +238,7 @@ fn check_decompressor(engine: &dyn Engine) -> Result<(), Fault> {
         return Err((output.len(), rule));
     }
     ours.reset();
-    // BFINAL and an empty block with fixed codes: the end, and after a reset another stream.
+    // BFINAL and an empty block with fixed codes: the end. After a reset another stream begins.
     for _ in 0..2 {
         let ended = ours.decompress(&[0x03, 0x00], &mut output);
         if !ended.is_ok_and(|progress| progress.ended && progress.consumed == 2) {
@@ -249,7 +249,7 @@ fn check_decompressor(engine: &dyn Engine) -> Result<(), Fault> {
     Ok(())
 }
 
-/// All that comes of a flushed stream, given in pieces, with so much room for each call.
+/// Returns all output of a flushed stream, given in pieces, with `room` bytes for each call.
 fn inflated(
     decompressor: &mut dyn Decompressor,
     compressed: &[u8],
@@ -282,7 +282,7 @@ fn inflated(
     Ok(message)
 }
 
-/// An empty one, one that repeats itself within any window and over it, and one that does not.
+/// Returns an empty message, two that repeat themselves, within any window and over it, and one that does not.
 fn messages() -> [Vec<u8>; 4] {
     let repeated: Vec<u8> = [100, 250, 500, 1000]
         .into_iter()
@@ -299,5 +299,5 @@ fn noise(mut seed: u32, len: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(len).collect()
 }
 
-/// More than any message here takes.
+/// More calls than any message here takes.
 const MOST_CALLS: usize = 1 << 16;

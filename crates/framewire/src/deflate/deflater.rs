@@ -8,10 +8,10 @@ use super::negotiate::{MAX_WINDOW_BITS, MIN_COMPRESSOR_WINDOW_BITS};
 use crate::frame::Rsv;
 use crate::protocol::{LEAST_ROOM, MessageEncoder, SHARED_KINDS, SendError, Transformed, Until};
 
-/// Compresses the messages that one end sends (RFC 7692 7.2.1).
+/// The compressor of the messages that one end sends (RFC 7692 7.2.1).
 ///
-/// With context takeover it has a context of its own from the first message on; without, one of
-/// the pool's for the length of a message.
+/// With context takeover it has a context of its own from the first message on. Without, it takes one from the pool
+/// for each message.
 pub(super) struct Deflater {
     deflate: Deflate,
     context: Option<Box<dyn Compressor>>,
@@ -21,18 +21,18 @@ pub(super) struct Deflater {
     message: Message,
 }
 
-/// What is known of the message under way.
+/// The state of the message under way.
 #[derive(Default)]
 struct Message {
-    /// Whether anything was put in, or out.
+    /// Whether anything was put in or out.
     started: bool,
     /// Whether bytes were taken that no flush has put out.
     unflushed: bool,
-    /// Whether bytes were taken since something came out last: a flush has to put them out.
-    owes_output: bool,
+    /// Whether bytes were taken since the last output: a flush must put them out.
+    needs_output: bool,
     /// The last bytes that a flush put out. They go before what follows, and are cut off where nothing does.
-    kept: [u8; TAIL_LEN],
-    kept_len: usize,
+    held: [u8; TAIL_LEN],
+    held_len: usize,
 }
 
 impl Deflater {
@@ -47,7 +47,7 @@ impl Deflater {
         }
     }
 
-    /// Compresses into `output`, behind what was kept back of the last flush.
+    /// Compresses into `output`, behind the bytes that were held back from the last flush.
     fn compress(
         &mut self,
         input: &[u8],
@@ -56,10 +56,10 @@ impl Deflater {
     ) -> Result<Transformed, SendError> {
         let message = &mut self.message;
         message.started |= !input.is_empty();
-        let (kept, room) = output
-            .split_at_mut_checked(message.kept_len)
+        let (held, room) = output
+            .split_at_mut_checked(message.held_len)
             .ok_or(SendError::Compression)?;
-        kept.copy_from_slice(&message.kept[..message.kept_len]);
+        held.copy_from_slice(&message.held[..message.held_len]);
         let context = self.context.as_mut().ok_or(SendError::Compression)?;
         let progress = context.compress(input, room, flush);
         let progress = progress.map_err(|_| SendError::Compression)?;
@@ -71,10 +71,10 @@ impl Deflater {
         if consumed == 0 && produced == 0 && !done {
             return Err(SendError::Compression);
         }
-        message.owes_output = produced == 0 && (message.owes_output || consumed > 0);
+        message.needs_output = produced == 0 && (message.needs_output || consumed > 0);
         message.unflushed |= consumed > 0;
-        let produced = message.kept_len + produced;
-        message.kept_len = 0;
+        let produced = message.held_len + produced;
+        message.held_len = 0;
         Ok(Transformed {
             consumed,
             produced,
@@ -82,20 +82,20 @@ impl Deflater {
         })
     }
 
-    /// Keeps back the last bytes that a flush has put out (RFC 7692 7.2.1).
-    fn keep_back(
+    /// Holds back the last bytes of a flush (RFC 7692 7.2.1).
+    fn hold_back(
         &mut self,
         output: &[u8],
         mut flushed: Transformed,
     ) -> Result<Transformed, SendError> {
         let message = &mut self.message;
         let output = &output[..flushed.produced];
-        message.kept_len = TAIL_LEN.min(output.len());
-        flushed.produced -= message.kept_len;
-        message.kept[..message.kept_len].copy_from_slice(&output[flushed.produced..]);
+        message.held_len = TAIL_LEN.min(output.len());
+        flushed.produced -= message.held_len;
+        message.held[..message.held_len].copy_from_slice(&output[flushed.produced..]);
         if flushed.done {
-            // The end of an earlier flush does not stand for this one.
-            if message.kept[..message.kept_len] != *TAIL || message.owes_output {
+            // The end of an earlier flush does not count for this one.
+            if message.held[..message.held_len] != *TAIL || message.needs_output {
                 return Err(SendError::Compression);
             }
             message.unflushed = false;
@@ -125,7 +125,7 @@ impl MessageEncoder for Deflater {
 
     fn begin(&mut self) -> bool {
         if self.message.started {
-            // What came of a message that was begun and not ended was never sent whole.
+            // The message that was begun before was never sent to its end.
             self.abandon();
         }
         if self.context.is_none() {
@@ -157,14 +157,14 @@ impl MessageEncoder for Deflater {
         }
         if !input.is_empty() || self.message.unflushed {
             let flushed = self.compress(input, Flush::Sync, output)?;
-            return self.keep_back(output, flushed);
+            return self.hold_back(output, flushed);
         }
         if until == Until::End && !self.message.started {
             // RFC 7692 7.2.3.6: an empty message is an empty block, whose end is cut off.
             self.message.started = true;
             output[0] = 0x00;
-            self.message.kept.copy_from_slice(TAIL);
-            self.message.kept_len = TAIL_LEN;
+            self.message.held.copy_from_slice(TAIL);
+            self.message.held_len = TAIL_LEN;
             return Ok(Transformed {
                 produced: 1,
                 ..nothing
@@ -217,7 +217,7 @@ impl fmt::Debug for Deflater {
 pub(super) const TAIL: &[u8; TAIL_LEN] = &[0x00, 0x00, 0xFF, 0xFF];
 const TAIL_LEN: usize = 4;
 
-/// The least room that a compressor is given. A flush ends within it.
+/// The least room that a compressor is given, in bytes. A flush ends within it.
 pub(super) const MIN_ROOM: usize = 16;
 
 const _: () = assert!(MIN_ROOM + TAIL_LEN <= LEAST_ROOM);

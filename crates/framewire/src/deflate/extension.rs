@@ -2,20 +2,20 @@
 
 use std::borrow::Cow;
 
-/// One extension of the list, with its parameters in their order.
+/// One extension of the list, with its parameters in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Extension<'a> {
     pub(super) name: &'a str,
     pub(super) parameters: Vec<(&'a str, Option<Cow<'a, str>>)>,
 }
 
-/// The extensions of one header value. One that is malformed ends at the next comma.
+/// The extensions of one header value. A malformed one ends at the next comma.
 #[derive(Debug)]
 pub(super) struct Extensions<'a> {
     rest: &'a str,
 }
 
-/// What stands there is not the grammar's.
+/// Text that does not follow the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
@@ -52,7 +52,7 @@ impl<'a> Extensions<'a> {
         }
     }
 
-    /// RFC 6455 9.1: what is quoted has to be a token once the quoting is undone.
+    /// RFC 6455 9.1: a quoted value must be a token once it is unquoted.
     fn quoted(&mut self, quoted: &'a str) -> Result<Cow<'a, str>, Malformed> {
         let mut value = String::new();
         let mut characters = quoted.char_indices();
@@ -92,7 +92,7 @@ impl<'a> Extensions<'a> {
         }
     }
 
-    /// Goes on to the comma that ends the element, which is not one in quotes.
+    /// Skips to the comma that ends the element. A comma in quotes does not.
     fn skip_element(&mut self) {
         let (mut in_quotes, mut is_escaped) = (false, false);
         let end = self.rest.find(|character| {
@@ -116,7 +116,7 @@ impl<'a> Iterator for Extensions<'a> {
     type Item = Result<Extension<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // RFC 9110 5.6.1: empty elements of a list count for nothing.
+        // RFC 9110 5.6.1: empty elements of a list are ignored.
         while self.eat(',') {}
         if self.rest.is_empty() {
             return None;

@@ -8,8 +8,8 @@ use crate::handshake::{Acceptor, Connector, Established, Extension};
 use crate::protocol::Agreement;
 
 impl Acceptor {
-    /// Agrees to compress messages with a client that offers it in a way that the policy allows: the
-    /// [extension](Self::extension) that is used.
+    /// Agrees to compress messages with a client whose offer the policy allows. Sets the [extension](Self::extension)
+    /// that is used.
     #[must_use]
     pub fn deflate(self, deflate: Deflate) -> Self {
         self.extension(deflate)
@@ -17,7 +17,7 @@ impl Acceptor {
 }
 
 impl Connector {
-    /// Offers to compress messages: the [extension](Self::extension) that is used.
+    /// Offers to compress messages. Sets the [extension](Self::extension) that is used.
     #[must_use]
     pub fn deflate(self, deflate: Deflate) -> Self {
         self.extension(deflate)
@@ -25,7 +25,7 @@ impl Connector {
 }
 
 impl<S> Established<S> {
-    /// The compression agreed on, if any.
+    /// Returns the compression agreed on, if any.
     pub fn deflate(&self) -> Option<&Negotiated> {
         self.extension()?.downcast_ref()
     }

@@ -8,18 +8,18 @@ use super::engine::{Decompressor, EngineError};
 use crate::frame::{Rsv, Violation};
 use crate::protocol::{MessageDecoder, Transformed};
 
-/// Decompresses the messages of one peer, as their payload arrives (RFC 7692 7.2.2).
+/// The decompressor of one peer's messages, as their payload arrives (RFC 7692 7.2.2).
 ///
-/// With context takeover it has a context of its own from the first message on; without, one of
-/// the pool's for the length of a message.
+/// With context takeover it has a context of its own from the first message on. Without, it takes one from the pool
+/// for each message.
 pub(super) struct Inflater {
     deflate: Deflate,
     context: Option<Box<dyn Decompressor>>,
     takeover: bool,
     window_bits: u8,
-    /// How much of [`TAIL`] the message under way has been given.
+    /// How many bytes of [`TAIL`] the message under way has been given.
     tail: usize,
-    /// The stream's last block has ended, and nothing came after it.
+    /// Whether the stream's last block has ended, and nothing came after it.
     ended: bool,
     /// Whether the message under way has had any bytes.
     begun: bool,
@@ -50,7 +50,7 @@ impl Inflater {
         Ok(&mut **self.context.insert(context))
     }
 
-    /// The message has ended.
+    /// Ends the message.
     fn finish(&mut self) {
         self.tail = 0;
         self.ended = false;
@@ -80,7 +80,7 @@ impl MessageDecoder for Inflater {
     ) -> Result<Transformed, Violation> {
         self.begun |= !input.is_empty();
         if last && !self.begun {
-            // Not what RFC 7692 7.2.3.6 makes of an empty message, but there are peers that do.
+            // RFC 7692 7.2.3.6 makes an empty message otherwise, but some peers send this.
             self.finish();
             return Ok(Transformed {
                 consumed: 0,
@@ -92,14 +92,13 @@ impl MessageDecoder for Inflater {
         let mut produced = 0;
         loop {
             let rest = &input[consumed..];
-            // RFC 7692 7.2.2: what the sender cut off is appended.
+            // RFC 7692 7.2.2: the bytes that the sender cut off are appended.
             let source = if rest.is_empty() && last {
                 &TAIL[self.tail..]
             } else {
                 rest
             };
-            // A stream that has ended is not continued by the tail of a message, but by what
-            // comes after its last block.
+            // The tail of a message does not continue a stream that has ended. Data behind its last block does.
             if self.ended && rest.is_empty() {
                 if last {
                     self.finish();
@@ -129,7 +128,7 @@ impl MessageDecoder for Inflater {
                 consumed += progress.consumed;
             }
             let stuck = progress.consumed == 0 && progress.produced == 0;
-            // An engine that ends again before anything was taken would do so for ever.
+            // An engine that ends again without taking anything would do so for ever.
             if self.ended && !stuck {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! The second engine.
+//! The engine of the crate `miniz_oxide`.
 
 use miniz_oxide::DataFormat;
 use miniz_oxide::deflate::core::{
@@ -11,30 +11,29 @@ use super::engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progre
 
 /// miniz in Rust, the crate `miniz_oxide`, which is safe Rust alone.
 ///
-/// Its window always has 2^15 bytes. Where a smaller one was agreed on, it compresses by Huffman
-/// codes and runs of one byte alone; [`ZlibRs`](super::ZlibRs) does better there. The memory level
-/// has no effect.
+/// Its window always has 2^15 bytes. Where a smaller one was agreed on, it compresses by Huffman codes and runs of one
+/// byte alone; [`ZlibRs`](super::ZlibRs) does better there. The memory level has no effect.
 ///
-/// For each block with Huffman codes, an empty one too, it makes tables, which takes microseconds:
-/// of a peer that sends nothing but empty blocks, each the last of its stream or not, a megabyte
-/// costs it seconds, where it costs `ZlibRs` hundredths. That is linear in what is received.
+/// It builds tables for each block with Huffman codes, even an empty one, which takes microseconds. Where a peer sends
+/// nothing but empty blocks, each the last of its stream or not, a megabyte costs it seconds; it costs `ZlibRs`
+/// hundredths of a second. The cost is linear in what is received.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Miniz;
 
 struct Deflating {
     miniz: CompressorOxide,
-    /// An empty stored block was put behind everything that was taken.
+    /// Whether an empty stored block follows everything that was taken.
     flushed: bool,
 }
 
 struct Inflating {
     miniz: DecompressorOxide,
-    /// What was decompressed last, in a ring.
+    /// The latest output, in a ring.
     window: Box<[u8]>,
-    /// What is in the window and not yet put out.
+    /// The part of the window that is not yet put out.
     start: usize,
     end: usize,
-    /// The window has been filled, so that every distance is one to bytes that were there.
+    /// Whether the window has been filled, so that every distance leads to bytes that were there.
     filled: bool,
     ended: bool,
 }
@@ -43,8 +42,7 @@ impl Engine for Miniz {
     fn compressor(&self, level: u8, window_bits: u8, _memory_level: u8) -> Box<dyn Compressor> {
         let (level, strategy) = match (window_bits, level) {
             (WINDOW_BITS.., _) => (level, CompressionStrategy::Default),
-            // What it is told of the window, miniz 0.9.1 does not keep to, and at level 1 takes no
-            // notice of the strategy either.
+            // miniz 0.9.1 does not keep to the window that it is told, and at level 1 it also ignores the strategy.
             (_, 1) => (2, CompressionStrategy::RLE),
             _ => (level, CompressionStrategy::RLE),
         };
@@ -71,9 +69,9 @@ impl Engine for Miniz {
 }
 
 impl Compressor for Deflating {
-    /// miniz keeps what the output has no room for, and does nothing but put that out until all of
-    /// it is gone. Whether a sync flush has come as far as its empty block by then, it does not
-    /// say: so the block is asked for alone, once everything else is out.
+    /// miniz holds what the output has no room for, and does nothing else until all of it is put out. It does not say
+    /// whether a sync flush has reached its empty block by then. So the block is asked for alone, once everything else
+    /// is out.
     fn compress(
         &mut self,
         input: &[u8],
@@ -156,7 +154,7 @@ impl Decompressor for Inflating {
 }
 
 impl Inflating {
-    /// Puts out what is there.
+    /// Copies decompressed bytes to `output`. Returns how many.
     fn put(&mut self, output: &mut [u8]) -> usize {
         let len = output.len().min(self.end - self.start);
         output[..len].copy_from_slice(&self.window[self.start..self.start + len]);
@@ -164,7 +162,7 @@ impl Inflating {
         len
     }
 
-    /// Decompresses into the window, of which all was put out.
+    /// Decompresses into the window, all of which was put out.
     fn fill(&mut self, input: &[u8]) -> Result<(usize, usize), EngineError> {
         if self.end == WINDOW {
             self.start = 0;
@@ -174,8 +172,8 @@ impl Inflating {
         let flags = if self.filled {
             inflate_flags::TINFL_FLAG_HAS_MORE_INPUT
         } else {
-            // Distances to before the beginning are refused: what an earlier user of this context
-            // had in the window stays unseen.
+            // Distances to before the beginning are refused: what an earlier user of this context had in the window
+            // stays unseen.
             inflate_flags::TINFL_FLAG_HAS_MORE_INPUT
                 | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF
         };

@@ -1,9 +1,8 @@
 //! permessage-deflate: compression of messages (RFC 7692).
 //!
-//! A [`Deflate`] is one end's policy, with the engine that compresses and the pool that its
-//! contexts come from. Give it to an [`Acceptor`](crate::handshake::Acceptor) or a
-//! [`Connector`](crate::handshake::Connector), and every connection on which the peer agrees
-//! compresses its messages:
+//! A [`Deflate`] is one end's policy, with the engine that compresses and the pool that its contexts come from. Give
+//! it to an [`Acceptor`](crate::handshake::Acceptor) or a [`Connector`](crate::handshake::Connector). Every connection
+//! whose peer agrees then compresses its messages:
 //!
 //! ```no_run
 //! # #[cfg(feature = "deflate")] fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,20 +17,20 @@
 //! ```
 //!
 //! # Engines
-//! The feature `deflate` brings the default engine, `ZlibRs`. The feature `miniz_oxide` brings another, `Miniz`,
-//! whose code is safe Rust alone; it is slower, and worse at windows below 15 bits. Any other library is
-//! plugged in by implementing [`Engine`], and `check_engine` in a test, with the feature `deflate`, tells
-//! whether that keeps to what is asked of it. [`Deflate::with_engine`] takes all of them.
+//! The feature `deflate` brings the default engine, `ZlibRs`. The feature `miniz_oxide` brings another, `Miniz`, which
+//! is safe Rust alone; it is slower, and worse at windows below 15 bits. To plug in any other library, implement
+//! [`Engine`]. `check_engine`, called in a test with the feature `deflate`, tells whether it keeps to the rules.
+//! [`Deflate::with_engine`] takes any engine.
 //!
-//! # What is taken from a peer
-//! A block with BFINAL set ends the window: what follows refers to nothing before it, as where zlib
-//! starts over. A message that breaks off inside a block is given as far as it goes. One of no
-//! bytes at all is an empty message. All three are what zlib's users do.
+//! # What is accepted from a peer
+//! A block with BFINAL set ends the window: what follows refers to nothing before it, as where zlib starts over. A
+//! message that breaks off inside a block is delivered as far as it goes. A compressed message of no bytes at all is
+//! an empty message. Programs that use zlib do all three.
 //!
 //! # Memory
-//! With context takeover, a connection holds a context each way, from its first compressed message
-//! to its end. Without, it takes one from the pool for the length of a message. With the default
-//! engine a decompressor holds 47 KiB, and a compressor, in KiB:
+//! With context takeover, a connection holds a context for each direction, from its first compressed message to its
+//! end. Without, it takes one from the pool for each message. With the default engine a decompressor holds 47 KiB, and
+//! a compressor, in KiB:
 //!
 //! | window bits | memory level 8 | 5 | 1 |
 //! |---|---|---|---|
@@ -39,7 +38,7 @@
 //! | 12 | 260 | 162 | 149 |
 //! | 9 | 246 | 148 | 135 |
 //!
-//! With `Miniz` it is always 43 KiB for a decompressor and 312 for a compressor.
+//! With `Miniz`, a decompressor always holds 43 KiB and a compressor 312 KiB.
 
 mod agreement;
 #[cfg(feature = "deflate")]

@@ -1,4 +1,4 @@
-//! What both ends agree on: the parameters of RFC 7692 7.1, offered, answered and checked.
+//! Negotiation: the parameters of RFC 7692 7.1, offered, answered and checked.
 
 use std::fmt::{self, Write as _};
 
@@ -7,26 +7,26 @@ use crate::protocol::Role;
 
 /// What one end is ready to use.
 ///
-/// As a server it is what offers are held against, as a client what is offered.
+/// A server compares offers with it. A client offers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeflateConfig {
-    /// Whether the server starts each message without the ones before it. Less memory, worse
-    /// compression. Default: `false`; a client that offers it makes it so.
+    /// Whether the server compresses each message without the earlier ones. Less memory, worse compression. Default:
+    /// `false`; a client that offers it makes it `true`.
     pub server_no_context_takeover: bool,
-    /// Whether the client starts each message without the ones before it. Default: `false`; a
-    /// server that answers it makes it so.
+    /// Whether the client compresses each message without the earlier ones. Default: `false`; a server that answers it
+    /// makes it `true`.
     pub client_no_context_takeover: bool,
     /// The base-2 logarithm of the server's window, 9 to 15. Default: 15.
     pub server_max_window_bits: u8,
-    /// The base-2 logarithm of the client's window, 9 to 15. Default: 15. A server can only ask
-    /// for less of a client that offers it.
+    /// The base-2 logarithm of the client's window, 9 to 15. Default: 15. A server can ask for less only where the
+    /// client offers it.
     pub client_max_window_bits: u8,
     /// How hard to compress, 0 to 9 in the engine's terms. Default: [`BEST_SPEED`], 1.
     pub level: u8,
     /// How much memory to compress with, 1 to 9; the [module](super) says how much. Default: 8.
     pub memory_level: u8,
-    /// Messages of fewer bytes are sent as they are; streamed ones, whose length is not known, never.
-    /// Default: 0, all are compressed.
+    /// The least length in bytes of a message that is compressed. Streamed messages, whose length is not known, always
+    /// are. Default: 0, all are compressed.
     pub threshold: usize,
 }
 
@@ -66,7 +66,7 @@ impl DeflateConfig {
     }
 }
 
-/// A field of a [`DeflateConfig`] is out of its range, and which.
+/// Which field of a [`DeflateConfig`] is out of its range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidConfig(&'static str);
 
@@ -91,8 +91,8 @@ pub struct Parameters {
     pub client_max_window_bits: u8,
 }
 
-/// Why a server's answer is not one to the client's offer: the client fails the connection
-/// (RFC 7692 7.1, RFC 6455 4.1). The server is at fault.
+/// Why a server's answer does not fit the client's offer: the client fails the connection (RFC 7692 7.1, RFC 6455
+/// 4.1). The server is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AnswerError {
@@ -102,19 +102,19 @@ pub enum AnswerError {
     UnexpectedExtension,
     /// A parameter that RFC 7692 does not define, or one that was not offered.
     UnexpectedParameter,
-    /// A parameter that stands twice.
+    /// A parameter that appears twice.
     DuplicateParameter,
-    /// A parameter's value is missing, not allowed, or more than was offered.
+    /// A value that is missing, not allowed, or more than was offered.
     InvalidValue,
-    /// The server must confirm a parameter that was offered, and did not.
+    /// A parameter that was offered and that the server must confirm, and did not.
     MissingParameter,
-    /// A window of 2^8 bytes for the client's messages, which the engine does not compress for: see
+    /// A window of 2^8 bytes for the client's messages, which the engine cannot compress for: see
     /// [`Engine::fits_window_of_8_bits`](super::Engine::fits_window_of_8_bits).
     UnsupportedWindow,
 }
 
 impl DeflateConfig {
-    /// What comes of the first offer that can be honoured, and the value of the answer's header.
+    /// Returns the parameters of the first offer that can be honoured, and the value of the answer's header.
     pub(super) fn accept<'a>(
         &self,
         values: impl IntoIterator<Item = &'a str>,
@@ -127,7 +127,7 @@ impl DeflateConfig {
             .find_map(|offer| Offer::parse(&offer).ok()?.accept(self, least_bits))
     }
 
-    /// The value of a client's header.
+    /// Returns the value of a client's header.
     pub(super) fn offer(&self) -> String {
         let mut offer = NAME.to_owned();
         if self.server_no_context_takeover {
@@ -147,7 +147,7 @@ impl DeflateConfig {
         offer
     }
 
-    /// What comes of a server's answer. `None`: it declined.
+    /// Returns the parameters of a server's answer; `None` where it declined.
     pub(super) fn check_answer<'a>(
         &self,
         values: impl IntoIterator<Item = &'a str>,
@@ -166,8 +166,8 @@ impl DeflateConfig {
 }
 
 impl Parameters {
-    /// Whether one end keeps its context from message to message, and the window bits to ask an
-    /// engine for: 9 to 15, whatever an application has put here.
+    /// Returns whether one end keeps its context from message to message, and the window bits to ask an engine for: 9
+    /// to 15, whatever an application has set here.
     pub(super) fn of(self, role: Role) -> (bool, u8) {
         let (no_context_takeover, window_bits) = match role {
             Role::Server => (self.server_no_context_takeover, self.server_max_window_bits),
@@ -178,7 +178,7 @@ impl Parameters {
     }
 }
 
-/// The parameters as they stand in a header.
+/// The parameters as a header has them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Offer {
     server_no_context_takeover: bool,
@@ -226,8 +226,8 @@ impl Offer {
         Ok(offer)
     }
 
-    /// A server's answer, where it can honour the offer. `least_bits` is the smallest window that the
-    /// engine compresses for.
+    /// Returns a server's parameters and answer, where it can honour the offer. `least_bits` is the smallest window
+    /// that the engine compresses for.
     fn accept(self, config: &DeflateConfig, least_bits: u8) -> Option<(Parameters, String)> {
         let server_bits = self.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS);
         if server_bits < least_bits {
@@ -267,7 +267,7 @@ impl Offer {
         Some((parameters, answer))
     }
 
-    /// A client's look at the answer.
+    /// Checks a server's answer for a client.
     fn check(self, config: &DeflateConfig, least_bits: u8) -> Result<Parameters, AnswerError> {
         if config.server_no_context_takeover && !self.server_no_context_takeover {
             return Err(AnswerError::MissingParameter);
@@ -352,7 +352,7 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
-/// What a window has at most, and where nothing was agreed on (RFC 7692 7.1.2).
+/// The largest window, in bits, which is also the one where nothing was agreed on (RFC 7692 7.1.2).
 pub(super) const MAX_WINDOW_BITS: u8 = 15;
-/// What engines are asked for at least, where 8 were agreed on too.
+/// The smallest window that engines are asked for, in bits, where 8 were agreed on too.
 pub(super) const MIN_COMPRESSOR_WINDOW_BITS: u8 = 9;

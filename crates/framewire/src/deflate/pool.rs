@@ -10,11 +10,11 @@ use super::engine::{Compressor, Decompressor, Engine};
 use super::negotiate::{InvalidConfig, MAX_WINDOW_BITS, MIN_COMPRESSOR_WINDOW_BITS};
 use crate::lock::{Mutex, lock};
 
-/// How one end compresses: what it agrees to, with what engine, and how many contexts its
-/// connections may use at a time where they keep none of their own.
+/// How one end compresses: what it agrees to, with which engine, and how many contexts its connections may use at a
+/// time where they have none of their own.
 ///
-/// A clone is the same policy and the same pool. Shared between threads: taking a context and
-/// giving it back hold a lock for a few instructions, in which the engine is not called.
+/// A clone is the same policy and the same pool. Threads can share it: taking a context and giving it back hold a lock
+/// for a few instructions, and do not call the engine meanwhile.
 #[derive(Clone)]
 pub struct Deflate {
     shared: Arc<Shared>,
@@ -28,46 +28,46 @@ struct Shared {
     decompressors: Mutex<Pool<dyn Decompressor>>,
 }
 
-/// Contexts of one kind, by window bits: those that are free, the one that came last at the end,
-/// and how many places are taken in all.
+/// The contexts of one kind, by window bits: those that are free, the one given back last at the end, and how many
+/// slots are taken in all.
 struct Pool<T: ?Sized> {
     free: VecDeque<(u8, Box<T>)>,
-    in_all: usize,
+    total: usize,
 }
 
-/// What a pool gives.
+/// What was taken from a pool.
 enum Taken<T: ?Sized> {
     Context(Box<T>),
-    /// A place for a new context, and the context of another window that had it.
-    Place(Option<Box<T>>),
+    /// A slot for a new context, and the context of another window that had it.
+    Slot(Option<Box<T>>),
 }
 
-/// A place whose context is being made or made ready, outside the lock. Where the engine panics it
-/// is given up.
-struct Place<'a, T: ?Sized>(&'a Mutex<Pool<T>>);
+/// A slot whose context is being made or reset, outside the lock. Where the engine panics, dropping this gives up the
+/// slot.
+struct Slot<'a, T: ?Sized>(&'a Mutex<Pool<T>>);
 
 impl Deflate {
-    /// A policy with the default engine, and a pool of 64 compressors and as many decompressors.
+    /// Creates a policy with the default engine, and a pool of 64 compressors and 64 decompressors.
     ///
     /// # Errors
-    /// A field of `config` that is out of its range.
+    /// A field of `config` is out of its range.
     #[cfg(feature = "deflate")]
     pub fn new(config: DeflateConfig) -> Result<Self, InvalidConfig> {
         Self::with_engine(config, super::ZlibRs, 64)
     }
 
-    /// A policy with an engine and a pool of that many compressors and as many decompressors.
+    /// Creates a policy with an engine, and a pool of `pool_size` compressors and as many decompressors.
     ///
-    /// Where all compressors are in use, a message goes out uncompressed. Where all decompressors
-    /// are, the connection that needs one more is closed with 1013: so the pool bounds what
-    /// peers that send the beginnings of messages can make this end hold.
+    /// Where all compressors are in use, a message is sent uncompressed. Where all decompressors are, the connection
+    /// that needs one more is closed with 1013. The pool thus bounds the memory that peers can claim by sending the
+    /// beginnings of messages.
     ///
-    /// A compressor serves connections with its own number of window bits alone. Where the pool is
-    /// full and only others are free, the one that was free the longest is dropped and another made,
-    /// which allocates: so a pool has best room for one of each number more than it needs at a time.
+    /// A compressor serves only connections with its own number of window bits. Where the pool is full and only others
+    /// are free, the one that was free the longest is dropped and another made, which allocates. A pool works best
+    /// with room for one of each number more than it needs at a time.
     ///
     /// # Errors
-    /// A field of `config` that is out of its range.
+    /// A field of `config` is out of its range.
     pub fn with_engine(
         config: DeflateConfig,
         engine: impl Engine + 'static,
@@ -85,7 +85,7 @@ impl Deflate {
         })
     }
 
-    /// The smallest window, in bits, that the engine compresses for.
+    /// Returns the smallest window, in bits, that the engine compresses for.
     pub(super) fn least_bits(&self) -> u8 {
         if self.shared.engine.fits_window_of_8_bits() {
             8
@@ -94,20 +94,20 @@ impl Deflate {
         }
     }
 
-    /// What is offered and agreed to.
+    /// Returns what is offered and agreed to.
     #[must_use]
     pub fn config(&self) -> &DeflateConfig {
         &self.shared.config
     }
 
-    /// A context that nobody else has and that the pool does not count.
+    /// Creates a context for one connection, which the pool does not count.
     pub(super) fn own_compressor(&self, window_bits: u8) -> Box<dyn Compressor> {
         let config = self.config();
         let engine = &self.shared.engine;
         engine.compressor(config.level, window_bits, config.memory_level)
     }
 
-    /// A context that nobody else has and that the pool does not count.
+    /// Creates a context for one connection, which the pool does not count.
     pub(super) fn own_decompressor(&self, window_bits: u8) -> Box<dyn Decompressor> {
         self.shared.engine.decompressor(window_bits)
     }
@@ -118,11 +118,11 @@ impl Deflate {
         take(pool, self.shared.pool_size, window_bits, new)
     }
 
-    /// Takes a context back, in whatever state it is.
+    /// Takes a context back, in any state, and resets it.
     pub(super) fn give_compressor(&self, window_bits: u8, mut context: Box<dyn Compressor>) {
-        let place = Place(&self.shared.compressors);
+        let slot = Slot(&self.shared.compressors);
         context.reset();
-        place.fill(window_bits, context);
+        slot.fill(window_bits, context);
     }
 
     pub(super) fn take_decompressor(&self) -> Option<Box<dyn Decompressor>> {
@@ -132,15 +132,15 @@ impl Deflate {
         take(pool, self.shared.pool_size, MAX_WINDOW_BITS, new)
     }
 
-    /// Takes a context back, in whatever state it is.
+    /// Takes a context back, in any state, and resets it.
     pub(super) fn give_decompressor(&self, mut context: Box<dyn Decompressor>) {
-        let place = Place(&self.shared.decompressors);
+        let slot = Slot(&self.shared.decompressors);
         context.reset();
-        place.fill(MAX_WINDOW_BITS, context);
+        slot.fill(MAX_WINDOW_BITS, context);
     }
 }
 
-/// A free context, or else a new one where one more may be. `None`: all are in use.
+/// Returns a free context, or a new one where the pool has a slot for it. `None` where all are in use.
 fn take<T: ?Sized>(
     pool: &Mutex<Pool<T>>,
     size: usize,
@@ -150,12 +150,12 @@ fn take<T: ?Sized>(
     let taken = lock(pool).take(size, window_bits)?;
     match taken {
         Taken::Context(context) => Some(context),
-        Taken::Place(replaced) => {
-            let place = Place(pool);
+        Taken::Slot(replaced) => {
+            let slot = Slot(pool);
             // Before there is another, so that there are never more than the pool's size.
             drop(replaced);
             let context = new();
-            mem::forget(place);
+            mem::forget(slot);
             Some(context)
         }
     }
@@ -168,28 +168,28 @@ impl<T: ?Sized> Pool<T> {
             let (_, context) = self.free.remove(index)?;
             return Some(Taken::Context(context));
         }
-        if self.in_all < size {
-            self.in_all += 1;
-            // Room to come back to, so that giving back never allocates.
-            self.free.reserve(self.in_all);
-            return Some(Taken::Place(None));
+        if self.total < size {
+            self.total += 1;
+            // Reserved now, so that giving back never allocates.
+            self.free.reserve(self.total);
+            return Some(Taken::Slot(None));
         }
         let (_, replaced) = self.free.pop_front()?;
-        Some(Taken::Place(Some(replaced)))
+        Some(Taken::Slot(Some(replaced)))
     }
 }
 
-impl<T: ?Sized> Place<'_, T> {
-    /// Lets the next one have the context.
+impl<T: ?Sized> Slot<'_, T> {
+    /// Makes a context free for the next connection.
     fn fill(self, window_bits: u8, context: Box<T>) {
         lock(self.0).free.push_back((window_bits, context));
         mem::forget(self);
     }
 }
 
-impl<T: ?Sized> Drop for Place<'_, T> {
+impl<T: ?Sized> Drop for Slot<'_, T> {
     fn drop(&mut self) {
-        lock(self.0).in_all -= 1;
+        lock(self.0).total -= 1;
     }
 }
 
@@ -197,7 +197,7 @@ impl<T: ?Sized> Default for Pool<T> {
     fn default() -> Self {
         Self {
             free: VecDeque::new(),
-            in_all: 0,
+            total: 0,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::engine::{Compressor, Decompressor, Engine, EngineError, Flush, Progre
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ZlibRs;
 
-/// Unwind safe as a `Box` is: zlib-rs holds its state by a reference that nobody else has.
+/// Unwind safe as a `Box` is: zlib-rs holds its state by a reference that nothing else has.
 struct Deflating(AssertUnwindSafe<Deflate>);
 
 /// As [`Deflating`].
@@ -30,7 +30,7 @@ impl Engine for ZlibRs {
     }
 
     fn decompressor(&self, window_bits: u8) -> Box<dyn Decompressor> {
-        // More is never wrong.
+        // A larger window is never wrong.
         let inflate = Inflate::new(false, window_bits.clamp(9, 15));
         Box::new(Inflating(AssertUnwindSafe(inflate)))
     }
@@ -63,8 +63,8 @@ impl Compressor for Deflating {
     }
 
     fn reset(&mut self) {
-        // zlib-rs 0.6.8 forgets neither that a block has begun nor where in its buffer it was, and
-        // then leaves out a block's header, or panics: so all is put out before.
+        // zlib-rs 0.6.8 forgets neither that a block has begun nor where in its buffer it was. It then leaves out a
+        // block's header, or panics. So everything is put out first.
         let mut output = [0; 1 << 10];
         while let Ok(progress) = self.compress(&[], &mut output, Flush::Sync)
             && progress.produced == output.len()

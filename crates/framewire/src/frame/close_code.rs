@@ -1,11 +1,11 @@
-//! Why a connection ends.
+//! Status codes: why a connection ends.
 
 use core::fmt;
 
 /// A status code of the closing handshake (RFC 6455 7.4 and IANA's registry).
 ///
-/// The type holds any number, since some codes are only ever reported to the application;
-/// [`is_sendable`](Self::is_sendable) tells which may stand in a Close frame.
+/// The type holds any number, since some codes are only reported to the application.
+/// [`is_sendable`](Self::is_sendable) tells which may be in a Close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);
 
@@ -16,7 +16,7 @@ impl CloseCode {
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a kind of data that the application does not take.
+    /// 1003: a kind of data that the application does not accept.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
     /// 1005: reported when a Close frame had no code. Never on the wire.
     pub const NO_STATUS: Self = Self(1005);
@@ -28,9 +28,9 @@ impl CloseCode {
     pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: a message too big to be processed.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
-    /// 1010: a client misses an extension in the server's answer.
+    /// 1010: the server's answer lacks an extension that the client needs.
     pub const MANDATORY_EXTENSION: Self = Self(1010);
-    /// 1011: the server met a condition that it did not expect.
+    /// 1011: the server met an unexpected condition.
     pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1012: the service restarts.
     pub const SERVICE_RESTART: Self = Self(1012);
@@ -41,24 +41,24 @@ impl CloseCode {
     /// 1015: reported when the TLS handshake failed. Never on the wire.
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
-    /// The code with this number, of any meaning.
+    /// Returns the code with this number, of any meaning.
     #[must_use]
     #[inline]
     pub const fn new(number: u16) -> Self {
         Self(number)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     #[inline]
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// Whether the code may stand in a Close frame: 1000–1003, 1007–1014 and 3000–4999.
+    /// Returns whether the code may be in a Close frame: 1000–1003, 1007–1014 and 3000–4999.
     ///
-    /// RFC 6455 7.4.1 keeps 1005, 1006 and 1015 off the wire and leaves 1004 undefined;
-    /// 7.4.2 reserves what is below 3000 for future versions and gives nobody what is above 4999.
+    /// RFC 6455 7.4.1 keeps 1005, 1006 and 1015 off the wire and leaves 1004 undefined. 7.4.2 reserves numbers below
+    /// 3000 for future versions and assigns none above 4999.
     #[must_use]
     #[inline]
     pub const fn is_sendable(self) -> bool {

@@ -1,4 +1,4 @@
-//! The payload of a control frame, which is never long.
+//! The payload of a control frame, which is at most 125 bytes long.
 
 use core::fmt;
 
@@ -7,10 +7,10 @@ use super::CloseCode;
 /// The most bytes a control frame can carry (RFC 6455 5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
-/// The most bytes of UTF-8 a Close frame's reason can have: two go to the code.
+/// The most bytes of UTF-8 that a Close frame's reason can have: two go to the code.
 pub const MAX_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
 
-/// Up to 125 bytes, held in place.
+/// The payload of a control frame: up to 125 bytes, stored inline.
 #[derive(Clone, Copy)]
 pub struct ControlPayload {
     len: u8,
@@ -18,20 +18,20 @@ pub struct ControlPayload {
 }
 
 impl ControlPayload {
-    /// No bytes.
+    /// An empty payload.
     pub const EMPTY: Self = Self {
         len: 0,
         bytes: [0; MAX_CONTROL_PAYLOAD],
     };
 
-    /// These bytes; `None` where there are more than 125.
+    /// Copies these bytes; `None` where there are more than 125.
     #[must_use]
     pub fn new(payload: &[u8]) -> Option<Self> {
         let mut this = Self::EMPTY;
         this.extend(payload).then_some(this)
     }
 
-    /// The payload of a Close frame (RFC 6455 5.5.1); `None` where the code is not
+    /// Returns the payload of a Close frame (RFC 6455 5.5.1); `None` where the code is not
     /// [sendable](CloseCode::is_sendable) or the reason is longer than 123 bytes.
     #[must_use]
     pub fn close(code: CloseCode, reason: &str) -> Option<Self> {
@@ -42,7 +42,7 @@ impl ControlPayload {
         this.extend(reason.as_bytes()).then_some(this)
     }
 
-    /// Appends bytes; `false`, and nothing appended, where they do not fit.
+    /// Appends bytes. Where they do not fit, returns `false` and appends nothing.
     pub(crate) fn extend(&mut self, bytes: &[u8]) -> bool {
         let start = usize::from(self.len);
         let Some(room) = self.bytes.get_mut(start..start + bytes.len()) else {
@@ -53,7 +53,7 @@ impl ControlPayload {
         true
     }
 
-    /// Forgets the bytes.
+    /// Removes all bytes.
     #[cfg(feature = "alloc")]
     pub(crate) fn clear(&mut self) {
         self.len = 0;
@@ -64,7 +64,7 @@ impl ControlPayload {
         &mut self.bytes[..usize::from(self.len)]
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]

@@ -8,14 +8,13 @@ use super::{MAX_CONTROL_PAYLOAD, Opcode, Rsv, Violation};
 /// The longest header: two bytes, a 64-bit length and a masking key.
 pub const MAX_HEADER: usize = 14;
 
-/// The longest payload a header can announce: 2^63 − 1 bytes.
+/// The longest payload that a header can announce: 2^63 − 1 bytes.
 pub const MAX_PAYLOAD: u64 = u64::MAX >> 1;
 
 /// A legal frame header (RFC 6455 5.2).
 ///
-/// Legal on its own, that is: a control frame is whole and short, and the length is one that can
-/// be written. Whether it may come next is for [`Decoder`](crate::protocol::Decoder) and
-/// [`Encoder`](crate::protocol::Encoder) to say.
+/// It is legal on its own: a control frame is whole and short, and the length can be encoded.
+/// [`Decoder`](crate::protocol::Decoder) and [`Encoder`](crate::protocol::Encoder) check whether it may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     payload_len: u64,
@@ -26,7 +25,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// A header of these parts, or the reason why no peer would take it.
+    /// Creates a header of these parts, or returns why no peer would accept it.
     ///
     /// # Errors
     /// A control frame without FIN or over 125 bytes (RFC 6455 5.5), or a length of more than
@@ -61,10 +60,10 @@ impl Header {
         })
     }
 
-    /// Reads a header off the front of `input`, with the number of bytes it took; `None` where
-    /// more bytes are needed.
+    /// Decodes a header from the front of `input`. Returns it with the number of bytes that it took; `None` where more
+    /// bytes are needed.
     ///
-    /// What the first two bytes already show to be wrong is an error at once.
+    /// What the first two bytes show to be wrong is an error at once.
     ///
     /// # Errors
     /// The violations of [`new`](Self::new), a reserved opcode, and a length that is not in its
@@ -112,7 +111,7 @@ impl Header {
             None
         } else {
             let Some(key) = rest[length_size..].first_chunk() else {
-                // A length that is wrong needs no key to be known as wrong.
+                // A wrong length is an error, whatever the key.
                 return Self::new(fin, rsv, opcode, None, payload_len).map(|_| None);
             };
             Some(*key)
@@ -121,7 +120,7 @@ impl Header {
         Ok(Some((header, header.encoded_len())))
     }
 
-    /// Writes the header to the front of `output` and says how many bytes it took.
+    /// Writes the header to the front of `output`. Returns how many bytes it took.
     #[inline]
     pub fn encode(&self, output: &mut [u8; MAX_HEADER]) -> usize {
         let mask_bit = if self.mask.is_some() { 0x80 } else { 0 };
@@ -168,7 +167,7 @@ impl Header {
         u8::from(self.fin) << 7 | self.rsv.bits() | self.opcode.bits()
     }
 
-    /// How many bytes the header takes on the wire: 2 to 14.
+    /// Returns how many bytes the header takes on the wire: 2 to 14.
     #[must_use]
     #[inline]
     pub const fn encoded_len(&self) -> usize {
@@ -181,35 +180,35 @@ impl Header {
         2 + length + mask
     }
 
-    /// Whether the frame is the last of its message.
+    /// Returns whether the frame is the last of its message.
     #[must_use]
     #[inline]
     pub const fn fin(&self) -> bool {
         self.fin
     }
 
-    /// The reserved bits.
+    /// Returns the reserved bits.
     #[must_use]
     #[inline]
     pub const fn rsv(&self) -> Rsv {
         self.rsv
     }
 
-    /// What the frame carries.
+    /// Returns the opcode: what the frame carries.
     #[must_use]
     #[inline]
     pub const fn opcode(&self) -> Opcode {
         self.opcode
     }
 
-    /// The masking key, where the payload is masked.
+    /// Returns the masking key, where the payload is masked.
     #[must_use]
     #[inline]
     pub const fn mask(&self) -> Option<[u8; 4]> {
         self.mask
     }
 
-    /// How many bytes of payload follow. The peer says so: not a size to allocate.
+    /// Returns how many bytes of payload follow. The peer says so: not a size to allocate.
     #[must_use]
     #[inline]
     pub const fn payload_len(&self) -> u64 {
@@ -231,9 +230,9 @@ fn check_first_byte(byte: u8) -> Result<(bool, Rsv, Opcode), Violation> {
     Ok((fin, Rsv::from_first_byte(byte), opcode))
 }
 
-/// In place of a length: the next two bytes hold it.
+/// In place of a length: the next two bytes hold the length.
 const LENGTH_16: u8 = 126;
-/// In place of a length: the next eight bytes hold it.
+/// In place of a length: the next eight bytes hold the length.
 const LENGTH_64: u8 = 127;
 
 #[cfg(test)]

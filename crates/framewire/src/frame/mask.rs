@@ -1,17 +1,16 @@
 //! Masking: what a client does to every payload byte (RFC 6455 5.3).
 
-/// Gives a masking key that no peer can predict, a new one for each frame.
+/// A source of masking keys that no peer can predict, a new one for each frame.
 ///
-/// RFC 6455 5.3 asks for strong entropy. With the feature `std`, `os_key` is one; on bare metal
-/// it is the application's random number generator. `None` says that there is no entropy now:
-/// the frame is refused, since a guessable key is worse than none sent. A generator that has state
-/// keeps it in a `static` or, where there are threads, per thread.
+/// RFC 6455 5.3 asks for strong entropy. With the feature `std`, `os_key` is such a source; on bare metal it is the
+/// application's random number generator. `None` says that there is no entropy now. The frame is then refused: no
+/// frame is better than a guessable key. A generator with state stores that in a `static` or, where there are threads,
+/// per thread.
 pub type KeySource = fn() -> Option<[u8; 4]>;
 
 /// Masks or unmasks `payload` in place; both are the same operation.
 ///
-/// `offset` is where in the frame's payload the first byte stands: a payload may be treated in
-/// pieces of any size.
+/// `offset` is the position of the first byte in the frame's payload: a payload may be masked in pieces of any size.
 #[inline]
 pub fn apply(payload: &mut [u8], key: [u8; 4], offset: u64) {
     let key = rotate(key, offset);
@@ -20,7 +19,7 @@ pub fn apply(payload: &mut [u8], key: [u8; 4], offset: u64) {
     for chunk in &mut chunks {
         xor_word(chunk, word);
     }
-    // Less than a word: the key once, and what is left after that.
+    // Less than a word is left: the key once, then single bytes.
     for chunk in chunks.into_remainder().chunks_mut(key.len()) {
         if let Some(chunk) = chunk.first_chunk_mut() {
             let masked = u32::from_ne_bytes(*chunk) ^ u32::from_ne_bytes(key);
@@ -35,7 +34,7 @@ pub fn apply(payload: &mut [u8], key: [u8; 4], offset: u64) {
 
 const WORD: usize = 8;
 
-/// The key as it stands `offset` bytes into a payload.
+/// Returns the key as it applies `offset` bytes into a payload.
 #[inline]
 fn rotate(key: [u8; 4], offset: u64) -> [u8; 4] {
     let bits = (offset % 4) as u32 * u8::BITS;
@@ -46,7 +45,7 @@ fn repeat([a, b, c, d]: [u8; 4]) -> [u8; WORD] {
     [a, b, c, d, a, b, c, d]
 }
 
-/// The compiler turns a run of these into the widest vectors that the target has.
+/// Masks a word. The compiler turns a run of these into the widest vectors that the target has.
 #[inline]
 fn xor_word(chunk: &mut [u8], word: [u8; WORD]) {
     if let Some(chunk) = chunk.first_chunk_mut::<WORD>() {

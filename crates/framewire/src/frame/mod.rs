@@ -1,9 +1,8 @@
 //! The wire format of RFC 6455 section 5: pure functions on slices.
 //!
-//! Nothing here allocates, keeps state between calls or needs an operating system, and a
-//! [`Header`] cannot be illegal on its own: it is checked when it is built and when it is decoded.
-//! What depends on the frames before it (a stray continuation, say) is the business of
-//! [`protocol`](crate::protocol).
+//! But for `os_key`, nothing here allocates, has state between calls or needs an operating system. A [`Header`] is
+//! checked when it is built and when it is decoded, so it is always legal on its own. [`protocol`](crate::protocol)
+//! checks what depends on earlier frames, such as a stray continuation.
 
 mod close_code;
 mod control;

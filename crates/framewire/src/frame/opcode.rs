@@ -1,4 +1,4 @@
-//! What a frame is: its opcode and its reserved bits.
+//! The kind of a frame: its opcode and its reserved bits.
 
 use core::fmt;
 use core::ops::BitOr;
@@ -13,7 +13,7 @@ pub enum Opcode {
     Text = 0x1,
     /// Binary: the message is any bytes.
     Binary = 0x2,
-    /// The sender is done: the closing handshake.
+    /// The sender ends the connection: the closing handshake.
     Close = 0x8,
     /// Asks for a Pong with the same payload.
     Ping = 0x9,
@@ -22,7 +22,7 @@ pub enum Opcode {
 }
 
 impl Opcode {
-    /// The opcode in the low four bits of a frame's first byte; `None` where it is reserved.
+    /// Returns the opcode in the low four bits of a frame's first byte; `None` where it is reserved.
     #[must_use]
     #[inline]
     pub const fn from_bits(bits: u8) -> Option<Self> {
@@ -37,21 +37,21 @@ impl Opcode {
         })
     }
 
-    /// The four bits that go on the wire.
+    /// Returns the four bits that go on the wire.
     #[must_use]
     #[inline]
     pub const fn bits(self) -> u8 {
         self as u8
     }
 
-    /// Close, Ping or Pong: at most 125 bytes, never fragmented (RFC 6455 5.5).
+    /// Returns whether it is Close, Ping or Pong: at most 125 bytes, never fragmented (RFC 6455 5.5).
     #[must_use]
     #[inline]
     pub const fn is_control(self) -> bool {
         self.bits() & 0x8 != 0
     }
 
-    /// Text or Binary: begins a message.
+    /// Returns whether it is Text or Binary, which begin a message.
     #[must_use]
     #[inline]
     pub const fn begins_message(self) -> bool {
@@ -86,35 +86,35 @@ impl Rsv {
     /// RSV3.
     pub const RSV3: Self = Self(0x10);
 
-    /// The reserved bits of a frame's first byte; its other bits are ignored.
+    /// Returns the reserved bits of a frame's first byte; its other bits are ignored.
     #[must_use]
     #[inline]
     pub const fn from_first_byte(byte: u8) -> Self {
         Self(byte & 0x70)
     }
 
-    /// The bits in their place in a frame's first byte.
+    /// Returns the bits in their place in a frame's first byte.
     #[must_use]
     #[inline]
     pub const fn bits(self) -> u8 {
         self.0
     }
 
-    /// Whether no bit is set.
+    /// Returns whether no bit is set.
     #[must_use]
     #[inline]
     pub const fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    /// The other bits.
+    /// Returns the bits that `other` does not have.
     #[must_use]
     #[inline]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Whether every bit of `other` is set here too.
+    /// Returns whether every bit of `other` is set here too.
     #[must_use]
     #[inline]
     pub const fn contains(self, other: Self) -> bool {

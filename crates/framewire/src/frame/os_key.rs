@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-/// How many bytes are drawn at a time: the most that the kernel gives without a chance of being
-/// interrupted, and 64 keys for one system call.
+/// How many bytes are drawn at a time: 64 keys, and the most that the kernel gives without a chance of being
+/// interrupted.
 const POOL: usize = 256;
 
 struct Pool {
@@ -17,11 +17,11 @@ thread_local! {
     };
 }
 
-/// A masking key from the operating system's entropy (RFC 6455 5.3): each is given out once.
+/// Returns a masking key from the operating system's entropy (RFC 6455 5.3). Each is given out once.
 ///
-/// Keys are drawn 64 at a time into 256 bytes per thread, so that 63 of 64 cost no system call.
-/// `None` where the operating system has no entropy to give, or the thread is being torn down.
-/// A process that forks should not go on writing in both halves: they share what is in the pool.
+/// Keys are drawn 64 at a time into 256 bytes per thread, so that 63 of 64 cost no system call. `None` where the
+/// operating system has no entropy to give, or the thread is being torn down. After a fork only one of the two
+/// processes should go on writing: both have the same keys.
 #[must_use]
 pub fn os_key() -> Option<[u8; 4]> {
     KEYS.try_with(|pool| pool.borrow_mut().draw()).ok()?

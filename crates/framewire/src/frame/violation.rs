@@ -1,4 +1,4 @@
-//! How a peer can break the protocol.
+//! Violations: how a peer can break the protocol.
 
 use core::fmt;
 
@@ -11,8 +11,8 @@ use super::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, Rsv};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A reserved bit that no negotiated extension uses, or one where it must not stand: on a
-    /// control frame or a continuation (RFC 6455 5.2, RFC 7692 6.1).
+    /// A reserved bit that no negotiated extension uses, or any on a control frame or a continuation (RFC 6455 5.2,
+    /// RFC 7692 6.1).
     ReservedBits(Rsv),
     /// An opcode that RFC 6455 5.2 reserves.
     ReservedOpcode(u8),
@@ -42,36 +42,35 @@ pub enum Violation {
     InvalidReason,
     /// A compressed message that is not DEFLATE (RFC 7692 7.2.2).
     InvalidDeflate,
-    /// A compressed message while all decompressors of the pool are in use: the peer's fault only
-    /// together with all others.
+    /// A compressed message while all decompressors of the pool are in use. The peer is at fault only together with
+    /// all others.
     NoDecompressor,
-    /// A message that is not what the extension agreed on makes, and why.
+    /// A message that is not what the agreed extension produces, and why.
     Extension(&'static str),
-    /// A message over the limit, which is in bytes.
+    /// A message over the limit.
     MessageTooBig {
-        /// The most that was allowed.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// A compressed message whose frames are over the limit, in bytes, whatever they decompress to.
+    /// A compressed message whose frames are over the limit, whatever they decompress to.
     CompressedTooBig {
-        /// The most that was allowed.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// A compressed message that is read as a stream, and of which so many bytes in a row
-    /// decompressed to nothing.
+    /// A compressed message, read as a stream, of which more bytes in a row than the limit decompressed to nothing.
     CompressedToNothing {
-        /// The most that was allowed.
+        /// The limit, in bytes.
         most: u64,
     },
-    /// A data frame over the limit, which is in bytes.
+    /// A data frame over the limit.
     FrameTooBig {
-        /// The most that was allowed.
+        /// The limit, in bytes.
         limit: u64,
     },
 }
 
 impl Violation {
-    /// The code of the Close frame that answers it (RFC 6455 7.4.1).
+    /// Returns the code of the Close frame that answers it (RFC 6455 7.4.1).
     #[must_use]
     pub const fn close_code(&self) -> CloseCode {
         match self {

@@ -1,4 +1,4 @@
-//! What those who send Pings and those who read Pongs tell each other.
+//! The heartbeat: what the senders of Pings and the reader of Pongs tell each other.
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -14,7 +14,7 @@ use crate::lock::{Condvar, Mutex, lock};
 pub enum KeepAliveEnd {
     /// `stop_keep_alive` was called, or another keep-alive was begun.
     Stopped,
-    /// A Ping had no Pong within its deadline: the peer is gone, or does not read.
+    /// No Pong answered a Ping within its deadline: the peer is gone, or does not read.
     NoPong,
     /// A Ping could not be written, and why. Also where the interval is 0.
     WriteFailed(Error),
@@ -35,7 +35,7 @@ struct Beat {
     number: u64,
     /// The number of the last Ping that a Pong answered.
     answered: u64,
-    /// The Pings without a Pong, and when they were sent: the oldest first.
+    /// The Pings without a Pong, and when they were sent, the oldest first.
     unanswered: VecDeque<(u64, Instant)>,
     calls: u64,
     stopped: bool,
@@ -53,7 +53,7 @@ pub(crate) enum Next {
     Wait(Instant),
 }
 
-/// One keep-alive.
+/// One running keep-alive.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     call: u64,
@@ -71,7 +71,7 @@ impl Heartbeat {
         }
     }
 
-    /// Begins a keep-alive, in place of any other.
+    /// Begins a keep-alive and ends any other.
     pub(crate) fn begin(
         &self,
         interval: Duration,
@@ -94,7 +94,7 @@ impl Heartbeat {
         })
     }
 
-    /// The number of a Ping that is to be sent now.
+    /// Returns the number of a Ping to send now.
     pub(crate) fn next_number(&self, pulse: &mut Pulse) -> u64 {
         pulse.due = after((self.clock)(), pulse.interval);
         self.update(|beat| {
@@ -103,7 +103,7 @@ impl Heartbeat {
         })
     }
 
-    /// What comes next; `waker` is woken when that may have changed.
+    /// Returns what to do next. `waker` is woken when that may have changed.
     #[cfg(feature = "tokio")]
     pub(crate) fn next(&self, pulse: &Pulse, waker: &Waker) -> Next {
         let now = (self.clock)();
@@ -118,7 +118,7 @@ impl Heartbeat {
         next
     }
 
-    /// Waits until a Ping is due, or for a reason to stop.
+    /// Waits until a Ping is due, or returns why the keep-alive ends.
     pub(crate) fn wait(&self, pulse: &Pulse) -> Option<KeepAliveEnd> {
         let mut beat = lock(&self.beat);
         loop {
@@ -134,7 +134,7 @@ impl Heartbeat {
         }
     }
 
-    /// Notes a Pong; one that answers no Ping of ours changes nothing.
+    /// Records a Pong. One that answers no Ping of ours changes nothing.
     pub(crate) fn pong(&self, payload: &[u8]) {
         let Ok(number) = payload.try_into().map(u64::from_be_bytes) else {
             return;
@@ -147,7 +147,7 @@ impl Heartbeat {
         });
     }
 
-    /// Notes that a Ping was sent. Its Pong can have come by then.
+    /// Records that a Ping was sent. Its Pong may already have arrived.
     pub(crate) fn sent(&self, number: u64) {
         let now = (self.clock)();
         self.update(|beat| {
@@ -157,8 +157,8 @@ impl Heartbeat {
         });
     }
 
-    /// Notes that a Ping could not be sent, unless it will be. After the end of the connection, which the
-    /// reading half tells by itself, none can.
+    /// Records that a Ping could not be sent. No effect where it will be sent later. After the end of the connection
+    /// no Ping can be sent, and that end is the one to report.
     pub(crate) fn fail(&self, error: Error) {
         if error.is_would_block() {
             return;
@@ -177,12 +177,12 @@ impl Heartbeat {
         });
     }
 
-    /// Ends the keep-alive that is under way, and any later one.
+    /// Ends the keep-alive under way, and any later one.
     pub(crate) fn stop(&self) {
         self.update(|beat| beat.stopped = true);
     }
 
-    /// Notes that nothing more will be read.
+    /// Records that nothing more will be read.
     pub(crate) fn end(&self) {
         self.update(|beat| beat.ended = true);
     }
@@ -223,7 +223,7 @@ impl Beat {
     }
 }
 
-/// How many Pings without a Pong have a deadline of their own; those after them have none.
+/// How many Pings without a Pong have a deadline. Those after them have none.
 const MAX_UNANSWERED: usize = 64;
 
 #[cfg(all(test, not(framewire_model)))]

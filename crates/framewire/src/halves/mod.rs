@@ -1,21 +1,21 @@
-//! What the two halves of a connection share, by whatever front end.
+//! What the two halves of a connection share, whichever front end they belong to.
 //!
-//! # Who waits for whom
-//! * A task or thread that sends a frame locks the [`SharedWriter`] for as long as that takes: it writes while it
-//!   holds the lock, and never waits for the stream with it.
-//! * The reading half never waits for that lock. Where it is taken, the reply is queued, and the one that holds
-//!   the lock sends it on its way out ([`WriterGuard`]). Both look at the queue after they have done their part, so that one
-//!   of them sees the reply.
-//! * A message may be many frames. The right to send one is a turn: a lock of its own on threads, and a
-//!   queue of tasks over tokio (`tokio::turns`), which also wakes them. Control frames need no turn.
+//! # What waits for what
+//! * A task or thread that sends a frame locks the [`SharedWriter`] for that time, and writes while it holds the lock.
+//!   A thread may block in that write. A task never waits for the stream while it holds the lock.
+//! * The reading half never waits for that lock. While another task or thread holds it, the reading half queues its
+//!   reply, and the holder sends that before it unlocks ([`WriterGuard`]). Both check the queue after they have done
+//!   their part, so that one of them sees the reply.
+//! * A message may be many frames. The right to send a message is a *turn*: a lock of its own on threads, and over
+//!   tokio a queue of tasks (`tokio::turns`), which also wakes them. Control frames need no turn.
 //!
-//! # Who wakes whom
-//! * The stream wakes all that wait to write, and the reader: which of them can go on is for them to find out.
-//! * The end of a long frame wakes those that wait for it.
-//! * A turn that ends wakes the first task in line.
+//! # What wakes what
+//! * The stream wakes all tasks that wait to write, and the reader. Each of them finds out whether it can go on.
+//! * The end of a long frame wakes the tasks that wait for it.
+//! * The end of a turn wakes the first task in line.
 //! * A Pong, and the end of the connection, wake the keep-alive ([`Heartbeat`]).
 //!
-//! All orders in which that can happen are tried by `tokio::model` (`cargo xtask model`).
+//! `tokio::model` tries all orders in which that can happen (`cargo xtask model`).
 
 mod heartbeat;
 mod shared_writer;

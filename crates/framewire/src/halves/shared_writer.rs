@@ -1,7 +1,7 @@
-//! The writing side of a connection whose directions are used at once.
+//! The writing side of a connection whose two directions are used at once.
 //!
-//! Whoever writes has the writer for as long as one frame takes. The reading side never waits for
-//! that: what it has to answer it leaves, where the writer is taken, to the one who has it.
+//! A task or thread holds the writer for the time of one frame. The reading side never waits for it: while the writer
+//! is held, its holder sends the replies.
 
 use std::io::Write;
 use std::mem;
@@ -18,11 +18,11 @@ use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 
 #[derive(Debug)]
 pub(crate) struct SharedWriter<S> {
-    /// Held for each frame.
+    /// Locked for each frame.
     writer: Mutex<Writer<S>>,
-    /// What is to be sent by whoever holds the writer.
+    /// What the next holder of the writer sends.
     queued: Mutex<Queued>,
-    /// Whether something waits to be written, as of when the writer was last let go.
+    /// Whether something waited to be written when the writer was last released.
     unflushed: AtomicBool,
     pub(crate) heartbeat: Heartbeat,
 }
@@ -33,9 +33,10 @@ struct Queued {
     /// The number of a Ping of the heartbeat.
     ping: Option<u64>,
     flush: bool,
-    /// A Ping for which there was no room: goes when somebody has the writer, and makes nobody take it.
+    /// A Ping for which there was no room. The next holder of the writer sends it; nothing locks the writer for it
+    /// alone.
     late_ping: Option<u64>,
-    /// What is known of the closing handshake: what the writer knows, and what is queued for it.
+    /// What is known of the closing handshake: to the writer, and from what is queued for it.
     closing: ClosingState,
 }
 
@@ -55,40 +56,39 @@ impl<S> SharedWriter<S> {
         }
     }
 
-    /// What is known of the closing handshake, whoever has the writer.
+    /// Returns what is known of the closing handshake, without waiting for the writer.
     pub(crate) fn closed(&self) -> Option<Closed> {
         lock(&self.queued).closing.closed().cloned()
     }
 }
 
 impl<S: Write> SharedWriter<S> {
-    /// Has the writer for a frame; what was queued meanwhile is sent when that is let go.
+    /// Locks the writer for a frame. What is queued meanwhile is sent before it is unlocked.
     pub(crate) fn lock(&self) -> WriterGuard<'_, S> {
         WriterGuard {
             writer: lock(&self.writer),
             shared: self,
             records_close: false,
-            _then: SendQueued(self),
+            _after_unlock: SendQueued(self),
         }
     }
 
-    /// Has the writer for a Close frame with this payload. An answer that comes at once has to find out
-    /// that this end closed first. Where the peer did, what answers its Close goes before this frame.
+    /// Locks the writer for a Close frame with this payload, and records that this end closed first: an answer may
+    /// arrive at once. Where the peer closed first, the answer to its Close is sent before this frame.
     pub(crate) fn lock_to_close(&self, payload: &[u8]) -> WriterGuard<'_, S> {
-        let mut lease = self.lock();
+        let mut guard = self.lock();
         let mut queued = lock(&self.queued);
         if queued.closing.is_open() {
             queued.closing.record(Step::Sent(Close::of(payload)));
-            lease.records_close = true;
-            return lease;
+            guard.records_close = true;
+            return guard;
         }
         drop(queued);
-        self.flush_queued(&mut lease.writer);
-        lease
+        self.flush_queued(&mut guard.writer);
+        guard
     }
 
-    /// Takes a message into the write buffer if that has room and nobody else has the writer, and writes
-    /// nothing but what was queued meanwhile.
+    /// Feeds a message if the write buffer has room and the writer is free. Writes only what was queued meanwhile.
     pub(crate) fn try_feed<P: AsRef<[u8]>>(
         &self,
         opcode: Opcode,
@@ -102,15 +102,15 @@ impl<S: Write> SharedWriter<S> {
         result
     }
 
-    /// Looks at the writer, or sets something of it, and writes nothing but what was queued meanwhile.
+    /// Calls `job` with the sending side. Writes only what was queued meanwhile.
     pub(crate) fn with_outbound<R>(&self, job: impl FnOnce(&mut Outbound) -> R) -> R {
         let result = job(&mut lock(&self.writer).outbound);
         self.send_queued();
         result
     }
 
-    /// Sends what waits. `false` where the stream does not take it now; what is up to somebody else,
-    /// who has the writer or is inside a frame, does not count.
+    /// Sends what waits. Returns `false` where the stream does not take it now. What another holder of the writer, or
+    /// the sender of a frame under way, will send does not count.
     #[cfg(feature = "tokio")]
     pub(crate) fn send_all(&self) -> bool {
         let Some(mut writer) = try_lock(&self.writer) else {
@@ -123,10 +123,10 @@ impl<S: Write> SharedWriter<S> {
         sent
     }
 
-    /// Takes an automatic reply, which goes out when the writer is free.
+    /// Takes an automatic reply, which leaves once the writer is free.
     pub(crate) fn reply(&self, reply: Reply) {
         if let Some(mut writer) = try_lock(&self.writer) {
-            // First what is older, so that the latest Pong is the one that stays.
+            // Older replies go first, so that the latest Pong stays.
             self.flush_queued(&mut writer);
             writer.outbound.reply(reply);
             self.release(writer);
@@ -136,7 +136,7 @@ impl<S: Write> SharedWriter<S> {
         }
     }
 
-    /// Sends what waits, as far as the stream takes it: by whoever has the writer.
+    /// Sends what waits, as far as the stream takes it. While the writer is held, its holder does that.
     pub(crate) fn send_waiting(&self) {
         if self.unflushed.load(Ordering::Acquire) {
             lock(&self.queued).flush = true;
@@ -144,9 +144,9 @@ impl<S: Write> SharedWriter<S> {
         self.send_queued();
     }
 
-    /// Sends a Ping of the heartbeat without waiting for another's write: that one sends it.
+    /// Sends a Ping of the heartbeat. While the writer is held, its holder does that.
     ///
-    /// After `WouldBlock` it goes when the stream takes more, or at the end of the frame that is under way.
+    /// After `WouldBlock` the Ping leaves when the stream takes more, or at the end of the frame under way.
     pub(crate) fn queue_ping(&self, number: u64) -> Result<(), Error> {
         let Some(mut writer) = try_lock(&self.writer) else {
             lock(&self.queued).ping = Some(number);
@@ -158,13 +158,13 @@ impl<S: Write> SharedWriter<S> {
         result
     }
 
-    /// Sends a Ping of the heartbeat, whose Pong is due from now on.
+    /// Sends a Ping of the heartbeat. Its Pong is due from now on.
     fn ping(&self, writer: &mut Writer<S>, number: u64) -> Result<(), Error> {
         let number_bytes = number.to_be_bytes();
         let sent = writer
             .send(|outbound| outbound.stage_frame(true, Rsv::NONE, Opcode::Ping, &number_bytes));
         let is_late = matches!(&sent, Err(error) if error.is_would_block());
-        // In place of an older one: Pongs answer those before them.
+        // It replaces an older late Ping: a Pong also answers the Pings before its own.
         lock(&self.queued).late_ping = is_late.then_some(number);
         sent?;
         writer.flush_staged()?;
@@ -178,10 +178,10 @@ impl<S: Write> SharedWriter<S> {
         self.send_queued();
     }
 
-    /// Sends what was queued, unless somebody else has the writer and will.
+    /// Sends what was queued, unless another holder of the writer will.
     ///
-    /// To call after queueing and after unlocking the writer. One of the two then sees what was
-    /// queued: the one that queued it, or the one that had the writer meanwhile.
+    /// To be called after queueing and after unlocking the writer. Either the task that queued something or the one
+    /// that held the writer meanwhile then sees it.
     fn send_queued(&self) {
         while !lock(&self.queued).is_empty() {
             let Some(mut writer) = try_lock(&self.writer) else {
@@ -198,7 +198,7 @@ impl<S: Write> SharedWriter<S> {
             writer.outbound.reply(reply);
         }
         if flushes {
-            // What fails here fails again with the next write, which reports it.
+            // A failure here recurs at the next write, which reports it.
             let _ = writer.flush_staged();
         }
         if let Some(number) = queued.ping.or(queued.late_ping) {
@@ -213,14 +213,14 @@ impl<S: Write> SharedWriter<S> {
         let closing = writer.outbound.closing();
         if !closing.is_open() {
             let mut queued = lock(&self.queued);
-            // A Close that was queued meanwhile is not known to the writer yet.
+            // The writer does not know yet of a Close that was queued meanwhile.
             if matches!(queued.reply, None | Some(Reply::Pong(_))) {
                 queued.closing = closing.clone();
             }
         }
     }
 
-    /// The writer, when nobody else has it any more.
+    /// Returns the writer, which nothing else shares any more.
     pub(crate) fn into_writer(self) -> Writer<S> {
         let writer = self.writer.into_inner();
         let mut writer = writer.unwrap_or_else(PoisonError::into_inner);
@@ -232,7 +232,7 @@ impl<S: Write> SharedWriter<S> {
     }
 }
 
-/// The writer of an [`SharedWriter`], for as long as this lives.
+/// A locked writer of a [`SharedWriter`]. Dropping it sends what was queued, and unlocks.
 #[cfg_attr(
     not(feature = "tokio"),
     expect(unreachable_pub, reason = "it shows in bounds of tokio's types")
@@ -240,10 +240,10 @@ impl<S: Write> SharedWriter<S> {
 pub struct WriterGuard<'a, S: Write> {
     writer: MutexGuard<'a, Writer<S>>,
     shared: &'a SharedWriter<S>,
-    /// Whether a Close frame was recorded that is about to be staged.
+    /// Whether a Close frame was recorded and is yet to be staged.
     records_close: bool,
-    // Dropped last, when the writer is free.
-    _then: SendQueued<'a, S>,
+    // Dropped last, when the writer is unlocked.
+    _after_unlock: SendQueued<'a, S>,
 }
 
 impl<S: Write> Deref for WriterGuard<'_, S> {
@@ -274,7 +274,7 @@ impl<S: Write> Drop for WriterGuard<'_, S> {
             lock(&self.shared.queued).forget_close();
         }
         if self.writer.outbound.can_send_reply() {
-            // What fails here fails again with the next write, which reports it.
+            // A failure here recurs at the next write, which reports it.
             let _ = self.writer.flush_staged();
         }
         self.shared.flush_queued(&mut self.writer);
@@ -295,7 +295,7 @@ impl Queued {
         self.reply.is_none() && self.ping.is_none() && !self.flush
     }
 
-    /// Takes what there is to send.
+    /// Takes what is queued, and leaves the state of the closing handshake.
     fn take(&mut self) -> Self {
         let closing = mem::take(&mut self.closing);
         let queued = mem::take(self);
@@ -303,7 +303,7 @@ impl Queued {
         queued
     }
 
-    /// The latest Pong counts, and a Close more than any Pong.
+    /// Queues a reply. It replaces a queued Pong, and no other reply.
     fn put(&mut self, reply: Reply) {
         self.closing.record_reply(&reply);
         if matches!(self.reply, None | Some(Reply::Pong(_))) {
@@ -311,7 +311,7 @@ impl Queued {
         }
     }
 
-    /// This end's Close was not sent after all. What counts is what was queued meanwhile.
+    /// Forgets this end's Close frame, which was not sent after all. What was queued meanwhile counts instead.
     fn forget_close(&mut self) {
         self.closing = ClosingState::Open;
         if let Some(reply) = &self.reply {

@@ -1,4 +1,4 @@
-//! A server's policy, and the answer it gives to a request.
+//! A server's policy, and its answer to a request.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use http::header::{
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 
-/// A server's side of the handshake: who is let in, and what is agreed on.
+/// A server's side of the handshake: which clients it accepts, and what it agrees on.
 ///
-/// The default lets in pages of the same origin and clients that are no browsers, agrees on no
-/// subprotocol, and has the default [`Limits`]. One acceptor serves any number of connections.
+/// The default accepts pages of the same origin and clients that are not browsers, agrees on no subprotocol, and has
+/// the default [`Limits`]. One acceptor serves any number of connections.
 #[derive(Debug, Clone, Default)]
 pub struct Acceptor {
     subprotocols: Vec<String>,
@@ -33,19 +33,19 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// The default policy.
+    /// Creates the default policy.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The subprotocols this server speaks, most preferred first; replaces earlier ones.
+    /// Sets the subprotocols that this server speaks, most preferred first. Replaces earlier ones.
     ///
-    /// The first that the client offers is agreed on. A client that offers none of them is let in
-    /// without one (RFC 6455 4.2.2); a program that needs one looks at
-    /// [`Established::subprotocol`] or decides in two steps.
+    /// The first that the client offers is agreed on. A client that offers none of them is accepted without one (RFC
+    /// 6455 4.2.2). A program that needs one checks [`Established::subprotocol`] or decides in two steps.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`] where a name is no token or comes twice.
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where a name is not a token or appears twice.
     pub fn subprotocols<I>(mut self, names: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item: Into<String>>,
@@ -55,22 +55,20 @@ impl Acceptor {
         Ok(self)
     }
 
-    /// Lets in pages of exactly these origins (`https://example.com`, `http://localhost:8080`),
-    /// and not of others; replaces same origin, the default.
+    /// Accepts pages of exactly these origins (`https://example.com`, `http://localhost:8080`). Replaces same origin,
+    /// the default.
     ///
-    /// Scheme, host and port are compared, hosts without case, a missing port being the scheme's,
-    /// and `ws` is `http` and `wss` `https`.
-    /// Requests without `Origin` are let in. To name the origins is also a defence against DNS
-    /// rebinding, where a hostile page's own host is made to point here.
+    /// Scheme, host and port are compared: hosts without case, a missing port as the scheme's, `ws` as `http` and
+    /// `wss` as `https`. Requests without `Origin` are accepted. Naming the origins also defends against DNS
+    /// rebinding, where the host of a hostile page is made to point here.
     ///
-    /// `null` and `file://` are what some web views and desktop shells (Cordova, Electron) send for the
-    /// pages of their own application. But `null` is also what every sandboxed frame and every `data:`
-    /// page sends, whoever wrote it, and so any web page that opens one: to list it lets in all pages,
-    /// with their users' cookies, as [`allow_any_origin`](Self::allow_any_origin) does. `file://` lets
-    /// in every page that is opened from a disk.
+    /// `null` and `file://` are what some web views and desktop shells (Cordova, Electron) send for the pages of their
+    /// own application. But every sandboxed frame and every `data:` page sends `null` too, and any web page can open
+    /// one. So listing `null` accepts all pages, with their users' cookies, as
+    /// [`allow_any_origin`](Self::allow_any_origin) does. `file://` accepts every page that is opened from a disk.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`] where one is neither of these nor
-    /// `scheme://host[:port]`.
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where an origin is neither of these nor `scheme://host[:port]`.
     pub fn allow_origins<I>(mut self, origins: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -87,22 +85,22 @@ impl Acceptor {
         Ok(self)
     }
 
-    /// Lets in pages of every origin, `null` included.
+    /// Accepts pages of every origin, `null` included.
     ///
-    /// Any page in any browser can then connect with its user's cookies and from inside its
-    /// user's network (RFC 6455 10.2). For servers that are public, or check something else.
+    /// Any page in any browser can then connect with its user's cookies and from inside its user's network (RFC 6455
+    /// 10.2). For servers that are public, or check something else.
     #[must_use]
     pub fn allow_any_origin(mut self) -> Self {
         self.origin = Policy::Any;
         self
     }
 
-    /// Says whether clients come over TLS, so that same origin, the default, is of one scheme: pages of
-    /// `https` alone where they do, of `http` alone where they do not.
+    /// Sets whether clients connect over TLS. Same origin, the default, is then of one scheme: only pages of `https`
+    /// with TLS, only pages of `http` without.
     ///
-    /// Unless set, pages of both are let in, as a proxy in front of this server may end TLS. Then a
-    /// page that somebody on the network has put in place of `http://a.example` can connect to
-    /// `https://a.example` with its user's cookies.
+    /// Unless this is set, pages of both schemes are accepted, as a proxy in front of this server may end TLS. An
+    /// attacker on the network who puts a page in place of `http://a.example` can then connect to `https://a.example`
+    /// with its user's cookies.
     #[must_use]
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = Some(secure);
@@ -111,39 +109,39 @@ impl Acceptor {
 
     /// Adds a header to every 101, and to the 200 of HTTP/2.
     ///
-    /// Its name is spelled as usual on the wire, each word with a capital (`X-My-Id`) and those that a
-    /// standard spells otherwise as there (`DNT`): a [`HeaderName`] has no case.
+    /// A [`HeaderName`] has no case. On the wire each word has a capital (`X-My-Id`), or the spelling of its standard
+    /// (`DNT`).
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`] for one that the handshake sets or that has no
-    /// place in it: `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`,
-    /// `Content-Length`, `Transfer-Encoding`.
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a header that the handshake sets or that has no place in it:
+    /// `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`, `Content-Length`, `Transfer-Encoding`.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Result<Self, Error> {
         append(&mut self.headers, name, value)?;
         Ok(self)
     }
 
-    /// The bounds on a request: 16 KiB, 100 headers and 10 s unless set.
+    /// Sets the limits on a request. Default: 16 KiB, 100 headers and 10 s.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Whether the handshake sets `TCP_NODELAY` on a stream of TCP, with TLS or without, so that small
-    /// messages leave at once. Default: true. With `false` the option is switched off: a message that
-    /// follows another waits for the peer to acknowledge that one, which may take 40 ms.
+    /// Sets whether the handshake sets `TCP_NODELAY` on a TCP stream, with TLS or without, so that small messages
+    /// leave at once. Default: `true`. With `false` the option is switched off: a message that follows another waits
+    /// for the peer to acknowledge that one, which may take 40 ms.
     ///
-    /// Over tokio, that takes the feature `tokio-net`, and one of tokio's own TCP streams or one of
-    /// `tokio-rustls` over it (with the feature of that name). Other streams are the program's to set.
-    /// [`take_over`](Self::take_over), and so hyper and axum, leave it to what accepts connections.
+    /// Over tokio this needs the feature `tokio-net`, and one of tokio's own TCP streams or one of `tokio-rustls` over
+    /// it (with the feature of that name). On other streams the program sets the option. With
+    /// [`take_over`](Self::take_over), and so with hyper and axum, the server that accepts connections sets it.
     #[must_use]
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.delay = !nodelay;
         self
     }
 
-    /// Agrees to use an extension with a client that offers it in a way that it allows. One at most is used: in
-    /// place of any that was set before.
+    /// Agrees to use an extension with a client whose offer it allows. At most one is used: this replaces any that was
+    /// set before.
     #[must_use]
     pub fn extension(mut self, extension: impl Extension + 'static) -> Self {
         self.extension = Some(Arc::new(extension));
@@ -152,16 +150,16 @@ impl Acceptor {
 
     /// Does the handshake over a stream that was just accepted.
     ///
-    /// Is [`receive`](Self::receive) and [`Pending::accept`], and blocks and fails as they do. A
-    /// request that is refused was answered when this returns its error.
+    /// Calls [`receive`](Self::receive) and [`Pending::accept`], and blocks and fails as they do. A request that is
+    /// refused was answered when this returns its error.
     pub fn accept<S: Socket>(&self, stream: S) -> Result<Established<S>, Error> {
         self.receive(stream)?.accept()
     }
 
-    /// Reads a request, to be looked at and then accepted or refused.
+    /// Reads a request, for the program to examine and then accept or refuse.
     ///
-    /// Gives any sound HTTP/1.1 request, whether it asks for a WebSocket or not. Blocks, sets
-    /// time-outs, answers what is not sound, and fails as [`upgrade::receive`] does.
+    /// Returns any valid HTTP/1.1 request, whether it asks for a WebSocket or not. Blocks, sets time-outs, answers
+    /// invalid requests, and fails as [`upgrade::receive`] does.
     pub fn receive<S: Socket>(&self, stream: S) -> Result<Pending<S>, Error> {
         stream
             .set_nodelay(self.sets_nodelay())
@@ -184,11 +182,10 @@ impl Acceptor {
         Ok(Pending::new(pending, answer))
     }
 
-    /// Takes over from an HTTP server that has read a request and gives up its socket: the request
-    /// is looked at and then accepted or refused as one that [`receive`](Self::receive) read.
+    /// Takes over from an HTTP server that has read a request and gives up its socket. The request is then examined,
+    /// accepted or refused like one that [`receive`](Self::receive) read.
     ///
-    /// `leftover` is what that server read of the stream after the head. Copies the request's
-    /// head. Does no I/O.
+    /// `leftover` is what that server read of the stream after the head. Copies the request's head. Does no I/O.
     pub fn take_over<S, B>(
         &self,
         stream: S,
@@ -200,7 +197,7 @@ impl Acceptor {
         Pending::new(pending, answer)
     }
 
-    /// The 101 for a request, by this policy (RFC 6455 4.2.1 and 4.2.2).
+    /// Returns the 101 for a request, by this policy (RFC 6455 4.2.1 and 4.2.2).
     ///
     /// The request may come from [`upgrade::RequestDecoder`] or from any HTTP server that uses the
     /// `http` crate. Allocates the response. Does no I/O.
@@ -208,16 +205,17 @@ impl Acceptor {
     /// Where an extension is agreed on, the response's [`extensions`](http::Response::extensions) hold an
     /// `Arc<dyn Agreement>`, for [`set_extension`](crate::WebSocket::set_extension).
     ///
-    /// Fails, with the refusal as [`Error::response`], as [`upgrade::respond`] does for the
-    /// protocol `websocket` (a 426 has `Sec-WebSocket-Version` too), and then where
+    /// # Errors
+    /// With the refusal as [`Error::response`]. Those of [`upgrade::respond`] for the protocol `websocket` (a 426 has
+    /// `Sec-WebSocket-Version` too), and then:
     ///
     /// | status | kind | request |
     /// |---|---|---|
-    /// | 426 | [`ErrorKind::Version`] | has no `Sec-WebSocket-Version` or another than 13 |
+    /// | 426 | [`ErrorKind::Version`] | has no `Sec-WebSocket-Version`, or one other than 13 |
     /// | 400 | [`ErrorKind::Version`] | has two |
     /// | 400 | [`ErrorKind::Key`] | has no `Sec-WebSocket-Key`, two, or not one of 16 bytes |
-    /// | 400 | [`ErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is no list of tokens |
-    /// | 403 | [`ErrorKind::Origin`] | has an `Origin` that the policy does not let in |
+    /// | 400 | [`ErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is not a list of tokens |
+    /// | 403 | [`ErrorKind::Origin`] | has an `Origin` that the policy does not accept |
     pub fn respond<B>(&self, request: &Request<B>) -> Result<Response<()>, Error> {
         let mut response = upgrade::respond(request, &["websocket"], self.headers.clone())
             .map_err(with_version_if_upgrade_required)?;
@@ -229,29 +227,33 @@ impl Acceptor {
         self.agree(headers, host, self.secure, response)
     }
 
-    /// The 200 for an extended CONNECT, with which HTTP/2 opens a WebSocket connection on one of its
-    /// streams (RFC 8441 5), by this policy; for HTTP/3 too, where it is the same (RFC 9220 3).
+    /// Returns the 200 for an extended CONNECT, by this policy. With it HTTP/2 opens a WebSocket connection on one of
+    /// its streams (RFC 8441 5). In HTTP/3 it is the same (RFC 9220 3).
     ///
-    /// `protocol` is the request's `:protocol`, empty where it had none: servers that use the `http`
-    /// crate have it in the request's [`extensions`](http::Request::extensions), as a type of their
-    /// own. The URI is to have `:scheme`, `:authority` and `:path`. `Sec-WebSocket-Key` is not looked
-    /// at, and there is no `Sec-WebSocket-Accept`: RFC 8441 5 does without them.
+    /// `protocol` is the request's `:protocol`, empty where it had none. Servers that use the `http` crate have it in
+    /// the request's [`extensions`](http::Request::extensions), as a type of their own. The URI must have `:scheme`,
+    /// `:authority` and `:path`. `Sec-WebSocket-Key` is ignored, and there is no `Sec-WebSocket-Accept`: RFC 8441 5
+    /// does without them.
     ///
-    /// Same origin is here of one scheme, the URI's, unless [`secure`](Self::secure) says which.
-    /// Subprotocols, compression and headers are as for [`respond`](Self::respond). Allocates the
-    /// response. Does no I/O.
+    /// Same origin is here of one scheme: the URI's, unless [`secure`](Self::secure) was called. Subprotocols,
+    /// compression and headers are as for [`respond`](Self::respond). Allocates the response. Does no I/O.
     ///
-    /// Fails, with the refusal as [`Error::response`], where
+    /// # Errors
+    /// With the refusal as [`Error::response`]:
     ///
     /// | status | kind | request |
     /// |---|---|---|
     /// | 505 | [`upgrade::ErrorKind::Version`] | is neither HTTP/2 nor HTTP/3 |
     /// | 405 | [`upgrade::ErrorKind::Method`] | is not a `CONNECT` |
-    /// | 501 | [`upgrade::ErrorKind::NotUpgrade`] | is for another protocol than `websocket`, or for none |
-    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has `Connection`, `Upgrade`, `Transfer-Encoding` or `Content-Length`, no valid `:authority`, a `:scheme` that is not `http` or `https`, or a `Host` that is not the authority |
-    /// | 400 | [`ErrorKind::Version`] | has no `Sec-WebSocket-Version`, two, or another than 13 |
-    /// | 400 | [`ErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is no list of tokens |
-    /// | 403 | [`ErrorKind::Origin`] | has an `Origin` that the policy does not let in |
+    /// | 501 | [`upgrade::ErrorKind::NotUpgrade`] | is for a protocol other than `websocket`, or for none |
+    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has `Connection` or `Upgrade` |
+    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has `Transfer-Encoding` or `Content-Length` |
+    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has no valid `:authority` |
+    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has a `:scheme` that is not `http` or `https` |
+    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has a `Host` that is not the authority |
+    /// | 400 | [`ErrorKind::Version`] | has no `Sec-WebSocket-Version`, two, or one other than 13 |
+    /// | 400 | [`ErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is not a list of tokens |
+    /// | 403 | [`ErrorKind::Origin`] | has an `Origin` that the policy does not accept |
     pub fn respond_extended_connect<B>(
         &self,
         request: &Request<B>,
@@ -268,12 +270,12 @@ impl Acceptor {
             .map_err(|error| error.map_inner(upgrade::Error::without_connection_headers))
     }
 
-    /// The subprotocol that is agreed on with a client that sends these headers.
+    /// Returns the subprotocol that is agreed on with a client that sends these headers.
     pub(crate) fn choose_subprotocol(&self, headers: &HeaderMap) -> Option<&str> {
         subprotocol::choose(&self.subprotocols, headers).map(String::as_str)
     }
 
-    /// Checks and answers what is the same for every version of HTTP.
+    /// Checks and answers what is the same in every version of HTTP.
     fn agree(
         &self,
         headers: &HeaderMap,
@@ -300,7 +302,7 @@ impl Acceptor {
     }
 }
 
-/// RFC 6455 4.2.1: the version is 13; 4.4: if it is not, say which one is spoken.
+/// RFC 6455 4.2.1: the version is 13; 4.4: a refusal says which version is spoken.
 fn check_version(headers: &HeaderMap, status: StatusCode) -> Result<(), Error> {
     match single(headers, SEC_WEBSOCKET_VERSION) {
         Single::One(version) if version == "13" => Ok(()),

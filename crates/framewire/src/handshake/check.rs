@@ -1,4 +1,4 @@
-//! Is this the answer that a client asked for? Pure functions on heads.
+//! Checks of the answer that a client receives: pure functions on heads.
 
 use super::fields::{Single, single};
 use super::key::accept_key;
@@ -12,15 +12,16 @@ use http::{HeaderMap, Request, Response};
 
 /// Checks that a response establishes the connection that the request asked for (RFC 6455 4.1).
 ///
-/// Does no I/O. Fails as [`upgrade::check_response`] does, and where
+/// Does no I/O. The caller closes the connection after an error; the server is at fault.
+///
+/// # Errors
+/// Those of [`upgrade::check_response`], and:
 ///
 /// | kind | response |
 /// |---|---|
-/// | [`ErrorKind::Accept`] | has no `Sec-WebSocket-Accept`, two, or one of another key |
+/// | [`ErrorKind::Accept`] | has no `Sec-WebSocket-Accept`, two, or one for another key |
 /// | [`ErrorKind::Extension`] | has an extension that was not offered, or two header lines of them |
 /// | [`ErrorKind::Subprotocol`] | has a subprotocol that was not offered, or two header lines |
-///
-/// The connection is then to be closed; the server is at fault.
 pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
     upgrade::check_response(request, response)?;
     check_websocket_headers(request.headers(), response.headers())
@@ -29,9 +30,11 @@ pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Res
 /// Checks that a response establishes the connection that an extended CONNECT asked for
 /// (RFC 8441 5).
 ///
-/// Does no I/O. Fails with [`upgrade::ErrorKind::Refused`] where the status is not 2xx, and with
-/// [`ErrorKind::Extension`] and [`ErrorKind::Subprotocol`] as [`check_response`] does. The stream is
-/// then to be reset; the server is at fault.
+/// Does no I/O. The caller resets the stream after an error; the server is at fault.
+///
+/// # Errors
+/// [`upgrade::ErrorKind::Refused`] where the status is not 2xx. [`ErrorKind::Extension`] and
+/// [`ErrorKind::Subprotocol`] as for [`check_response`].
 pub fn check_extended_connect_response<B, C>(
     request: &Request<B>,
     response: &Response<C>,
@@ -41,7 +44,7 @@ pub fn check_extended_connect_response<B, C>(
     check_subprotocol(request.headers(), response.headers())
 }
 
-/// The checks beyond those of an upgrade.
+/// Makes the checks beyond those of an upgrade.
 pub(super) fn check_websocket_headers(
     asked: &HeaderMap,
     answered: &HeaderMap,
@@ -84,7 +87,7 @@ fn check_extensions(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error
     ))
 }
 
-/// The name of an extension, without its parameters (RFC 6455 9.1).
+/// Returns the name of an extension, without its parameters (RFC 6455 9.1).
 fn extension(element: &[u8]) -> &[u8] {
     element
         .split(|&byte| byte == b';')

@@ -1,4 +1,4 @@
-//! A client's policy: what it asks for, and where it goes for it.
+//! A client's policy: what it asks for, and how it gets to the server.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, V
 use std::future::ready;
 use std::io;
 
-/// A client's side of the handshake: what is asked for.
+/// A client's side of the handshake: what it asks for.
 ///
 /// The default offers no subprotocol, sends no `Origin`, and has the default [`Limits`]. One
 /// connector serves any number of connections.
@@ -39,16 +39,16 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// The default request.
+    /// Creates the default request.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The subprotocols to offer, most preferred first; replaces earlier ones.
+    /// Sets the subprotocols to offer, most preferred first. Replaces earlier ones.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`] where a name is no token or comes twice
-    /// (RFC 6455 4.1).
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where a name is not a token or appears twice (RFC 6455 4.1).
     pub fn subprotocols<I>(mut self, names: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item: Into<String>>,
@@ -58,7 +58,7 @@ impl Connector {
         Ok(self)
     }
 
-    /// The `Origin` to send. Browsers must; other clients need not (RFC 6455 4.1).
+    /// Sets the `Origin` to send. Browsers must; other clients need not (RFC 6455 4.1).
     #[must_use]
     pub fn origin(mut self, origin: HeaderValue) -> Self {
         self.origin = Some(origin);
@@ -67,18 +67,18 @@ impl Connector {
 
     /// Adds a header to every request: `Authorization`, `Cookie`, ….
     ///
-    /// Its name is spelled as usual on the wire, each word with a capital (`X-My-Id`) and those that a
-    /// standard spells otherwise as there (`DNT`): a [`HeaderName`] has no case.
+    /// A [`HeaderName`] has no case. On the wire each word has a capital (`X-My-Id`), or the spelling of its standard
+    /// (`DNT`).
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`] for one that the handshake sets or that has no
-    /// place in it: `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`,
-    /// `Content-Length`, `Transfer-Encoding`.
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a header that the handshake sets or that has no place in it:
+    /// `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`, `Content-Length`, `Transfer-Encoding`.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Result<Self, Error> {
         append(&mut self.headers, name, value)?;
         Ok(self)
     }
 
-    /// The bounds on a response: 16 KiB, 100 headers and 10 s unless set. The time is for all of
+    /// Sets the limits on a response. Default: 16 KiB, 100 headers and 10 s. The time is for all of
     /// [`connect`](Self::connect) together.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -86,50 +86,50 @@ impl Connector {
         self
     }
 
-    /// How [`connect`](Self::connect) gets to the server: proxies, TLS. Straight there unless set.
+    /// Sets how [`connect`](Self::connect) gets to the server: proxies, TLS. Default: directly.
     #[must_use]
     pub fn dialer(mut self, dialer: Dialer) -> Self {
         self.dialer = dialer;
         self
     }
 
-    /// Lets [`connect`](Self::connect) follow at most so many redirects: none unless set.
+    /// Lets [`connect`](Self::connect) follow at most `at_most` redirects. Default: none.
     ///
-    /// 301, 302, 303, 307 and 308 are followed, `http` targets as `ws` and `https` as `wss`, but never
-    /// from `wss` to `ws`. Once scheme, host or port change, `Authorization`, `Cookie` and
-    /// `Proxy-Authorization` are no longer sent; all other headers, subprotocols and the origin are.
-    /// A server that redirects decides where this client connects to, on its side of any firewall.
-    /// Cookies that a redirect sets are not kept. A `Location` that cannot be used is a refusal, and the
-    /// error says why.
+    /// 301, 302, 303, 307 and 308 are followed, `http` targets as `ws` and `https` as `wss`, but never from `wss` to
+    /// `ws`. Once scheme, host or port change, `Authorization`, `Cookie` and `Proxy-Authorization` are no longer sent;
+    /// all other headers, subprotocols and the origin are. A server that redirects decides where this client connects
+    /// to, on the client's side of any firewall. Cookies that a redirect sets are not stored. A `Location` that cannot
+    /// be used is a refusal, and the error says why.
     #[must_use]
     pub fn follow_redirects(mut self, at_most: usize) -> Self {
         self.redirects = at_most;
         self
     }
 
-    /// Whether the handshake sets `TCP_NODELAY` on a stream of TCP, with TLS or without, so that small
-    /// messages leave at once. Default: true. With `false` the option is switched off: a message that
-    /// follows another waits for the peer to acknowledge that one, which may take 40 ms.
+    /// Sets whether the handshake sets `TCP_NODELAY` on a TCP stream, with TLS or without, so that small messages
+    /// leave at once. Default: `true`. With `false` the option is switched off: a message that follows another waits
+    /// for the peer to acknowledge that one, which may take 40 ms.
     ///
-    /// Over tokio, that takes the feature `tokio-net`, and one of tokio's own TCP streams or one of
-    /// `tokio-rustls` over it (with the feature of that name). Other streams are the program's to set.
+    /// Over tokio this needs the feature `tokio-net`, and one of tokio's own TCP streams or one of `tokio-rustls` over
+    /// it (with the feature of that name). On other streams the program sets the option.
     #[must_use]
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.delay = !nodelay;
         self
     }
 
-    /// Offers to use an extension. One at most is used: in place of any that was set before.
+    /// Offers to use an extension. At most one is used: this replaces any that was set before.
     #[must_use]
     pub fn extension(mut self, extension: impl Extension + 'static) -> Self {
         self.extension = Some(Arc::new(extension));
         self
     }
 
-    /// What the server has made of the offer of an extension.
+    /// Returns what the server has made of the offer of an extension.
     ///
-    /// Fails with [`ErrorKind::Extension`] where it is no answer to that: the connection is then to
-    /// be closed (RFC 7692 5), and the server is at fault.
+    /// # Errors
+    /// [`ErrorKind::Extension`] where its answer does not fit the offer. The caller then closes the connection (RFC
+    /// 7692 5); the server is at fault.
     pub fn negotiated<B>(
         &self,
         response: &Response<B>,
@@ -142,10 +142,11 @@ impl Connector {
 
     /// Connects to the host of a `ws` or `wss` URI and does the handshake there.
     ///
-    /// Blocks for the time of the [`limits`](Self::limits) at most, for all of it together, redirects
-    /// included, but see [`Dialer`] for resolving names; no time-out is left set on the stream. Fails
-    /// as [`handshake`](Self::handshake) and [`Dialer::dial`] do, and with
-    /// [`ErrorKind::TooManyRedirects`].
+    /// Blocks for the time of the [`limits`](Self::limits) at most, redirects included, but see [`Dialer`] for
+    /// resolving names. No time-out is left set on the stream.
+    ///
+    /// # Errors
+    /// Those of [`handshake`](Self::handshake) and [`Dialer::dial`], and [`ErrorKind::TooManyRedirects`].
     pub fn connect(&self, uri: &str) -> Result<Established<Stream>, Error> {
         let deadline = Deadline::after(self.limits.time);
         let dial = |uri: Uri| {
@@ -156,13 +157,14 @@ impl Connector {
         finish(self.connect_by(uri, |uri| ready(dial(uri))))
     }
 
-    /// As [`connect`](Self::connect), over streams that `dial` connects to the host of a `ws` or
-    /// `wss` URI: through another TLS library, to a socket of another kind, …. It is called again for
-    /// each redirect that is followed.
+    /// As [`connect`](Self::connect), over streams that `dial` connects to the host of a `ws` or `wss` URI: through
+    /// another TLS library, to a socket of another kind, …. `dial` is called again for each redirect that is followed.
     ///
-    /// The [`dialer`](Self::dialer) has no part in it. Blocks for as long as `dial` does, too, which
-    /// counts towards the time of the limits, but is not interrupted by it. Fails as `connect` does,
-    /// and with [`upgrade::ErrorKind::Dial`] where `dial` does.
+    /// The [`dialer`](Self::dialer) is not used. The time that `dial` takes counts towards the limit, which does not
+    /// interrupt it.
+    ///
+    /// # Errors
+    /// Those of `connect`, and [`upgrade::ErrorKind::Dial`] where `dial` fails.
     pub fn connect_over<S: Socket>(
         &self,
         uri: &str,
@@ -178,7 +180,7 @@ impl Connector {
         }))
     }
 
-    /// The time for all of a connection.
+    /// Returns the time for all of a connection.
     #[cfg(feature = "tokio")]
     pub(crate) fn time(&self) -> std::time::Duration {
         self.limits.time
@@ -189,7 +191,7 @@ impl Connector {
         &self.dialer
     }
 
-    /// Connects over what `dial` gives, and goes where redirects lead.
+    /// Connects over what `dial` returns, and follows redirects.
     pub(crate) async fn connect_by<W: Wire, F: Future<Output = Result<W, Error>>>(
         &self,
         uri: &str,
@@ -207,7 +209,7 @@ impl Connector {
                 Err(error) => Err(error),
             };
             let error = match (connected, led_here) {
-                // Of no use, but not for anything that the caller said.
+                // The redirect cannot be used, but not because of what the caller passed.
                 (Err(error), Some(redirect)) if error.kind() == ErrorKind::InvalidArgument => {
                     let why = format!(": {error}");
                     return Err(redirect.redirecting(ErrorKind::Redirect, asked, &why));
@@ -221,7 +223,7 @@ impl Connector {
             if let Some((kind, why)) = self.obstacle(&asked, &target, followed) {
                 return Err(error.redirecting(kind, target, &why));
             }
-            // What was left out once stays out, wherever the next redirect leads.
+            // Credentials that were left out once stay out, wherever the next redirect leads.
             is_same_origin &= redirect::is_same_origin(&asked, &target);
             request = self.request(&target.to_string())?;
             if !is_same_origin {
@@ -232,7 +234,7 @@ impl Connector {
         }
     }
 
-    /// Why a redirect is not followed, if it is not.
+    /// Returns why a redirect is not followed, if it is not.
     fn obstacle(&self, asked: &Uri, target: &Uri, followed: usize) -> Option<(ErrorKind, String)> {
         if self.redirects == 0 {
             return Some((ErrorKind::Redirect, String::new()));
@@ -249,12 +251,14 @@ impl Connector {
         None
     }
 
-    /// Does the handshake over a stream that is connected to the host of `uri`: one that the program
-    /// dialled in its own way, with TLS of its own, or in memory.
+    /// Does the handshake over a stream that is connected to the host of `uri`: one that the program dialled itself,
+    /// with TLS of its own, or in memory.
     ///
-    /// Blocks and sets time-outs as [`upgrade::request`] does. Fails as [`request`](Self::request),
-    /// `upgrade::request` and [`check_response`](super::check_response) do, and with
-    /// [`ErrorKind::Redirect`]; a refusal's status, headers and body are in the error.
+    /// Blocks and sets time-outs as [`upgrade::request`] does.
+    ///
+    /// # Errors
+    /// Those of [`request`](Self::request), `upgrade::request` and [`check_response`](super::check_response), and
+    /// [`ErrorKind::Redirect`]. A refusal's status, headers and body are in the error.
     pub fn handshake<S: Socket>(&self, stream: S, uri: &str) -> Result<Established<S>, Error> {
         self.set_nodelay(&stream)?;
         finish(self.handshake_on::<BlockingWire<S>>(stream, uri))
@@ -286,7 +290,7 @@ impl Connector {
         request: Request<()>,
         follows: impl Fn(&Uri) -> bool,
     ) -> Result<Established<W::Stream>, Error> {
-        // `request_over` keeps the request; the check needs only its headers.
+        // `request_over` takes the request; the check needs only its headers.
         let (uri, asked) = (request.uri().clone(), request.headers().clone());
         let upgraded = request_over(
             wire,
@@ -301,14 +305,16 @@ impl Connector {
         Ok(Established::new(upgraded).with_extension(agreed))
     }
 
-    /// A request for a `ws` or `wss` URI (RFC 6455 3), with a key of its own (RFC 6455 4.1).
+    /// Returns a request for a `ws` or `wss` URI (RFC 6455 3), with a new key (RFC 6455 4.1).
     ///
-    /// Path and query are percent-encoded as UTF-8 where they have to be, a backslash too; what is
-    /// encoded already stays. A host that is not ASCII has to be given in punycode.
+    /// Path and query are percent-encoded as UTF-8 where necessary, a backslash too; what is encoded already stays. A
+    /// host that is not ASCII must be given in punycode.
     ///
-    /// Does no I/O but asking the operating system for entropy. Fails with
-    /// [`ErrorKind::InvalidArgument`] where the URI is not `ws` or `wss`, has a fragment or user
-    /// information, and with [`ErrorKind::Entropy`].
+    /// Does no I/O but asking the operating system for entropy.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where the URI is not `ws` or `wss`, or has a fragment or user information.
+    /// [`ErrorKind::Entropy`].
     pub fn request(&self, uri: &str) -> Result<Request<()>, Error> {
         let (uri, host) = parse_uri(uri)?;
         let (mut parts, ()) = Request::new(()).into_parts();
@@ -322,16 +328,19 @@ impl Connector {
         Ok(Request::from_parts(parts, ()))
     }
 
-    /// An extended CONNECT for a `ws` or `wss` URI, with which HTTP/2 opens a WebSocket connection on
-    /// one of its streams (RFC 8441 5): version HTTP/2, and an `http` or `https` URI.
+    /// Returns an extended CONNECT for a `ws` or `wss` URI, with which HTTP/2 opens a WebSocket connection on one of
+    /// its streams (RFC 8441 5): version HTTP/2, and an `http` or `https` URI.
     ///
-    /// What sends it has to add `:protocol` with the value `websocket`: hyper and h2 each have a type
-    /// for that in the request's [`extensions`](http::Request::extensions). The answer goes to
-    /// [`check_extended_connect_response`](super::check_extended_connect_response) and `negotiated`,
-    /// and the upgraded stream to [`WebSocket::client`](crate::WebSocket::client) of a front end. A
-    /// server has to have said in its settings that it takes such requests (RFC 8441 3).
+    /// The sender adds `:protocol` with the value `websocket`: hyper and h2 each have a type for that in the request's
+    /// [`extensions`](http::Request::extensions). The answer goes to
+    /// [`check_extended_connect_response`](super::check_extended_connect_response) and `negotiated`, and the upgraded
+    /// stream to [`WebSocket::client`](crate::WebSocket::client) of a front end. The server must have said in its
+    /// settings that it takes such requests (RFC 8441 3).
     ///
-    /// Does no I/O. Fails with [`ErrorKind::InvalidArgument`] as [`request`](Self::request) does.
+    /// Does no I/O.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`], as for [`request`](Self::request).
     pub fn extended_connect_request(&self, uri: &str) -> Result<Request<()>, Error> {
         let (uri, _) = parse_uri(uri)?;
         let scheme = match is_secure(&uri) {
@@ -348,7 +357,7 @@ impl Connector {
         Ok(Request::from_parts(parts, ()))
     }
 
-    /// The headers of a request that are the same for every version of HTTP.
+    /// Returns the headers of a request that are the same in every version of HTTP.
     fn offer(&self) -> Result<HeaderMap, Error> {
         let mut headers = self.headers.clone();
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -368,7 +377,7 @@ impl Connector {
     }
 }
 
-/// A refusal that is a redirect, as that.
+/// Turns a refusal that is a redirect into the error for a redirect.
 fn as_redirect(error: Error, asked: &Uri) -> Error {
     let is_refusal = error.kind() == ErrorKind::Upgrade(upgrade::ErrorKind::Refused);
     let Some(response) = error.response().filter(|_| is_refusal) else {
@@ -377,16 +386,16 @@ fn as_redirect(error: Error, asked: &Uri) -> Error {
     if let Some(target) = redirect::target(asked, response) {
         return error.redirecting(ErrorKind::Redirect, target, "");
     }
-    match redirect::lack(asked, response) {
-        Some(lack) => {
-            let message = format!("{error}: {lack}");
+    match redirect::why_unusable(asked, response) {
+        Some(why) => {
+            let message = format!("{error}: {why}");
             error.map_inner(|inner| inner.with_message(message))
         }
         None => error,
     }
 }
 
-/// The error for a stream that the program's own dialling did not give.
+/// Returns the error for a stream that the program's own dialling did not return.
 pub(crate) fn not_dialled(uri: &Uri, error: io::Error) -> Error {
     let message = format!("connection for {uri} failed");
     upgrade::Error::new(upgrade::ErrorKind::Dial, message)

@@ -6,52 +6,50 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, Uri};
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Why a handshake failed. The text tells its [cause](Self::cause) too.
+/// Why a handshake failed. The text includes its [cause](Self::cause).
 pub struct Error {
     kind: ErrorKind,
     inner: upgrade::Error,
     redirect: Option<Box<Uri>>,
 }
 
-/// What kind of [`Error`] it is.
+/// The kind of an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The HTTP beneath failed: never `InvalidArgument`, which is the kind of that name here.
+    /// The HTTP exchange failed. Never `InvalidArgument`, which is the kind of that name here.
     Upgrade(upgrade::ErrorKind),
     /// `Sec-WebSocket-Version` is not 13: a server answers 426 with `Sec-WebSocket-Version: 13`
     /// (RFC 6455 4.4), or 400 where there are two, or over HTTP/2.
     Version,
-    /// `Sec-WebSocket-Key` is missing, doubled or not 16 bytes in base64: a server answers 400.
+    /// `Sec-WebSocket-Key` is missing, duplicate or not 16 bytes in base64: a server answers 400.
     Key,
     /// The policy does not allow the `Origin`: a server answers 403.
     Origin,
-    /// `Sec-WebSocket-Protocol` is no list of tokens (a server answers 400), or a client's server
-    /// chose a subprotocol that was not offered (RFC 6455 4.1).
+    /// `Sec-WebSocket-Protocol` is not a list of tokens (a server answers 400), or the server chose a subprotocol that
+    /// was not offered (RFC 6455 4.1).
     Subprotocol,
-    /// The server answered with an extension that was not offered (RFC 6455 4.1), or with
-    /// permessage-deflate in a way that is no answer to the offer (RFC 7692 5.1): then
-    /// [`Error::cause`] is the `deflate::AnswerError`.
+    /// The server answered with an extension that was not offered (RFC 6455 4.1), or with permessage-deflate in a way
+    /// that does not fit the offer (RFC 7692 5.1): then [`Error::cause`] is the `deflate::AnswerError`.
     Extension,
-    /// `Sec-WebSocket-Accept` is missing, doubled or does not fit the key (RFC 6455 4.1).
+    /// `Sec-WebSocket-Accept` is missing, duplicate or does not fit the key (RFC 6455 4.1).
     Accept,
-    /// The server answered with a redirect to another `ws` or `wss` URI, which
-    /// [`Error::redirect`] tells, and it was not followed: because that was not
-    /// [asked for](super::Connector::follow_redirects), because it led from `wss` to `ws`, or because
-    /// nothing can connect to such a URI.
+    /// The server answered with a redirect to another `ws` or `wss` URI, [`Error::redirect`], which was not followed:
+    /// because that was not [asked for](super::Connector::follow_redirects), because it led from `wss` to `ws`, or
+    /// because nothing can connect to such a URI.
     Redirect,
-    /// The server's redirect was one more than was
-    /// [asked for](super::Connector::follow_redirects); [`Error::redirect`] tells where to.
+    /// The server's redirect was one more than was [asked for](super::Connector::follow_redirects).
+    /// [`Error::redirect`] is its target.
     TooManyRedirects,
-    /// The operating system gave no random bytes for a key.
+    /// The operating system had no random bytes for a key.
     Entropy,
-    /// The caller passed something that cannot be sent: a reserved header, a subprotocol that is
-    /// no token, a URI that is not `ws` or `wss`.
+    /// The caller passed something that cannot be sent: a reserved header, a subprotocol that is not a token, a URI
+    /// that is not `ws` or `wss`.
     InvalidArgument,
 }
 
 impl Error {
-    /// An error that a server answers with a status.
+    /// Creates an error that a server answers with a status.
     pub(super) fn refusing(kind: ErrorKind, status: StatusCode, message: &str) -> Self {
         Self {
             kind,
@@ -60,7 +58,7 @@ impl Error {
         }
     }
 
-    /// An error of the peer's that a client finds.
+    /// Creates an error that a client finds, with the peer at fault.
     pub(super) fn peer(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -90,7 +88,7 @@ impl Error {
         }
     }
 
-    /// Adds where it comes from.
+    /// Adds the cause.
     pub(super) fn with_cause(self, cause: Box<dyn std::error::Error + Send + Sync>) -> Self {
         Self {
             inner: self.inner.with_cause(cause),
@@ -98,7 +96,7 @@ impl Error {
         }
     }
 
-    /// Changes the error beneath.
+    /// Changes the inner error.
     pub(super) fn map_inner(self, f: impl FnOnce(upgrade::Error) -> upgrade::Error) -> Self {
         Self {
             inner: f(self.inner),
@@ -106,7 +104,7 @@ impl Error {
         }
     }
 
-    /// Lets something be done with the error beneath.
+    /// Changes the inner error by a future.
     pub(super) async fn then_inner<F: Future<Output = upgrade::Error>>(
         self,
         f: impl FnOnce(upgrade::Error) -> F,
@@ -117,7 +115,7 @@ impl Error {
         }
     }
 
-    /// A refusal as a redirect, and why it is not followed.
+    /// Turns a refusal into a redirect, and adds why it is not followed.
     pub(super) fn redirecting(self, kind: ErrorKind, target: Uri, why: &str) -> Self {
         Self {
             kind,
@@ -128,47 +126,46 @@ impl Error {
         }
     }
 
-    /// What kind of error it is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Who is to blame.
+    /// Returns who is at fault.
     #[must_use]
     pub fn fault(&self) -> Fault {
         self.inner.fault()
     }
 
-    /// What made it fail, where that is an error of its own: the [`std::io::Error`] of the stream, the
-    /// error of rustls, ….
+    /// Returns the error that caused this one, if any: the [`std::io::Error`] of the stream, the error of rustls, ….
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.inner.cause()
     }
 
-    /// The status that was sent or received, where there was one.
+    /// Returns the status that was sent or received, if any.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.inner.status()
     }
 
-    /// The refusal: at a server the answer to send, which the calls that write have sent already;
-    /// at a client the answer received, with at most 64 KiB of what came of its body within half a
-    /// second. A redirect's target is its `location` header.
+    /// Returns the refusal. At a server it is the answer to send, which the calls that write have already sent. At a
+    /// client it is the answer received, with at most 64 KiB of what arrived of its body within half a second. A
+    /// redirect's target is its `location` header.
     #[must_use]
     pub fn response(&self) -> Option<&Response<Vec<u8>>> {
         self.inner.response()
     }
 
-    /// Where the server redirects to: a `ws` or `wss` URI, with [`ErrorKind::Redirect`] and
+    /// Returns where the server redirects to: a `ws` or `wss` URI, with [`ErrorKind::Redirect`] and
     /// [`ErrorKind::TooManyRedirects`].
     #[must_use]
     pub fn redirect(&self) -> Option<&Uri> {
         self.redirect.as_deref()
     }
 
-    /// The refusal, without the error.
+    /// Returns the refusal, without the error.
     #[must_use]
     pub fn into_response(self) -> Option<Response<Vec<u8>>> {
         self.inner.into_response()
@@ -206,5 +203,5 @@ impl fmt::Display for Error {
     }
 }
 
-/// Without a source: the text tells the causes.
+/// Has no source: the text includes the causes.
 impl StdError for Error {}

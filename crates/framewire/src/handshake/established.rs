@@ -22,44 +22,44 @@ impl<S> Established<S> {
         }
     }
 
-    /// With what the server's answer made of the offer of an extension.
+    /// Adds the extension that the server's answer agreed on.
     pub(super) fn with_extension(mut self, agreed: Option<Arc<dyn Agreement>>) -> Self {
         self.extension = agreed;
         self
     }
 
-    /// The extension agreed on, if any.
+    /// Returns the extension agreed on, if any.
     pub fn extension(&self) -> Option<&dyn Agreement> {
         self.extension.as_deref()
     }
 
-    /// The subprotocol agreed on.
+    /// Returns the subprotocol agreed on, if any.
     pub fn subprotocol(&self) -> Option<&str> {
         subprotocol(self.response().headers())
     }
 
-    /// The request, received or sent.
+    /// Returns the request, received or sent.
     pub fn request(&self) -> &Request<()> {
         self.upgraded.request()
     }
 
-    /// The 101, sent or received.
+    /// Returns the 101, sent or received.
     pub fn response(&self) -> &Response<()> {
         self.upgraded.response()
     }
 
-    /// Bytes of frames that came with the head: at most 4 KiB.
+    /// Returns the bytes of frames that were read with the head: at most 4 KiB.
     pub fn leftover(&self) -> &[u8] {
         self.upgraded.leftover()
     }
 
-    /// The stream. Reading from it directly passes over [`leftover`](Self::leftover).
+    /// Returns the stream. Reading from it directly passes over [`leftover`](Self::leftover).
     pub fn get_ref(&self) -> &S {
         self.upgraded.get_ref()
     }
 
-    /// All that a connection needs, to be put together otherwise than by `WebSocket::from_established`:
-    /// over the stream in a wrapper, or in an event loop.
+    /// Returns all that a connection needs, where `WebSocket::from_established` does not create it: over a wrapped
+    /// stream, or in an event loop.
     pub fn into_parts(self) -> Parts<S> {
         let (stream, leftover) = self.upgraded.into_parts();
         Parts {
@@ -70,14 +70,13 @@ impl<S> Established<S> {
     }
 }
 
-/// What a handshake leaves behind: a connection that leaves out any of it is broken.
+/// What a connection needs after the handshake. A connection that leaves out any of it is broken.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Parts<S> {
     /// The stream.
     pub stream: S,
-    /// Bytes of frames that came with the head, to be read before anything from the stream: at most
-    /// 4 KiB.
+    /// Bytes of frames that were read with the head, to be read before anything from the stream: at most 4 KiB.
     pub leftover: Vec<u8>,
     /// The extension agreed on, if any, for `WebSocket::set_extension` or `Session::set_extension`: the
     /// peer may use it from its first message on.

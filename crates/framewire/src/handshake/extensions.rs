@@ -10,19 +10,19 @@ use crate::protocol::Agreement;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue};
 
-/// An extension as one end is ready to use it: what it offers as a client, and agrees to as a server.
+/// An extension as one end is ready to use it: what a client offers, and what a server agrees to.
 ///
-/// [`Deflate`](crate::deflate::Deflate) is one. Values are those of `Sec-WebSocket-Extensions` headers in their order, each a list of
-/// extensions with parameters: `name; parameter=value, other`.
+/// [`Deflate`](crate::deflate::Deflate) is one. Values are those of `Sec-WebSocket-Extensions` headers in their
+/// order, each a list of extensions with parameters: `name; parameter=value, other`.
 pub trait Extension: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
     /// Returns what a client offers.
     fn offer(&self) -> String;
 
-    /// Returns what a server makes of a client's offers: what is agreed on, and the value that tells so. `None`
-    /// declines all of them, and the connection goes on without.
+    /// Returns what a server agrees on for a client's offers, and the value of its answer. `None` declines all of
+    /// them, and the connection goes on without the extension.
     fn accept(&self, offered: &[&str]) -> Option<(Arc<dyn Agreement>, String)>;
 
-    /// Returns what a server has made of the [offer](Self::offer); `None` where it declined.
+    /// Returns what a server's answer to the [offer](Self::offer) agrees on; `None` where it declined.
     ///
     /// # Errors
     /// The server's fault, of which this is the cause: the client fails the connection.
@@ -42,12 +42,12 @@ pub(super) fn answer(
     Some((answer, agreed))
 }
 
-/// What a client offers.
+/// Returns what a client offers.
 pub(super) fn offer(extension: &dyn Extension) -> Option<HeaderValue> {
     HeaderValue::try_from(extension.offer()).ok()
 }
 
-/// What a server has made of a client's offer.
+/// Returns what a server's answer to a client's offer agrees on.
 pub(super) fn check(
     extension: &dyn Extension,
     answered: &HeaderMap,
@@ -58,7 +58,7 @@ pub(super) fn check(
     })
 }
 
-/// What is no text is no extension either.
+/// Returns the values of the header. A value that is not text becomes a malformed one.
 fn values(headers: &HeaderMap) -> Vec<&str> {
     let values = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
     values.map(|value| value.to_str().unwrap_or("=")).collect()

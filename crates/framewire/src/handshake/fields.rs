@@ -1,4 +1,4 @@
-//! Header fields that the handshake owns.
+//! Header fields that the handshake sets or reads.
 
 use super::Error;
 use crate::upgrade::layer::hide_credentials;
@@ -7,7 +7,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// A header that must not come twice.
+/// A header that must not appear twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Single<'a> {
     Missing,
@@ -25,7 +25,7 @@ pub(super) fn single(headers: &HeaderMap, name: HeaderName) -> Single<'_> {
     }
 }
 
-/// Refuses a header that has a meaning of its own in a handshake, and so a method of its own here.
+/// Refuses a header that has a meaning in a handshake, and so a method of its own here.
 pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), Error> {
     let reserved = [
         CONNECTION,
@@ -43,7 +43,7 @@ pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), Error> {
     Ok(())
 }
 
-/// Adds a header of the program's own.
+/// Adds a header of the program.
 pub(super) fn append(
     headers: &mut HeaderMap,
     name: HeaderName,
@@ -57,12 +57,12 @@ pub(super) fn append(
     Ok(())
 }
 
-/// The subprotocol a response names.
+/// Returns the subprotocol that a response names.
 pub(super) fn subprotocol(headers: &HeaderMap) -> Option<&str> {
     headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()
 }
 
-/// A value of the handshake's own.
+/// Returns a header value of the handshake.
 pub(super) fn value(text: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(text)
         .map_err(|_| Error::invalid(format!("{text:?} cannot be a header's value")))

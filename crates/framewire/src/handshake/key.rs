@@ -1,4 +1,4 @@
-//! The key that a client sends and the answer that proves it was read (RFC 6455 1.3).
+//! The client's key, and the answer that proves that the server read it (RFC 6455 1.3).
 
 use super::Error;
 use base64::Engine as _;
@@ -6,10 +6,11 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use sha1_smol::Sha1;
 
-/// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 4.2.2).
+/// Returns the `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 4.2.2).
 ///
-/// The key is taken as it stands; whether it is a valid one is not looked at. Allocates the result.
+/// The key is taken as it is, without a check that it is valid. Allocates the result.
 ///
+/// # Examples
 /// ```
 /// use framewire::handshake::accept_key;
 ///
@@ -24,21 +25,22 @@ pub fn accept_key(key: &str) -> String {
     BASE64.encode(sha1.digest().bytes())
 }
 
-/// A `Sec-WebSocket-Key`: 16 bytes of the operating system's entropy in base64 (RFC 6455 4.1).
+/// Returns a `Sec-WebSocket-Key`: 16 bytes of the operating system's entropy in base64 (RFC 6455 4.1).
 ///
-/// Fails with [`ErrorKind::Entropy`](super::ErrorKind::Entropy) where the system has none.
+/// # Errors
+/// [`ErrorKind::Entropy`](super::ErrorKind::Entropy) where the system has none.
 pub fn generate_key() -> Result<String, Error> {
     let mut nonce = [0; NONCE_LEN];
     getrandom::fill(&mut nonce).map_err(Error::entropy)?;
     Ok(BASE64.encode(nonce))
 }
 
-/// Whether a key is the base64 of 16 bytes.
+/// Returns whether a key is the base64 of 16 bytes.
 ///
-/// The bits that the last character has to spare may be anything: in the RFC's own example of a
-/// key, `AQIDBAUGBwgJCgsMDQ4PEC==` in 4.1, they are not zero.
+/// The spare bits of the last character may have any value: in the RFC's own example of a key,
+/// `AQIDBAUGBwgJCgsMDQ4PEC==` in 4.1, they are not zero.
 pub(super) fn is_valid_key(key: &[u8]) -> bool {
-    // Room for what 24 characters can hold at most.
+    // As much as 24 characters can hold.
     let mut nonce = [0; 18];
     key.len() == KEY_LEN && BASE64.decode_slice(key, &mut nonce) == Ok(NONCE_LEN)
 }

@@ -1,9 +1,9 @@
 //! The opening handshake of RFC 6455 section 4, on [`upgrade`](crate::upgrade).
 //!
-//! An [`Acceptor`] is a server's policy and a [`Connector`] a client's; both are cheap to clone and
-//! serve any number of connections. What they decide is in pure functions on the `http` crate's
-//! types ([`Acceptor::respond`], [`Connector::request`], [`check_response`]), so that an HTTP
-//! server or an event loop can use the same rules; the methods that take a stream only move bytes.
+//! An [`Acceptor`] is a server's policy and a [`Connector`] a client's. Both are cheap to clone and serve any number
+//! of connections. Their decisions are pure functions on the `http` crate's types ([`Acceptor::respond`],
+//! [`Connector::request`], [`check_response`]), so that an HTTP server or an event loop can use the same rules. The
+//! methods that take a stream only move bytes.
 //!
 //! Over HTTP/2 an extended CONNECT takes the place of the upgrade (RFC 8441):
 //! [`Acceptor::respond_extended_connect`] and [`Connector::extended_connect_request`].
@@ -44,9 +44,8 @@
 //!
 //! # In two steps
 //!
-//! [`Acceptor::receive`] gives any request that is sound HTTP/1.1, an ordinary `GET /` included.
-//! The program looks at it and then accepts, or refuses with a response of its own: a 401, a
-//! redirect, or a page.
+//! [`Acceptor::receive`] returns any request that is valid HTTP/1.1, an ordinary `GET /` included. The program
+//! examines it and then accepts, or refuses with a response of its own: a 401, a redirect, or a page.
 //!
 //! ```no_run
 //! use framewire::handshake::Acceptor;

@@ -6,7 +6,7 @@ use crate::upgrade::layer::split_host;
 use http::header::ORIGIN;
 use http::{HeaderMap, StatusCode};
 
-/// Who is let in, by `Origin`.
+/// Which pages are accepted, by `Origin`.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Policy {
     #[default]
@@ -24,11 +24,10 @@ pub(super) struct Origin {
 }
 
 impl Policy {
-    /// Fails with 403 where a page is not let in. A client that is no browser sends no `Origin`,
-    /// or any it likes: a policy protects users from pages, not servers from programs.
+    /// Fails with 403 where a page is not accepted. A client that is not a browser sends no `Origin`, or any it likes:
+    /// a policy protects users from pages, not servers from programs.
     ///
-    /// `host` is whom the request was sent to, and `secure` whether that was over TLS, where it is
-    /// known.
+    /// `host` is the host that the request was sent to. `secure` says whether that was over TLS, where it is known.
     pub(super) fn check(
         &self,
         headers: &HeaderMap,
@@ -62,8 +61,8 @@ impl Policy {
 }
 
 impl Origin {
-    /// RFC 6454 6.2: `scheme://host[:port]` and nothing after it, `null`, or the `file://` that some
-    /// web views send for their own pages.
+    /// Parses an origin (RFC 6454 6.2): `scheme://host[:port]` and nothing after it, `null`, or the `file://` that
+    /// some web views send for their own pages.
     pub(super) fn parse(origin: &str) -> Option<Self> {
         if matches!(origin, "null" | "file://") {
             return Some(Self {
@@ -81,7 +80,7 @@ impl Origin {
             return None;
         }
         let scheme = match scheme.to_ascii_lowercase() {
-            // No page has a scheme of WebSocket, but some clients send what they connect to.
+            // No page has such a scheme, but some clients send the scheme that they connect to.
             scheme if scheme == "ws" => "http".to_owned(),
             scheme if scheme == "wss" => "https".to_owned(),
             scheme => scheme,
@@ -91,7 +90,7 @@ impl Origin {
         Some(Self { scheme, host, port })
     }
 
-    /// Whether the request was sent to the host that the page came from.
+    /// Returns whether the request was sent to the host that the page came from.
     ///
     /// A server behind a proxy may not know whether the client spoke TLS, so a host without a
     /// port has the default port of the origin's scheme.
@@ -99,7 +98,7 @@ impl Origin {
         let is_secure = match &*self.scheme {
             "http" => false,
             "https" => true,
-            // No other scheme's pages come from a server at all.
+            // Pages of other schemes do not come from a server.
             _ => return false,
         };
         if secure.is_some_and(|secure| secure != is_secure) {
@@ -111,7 +110,7 @@ impl Origin {
     }
 }
 
-/// Host in lower case, and port.
+/// Splits an authority into the host, in lower case, and the port.
 fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
     split_host(authority).map(|(host, port)| (host.to_ascii_lowercase(), port))
 }

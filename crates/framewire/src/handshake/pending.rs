@@ -9,8 +9,7 @@ use crate::upgrade::{self, layer};
 use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderName, HeaderValue, Request, Response};
 
-/// Whether a request names `websocket` in `Upgrade`, so that it is for an
-/// [`Acceptor`](super::Acceptor) to answer.
+/// Returns whether a request names `websocket` in `Upgrade`, so that an [`Acceptor`](super::Acceptor) can answer it.
 pub fn is_websocket<B>(request: &Request<B>) -> bool {
     layer::lists(request.headers(), UPGRADE)
         .any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
@@ -18,8 +17,8 @@ pub fn is_websocket<B>(request: &Request<B>) -> bool {
 
 /// A request that was read and awaits its answer.
 ///
-/// Holds what the [`Acceptor`](super::Acceptor)'s policy says of it: a 101 that can be changed, or
-/// a refusal that cannot. Dropping it closes the connection without an answer.
+/// It holds the answer by the [`Acceptor`](super::Acceptor)'s policy: a 101 that can be changed, or a refusal that
+/// cannot. Dropping it closes the connection without an answer.
 #[derive(Debug)]
 #[must_use = "a request must be accepted or refused"]
 pub struct Pending<S> {
@@ -32,10 +31,11 @@ impl<S> Pending<S> {
         Self { upgrade, answer }
     }
 
-    /// Agrees on a subprotocol by the program's own choice, or on none.
+    /// Agrees on a subprotocol that the program chooses, or on none.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`](super::ErrorKind::InvalidArgument), and changes
-    /// nothing, where the client does not offer it (RFC 6455 4.2.2).
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](super::ErrorKind::InvalidArgument), and nothing is changed, where the client
+    /// does not offer it (RFC 6455 4.2.2).
     pub fn set_subprotocol(&mut self, name: Option<&str>) -> Result<(), Error> {
         let value = match name {
             Some(name) if self.offered_subprotocols().any(|offer| offer == name) => {
@@ -59,7 +59,8 @@ impl<S> Pending<S> {
 
     /// Adds a header to the 101.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`](super::ErrorKind::InvalidArgument) for those that
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](super::ErrorKind::InvalidArgument) for a header that
     /// [`Acceptor::header`](super::Acceptor::header) refuses.
     pub fn add_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), Error> {
         match &mut self.answer {
@@ -68,35 +69,35 @@ impl<S> Pending<S> {
         }
     }
 
-    /// The request. Extensions it offers are its `sec-websocket-extensions` headers.
+    /// Returns the request. The extensions that it offers are its `sec-websocket-extensions` headers.
     pub fn request(&self) -> &Request<()> {
         self.upgrade.request()
     }
 
-    /// Whether the request names `websocket` in `Upgrade`.
+    /// Returns whether the request names `websocket` in `Upgrade`.
     ///
-    /// It may still be refused: [`refusal`](Self::refusal) says whether and why. A request that is
-    /// none of this library's business is one for which this is false.
+    /// It may still be refused: [`refusal`](Self::refusal) says whether and why. Where this is `false`, the request
+    /// does not concern this library.
     pub fn is_websocket(&self) -> bool {
         is_websocket(self.request())
     }
 
-    /// Why [`accept`](Self::accept) would refuse the request, if it would.
+    /// Returns why [`accept`](Self::accept) would refuse the request, if it would.
     pub fn refusal(&self) -> Option<&Error> {
         self.answer.as_ref().err()
     }
 
-    /// The subprotocols offered, in the client's order of preference.
+    /// Returns the subprotocols offered, in the client's order of preference.
     pub fn offered_subprotocols(&self) -> impl Iterator<Item = &str> {
         offered_subprotocols(self.request().headers())
     }
 
-    /// The subprotocol that [`accept`](Self::accept) would agree on.
+    /// Returns the subprotocol that [`accept`](Self::accept) would agree on.
     pub fn subprotocol(&self) -> Option<&str> {
         subprotocol(self.answer.as_ref().ok()?.headers())
     }
 
-    /// The stream, for what only it can tell: the peer's address, or its certificate.
+    /// Returns the stream, for what only it can tell: the peer's address, or its certificate.
     pub fn get_ref(&self) -> &S {
         self.upgrade.get_ref()
     }
@@ -105,16 +106,17 @@ impl<S> Pending<S> {
 impl<S: Socket> Pending<S> {
     /// Answers 101, or the policy's refusal.
     ///
-    /// Blocks while writing, at most [`Limits::time`](upgrade::Limits::time). Fails with what
-    /// [`refusal`](Self::refusal) gives, after sending it (and, where the peer sent more than the
-    /// head, reading that away for at most half a second); else with
-    /// [`Write`](upgrade::ErrorKind::Write) or [`TimedOut`](upgrade::ErrorKind::TimedOut).
+    /// Blocks while writing, at most [`Limits::time`](upgrade::Limits::time).
+    ///
+    /// # Errors
+    /// The [`refusal`](Self::refusal), after it was sent and, where the peer sent more than the head, up to half a
+    /// second of further input was discarded. Else [`Write`](upgrade::ErrorKind::Write) or
+    /// [`TimedOut`](upgrade::ErrorKind::TimedOut).
     pub fn accept(self) -> Result<Established<S>, Error> {
         finish(self.accept_over::<BlockingWire<S>>())
     }
 
-    /// Answers with a response of the program's own, whatever the policy says: a 401, a redirect,
-    /// or a page for a browser.
+    /// Answers with a response of the program, whatever the policy says: a 401, a redirect, or a page for a browser.
     ///
     /// Returns the stream, to be closed. Blocks and fails as [`upgrade::Pending::refuse`] does.
     pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
@@ -122,7 +124,7 @@ impl<S: Socket> Pending<S> {
     }
 }
 
-/// The same over any wire.
+/// The same calls over any wire.
 impl<S> Pending<S> {
     pub(crate) async fn accept_over<W: Wire<Stream = S>>(self) -> Result<Established<S>, Error> {
         match self.answer {

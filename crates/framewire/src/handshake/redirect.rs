@@ -1,24 +1,24 @@
-//! Where a redirect leads, and what may go along.
+//! Where a redirect leads, and which headers go along.
 
 use super::uri::{is_secure, parse_uri};
 use crate::upgrade::layer::split_host;
 use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, Response, StatusCode, Uri};
 
-/// The `ws` or `wss` URI that a response to a request for `asked` redirects to; nothing where it is
-/// no redirect, or its target is of no use.
+/// Returns the `ws` or `wss` URI that a response to a request for `asked` redirects to. `None` where it is not a
+/// redirect, or its target cannot be used.
 pub(super) fn target<B>(asked: &Uri, response: &Response<B>) -> Option<Uri> {
     if !REDIRECTS.contains(&response.status()) {
         return None;
     }
-    // Some servers send it unencoded.
+    // Some servers send the location unencoded.
     let location = str::from_utf8(response.headers().get(LOCATION)?.as_bytes()).ok()?;
     let target = resolve(asked, location)?;
     parse_uri(&target).ok().map(|(uri, _)| uri)
 }
 
-/// Why a response that is a redirect has no [`target`]; nothing where it is no redirect.
-pub(super) fn lack<B>(asked: &Uri, response: &Response<B>) -> Option<String> {
+/// Returns why a response that is a redirect has no [`target`]. `None` where it is not a redirect.
+pub(super) fn why_unusable<B>(asked: &Uri, response: &Response<B>) -> Option<String> {
     if !REDIRECTS.contains(&response.status()) {
         return None;
     }
@@ -36,7 +36,7 @@ pub(super) fn lack<B>(asked: &Uri, response: &Response<B>) -> Option<String> {
     Some(format!("its location {location:?} cannot be used: {why}"))
 }
 
-/// Whether two URIs are of one server: scheme, host and port.
+/// Returns whether two URIs are of one server: scheme, host and port.
 pub(super) fn is_same_origin(one: &Uri, other: &Uri) -> bool {
     let origin = |uri: &Uri| {
         let secure = is_secure(uri)?;
@@ -47,15 +47,15 @@ pub(super) fn is_same_origin(one: &Uri, other: &Uri) -> bool {
     origin(one) == origin(other)
 }
 
-/// Takes out what is for the first server alone.
+/// Removes the headers that are only for the first server.
 pub(super) fn remove_credentials(headers: &mut HeaderMap) {
     for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
         headers.remove(name);
     }
 }
 
-/// A reference, as seen from a URI (RFC 3986 5.2), in a scheme of RFC 6455 3. A fragment has no
-/// meaning there and is left out.
+/// Resolves a reference against a URI (RFC 3986 5.2), in a scheme of RFC 6455 3. A fragment has no meaning there and
+/// is left out.
 fn resolve(base: &Uri, reference: &str) -> Option<String> {
     let reference = reference.split('#').next()?;
     let scheme = base.scheme_str()?;
@@ -98,7 +98,7 @@ fn websocket_scheme(scheme: &str) -> Option<&'static str> {
     }
 }
 
-/// A URI from what comes after `//`, without `.` and `..` in its path (RFC 3986 5.2.4).
+/// Returns a URI from what follows `//`, without `.` and `..` in its path (RFC 3986 5.2.4).
 fn without_dots(scheme: &str, rest: &str) -> String {
     let (hierarchy, query) = match rest.find('?') {
         Some(start) => rest.split_at(start),
@@ -122,7 +122,7 @@ fn without_dots(scheme: &str, rest: &str) -> String {
     format!("{scheme}://{authority}/{}{query}", path.join("/"))
 }
 
-/// RFC 9110 15.4: those that name another place for the same request.
+/// RFC 9110 15.4: the statuses that name another place for the same request.
 const REDIRECTS: [StatusCode; 5] = [
     StatusCode::MOVED_PERMANENTLY,
     StatusCode::FOUND,

@@ -1,21 +1,21 @@
-//! Subprotocols (RFC 6455 1.9): what is offered and which one is chosen.
+//! Subprotocols (RFC 6455 1.9): which are offered and which one is chosen.
 
 use super::{Error, ErrorKind};
 use crate::upgrade::layer::{is_token, lists};
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-/// The subprotocols a request offers, in the client's order of preference.
+/// Returns the subprotocols that a request offers, in the client's order of preference.
 ///
-/// Those that are no token are left out; a request that has one is refused by
-/// [`Acceptor::respond`](super::Acceptor::respond).
+/// Those that are not tokens are left out; [`Acceptor::respond`](super::Acceptor::respond) refuses a request that has
+/// one.
 pub fn offered_subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     lists(headers, SEC_WEBSOCKET_PROTOCOL)
         .filter(|name| is_token(name))
         .filter_map(|name| std::str::from_utf8(name).ok())
 }
 
-/// Names as tokens, each once (RFC 6455 4.1).
+/// Checks that names are tokens, each listed once (RFC 6455 4.1).
 pub(super) fn check_names(names: &[String]) -> Result<(), Error> {
     for (index, name) in names.iter().enumerate() {
         if !is_token(name.as_bytes()) {
@@ -32,7 +32,7 @@ pub(super) fn check_names(names: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The first of the server's subprotocols that the client offers.
+/// Returns the first of the server's subprotocols that the client offers.
 pub(super) fn choose<'a>(supported: &'a [String], headers: &HeaderMap) -> Option<&'a String> {
     // RFC 6455 4.2.2: compared as they are, case included.
     supported
@@ -54,7 +54,7 @@ pub(super) fn check_offer(headers: &HeaderMap) -> Result<(), Error> {
     Ok(())
 }
 
-/// A name as a header's value.
+/// Returns a name as a header value.
 pub(super) fn value(name: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(name)
         .map_err(|_| Error::invalid(format!("subprotocol {name:?} is not a token")))

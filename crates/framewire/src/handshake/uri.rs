@@ -1,4 +1,4 @@
-//! URIs of RFC 6455 3.
+//! The `ws` and `wss` URIs of RFC 6455 3.
 
 use super::Error;
 use super::fields::value;
@@ -6,14 +6,14 @@ use crate::upgrade;
 use crate::upgrade::layer::{Target, percent_encode, split_host};
 use http::{HeaderValue, Uri};
 
-/// What the URI of a request says about the connection.
+/// Returns what the URI of a request says about the connection.
 pub(crate) fn target(uri: &Uri) -> Result<Target, Error> {
     let secure = is_secure(uri).unwrap_or_default();
     let authority = uri.authority().map_or("", http::uri::Authority::as_str);
     Ok(Target::new(secure, authority)?)
 }
 
-/// Whether a URI is `wss`; nothing where it is not `ws` either.
+/// Returns whether a URI is `wss`; `None` where it is not `ws` either.
 pub(super) fn is_secure(uri: &Uri) -> Option<bool> {
     match uri.scheme_str()? {
         scheme if scheme.eq_ignore_ascii_case("ws") => Some(false),
@@ -22,7 +22,7 @@ pub(super) fn is_secure(uri: &Uri) -> Option<bool> {
     }
 }
 
-/// A URI, and the `Host` for it.
+/// Parses a URI. Returns it with its `Host`.
 pub(super) fn parse_uri(text: &str) -> Result<(Uri, HeaderValue), Error> {
     // RFC 6455 3: fragments have no meaning in these URIs and must not be used.
     if text.contains('#') {
@@ -33,7 +33,7 @@ pub(super) fn parse_uri(text: &str) -> Result<(Uri, HeaderValue), Error> {
         .find(['/', '?'])
         .map_or(text.len(), |start| path_at + start);
     let (server, target) = text.split_at(path_at);
-    // A browser would take it for the end of the host, another program for a part of it.
+    // A browser would take it for the end of the host, other programs for a part of it.
     if server.contains('\\') {
         return Err(Error::invalid("uri has a backslash in its host"));
     }

@@ -1,4 +1,4 @@
-//! Bytes in, pieces of payload out.
+//! Decoding frames: bytes in, pieces of payload out.
 
 #[cfg(feature = "alloc")]
 use core::ops::Range;
@@ -8,12 +8,11 @@ use super::utf8::is_whole_text;
 use super::{Limits, Role, Utf8};
 use crate::frame::{CloseCode, Header, MAX_HEADER, Opcode, Rsv, Violation, mask};
 
-/// Decodes the frames of one peer, in place and as they arrive.
+/// A decoder of one peer's frames, in place and as they arrive.
 ///
-/// Payload is unmasked where it lies and lent in pieces: nothing waits for a whole frame, and no
-/// declared length is trusted. Everything that RFC 6455 forbids a peer, in one frame or in their
-/// order, is a [`Violation`]; after one, and after a Close frame, all further input is used up
-/// without effect (RFC 6455 1.4, 7.1.7).
+/// Payload is unmasked in place and lent in pieces: nothing waits for a whole frame, and no announced length is
+/// trusted. Everything that RFC 6455 forbids a peer, within one frame or in the order of frames, is a [`Violation`].
+/// After a violation or a Close frame all further input is used up without effect (RFC 6455 1.4, 7.1.7).
 ///
 /// Allocates nothing.
 #[derive(Debug, Clone)]
@@ -21,27 +20,27 @@ pub struct Decoder {
     limits: Limits,
     /// The frame whose payload is under way, or the last one.
     frame: Header,
-    /// How much of its payload is still to come; meaningless unless `state` is `Payload`.
+    /// How many bytes of its payload are missing. Meaningless unless `state` is `Payload`.
     remaining: u64,
-    /// The bytes of all frames of the message so far, by their headers.
+    /// The length of the message so far, by the headers of its frames.
     message_len: u64,
     /// The message under way, between its first and its last frame.
     message: Option<Opcode>,
     message_rsv: Rsv,
     extensions: Rsv,
-    /// The bits of messages whose limit holds for what an extension makes of them.
+    /// The reserved bits of messages whose limit applies to what an extension makes of them.
     transformed: Rsv,
     role: Role,
     state: State,
-    /// Who reads the message under way: a matter of the receiver, which has no room of its own
-    /// without making every connection larger.
+    /// Which call of a receiver reads the message under way. It is here because in the receiver it would make every
+    /// connection larger.
     #[cfg(feature = "alloc")]
     pub(super) owner: Owner,
     utf8: Utf8,
-    /// The first byte of a close code whose second has not come.
+    /// The first byte of a close code whose second byte is missing.
     close_code: u8,
     partial_len: u8,
-    /// The beginning of a header whose rest has not come.
+    /// The beginning of a header whose rest is missing.
     partial: [u8; MAX_HEADER],
 }
 
@@ -57,21 +56,21 @@ pub(crate) enum Owner {
     #[cfg(feature = "std")]
     Frames,
     /// No call: the rest of it is skipped.
-    Nobody,
+    NoCall,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Header,
     Payload,
-    /// A Close frame or a violation has come: nothing after it counts.
+    /// A Close frame or a violation has arrived: nothing after it counts.
     Done,
 }
 
 /// A piece of a message or of a control frame, lent from the input.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// What it is a piece of: Text, Binary, Close, Ping or Pong.
+    /// The opcode of the message or control frame: Text, Binary, Close, Ping or Pong.
     pub opcode: Opcode,
     /// The reserved bits of the message's first frame.
     pub rsv: Rsv,
@@ -84,7 +83,7 @@ pub struct Piece<'a> {
 }
 
 impl Decoder {
-    /// For the frames that the peer of a `role` sends.
+    /// Creates a decoder for the frames that the peer of a `role` sends.
     #[must_use]
     pub const fn new(role: Role, limits: Limits) -> Self {
         Self {
@@ -109,31 +108,30 @@ impl Decoder {
 
     /// Allows the reserved bits of a negotiated extension on the first frame of a message.
     ///
-    /// Text with such a bit is not looked at: it is not UTF-8 before the extension undid its work.
+    /// Text with such a bit is not checked: it is not UTF-8 before the extension has transformed it back.
     pub fn allow_rsv(&mut self, rsv: Rsv) {
         self.extensions = rsv;
     }
 
-    /// Allows further reserved bits, whatever [`allow_rsv`](Self::allow_rsv) says, of messages
-    /// whose limit does not hold here: what they are decompressed to may be less than their frames.
+    /// Allows further reserved bits beside those of [`allow_rsv`](Self::allow_rsv), for messages whose limit does not
+    /// apply here: they may decompress to less than their frames.
     #[cfg(feature = "alloc")]
     pub(crate) fn also_allow_rsv(&mut self, rsv: Rsv) {
         self.transformed = rsv;
     }
 
-    /// Takes no more: what an extension made of a message is a violation.
+    /// Uses up further input without effect: what an extension made of a message is a violation.
     #[cfg(feature = "alloc")]
     pub(crate) fn end(&mut self) {
         self.state = State::Done;
         self.message = None;
     }
 
-    /// Uses up bytes off the front of `input` and says how many, with the piece of payload that
-    /// they made, if any. `None` asks for more input: then all of it is used up.
+    /// Decodes from the front of `input`. Returns how many bytes were used up, with the piece of payload that they
+    /// gave, if any. `None` asks for more input: then all of it is used up.
     ///
     /// # Errors
-    /// The peer's violation. Not one byte of the frame's payload, or in the case of bad UTF-8 of
-    /// this piece, was lent.
+    /// The peer's violation. No byte of the frame's payload was lent or, in the case of bad UTF-8, of this piece.
     #[inline]
     pub fn decode<'a>(
         &mut self,
@@ -144,10 +142,10 @@ impl Decoder {
         Ok((used + taken, piece))
     }
 
-    /// Decodes a message that is one frame without reserved bits and lies in `input` whole, as most do. Returns
-    /// its opcode and the place of its payload, which ends where the used input does.
+    /// Decodes a message that lies whole in `input`, in one frame without reserved bits, as most do. Returns its
+    /// opcode and the place of its payload, which ends where the used input does.
     ///
-    /// `None` changes nothing and leaves all else to [`decode`](Self::decode), which gives the same in more steps.
+    /// `None` changes nothing: [`decode`](Self::decode) then gives the same in more steps.
     ///
     /// # Errors
     /// Text that is not UTF-8.
@@ -180,11 +178,11 @@ impl Decoder {
         Ok(Some((opcode, place)))
     }
 
-    /// Uses up the bytes of a header off the front of `input`, unless a frame is under way, and
-    /// says how many. The header is then in [`frame`](Self::frame).
+    /// Decodes a header from the front of `input`, unless a frame is under way. Returns how many bytes were used up.
+    /// [`frame`](Self::frame) then returns the header.
     ///
     /// # Errors
-    /// The peer's violation, or a limit that the header is over.
+    /// The peer's violation, or a limit that the header exceeds.
     #[inline]
     pub fn decode_header(&mut self, input: &[u8]) -> Result<usize, Violation> {
         match self.state {
@@ -213,8 +211,7 @@ impl Decoder {
         }
     }
 
-    /// Unmasks and lends what `input` has of the current frame's payload. All of `input` must
-    /// have come after the header.
+    /// Unmasks and lends what `input` has of the current frame's payload. All of `input` must follow the header.
     ///
     /// # Errors
     /// Text or a close reason that is not UTF-8, or a close code that is never sent.
@@ -246,7 +243,7 @@ impl Decoder {
             opcode => {
                 let last = frame_done && self.frame.fin();
                 let first = offset == 0 && opcode.begins_message();
-                // The message's own opcode: a continuation only comes inside one.
+                // The opcode of the message: a continuation is always part of one.
                 let opcode = self.message.unwrap_or(opcode);
                 if opcode == Opcode::Text && self.message_rsv.is_none() {
                     // RFC 6455 8.1: bytes that are not UTF-8 fail the connection.
@@ -273,14 +270,14 @@ impl Decoder {
         Ok((len, Some(piece)))
     }
 
-    /// The header of the frame whose payload is under way; `None` between frames.
+    /// Returns the header of the frame whose payload is under way; `None` between frames.
     #[must_use]
     #[inline]
     pub fn frame(&self) -> Option<&Header> {
         (self.state == State::Payload).then_some(&self.frame)
     }
 
-    /// How many bytes of the current frame's payload have not come.
+    /// Returns how many bytes of the current frame's payload are missing.
     #[must_use]
     #[inline]
     pub fn remaining(&self) -> u64 {
@@ -291,27 +288,27 @@ impl Decoder {
         }
     }
 
-    /// The opcode of the message under way: its first frame has begun and its last has not ended.
+    /// Returns the opcode of the message under way: its first frame has begun and its last has not ended.
     #[must_use]
     #[inline]
     pub fn message(&self) -> Option<Opcode> {
         self.message
     }
 
-    /// Whether no header, frame or message has begun, and more may come.
+    /// Returns whether no header, frame or message has begun, and more may arrive.
     #[cfg(feature = "alloc")]
     pub(super) fn is_at_rest(&self) -> bool {
         self.state == State::Header && self.partial_len == 0 && self.message.is_none()
     }
 
-    /// What has come of a header that is not whole.
+    /// Returns the bytes of a header that is not whole.
     #[cfg(feature = "std")]
     pub(crate) fn partial_header(&self) -> &[u8] {
         &self.partial[..usize::from(self.partial_len)]
     }
 
-    /// Whether a header has come between messages and nothing of its payload, as if it had not
-    /// come either.
+    /// Returns whether a header has arrived between messages, and nothing of its payload: a caller can act as if the
+    /// header had not arrived either.
     #[cfg(feature = "std")]
     pub(crate) fn is_untouched(&self) -> bool {
         let opcode = self.frame.opcode();
@@ -319,7 +316,7 @@ impl Decoder {
         self.state == State::Payload && is_between && self.remaining == self.frame.payload_len()
     }
 
-    /// Holds the message under way to a limit that was changed after its header came.
+    /// Applies a limit that was changed after the header of the message under way arrived.
     #[cfg(feature = "std")]
     pub(crate) fn check_message_limit(&mut self) -> Result<(), Violation> {
         if self.is_transformed() {
@@ -334,26 +331,26 @@ impl Decoder {
         Ok(())
     }
 
-    /// The reserved bits of the message under way, or of the last one.
+    /// Returns the reserved bits of the message under way, or of the last one.
     #[must_use]
     #[inline]
     pub fn message_rsv(&self) -> Rsv {
         self.message_rsv
     }
 
-    /// Whether a Close frame or a violation has come, so that nothing after it counts.
+    /// Returns whether a Close frame or a violation has arrived, so that nothing after it counts.
     #[must_use]
     #[inline]
     pub fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
-    /// The limits, to change them: they hold from the next header on.
+    /// Returns the limits, to change them. A change applies from the next header on.
     pub fn limits_mut(&mut self) -> &mut Limits {
         &mut self.limits
     }
 
-    /// Joins `input` to the beginning of a header that came before it.
+    /// Completes a header of which a part arrived earlier.
     #[cold]
     fn complete_header(&mut self, input: &[u8]) -> Result<Option<(Header, usize)>, Violation> {
         let had = usize::from(self.partial_len);
@@ -367,7 +364,7 @@ impl Decoder {
         Ok(Some((header, len - had)))
     }
 
-    /// Checks a header against the connection: whether it may come, and now.
+    /// Begins a frame, where its header may come now.
     #[inline]
     fn begin_frame(&mut self, header: Header) -> Result<(), Violation> {
         // RFC 6455 5.1: a client masks every frame, a server none.
@@ -403,7 +400,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether the message under way is one that is decompressed.
+    /// Returns whether the message under way is one that an extension has transformed.
     fn is_transformed(&self) -> bool {
         !self.transformed.is_none() && self.message_rsv.contains(self.transformed)
     }
@@ -416,7 +413,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// The bits that the first frame of a message may have.
+    /// Returns the reserved bits that the first frame of a message may have.
     #[inline]
     fn allowed_rsv(&self) -> Rsv {
         self.extensions | self.transformed
@@ -447,8 +444,7 @@ impl Decoder {
             self.message.get_or_insert(opcode);
             return self.check_compressed_limit();
         }
-        // Neither sum can overflow what a peer can send in the time there is; where it claims to,
-        // the limit of 2^64 − 1 does not bind, and any other does.
+        // A sum saturates only on lengths that no peer can ever send. Any limit but 2^64 − 1 refuses them.
         let message_len = self.message_len.saturating_add(len);
         if message_len > self.limits.message {
             return Err(Violation::MessageTooBig {
@@ -512,8 +508,8 @@ impl Decoder {
     }
 }
 
-/// A message that stands at the front of `input` as one whole frame of a peer of this role's: its opcode and the
-/// place of its payload. `None` where anything about it is unusual.
+/// Returns the opcode of a message that is one whole frame at the front of `input`, and the place of its payload.
+/// `role` is that of the receiver. `None` where anything about the message is unusual.
 #[cfg(feature = "alloc")]
 #[inline]
 fn whole_message(input: &[u8], role: Role) -> Option<(Opcode, Range<usize>)> {
@@ -544,7 +540,7 @@ fn whole_message(input: &[u8], role: Role) -> Option<(Opcode, Range<usize>)> {
     (place.end <= input.len()).then_some((opcode, place))
 }
 
-/// Stands where no frame has come.
+/// The header before the first frame has arrived.
 const IDLE: Header = match Header::new(true, Rsv::NONE, Opcode::Pong, None, 0) {
     Ok(header) => header,
     Err(_) => unreachable!(),

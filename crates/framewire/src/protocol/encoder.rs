@@ -1,4 +1,4 @@
-//! What may be sent now, and its header.
+//! Which frames may be sent now, and their headers.
 
 use core::fmt;
 
@@ -7,18 +7,18 @@ use super::{InvalidUtf8, Role, Utf8};
 use crate::frame::mask::KeySource;
 use crate::frame::{CloseCode, Header, MAX_CONTROL_PAYLOAD, MAX_PAYLOAD, Opcode, Rsv, Violation};
 
-/// Makes the headers of one end's frames and keeps that end within RFC 6455.
+/// The source of one end's frame headers, which keeps that end within RFC 6455.
 ///
-/// A frame that the peer would have to refuse is refused here with a [`SendError`], and the state
-/// stays as it was. Allocates nothing.
+/// A frame that the peer would have to refuse is refused here with a [`SendError`], and the state stays the same.
+/// Allocates nothing.
 #[derive(Debug, Clone)]
 pub struct Encoder {
-    /// Where a client takes its masking keys from; a server has none.
+    /// The source of a client's masking keys. A server has none.
     keys: Option<KeySource>,
     /// The message whose last fragment has not been sent.
     message: Option<Open>,
     extensions: Rsv,
-    /// The bits of messages that are transformed here.
+    /// The reserved bits of messages that are transformed here.
     extended: Rsv,
     closed: bool,
     utf8: Utf8,
@@ -46,7 +46,7 @@ enum How {
 }
 
 impl Encoder {
-    /// A server's: its frames are not masked.
+    /// Creates a server's encoder: frames are not masked.
     #[must_use]
     pub const fn server() -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Encoder {
         }
     }
 
-    /// A client's: each of its frames is masked with a key of its own (RFC 6455 5.3).
+    /// Creates a client's encoder: each frame is masked with a new key (RFC 6455 5.3).
     #[must_use]
     pub const fn client(keys: KeySource) -> Self {
         let mut this = Self::server();
@@ -69,19 +69,19 @@ impl Encoder {
 
     /// Allows the reserved bits of a negotiated extension on the first frame of a message.
     ///
-    /// Text sent with such a bit is not checked: the extension has made something else of it.
+    /// Text sent with such a bit is not checked: the extension has transformed it.
     pub fn allow_rsv(&mut self, rsv: Rsv) {
         self.extensions = rsv;
     }
 
-    /// Allows further reserved bits, whatever [`allow_rsv`](Self::allow_rsv) says.
+    /// Allows further reserved bits beside those of [`allow_rsv`](Self::allow_rsv).
     #[cfg(feature = "alloc")]
     pub(crate) fn also_allow_rsv(&mut self, rsv: Rsv) {
         self.extended = rsv;
     }
 
-    /// The header for a frame with this payload, which must be sent next and whole. Where the
-    /// header has a [`mask`](Header::mask), the payload is sent masked with it.
+    /// Returns the header for a frame with this payload, which must be sent next and whole. Where the header has a
+    /// [`mask`](Header::mask), the payload must be masked with it.
     ///
     /// # Errors
     /// The caller's mistake; nothing may be sent. See [`SendError`].
@@ -93,7 +93,7 @@ impl Encoder {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<Header, SendError> {
-        // Most messages are one frame: what they have to be checked for is less.
+        // Most messages are one frame, which needs fewer checks.
         let is_whole = fin && rsv.is_none() && opcode.begins_message();
         if is_whole && self.message.is_none() && !self.closed {
             return self.whole_message(opcode, payload);
@@ -101,7 +101,7 @@ impl Encoder {
         self.any_frame(fin, rsv, opcode, payload)
     }
 
-    /// The header of a message in one frame, where one may begin.
+    /// Returns the header of a message in one frame, where a message may begin.
     #[inline]
     fn whole_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Header, SendError> {
         // RFC 6455 8.1: the message as a whole is UTF-8.
@@ -183,8 +183,8 @@ impl Encoder {
         Ok(())
     }
 
-    /// Whether a message may begin now, and may be this one: what is transformed cannot be checked
-    /// any more, and cannot be taken back.
+    /// Checks that a message may begin now and that this one is legal: once it is transformed it can be neither
+    /// checked nor taken back.
     #[cfg(feature = "alloc")]
     pub(crate) fn check_message(
         &self,
@@ -202,28 +202,28 @@ impl Encoder {
         Ok(())
     }
 
-    /// The opcode of the message that has begun and not ended.
+    /// Returns the opcode of the message that has begun and not ended.
     #[must_use]
     #[inline]
     pub fn message(&self) -> Option<Opcode> {
         self.message.map(|open| open.opcode)
     }
 
-    /// Whether a Close frame was made, so that nothing may follow (RFC 6455 5.5.1).
+    /// Returns whether a Close frame was made, so that nothing may follow (RFC 6455 5.5.1).
     #[must_use]
     #[inline]
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Whether frames are masked: this is a client's encoder.
+    /// Returns whether frames are masked: this is a client's encoder.
     #[must_use]
     #[inline]
     pub fn masks(&self) -> bool {
         self.keys.is_some()
     }
 
-    /// Which end this is.
+    /// Returns which end this is.
     #[must_use]
     #[inline]
     pub fn role(&self) -> Role {
@@ -234,7 +234,7 @@ impl Encoder {
         }
     }
 
-    /// Checks what does not depend on the payload's bytes, and says where its text stands.
+    /// Checks what does not depend on the bytes of the payload. Returns the state of the text so far.
     #[inline]
     pub(crate) fn check(
         &self,
@@ -271,7 +271,7 @@ impl Encoder {
         }
     }
 
-    /// A client's next masking key.
+    /// Returns a client's next masking key.
     #[inline]
     fn draw_key(&self) -> Result<Option<[u8; 4]>, SendError> {
         match self.keys {
@@ -280,7 +280,7 @@ impl Encoder {
         }
     }
 
-    /// The bits that the first frame of a message may have.
+    /// Returns the reserved bits that the first frame of a message may have.
     #[inline]
     fn allowed_rsv(&self) -> Rsv {
         self.extensions | self.extended
@@ -355,13 +355,14 @@ fn check_close(payload: &[u8]) -> Result<(), SendError> {
     }
 }
 
-/// Why a frame cannot be sent. The caller's mistake; nothing was sent and the connection stands.
+/// Why a frame cannot be sent. The caller's mistake, except for [`NoEntropy`](Self::NoEntropy) and
+/// [`Compression`](Self::Compression). Nothing was sent and the connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
     /// A Close frame was sent: nothing may follow it (RFC 6455 5.5.1).
     Closed,
-    /// A new message while another one's last fragment is due (RFC 6455 5.4).
+    /// A new message while another message's last fragment is due (RFC 6455 5.4).
     MessageOpen(Opcode),
     /// A continuation without a message to continue (RFC 6455 5.4).
     NoMessageOpen,
@@ -402,7 +403,7 @@ impl From<InvalidUtf8> for SendError {
     }
 }
 
-/// A header that cannot be built says the same of the frame.
+/// A header that cannot be built is a frame that cannot be sent, for the same reason.
 impl From<Violation> for SendError {
     fn from(violation: Violation) -> Self {
         match violation {

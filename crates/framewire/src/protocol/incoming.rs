@@ -1,4 +1,4 @@
-//! Messages that an extension transforms on their way in.
+//! Messages that an extension transforms back as they arrive.
 
 use alloc::boxed::Box;
 
@@ -6,13 +6,13 @@ use super::extension::{MessageDecoder, Transformed};
 use super::{MessageBuffer, Utf8};
 use crate::frame::{Opcode, Rsv, Violation};
 
-/// Transforms the message under way back, and holds what comes out to the rules: the limit counts
-/// there, and text is UTF-8 there (RFC 7692 6.2).
+/// The extension's decoder, and the rules that apply to its output: the message limit, and UTF-8 in a text (RFC 7692
+/// 6.2).
 #[derive(Debug)]
 pub(super) struct Incoming {
     extension: Box<dyn MessageDecoder>,
     utf8: Utf8,
-    /// What has come out of the message so far, in bytes.
+    /// How many bytes of the message have come out so far.
     len: u64,
 }
 
@@ -25,12 +25,12 @@ impl Incoming {
         }
     }
 
-    /// The reserved bits of the messages that are transformed.
+    /// Returns the reserved bits of the messages that are transformed.
     pub(super) fn rsv(&self) -> Rsv {
         self.extension.rsv()
     }
 
-    /// Transforms a piece of a message back as far as `output` has room.
+    /// Transforms a piece of a message back, as far as `output` has room.
     pub(super) fn decode(
         &mut self,
         piece: &[u8],
@@ -55,7 +55,7 @@ impl Incoming {
         Ok(decoded)
     }
 
-    /// Transforms a piece of a message back, behind what `message` has of it.
+    /// Transforms a piece of a message back and appends the result to `message`.
     pub(super) fn assemble(
         &mut self,
         mut piece: &[u8],
@@ -65,7 +65,7 @@ impl Incoming {
         message: &mut MessageBuffer,
     ) -> Result<(), Violation> {
         loop {
-            // One byte over the limit is enough to know that it is broken.
+            // One byte over the limit is enough to know that it is exceeded.
             let left = limit.checked_sub(self.len);
             let left = left.ok_or(Violation::MessageTooBig { limit })?;
             let left = left.saturating_add(1);
@@ -83,5 +83,5 @@ impl Incoming {
     }
 }
 
-/// How much room the message is given at first. It doubles with what comes out.
+/// How much room the message is given at first, in bytes. It doubles with the output.
 const STEP: usize = 4 << 10;

@@ -1,4 +1,4 @@
-//! What a peer may send at most.
+//! Limits on what a peer may send.
 
 use crate::frame::MAX_PAYLOAD;
 use core::num::NonZeroU64;
@@ -10,35 +10,34 @@ pub const READ_LIMIT_STANDARD: u64 = 1 << 20;
 /// 16 MiB: documents and images.
 pub const READ_LIMIT_LARGE: u64 = 16 << 20;
 
-/// Bounds on what the peer sends. Going over one is a
-/// [`Violation`](crate::frame::Violation) that is seen in the header, before any memory is spent.
+/// Limits on what the peer sends. Exceeding one is a [`Violation`](crate::frame::Violation). It is detected in the
+/// header, before any memory is spent; the `message` limit on a compressed message, while that is decompressed.
 ///
-/// 0 is a bound like any other: only empty ones pass.
+/// 0 is a limit like any other: only empty messages or frames pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most bytes in one message, all fragments together. Default: [`READ_LIMIT_STANDARD`].
-    /// The front ends lift it for messages that are read as a stream, which are not held.
+    /// The most bytes in one message, all fragments together. Default: [`READ_LIMIT_STANDARD`]. The front ends lift
+    /// this limit for messages that are read as a stream, which are not held in memory.
     pub message: u64,
-    /// The most bytes of frames in one message that is compressed (RFC 7692), however few they decompress
-    /// to. Default: `None`, which is 64 KiB over twice `message`, and no bound for messages that are read
-    /// as a stream; a bound that is set holds for those too. Of a streamed message the front ends take
-    /// 64 KiB in a row that decompress to nothing, whatever is set.
+    /// The most bytes in the frames of one compressed message (RFC 7692), however few they decompress to. Default:
+    /// `None`, which is 64 KiB over twice `message`, and no limit for messages that are read as a stream. A limit that
+    /// is set applies to those too. Of a streamed message the front ends accept 64 KiB in a row that decompress to
+    /// nothing, whatever is set.
     pub compressed: Option<NonZeroU64>,
-    /// The most bytes in one data frame, however it is read. Default: 2^63 − 1, what a header can
-    /// say.
+    /// The most bytes in one data frame, however it is read. Default: 2^63 − 1, the most that a header can state.
     pub frame: u64,
 }
 
 impl Limits {
-    /// No bound but the wire format's: for data that is never held, or a peer that is trusted.
+    /// No limit but the wire format's: for data that is never held in memory, or a trusted peer.
     pub const UNLIMITED: Self = Self {
         message: u64::MAX,
         compressed: None,
         frame: MAX_PAYLOAD,
     };
 
-    /// The bound on the frames of a compressed message. Compression that gains nothing, and is flushed
-    /// now and then, adds some per cent.
+    /// Returns the limit on the frames of a compressed message. Compression that gains nothing, and is flushed now and
+    /// then, adds a few per cent.
     pub(crate) fn compressed_bound(&self) -> u64 {
         const SLACK: u64 = 64 << 10;
         let derived = self.message.saturating_mul(2).saturating_add(SLACK);

@@ -1,4 +1,4 @@
-//! Where a message is put together.
+//! The memory in which messages are assembled.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -6,18 +6,18 @@ use core::{fmt, mem};
 
 use crate::frame::ControlPayload;
 
-/// Holds a message that does not come in one piece, until it is whole, and a control frame that
-/// does not, which may come in between.
+/// Memory for a message that arrives in more than one piece, and for a control frame that does and may come in
+/// between.
 ///
-/// Empty it owns no memory. It grows with what has arrived, never with what was announced, and
-/// keeps its memory for the next message until [`release`](Self::release).
+/// An empty one owns no memory. It grows with what has arrived, never with what was announced, and keeps its memory
+/// for the next message until [`release`](Self::release).
 #[derive(Default)]
 pub struct MessageBuffer {
-    /// Initialised throughout, so that a read can go straight into what is not filled.
+    /// Initialised throughout, so that a read can go straight into the part that is not filled.
     bytes: Vec<u8>,
-    /// How much of `bytes` is the message so far.
+    /// How many of the `bytes` are the message so far.
     filled: usize,
-    /// Whether `filled` bytes were a whole message, which the next one overwrites.
+    /// Whether these bytes are a whole message, which the next one overwrites.
     complete: bool,
     /// Whether `control` is the beginning of a frame.
     in_control: bool,
@@ -25,7 +25,7 @@ pub struct MessageBuffer {
 }
 
 impl MessageBuffer {
-    /// Empty, and without memory.
+    /// Creates an empty buffer, without memory.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -42,7 +42,7 @@ impl MessageBuffer {
         drop(self.take_memory());
     }
 
-    /// How many bytes of memory it owns.
+    /// Returns how many bytes of memory the buffer owns.
     #[must_use]
     pub fn capacity(&self) -> usize {
         let control = self
@@ -52,13 +52,13 @@ impl MessageBuffer {
         self.bytes.capacity() + control
     }
 
-    /// Whether no part of a message or of a control frame is held.
+    /// Returns whether no part of a message or of a control frame is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.in_control && (self.filled == 0 || self.complete)
     }
 
-    /// As [`release`](Self::release), to those who have a use for the message's memory.
+    /// As [`release`](Self::release), but returns the message's memory.
     pub(crate) fn take_memory(&mut self) -> Vec<u8> {
         self.rest();
         if !self.in_control {
@@ -76,13 +76,13 @@ impl MessageBuffer {
         self.bytes.capacity() > 0
     }
 
-    /// Gives memory, whatever is in it, to one that has none.
+    /// Takes memory for the next message, whatever is in it. The buffer must have none.
     #[cfg(feature = "std")]
     pub(crate) fn lend(&mut self, memory: Vec<u8>) {
         self.bytes = memory;
     }
 
-    /// Forgets what was lent: the next event begins.
+    /// Forgets the whole message that was lent: the next event begins.
     #[inline]
     pub(crate) fn rest(&mut self) {
         if self.complete {
@@ -104,25 +104,25 @@ impl MessageBuffer {
         self.filled = end;
     }
 
-    /// The message, which the next one may overwrite.
+    /// Marks the message as whole and returns it. The next one may overwrite it.
     pub(crate) fn complete(&mut self) -> &mut [u8] {
         self.complete = true;
         &mut self.bytes[..self.filled]
     }
 
-    /// Takes a piece of a control frame.
+    /// Appends a piece of a control frame.
     #[cold]
     pub(crate) fn append_control(&mut self, piece: &[u8], last: bool) {
         let control = self.control.get_or_insert_default();
         if !self.in_control {
             control.clear();
         }
-        // It fits: the header has said that the frame has 125 bytes at most.
+        // It fits: by its header the frame has 125 bytes at most.
         control.extend(piece);
         self.in_control = !last;
     }
 
-    /// The control frame that was completed last.
+    /// Returns the control frame that was completed last.
     pub(crate) fn control(&mut self) -> &mut [u8] {
         match &mut self.control {
             Some(control) => control.as_mut_slice(),
@@ -130,10 +130,10 @@ impl MessageBuffer {
         }
     }
 
-    /// Room behind the message for a read of at most `expected` bytes.
+    /// Returns room behind the message for a read of at most `expected` bytes.
     ///
-    /// Never more in reserve than the message's length or `step`, so that a length that was only
-    /// announced costs nothing. Grows only where less than half of `step` is left: reads of any size cost
+    /// The reserve is never larger than the message so far or, where that is larger, `step`: a length that was only
+    /// announced costs nothing. It grows only where less than half of `step` is left, so that reads of any size cost
     /// linear work, whatever the allocator.
     pub(crate) fn room(&mut self, expected: u64, step: usize) -> &mut [u8] {
         let expected = usize::try_from(expected).unwrap_or(usize::MAX);
@@ -148,20 +148,20 @@ impl MessageBuffer {
         &mut self.bytes[self.filled..self.filled + len]
     }
 
-    /// Takes in what a read has put into the [`room`](Self::room).
+    /// Records that `len` bytes were read into the [`room`](Self::room), and returns them.
     pub(crate) fn fill(&mut self, len: usize) -> &mut [u8] {
         let start = self.filled;
         self.filled += len;
         &mut self.bytes[start..start + len]
     }
 
-    /// The message so far, or the one that was lent last.
+    /// Returns the message so far, or the one that was lent last.
     #[cfg(feature = "std")]
     pub(crate) fn message(&mut self) -> &mut [u8] {
         &mut self.bytes[..self.filled]
     }
 
-    /// Whether a whole message is held, which the next one overwrites.
+    /// Returns whether a whole message is held, which the next one overwrites.
     #[cfg(feature = "std")]
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
@@ -178,7 +178,7 @@ impl MessageBuffer {
     #[inline]
     fn grow(&mut self, len: usize) {
         if len > self.bytes.capacity() {
-            // Twice what has come at most: `Vec` would double that once more.
+            // At most twice what has arrived: `Vec` would double that once more.
             let capacity = len.max(2 * self.filled);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }

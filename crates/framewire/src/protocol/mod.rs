@@ -1,13 +1,13 @@
 //! The protocol of RFC 6455 sections 5 to 8 as state machines without I/O.
 //!
-//! Bytes go in, events and bytes come out; nothing here reads a socket, looks at a clock or
-//! starts anything. The layers, each usable on its own:
+//! Bytes go in, events and bytes come out. Nothing here reads a socket, uses a clock or starts anything. The layers,
+//! each usable on its own:
 //!
 //! | type | does | needs |
 //! |---|---|---|
 //! | [`Decoder`], [`Encoder`] | frames: pieces of payload out of bytes, legal headers | nothing |
 //! | `Receiver`, `Sender` | messages: assembly, pending replies | `alloc` |
-//! | `Session` | both ends of one connection, with its automatic replies | `alloc` |
+//! | `Session` | both directions of one connection, with its automatic replies | `alloc` |
 
 mod decoder;
 mod encoder;

@@ -1,4 +1,4 @@
-//! Messages that an extension transforms on their way out.
+//! Messages that an extension transforms while they are sent.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -7,7 +7,7 @@ use super::extension::{LEAST_ROOM, MessageEncoder, Until};
 use super::{Encoder, SendError};
 use crate::frame::{MAX_HEADER, Opcode, Rsv, mask};
 
-/// The extension's encoder, and what is kept back of the message that goes out.
+/// The extension's encoder, and the bytes that are held back of the message under way.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) extension: Box<dyn MessageEncoder>,
@@ -22,17 +22,17 @@ impl Outgoing {
         }
     }
 
-    /// Begins a message; `false` where it goes out as it is.
+    /// Begins a message. Returns `false` where it is sent as it is.
     pub(crate) fn begin(&mut self) -> bool {
         self.held = None;
         self.extension.begin()
     }
 
-    /// Appends the next frame of a message to `output`, which may hold `bound`
-    /// bytes or a few more then, and takes what went into it off `rest`. Says whether it was the last.
+    /// Appends the next frame of a message to `output`, which then holds `bound` bytes at most, or a few more. Removes
+    /// what went into the frame from `rest`. Returns whether it was the last frame.
     ///
     /// # Errors
-    /// The extension, or the keys: nothing was appended, and a message that had begun cannot be ended.
+    /// The extension or the key source failed. Nothing was appended, and a message that had begun cannot be ended.
     pub(crate) fn append_frame(
         &mut self,
         encoder: &mut Encoder,
@@ -46,15 +46,15 @@ impl Outgoing {
             None => (opcode, self.extension.rsv()),
         };
         let start = output.len();
-        // How long the header is will be known when the payload is there.
+        // The length of the header is not known before the payload is.
         let payload = start + MAX_HEADER;
         reserve(output, MAX_HEADER, bound);
         output.resize(payload, 0);
-        let made = self.append(rest, bound, output).and_then(|last| {
+        let appended = self.append(rest, bound, output).and_then(|last| {
             let header = encoder.frame(last, rsv, opcode, &output[payload..])?;
             Ok((last, header))
         });
-        let (last, header) = made.inspect_err(|_| {
+        let (last, header) = appended.inspect_err(|_| {
             output.truncate(start);
             self.held = None;
             self.extension.abandon();
@@ -70,7 +70,7 @@ impl Outgoing {
         Ok(last)
     }
 
-    /// Appends the payload of the next frame, and says whether it is the last.
+    /// Appends the payload of the next frame. Returns whether it is the last.
     fn append(
         &mut self,
         rest: &mut &[u8],
@@ -95,7 +95,7 @@ impl Outgoing {
                 return Ok(true);
             }
             step = STEP;
-            // A last frame is never empty: so some bytes stay behind.
+            // Some bytes are held back, so that the last frame is never empty.
             if output.len().saturating_add(step) > bound
                 && output.len() - start > HELD
                 && let Some((sent, held)) = output.split_last_chunk()
@@ -109,17 +109,16 @@ impl Outgoing {
     }
 }
 
-/// How many bytes stay behind for the next frame of a message.
+/// How many bytes are held back for the next frame of a message.
 const HELD: usize = 16;
-/// How much room the last bytes of a message are given at least, more than what its end may take.
+/// The least room for the last bytes of a message, more than its end may take.
 const LEAST_STEP: usize = 64;
 /// How much room a message is given at a time.
 const STEP: usize = 4 << 10;
 
 const _: () = assert!(LEAST_STEP > LEAST_ROOM);
 
-/// Makes room for more, by doubling what there is, but to no more than `bound` bytes while that is
-/// enough.
+/// Makes room for more by doubling the capacity, but not over `bound` bytes while that is enough.
 pub(crate) fn reserve(output: &mut Vec<u8>, additional: usize, bound: usize) {
     let needed = output.len() + additional;
     if needed > bound {

@@ -1,4 +1,4 @@
-//! Bytes in, messages out.
+//! Receiving messages: bytes in, messages out.
 
 use alloc::boxed::Box;
 
@@ -9,26 +9,25 @@ use super::utf8::as_text;
 use super::{Decoder, Limits, MessageBuffer, Piece, Role};
 use crate::frame::{CloseCode, Opcode, Rsv, Violation};
 
-/// The receiving end of a connection: a [`Decoder`] that puts messages together.
+/// The receiving end of a connection: a [`Decoder`] that assembles messages.
 ///
-/// A message that comes in one frame and one piece is lent where it lies; any other is assembled
-/// in the caller's [`MessageBuffer`].
+/// A message that arrives in one frame and one piece is lent from the input. Any other is assembled in the caller's
+/// [`MessageBuffer`].
 ///
-/// A message belongs to the call that began it, [`receive`](Self::receive) or
-/// [`receive_piece`](Self::receive_piece): what the other one is given of it is skipped, and so is
-/// all that follows of it.
+/// A message belongs to the call that began it, [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece).
+/// The other call skips what it is given of that message, and all that follows of it.
 #[derive(Debug)]
 pub struct Receiver {
     decoder: Decoder,
     incoming: Option<Box<Incoming>>,
 }
 
-/// What has come from the peer, lent from the input or from the message buffer.
+/// What the peer has sent, lent from the input or from the message buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A whole message.
     Message(Message<'a>),
-    /// A Ping, which a Pong with the same payload answers (RFC 6455 5.5.2).
+    /// A Ping, to be answered by a Pong with the same payload (RFC 6455 5.5.2).
     Ping(&'a [u8]),
     /// A Pong.
     Pong(&'a [u8]),
@@ -36,7 +35,7 @@ pub enum Event<'a> {
     Close(CloseFrame<'a>),
 }
 
-/// What has come from the peer, with messages in pieces.
+/// What the peer has sent, with messages in pieces.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PieceEvent<'a> {
     /// A piece of a message.
@@ -53,17 +52,17 @@ pub struct Message<'a> {
     payload: &'a mut [u8],
 }
 
-/// What a Close frame said.
+/// The content of a Close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CloseFrame<'a> {
-    /// Why; `None` where the frame was empty.
+    /// The status code; `None` where the frame was empty.
     pub code: Option<CloseCode>,
-    /// The reason in words, for people who read logs. Not more than 123 bytes.
+    /// The reason in words, for people who read logs: at most 123 bytes.
     pub reason: &'a str,
 }
 
 impl Receiver {
-    /// For what the peer of a `role` sends.
+    /// Creates a receiver for what the peer of a `role` sends.
     #[must_use]
     pub const fn new(role: Role, limits: Limits) -> Self {
         Self {
@@ -72,14 +71,14 @@ impl Receiver {
         }
     }
 
-    /// Uses up bytes off the front of `input` and says how many, with the event that they made, if
-    /// any. `None` asks for more input: then all of it is used up.
+    /// Decodes from the front of `input`. Returns how many bytes were used up, with the event that they gave, if any.
+    /// `None` asks for more input: then all of it is used up.
     ///
-    /// `message` belongs to this connection, since it holds the message that is under way. It is
-    /// given memory only where a message, or a control frame, comes in more than one piece.
+    /// `message` belongs to this connection, since it holds the message under way. It is given memory only where a
+    /// message, or a control frame, arrives in more than one piece.
     ///
     /// # Errors
-    /// The peer's violation; not one byte of the frame was lent. Further input has no effect.
+    /// The peer's violation. No byte of the frame was lent, and further input has no effect.
     #[inline]
     pub fn receive<'a>(
         &mut self,
@@ -99,7 +98,7 @@ impl Receiver {
         self.receive_parts(input, message)
     }
 
-    /// As [`receive`](Self::receive), for what is not a message in one frame that has come whole.
+    /// As [`receive`](Self::receive), for all but a message in one frame that has arrived whole.
     fn receive_parts<'a>(
         &mut self,
         input: &'a mut [u8],
@@ -116,7 +115,7 @@ impl Receiver {
                 let payload = found.lend(used, input, message);
                 return Ok((used, Some(Event::from_control(found.opcode, payload))));
             }
-            if !self.owns(Owner::Whole, found.first) {
+            if !self.belongs_to(Owner::Whole, found.first) {
                 self.follow(&input[used - found.len..used], &found)?;
                 continue;
             }
@@ -156,12 +155,12 @@ impl Receiver {
         }
     }
 
-    /// As [`receive`](Self::receive), but messages are lent in pieces as they come and never
-    /// assembled; only a control frame in pieces is.
+    /// As [`receive`](Self::receive), but messages are lent in pieces as they arrive. Only a control frame in pieces
+    /// is assembled.
     ///
     /// # Errors
-    /// The peer's violation; not one byte of the frame, or in the case of bad UTF-8 of the piece,
-    /// was lent. Further input has no effect.
+    /// The peer's violation. No byte of the frame was lent or, in the case of bad UTF-8, of the piece. Further input
+    /// has no effect.
     #[inline]
     pub fn receive_piece<'a>(
         &mut self,
@@ -176,7 +175,7 @@ impl Receiver {
                 return Ok((used, None));
             };
             let is_control = found.opcode.is_control();
-            if is_control || self.owns(Owner::Pieces, found.first) {
+            if is_control || self.belongs_to(Owner::Pieces, found.first) {
                 break found;
             }
             self.follow(&input[used - found.len..used], &found)?;
@@ -196,8 +195,8 @@ impl Receiver {
         Ok((used, Some(event)))
     }
 
-    /// Uses up one piece, of a message that nobody wants or of a control frame, and gives the event
-    /// that completes: never a message.
+    /// Uses up one piece of a message that is discarded, or of a control frame. Returns the event that this completes,
+    /// which is never a message.
     #[cfg(feature = "std")]
     pub(crate) fn skip_piece<'a>(
         &mut self,
@@ -214,13 +213,13 @@ impl Receiver {
         }
         self.follow(&input[used - found.len..used], &found)?;
         if found.last {
-            self.decoder.owner = Owner::Nobody;
+            self.decoder.owner = Owner::NoCall;
         }
         Ok((used, None))
     }
 
-    /// Takes in what was read straight into the room of `message`, all of it payload of the data
-    /// frame under way. Gives the message's opcode and reserved bits where that completes it.
+    /// Records that `len` bytes, all payload of the data frame under way, were read straight into the room of
+    /// `message`. Returns the message's opcode and reserved bits where that completes it.
     #[cfg(feature = "std")]
     pub(crate) fn received(
         &mut self,
@@ -232,7 +231,7 @@ impl Receiver {
         else {
             return Ok(None);
         };
-        if !self.owns(Owner::Whole, first) {
+        if !self.belongs_to(Owner::Whole, first) {
             message.forget();
             return Ok(None);
         }
@@ -243,8 +242,8 @@ impl Receiver {
         Ok(Some((opcode, rsv)))
     }
 
-    /// Uses up payload of the data frame under way, which is not transformed: that of a raw frame,
-    /// or what was read straight into the caller's buffer.
+    /// Uses up payload of the data frame under way, as it was sent: that of a raw frame, or what was read straight
+    /// into the caller's buffer.
     #[cfg(feature = "std")]
     pub(crate) fn raw_payload(&mut self, payload: &mut [u8]) -> Result<usize, Violation> {
         let (used, piece) = self.decoder.decode_payload(payload)?;
@@ -277,24 +276,24 @@ impl Receiver {
         &self.decoder
     }
 
-    /// The frames' own state, to change limits and reserved bits, or to read raw frames.
+    /// Returns the decoder of frames, to change limits and reserved bits, or to read raw frames.
     pub fn decoder_mut(&mut self) -> &mut Decoder {
         &mut self.decoder
     }
 
-    /// Has messages with the extension's reserved bits, which are allowed from now on, transformed back.
+    /// Transforms messages with the extension's reserved bits back from now on, and allows those bits.
     pub fn set_message_decoder(&mut self, extension: Box<dyn MessageDecoder>) {
         self.decoder.also_allow_rsv(extension.rsv());
         self.incoming = Some(Box::new(Incoming::new(extension)));
     }
 
-    /// Whether nothing has begun, and no extension is used.
+    /// Returns whether nothing has begun, and no extension is used.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.incoming.is_none() && self.decoder.is_at_rest()
     }
 
-    /// Whether a message with these bits is one that an extension has transformed, so that its pieces, as
-    /// [`receive_piece`](Self::receive_piece) gives them, are to be [decoded](Self::decode).
+    /// Returns whether an extension has transformed a message with these bits. The pieces that
+    /// [`receive_piece`](Self::receive_piece) gives of it must then be [decoded](Self::decode).
     #[must_use]
     #[inline]
     pub fn is_encoded(&self, rsv: Rsv) -> bool {
@@ -304,7 +303,7 @@ impl Receiver {
         }
     }
 
-    /// The reserved bits that the application has to know of: not those of a transformation that is undone.
+    /// Returns the reserved bits that concern the application: not those of a transformation that is undone.
     pub(crate) fn given_rsv(&self, rsv: Rsv) -> Rsv {
         match &self.incoming {
             Some(incoming) if rsv.contains(incoming.rsv()) => rsv.without(incoming.rsv()),
@@ -312,12 +311,11 @@ impl Receiver {
         }
     }
 
-    /// Transforms a piece of an encoded message back as far as `output` has room. Repeated with
-    /// what is left of the piece until it is done. No limit on the message holds here: nothing of
-    /// it is kept.
+    /// Transforms a piece of an encoded message back, as far as `output` has room. Repeat the call with the rest of
+    /// the piece until it is done. No limit on the message applies here: nothing of it is held in memory.
     ///
     /// # Errors
-    /// What came is not what the extension makes, or the text in it no UTF-8. Further input has no effect.
+    /// The input is not what the extension produces, or its text is not UTF-8. Further input has no effect.
     pub fn decode(
         &mut self,
         piece: &[u8],
@@ -332,7 +330,7 @@ impl Receiver {
         decoded.inspect_err(|_| self.end())
     }
 
-    /// Keeps the extension in step with a piece of a message that nobody wants.
+    /// Keeps the extension in step with a piece of a message that is discarded.
     #[inline]
     fn follow(&mut self, piece: &[u8], found: &Found) -> Result<(), Violation> {
         if self.is_encoded(found.rsv) {
@@ -341,7 +339,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// Apart from the way of messages that are not transformed, whose cost is then a branch.
+    /// Separate, so that a message that is not transformed costs only a branch.
     #[inline(never)]
     fn follow_encoded(&mut self, mut piece: &[u8], found: &Found) -> Result<(), Violation> {
         let mut scratch = [0; 4 << 10];
@@ -369,27 +367,27 @@ impl Receiver {
         assembled.inspect_err(|_| self.end())
     }
 
-    /// Takes no more, and gives back what the extension holds.
+    /// Uses up further input without effect, and frees what the extension holds.
     pub(crate) fn end(&mut self) {
         self.decoder.end();
         self.incoming = None;
     }
 
-    /// Whether a piece is part of a message that `call` began.
+    /// Returns whether a piece is part of a message that `call` began.
     #[inline]
-    fn owns(&mut self, call: Owner, first: bool) -> bool {
+    fn belongs_to(&mut self, call: Owner, first: bool) -> bool {
         if first {
             self.decoder.owner = call;
         }
-        let owns = self.decoder.owner == call;
+        let belongs_to = self.decoder.owner == call;
         // What comes after a part that was skipped is not the message.
-        if !owns {
-            self.decoder.owner = Owner::Nobody;
+        if !belongs_to {
+            self.decoder.owner = Owner::NoCall;
         }
-        owns
+        belongs_to
     }
 
-    /// The next piece of a message, or a whole control frame.
+    /// Returns the next piece of a message, or a whole control frame.
     #[inline]
     fn next(
         &mut self,
@@ -412,7 +410,7 @@ impl Receiver {
     }
 }
 
-/// A piece without its borrow: it can be lent once it is known that it will be.
+/// A piece without its borrow, which is lent later.
 struct Found {
     opcode: Opcode,
     rsv: Rsv,
@@ -472,38 +470,38 @@ impl<'a> Message<'a> {
 }
 
 impl Message<'_> {
-    /// Text or Binary.
+    /// Returns Text or Binary.
     #[must_use]
     #[inline]
     pub fn opcode(&self) -> Opcode {
         self.opcode
     }
 
-    /// The reserved bits of its first frame, for the extension that they belong to.
+    /// Returns the reserved bits of the first frame, for the extension that they belong to.
     #[must_use]
     #[inline]
     pub fn rsv(&self) -> Rsv {
         self.rsv
     }
 
-    /// The bytes. Those of a text are UTF-8 (but see [`text`](Self::text)).
+    /// Returns the bytes. Those of a text are UTF-8 (but see [`text`](Self::text)).
     #[must_use]
     #[inline]
     pub fn payload(&self) -> &[u8] {
         self.payload
     }
 
-    /// The bytes, to work on in place.
+    /// Returns the bytes, to change them in place.
     #[must_use]
     #[inline]
     pub fn payload_mut(&mut self) -> &mut [u8] {
         self.payload
     }
 
-    /// The text; `None` for a binary message, and for one whose reserved bits say that an
-    /// extension has to undo its work first.
+    /// Returns the text; `None` for a binary message, and where the bytes are not UTF-8. That can be where the
+    /// reserved bits say that an extension must transform the message back first.
     ///
-    /// Looks at the bytes once more, since they can have been changed in between.
+    /// Validates the bytes again, since they can have been changed in between.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self.opcode {
@@ -514,7 +512,7 @@ impl Message<'_> {
 }
 
 impl<'a> CloseFrame<'a> {
-    /// The parts of a payload that the decoder has checked.
+    /// Splits a payload that the decoder has checked.
     fn parse(payload: &'a [u8]) -> Self {
         match payload.split_first_chunk() {
             Some((code, reason)) => Self {

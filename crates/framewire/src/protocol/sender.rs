@@ -1,4 +1,4 @@
-//! Messages in, bytes out.
+//! Sending messages: messages in, bytes out.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,12 +11,11 @@ use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_HEADER, MAX_REASON, Opcode, Rsv, Violation, mask,
 };
 
-/// The sending end of a connection: an [`Encoder`] that writes whole frames, and the one automatic
-/// reply that may be pending.
+/// The sending end of a connection: an [`Encoder`] that writes whole frames, and at most one pending automatic reply.
 ///
-/// At most one reply waits: a Pong replaces the one before it (RFC 6455 5.5.3 lets an endpoint
-/// answer only the latest Ping), and a Close replaces a Pong and is replaced by nothing. The first one takes 128
-/// bytes on the heap, which those after it use again: a peer that pings and never reads costs no more.
+/// A Pong replaces an earlier Pong (RFC 6455 5.5.3 lets an endpoint answer only the latest Ping). A Close replaces a
+/// Pong, and nothing replaces a Close. The first reply takes 128 bytes on the heap, which later ones use again: a peer
+/// that pings and never reads costs no more.
 #[derive(Debug)]
 pub struct Sender {
     encoder: Encoder,
@@ -33,7 +32,7 @@ struct Reply {
 }
 
 impl Sender {
-    /// What `encoder` allows, written out.
+    /// Creates a sender that writes what `encoder` allows.
     #[must_use]
     pub const fn new(encoder: Encoder) -> Self {
         Self {
@@ -80,7 +79,7 @@ impl Sender {
         self.frame(true, rsv, opcode, payload, output)
     }
 
-    /// A message where an extension is used: transformed, if this one is to be.
+    /// Appends a message where an extension is used, transformed if the extension wants it.
     #[inline(never)]
     fn message_to_encode(
         &mut self,
@@ -96,14 +95,13 @@ impl Sender {
         Ok(())
     }
 
-    /// Has messages transformed from now on, but for those that are sent with reserved
-    /// bits, and raw frames.
+    /// Transforms messages from now on, except raw frames and messages that are sent with reserved bits.
     pub fn set_message_encoder(&mut self, extension: Box<dyn MessageEncoder>) {
         self.encoder.also_allow_rsv(extension.rsv());
         self.outgoing = Some(Box::new(Outgoing::new(extension)));
     }
 
-    /// Whether a message of this length is to be transformed.
+    /// Returns whether the extension transforms a message of this length.
     #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn encodes(&self, len: usize) -> bool {
@@ -113,8 +111,7 @@ impl Sender {
         }
     }
 
-    /// Begins a message that goes out transformed, if this one is to be: then
-    /// [`encoded_frame`](Self::encoded_frame) makes all of it.
+    /// Begins a message if the extension transforms it. [`encoded_frame`](Self::encoded_frame) then makes all of it.
     pub(crate) fn begin_encoded(
         &mut self,
         opcode: Opcode,
@@ -143,18 +140,18 @@ impl Sender {
         outgoing.append_frame(&mut self.encoder, opcode, rest, bound, output)
     }
 
-    /// Transforms no more, and gives back what the extension holds: nothing can be sent any more.
+    /// Ends the transformation and frees what the extension holds: nothing more can be sent.
     pub(crate) fn end_encoding(&mut self) {
         self.outgoing = None;
     }
 
-    /// What transforms messages, where an extension is used and something can still be sent.
+    /// Returns the extension's encoder, where an extension is used and something can still be sent.
     pub fn message_encoder_mut(&mut self) -> Option<&mut (dyn MessageEncoder + 'static)> {
         let outgoing = self.outgoing.as_deref_mut()?;
         Some(&mut *outgoing.extension)
     }
 
-    /// The same, to make whole frames with.
+    /// As [`message_encoder_mut`](Self::message_encoder_mut), to make whole frames.
     #[cfg(feature = "std")]
     pub(crate) fn outgoing_mut(&mut self) -> Option<&mut Outgoing> {
         self.outgoing.as_deref_mut()
@@ -178,7 +175,7 @@ impl Sender {
         Ok(())
     }
 
-    /// The header of a frame that is going to be sent. With a Close frame no reply is due any more.
+    /// Returns the header of a frame that will be sent. A Close frame cancels a pending reply.
     #[inline]
     pub(crate) fn header(
         &mut self,
@@ -195,7 +192,7 @@ impl Sender {
         Ok(header)
     }
 
-    /// Lets a Pong with this payload answer a Ping, in place of one that is still pending.
+    /// Queues a Pong with this payload, in place of a pending one.
     ///
     /// No effect once a Close frame is pending or was sent.
     pub fn queue_pong(&mut self, payload: ControlPayload) {
@@ -204,7 +201,7 @@ impl Sender {
         }
     }
 
-    /// Lets a Close frame with this payload be the last thing sent, in place of a pending Pong.
+    /// Queues a Close frame with this payload as the last frame, in place of a pending Pong.
     ///
     /// No effect once a Close frame is pending or was sent: it is sent once (RFC 6455 5.5.1).
     pub fn queue_close(&mut self, payload: ControlPayload) {
@@ -213,20 +210,20 @@ impl Sender {
         }
     }
 
-    /// Lets the Close frame that answers a violation be the last thing sent (RFC 6455 7.1.7):
-    /// its code, and its words as the reason.
+    /// Queues the Close frame that answers a violation as the last frame (RFC 6455 7.1.7), with its code, and its text
+    /// as the reason.
     pub fn queue_violation(&mut self, violation: &Violation) {
         let mut reason = Reason::default();
-        // A reason that is cut off is still one.
+        // A reason that is cut off is still a reason.
         let _ = write!(reason, "{violation}");
         let payload = ControlPayload::close(violation.close_code(), reason.as_str());
         self.queue_close(payload.unwrap_or(ControlPayload::EMPTY));
     }
 
-    /// Appends the pending reply, if any, to `output` and says whether there was one.
+    /// Appends the pending reply, if any, to `output`. Returns whether there was one.
     ///
     /// # Errors
-    /// [`SendError::NoEntropy`] alone; the reply is still pending.
+    /// Only [`SendError::NoEntropy`]; the reply is still pending.
     #[inline]
     pub fn write_reply(&mut self, output: &mut Vec<u8>) -> Result<bool, SendError> {
         if self.encoder.is_closed() {
@@ -276,7 +273,7 @@ impl Sender {
         }
     }
 
-    /// Whether a reply is pending.
+    /// Returns whether a reply is pending.
     #[must_use]
     #[inline]
     pub fn has_reply(&self) -> bool {
@@ -285,7 +282,7 @@ impl Sender {
             .is_some_and(|reply| reply.opcode.is_some())
     }
 
-    /// Whether nothing has begun and nothing is pending, and no extension is used.
+    /// Returns whether nothing has begun, nothing is pending and no extension is used.
     pub(crate) fn is_at_rest(&self) -> bool {
         let encoder = &self.encoder;
         self.outgoing.is_none()
@@ -294,7 +291,7 @@ impl Sender {
             && !encoder.is_closed()
     }
 
-    /// Whether a Close frame was sent or is pending.
+    /// Returns whether a Close frame was sent or is pending.
     #[must_use]
     #[inline]
     pub fn is_closing(&self) -> bool {
@@ -302,13 +299,13 @@ impl Sender {
         self.encoder.is_closed() || reply.is_some_and(|reply| reply.opcode == Some(Opcode::Close))
     }
 
-    /// The frames' own state.
+    /// Returns the encoder of frames.
     #[must_use]
     pub fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
-    /// The frames' own state, to allow reserved bits, or to write frames without a `Vec`.
+    /// Returns the encoder of frames, to allow reserved bits, or to write frames without a `Vec`.
     pub fn encoder_mut(&mut self) -> &mut Encoder {
         &mut self.encoder
     }
@@ -322,7 +319,7 @@ pub(crate) fn append_frame(header: &Header, payload: &[u8], output: &mut Vec<u8>
     append_payload(header, payload, 0, output);
 }
 
-/// Appends a piece of a frame's payload that stands `offset` bytes into it.
+/// Appends a piece of a frame's payload, which is `offset` bytes into it.
 #[inline]
 pub(crate) fn append_payload(header: &Header, payload: &[u8], offset: u64, output: &mut Vec<u8>) {
     let start = output.len();
@@ -332,7 +329,7 @@ pub(crate) fn append_payload(header: &Header, payload: &[u8], offset: u64, outpu
     }
 }
 
-/// A close reason that is being written: what is over 123 bytes is cut off between characters.
+/// A close reason that is being written. What is over 123 bytes is cut off between characters.
 struct Reason {
     bytes: [u8; MAX_REASON],
     len: usize,
@@ -369,7 +366,7 @@ impl fmt::Write for Reason {
     }
 }
 
-/// The payload of a Close frame that answers the peer's: the same code (RFC 6455 5.5.1).
+/// Returns the payload of a Close frame that answers the peer's: the same code (RFC 6455 5.5.1).
 pub(crate) fn close_echo(code: Option<CloseCode>) -> ControlPayload {
     code.and_then(|code| ControlPayload::close(code, ""))
         .unwrap_or(ControlPayload::EMPTY)

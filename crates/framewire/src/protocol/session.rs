@@ -1,4 +1,4 @@
-//! Both ends of one connection.
+//! Both directions of one connection.
 
 use alloc::vec::Vec;
 
@@ -12,10 +12,11 @@ use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
 
 /// One connection without its I/O: for event loops, and for front ends of your own.
 ///
-/// A session owns no buffer. The bytes that were read, the message that is being put together and
-/// the bytes to be written are the caller's, so that an idle connection costs what this type
-/// measures (less than 256 bytes) and one read buffer serves every connection of a thread.
+/// A session owns no buffer. The bytes that were read, the message being assembled and the bytes to write are the
+/// caller's. An idle connection costs the size of this type (less than 256 bytes), and one read buffer serves every
+/// connection of a thread.
 ///
+/// # Examples
 /// ```
 /// use framewire::protocol::{Event, Limits, MessageBuffer, Session};
 ///
@@ -45,14 +46,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// The server's end.
+    /// Creates the server's end.
     #[must_use]
     pub const fn server(limits: Limits) -> Self {
         Self::new(Receiver::new(Role::Server, limits), Encoder::server())
     }
 
-    /// The client's end, with the source of its masking keys: `frame::os_key` where there is an
-    /// operating system.
+    /// Creates the client's end, with the source of its masking keys: `frame::os_key` where there is an operating
+    /// system.
     #[must_use]
     pub const fn client(limits: Limits, keys: KeySource) -> Self {
         Self::new(Receiver::new(Role::Client, limits), Encoder::client(keys))
@@ -66,8 +67,8 @@ impl Session {
         }
     }
 
-    /// Whether a Ping is answered without being asked (the default). Switched off, the caller
-    /// answers [`Event::Ping`] with a Pong of its own.
+    /// Sets whether a Ping is answered automatically (the default). If not, the caller answers [`Event::Ping`] with a
+    /// Pong.
     pub fn set_auto_pong(&mut self, on: bool) {
         self.auto_pong = on;
     }
@@ -79,7 +80,7 @@ impl Session {
         self.sender.encoder_mut().allow_rsv(rsv);
     }
 
-    /// Has an extension transform messages both ways from now on, as was agreed on.
+    /// Transforms messages in both directions from now on, as was agreed on.
     ///
     /// A session then owns what the extension holds: see the module `deflate` for compression.
     pub fn set_extension(&mut self, agreed: &dyn Agreement) {
@@ -88,16 +89,16 @@ impl Session {
         self.sender.set_message_encoder(agreed.encoder(role));
     }
 
-    /// Uses up bytes off the front of `input` and says how many, with the event that they made, if
-    /// any. `None` asks for more input: then all of it is used up.
+    /// Decodes from the front of `input`. Returns how many bytes were used up, with the event that they gave, if any.
+    /// `None` asks for more input: then all of it is used up.
     ///
-    /// A Ping leaves a Pong pending and a Close its echo; [`write_reply`](Self::write_reply)
-    /// writes them. Allocates only where a message comes in more than one piece, in `message`,
-    /// which belongs to this connection.
+    /// A Ping leaves a Pong pending and a Close its echo; [`write_reply`](Self::write_reply) writes them. Allocates
+    /// for the first reply, and in `message`, which belongs to this connection, where a message or a control frame
+    /// arrives in more than one piece.
     ///
     /// # Errors
-    /// The peer's violation. The Close frame with its code is pending; not one byte of the bad
-    /// frame was lent, and further input has no effect.
+    /// The peer's violation. The Close frame with its code is pending. No byte of the bad frame was lent, and further
+    /// input has no effect.
     #[inline]
     pub fn receive<'a>(
         &mut self,
@@ -113,15 +114,15 @@ impl Session {
         received
     }
 
-    /// As [`receive`](Self::receive), with messages in pieces as they come, of any size in constant
-    /// memory. A message belongs to the call that began it: what the other is given is skipped.
+    /// As [`receive`](Self::receive), with messages in pieces as they arrive, of any size in constant memory. A
+    /// message belongs to the call that began it; the other call skips what it is given of it.
     ///
-    /// [`Limits::message`] binds these too: raise it through
-    /// [`receiver_mut`](Self::receiver_mut) for messages that are not held.
+    /// [`Limits::message`] applies here too: raise it through [`receiver_mut`](Self::receiver_mut) for messages that
+    /// are not held in memory.
     ///
-    /// The pieces of a compressed message come as they were sent, and no limit on the message binds
-    /// them. Where [`Receiver::is_encoded`] says so of a piece's reserved bits, it is given to
-    /// [`decode`](Self::decode), and so are all others of that message: or no later one can be decompressed.
+    /// The pieces of a compressed message are given as they were sent, and [`Limits::message`] does not apply to them.
+    /// Where [`Receiver::is_encoded`] says so of a piece's reserved bits, give it to [`decode`](Self::decode), and so
+    /// all other pieces of that message. Otherwise no later message can be decompressed.
     ///
     /// # Errors
     /// As for [`receive`](Self::receive).
@@ -140,14 +141,13 @@ impl Session {
         received
     }
 
-    /// Transforms a piece of an encoded message back, which
-    /// [`receive_piece`](Self::receive_piece) gave, as far as `output` has room. Repeated with what
-    /// is left of the piece until it is done. No limit on the message holds here: nothing of it is
-    /// kept.
+    /// Transforms a piece of an encoded message, which [`receive_piece`](Self::receive_piece) gave, back as far as
+    /// `output` has room. Repeat the call with the rest of the piece until it is done. No limit on the message applies
+    /// here: nothing of it is held in memory.
     ///
     /// # Errors
-    /// The peer's violation: what came is not what the extension makes, or the text in it no UTF-8. The Close
-    /// frame with its code is pending, and further input has no effect.
+    /// The peer's violation: the input is not what the extension produces, or its text is not UTF-8. The Close frame
+    /// with its code is pending, and further input has no effect.
     pub fn decode(
         &mut self,
         piece: &[u8],
@@ -204,7 +204,7 @@ impl Session {
     }
 
     /// Appends a Close frame to `output`: the last frame of this end. The connection is over when
-    /// [`is_closed`](Self::is_closed) says so.
+    /// [`is_closed`](Self::is_closed) returns `true`.
     ///
     /// # Errors
     /// A code that is never sent, a reason of more than 123 bytes, or a second Close.
@@ -220,56 +220,54 @@ impl Session {
             .frame(true, Rsv::NONE, Opcode::Close, payload.as_slice(), output)
     }
 
-    /// Appends the pending Pong or Close, if any, to `output`, and says whether there was one.
+    /// Appends the pending Pong or Close, if any, to `output`. Returns whether there was one.
     ///
-    /// To call after each [`receive`](Self::receive) while the peer takes what is sent. While it
-    /// does not, `output` is over a size that the caller finds enough: then not to call is what
-    /// keeps a flood of Pings at one pending Pong.
+    /// Call it after each [`receive`](Self::receive) while the peer takes what is sent. While the peer does not, and
+    /// `output` is over a size that the caller finds enough, do not call it: then a flood of Pings leaves one pending
+    /// Pong.
     ///
     /// # Errors
-    /// [`SendError::NoEntropy`] alone; the reply is still pending.
+    /// Only [`SendError::NoEntropy`]; the reply is still pending.
     #[inline]
     pub fn write_reply(&mut self, output: &mut Vec<u8>) -> Result<bool, SendError> {
         self.sender.write_reply(output)
     }
 
-    /// Whether a reply is pending.
+    /// Returns whether a reply is pending.
     #[must_use]
     pub fn has_reply(&self) -> bool {
         self.sender.has_reply()
     }
 
-    /// Whether Close frames went both ways, or a violation ended the connection, and nothing is
-    /// left to be written but `output`: now the transport is closed, by the server first
-    /// (RFC 6455 7.1.1).
+    /// Returns whether Close frames went both ways, or a violation ended the connection, and nothing is left to write
+    /// but `output`. The transport is then closed, by the server first (RFC 6455 7.1.1).
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.receiver.decoder().is_done() && self.sender.encoder().is_closed()
     }
 
-    /// Whether it is as it was made, but for what was set: nothing has begun in either direction and
-    /// nothing is pending. Any other session with the same settings can then go on in its place, so
-    /// that an event loop needs sessions for those of its connections alone that are in the middle
-    /// of something, and none for those at rest.
+    /// Returns whether the session is as it was created, apart from its settings: nothing has begun in either
+    /// direction and nothing is pending. Any other session with the same settings can then take its place. An event
+    /// loop thus needs sessions only for those of its connections that are in the middle of something.
     ///
-    /// Never where compression was agreed on, or a Close frame was sent or came.
+    /// Never `true` where compression was agreed on, or once a Close frame was sent or received.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.receiver.is_at_rest() && self.sender.is_at_rest()
     }
 
-    /// The receiving end, to change its limits. What it is given to receive is not answered.
+    /// Returns the receiving end, to change its limits. What it receives directly is not answered.
     pub fn receiver_mut(&mut self) -> &mut Receiver {
         &mut self.receiver
     }
 
-    /// The sending end.
+    /// Returns the sending end.
     pub fn sender_mut(&mut self) -> &mut Sender {
         &mut self.sender
     }
 }
 
-/// Why a code and a reason do not make a Close frame.
+/// Returns why a code and a reason do not make a Close frame.
 pub(crate) fn close_error(code: CloseCode, reason: &str) -> SendError {
     if code.is_sendable() {
         SendError::ReasonTooLarge { len: reason.len() }
@@ -288,7 +286,7 @@ mod tests {
         assert!(size <= 256, "{size}");
     }
 
-    /// Feeds a server's session, and says whether it is at rest then.
+    /// Feeds a server's session. Returns whether it is then at rest.
     fn rests_after(session: &mut Session, input: &[u8]) -> bool {
         let mut input = input.to_vec();
         let (used, _) = session

@@ -2,24 +2,23 @@
 
 use core::fmt;
 
-/// Validates UTF-8 that arrives in pieces cut anywhere, and fails at the first bad byte.
+/// A validator of UTF-8 that arrives in pieces cut anywhere. It fails at the first bad byte.
 ///
-/// "At the byte" is meant literally: a sequence that can no longer become valid is refused with
-/// the byte that spoils it, not when it ends. Overlong forms, surrogates and what is above
-/// U+10FFFF are refused (RFC 3629 3).
+/// A sequence that can no longer become valid is refused at the byte that spoils it, not at its end. Overlong forms,
+/// surrogates and code points above U+10FFFF are refused (RFC 3629 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Utf8 {
-    /// The beginning of a character whose rest has not come.
+    /// The beginning of a character whose rest is missing.
     partial: [u8; 3],
     partial_len: u8,
 }
 
-/// The bytes are not UTF-8, or a character was cut off.
+/// Why bytes are no text: they are not UTF-8, or a character was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidUtf8;
 
 impl Utf8 {
-    /// At the beginning of a text.
+    /// Creates a validator at the beginning of a text.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -28,16 +27,16 @@ impl Utf8 {
         }
     }
 
-    /// Takes the next piece.
+    /// Validates the next piece.
     ///
     /// # Errors
-    /// A byte that no UTF-8 text can have at its place.
+    /// A byte that no UTF-8 text can have in its place.
     #[inline]
     pub fn push(&mut self, mut piece: &[u8]) -> Result<(), InvalidUtf8> {
         if self.partial_len > 0 {
             piece = self.complete_character(piece)?;
         }
-        // Most short messages are ASCII, which is seen faster than UTF-8 is validated.
+        // Most short messages are ASCII, which is faster to check than UTF-8.
         if piece.len() <= SHORT && piece.is_ascii() {
             return Ok(());
         }
@@ -50,14 +49,14 @@ impl Utf8 {
         Ok(())
     }
 
-    /// Whether the text may end here: no character is cut off.
+    /// Returns whether the text may end here: no character is cut off.
     #[must_use]
     #[inline]
     pub const fn is_complete(&self) -> bool {
         self.partial_len == 0
     }
 
-    /// Takes bytes until the pending character is whole and gives back the rest.
+    /// Takes bytes until the pending character is whole. Returns the rest.
     #[cold]
     fn complete_character<'a>(&mut self, piece: &'a [u8]) -> Result<&'a [u8], InvalidUtf8> {
         let mut character = [0; 4];
@@ -82,13 +81,13 @@ impl Utf8 {
     }
 }
 
-/// Whether all of `bytes` is one text.
+/// Returns whether all of `bytes` is one text.
 #[inline]
 pub(super) fn is_whole_text(bytes: &[u8]) -> bool {
     bytes.len() <= SHORT && bytes.is_ascii() || as_text(bytes).is_some()
 }
 
-/// Bytes as text, where they are.
+/// Returns the bytes as text, where they are UTF-8.
 #[inline]
 pub(crate) fn as_text(bytes: &[u8]) -> Option<&str> {
     #[cfg(feature = "simdutf8")]
@@ -98,7 +97,7 @@ pub(crate) fn as_text(bytes: &[u8]) -> Option<&str> {
     return core::str::from_utf8(bytes).ok();
 }
 
-/// `Ok(Err(tail))` where the text is valid but its last character is cut off.
+/// Validates a text whose last character may be cut off: then `Ok(Err(tail))` has its beginning.
 #[inline]
 fn valid_up_to_cut_character(text: &[u8]) -> Result<Result<(), &[u8]>, InvalidUtf8> {
     #[cfg(feature = "simdutf8")]
@@ -116,7 +115,7 @@ fn valid_up_to_cut_character(text: &[u8]) -> Result<Result<(), &[u8]>, InvalidUt
     }
 }
 
-/// Up to this length the validator's set-up costs more than a look for ASCII.
+/// Up to this length, setting up the validator costs more than a check for ASCII.
 const SHORT: usize = 128;
 
 impl fmt::Display for InvalidUtf8 {

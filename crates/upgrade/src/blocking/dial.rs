@@ -10,25 +10,25 @@ use crate::head::Limits;
 use http::{Request, Response, Uri};
 use std::time::Duration;
 
-/// The calls that block.
+/// Calls that block.
 impl Dialer {
     /// Connects to the host of an `http` or `https` URI.
     ///
-    /// Blocks for `time` at most, but see [above](Self) for resolving; [`Duration::MAX`] is for ever.
-    /// No time-out is left set on the stream.
+    /// Blocks for `time` at most, but see [above](Self) for resolving names; [`Duration::MAX`] is for ever. No
+    /// time-out is left set on the stream.
     ///
-    /// Fails with
+    /// # Errors
     ///
     /// | kind | where |
     /// |---|---|
     /// | [`Resolve`](crate::ErrorKind::Resolve) | the host's name has no address |
-    /// | [`Dial`](crate::ErrorKind::Dial) | no address took the connection |
+    /// | [`Dial`](crate::ErrorKind::Dial) | no address accepted the connection |
     /// | [`Proxy`](crate::ErrorKind::Proxy) | the proxy could not be reached, or made no connection |
     /// | [`Tls`](crate::ErrorKind::Tls) | the TLS handshake failed |
     /// | [`Io`](crate::ErrorKind::Io) | the platform has no roots to trust, or the socket no options |
     /// | [`TimedOut`](crate::ErrorKind::TimedOut) | the time was over |
     /// | [`Unsupported`](crate::ErrorKind::Unsupported) | the URI is `https`, and the feature `rustls` is off |
-    /// | [`InvalidArgument`](crate::ErrorKind::InvalidArgument) | the URI is neither `http` nor `https`, or has no host |
+    /// | [`InvalidArgument`](crate::ErrorKind::InvalidArgument) | the URI is not `http` or `https`, or has no host |
     pub fn dial(&self, uri: &Uri, time: Duration) -> Result<Stream, Error> {
         dial_by(self, &Target::of(uri)?, Deadline::after(time))
     }
@@ -48,8 +48,8 @@ impl Dialer {
     }
 }
 
-/// Connects to a target with [`Dialer::dial`]'s rules, by a deadline that goes on after it. No time-out is
-/// left set on the stream.
+/// Connects to a target as [`Dialer::dial`] does, by a deadline that also applies to what follows. No time-out is left
+/// set on the stream.
 pub fn dial_by(dialer: &Dialer, target: &Target, deadline: Deadline) -> Result<Stream, Error> {
     if cfg!(not(feature = "rustls")) && target.secure {
         return Err(target.needs_feature("rustls"));

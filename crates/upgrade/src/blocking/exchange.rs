@@ -12,21 +12,20 @@ use http::{HeaderMap, Request, Response};
 
 /// Reads one request from a stream.
 ///
-/// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as
-/// HTTP/1.1 is answered before the error is returned: see [`ErrorKind`](crate::ErrorKind) for the
-/// statuses, and [`Error::cause`] for why an answer could not be sent. Up to 64 KiB of what the peer
-/// goes on to send are then read away, for at most half a second, so that the answer is not lost to a
-/// connection reset; and the stream is dropped.
+/// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as HTTP/1.1 is answered
+/// before the error is returned: see [`ErrorKind`](crate::ErrorKind) for the statuses, and [`Error::cause`] for why an
+/// answer could not be sent. Then up to 64 KiB of further input are discarded, for at most half a second, so that no
+/// connection reset loses the answer. The stream is dropped.
 ///
-/// Sets the stream's time-outs and puts back what they were at the end. Without a limit on the time
-/// ([`Duration::MAX`](std::time::Duration::MAX)) they are not touched until a peer is refused.
+/// Sets the stream's time-outs and restores them at the end. Without a limit on the time
+/// ([`Duration::MAX`](std::time::Duration::MAX)) they are left alone until a peer is refused.
 ///
 /// # Errors
 ///
-/// As [`RequestDecoder::decode`](crate::RequestDecoder::decode), and with `Closed`, `TimedOut`, `Read`
-/// or `Io`. A stream that returns `WouldBlock` before the time is over (a non-blocking one) ends in
-/// `Read` and its bytes are lost: [`RequestDecoder`](crate::RequestDecoder) is for those. `TimedOut` of
-/// the stream itself is `TimedOut` at any time.
+/// Those of [`RequestDecoder::decode`](crate::RequestDecoder::decode), and `Closed`, `TimedOut`, `Read` or `Io`. A
+/// stream that returns `WouldBlock` before the time is over (a non-blocking one) fails with `Read`, and its bytes are
+/// lost: [`RequestDecoder`](crate::RequestDecoder) is for such streams. A `TimedOut` of the stream itself is
+/// `TimedOut` at any time.
 pub fn receive<S: Socket>(stream: S, limits: &Limits) -> Result<Pending<S>, Error> {
     let wire = BlockingWire::within(stream, limits.time);
     finish(receive_over(wire, limits))
@@ -48,21 +47,19 @@ impl<S: Socket> Pending<S> {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` where the response is not one that [`check_response`](crate::check_response)
-    /// lets a client accept, or the request is not one of HTTP/1.1 with `GET`, a host and no body; else
-    /// `Write`, `TimedOut` or `Io`.
+    /// `InvalidArgument` where [`check_response`](crate::check_response) would not let a client accept the response,
+    /// or the request is not one of HTTP/1.1 with `GET`, a host and no body. Else `Write`, `TimedOut` or `Io`.
     pub fn switch(self, response: Response<()>) -> Result<Upgraded<S>, Error> {
         finish(switch_over::<BlockingWire<S>>(self, response))
     }
 
-    /// Answers with a response of the caller's: any status but 1xx, any headers, any body.
+    /// Answers with a response of the caller: any status but 1xx, any headers, any body.
     ///
-    /// It is how a server says 401, redirects, or serves a page to a browser that asked for no
-    /// upgrade. `Content-Length` and `Connection: close` are set; the answer to a `HEAD` is sent
-    /// without the body.
+    /// This is how a server says 401, redirects, or serves a page to a browser that asked for no upgrade.
+    /// `Content-Length` and `Connection: close` are set. The answer to a `HEAD` is sent without the body.
     ///
-    /// Returns the stream, to be closed. Blocks while writing, at most [`Limits::time`], and, if
-    /// the peer sent more than the head or announced it, until it closes or for half a second.
+    /// Returns the stream, to be closed. Blocks while writing, at most [`Limits::time`], and, if the peer sent or
+    /// announced more than the head, until it closes or for half a second.
     ///
     /// # Errors
     ///
@@ -71,7 +68,7 @@ impl<S: Socket> Pending<S> {
         finish(refuse_over::<BlockingWire<S>, B>(self, response))
     }
 
-    /// Answers with [`Error::response`], if the error has one, and gives the error back.
+    /// Answers with [`Error::response`], if the error has one, and returns the error.
     ///
     /// Blocks as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
     /// [`cause`](Error::cause) says why.
@@ -82,24 +79,23 @@ impl<S: Socket> Pending<S> {
 
 /// Asks the server at the other end of a stream for an upgrade.
 ///
-/// `asked` is a `GET` with an `Upgrade` header, as for [`encode_request`](crate::encode_request).
-/// `validate` sees the 101 after [`check_response`](crate::check_response) and may veto it, with an
-/// error of its own type or with [`Error::veto`].
+/// `asked` is a `GET` with an `Upgrade` header, as for [`encode_request`](crate::encode_request). `validate` is called
+/// with the 101 after [`check_response`](crate::check_response). It may refuse it, with an error of its own type or
+/// with [`Error::veto`].
 ///
-/// Blocks until the response is read, at most [`Limits::time`] in all. Sets the stream's time-outs and
-/// puts back what they were where there is an upgrade; without a limit on the time
-/// ([`Duration::MAX`](std::time::Duration::MAX)) it leaves them alone. A non-blocking stream is for the
-/// decoders, as with [`receive`].
+/// Blocks until the response is read, at most [`Limits::time`] in all. Sets the stream's time-outs and restores them
+/// where there is an upgrade. Without a limit on the time ([`Duration::MAX`](std::time::Duration::MAX)) they are left
+/// alone. For a non-blocking stream use the decoders, as with [`receive`].
 ///
 /// # Errors
 ///
-/// `Refused` for a status other than 101. [`Error::response`] is then the answer with the first 64 KiB of
-/// its body: as long as `Content-Length` says, decoded where it is chunked, else up to the end of the
-/// stream; cut short at what has come within half a second or the limit. That half second is a time-out
-/// that is set without a limit on the time, too.
+/// `Refused` for a status other than 101. [`Error::response`] is then the answer with the first 64 KiB of its body: as
+/// long as `Content-Length` says, decoded where it is chunked, else up to the end of the stream, and no more than
+/// arrives within half a second or the limit. That half second is a time-out that is set even without a limit on the
+/// time.
 ///
-/// Fails as well as [`ResponseDecoder::decode`](crate::ResponseDecoder::decode), `check_response`,
-/// `encode_request` and `validate` do, and with `Read`, `Write`, `Closed` or `TimedOut`.
+/// Also those of [`ResponseDecoder::decode`](crate::ResponseDecoder::decode), `check_response`, `encode_request` and
+/// `validate`, and `Read`, `Write`, `Closed` or `TimedOut`.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Names and addresses by the operating system, one after the other.
+//! Names and addresses from the operating system.
 
 use super::wire::BlockingWire;
 use crate::dial::{Endpoint, Network, no_connection, nodelay_failed, not_resolved};
@@ -8,7 +8,7 @@ use std::future::ready;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-/// The operating system's, one address after the other.
+/// The operating system's resolver and sockets. Addresses are tried one after the other.
 pub(super) struct Blocking(pub(super) Deadline);
 
 impl Network for Blocking {
@@ -32,9 +32,9 @@ impl Network for Blocking {
     }
 }
 
-/// Connects to the first of these addresses that takes the connection, with `TCP_NODELAY`.
+/// Connects to the first of these addresses that accepts the connection, with `TCP_NODELAY`.
 ///
-/// Each has an equal share of what is left of the time.
+/// Each has an equal share of the time that is left.
 fn connect_to_any(
     addresses: &[SocketAddr],
     endpoint: &Endpoint,
@@ -62,7 +62,7 @@ fn connect_to_any(
     Err(no_connection(endpoint, failures))
 }
 
-/// All addresses of a name, in the resolver's order (RFC 6724).
+/// Returns all addresses of a name, in the resolver's order (RFC 6724).
 ///
 /// Blocks for as long as the operating system takes, whatever the deadline.
 fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
@@ -71,7 +71,7 @@ fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     Ok(addresses.collect())
 }
 
-/// Zero is no time-out that a socket takes.
+/// Sockets do not accept a time-out of zero.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
         Endpoint::parse("a.example:80", 0).unwrap()
     }
 
-    /// Where nothing listens.
+    /// Returns an address at which nothing listens.
     fn unused() -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(server.join().unwrap(), [1, 2]);
     }
 
-    /// How many of two addresses are tried through a proxy that answers all of these, in turn.
+    /// Returns how many of two addresses are tried through a proxy that gives these answers to each.
     fn tried(user: &str, answers: &'static [&'static [u8]]) -> usize {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = format!("socks5://{user}{}", listener.local_addr().unwrap());

@@ -1,15 +1,14 @@
-//! A connection with TLS or without: what dialling gives, and what a server may take.
+//! A connection with TLS or without: what dialling returns, and what a server may accept.
 
 use crate::{Duplicate, Socket};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-/// A connection with TLS or without, over TCP as a [`Dialer`](crate::Dialer) makes it, or over any
-/// other stream.
+/// A connection with TLS or without: over TCP as a [`Dialer`](crate::Dialer) makes it, or over any other stream.
 ///
-/// Reads, writes and time-outs are those of the stream inside; a duplicate is a second handle to the
-/// same connection, over TLS too.
+/// Reads, writes and time-outs are those of the stream inside. A duplicate is a second handle to the same connection,
+/// over TLS too.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Stream<S = TcpStream> {
@@ -21,8 +20,8 @@ pub enum Stream<S = TcpStream> {
 }
 
 impl<S> Stream<S> {
-    /// The stream beneath: for its addresses and options. Reading from it or writing to it breaks
-    /// the connection.
+    /// Returns the stream beneath, for its addresses and options. Reading from it or writing to it breaks the
+    /// connection.
     #[must_use]
     pub fn get_ref(&self) -> &S {
         match self {
@@ -33,7 +32,7 @@ impl<S> Stream<S> {
     }
 }
 
-/// The same call on whichever stream it is.
+/// Makes the same call on either stream.
 macro_rules! on_either {
     ($stream:expr, $inner:ident => $call:expr) => {
         match $stream {

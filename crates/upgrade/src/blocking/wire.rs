@@ -1,4 +1,4 @@
-//! A stream that blocks, by a deadline.
+//! A stream that blocks, with a deadline.
 
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{Deadline, Peek, Wire};
@@ -8,12 +8,12 @@ use std::net::TcpStream;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// A stream that blocks as a [`Wire`]: never pending, and kept to its deadline by time-outs.
+/// A [`Wire`] over a stream that blocks: never pending, and kept to its deadline by time-outs.
 #[derive(Debug)]
 pub struct BlockingWire<S> {
     stream: S,
     deadline: Deadline,
-    /// Those that the program has set.
+    /// The time-outs that the program has set.
     timeouts: Timeouts,
 }
 
@@ -52,7 +52,7 @@ impl<S: Socket> Wire for BlockingWire<S> {
         self.deadline = deadline;
     }
 
-    /// Puts back the time-outs; without a deadline none were set.
+    /// Restores the time-outs. Without a deadline none were set.
     fn release(&self) -> Result<(), Error> {
         if self.deadline.end().is_none() {
             return Ok(());
@@ -96,7 +96,7 @@ impl<S: Socket> BlockingWire<S> {
                 Err(error) => return Err(error),
             }
         }
-        // A TLS stream writes what it has kept.
+        // A TLS stream may have buffered some of it.
         self.arm_writes()?;
         self.stream.flush()
     }

@@ -5,14 +5,14 @@ use crate::error::{Error, ErrorKind};
 use std::io;
 use std::net::SocketAddr;
 
-/// The error for a name without an address.
+/// Returns the error for a name without an address.
 pub(crate) fn not_resolved(name: &str) -> Error {
     let message = format!("host {name} could not be resolved");
     Error::new(ErrorKind::Resolve, message)
 }
 
-/// RFC 8305 4: the family of the resolver's first address first, and then the families in turn.
-/// Within a family the resolver's order stays; an address that comes twice is tried once.
+/// Orders addresses by RFC 8305 4: the family of the resolver's first address first, and then the families in turn.
+/// Within a family the resolver's order stays. A duplicate address is tried once.
 pub(super) fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses
@@ -30,13 +30,13 @@ pub(super) fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     ordered
 }
 
-/// The error for a stream that does not take `TCP_NODELAY`.
+/// Returns the error for a stream that does not accept `TCP_NODELAY`.
 #[must_use]
 pub fn nodelay_failed(error: io::Error) -> Error {
     Error::new(ErrorKind::Io, "setting tcp_nodelay failed").with_cause(error)
 }
 
-/// The error for an endpoint none of whose addresses took the connection.
+/// Returns the error for an endpoint none of whose addresses accepted the connection.
 pub(crate) fn no_connection(
     endpoint: &Endpoint,
     mut failures: Vec<(SocketAddr, io::Error)>,

@@ -19,7 +19,7 @@ pub(crate) enum Host {
 }
 
 impl Endpoint {
-    /// From `host[:port]`; nothing where that is no such thing.
+    /// Parses `host[:port]`; `None` where the text is something else.
     pub(crate) fn parse(authority: &str, default_port: u16) -> Option<Self> {
         let (host, port) = split_host(authority)?;
         Some(Self {

@@ -1,5 +1,5 @@
-//! A client's way to a stream: which address, through which proxy. Without I/O, but for what a
-//! [`Network`] of a front end does.
+//! How a client gets to a stream: which address, through which proxy. Without I/O, except for what a [`Network`] of a
+//! front end does.
 
 mod addresses;
 mod dialer;

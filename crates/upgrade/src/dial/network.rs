@@ -1,23 +1,22 @@
-//! What dialling asks of a front end.
+//! What dialling needs from a front end.
 
 use super::endpoint::Endpoint;
 use crate::error::Error;
 use crate::exchange::Peek;
 use std::net::SocketAddr;
 
-/// The ways of a front end to names and addresses, by the deadline of one connection.
+/// How a front end resolves names and connects to addresses, by the deadline of one connection.
 pub(crate) trait Network: Sync {
     type Wire: Peek + Send;
 
-    /// All addresses of a name, in the resolver's order.
+    /// Returns all addresses of a name, in the resolver's order.
     fn resolve(
         &self,
         name: &str,
         port: u16,
     ) -> impl Future<Output = Result<Vec<SocketAddr>, Error>> + Send;
 
-    /// Connects to one of an endpoint's addresses, the first being the most wanted, with
-    /// `TCP_NODELAY`.
+    /// Connects to one of an endpoint's addresses, the most preferred first, with `TCP_NODELAY`.
     fn connect(
         &self,
         addresses: Vec<SocketAddr>,

@@ -1,4 +1,4 @@
-//! Which proxy for which host, as the environment says.
+//! Which proxy is used for which host, as the environment says.
 
 use super::endpoint::{Endpoint, Host};
 use super::proxy::Proxy;
@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 /// Which proxy is used for which host: none unless set.
 ///
+/// # Examples
 /// ```
 /// use framewire_upgrade::{Dialer, Proxies, Proxy};
 ///
@@ -29,7 +30,7 @@ pub struct Proxies {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Exception {
     Everything,
-    /// A domain and all below it.
+    /// A domain and all names below it.
     Domain {
         name: String,
         port: Option<u16>,
@@ -43,7 +44,7 @@ enum Exception {
 }
 
 impl Proxies {
-    /// As the process's environment says, for a program that is to do what its surroundings ask.
+    /// Reads the process's environment, for a program that follows its surroundings.
     ///
     /// | variable | for |
     /// |---|---|
@@ -52,16 +53,17 @@ impl Proxies {
     /// | `all_proxy`, `ALL_PROXY` | both, where the others are not set |
     /// | `no_proxy`, `NO_PROXY` | hosts that are connected to directly: see [`except`](Self::except) |
     ///
-    /// The lower-case one counts where both are set; an empty one is not set. `HTTP_PROXY` is ignored
-    /// where `REQUEST_METHOD` is set, and on Windows `http_proxy` too: in a CGI program it is the
-    /// header `Proxy` of whoever sent the request. The values are as for [`Proxy::parse`].
+    /// The lower-case variable wins where both are set. An empty variable is not set. `HTTP_PROXY` is ignored where
+    /// `REQUEST_METHOD` is set, and on Windows `http_proxy` too: in a CGI program it is the header `Proxy` that the
+    /// sender of the request chose. The values are as for [`Proxy::parse`].
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`] where one is no proxy, and names the variable.
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where a value is not a proxy. The message names the variable.
     pub fn from_env() -> Result<Self, Error> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
-    /// As [`from_env`](Self::from_env), with the variables from elsewhere.
+    /// As [`from_env`](Self::from_env), with the variables that `lookup` returns.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let find = |names: &[&str]| {
             names.iter().find_map(|&name| {
@@ -95,7 +97,7 @@ impl Proxies {
         })
     }
 
-    /// Adds hosts that are connected to directly: a list with commas or spaces, as in `NO_PROXY`.
+    /// Adds hosts to connect to directly: a list with commas or spaces, as in `NO_PROXY`.
     ///
     /// | element | stands for |
     /// |---|---|
@@ -103,10 +105,10 @@ impl Proxies {
     /// | `a.example`, `.a.example`, `*.a.example` | that name and every name below it, in any case |
     /// | `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]` | that address, where the URI has it |
     /// | `192.0.2.0/24`, `2001:db8::/32` | the addresses of that network (RFC 4632), where the URI has one |
-    /// | any of the last three but networks, with `:port` | the same, at that port alone |
+    /// | a name or an address as above, with `:port` | the same, at that port only |
     ///
-    /// Names are not resolved for it. An IPv4 address that is mapped into IPv6 (`::ffff:192.0.2.1`) is
-    /// that IPv4 address. An element that is none of these stands for nothing.
+    /// Names are not resolved for this. An IPv4 address that is mapped into IPv6 (`::ffff:192.0.2.1`) is that IPv4
+    /// address. An element that is none of these is ignored.
     #[must_use]
     pub fn except(mut self, list: &str) -> Self {
         let elements = list.split([',', ' ', '\t']).filter(|text| !text.is_empty());
@@ -115,9 +117,10 @@ impl Proxies {
         self
     }
 
-    /// The proxy for an `http` or `https` URI. Does no I/O.
+    /// Returns the proxy for an `http` or `https` URI. Does no I/O.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`] where the URI is neither, or has no host.
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where the URI is neither, or has no host.
     pub fn proxy_for(&self, uri: &Uri) -> Result<Option<&Proxy>, Error> {
         Ok(self.choose(&Target::of(uri)?))
     }
@@ -133,7 +136,7 @@ impl Proxies {
     }
 }
 
-/// One proxy for every host.
+/// Uses one proxy for every host.
 impl From<Proxy> for Proxies {
     fn from(proxy: Proxy) -> Self {
         Self {
@@ -212,7 +215,7 @@ impl Exception {
     }
 }
 
-/// A name in lower case, and without the dot that ends an absolute one.
+/// Returns a name in lower case, without the dot that ends an absolute one.
 fn normal(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
@@ -241,7 +244,7 @@ fn bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-/// How many bits come before an IPv4 address that is mapped into IPv6 (RFC 4291 2.5.5.2).
+/// How many bits precede an IPv4 address that is mapped into IPv6 (RFC 4291 2.5.5.2).
 const MAPPED: u8 = 96;
 
 #[cfg(test)]
@@ -322,7 +325,7 @@ mod tests {
         })
     }
 
-    /// The proxies for a plain and for a secure connection.
+    /// Returns the proxies for a plain and for a secure connection.
     fn chosen(variables: Variables<'_>) -> [String; 2] {
         let proxies = from(variables).unwrap();
         ["http://a.example/", "https://a.example/"].map(|uri| {

@@ -1,4 +1,4 @@
-//! What a proxy is: its protocol, where it is, and who we are to it.
+//! A proxy: its protocol, where it is, and the credentials for it.
 
 use super::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
@@ -7,10 +7,9 @@ use std::fmt;
 
 /// A proxy to connect through.
 ///
-/// `http` asks for a tunnel with CONNECT (RFC 9110 9.3.6), for plain connections as for those with
-/// TLS; `socks5` and `socks5h` are SOCKS version 5 (RFC 1928). The connection to the proxy itself is
-/// plain TCP. The head of a proxy's answer has the bounds of the default
-/// [`Limits`](crate::Limits).
+/// `http` asks for a tunnel with CONNECT (RFC 9110 9.3.6), for plain connections and for those with TLS. `socks5` and
+/// `socks5h` are SOCKS version 5 (RFC 1928). The connection to the proxy itself is plain TCP. The head of a proxy's
+/// answer has the limits of the default [`Limits`](crate::Limits).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     pub(super) protocol: Protocol,
@@ -21,9 +20,9 @@ pub struct Proxy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
     Http,
-    /// With names resolved here.
+    /// Names are resolved here.
     Socks5,
-    /// With names resolved by the proxy.
+    /// Names are resolved by the proxy.
     Socks5h,
 }
 
@@ -34,7 +33,7 @@ pub(super) struct Credentials {
 }
 
 impl Proxy {
-    /// From a URL: `scheme://[user[:password]@]host[:port]`.
+    /// Parses a URL: `scheme://[user[:password]@]host[:port]`.
     ///
     /// | scheme | port unless given | names are resolved |
     /// |---|---|---|
@@ -42,12 +41,14 @@ impl Proxy {
     /// | `socks5` | 1080 | here, by the operating system |
     /// | `socks5h` | 1080 | by the proxy |
     ///
-    /// Characters of the user and the password that a URL does not allow are percent-encoded
-    /// (RFC 3986 2.1). They are sent as they are, `http` in basic authentication (RFC 7617) and
-    /// SOCKS as RFC 1929 says: anyone between here and the proxy can read them.
+    /// Characters of the user and the password that a URL does not allow are percent-encoded (RFC 3986 2.1). Both are
+    /// sent unencrypted, with `http` in basic authentication (RFC 7617) and with SOCKS as RFC 1929 says: anyone
+    /// between here and the proxy can read them.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`] for anything else, a proxy over TLS included.
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for anything else, a proxy over TLS included.
     ///
+    /// # Examples
     /// ```
     /// use framewire_upgrade::{Dialer, Proxy};
     ///
@@ -61,10 +62,10 @@ impl Proxy {
             "http" => (Protocol::Http, 80),
             "socks5" => (Protocol::Socks5, 1080),
             "socks5h" => (Protocol::Socks5h, 1080),
-            // The URL itself may hold a password, and is not shown.
+            // The URL may hold a password, so it is not shown.
             _ => return Err(invalid("scheme is not http, socks5 or socks5h")),
         };
-        // `Uri` knows what an authority may hold, and no more of a URL of this kind.
+        // `Uri` parses the authority, whatever the scheme of the proxy is.
         let uri: Uri = format!("http://{rest}")
             .parse()
             .map_err(|_| invalid("url cannot be parsed"))?;
@@ -101,15 +102,15 @@ impl Credentials {
         })
     }
 
-    /// What the protocols can carry.
+    /// Checks that the protocol can carry them.
     fn check(&self, protocol: Protocol) -> Result<(), Error> {
         let fits = match protocol {
-            // RFC 7617 2: the first colon ends the user, and control characters are for nobody.
+            // RFC 7617 2: the first colon ends the user, and control characters are not allowed.
             Protocol::Http => {
                 let mut all = self.user.chars().chain(self.password.chars());
                 !self.user.contains(':') && !all.any(char::is_control)
             }
-            // RFC 1929 2: lengths are of one byte and not zero; an empty password is common.
+            // RFC 1929 2: lengths are one byte and not zero, but an empty password is common.
             Protocol::Socks5 | Protocol::Socks5h => {
                 matches!(self.user.len(), 1..=255) && self.password.len() <= 255
             }
@@ -144,7 +145,7 @@ fn invalid(what: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("invalid proxy: {what}"))
 }
 
-/// Without the password.
+/// Leaves out the password.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user = self.credentials.as_ref().map(|known| known.user.as_str());

@@ -1,4 +1,4 @@
-//! Straight to a target, or through a proxy.
+//! The route to a target: direct, or through a proxy.
 
 use super::addresses::{interleave, not_resolved};
 use super::endpoint::{Endpoint, Host};
@@ -11,7 +11,7 @@ use super::tunnel;
 use crate::error::{Error, ErrorKind};
 use std::net::SocketAddr;
 
-/// A connection over which the target is spoken to.
+/// Connects to a target, directly or through a proxy.
 pub(super) async fn connect<N: Network>(
     network: &N,
     proxies: &Proxies,
@@ -23,7 +23,7 @@ pub(super) async fn connect<N: Network>(
     }
 }
 
-/// The addresses of an endpoint, in the order in which they are tried.
+/// Returns the addresses of an endpoint, in the order in which they are tried.
 async fn ordered<N: Network>(network: &N, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
     let name = match &endpoint.host {
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, endpoint.port)]),

@@ -1,4 +1,4 @@
-//! SOCKS version 5: a client that connects (RFC 1928), with a password if need be (RFC 1929).
+//! A client of SOCKS version 5 (RFC 1928), with a password where necessary (RFC 1929).
 
 use super::endpoint::{Endpoint, Host};
 use super::proxy::Credentials;
@@ -6,17 +6,16 @@ use crate::error::{Error, ErrorKind};
 use crate::exchange::{Wire, read_exact, write_all};
 use std::net::IpAddr;
 
-/// Asks the proxy at the other end of a stream for a connection, and takes no more from the stream
-/// than its answers.
+/// Asks the proxy at the other end of a stream for a connection. Reads no more from the stream than its answers.
 pub(super) async fn open<W: Wire>(
     wire: &mut W,
     target: &Endpoint,
     credentials: Option<&Credentials>,
 ) -> Result<(), Failure> {
     let (mut client, mut next) = Client::new(target, credentials)?;
-    while let Next::Exchange { say, hear } = next {
-        write_all(wire, &say).await?;
-        next = client.hear(&read_exact(wire, hear).await?)?;
+    while let Next::Exchange { send, expected } = next {
+        write_all(wire, &send).await?;
+        next = client.receive(&read_exact(wire, expected).await?)?;
     }
     Ok(())
 }
@@ -25,7 +24,7 @@ pub(super) async fn open<W: Wire>(
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: Error,
-    /// Whether another address of the target may do.
+    /// Whether another address of the target may succeed.
     pub(super) of_address: bool,
 }
 
@@ -38,7 +37,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// What is said and heard, without I/O.
+/// The client's side of the protocol, without I/O.
 struct Client {
     state: State,
     authentication: Option<Vec<u8>>,
@@ -47,13 +46,13 @@ struct Client {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
-    /// Say all of it, which may be nothing, then hear exactly so many bytes.
-    Exchange { say: Vec<u8>, hear: usize },
-    /// What is said from here on is heard by the target.
+    /// Send all of it, which may be nothing, then receive exactly so many bytes.
+    Exchange { send: Vec<u8>, expected: usize },
+    /// The target receives what is sent from here on.
     Connected,
 }
 
-/// What is to be heard next.
+/// What must be received next.
 #[derive(Debug, Clone, Copy)]
 enum State {
     Method,
@@ -79,9 +78,9 @@ impl Client {
         Ok((client, exchange(greeting, 2)))
     }
 
-    /// Takes exactly what was asked for.
-    fn hear(&mut self, heard: &[u8]) -> Result<Next, Failure> {
-        let (state, next) = match (self.state, heard) {
+    /// Takes exactly the bytes that were asked for.
+    fn receive(&mut self, received: &[u8]) -> Result<Next, Failure> {
+        let (state, next) = match (self.state, received) {
             (State::Method, &[VERSION, method]) => self.authenticate(method)?,
             (State::Authentication, &[_, 0]) => self.ask(),
             (State::Authentication, _) => {
@@ -96,7 +95,7 @@ impl Client {
             (State::Reply, &[VERSION, reply, _, _]) => {
                 return Err(Failure {
                     error: refused(reason(reply)),
-                    // RFC 1928 6: of what is told here, these depend on the address.
+                    // RFC 1928 6: of the failures here, these depend on the address.
                     of_address: matches!(reply, 3..=6 | 8),
                 });
             }
@@ -114,7 +113,7 @@ impl Client {
     fn authenticate(&mut self, method: u8) -> Result<(State, Next), Error> {
         match (method, self.authentication.take()) {
             (NO_AUTHENTICATION, _) => Ok(self.ask()),
-            (PASSWORD, Some(say)) => Ok((State::Authentication, exchange(say, 2))),
+            (PASSWORD, Some(send)) => Ok((State::Authentication, exchange(send, 2))),
             (NONE_ACCEPTABLE, Some(_)) => Err(refused("it does not take a password")),
             (NONE_ACCEPTABLE, None) => Err(refused("it asks for authentication")),
             _ => Err(refused(
@@ -128,8 +127,8 @@ impl Client {
     }
 }
 
-fn exchange(say: Vec<u8>, hear: usize) -> Next {
-    Next::Exchange { say, hear }
+fn exchange(send: Vec<u8>, expected: usize) -> Next {
+    Next::Exchange { send, expected }
 }
 
 /// RFC 1928 4.
@@ -157,7 +156,7 @@ fn encode_request(target: &Endpoint) -> Result<Vec<u8>, Error> {
     Ok(request)
 }
 
-/// RFC 1929 2. [`Credentials`] are of 255 bytes at most each.
+/// RFC 1929 2. [`Credentials`] have 255 bytes at most each.
 fn encode_credentials(credentials: &Credentials) -> Vec<u8> {
     let mut bytes = vec![PASSWORD_VERSION];
     for text in [&credentials.user, &credentials.password] {
@@ -195,7 +194,7 @@ const CONNECT: u8 = 1;
 const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
-/// Bytes of a port.
+/// The length of a port in bytes.
 const PORT: usize = 2;
 
 #[cfg(test)]
@@ -203,7 +202,7 @@ const PORT: usize = 2;
 mod tests {
     use super::*;
 
-    /// The longest that is heard at once: a name and a port.
+    /// The most that is received at once: a name and a port.
     const LONGEST: usize = 255 + PORT;
 
     fn client(target: &str, credentials: Option<(&str, &str)>) -> (Client, Next) {
@@ -223,27 +222,27 @@ mod tests {
         let (mut client, next) = client("a.example:81", None);
         says(&next, &[5, 1, 0], 2);
         says(
-            &client.hear(&[5, 0]).unwrap(),
+            &client.receive(&[5, 0]).unwrap(),
             b"\x05\x01\0\x03\x09a.example\0\x51",
             4,
         );
-        says(&client.hear(&[5, 0, 0, 1]).unwrap(), b"", 6);
-        assert_eq!(client.hear(&[0; 6]).unwrap(), Next::Connected);
+        says(&client.receive(&[5, 0, 0, 1]).unwrap(), b"", 6);
+        assert_eq!(client.receive(&[0; 6]).unwrap(), Next::Connected);
     }
 
     #[test]
     fn rfc1929_user_and_password() {
         let (mut client, next) = client("192.0.2.1", Some(("me", "xyz")));
         says(&next, &[5, 2, 0, 2], 2);
-        says(&client.hear(&[5, 2]).unwrap(), b"\x01\x02me\x03xyz", 2);
+        says(&client.receive(&[5, 2]).unwrap(), b"\x01\x02me\x03xyz", 2);
         says(
-            &client.hear(&[1, 0]).unwrap(),
+            &client.receive(&[1, 0]).unwrap(),
             &[5, 1, 0, 1, 192, 0, 2, 1, 0, 80],
             4,
         );
-        says(&client.hear(&[5, 0, 0, 3]).unwrap(), b"", 1);
-        says(&client.hear(&[255]).unwrap(), b"", LONGEST);
-        assert_eq!(client.hear(&[0; LONGEST]).unwrap(), Next::Connected);
+        says(&client.receive(&[5, 0, 0, 3]).unwrap(), b"", 1);
+        says(&client.receive(&[255]).unwrap(), b"", LONGEST);
+        assert_eq!(client.receive(&[0; LONGEST]).unwrap(), Next::Connected);
     }
 
     #[test]
@@ -252,10 +251,10 @@ mod tests {
         let request = [
             5, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80,
         ];
-        // A proxy may go without the password that was offered.
-        says(&client.hear(&[5, 0]).unwrap(), &request, 4);
-        says(&client.hear(&[5, 0, 0, 4]).unwrap(), b"", 18);
-        assert_eq!(client.hear(&[0; 18]).unwrap(), Next::Connected);
+        // A proxy may ignore the password that was offered.
+        says(&client.receive(&[5, 0]).unwrap(), &request, 4);
+        says(&client.receive(&[5, 0, 0, 4]).unwrap(), b"", 18);
+        assert_eq!(client.receive(&[0; 18]).unwrap(), Next::Connected);
     }
 
     #[test]
@@ -311,9 +310,9 @@ mod tests {
             let (mut client, _) = client("a", credentials);
             let (last, first) = answers.split_last().unwrap();
             for answer in first {
-                client.hear(answer).unwrap();
+                client.receive(answer).unwrap();
             }
-            let error = client.hear(last).unwrap_err().error;
+            let error = client.receive(last).unwrap_err().error;
             assert_eq!(
                 (error.kind(), error.to_string().as_str()),
                 (ErrorKind::Proxy, words)

@@ -1,4 +1,4 @@
-//! Whom a client wants to speak to.
+//! The server that a client wants to reach.
 
 use super::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
@@ -12,7 +12,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Of an `http` or `https` URI.
+    /// Returns the target of an `http` or `https` URI.
     pub fn of(uri: &Uri) -> Result<Self, Error> {
         let secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
@@ -23,7 +23,7 @@ impl Target {
         Self::new(secure, authority)
     }
 
-    /// Of the authority of a URI.
+    /// Returns the target for the authority of a URI.
     pub fn new(secure: bool, authority: &str) -> Result<Self, Error> {
         let default_port = if secure { 443 } else { 80 };
         let Some(endpoint) = Endpoint::parse(authority, default_port) else {
@@ -32,7 +32,7 @@ impl Target {
         Ok(Self { secure, endpoint })
     }
 
-    /// Whom a certificate has to be for: a name, or an address without brackets.
+    /// Returns what a certificate must be for: a name, or an address without brackets.
     #[must_use]
     pub fn certificate_host(&self) -> String {
         match &self.endpoint.host {
@@ -41,7 +41,7 @@ impl Target {
         }
     }
 
-    /// The error for a feature without which there is no TLS.
+    /// Returns the error for a feature without which there is no TLS.
     pub(crate) fn needs_feature(&self, feature: &str) -> Error {
         let message = format!(
             "{} is to be reached over tls, which needs the feature `{feature}`",

@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Response;
 
-/// Asks the proxy at the other end of a stream for a tunnel, and takes no more from the stream than
-/// the head of its answer: what follows is the target's.
+/// Asks the proxy at the other end of a stream for a tunnel. Reads no more from the stream than the head of its
+/// answer: what follows is the target's.
 pub(super) async fn open<W: Peek>(
     wire: &mut W,
     target: &Endpoint,
@@ -27,7 +27,7 @@ pub(super) async fn open<W: Peek>(
     Err(Error::new(ErrorKind::Proxy, message).with_received(response))
 }
 
-/// The request for a tunnel.
+/// Returns the request for a tunnel.
 fn encode(target: &Endpoint, credentials: Option<&Credentials>) -> Vec<u8> {
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     if let Some(Credentials { user, password }) = credentials {
@@ -50,7 +50,7 @@ async fn read_head<W: Peek>(wire: &mut W) -> Result<Response<()>, Error> {
             decoder.decode(piece)
         });
         let (used, response) = next.await?;
-        // It is there already.
+        // These bytes have already arrived.
         read_exact(wire, used).await?;
         if let Some(response) = response {
             return Ok(response);

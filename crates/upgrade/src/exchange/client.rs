@@ -1,4 +1,4 @@
-//! The client's end over a stream that is already connected.
+//! The client's end of an exchange, over a stream that is already connected.
 
 use super::deadline::Deadline;
 use super::upgraded::Upgraded;
@@ -8,8 +8,8 @@ use crate::head::{Body, Limits, ResponseDecoder, begins_tls, check_response, enc
 use http::{Request, Response, StatusCode};
 use std::time::Duration;
 
-/// As [`request`](crate::request), over any wire and by its deadline. Of a refusal that is not
-/// `worth_reading` the body is left out.
+/// As [`request`](crate::request), over any wire and by its deadline. Leaves out the body of a refusal that is not
+/// `worth_reading`.
 pub async fn request_over<W: Wire, E: From<Error>>(
     mut wire: W,
     request: Request<()>,
@@ -49,7 +49,7 @@ async fn read_response<W: Wire>(
             let head = decoder.decode(piece);
             let (used, response) = head.map_err(|error| {
                 if is_tls {
-                    error.with_message("the peer speaks TLS: use wss:// or https://".to_owned())
+                    error.with_message("the peer speaks TLS: connect to it with TLS".to_owned())
                 } else {
                     error
                 }
@@ -62,8 +62,8 @@ async fn read_response<W: Wire>(
     }
 }
 
-/// The beginning of a refusal's body, of which `leftover` came with the head. What does not come soon
-/// is not waited for: the refusal is what the caller has to know.
+/// Reads the beginning of a refusal's body, of which `leftover` came with the head. Does not wait for what arrives
+/// late: the refusal itself is what the caller must know.
 pub(crate) async fn read_body<W: Wire>(
     wire: &mut W,
     response: Response<()>,

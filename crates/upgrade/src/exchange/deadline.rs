@@ -1,10 +1,10 @@
-//! The time by which something is done.
+//! The time by which something must be done.
 
 use crate::error::{Error, ErrorKind};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// A point in time by which something is done, and how long that was from the start.
+/// A point in time by which something must be done, and how long that was from the start.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     /// `None` is never.
@@ -13,13 +13,13 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// So long from now; [`Duration::MAX`] is never.
+    /// Returns the deadline `time` from now; [`Duration::MAX`] is never.
     #[must_use]
     pub fn after(time: Duration) -> Self {
         Self::starting(Instant::now(), time)
     }
 
-    /// So long from a point in time, which a front end may take from another clock.
+    /// Returns the deadline `time` after a point in time, which a front end may take from another clock.
     #[must_use]
     pub fn starting(now: Instant, time: Duration) -> Self {
         Self {
@@ -28,13 +28,13 @@ impl Deadline {
         }
     }
 
-    /// When it is over; `None` is never.
+    /// Returns when the time is over; `None` is never.
     #[must_use]
     pub fn end(self) -> Option<Instant> {
         self.end
     }
 
-    /// The sooner of the two.
+    /// Returns the sooner of the two.
     pub(crate) fn or_sooner(self, other: Self) -> Self {
         match (self.end, other.end) {
             (Some(end), Some(other)) if end <= other => self,
@@ -42,7 +42,7 @@ impl Deadline {
         }
     }
 
-    /// An equal part of what is left, for one of `count` attempts; `None` without a deadline.
+    /// Returns an equal part of the time that is left, for one of `count` attempts; `None` without a deadline.
     pub(crate) fn share(self, count: usize) -> io::Result<Option<Duration>> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         Ok(self.left()?.map(|left| left / count.max(1)))
@@ -52,14 +52,14 @@ impl Deadline {
         self.left().is_err()
     }
 
-    /// The error for something that the time was too short for.
+    /// Returns the error for something that was not done in time.
     #[must_use]
     pub fn error_for(self, what: &str) -> Error {
         let message = format!("{what} was not done within the limit of {:?}", self.time);
         Error::new(ErrorKind::TimedOut, message)
     }
 
-    /// What is left by the clock of the operating system; `None` where it is never over.
+    /// Returns the time that is left by the clock of the operating system; `None` without a deadline.
     pub(crate) fn left(self) -> io::Result<Option<Duration>> {
         let Some(end) = self.end else {
             return Ok(None);
@@ -70,10 +70,10 @@ impl Deadline {
         }
     }
 
-    /// The error for something that the stream failed at.
+    /// Returns the error for something that the stream failed at.
     pub(crate) fn error(self, error: io::Error, kind: ErrorKind, doing: &str) -> Error {
         if error.kind() == io::ErrorKind::UnexpectedEof {
-            // How a TLS stream says that it was cut.
+            // A TLS stream says so where it was cut.
             return Error::new(ErrorKind::Closed, "stream ended").with_cause(error);
         }
         if !self.is_time_out(&error) {
@@ -82,8 +82,8 @@ impl Deadline {
         self.error_for(doing)
     }
 
-    /// `WouldBlock` is how Unix reports a time-out, and how a non-blocking stream says "not yet":
-    /// what tells them apart is whether the time is over.
+    /// Returns whether an error means that the time is over. `WouldBlock` is how Unix reports a time-out, and how a
+    /// non-blocking stream says "not yet": it means the former once the time is over.
     fn is_time_out(self, error: &io::Error) -> bool {
         match error.kind() {
             io::ErrorKind::TimedOut => true,

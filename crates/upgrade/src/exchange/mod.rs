@@ -1,4 +1,4 @@
-//! Request and answer over a stream, at either end, written once for every front end.
+//! Request and answer over a stream, at either end, written once for all front ends.
 
 mod client;
 mod deadline;

@@ -4,20 +4,20 @@ use crate::Socket;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::time::Duration;
 
-/// A stream that gives leftover bytes first, and then reads from `S`.
+/// A stream that returns leftover bytes first, and then reads from `S`.
 ///
-/// While bytes are left a read gives only those and never blocks; with the last of them their
-/// memory is freed. Writes and time-outs go straight to `S`.
+/// While bytes are left over, a read returns only those and never blocks. The last of them frees their memory. Writes
+/// and time-outs go straight to `S`.
 #[derive(Debug, Clone)]
 pub struct Rewind<S> {
     stream: S,
     leftover: Vec<u8>,
-    /// How much of `leftover` was read.
+    /// How many bytes of `leftover` were read.
     read: usize,
 }
 
 impl<S> Rewind<S> {
-    /// A stream that reads `leftover` before anything from `stream`.
+    /// Creates a stream that reads `leftover` before anything from `stream`.
     pub fn new(stream: S, leftover: Vec<u8>) -> Self {
         Self {
             stream,
@@ -26,23 +26,23 @@ impl<S> Rewind<S> {
         }
     }
 
-    /// The stream, and what is still to be read before it.
+    /// Returns the stream, and the bytes that are still to be read before it.
     pub fn into_parts(mut self) -> (S, Vec<u8>) {
         self.leftover.drain(..self.read);
         (self.stream, self.leftover)
     }
 
-    /// What is still to be read before the stream.
+    /// Returns the bytes that are still to be read before the stream.
     pub fn leftover(&self) -> &[u8] {
         &self.leftover[self.read..]
     }
 
-    /// The stream. Reading from it directly passes over what is left.
+    /// Returns the stream. Reading from it directly passes over the leftover bytes.
     pub fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// The stream. Reading from it directly passes over what is left.
+    /// Returns the stream. Reading from it directly passes over the leftover bytes.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.stream
     }

@@ -1,4 +1,4 @@
-//! The server's end: read a request, then accept or refuse.
+//! The server's end of an exchange: reads a request, then accepts or refuses it.
 
 use super::upgraded::Upgraded;
 use super::wire::{Wire, read, write_all};
@@ -26,7 +26,7 @@ pub async fn receive_over<W: Wire>(
             })
         }
         Err(error) => {
-            // More of a request that was not understood may be on its way.
+            // The rest of a request that was not understood may be on its way.
             let unread = error.kind() != ErrorKind::TimedOut;
             Err(answer_error(&mut wire, error, false, unread, limits.time).await)
         }
@@ -35,7 +35,7 @@ pub async fn receive_over<W: Wire>(
 
 /// A request that was read and awaits its answer.
 ///
-/// Dropping it closes the connection without one.
+/// Dropping it closes the connection without an answer.
 #[derive(Debug)]
 #[must_use = "a request must be accepted or refused"]
 pub struct Pending<S> {
@@ -48,8 +48,8 @@ pub struct Pending<S> {
 impl<S> Pending<S> {
     /// Takes over from an HTTP server that has read a request and gives up its socket.
     ///
-    /// `leftover` is what that server read of the stream after the head. Of `limits` only
-    /// [`Limits::time`] counts, for writing the answer. Copies the request's head.
+    /// `leftover` is what that server read of the stream after the head. Of `limits` only [`Limits::time`] applies, to
+    /// writing the answer. Copies the request's head.
     pub fn from_parts<B>(
         stream: S,
         leftover: Vec<u8>,
@@ -64,13 +64,12 @@ impl<S> Pending<S> {
         }
     }
 
-    /// The request. HTTP/1.0 or 1.1 with any method; whether it asks for an upgrade is for
-    /// [`respond`] to say.
+    /// Returns the request: HTTP/1.0 or 1.1 with any method. [`respond`] checks whether it asks for an upgrade.
     pub fn request(&self) -> &Request<()> {
         &self.request
     }
 
-    /// The stream, for what only it can tell: the peer's address, or its certificate.
+    /// Returns the stream, for what only it can tell: the peer's address, or its certificate.
     pub fn get_ref(&self) -> &S {
         &self.stream
     }
@@ -180,8 +179,8 @@ fn read_failed(error: Error, decoder: &RequestDecoder) -> Error {
     error
 }
 
-/// Sends the answer that an error carries, within `time`, and gives the error back, with why it could
-/// not be sent.
+/// Sends the answer that an error carries, within `time`. Returns the error. Where the answer could not be sent, its
+/// cause says why.
 async fn answer_error<W: Wire>(
     wire: &mut W,
     error: Error,
@@ -237,10 +236,10 @@ async fn write<W: Wire>(wire: &mut W, bytes: &[u8]) -> Result<(), Error> {
     wire.release()
 }
 
-/// Reads away what a refused peer still sends.
+/// Discards what a refused peer still sends.
 ///
-/// RFC 9112 9.6: closing a TCP connection with unread input resets it, and a reset can take the
-/// answer from the client before it was read.
+/// RFC 9112 9.6: closing a TCP connection with unread input resets it, and the client may then lose the answer before
+/// it has read it.
 async fn drain<W: Wire>(wire: &mut W, time: Duration) -> Result<(), Error> {
     wire.set_time(time.min(LINGER));
     let mut left = LINGER_BYTES;

@@ -4,7 +4,7 @@ use super::rewind::Rewind;
 use http::header::UPGRADE;
 use http::{Request, Response};
 
-/// A stream that now speaks another protocol, and the two heads that made it so.
+/// A stream that now speaks another protocol, and the two heads that made it do so.
 #[derive(Debug)]
 pub struct Upgraded<S> {
     stream: S,
@@ -28,17 +28,17 @@ impl<S> Upgraded<S> {
         }
     }
 
-    /// The request, received or sent.
+    /// Returns the request, received or sent.
     pub fn request(&self) -> &Request<()> {
         &self.request
     }
 
-    /// The 101, sent or received.
+    /// Returns the 101, sent or received.
     pub fn response(&self) -> &Response<()> {
         &self.response
     }
 
-    /// The protocol that was switched to, as the 101 names it.
+    /// Returns the protocol that was switched to, as the 101 names it.
     pub fn protocol(&self) -> &str {
         let protocol = self.response.headers().get(UPGRADE);
         protocol
@@ -46,22 +46,22 @@ impl<S> Upgraded<S> {
             .unwrap_or_default()
     }
 
-    /// Bytes of the upgraded protocol that came with the head: at most 4 KiB.
+    /// Returns the bytes of the upgraded protocol that were read with the head: at most 4 KiB.
     pub fn leftover(&self) -> &[u8] {
         &self.leftover
     }
 
-    /// The stream. Reading from it directly passes over [`leftover`](Self::leftover).
+    /// Returns the stream. Reading from it directly passes over [`leftover`](Self::leftover).
     pub fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// The stream, reading the leftover bytes first.
+    /// Returns the stream, which reads the leftover bytes first.
     pub fn into_rewind(self) -> Rewind<S> {
         Rewind::new(self.stream, self.leftover)
     }
 
-    /// The stream and the bytes to be read before anything from it.
+    /// Returns the stream, and the bytes to read before anything from it.
     pub fn into_parts(self) -> (S, Vec<u8>) {
         (self.stream, self.leftover)
     }

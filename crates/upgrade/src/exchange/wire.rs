@@ -1,9 +1,8 @@
-//! What an exchange asks of a stream, so that it is written once for every front end.
+//! What an exchange needs from a stream, so that it is written once for all front ends.
 //!
-//! An exchange (read a head, answer it, go through a proxy, …) is an `async` function over a
-//! [`Wire`]. The compiler makes a state machine of it, which does no I/O of its own; a front end
-//! brings the I/O. One that blocks is ready whenever it is asked, and [`finish`] is all that it
-//! needs.
+//! An exchange (read a head, answer it, go through a proxy, …) is an `async` function over a [`Wire`]. The compiler
+//! makes a state machine of it, which does no I/O of its own: that is up to a front end. A blocking front end is never
+//! pending, and needs nothing but [`finish`].
 
 use super::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
@@ -12,15 +11,15 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-/// A stream, and the deadline for what is done with it.
+/// A stream, with the deadline for what is done with it.
 pub trait Wire: Sized {
-    /// What the exchange is over.
+    /// The stream that the exchange uses.
     type Stream;
 
-    /// A stream, by a deadline.
+    /// Creates a wire over a stream, with a deadline.
     fn new(stream: Self::Stream, deadline: Deadline) -> Self;
 
-    /// The time by which deadlines are measured.
+    /// Returns the current time, by the clock of the deadlines.
     fn now() -> Instant;
 
     /// Reads once; 0 is the end of the stream.
@@ -30,39 +29,39 @@ pub trait Wire: Sized {
         buf: &mut [u8],
     ) -> Poll<Result<usize, Error>>;
 
-    /// Writes all of `unsent`, which then begins after what was written, and flushes.
+    /// Writes all of `unsent` and flushes. What was written is removed from `unsent`.
     fn poll_write_all(
         &mut self,
         context: &mut Context<'_>,
         unsent: &mut &[u8],
     ) -> Poll<Result<(), Error>>;
 
-    /// The deadline for what follows.
+    /// Returns the deadline for what follows.
     fn deadline(&self) -> Deadline;
 
     /// Sets another deadline for what follows.
     fn set_deadline(&mut self, deadline: Deadline);
 
-    /// Takes back what the deadline has set on the stream.
+    /// Restores what the deadline has changed on the stream.
     fn release(&self) -> Result<(), Error>;
 
-    /// The stream, with whatever the deadline has set on it: see [`release`](Self::release).
+    /// Returns the stream, with whatever the deadline has changed on it: see [`release`](Self::release).
     fn into_stream(self) -> Self::Stream;
 
-    /// As [`new`](Self::new), with so long from now.
+    /// As [`new`](Self::new), with a deadline `time` from now.
     fn within(stream: Self::Stream, time: Duration) -> Self {
         Self::new(stream, Deadline::starting(Self::now(), time))
     }
 
-    /// Gives what follows so long from now, whatever was left.
+    /// Sets a deadline `time` from now for what follows, whatever was left.
     fn set_time(&mut self, time: Duration) {
         self.set_deadline(Deadline::starting(Self::now(), time));
     }
 }
 
-/// A wire whose stream can be looked into.
+/// A wire from which bytes can be read without being removed.
 pub(crate) trait Peek: Wire {
-    /// Reads without taking what is read.
+    /// Reads bytes and leaves them in the stream.
     fn poll_peek(
         &mut self,
         context: &mut Context<'_>,
@@ -70,7 +69,7 @@ pub(crate) trait Peek: Wire {
     ) -> Poll<Result<usize, Error>>;
 }
 
-/// What comes of an exchange over a stream that blocks.
+/// Runs an exchange over a stream that blocks, and returns its result.
 pub fn finish<T>(exchange: impl Future<Output = T>) -> T {
     let mut exchange = pin!(exchange);
     let mut context = Context::from_waker(Waker::noop());
@@ -82,9 +81,9 @@ pub fn finish<T>(exchange: impl Future<Output = T>) -> T {
     }
 }
 
-/// Reads a piece and gives it to `take`: an empty one is the end of the stream.
+/// Reads a piece and calls `take` with it: an empty one is the end of the stream.
 ///
-/// The piece is on the stack while it is looked at, so that an exchange that waits holds none.
+/// The piece is on the stack during that call only, so that an exchange that waits holds none.
 pub(crate) async fn read<W: Wire, T>(
     wire: &mut W,
     mut take: impl FnMut(&[u8]) -> Result<T, Error>,
@@ -97,7 +96,7 @@ pub(crate) async fn read<W: Wire, T>(
     .await
 }
 
-/// As [`read`], without taking the piece from the stream.
+/// As [`read`], but leaves the piece in the stream.
 pub(crate) async fn peek<W: Peek, T>(
     wire: &mut W,
     mut take: impl FnMut(&[u8]) -> Result<T, Error>,
@@ -110,8 +109,7 @@ pub(crate) async fn peek<W: Peek, T>(
     .await
 }
 
-/// Reads so many bytes; the end of the stream before that is
-/// [`ErrorKind::Closed`].
+/// Reads `count` bytes. The end of the stream before that is [`ErrorKind::Closed`].
 pub(crate) async fn read_exact<W: Wire>(wire: &mut W, count: usize) -> Result<Vec<u8>, Error> {
     let mut bytes = vec![0; count];
     let mut filled = 0;
@@ -130,5 +128,5 @@ pub(crate) async fn write_all<W: Wire>(wire: &mut W, bytes: &[u8]) -> Result<(),
     poll_fn(|context| wire.poll_write_all(context, &mut unsent)).await
 }
 
-/// How much is read at once, and so the most that can be left over after a head.
+/// How many bytes are read at once, and so the most that can be left over after a head.
 const PIECE: usize = 4096;

@@ -1,21 +1,21 @@
-//! The body of a refusal, as far as a client wants to know it.
+//! The body of a refusal, as far as a client stores it.
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
 
-/// Takes a body as it arrives (RFC 9112 6.3) and keeps its beginning.
+/// The beginning of a body, taken as it arrives (RFC 9112 6.3).
 #[derive(Debug)]
 pub(crate) struct Body {
-    kept: Vec<u8>,
+    stored: Vec<u8>,
     framing: Framing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
-    /// So many bytes more.
+    /// So many more bytes.
     Length(u64),
     UntilClose,
-    /// RFC 9112 7.1, in the line with a chunk's size.
+    /// In the line with a chunk's size (RFC 9112 7.1).
     ChunkSize {
         size: u64,
         digits: Digits,
@@ -37,12 +37,12 @@ enum Digits {
 impl Body {
     pub(crate) fn new(status: StatusCode, headers: &HeaderMap) -> Self {
         Self {
-            kept: Vec::new(),
+            stored: Vec::new(),
             framing: framing(status, headers),
         }
     }
 
-    /// Takes what arrived; true when nothing more is wanted.
+    /// Takes what arrived. Returns `true` when nothing more is wanted.
     pub(crate) fn feed(&mut self, mut input: &[u8]) -> bool {
         while !input.is_empty() && !self.is_done() {
             let used = self.take(input);
@@ -52,24 +52,25 @@ impl Body {
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        matches!(self.framing, Framing::Done | Framing::Length(0)) || self.kept.len() >= BODY_LIMIT
+        matches!(self.framing, Framing::Done | Framing::Length(0))
+            || self.stored.len() >= BODY_LIMIT
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.kept
+        self.stored
     }
 
-    /// Takes a part of the input, at least one byte, and gives its length.
+    /// Takes a part of the input, at least one byte. Returns its length.
     fn take(&mut self, input: &[u8]) -> usize {
         match self.framing {
             Framing::Length(left) => {
-                let count = self.keep(input, left);
+                let count = self.store(input, left);
                 self.framing = Framing::Length(left - count as u64);
                 count
             }
-            Framing::UntilClose => self.keep(input, u64::MAX),
+            Framing::UntilClose => self.store(input, u64::MAX),
             Framing::ChunkData(left) => {
-                let count = self.keep(input, left);
+                let count = self.store(input, left);
                 let left = left - count as u64;
                 self.framing = if left == 0 {
                     Framing::ChunkEnd
@@ -94,10 +95,10 @@ impl Body {
         }
     }
 
-    fn keep(&mut self, input: &[u8], at_most: u64) -> usize {
-        let room = (BODY_LIMIT - self.kept.len()) as u64;
+    fn store(&mut self, input: &[u8], at_most: u64) -> usize {
+        let room = (BODY_LIMIT - self.stored.len()) as u64;
         let count = (input.len() as u64).min(at_most).min(room) as usize;
-        self.kept.extend_from_slice(&input[..count]);
+        self.stored.extend_from_slice(&input[..count]);
         count
     }
 }
@@ -125,7 +126,7 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Framing {
     length.map_or(Framing::UntilClose, Framing::Length)
 }
 
-/// One byte of a size line. What breaks the grammar ends the body: it is only shown to a person.
+/// Takes one byte of a size line. One that breaks the grammar ends the body, which is only shown to a person.
 fn chunk_size(size: u64, digits: Digits, byte: u8) -> Framing {
     match ((byte as char).to_digit(16), byte, digits) {
         (Some(digit), _, Digits::None | Digits::Some) => match size.checked_mul(16) {
@@ -136,7 +137,7 @@ fn chunk_size(size: u64, digits: Digits, byte: u8) -> Framing {
             None => Framing::Done,
         },
         (_, _, Digits::None) => Framing::Done,
-        // The chunk of size zero is the last one; trailers are of no interest.
+        // The chunk of size zero is the last one; trailers are ignored.
         (_, b'\n', _) if size == 0 => Framing::Done,
         (_, b'\n', _) => Framing::ChunkData(size),
         _ => Framing::ChunkSize {
@@ -150,5 +151,5 @@ const FIRST_CHUNK: Framing = Framing::ChunkSize {
     size: 0,
     digits: Digits::None,
 };
-/// What is kept of a body.
+/// How many bytes of a body are stored.
 const BODY_LIMIT: usize = 64 * 1024;

@@ -1,19 +1,18 @@
-//! Heads as bytes: what goes on the wire, and nothing that must not.
+//! Heads as bytes: what goes on the wire, without anything that must not.
 
 use crate::error::Error;
 use crate::syntax::{contains, percent_encode, split_host};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 
-/// The bytes of a request that asks for an upgrade.
+/// Returns the bytes of a request that asks for an upgrade.
 ///
-/// The target is the path and query of the URI, percent-encoded where they have to be. `Host` is the header
-/// of that name or else the URI's authority. `Connection: Upgrade` is added. Allocates the result. Does no
-/// I/O.
+/// The target is the path and query of the URI, percent-encoded where necessary. `Host` is the header of that name or
+/// else the URI's authority. `Connection: Upgrade` is added. Allocates the result. Does no I/O.
 ///
-/// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) where the method is not
-/// `GET`, there is no `Upgrade` header, no host (or one with user information), or a header that
-/// announces a body.
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) where the method is not `GET`, there is no
+/// `Upgrade` header, no host (or one with user information), or a header that announces a body.
 pub fn encode_request(request: &Request<()>) -> Result<Vec<u8>, Error> {
     let headers = request.headers();
     if request.method() != Method::GET {
@@ -30,7 +29,7 @@ pub fn encode_request(request: &Request<()>) -> Result<Vec<u8>, Error> {
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let host = match (headers.get(HOST), authority) {
         (Some(host), _) => host.as_bytes(),
-        // RFC 9110 7.2: user information is no part of Host.
+        // RFC 9110 7.2: user information is not part of Host.
         (None, Some(host)) if split_host(host).is_some() => host.as_bytes(),
         (None, Some(_)) => return Err(Error::invalid("host of the uri is not host[:port]")),
         (None, None) => return Err(Error::invalid("request has no host in a header or its uri")),
@@ -54,14 +53,14 @@ pub fn encode_request(request: &Request<()>) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// The bytes of a response: a 101 as it is, any other as one that ends the connection.
+/// Returns the bytes of a response: a 101 as it is, any other so that it ends the connection.
 ///
-/// Unless it is a 101, `Content-Length` is set to the body's, `Connection` gets `close` (and
-/// `upgrade` where there is an `Upgrade` header, RFC 9110 7.8), and `Transfer-Encoding` is
-/// dropped. Allocates the result. Does no I/O.
+/// Unless it is a 101, `Content-Length` is set to the body's, `Connection` gets `close` (and `upgrade` where there is
+/// an `Upgrade` header, RFC 9110 7.8), and `Transfer-Encoding` is removed. Allocates the result. Does no I/O.
 ///
-/// Fails with [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for another 1xx status,
-/// which would be no answer, and for a body with a status that has none (101, 204, 304).
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for another 1xx status, which would not be an
+/// answer, and for a body with a status that has none (101, 204, 304).
 pub fn encode_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Vec<u8>, Error> {
     let body = response.body().as_ref();
     let mut bytes = encode_head(response.status(), response.headers(), body.len())?;
@@ -69,7 +68,7 @@ pub fn encode_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Vec<u8>
     Ok(bytes)
 }
 
-/// As [`encode_response`], without the body: what `HEAD` is answered with.
+/// As [`encode_response`], without the body: the answer to a `HEAD`.
 pub(crate) fn encode_head(
     status: StatusCode,
     headers: &HeaderMap,
@@ -119,8 +118,8 @@ fn put_header(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     bytes.extend_from_slice(b"\r\n");
 }
 
-/// Puts a name as the RFCs spell it: `http` has it in lower case, and some embedded peers compare case
-/// although RFC 9110 5.1 says that it does not count.
+/// Appends a name as the RFCs spell it. `http` has it in lower case, and some embedded peers compare case although RFC
+/// 9110 5.1 says that it does not count.
 fn put_name(bytes: &mut Vec<u8>, name: &str) {
     for (index, word) in name.split('-').enumerate() {
         if index > 0 {

@@ -8,10 +8,10 @@ use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, U
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 
-/// The 200 for a request whose `:protocol` is `protocol`, with `headers` added, where that is
+/// Returns the 200 for a request whose `:protocol` is `protocol`, with `headers` added, where that protocol is
 /// `accepted`.
 ///
-/// A refusal names no connection, as [`Error::without_connection_headers`] leaves it.
+/// A refusal has no connection headers: see [`Error::without_connection_headers`].
 pub fn respond_extended_connect<B>(
     request: &Request<B>,
     protocol: &str,
@@ -25,7 +25,7 @@ pub fn respond_extended_connect<B>(
     Ok(Response::from_parts(parts, ()))
 }
 
-/// Fails with [`ErrorKind::Refused`] where the answer is none of success (RFC 9110 9.3.6).
+/// Fails with [`ErrorKind::Refused`] where the answer is not a success (RFC 9110 9.3.6).
 pub fn check_extended_connect_response<B>(response: &Response<B>) -> Result<(), Error> {
     if response.status().is_success() {
         return Ok(());
@@ -46,8 +46,8 @@ fn check_request<B>(request: &Request<B>, protocol: &str, accepted: &str) -> Res
             .refusing(StatusCode::METHOD_NOT_ALLOWED)
             .with_header(ALLOW, HeaderValue::from_static("CONNECT")));
     }
-    // RFC 9110 7.8 compares names of protocols without case; without one it is a tunnel to
-    // somewhere else that is asked for.
+    // RFC 9110 7.8: names of protocols are compared without case. A request without one asks for a tunnel to another
+    // server.
     if !protocol.eq_ignore_ascii_case(accepted) {
         let message = format!("request is not for the protocol {accepted}");
         // RFC 9220 3: an unknown `:protocol` should be answered with 501.
@@ -73,8 +73,8 @@ fn check_target(uri: &Uri) -> Result<&Authority, Error> {
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), Error> {
-    // RFC 8441 5: Connection and Upgrade MUST NOT be included. RFC 9113 8.1.1: with a length, the
-    // frames of the stream that follows would have to add up to it.
+    // RFC 8441 5: Connection and Upgrade MUST NOT be included. RFC 9113 8.1.1: the frames of the
+    // stream that follows would have to add up to a length.
     let alien = [CONNECTION, UPGRADE, TRANSFER_ENCODING, CONTENT_LENGTH];
     match alien.iter().find(|name| headers.contains_key(*name)) {
         Some(name) => Err(malformed(format_args!(

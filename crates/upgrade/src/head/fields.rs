@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind};
 use http::header::{AUTHORIZATION, COOKIE, MaxSizeReached, PROXY_AUTHORIZATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-/// Header lines as a map, in their order.
+/// Collects header lines into a map, in their order.
 pub(super) fn collect_headers(lines: &[httparse::Header<'_>]) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     for line in lines {
@@ -17,14 +17,14 @@ pub(super) fn collect_headers(lines: &[httparse::Header<'_>]) -> Result<HeaderMa
     Ok(headers)
 }
 
-/// Keeps what is nobody else's to know out of `Debug`, and so out of logs.
+/// Keeps credentials out of `Debug`, and so out of logs.
 pub fn hide_credentials(name: &HeaderName, value: &mut HeaderValue) {
     if [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE].contains(name) {
         value.set_sensitive(true);
     }
 }
 
-/// Past what `Limits::headers` documents as the most.
+/// Returns the error for more headers than the most that `Limits::headers` documents.
 pub(super) fn too_many(error: MaxSizeReached) -> Error {
     Error::new(
         ErrorKind::TooManyHeaders,

@@ -1,4 +1,4 @@
-//! Where does a head end? Found byte by byte, in one pass, however the input is cut.
+//! The search for the end of a head: byte by byte, in one pass, however the input is cut.
 
 use super::limits::Limits;
 use crate::error::{Error, ErrorKind};
@@ -8,28 +8,28 @@ use http::StatusCode;
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     limits: Limits,
-    /// What came in earlier pieces; empty while a head arrives in one.
-    kept: Vec<u8>,
-    /// Bytes counted against the limit; more than `kept` once a head was taken.
+    /// What arrived in earlier pieces. Empty while a head arrives in one.
+    stored: Vec<u8>,
+    /// Bytes counted against the limit; more than `stored` once a head was taken.
     seen: usize,
-    /// Lines ended so far, the first line included, empty ones not.
+    /// Lines that have ended, the first line included, empty ones not.
     lines: usize,
     line: Line,
 }
 
-/// How far into a line the last byte was.
+/// Where in a line the last byte was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
-    /// Nothing of it yet.
+    /// Before its first byte.
     Start,
-    /// After a CR that began it.
+    /// After a CR that begins it.
     EmptyEnding,
     Inside,
     /// After the CR that ends it.
     Ending,
 }
 
-/// The last piece of a head.
+/// A head that is complete.
 pub(super) struct Complete<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) headers: usize,
@@ -41,26 +41,26 @@ impl Head {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            kept: Vec::new(),
+            stored: Vec::new(),
             seen: 0,
             lines: 0,
             line: Line::Start,
         }
     }
 
-    /// Takes a piece; gives the head when the piece holds its end, and keeps the piece if not.
+    /// Takes a piece. Returns the head where the piece holds its end; otherwise stores the piece.
     pub(super) fn feed<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Complete<'a>>, Error> {
         let Some(used) = self.find_end(input)? else {
-            self.kept.extend_from_slice(input);
+            self.stored.extend_from_slice(input);
             return Ok(None);
         };
         let headers = self.lines - 1;
         let last = &input[..used];
-        let bytes = if self.kept.is_empty() {
+        let bytes = if self.stored.is_empty() {
             last
         } else {
-            self.kept.extend_from_slice(last);
-            &self.kept
+            self.stored.extend_from_slice(last);
+            &self.stored
         };
         Ok(Some(Complete {
             bytes,
@@ -69,14 +69,14 @@ impl Head {
         }))
     }
 
-    /// Forgets the head that was given, but not what it cost.
+    /// Forgets the head that was returned, but not what it counted against the limit.
     pub(super) fn next_head(&mut self) {
-        self.kept = Vec::new();
+        self.stored = Vec::new();
         self.lines = 0;
         self.line = Line::Start;
     }
 
-    /// Whether anything has arrived.
+    /// Returns whether anything has arrived.
     pub(super) fn is_started(&self) -> bool {
         self.seen > 0
     }
@@ -94,14 +94,14 @@ impl Head {
                 return Ok(Some(index + 1));
             }
         }
-        // No room for its end: refused now, not when the next byte comes.
+        // There is no room for its end: refused now, not when the next byte comes.
         if self.seen >= self.limits.head_bytes {
             return Err(self.too_long());
         }
         Ok(None)
     }
 
-    /// Looks at one byte; true when it ends the head.
+    /// Takes one byte. Returns `true` when it ends the head.
     fn step(&mut self, byte: u8) -> Result<bool, Error> {
         match (self.line, byte) {
             (Line::Start, b'\r') => self.line = Line::EmptyEnding,
@@ -119,8 +119,8 @@ impl Head {
             (Line::EmptyEnding | Line::Ending, _) => {
                 return Err(malformed("a carriage return without a line feed"));
             }
-            // RFC 9112 2.2 would let a bare LF end a line; two readings of one head are what
-            // request smuggling is made of, so it does not here.
+            // RFC 9112 2.2 would let a bare LF end a line. It does not here: request smuggling needs two readings of
+            // one head.
             (_, b'\n') => return Err(malformed("a line feed without a carriage return")),
             // RFC 9110 5.5: no control characters but HTAB in a field value.
             (_, b'\t' | 0x20..=0x7e | 0x80..) => {
@@ -159,13 +159,13 @@ impl Head {
     }
 }
 
-/// Whether this begins as a TLS record does (RFC 8446 5.1), of a handshake or an alert, and no head. The
-/// first byte alone counts: what comes with it is a matter of how the input was cut.
+/// Returns whether this begins as a TLS record of a handshake or an alert does (RFC 8446 5.1), and is thus not a head.
+/// Only the first byte counts: how much comes with it depends on how the input was cut.
 pub(crate) fn begins_tls(input: &[u8]) -> bool {
     matches!(input, [0x15 | 0x16, ..])
 }
 
-/// The error for a head that breaks the grammar of RFC 9112.
+/// Returns the error for a head that breaks the grammar of RFC 9112.
 pub(super) fn malformed(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Malformed, format!("malformed head: {what}"))
         .refusing(StatusCode::BAD_REQUEST)

@@ -1,4 +1,4 @@
-//! Is this a request for an upgrade, and is this the answer to it? Pure functions on heads.
+//! Checks that a request asks for an upgrade, and that a response is the answer to it: pure functions on heads.
 
 use super::lines::malformed;
 use super::request::check_host;
@@ -7,26 +7,27 @@ use crate::syntax::{contains, is_protocol, lists};
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
-/// The 101 for a request, switching to the first protocol in `accepted` that it offers, with
+/// Returns the 101 for a request: it switches to the first protocol in `accepted` that the request offers, with
 /// `headers` added.
 ///
 /// The request may come from [`RequestDecoder`](super::RequestDecoder) or from any HTTP server
 /// that uses the `http` crate. Protocols are compared without case (RFC 9110 7.8). Allocates the
 /// response. Does no I/O.
 ///
-/// Fails, with the refusal as [`Error::response`], where the request is
+/// # Errors
+/// With the refusal as [`Error::response`], where the request is:
 ///
 /// | status | kind | request |
 /// |---|---|---|
 /// | 505 | [`ErrorKind::Version`] | not HTTP/1.1: in 1.0 `Upgrade` means nothing (RFC 9110 7.8) |
 /// | 405 | [`ErrorKind::Method`] | not a `GET` |
 /// | 400 | [`ErrorKind::Malformed`] | without one valid `Host`, or announcing a body |
-/// | 400 | [`ErrorKind::NotUpgrade`] | without `Upgrade` or with one that is no list of protocols, or without the token `upgrade` in `Connection` |
+/// | 400 | [`ErrorKind::NotUpgrade`] | without `Upgrade`, or with one that is not a list of protocols |
+/// | 400 | [`ErrorKind::NotUpgrade`] | without the token `upgrade` in `Connection` |
 /// | 426 | [`ErrorKind::NotUpgrade`] | for none of the protocols in `accepted` |
 ///
-/// and with [`ErrorKind::InvalidArgument`], the caller being at fault, where `accepted` is empty
-/// or holds something that is no protocol, or `headers` holds `Connection`, `Upgrade`,
-/// `Content-Length` or `Transfer-Encoding`.
+/// [`ErrorKind::InvalidArgument`], with the caller at fault, where `accepted` is empty or holds something that is not
+/// a protocol, or `headers` holds `Connection`, `Upgrade`, `Content-Length` or `Transfer-Encoding`.
 pub fn respond<B>(
     request: &Request<B>,
     accepted: &[&str],
@@ -58,12 +59,12 @@ pub fn respond<B>(
     Ok(Response::from_parts(parts, ()))
 }
 
-/// Checks that a response switches to a protocol that the request asked for.
+/// Checks that a response switches to a protocol that the request asked for. Does no I/O.
 ///
-/// Fails with [`ErrorKind::Refused`] where the status is not 101, with [`ErrorKind::Version`] where
-/// the 101 is not of HTTP/1.1, with [`ErrorKind::MissingConnection`] where `Connection` lacks the
-/// token `upgrade`, and with [`ErrorKind::ProtocolMismatch`] where `Upgrade` names anything but one
-/// protocol of the request. The server is at fault. Does no I/O.
+/// # Errors
+/// The server is at fault: [`ErrorKind::Refused`] where the status is not 101, [`ErrorKind::Version`] where the 101 is
+/// not of HTTP/1.1, [`ErrorKind::MissingConnection`] where `Connection` lacks the token `upgrade`, and
+/// [`ErrorKind::ProtocolMismatch`] where `Upgrade` names anything but one protocol of the request.
 pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::refused(without_body(response)));
@@ -91,7 +92,7 @@ pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Res
     Ok(())
 }
 
-/// Checks that a request is one with which an upgrade, to whatever it may be, can be asked for.
+/// Checks that a request can ask for an upgrade, to any protocol.
 pub(crate) fn check_request<B>(request: &Request<B>) -> Result<(), Error> {
     check_version(request.version())?;
     if request.method() != Method::GET {
@@ -108,7 +109,7 @@ pub(crate) fn check_request<B>(request: &Request<B>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether bytes of a body follow the head.
+/// Returns whether bytes of a body follow the head.
 pub(crate) fn announces_body(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING)
         || headers
@@ -136,7 +137,7 @@ fn check_version(version: Version) -> Result<(), Error> {
         .refusing(StatusCode::HTTP_VERSION_NOT_SUPPORTED))
 }
 
-/// Checks that an upgrade, to whatever it may be, is asked for at all.
+/// Checks that a request asks for an upgrade, to any protocol.
 fn check_asked(headers: &HeaderMap) -> Result<(), Error> {
     let message = if !headers.contains_key(UPGRADE) {
         "request has no upgrade header"
@@ -167,7 +168,7 @@ fn upgrade_required(accepted: &[&str], listed: HeaderValue) -> Error {
     .with_header(CONNECTION, HeaderValue::from_static("Upgrade"))
 }
 
-/// A refusal to keep, of a response whose body is not here.
+/// Returns a refusal with the head of a response whose body is not available.
 pub(super) fn without_body<C>(response: &Response<C>) -> Response<Vec<u8>> {
     let mut copy = Response::new(Vec::new());
     *copy.status_mut() = response.status();

@@ -1,4 +1,4 @@
-//! Bytes to a request, for a server.
+//! Decoding a request, for a server.
 
 use super::fields::{collect_headers, too_many};
 use super::limits::Limits;
@@ -9,12 +9,12 @@ use http::header::{HOST, HeaderValue};
 use http::uri::Scheme;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 
-/// Reads one request head, without I/O.
+/// A decoder of one request head, without I/O.
 ///
-/// Strict where HTTP/1.1 lets a recipient choose: bare line feeds, folded lines and a space before
-/// a colon are refused, so that no proxy before this server can have read another request in the
-/// same bytes.
+/// It is strict where HTTP/1.1 lets a recipient choose: bare line feeds, folded lines and a space before a colon are
+/// refused. No proxy before this server can then have read another request in the same bytes.
 ///
+/// # Examples
 /// ```
 /// use framewire_upgrade::{Limits, RequestDecoder};
 ///
@@ -31,7 +31,7 @@ pub struct RequestDecoder {
 }
 
 impl RequestDecoder {
-    /// A decoder for one request. Allocates nothing until part of a head is fed.
+    /// Creates a decoder for one request. Allocates nothing until part of a head is fed.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
@@ -39,20 +39,19 @@ impl RequestDecoder {
         }
     }
 
-    /// Takes what has arrived; gives how much of it the head used, and the request once its head
-    /// is complete.
+    /// Takes what has arrived. Returns how much of it the head used, and the request once its head is complete.
     ///
-    /// Without a request, all of `input` was used; what the head did not use is the upgraded
-    /// protocol's, and the caller's to keep. The decoder is done after a request or an error.
+    /// Without a request, all of `input` was used. What the head did not use belongs to the upgraded protocol, and is
+    /// the caller's to store. The decoder is done after a request or an error.
     ///
-    /// The request is HTTP/1.0 or 1.1 with any method and, in 1.1, one valid `Host`. Where the
-    /// target was in absolute form, `Host` is the target's (RFC 9112 3.2.2). Whether it asks for
-    /// an upgrade is for [`respond`](super::respond) to say.
+    /// The request is HTTP/1.0 or 1.1 with any method and, in 1.1, one valid `Host`. Where the target was in absolute
+    /// form, `Host` is the target's (RFC 9112 3.2.2). [`respond`](super::respond) checks whether it asks for an
+    /// upgrade.
     ///
-    /// Fails with [`ErrorKind::Malformed`], [`ErrorKind::HeadTooLarge`],
-    /// [`ErrorKind::TooManyHeaders`] or [`ErrorKind::Version`], at the first byte that shows it
-    /// where that is an illegal control character, line ending or limit, and at the end of the
-    /// head otherwise. [`Error::response`] is what to answer.
+    /// # Errors
+    /// [`ErrorKind::Malformed`], [`ErrorKind::HeadTooLarge`], [`ErrorKind::TooManyHeaders`] or [`ErrorKind::Version`]:
+    /// at the first byte that shows it where that is an illegal control character, line ending or limit, and at the
+    /// end of the head otherwise. [`Error::response`] is the answer to send.
     pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Request<()>>), Error> {
         let Some(complete) = self.head.feed(input)? else {
             return Ok((input.len(), None));
@@ -61,7 +60,7 @@ impl RequestDecoder {
         Ok((complete.used, Some(request)))
     }
 
-    /// Whether any byte has been fed: a peer that sent none needs no answer when its time is over.
+    /// Returns whether any byte has been fed. A peer that sent none needs no answer when its time is over.
     #[must_use]
     pub fn is_started(&self) -> bool {
         self.head.is_started()
@@ -149,7 +148,7 @@ fn is_host(host: &HeaderValue) -> bool {
     host.to_str().is_ok_and(|host| split_host(host).is_some())
 }
 
-/// Another major version is 505 (RFC 9110 15.6.6); something that is no version is malformed.
+/// Returns the error for a version: 505 for another major one (RFC 9110 15.6.6), malformed for anything else.
 fn unsupported_version(head: &[u8]) -> Error {
     let line = head
         .trim_ascii_start()
@@ -173,5 +172,5 @@ fn unsupported_version(head: &[u8]) -> Error {
     }
 }
 
-/// What a [`Uri`] can hold.
+/// The longest target that a [`Uri`] can hold, in bytes.
 const TARGET_LIMIT: usize = 65_534;

@@ -1,4 +1,4 @@
-//! Bytes to a response, for a client.
+//! Decoding a response, for a client.
 
 use super::fields::collect_headers;
 use super::limits::Limits;
@@ -6,18 +6,18 @@ use super::lines::{Head, malformed};
 use crate::error::{Error, ErrorKind};
 use http::{Response, StatusCode, Version};
 
-/// Reads one final response head, without I/O.
+/// A decoder of one final response head, without I/O.
 ///
-/// As strict as [`RequestDecoder`](super::RequestDecoder), but that header lines which go on in the
-/// next line are put together, as RFC 9112 5.2 has a user agent do. Interim responses (1xx but 101) are
-/// passed over (RFC 9110 15.2); their bytes count against the same limit.
+/// It is as strict as [`RequestDecoder`](super::RequestDecoder), but joins header lines that go on in the next line,
+/// as RFC 9112 5.2 has a user agent do. Interim responses (1xx but 101) are skipped (RFC 9110 15.2); their bytes count
+/// against the same limit.
 #[derive(Debug, Clone)]
 pub struct ResponseDecoder {
     head: Head,
 }
 
 impl ResponseDecoder {
-    /// A decoder for one response. Allocates nothing until part of a head is fed.
+    /// Creates a decoder for one response. Allocates nothing until part of a head is fed.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
@@ -29,15 +29,14 @@ impl ResponseDecoder {
         self.head.is_started()
     }
 
-    /// Takes what has arrived; gives how much of it the head used, and the response once its head
-    /// is complete.
+    /// Takes what has arrived. Returns how much of it the head used, and the response once its head is complete.
     ///
-    /// Without a response, all of `input` was used; what the head did not use is the upgraded
-    /// protocol's or the body's, and the caller's to keep. The decoder is done after a response or
-    /// an error.
+    /// Without a response, all of `input` was used. What the head did not use belongs to the upgraded protocol or the
+    /// body, and is the caller's to store. The decoder is done after a response or an error.
     ///
-    /// Fails with [`ErrorKind::Malformed`], [`ErrorKind::HeadTooLarge`],
-    /// [`ErrorKind::TooManyHeaders`] or [`ErrorKind::Version`]; the server is at fault.
+    /// # Errors
+    /// [`ErrorKind::Malformed`], [`ErrorKind::HeadTooLarge`], [`ErrorKind::TooManyHeaders`] or [`ErrorKind::Version`];
+    /// the server is at fault.
     pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Response<()>>), Error> {
         let mut used = 0;
         loop {
@@ -87,8 +86,8 @@ fn parse(head: &[u8], headers: usize) -> Result<Response<()>, Error> {
     Ok(Response::from_parts(parts, ()))
 }
 
-/// RFC 9112 5.2: replaces each fold, a line end before white space, with spaces; `None` where there is
-/// none. What follows the status line is no fold (RFC 9112 2.2), and stays to be refused.
+/// Replaces each fold, a line end before white space, with spaces (RFC 9112 5.2). `None` where there is none. White
+/// space after the status line is not a fold (RFC 9112 2.2): it stays, and is refused later.
 fn unfold(head: &[u8]) -> Option<Vec<u8>> {
     let is_fold = |at: usize| matches!(head[at..], [b'\r', b'\n', b' ' | b'\t', ..]);
     let ends_line = |at: &usize| head[*at..].starts_with(b"\r\n");

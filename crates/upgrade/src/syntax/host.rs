@@ -2,8 +2,8 @@
 
 use http::uri::Authority;
 
-/// The host, as it is written, and the port; nothing where there is no host, there is user
-/// information, or the port is no number of a port.
+/// Returns the host as it is written, and the port. `None` where there is no host, there is user information, or the
+/// port is not a port number.
 #[must_use]
 pub fn split_host(text: &str) -> Option<(&str, Option<u16>)> {
     let authority: Authority = text.parse().ok()?;

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Percent-encodes a path and query: what is not ASCII as UTF-8, and the characters that the URL
-/// Standard has encoded in each of the two. What is encoded already stays as it is.
+/// Percent-encodes a path and query: non-ASCII characters as UTF-8, and the characters that the URL Standard encodes
+/// in each of the two. What is already encoded stays as it is.
 ///
-/// Differs from browsers in two ways. A `\` in the path becomes `%5C`: a browser makes it a `/`, which
-/// would change a path that the caller has checked. Control characters stay: a browser drops tabs and
-/// line breaks, and here the parser refuses them.
+/// Differs from browsers in two ways. A `\` in the path becomes `%5C`: a browser makes it a `/`, which would change a
+/// path that the caller has checked. Control characters stay, and the parser refuses them: a browser drops tabs and
+/// line breaks.
 #[must_use]
 pub fn encode(target: &str) -> Cow<'_, str> {
     let query_at = target.find('?').unwrap_or(target.len());
@@ -24,7 +24,7 @@ pub fn encode(target: &str) -> Cow<'_, str> {
     let mut encoded = String::with_capacity(2 * target.len());
     for (at, byte) in (0..).zip(target.bytes()) {
         if is_encoded((at, byte)) {
-            // A `String` takes everything.
+            // Writing to a `String` cannot fail.
             let _ = write!(encoded, "%{byte:02X}");
         } else {
             encoded.push(char::from(byte));
@@ -49,7 +49,7 @@ mod tests {
             (r"/a\..\b?a\b", r"/a%5C..%5Cb?a\b"),
             ("/<\">?<\">", "/%3C%22%3E?%3C%22%3E"),
             ("/\u{7F}", "/%7F"),
-            // What is encoded stays, and so does what only looks like it.
+            // What is encoded stays, and so does what only looks encoded.
             ("/%C3%BC%2F?%26", "/%C3%BC%2F?%26"),
             ("/100%", "/100%"),
             // Delimiters and unreserved characters.
@@ -57,7 +57,7 @@ mod tests {
                 "/;,:@&=+$-_.~!*()[]?;,/?:@&=+$-_.~!*()[]",
                 "/;,:@&=+$-_.~!*()[]?;,/?:@&=+$-_.~!*()[]",
             ),
-            // For the parser to refuse.
+            // Left for the parser to refuse.
             ("/\r\n", "/\r\n"),
         ] {
             assert_eq!(encode(target), expected);

@@ -1,17 +1,17 @@
-//! What went wrong with TLS, in words that a person can act on.
+//! TLS errors, in words that a person can act on.
 
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Deadline;
 use rustls::{CertificateError, InvalidMessage};
 
-/// The error for a handshake with `peer` that rustls ended.
+/// Returns the error for a handshake with `peer` that rustls ended.
 pub(crate) fn refused(peer: &str, error: rustls::Error) -> Error {
     let message = match &error {
         rustls::Error::InvalidCertificate(reason) => {
             format!("{} ({error})", certificate(peer, reason))
         }
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            format!("{peer} does not speak TLS: use ws:// or http:// ({error})")
+            format!("{peer} does not speak TLS: connect to it without TLS ({error})")
         }
         rustls::Error::InvalidMessage(_) => {
             format!("{peer} answered with something else than tls: {error}")
@@ -24,16 +24,16 @@ pub(crate) fn refused(peer: &str, error: rustls::Error) -> Error {
     Error::new(ErrorKind::Tls, message).with_cause(error)
 }
 
-/// The error for a handshake with a client that rustls ended.
+/// Returns the error for a handshake with a client that rustls ended.
 pub(crate) fn refused_client(error: rustls::Error) -> Error {
     if error != rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) {
         return refused("client", error);
     }
-    let message = format!("client does not speak TLS: it has to use wss:// or https:// ({error})");
+    let message = format!("client does not speak TLS: it has to connect with TLS ({error})");
     Error::new(ErrorKind::Tls, message).with_cause(error)
 }
 
-/// The error for a configuration that rustls does not take.
+/// Returns the error for a configuration that rustls does not accept.
 pub(crate) fn unusable(error: rustls::Error) -> Error {
     Error::new(
         ErrorKind::InvalidArgument,
@@ -63,7 +63,7 @@ fn certificate(peer: &str, reason: &CertificateError) -> String {
             format!("certificate is not for {peer}, but for another host")
         }
         CertificateError::Other(other) => match other.to_string().as_str() {
-            // These have a name in webpki alone.
+            // Only webpki names these.
             "CaUsedAsEndEntity" => format!(
                 "certificate of {peer} is one of an authority (CA:TRUE), which no server may show: \
                  have it sign one with CA:FALSE for the server"
@@ -79,7 +79,7 @@ fn certificate(peer: &str, reason: &CertificateError) -> String {
     }
 }
 
-/// The error for a handshake with `peer` that the stream ended.
+/// Returns the error for a handshake with `peer` that the stream ended.
 pub(crate) fn broken(peer: &str, error: Error, deadline: Deadline) -> Error {
     match error.kind() {
         ErrorKind::TimedOut => deadline.error_for(&format!("tls handshake with {peer}")),

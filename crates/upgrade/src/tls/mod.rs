@@ -1,4 +1,4 @@
-//! TLS (feature `rustls`) without I/O: whom a client trusts, what may be agreed on, errors in words.
+//! TLS (feature `rustls`) without I/O: which roots a client trusts, what may be agreed on, errors in words.
 
 mod error;
 mod peer;

@@ -1,9 +1,9 @@
-//! What is asked of the other end: a certificate for its name, and a protocol that is spoken here.
+//! What the other end must have: a certificate for its name, and a protocol that is spoken here.
 
 use crate::error::{Error, ErrorKind};
 use rustls::pki_types::ServerName;
 
-/// A host, as TLS has it.
+/// Returns a host as a name for TLS.
 pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
     ServerName::try_from(host.to_owned()).map_err(|error| {
         let message = format!("{host:?} is no name that a certificate could be for");
@@ -11,7 +11,7 @@ pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
     })
 }
 
-/// RFC 7301 3.2: nothing but what was agreed on may be spoken.
+/// Fails where the protocol agreed on is not spoken here (RFC 7301 3.2: only that one may be spoken).
 pub(crate) fn check_alpn(host: &str, agreed: Option<&[u8]>) -> Result<(), Error> {
     let Some(protocol) = agreed.filter(|protocol| *protocol != b"http/1.1") else {
         return Ok(());

@@ -1,11 +1,11 @@
-//! What a client trusts unless it is told otherwise: the platform's root certificates.
+//! What a client trusts by default: the platform's root certificates.
 
 use crate::error::{Error, ErrorKind};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::{Arc, OnceLock};
 
-/// A configuration that was set, or else the default one.
+/// Returns the configuration that was set, or else the default one.
 pub(crate) fn or_default(config: Option<&Arc<ClientConfig>>) -> Result<Arc<ClientConfig>, Error> {
     match config {
         Some(config) => Ok(Arc::clone(config)),
@@ -13,10 +13,10 @@ pub(crate) fn or_default(config: Option<&Arc<ClientConfig>>) -> Result<Arc<Clien
     }
 }
 
-/// The default configuration: TLS 1.2 and 1.3, the platform's roots, no client certificate, no ALPN.
+/// Returns the default configuration: TLS 1.2 and 1.3, the platform's roots, no client certificate, no ALPN.
 ///
-/// Made once for the process, on first use; the roots are then read from the platform's store. A
-/// failure is not kept.
+/// It is made once for the process, on first use; the roots are then read from the platform's store. A failure is not
+/// stored.
 fn default_config() -> Result<Arc<ClientConfig>, Error> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = CONFIG.get() {
@@ -29,7 +29,7 @@ fn default_config() -> Result<Arc<ClientConfig>, Error> {
 fn load() -> Result<ClientConfig, Error> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // Platforms have roots that are of no use here; those that are will do.
+    // Platforms have roots that cannot be used here; the others are enough.
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let error = Error::new(
@@ -42,7 +42,7 @@ fn load() -> Result<ClientConfig, Error> {
             None => error,
         });
     }
-    // Named here, as a program with several has no default one.
+    // Named here, as a program with several providers has no default one.
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -10,13 +10,15 @@ use crate::head::Limits;
 use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Reads one request from a stream: [`receive`](crate::receive) over tokio, which says what is answered and
-/// what fails.
+/// Reads one request from a stream: [`receive`](crate::receive) over tokio, which says what is answered and what
+/// fails.
 ///
-/// Waits for the head for at most [`Limits::time`], and where it answers an error, for the writing as
-/// long again and for the peer to close half a second at most. While it waits it holds what has come
-/// of the head and, where there is a limit, a timer. Dropped, it loses the stream: see
-/// [above](super#cancellation).
+/// Waits for the head for at most [`Limits::time`]. Where it answers an error, it waits for the write as long again,
+/// and for the peer to close half a second at most. While it waits it holds what has arrived of the head and, where
+/// there is a limit, a timer.
+///
+/// # Cancel safety
+/// Dropped before it is ready, it loses the stream: see [above](super#cancellation).
 pub async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     limits: &Limits,
@@ -29,8 +31,10 @@ pub async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
 /// Asks the server at the other end of a stream for an upgrade: [`request`](crate::request) over tokio,
 /// which says what `asked` and `validate` are, and what fails.
 ///
-/// Waits for the answer for at most [`Limits::time`] in all, of which the body of a refusal has half a
-/// second at most. Dropped, it loses the stream: see [above](super#cancellation).
+/// Waits for the answer for at most [`Limits::time`] in all. Of that the body of a refusal has half a second at most.
+///
+/// # Cancel safety
+/// Dropped before it is ready, it loses the stream: see [above](super#cancellation).
 pub async fn request<S: AsyncRead + AsyncWrite + Unpin, E: From<Error>>(
     stream: S,
     asked: Request<()>,
@@ -43,8 +47,7 @@ pub async fn request<S: AsyncRead + AsyncWrite + Unpin, E: From<Error>>(
 
 /// A request that was read and awaits its answer.
 ///
-/// Dropping it closes the connection without one; so does dropping what its methods return before it
-/// is ready.
+/// Dropping it closes the connection without an answer. So does dropping the future of a method before it is ready.
 #[derive(Debug)]
 #[must_use = "a request must be accepted or refused"]
 pub struct Pending<S>(exchange::Pending<S>);
@@ -63,13 +66,13 @@ impl<S> Pending<S> {
         ))
     }
 
-    /// The request. HTTP/1.0 or 1.1 with any method; whether it asks for an upgrade is for
-    /// [`respond`](crate::respond) to say.
+    /// Returns the request: HTTP/1.0 or 1.1 with any method. [`respond`](crate::respond) checks whether it asks for an
+    /// upgrade.
     pub fn request(&self) -> &Request<()> {
         self.0.request()
     }
 
-    /// The stream, for what only it can tell: the peer's address, or its certificate.
+    /// Returns the stream, for what only it can tell: the peer's address, or its certificate.
     pub fn get_ref(&self) -> &S {
         self.0.get_ref()
     }
@@ -79,30 +82,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// Switches to the first protocol in `accepted` that the request offers: 101, with `headers`
     /// added.
     ///
-    /// Waits for the writing for at most [`Limits::time`], and fails, as
-    /// [`Pending::accept`](crate::Pending::accept) does.
+    /// Waits for the write for at most [`Limits::time`]. Fails as [`Pending::accept`](crate::Pending::accept) does.
     pub async fn accept(self, accepted: &[&str], headers: HeaderMap) -> Result<Upgraded<S>, Error> {
         Box::pin(accept_over::<TokioWire<S>>(self.0, accepted, headers)).await
     }
 
     /// Sends a 101 that [`respond`](crate::respond) or a layer above it made.
     ///
-    /// Waits for the writing for at most [`Limits::time`], and fails, as
-    /// [`Pending::switch`](crate::Pending::switch) does.
+    /// Waits for the write for at most [`Limits::time`]. Fails as [`Pending::switch`](crate::Pending::switch) does.
     pub async fn switch(self, response: Response<()>) -> Result<Upgraded<S>, Error> {
         Box::pin(switch_over::<TokioWire<S>>(self.0, response)).await
     }
 
-    /// Answers with a response of the caller's: any status but 1xx, any headers, any body.
+    /// Answers with a response of the caller: any status but 1xx, any headers, any body.
     ///
-    /// Returns the stream, to be closed. Waits for the writing for at most [`Limits::time`] and, if
-    /// the peer sent more than the head or announced it, until it closes or for half a second; fails
-    /// as [`Pending::refuse`](crate::Pending::refuse) does.
+    /// Returns the stream, to be closed. Waits for the write for at most [`Limits::time`] and, if the peer sent or
+    /// announced more than the head, until it closes or for half a second. Fails as
+    /// [`Pending::refuse`](crate::Pending::refuse) does.
     pub async fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
         Box::pin(refuse_over::<TokioWire<S>, B>(self.0, response)).await
     }
 
-    /// Answers with [`Error::response`], if the error has one, and gives the error back.
+    /// Answers with [`Error::response`], if the error has one, and returns the error.
     ///
     /// Waits as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
     /// [`cause`](Error::cause) says why.

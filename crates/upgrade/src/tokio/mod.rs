@@ -1,8 +1,7 @@
-//! The same over tokio: the calls of this crate with `async`.
+//! The calls of this crate as futures, over tokio.
 //!
-//! Heads, limits, checks and errors are those of the crate; what is different is how time
-//! passes. Deadlines are tokio's, so that a runtime needs its timer, unless
-//! [`Limits::time`](crate::Limits::time) is [`Duration::MAX`](std::time::Duration::MAX).
+//! Heads, limits, checks and errors are those of the crate. Deadlines are measured by tokio's clock, so a runtime
+//! needs its timer, unless [`Limits::time`](crate::Limits::time) is [`Duration::MAX`](std::time::Duration::MAX).
 //!
 //! ```no_run
 //! use framewire_upgrade::{Limits, tokio::receive};
@@ -15,15 +14,14 @@
 //! # }
 //! ```
 //!
-//! What a call needs while it waits is in a box that is freed when it is ready, so that it takes next
-//! to nothing of the task which goes on with the connection.
+//! What a call needs while it waits is in a box that is freed when the call is ready. So the call adds next to nothing
+//! to the task that goes on with the connection.
 //!
 //! # Cancellation
 //!
-//! Every call here owns its stream. One that is dropped before it is ready drops the stream with it,
-//! and the peer sees the connection end: bytes may have been read or sent by then, and a handshake
-//! cannot be gone on with from the middle. To bound the time,
-//! [`Limits::time`](crate::Limits::time) is enough.
+//! Every call here owns its stream. A call that is dropped before it is ready drops the stream too, and the peer sees
+//! the connection end. Bytes may have been read or sent by then, and a handshake cannot be resumed from the middle.
+//! [`Limits::time`](crate::Limits::time) is enough to bound the time.
 
 #[cfg(feature = "tokio-net")]
 pub(crate) mod dial;

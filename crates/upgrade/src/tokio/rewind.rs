@@ -1,4 +1,4 @@
-//! The leftover bytes first, for tokio as well.
+//! Reading the leftover bytes first, over tokio.
 
 use crate::exchange::Rewind;
 use std::io::{self, IoSlice};
@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// As [`Read`](std::io::Read): while bytes are left, a read gives only those and is ready.
+/// As [`Read`](std::io::Read): while bytes are left over, a read returns only those and is ready.
 impl<S: AsyncRead + Unpin> AsyncRead for Rewind<S> {
     fn poll_read(
         self: Pin<&mut Self>,

@@ -1,4 +1,4 @@
-//! A stream of tokio's, by a deadline.
+//! A stream of tokio's, with a deadline.
 
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{Deadline, Wire};
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-/// A stream of tokio's as a [`Wire`]. The timer is asked only where there is a deadline to wait for.
+/// A [`Wire`] over a stream of tokio's. It uses the timer only where there is a deadline to wait for.
 #[derive(Debug)]
 pub struct TokioWire<S> {
     stream: S,
@@ -109,7 +109,7 @@ impl<S: Unpin> TokioWire<S> {
     }
 }
 
-/// What comes of a future by a deadline; nothing where the time is over before.
+/// Returns the output of a future, or `None` where the deadline is over before.
 pub async fn by<F: Future>(deadline: Deadline, future: F) -> Option<F::Output> {
     match deadline.end() {
         Some(end) => timeout_at(Instant::from_std(end), future).await.ok(),
@@ -117,7 +117,7 @@ pub async fn by<F: Future>(deadline: Deadline, future: F) -> Option<F::Output> {
     }
 }
 
-/// So long from now, by tokio's clock.
+/// Returns the deadline `time` from now, by tokio's clock.
 #[must_use]
 pub fn after(time: std::time::Duration) -> Deadline {
     Deadline::starting(Instant::now().into_std(), time)

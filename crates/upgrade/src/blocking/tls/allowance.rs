@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-/// What a call that uses the socket several times has left of its time-out.
+/// What is left of a time-out, for a call that uses the socket several times.
 pub(super) struct Allowance {
     timeout: Option<(Duration, Instant)>,
     used: bool,
@@ -17,7 +17,7 @@ impl Allowance {
         }
     }
 
-    /// For what a reader sends, whatever the time-out of writes.
+    /// Returns the allowance for what a reader sends, whatever the time-out of writes.
     pub(super) fn of_an_answer() -> Self {
         Self {
             used: true,
@@ -25,7 +25,8 @@ impl Allowance {
         }
     }
 
-    /// Before a call of the socket: `None` where its own time-out is right, as it is for the first.
+    /// Returns the time-out to set before a call of the socket. `None` where the socket's own is right, as for the
+    /// first call.
     pub(super) fn next(&mut self) -> io::Result<Option<Duration>> {
         let first = !std::mem::replace(&mut self.used, true);
         let Some((timeout, started)) = self.timeout.filter(|_| !first) else {

@@ -8,7 +8,7 @@ use crate::exchange::Wire as _;
 use crate::tls::{broken, refused, refused_client};
 use rustls::Connection;
 
-/// Does the handshake by the wire's deadline. What the peer sent right after it is left in the session.
+/// Does the handshake by the wire's deadline. What the peer sent right after it stays in the session.
 pub(super) fn handshake<S: Socket>(
     wire: &mut BlockingWire<S>,
     session: &mut Connection,
@@ -28,7 +28,7 @@ pub(super) fn handshake<S: Socket>(
         }
         .map_err(is_broken)?;
         if let Err(error) = feed(session, &piece[..count]) {
-            // The alert tells the peer why. Whether it gets there changes nothing.
+            // The alert tells the peer why. Whether it arrives changes nothing.
             let _ = send(wire, session);
             return Err(match session {
                 Connection::Client(_) => refused(peer, error),
@@ -49,7 +49,7 @@ fn send<S: Socket>(wire: &mut BlockingWire<S>, session: &mut Connection) -> Resu
 
 fn feed(session: &mut Connection, mut piece: &[u8]) -> Result<(), rustls::Error> {
     while !piece.is_empty() {
-        // Fails or takes nothing where a peer goes on after its close or over a bound.
+        // Fails, or takes nothing, where a peer sends more after its close or over a limit.
         match session.read_tls(&mut piece) {
             Ok(1..) => session.process_new_packets()?,
             Ok(0) => return Ok(()),
@@ -59,5 +59,5 @@ fn feed(session: &mut Connection, mut piece: &[u8]) -> Result<(), rustls::Error>
     Ok(())
 }
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const PIECE: usize = 4096;

@@ -1,4 +1,4 @@
-//! TLS over a stream that blocks: the handshake, and the stream that comes of it.
+//! TLS over a stream that blocks: the handshake, and the resulting stream.
 
 mod allowance;
 mod handshake;

@@ -4,7 +4,7 @@ use rustls::Connection;
 use std::io::{self, IoSlice, Read, Write};
 use std::ops::Range;
 
-/// Bytes from the socket that were not opened yet.
+/// Bytes from the socket that were not yet opened.
 #[derive(Default)]
 pub(super) struct Incoming {
     buffer: Vec<u8>,
@@ -19,12 +19,12 @@ enum End {
     #[default]
     NotYet,
     Seen,
-    /// The session knows.
+    /// The session has been told.
     Told,
 }
 
 impl Incoming {
-    /// Reads once from the socket. To call when all was opened.
+    /// Reads once from the socket. To be called when everything was opened.
     pub(super) fn fill<S: Read>(&mut self, socket: &mut S) -> io::Result<()> {
         self.buffer.resize(READ_SIZE, 0);
         let count = socket.read(&mut self.buffer)?;
@@ -35,7 +35,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// Feeds the session a piece of what was read; false where there is nothing to feed.
+    /// Feeds the session a piece of what was read. Returns `false` where there is nothing to feed.
     pub(super) fn feed(&mut self, session: &mut Connection) -> io::Result<bool> {
         if let Some(error) = &self.failed {
             return Err(broken_record(error.clone()));
@@ -69,7 +69,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Seals what there is room for, and says how much that was. To call when nothing waits.
+    /// Seals as much as there is room for, and returns how much that was. To be called when nothing waits.
     pub(super) fn seal(
         &mut self,
         session: &mut Connection,
@@ -78,7 +78,7 @@ impl Outgoing {
         if self.closed {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        // Its answers first, so that its own bound leaves room for the payload.
+        // The session's own answers go first, so that its limit leaves room for the payload.
         take_sealed(session, &mut self.sealed);
         let taken = session.writer().write_vectored(bufs)?;
         take_sealed(session, &mut self.sealed);
@@ -93,7 +93,7 @@ impl Outgoing {
         }
     }
 
-    /// Writes what waits; `before_each` is called before each write of the socket.
+    /// Writes what waits. Calls `before_each` before each write to the socket.
     pub(super) fn send<S: Write>(
         &mut self,
         socket: &mut S,
@@ -110,19 +110,19 @@ impl Outgoing {
         }
         self.written = 0;
         self.sealed.clear();
-        // A connection at rest keeps room for small messages alone.
+        // A connection at rest retains room for small messages only.
         self.sealed.shrink_to(KEPT);
         Ok(())
     }
 }
 
-/// Moves what the session has to send behind `sealed`.
+/// Appends what the session has to send to `sealed`.
 pub(super) fn take_sealed(session: &mut Connection, sealed: &mut Vec<u8>) {
     // Writing to memory does not fail.
     while session.wants_write() && session.write_tls(sealed).is_ok() {}
 }
 
-/// The session holds no more than one record; a longer one breaks TLS.
+/// Returns the error for a record that is longer than the session can hold, which TLS forbids.
 pub(super) fn over_bound(error: &io::Error) -> rustls::Error {
     rustls::Error::General(error.to_string())
 }
@@ -131,7 +131,7 @@ fn broken_record(error: rustls::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-/// How much is read from the socket at once: about one full record.
+/// How many bytes are read from the socket at once: about one full record.
 const READ_SIZE: usize = 16 << 10;
-/// How much room for sealed records stays when all were sent.
+/// How many bytes of room for sealed records are retained once all were sent.
 const KEPT: usize = 4 << 10;

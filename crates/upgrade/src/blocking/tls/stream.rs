@@ -17,67 +17,67 @@ use std::time::Duration;
 
 /// TLS over a stream, at either end.
 ///
-/// A [duplicate](Duplicate::duplicate) is a second handle to the same session, so that one thread reads
-/// while another writes, and neither waits for the other's socket call. Of several that read, or
-/// several that write, one at a time does.
+/// A [duplicate](Duplicate::duplicate) is a second handle to the same session, so that one thread reads while another
+/// writes. Neither waits for the other's socket call. Of several threads that read, or several that write, one does so
+/// at a time.
 ///
 /// # Time-outs
 ///
-/// A read or write that fails with `WouldBlock` or `TimedOut` has lost nothing, in the middle of a
-/// record too: the same call goes on. A write that was `Ok` has taken those bytes; records that the
-/// socket did not take are kept, at most 64 KiB of payload, and go first with the next write or
-/// [`flush`](Write::flush). So whoever writes to a socket with a time-out has to flush. A time-out
-/// that is set here bounds the whole call, however many pieces the peer cuts a record into, but for
-/// waiting until another thread's call is over; one that was set on the stream beneath bounds each of
-/// its reads and writes.
+/// A read or write that fails with `WouldBlock` or `TimedOut` has lost nothing, even in the middle of a record: the
+/// same call goes on. A write that was `Ok` has taken those bytes. Records that the socket did not take are buffered,
+/// at most 64 KiB of payload, and go first with the next write or [`flush`](Write::flush). A program that writes to a
+/// socket with a time-out must therefore flush.
 ///
-/// A read may have an alert or another answer to send. Where another thread is writing, that one
-/// sends it; else the read does, for 10 ms at most on top of its own time-out, and what the socket
-/// has not taken by then goes first with the next write or flush. The write time-out of the
-/// stream beneath is changed for that, and then what was set here.
+/// A time-out that is set here bounds the whole call, however many pieces the peer cuts a record into, except for
+/// waiting until another thread's call is over. One that was set on the stream beneath bounds each of its reads and
+/// writes.
+///
+/// A read may have an alert or another answer to send. Where another thread is writing, that thread sends it.
+/// Otherwise the read does, for 10 ms at most on top of its own time-out, and what the socket has not taken by then
+/// goes first with the next write or flush. For that the read changes the write time-out of the stream beneath, and
+/// then sets it to what was set here.
 ///
 /// # The end
 ///
-/// [`Duplicate::shutdown`] with [`Shutdown::Write`] sends `close_notify` first: it blocks as a flush
-/// does. With [`Shutdown::Both`] it ends the connection at once, under whoever reads or writes, and
-/// the peer sees a cut; so does a handle that is just dropped. A stream that ended without
-/// `close_notify` fails to read with [`io::ErrorKind::UnexpectedEof`], after all that came before;
-/// many peers end so. For a protocol that says itself where it ends that makes no difference.
+/// [`Duplicate::shutdown`] with [`Shutdown::Write`] sends `close_notify` first: it blocks as a flush does. With
+/// [`Shutdown::Both`] it ends the connection at once, even while other threads read or write. The peer then sees a
+/// cut, as where a handle is just dropped. A stream that ended without `close_notify` fails to read with
+/// [`io::ErrorKind::UnexpectedEof`], after all that came before. Many peers end so. It makes no difference to a
+/// protocol that says itself where it ends.
 ///
-/// # What it costs
+/// # Memory
 ///
-/// Memory: 16 KiB of ciphertext once it was read from, what rustls keeps for a record of at most
-/// 16 KiB each way, and what waits to be sent. A write is one or more records and, where the socket
-/// takes them, one call of the socket; vectored writes are sealed together. rustls allocates for each
-/// record.
+/// 16 KiB of ciphertext once it was read from, what rustls holds for a record of at most 16 KiB each way, and what
+/// waits to be sent. rustls allocates for each record. A write is one or more records and, where the socket takes
+/// them, one call of the socket; vectored writes are sealed together.
 pub struct TlsStream<S = TcpStream> {
-    /// This handle's own.
+    /// The socket of this handle.
     socket: S,
     shared: Arc<Shared>,
 }
 
-/// What all handles have in common. The session is locked last, and for work in memory alone.
+/// What all handles share. The session is locked last, and only for work in memory.
 struct Shared {
-    /// Locked for as long as a thread reads from the socket.
+    /// Locked while a thread reads from the socket.
     incoming: Mutex<Incoming>,
-    /// Locked for as long as a thread writes to the socket. A thread that reads only ever tries to.
+    /// Locked while a thread writes to the socket. A thread that reads only tries to lock it.
     outgoing: Mutex<Outgoing>,
     session: Mutex<Connection>,
-    /// Locked while they are set on the socket, so that both always agree.
+    /// Locked while time-outs are set on the socket, so that both always agree.
     timeouts: Mutex<Timeouts>,
 }
 
 impl<S: Socket> TlsStream<S> {
-    /// Does a client's handshake over a stream that is connected to `host`, a name or an address
-    /// without brackets, which the certificate has to be for.
+    /// Does a client's handshake over a stream that is connected to `host`: the name, or the address without brackets,
+    /// that the certificate must be for.
     ///
-    /// Blocks for `time` at most. Sets the stream's time-outs and puts back what they were at the end;
-    /// with [`Duration::MAX`] it leaves them alone. A non-blocking stream cannot be used.
+    /// Blocks for `time` at most. Sets the stream's time-outs and restores them at the end; with [`Duration::MAX`]
+    /// they are left alone. A non-blocking stream cannot be used.
     ///
-    /// Fails with [`Tls`](crate::ErrorKind::Tls), where [`Error::cause`] is the [`rustls::Error`] or
-    /// the [`io::Error`], with [`TimedOut`](crate::ErrorKind::TimedOut), and with
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where `host` is neither a name nor an
-    /// address.
+    /// # Errors
+    /// [`Tls`](crate::ErrorKind::Tls), where [`Error::cause`] is the [`rustls::Error`] or the [`io::Error`];
+    /// [`TimedOut`](crate::ErrorKind::TimedOut); and [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where
+    /// `host` is neither a name nor an address.
     pub fn connect(
         socket: S,
         host: &str,
@@ -97,13 +97,13 @@ impl<S: Socket> TlsStream<S> {
 }
 
 impl<S> TlsStream<S> {
-    /// The stream beneath. Reading from it or writing to it breaks the connection, and so do
-    /// time-outs that are set on it and not here.
+    /// Returns the stream beneath. Reading from it or writing to it breaks the connection, and so does setting
+    /// time-outs on it instead of here.
     pub fn get_ref(&self) -> &S {
         &self.socket
     }
 
-    /// Looks at the session: the certificates of the peer, the version, the protocol of ALPN.
+    /// Calls `look` with the session: for the certificates of the peer, the version, the protocol of ALPN.
     ///
     /// All handles wait meanwhile.
     pub fn inspect<R>(&self, look: impl FnOnce(&Connection) -> R) -> R {
@@ -122,7 +122,7 @@ impl<S: Socket> Read for TlsStream<S> {
         let mut narrowed = false;
         let result = loop {
             let opened = shared.open(&mut incoming, buf);
-            // An answer or an alert: a close, say. A new key waits for the next record sent.
+            // An answer or an alert, for example a close. A new key waits for the next record that is sent.
             shared.send_queued(&mut self.socket, &mut Allowance::of_an_answer());
             if !opened.as_ref().is_err_and(is_starved) {
                 break opened;
@@ -238,7 +238,7 @@ fn connect<S: Socket>(
     established(wire, session.into(), host)
 }
 
-/// As [`connect`], where the only protocol that may be agreed on is HTTP/1.1.
+/// As [`connect`], where no protocol but HTTP/1.1 may be agreed on.
 pub(in crate::blocking) fn connect_for_http<S: Socket>(
     wire: BlockingWire<S>,
     host: &str,
@@ -249,7 +249,7 @@ pub(in crate::blocking) fn connect_for_http<S: Socket>(
     Ok(stream)
 }
 
-/// The stream, with the time-outs that the wire began with.
+/// Does the handshake. Returns the stream, with the time-outs that it had before.
 fn established<S: Socket>(
     mut wire: BlockingWire<S>,
     mut session: Connection,
@@ -271,7 +271,7 @@ fn established<S: Socket>(
 }
 
 impl Shared {
-    /// Opens what was read, as far as it goes into `buf`. Starved where there is nothing to open.
+    /// Opens what was read, as far as it fits into `buf`. Starved where there is nothing to open.
     fn open(&self, incoming: &mut Incoming, buf: &mut [u8]) -> io::Result<usize> {
         let mut session = lock(&self.session);
         let mut opened = 0;
@@ -288,7 +288,7 @@ impl Shared {
                     Ok(true) => continue,
                     Ok(false) => error,
                     Err(error) => {
-                        // Records before the one that broke were opened with it.
+                        // Records before the broken one were opened with it.
                         if let Ok(count) = session.reader().read(&mut buf[opened..]) {
                             opened += count;
                         }
@@ -297,12 +297,12 @@ impl Shared {
                 },
                 Err(error) => error,
             };
-            // What fails fails again with the next call.
+            // A failure recurs at the next call.
             return if opened > 0 { Ok(opened) } else { Err(error) };
         }
     }
 
-    /// Sends what waits, then seals and sends what there is room for, and says how much that was.
+    /// Sends what waits, then seals and sends as much as there is room for. Returns how much that was.
     fn write<S: Socket>(
         &self,
         socket: &mut S,
@@ -313,7 +313,7 @@ impl Shared {
         self.send(socket, outgoing, allowance)?;
         let taken = outgoing.seal(&mut lock(&self.session), bufs)?;
         match self.send(socket, outgoing, allowance) {
-            // Taken is taken: the records go first with the next call.
+            // The bytes were taken: their records go first with the next call.
             Err(error) if may_go_on(&error) => Ok(taken),
             result => result.map(|()| taken),
         }
@@ -333,10 +333,10 @@ impl Shared {
         result
     }
 
-    /// Sends what the session wants to say for itself, unless another thread is writing and will.
+    /// Sends what the session itself has to say, unless another thread is writing and will.
     ///
-    /// To call without either lock, after what made the session say it. One of the two then sees
-    /// it: this thread, or the one that was writing. What fails here fails again with the next write.
+    /// To be called without either lock, after what made the session say it. Either this thread or the one that was
+    /// writing then sees it. A failure recurs at the next write.
     fn send_queued<S: Socket>(&self, socket: &mut S, allowance: &mut Allowance) {
         while lock(&self.session).wants_write() {
             let Some(mut outgoing) = try_lock(&self.outgoing) else {
@@ -349,7 +349,7 @@ impl Shared {
         }
     }
 
-    /// Sends what was sealed. The time-out of the socket is what it was when this returns.
+    /// Sends what was sealed. Restores the time-out of the socket before it returns.
     fn send<S: Socket>(
         &self,
         socket: &mut S,
@@ -376,12 +376,12 @@ impl Shared {
     }
 }
 
-/// How rustls says that it needs more bytes.
+/// Returns whether rustls needs more bytes.
 fn is_starved(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
 
-/// How a socket says that its time-out was over, or that it does not block.
+/// Returns whether the socket's time-out was over, or the socket does not block.
 fn may_go_on(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -389,12 +389,12 @@ fn may_go_on(error: &io::Error) -> bool {
     )
 }
 
-/// What is locked is whole at every point where a panic could leave it.
+/// Locks a mutex, even a poisoned one: what it guards is consistent wherever a panic could leave it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The lock, unless another thread holds it.
+/// Locks a mutex, unless another thread holds it.
 fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match mutex.try_lock() {
         Ok(guard) => Some(guard),

@@ -25,19 +25,19 @@ pub(super) use tcp::tcp;
 
 /// Connects to the host of an `http` or `https` URI: [`Dialer::dial`] over tokio.
 ///
-/// Proxies, TLS and errors are as there, and the feature that `https` needs is `tokio-rustls`. What
-/// is different:
+/// Proxies, TLS and errors are as there, and the feature that `https` needs is `tokio-rustls`. What is different:
 ///
-/// * `time` is for all of it, resolving included. A name is resolved by the operating system in a
-///   thread of tokio's, which goes on there for as long as the resolver is set up to take, after this
-///   has given up as well.
-/// * The addresses are raced, as RFC 8305 section 5 says: in the order of section 4, each 250 ms after
-///   the one before or as soon as that failed, and the first to take the connection wins. The others
-///   are dropped. No task is started for it. Where there are several addresses, the runtime needs its
-///   timer for that even with [`Duration::MAX`], which is for ever.
+/// * `time` is for all of it, resolving included. The operating system resolves a name in a thread of tokio's, which
+///   goes on for as long as the resolver is set up to take, even after this has given up.
+/// * The addresses are raced, as RFC 8305 section 5 says: in the order of section 4, each 250 ms after the one before
+///   or as soon as that failed. The first to accept the connection wins, and the others are dropped. No task is
+///   started for it. Where there are several addresses, the runtime needs its timer for that even with
+///   [`Duration::MAX`], which is for ever.
 ///
+/// # Cancel safety
 /// Dropped before it is ready, it closes what it has and connects no further.
 ///
+/// # Examples
 /// ```no_run
 /// use framewire_upgrade::{Dialer, Proxies};
 /// use std::time::Duration;
@@ -58,7 +58,10 @@ pub async fn dial(dialer: &Dialer, uri: &Uri, time: Duration) -> Result<Stream, 
 /// Connects to the host of the request's URI and asks there for an upgrade: [`dial`] and
 /// [`request`](super::request), with [`Limits::time`] for both together.
 ///
-/// As [`Dialer::request`], over tokio. Dropped before it is ready, it closes the connection.
+/// As [`Dialer::request`], over tokio.
+///
+/// # Cancel safety
+/// Dropped before it is ready, it closes the connection.
 pub async fn dial_and_request<E: From<Error>>(
     dialer: &Dialer,
     request: Request<()>,
@@ -72,7 +75,7 @@ pub async fn dial_and_request<E: From<Error>>(
     Box::pin(request_over(wire, request, limits, |_| true, validate)).await
 }
 
-/// Connects to a target with [`dial`]'s rules, by a deadline that goes on after it.
+/// Connects to a target as [`dial`] does, by a deadline that also applies to what follows.
 pub async fn dial_by(
     dialer: &Dialer,
     target: &Target,
@@ -93,7 +96,7 @@ pub async fn dial_by(
     Ok(Stream::Plain(stream))
 }
 
-/// tokio's names and sockets.
+/// The resolver and the sockets of tokio.
 struct Tokio(Deadline);
 
 impl Network for Tokio {

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
-/// Connects to the addresses in turn, each [`DELAY`] after the one before or as soon as one failed;
-/// what connects first wins, and the others are dropped. Fails with what became of each.
+/// Connects to the addresses in turn, each [`DELAY`] after the one before or as soon as one failed. The first to
+/// connect wins, and the others are dropped. Fails with the error of each.
 pub(super) async fn race<T, F: Future<Output = io::Result<T>>>(
     addresses: Vec<SocketAddr>,
     connect: impl FnMut(SocketAddr) -> F,
@@ -30,7 +30,7 @@ struct Race<C, F> {
     waiting: VecDeque<SocketAddr>,
     attempts: Vec<(SocketAddr, Pin<Box<F>>)>,
     failures: Vec<(SocketAddr, io::Error)>,
-    /// Until the next attempt, while an address waits for one.
+    /// Runs until the next attempt, while an address waits for one.
     delay: Option<Pin<Box<Sleep>>>,
 }
 
@@ -59,7 +59,7 @@ where
         }
     }
 
-    /// The first that connected. Those that failed are no longer attempts.
+    /// Returns the first connection. Removes the attempts that failed.
     fn poll_attempts(&mut self, context: &mut Context<'_>) -> Poll<T> {
         let mut index = 0;
         while index < self.attempts.len() {
@@ -102,7 +102,7 @@ mod tests {
     use std::io::ErrorKind::{ConnectionRefused, HostUnreachable};
     use tokio::time::Instant;
 
-    /// What becomes of an attempt, after so many milliseconds; `None` is never.
+    /// The result of an attempt, after so many milliseconds; `None` is never.
     #[derive(Clone, Copy)]
     struct Attempt(Option<u64>, Result<(), io::ErrorKind>);
 
@@ -116,10 +116,10 @@ mod tests {
         Attempt(Some(after), Err(ConnectionRefused))
     }
 
-    /// What came of the race, and after how many milliseconds.
+    /// The result of the race, and after how many milliseconds.
     type Outcome = (u64, Result<u16, Vec<(u16, io::ErrorKind)>>);
 
-    /// The outcome, and when each attempt began. Addresses are known by their ports: 0, 1, 2, ….
+    /// Runs a race. Returns the outcome, and when each attempt began. Addresses are known by their ports: 0, 1, 2, ….
     async fn run(attempts: &[Attempt]) -> (Outcome, Vec<u64>) {
         let start = Instant::now();
         let elapsed = || start.elapsed().as_millis() as u64;
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(outcome, ((350, Ok(1)), vec![0, 250]));
         let outcome = run(&[connects(300), connects(100)]).await;
         assert_eq!(outcome, ((300, Ok(0)), vec![0, 250]));
-        // At once: the one that was wanted more.
+        // Both at once: the preferred one wins.
         let outcome = run(&[connects(350), connects(100)]).await;
         assert_eq!(outcome, ((350, Ok(0)), vec![0, 250]));
     }
@@ -197,7 +197,7 @@ mod tests {
     async fn failure_is_followed_at_once_and_the_delay_begins_again() {
         let outcome = run(&[refuses(20), refuses(0), SILENT, connects(5)]).await;
         assert_eq!(outcome, ((275, Ok(3)), vec![0, 20, 20, 270]));
-        // A failure of an earlier one counts too.
+        // A failure of an earlier attempt counts too.
         let outcome = run(&[refuses(300), SILENT, connects(0)]).await;
         assert_eq!(outcome, ((300, Ok(2)), vec![0, 250, 300]));
     }

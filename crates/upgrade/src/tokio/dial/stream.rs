@@ -1,4 +1,4 @@
-//! A connection with TLS or without: what dialling gives, and what a server may take.
+//! A connection with TLS or without: what dialling returns, and what a server may accept.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -6,8 +6,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A connection with TLS or without, over TCP as [`dial`](super::dial) makes it, or over any other
-/// stream.
+/// A connection with TLS or without: over TCP as [`dial`](super::dial) makes it, or over any other stream.
 ///
 /// Reads and writes are those of the stream inside. With TLS, `shutdown` sends `close_notify`.
 #[derive(Debug)]
@@ -15,14 +14,14 @@ use tokio::net::TcpStream;
 pub enum Stream<S = TcpStream> {
     /// The stream itself.
     Plain(S),
-    /// TLS over the stream, at either end, in a box as it is far larger.
+    /// TLS over the stream, at either end. Boxed, as it is far larger.
     #[cfg(feature = "tokio-rustls")]
     Tls(Box<tokio_rustls::TlsStream<S>>),
 }
 
 impl<S> Stream<S> {
-    /// The stream beneath: for its addresses and options. With TLS, reading from it or writing to it
-    /// breaks the connection.
+    /// Returns the stream beneath, for its addresses and options. With TLS, reading from it or writing to it breaks
+    /// the connection.
     #[must_use]
     pub fn get_ref(&self) -> &S {
         match self {
@@ -33,7 +32,7 @@ impl<S> Stream<S> {
     }
 }
 
-/// The same call on whichever stream it is.
+/// Makes the same call on either stream.
 macro_rules! on_either {
     ($stream:expr, $inner:ident => $call:expr) => {
         match $stream {

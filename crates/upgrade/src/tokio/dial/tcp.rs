@@ -1,10 +1,10 @@
-//! Which streams are of TCP.
+//! The TCP socket beneath a stream.
 
 use super::stream::Stream;
 use std::any::Any;
 use tokio::net::TcpStream;
 
-/// The socket beneath a stream of any type, where that is tokio's own or TLS over it.
+/// Returns the socket beneath a stream of any type, where that is tokio's own TCP stream or TLS over it.
 pub(crate) fn tcp<S: 'static>(stream: &S) -> Option<&TcpStream> {
     let stream: &dyn Any = stream;
     if let Some(tcp) = stream.downcast_ref() {

@@ -28,7 +28,7 @@ pub(super) async fn connect(
     }
 }
 
-/// tokio-rustls gives the errors of rustls in those of the stream.
+/// Returns the error for a handshake. tokio-rustls wraps the errors of rustls in those of the stream.
 fn failed(host: &str, error: io::Error, deadline: Deadline) -> Error {
     let was_never_begun = error.kind() == io::ErrorKind::Other;
     match error.downcast::<rustls::Error>() {
