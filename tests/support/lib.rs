@@ -16,7 +16,7 @@ pub mod operations;
 pub mod oracle;
 pub mod peer;
 pub mod rfc3629;
-#[cfg(feature = "shell")]
+#[cfg(feature = "tls")]
 pub mod shell;
 pub mod tasks;
 pub mod view;

@@ -88,6 +88,13 @@ fn lints(project: &Project) -> Result<()> {
             cargo(project, &format!("clippy {options} -- -D warnings"))?;
         }
     }
+    for features in OF_TESTS {
+        let options = format!("--no-default-features --features={features}");
+        cargo(
+            project,
+            &format!("clippy -p framewire-tests {options} --all-targets -- -D warnings"),
+        )?;
+    }
     cargo(
         project,
         "clippy --locked --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings",
@@ -109,6 +116,18 @@ fn dependencies(project: &Project) -> Result<()> {
         count <= MAX_DEPENDENCIES,
         "{count} dependencies with default features: {others:?}"
     );
+    let of_tests = beneath(
+        project,
+        "framewire-tests",
+        &["--no-default-features", "-e", "dev"],
+    )?;
+    for line in &of_tests {
+        let name = line.split(' ').next().unwrap_or_default();
+        ensure!(
+            !HEAVY.contains(&name),
+            "the tests are built with {name} without features"
+        );
+    }
     println!(
         "none without features, {count} with the default ones and of ours {}",
         ours.len()
@@ -217,5 +236,9 @@ const OF_FRAMEWIRE: [&str; 20] = [
     "http2",
     "axum,http2,deflate",
 ];
+/// What one suite can be built with: `tests/README.md` says so.
+const OF_TESTS: [&str; 3] = ["", "tls", "http"];
+/// What no suite is built with that has no feature for it.
+const HEAVY: [&str; 4] = ["axum", "h2", "hyper", "rustls"];
 const MAX_DEPENDENCIES: usize = 10;
 const CARGO: Duration = Duration::from_secs(900);
