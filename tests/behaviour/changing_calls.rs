@@ -11,7 +11,7 @@ use support::arbitrary::legal;
 use support::compression::Compression;
 use support::connection::{Connection, Endpoint, Kind, endpoints};
 use support::event::Event;
-use support::frames::{BINARY, FIN, PING, to, wire};
+use support::frames::{BINARY, FIN, PING, PONG, to, wire};
 use support::oracle::{self, Terms};
 use support::peer::{ScriptedPeer, cut};
 
@@ -75,7 +75,7 @@ fn a_ping_that_a_frame_was_read_of_is_finished_by_the_next_message() {
         let [pong] = &oracle::frames(&peer.written())[..] else {
             panic!("one Pong");
         };
-        assert_eq!((pong.first, &pong.payload[..]), (0x8A, &b"ab"[..]));
+        assert_eq!((pong.first, &pong.payload[..]), (FIN | PONG, &b"ab"[..]));
     }
 }
 

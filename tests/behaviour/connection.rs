@@ -123,7 +123,7 @@ fn rfc6455_8_1_bad_text_that_is_read_into_its_message_is_answered() {
         assert!(matches!(end.kind(), ErrorKind::Violation(_)), "{end}");
     }
     let answer = written(&mut connection);
-    assert_eq!(answer[..4], [0x88, answer[1], 0x03, 0xEF]);
+    assert_eq!(answer[..4], [FIN | CLOSE, answer[1], 0x03, 0xEF]);
 }
 
 #[test]

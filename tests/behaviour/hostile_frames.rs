@@ -33,7 +33,10 @@ fn hostile_frame_that_says_hello_without_a_mask() {
         let error = socket.next_message().unwrap_err();
         assert_eq!(error.to_string(), "unmasked frame from a client");
         let written = peer.written();
-        assert_eq!((written[0], &written[2..4]), (0x88, &b"\x03\xEA"[..]));
+        assert_eq!(
+            (written[0], &written[2..4]),
+            (FIN | CLOSE, &b"\x03\xEA"[..])
+        );
     }
 }
 

@@ -174,7 +174,7 @@ fn control_frames_come_to_the_handlers_by_every_kind_of_reading() {
     for kind in 0..3 {
         let list: [(u8, &[u8]); 4] = [
             (FIN | PING, b"1"),
-            (0x01, b"a"),
+            (TEXT, b"a"),
             (FIN | PING, b"2"),
             (FIN, b"b"),
         ];

@@ -199,7 +199,7 @@ fn a_violation_instead_of_a_close_is_not_clean() {
 fn messages_of_any_size_before_the_close_are_forgotten() {
     for role in [Role::Server, Role::Client] {
         let mut input = frame(peer(role), FIN | TEXT, b"small");
-        input.extend(frame(peer(role), FIN | 0x02, &vec![7; 3 << 20]));
+        input.extend(frame(peer(role), FIN | BINARY, &vec![7; 3 << 20]));
         input.extend(frame(peer(role), FIN | CLOSE, b"\x03\xE9going"));
         let mut websocket = connect(role, ScriptedPeer::new(input), SMALL);
         let shutdown = websocket.shutdown(PATIENCE).unwrap();
@@ -213,7 +213,7 @@ fn messages_of_any_size_before_the_close_are_forgotten() {
 #[test]
 fn a_message_half_assembled_or_half_streamed_is_forgotten_too() {
     for streamed in [false, true] {
-        let mut input = frame(Role::Client, 0x01, b"begun");
+        let mut input = frame(Role::Client, TEXT, b"begun");
         let script = ScriptedPeer::new(&input[..]);
         input.clear();
         let mut server = connect(Role::Server, script, SMALL);

@@ -8,12 +8,11 @@ use framewire::protocol::Role;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use support::deflate::ways::{end, messages, opcode, receive, receives, send, sends};
-use support::frames::{BINARY, CONTINUATION, FIN, PING, TEXT, frame};
+use support::frames::{BINARY, CONTINUATION, FIN, PING, RSV1, TEXT, frame};
 use support::oracle::frames_in;
 use support::peer;
 use support::peer::ScriptedPeer;
 
-const RSV1: u8 = 0x40;
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// How the foreign end compresses a message.

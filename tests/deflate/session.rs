@@ -6,8 +6,8 @@ use framewire::frame::{Rsv, Violation, os_key};
 use framewire::protocol::{
     Agreement as _, Encoder, Event, Limits, MessageBuffer, PieceEvent, Role, Sender, Session,
 };
-use support::deflate::{RSV1, negotiated, sent};
-use support::frames::{BINARY, CLOSE, FIN, TEXT, frame};
+use support::deflate::{negotiated, sent};
+use support::frames::{BINARY, CLOSE, FIN, RSV1, RSV2, TEXT, frame};
 use support::oracle::frames_in;
 use support::pattern;
 
@@ -150,5 +150,3 @@ fn a_violation_while_streaming_is_answered() {
         assert!(session.is_closed());
     }
 }
-
-const RSV2: u8 = 0x20;

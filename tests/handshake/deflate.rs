@@ -9,12 +9,11 @@ use framewire::protocol::{Agreement, Role};
 use framewire::upgrade::RequestDecoder;
 use framewire::{Config, Fault, Opcode, WebSocket, accept, client};
 use http::{Request, Response};
-use support::frames::{FIN, TEXT};
+use support::frames::{FIN, RSV1, TEXT};
 use support::loopback;
 use support::oracle::frames_in;
 
 const URI: &str = "ws://server.example.com/chat";
-const RSV1: u8 = 0x40;
 
 fn deflate(config: DeflateConfig) -> Deflate {
     Deflate::new(config).unwrap()

@@ -7,19 +7,17 @@ use crate::client::hyper::respond;
 use crate::client::{answer, header, patiently, request, status};
 use framewire::handshake::{self, Acceptor, Connector};
 use framewire::hyper::{refusal, upgrade, upgrade_with};
+use framewire::protocol::Role;
 use framewire::{Config, ErrorKind, Fault, Opcode, Side, connect_with, upgrade as http_upgrade};
 use http::{Request, Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use support::frames::{FIN, TEXT};
+use support::frames::{FIN, TEXT, frame};
 use support::pattern;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-
-/// RFC 6455 5.2: the bit beside the length.
-const MASK: u8 = 0x80;
 
 /// What the service does with requests for `/`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -134,7 +132,7 @@ async fn compression_is_agreed_on_and_used() {
 async fn frames_that_came_with_the_head_are_not_lost() {
     let (address, _ended) = serve(Acceptor::new(), Way::Upgrades).await;
     let mut sent = request(address, "/", &[]).into_bytes();
-    sent.extend([FIN | TEXT, MASK | 2, 0, 0, 0, 0, b'h', b'i']);
+    sent.extend(frame(Role::Client, FIN | TEXT, b"hi"));
     let (_, mut received, mut stream) = answer(address, &sent).await;
     while received.len() < 4 {
         assert!(patiently(stream.read_buf(&mut received)).await.unwrap() > 0);

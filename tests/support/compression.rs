@@ -6,8 +6,8 @@
 
 use framewire::deflate::{Compressor, Engine as _, Flush, Negotiated, ZlibRs};
 
-use crate::deflate::{RSV1, negotiated};
-use crate::frames::{BINARY, CONTINUATION, FIN, Frame, Length, TEXT, wire};
+use crate::deflate::negotiated;
+use crate::frames::{BINARY, CONTINUATION, FIN, Frame, Length, RSV1, TEXT, wire};
 use crate::oracle;
 
 /// What was agreed on, and how the peer makes use of it.

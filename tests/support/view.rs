@@ -2,7 +2,7 @@
 
 use framewire::protocol::Role;
 
-use crate::frames::{BINARY, CONTINUATION, TEXT};
+use crate::frames::{BINARY, CLOSE, CONTINUATION, FIN, PONG, TEXT};
 use crate::oracle;
 
 /// What the peer has seen.
@@ -31,7 +31,7 @@ impl View {
     }
 
     pub fn is_closed(&self) -> bool {
-        self.control.iter().any(|&(first, _)| first == 0x88)
+        self.control.iter().any(|&(first, _)| first == FIN | CLOSE)
     }
 
     /// The payloads of the messages.
@@ -41,9 +41,9 @@ impl View {
 
     #[track_caller]
     fn frame(&mut self, first: u8, payload: Vec<u8>) {
-        let (fin, rsv, opcode) = (first & 0x80 != 0, first & 0x70, first & 0x0F);
+        let (fin, rsv, opcode) = (first & FIN != 0, first & 0x70, first & 0x0F);
         if opcode & 0x8 != 0 {
-            let is_known = matches!(opcode, 0x8..=0xA);
+            let is_known = matches!(opcode, CLOSE..=PONG);
             assert!(
                 is_known && fin && rsv == 0 && payload.len() <= 125,
                 "{first:#x}"

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use framewire::protocol::Role;
 use framewire::tokio::WebSocket;
 use framewire::{CloseCode, Config, ErrorKind, Opcode};
+use support::frames::{BINARY, CLOSE, FIN, TEXT, close_payload, frame};
 use support::peer::ScriptedPeer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::time::timeout;
@@ -17,15 +19,9 @@ fn narrow() -> (WebSocket<DuplexStream>, DuplexStream) {
     (WebSocket::server(near, Config::default()).unwrap(), far)
 }
 
-/// A masked frame, under the key 0.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let len = u16::try_from(payload.len()).unwrap().to_be_bytes();
-    [&[first, 0xFE], &len[..], &[0; 4], payload].concat()
-}
-
 /// A peer that says a message and then this before it reads anything, and what it reads then.
 async fn reads_at_the_end(mut peer: DuplexStream, last: &[u8]) -> Vec<u8> {
-    let said = [&frame(0x82, &[7; 1000])[..], last].concat();
+    let said = [&frame(Role::Client, FIN | BINARY, &[7; 1000])[..], last].concat();
     peer.write_all(&said).await.unwrap();
     let mut heard = vec![];
     peer.read_to_end(&mut heard).await.unwrap();
@@ -51,11 +47,14 @@ async fn echo_to_one_that_reads_at_the_end(last: &[u8]) -> (ErrorKind, Vec<u8>) 
 
 #[tokio::test]
 async fn rfc6455_5_5_1_a_close_is_reported_when_what_was_fed_and_its_echo_were_sent() {
-    let close = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8];
+    let close = frame(Role::Client, FIN | CLOSE, &close_payload(1000, ""));
     let (end, heard) = echo_to_one_that_reads_at_the_end(&close).await;
     assert!(matches!(end, ErrorKind::Closed(closed) if closed.code() == CloseCode::NORMAL));
     assert_eq!(heard.len(), 4 + 1000 + 4);
-    assert_eq!(heard[1004..], [0x88, 2, 0x03, 0xE8]);
+    assert_eq!(
+        heard[1004..],
+        frame(Role::Server, FIN | CLOSE, &close_payload(1000, ""))
+    );
 }
 
 /// The same, with the messages as a `Stream`.
@@ -66,8 +65,8 @@ async fn rfc6455_5_5_1_a_stream_ends_when_what_was_fed_and_the_echo_of_the_close
     use futures_util::{SinkExt, StreamExt as _};
 
     for (last, code) in [
-        (&[0x88, 0x80, 0, 0, 0, 0][..], None),
-        (&[0xFF], Some([0x03, 0xEA])),
+        (frame(Role::Client, FIN | CLOSE, b""), None),
+        (vec![0xFF], Some(1002_u16)),
     ] {
         let (mut server, peer) = narrow();
         let echo = async move {
@@ -85,12 +84,12 @@ async fn rfc6455_5_5_1_a_stream_ends_when_what_was_fed_and_the_echo_of_the_close
             assert!(server.is_terminated());
             errors
         };
-        let both = async { tokio::join!(echo, reads_at_the_end(peer, last)) };
+        let both = async { tokio::join!(echo, reads_at_the_end(peer, &last)) };
         let (errors, heard) = timeout(PATIENCE, both).await.unwrap();
         assert_eq!(errors, usize::from(code.is_some()));
-        assert_eq!(heard[1004], 0x88);
+        assert_eq!(heard[1004], FIN | CLOSE);
         if let Some(code) = code {
-            assert_eq!(heard[1006..1008], code);
+            assert_eq!(heard[1006..1008], code.to_be_bytes());
         }
     }
 }
@@ -99,7 +98,7 @@ async fn rfc6455_5_5_1_a_stream_ends_when_what_was_fed_and_the_echo_of_the_close
 #[tokio::test]
 async fn rfc6455_5_5_1_a_byte_stream_ends_when_what_was_written_and_the_echo_of_the_close_were_sent()
  {
-    let close = [0x88, 0x80, 0, 0, 0, 0];
+    let close = frame(Role::Client, FIN | CLOSE, b"");
     let (server, mut peer) = narrow();
     let mut server = server.into_byte_stream();
     let peer = async move {
@@ -118,15 +117,15 @@ async fn rfc6455_5_5_1_a_byte_stream_ends_when_what_was_written_and_the_echo_of_
         .await
         .unwrap();
     assert_eq!(heard.len(), 4 + 1000 + 2);
-    assert_eq!(heard[1004..], [0x88, 0]);
+    assert_eq!(heard[1004..], frame(Role::Server, FIN | CLOSE, b""));
 }
 
 #[tokio::test]
 async fn rfc6455_7_1_7_a_violation_is_reported_when_its_close_was_sent() {
     let (end, heard) = echo_to_one_that_reads_at_the_end(&[0xFF]).await;
     assert!(matches!(end, ErrorKind::Violation(_)));
-    assert_eq!(heard[1004], 0x88);
-    assert_eq!(heard[1006..1008], [0x03, 0xEA]);
+    assert_eq!(heard[1004], FIN | CLOSE);
+    assert_eq!(heard[1006..1008], 1002_u16.to_be_bytes());
 }
 
 #[tokio::test]
@@ -136,7 +135,7 @@ async fn a_read_that_waits_to_report_an_end_can_be_dropped() {
         .feed_message(Opcode::Binary, &[7; 500])
         .await
         .unwrap();
-    let close = [0x88, 0x80, 0, 0, 0, 0];
+    let close = frame(Role::Client, FIN | CLOSE, b"");
     peer.write_all(&close).await.unwrap();
     for _ in 0..3 {
         let read = server.next_message();
@@ -153,7 +152,7 @@ async fn a_read_that_waits_to_report_an_end_can_be_dropped() {
         .await
         .unwrap();
     assert!(matches!(end.kind(), ErrorKind::Closed(_)));
-    assert_eq!(heard[504..], [0x88, 0]);
+    assert_eq!(heard[504..], frame(Role::Server, FIN | CLOSE, b""));
 }
 
 #[tokio::test]
@@ -179,7 +178,7 @@ async fn shutdown_ends_in_time_where_the_peer_always_has_more() {
 
 #[tokio::test]
 async fn an_abort_holds_when_the_halves_are_one_again() {
-    let peer = ScriptedPeer::saying([frame(0x81, b"unread")]);
+    let peer = ScriptedPeer::saying([frame(Role::Client, FIN | TEXT, b"unread")]);
     let server = WebSocket::server(peer.clone(), Config::default()).unwrap();
     let (reader, writer) = server.split();
     writer.abort();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use framewire::tokio::{ReadHalf, WebSocket, WriteHalf};
 use framewire::{CloseCode, Config, Opcode};
+use support::frames::{CLOSE, FIN};
 use support::pattern;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinSet;
@@ -207,7 +208,7 @@ async fn a_task_that_never_stops_sending_lets_control_frames_through() {
     let before = messages_before(
         writes_long,
         async |writer| writer.close(CloseCode::NORMAL, "").await,
-        |first, _| first == 0x88,
+        |first, _| first == FIN | CLOSE,
     );
     assert!(before.await <= 2);
 }

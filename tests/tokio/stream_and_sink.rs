@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake};
 use std::time::Duration;
 
+use framewire::protocol::Role;
 use framewire::tokio::{Message, WebSocket, WriteHalf};
 use framewire::{CloseCode, Config, ErrorKind, Fault, Opcode, Side};
 use futures_util::stream::FusedStream as _;
 use futures_util::{FutureExt as _, Sink, SinkExt, StreamExt as _};
+use support::frames::{BINARY, FIN, PONG, TEXT, frame};
 use support::pattern;
 use support::peer::ScriptedPeer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -142,7 +144,8 @@ async fn stream_gives_one_error_and_ends() {
     // A reserved opcode: a violation.
     let (server, mut peer) = duplex(1000);
     let mut server = WebSocket::server(server, Config::default()).unwrap();
-    peer.write_all(&[0x83, 0x80, 0, 0, 0, 0]).await.unwrap();
+    let reserved = frame(Role::Client, FIN | 0x3, b"");
+    peer.write_all(&reserved).await.unwrap();
     let error = patiently(server.next()).await.unwrap().unwrap_err();
     assert_eq!(
         (error.fault(), error.close_code()),
@@ -226,7 +229,11 @@ async fn sink_waits_when_its_buffer_is_full() {
     });
     patiently(server.send(vec![1; 100].into())).await.unwrap();
     let received = patiently(reading).await.unwrap();
-    assert!(received.chunks(102).all(|frame| frame[..2] == [0x82, 100]));
+    assert!(
+        received
+            .chunks(102)
+            .all(|frame| frame[..2] == [FIN | BINARY, 100])
+    );
     assert!(received.ends_with(&[1; 100]));
 }
 
@@ -266,8 +273,7 @@ async fn long_message_is_taken_though_the_stream_is_stuck() {
 async fn dropped_next_loses_nothing() {
     let (server, mut peer) = duplex(1000);
     let mut server = WebSocket::server(server, Config::default()).unwrap();
-    let frame = [&[0x81, 0x85, 0, 0, 0, 0][..], b"hello"].concat();
-    for byte in frame {
+    for byte in frame(Role::Client, FIN | TEXT, b"hello") {
         assert!(server.next().now_or_never().is_none());
         peer.write_all(&[byte]).await.unwrap();
     }
@@ -303,7 +309,7 @@ async fn control_frames_are_answered_and_are_no_items() {
     let mut stream = stream;
     let mut pong = [0; 3];
     patiently(stream.read_exact(&mut pong)).await.unwrap();
-    assert_eq!(pong, [0x8A, 1, b'?']);
+    assert_eq!(pong, frame(Role::Server, FIN | PONG, b"?")[..]);
 }
 
 /// A stream that fails at every call.

@@ -200,7 +200,9 @@ async fn a_peer_that_takes_a_message_slowly_is_sent_its_ping_after_it() {
             let _ = timeout(INTERVAL, peer.read_buf(&mut received)).await;
         }
         assert!(matches!(pinging.await.unwrap(), KeepAliveEnd::NoPong));
-        let ping = received.windows(2).position(|bytes| bytes == [0x89, 8]);
+        let ping = received
+            .windows(2)
+            .position(|bytes| bytes == [FIN | PING, 8]);
         assert!(ping.is_some_and(|at| at > message.len()), "{ping:?}");
     }
 }
@@ -213,7 +215,7 @@ async fn a_ping_that_found_no_room_goes_when_there_is_some() {
         tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
         sleep(INTERVAL).await;
         let mut received = vec![];
-        while !received.ends_with(&[0x89, 8, 0, 0, 0, 0, 0, 0, 0, 1]) {
+        while !received.ends_with(&frame(Role::Server, FIN | PING, &1_u64.to_be_bytes())) {
             let reading = timeout(INTERVAL / 2, peer.read_buf(&mut received));
             assert!(reading.await.unwrap().unwrap() > 0);
         }

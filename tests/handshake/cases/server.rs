@@ -2,6 +2,7 @@
 
 use super::shell::{self, Shelled, upgrade};
 use framewire::handshake::Acceptor;
+use framewire::protocol::Role;
 use framewire::upgrade::{Error, ErrorKind, Limits, RequestDecoder, Upgraded, respond};
 use framewire::{Fault, Untimed};
 use http::{HeaderMap, HeaderValue, Request, Response, Version};
@@ -10,6 +11,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
+use support::frames::{FIN, TEXT, frame};
 use support::http_text::{REQUEST, body_of, header_of, status_of};
 use support::peer::{Direction, Ending, Plan, ScriptedPeer};
 
@@ -449,7 +451,7 @@ fn a_websocket_is_taken_over_from_another_http_server() {
     let request = request.unwrap();
     assert_eq!(used, REQUEST.len());
     let stream = ScriptedPeer::new("");
-    let leftover = [0x81, 0x80, 0, 0, 0, 0].to_vec();
+    let leftover = frame(Role::Client, FIN | TEXT, b"");
     let pending = shell::take_over(&Acceptor::new(), stream.clone(), leftover.clone(), &request);
     let established = pending.accept().unwrap();
     assert_eq!(status_of(&stream.written_text()), 101);

@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Connector;
+use framewire::protocol::Role;
 use framewire::{Config, Opcode, WebSocket};
+use support::frames::{BINARY, FIN, PONG, frame};
 
 use crate::server::{DEADLINE, Engine, Server, until_it_rests};
 
@@ -84,7 +86,7 @@ fn a_peer_that_reads_late_gets_everything(engine: Engine) {
     let server = Server::start(engine, &[]);
     let mut stream = server.connect_raw();
     let mut sending = stream.try_clone().unwrap();
-    let message: Vec<u8> = [&[0x82, 0xfe, 0x20, 0, 0, 0, 0, 0][..], &[7; 8192]].concat();
+    let message = frame(Role::Client, FIN | BINARY, &[7; 8192]);
     let sent = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&sent);
     let sender = thread::spawn(move || {
@@ -95,7 +97,7 @@ fn a_peer_that_reads_late_gets_everything(engine: Engine) {
     });
     // Nobody reads until the sender waits for the server, which waits for a reader.
     until_it_rests(&sent);
-    let echo: Vec<u8> = [&[0x82, 0x7e, 0x20, 0][..], &[7; 8192]].concat();
+    let echo = frame(Role::Server, FIN | BINARY, &[7; 8192]);
     let mut received = vec![0; echo.len()];
     for _ in 0..MESSAGES {
         stream.read_exact(&mut received).unwrap();
@@ -112,7 +114,7 @@ fn a_peer_that_floods_starves_nobody(engine: Engine) {
         for stream in &flooding {
             // Pongs that nobody asked for: nothing has to be read for more to be sent, and they
             // are more work to take than to send.
-            let burst = b"\x8a\x80\0\0\0\0".repeat(100_000);
+            let burst = frame(Role::Client, FIN | PONG, b"").repeat(100_000);
             let (mut writing, done) = (stream, &done);
             scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) && started.elapsed() < DEADLINE {

@@ -1,7 +1,9 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
+use framewire::protocol::Role;
 use framewire::{CloseCode, Opcode, Side};
+use support::frames::{BINARY, CLOSE, FIN, frame};
 
 use crate::server::{DEADLINE, Engine, Server, is_ended};
 
@@ -73,7 +75,7 @@ fn nothing_is_taken_any_more_while_it_ends(engine: Engine) {
     server.signal("TERM");
     let mut close = [0; 2];
     silent.read_exact(&mut close).unwrap();
-    assert_eq!(close[0], 0x88);
+    assert_eq!(close[0], FIN | CLOSE);
     // It waits for an answer to that.
     let mut late = server.tcp();
     late.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -92,12 +94,16 @@ fn a_peer_that_still_speaks_may_close_in_its_own_time(engine: Engine) {
     let mut reason = vec![0; close[1].into()];
     stream.read_exact(&mut reason).unwrap();
     // Sent before that was there, as far as the server knows.
-    stream.write_all(b"\x82\x80\0\0\0\0").unwrap();
+    stream
+        .write_all(&frame(Role::Client, FIN | BINARY, b""))
+        .unwrap();
     let a_while = Duration::from_millis(300);
     stream.set_read_timeout(Some(a_while)).unwrap();
     let nothing = stream.read(&mut [0]).unwrap_err();
     assert_eq!(nothing.kind(), ErrorKind::WouldBlock, "{nothing}");
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream.write_all(b"\x88\x80\0\0\0\0").unwrap();
+    stream
+        .write_all(&frame(Role::Client, FIN | CLOSE, b""))
+        .unwrap();
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }

@@ -5,6 +5,9 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
+use framewire::protocol::Role;
+use support::frames::{self, BINARY, CLOSE, CONTINUATION, FIN, Length, PING, to};
+
 use crate::server::{Engine, Server};
 
 with_each_engine! {
@@ -18,7 +21,6 @@ with_each_engine! {
 }
 
 const GROWTH: usize = 1 << 20;
-const MASK: [u8; 4] = [0; 4];
 
 /// Warms a server up, has `attack` on a new connection, and checks how much the server grew.
 fn memory_stays(engine: Engine, attack: impl FnOnce(&mut TcpStream)) {
@@ -62,38 +64,32 @@ fn send_without_reading(stream: &mut TcpStream, frame: &[u8]) {
     }
 }
 
+/// A frame of a client.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        len @ ..126 => frame.push(0x80 | u8::try_from(len).unwrap()),
-        len => {
-            frame.push(0xfe);
-            frame.extend(u16::try_from(len).unwrap().to_be_bytes());
-        }
-    }
-    frame.extend(MASK);
-    frame.extend(payload);
-    frame
+    frames::frame(Role::Client, first, payload)
+}
+
+/// The first ten bytes of a message that announces another length.
+fn announced(len: u64) -> Vec<u8> {
+    let frame = to(Role::Server, FIN | BINARY, [0; 10]);
+    frame.with_length(Length::Declared(len)).bytes()
 }
 
 fn a_peer_that_pings_and_never_reads(engine: Engine) {
     memory_stays(engine, |stream| {
-        send_without_reading(stream, &frame(0x89, &[b'p'; 125]));
+        send_without_reading(stream, &frame(FIN | PING, &[b'p'; 125]));
     });
 }
 
 fn a_peer_that_sends_messages_and_never_reads(engine: Engine) {
     memory_stays(engine, |stream| {
-        send_without_reading(stream, &frame(0x82, &[b'm'; 8192]));
+        send_without_reading(stream, &frame(FIN | BINARY, &[b'm'; 8192]));
     });
 }
 
 fn a_peer_that_sends_large_messages_and_never_reads(engine: Engine) {
     const LARGE: usize = 16 << 20;
-    let mut message = vec![0x82, 0xff];
-    message.extend((LARGE as u64).to_be_bytes());
-    message.extend(MASK);
-    message.resize(message.len() + LARGE, b'm');
+    let message = frame(FIN | BINARY, &vec![b'm'; LARGE]);
     // The first is held until the peer takes it, once.
     memory_stays_within(LARGE + GROWTH, engine, |stream| {
         send_without_reading(stream, &message);
@@ -102,29 +98,20 @@ fn a_peer_that_sends_large_messages_and_never_reads(engine: Engine) {
 
 fn a_peer_that_announces_more_than_anybody_has(engine: Engine) {
     memory_stays(engine, |stream| {
-        let mut head = vec![0x82, 0xff];
-        head.extend((1_u64 << 62).to_be_bytes());
-        head.extend(MASK);
-        head.extend([0; 10]);
-        stream.write_all(&head).unwrap();
+        stream.write_all(&announced(1 << 62)).unwrap();
         // A server that waits for the rest hears at once that there is none.
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         assert!(!answer.is_empty(), "it waits for 2^62 bytes");
-        // A Close frame with 1009.
-        assert_eq!(answer[0], 0x88);
+        assert_eq!(answer[0], FIN | CLOSE);
         assert_eq!(answer[2..4], 1009_u16.to_be_bytes());
     });
 }
 
 fn a_peer_that_announces_the_limit_and_sends_ten_bytes(engine: Engine) {
     memory_stays(engine, |stream| {
-        let mut head = vec![0x82, 0xff];
-        head.extend((16_u64 << 20).to_be_bytes());
-        head.extend(MASK);
-        head.extend([0; 10]);
-        stream.write_all(&head).unwrap();
+        stream.write_all(&announced(16 << 20)).unwrap();
         // Nothing is wrong yet, so that nothing is answered.
         stream
             .set_read_timeout(Some(Duration::from_millis(300)))
@@ -143,13 +130,13 @@ fn three_hundred_thousand_empty_fragments(engine: Engine) {
 
 /// One message in so many fragments; its echo is read.
 fn fragments(stream: &mut TcpStream, count: usize, payload: &[u8]) {
-    let mut bytes = frame(0x02, payload);
-    bytes.extend(frame(0x00, payload).repeat(count - 2));
-    bytes.extend(frame(0x80, payload));
+    let mut bytes = frame(BINARY, payload);
+    bytes.extend(frame(CONTINUATION, payload).repeat(count - 2));
+    bytes.extend(frame(FIN | CONTINUATION, payload));
     stream.write_all(&bytes).unwrap();
     let mut head = [0; 2];
     stream.read_exact(&mut head).unwrap();
-    assert_eq!(head[0], 0x82);
+    assert_eq!(head[0], FIN | BINARY);
     let len = match head[1] {
         126 => u64::from(u16::from_be_bytes(read(stream))),
         127 => u64::from_be_bytes(read(stream)),

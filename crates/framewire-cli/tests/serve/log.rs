@@ -5,8 +5,10 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use framewire::handshake::Connector;
+use framewire::protocol::Role;
 use framewire::{CloseCode, Opcode};
 use socket2::SockRef;
+use support::frames::{BINARY, CLOSE, FIN, TEXT, frame};
 
 use crate::server::{Engine, Log, Server};
 
@@ -32,19 +34,19 @@ fn connections_are_logged_when_they_open_and_when_they_end(engine: Engine) {
 
     let lost = "connection ended without a close frame; 0 messages, 0 bytes";
     for (bytes, end) in [
-        (&b""[..], lost),
-        (b"\x82\x80\0\0", lost),
+        (vec![], lost),
+        (frame(Role::Client, FIN | BINARY, b"")[..4].to_vec(), lost),
         (
-            b"\x88\x80\0\0\0\0",
+            frame(Role::Client, FIN | CLOSE, b""),
             "closed by the peer with 1005; 0 messages, 0 bytes",
         ),
         (
-            b"\x81\x00",
+            frame(Role::Server, FIN | TEXT, b""),
             "unmasked frame from a client; 0 messages, 0 bytes",
         ),
     ] {
         let (mut stream, peer) = open(&server, &log);
-        stream.write_all(bytes).unwrap();
+        stream.write_all(&bytes).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         log.expect(peer, end);
     }
@@ -55,8 +57,7 @@ fn connections_are_logged_when_they_open_and_when_they_end(engine: Engine) {
     log.expect(peer, end);
 
     let (mut stream, peer) = open(&server, &log);
-    let header = b"\x82\xff\0\0\0\0\x01\0\0\0\0\0\0\0";
-    let message = [&header[..], &vec![7; 16 << 20]].concat();
+    let message = frame(Role::Client, FIN | BINARY, &vec![7; 16 << 20]);
     stream.write_all(&message).unwrap();
     let end = "stream failed: peer took nothing for 500ms; 1 messages, 16777216 bytes";
     log.expect(peer, end);

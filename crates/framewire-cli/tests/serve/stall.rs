@@ -8,8 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use framewire::handshake::Connector;
+use framewire::protocol::Role;
 use framewire::{Config, Opcode, WebSocket};
 use socket2::{Domain, Socket, Type};
+use support::frames::{BINARY, FIN, frame};
 
 use crate::server::{DEADLINE, Engine, Server, eventually, is_reset};
 
@@ -26,7 +28,7 @@ fn one_that_floods_and_never_reads_is_ended_soon_after_the_limit(engine: Engine)
     let server = Server::start(engine, &["--write-timeout", "4"]);
     let mut stream = server.connect_raw();
     stream.set_write_timeout(Some(2 * limit)).unwrap();
-    let message = frame(&vec![7; 64 << 10]);
+    let message = frame(Role::Client, FIN | BINARY, &vec![7; 64 << 10]);
     let started = Instant::now();
     while stream.write_all(&message).is_ok() {
         assert!(started.elapsed() < 2 * limit, "it goes on");
@@ -38,7 +40,9 @@ fn one_that_floods_and_never_reads_is_ended_soon_after_the_limit(engine: Engine)
 fn one_that_takes_nothing_and_sends_nothing_more_is_ended(engine: Engine) {
     let server = Server::start(engine, &["--write-timeout", "0.5"]);
     let mut stream = server.connect_raw();
-    stream.write_all(&frame(&vec![7; LARGE])).unwrap();
+    stream
+        .write_all(&frame(Role::Client, FIN | BINARY, &vec![7; LARGE]))
+        .unwrap();
     eventually("a reset", || is_reset(&stream).then_some(()));
     server.connect();
 }
@@ -50,7 +54,7 @@ fn one_that_takes_nothing_is_ended_and_others_are_served(engine: Engine) {
     let (started, ended) = (Instant::now(), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {
-            let burst = frame(&[7; 8192]).repeat(8);
+            let burst = frame(Role::Client, FIN | BINARY, &[7; 8192]).repeat(8);
             let error = loop {
                 if let Err(error) = flooding.write_all(&burst) {
                     break error;
@@ -77,7 +81,7 @@ fn one_that_takes_a_little_at_a_time_is_not_ended(engine: Engine) {
         let websocket = connect_with_small_buffer(&server);
         let mut reading = websocket.stream();
         thread::scope(|scope| {
-            let message = frame(payload);
+            let message = frame(Role::Client, FIN | BINARY, payload);
             let mut writing = websocket.stream();
             scope.spawn(move || {
                 for _ in 0..count {
@@ -110,21 +114,6 @@ fn connect_with_small_buffer(server: &Server) -> WebSocket<TcpStream> {
     socket.set_write_timeout(Some(DEADLINE)).unwrap();
     let uri = format!("ws://{}/", server.address);
     framewire::client(socket, &uri, &Connector::new(), Config::default()).unwrap()
-}
-
-/// A binary message, its masking key zero.
-fn frame(payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x82];
-    if let Ok(len) = u16::try_from(payload.len()) {
-        frame.push(0xfe);
-        frame.extend(len.to_be_bytes());
-    } else {
-        frame.push(0xff);
-        frame.extend((payload.len() as u64).to_be_bytes());
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
 }
 
 /// Its echo is more than the system holds.
