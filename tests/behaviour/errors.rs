@@ -1,7 +1,7 @@
 //! Every error that the library can give: how it comes about, its words, its close code, and whose
 //! fault it is.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 use framewire::blocking::PreparedMessage;
 use framewire::frame::{Rsv, Violation, os_key};
@@ -21,15 +21,6 @@ fn quiet(kind: Kind) -> (ScriptedPeer, Box<dyn Connection>) {
     let peer = ScriptedPeer::default();
     let socket = kind.with(&peer, Role::Server);
     (peer, socket)
-}
-
-/// A reader that fails.
-struct Broken;
-
-impl Read for Broken {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::PermissionDenied.into())
-    }
 }
 
 #[track_caller]
@@ -396,9 +387,10 @@ fn a_stream_that_takes_nothing_has_failed() {
 fn a_reader_that_fails_is_the_callers() {
     for kind in Kind::ALL {
         let (_, mut socket) = quiet(kind);
-        let error = socket
-            .stream_message(Opcode::Binary, 16, &mut Broken)
-            .unwrap_err();
+        let denied = Ending::Failure(io::ErrorKind::PermissionDenied);
+        let mut source = ScriptedPeer::default().ending(denied);
+        let error = socket.stream_message(Opcode::Binary, 16, &mut source);
+        let error = error.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Source(_)), "{error:?}");
         let text = "reader of the message failed: permission denied";
         assert_error(&error, text, None, Fault::Caller);

@@ -1,7 +1,7 @@
 //! Any messages, sent in any way: the bytes are legal to the oracle and every front end of the
 //! other end gives the messages back.
 
-use std::io::{Cursor, Read, Write};
+use std::io::Write;
 
 use framewire::blocking::PreparedMessage;
 use framewire::frame::{Rsv, os_key};
@@ -44,16 +44,6 @@ fn method() -> impl Strategy<Value = Method> {
         Just(Method::Prepared),
         cuts.prop_map(|cuts| Method::Frames { cuts }),
     ]
-}
-
-/// A reader that gives at most so many bytes at a time.
-struct Steps(Cursor<Vec<u8>>, usize);
-
-impl Read for Steps {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        let len = buf.len().min(self.1);
-        self.0.read(&mut buf[..len])
-    }
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -135,7 +125,7 @@ fn send(
         Method::Feed => socket.feed_message(opcode, bytes).unwrap(),
         Method::Stream { chunk, step } => {
             let chunk = 1 + chunk % chunk_size;
-            let mut reader = Steps(Cursor::new(bytes.clone()), *step);
+            let mut reader = ScriptedPeer::new(bytes.clone()).in_pieces_of(*step);
             let sent = socket.stream_message(opcode, chunk, &mut reader).unwrap();
             assert_eq!(sent, bytes.len() as u64);
         }
@@ -287,7 +277,7 @@ proptest! {
         let config = Config { chunk_size, ..Config::default() };
         let peer = ScriptedPeer::default();
         let mut socket = kind.open(&peer, role, config).unwrap();
-        let mut reader = Steps(Cursor::new(bytes.clone()), step);
+        let mut reader = ScriptedPeer::new(bytes.clone()).in_pieces_of(step);
         socket.stream_message(opcode(text), chunk_size, &mut reader).unwrap();
         let event = Event::Message(opcode(text), bytes.clone());
         let frames = check_sent((role, Compression::None), &peer.written(), &[event], &[]);

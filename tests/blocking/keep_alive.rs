@@ -12,9 +12,9 @@ use framewire::blocking::{KeepAliveEnd, PingReply, ReadHalf};
 use framewire::protocol::Role;
 use framewire::{CloseCode, Config, ErrorKind, Opcode, WebSocket};
 use support::frames::{BINARY, FIN, PING, PONG, frame};
-use support::hooked::Hooked;
 use support::loopback::{PATIENCE, connected, tcp};
 use support::oracle::frames_in;
+use support::peer::ScriptedPeer;
 
 const SHORT: Duration = Duration::from_millis(2);
 
@@ -220,7 +220,7 @@ fn times_longer_than_the_clock_can_tell_are_as_good_as_none() {
 
 /// A stream that is in the middle of writing a binary message until it is told to go on.
 struct Busy {
-    stream: Hooked,
+    stream: ScriptedPeer,
     begun: Receiver<()>,
     go_on: Sender<()>,
 }
@@ -230,17 +230,19 @@ impl Busy {
         let (begin, has_begun) = channel();
         let (go_on, gate) = channel();
         let gate = Mutex::new(gate);
-        let stream = Hooked::new(move |_, bytes| {
-            match bytes[0] {
-                first if first == FIN | BINARY => {
-                    begin.send(()).unwrap();
-                    gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        let stream = ScriptedPeer::default()
+            .blocking()
+            .before_writes(move |_, bytes| {
+                match bytes[0] {
+                    first if first == FIN | BINARY => {
+                        begin.send(()).unwrap();
+                        gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                    }
+                    first if first == FIN | PING => ping()?,
+                    _ => {}
                 }
-                first if first == FIN | PING => ping()?,
-                _ => {}
-            }
-            Ok(())
-        });
+                Ok(())
+            });
         Self {
             stream,
             begun: has_begun,
@@ -263,7 +265,7 @@ impl Busy {
             assert!(early.is_err(), "{early:?} before any Ping was sent");
             ended.recv_timeout(PATIENCE).unwrap()
         });
-        (end, self.stream.output())
+        (end, self.stream.written())
     }
 }
 
@@ -292,16 +294,18 @@ fn the_error_of_a_ping_that_waited_for_a_write_ends_it() {
 #[test]
 fn a_ping_that_would_block_has_no_pong_to_wait_for() {
     let blocked = AtomicUsize::new(0);
-    let stream = Hooked::new(move |_, _| match blocked.fetch_add(1, Ordering::SeqCst) {
-        0..5 => Err(Kind::WouldBlock.into()),
-        _ => Ok(()),
-    });
+    let stream = ScriptedPeer::default()
+        .blocking()
+        .before_writes(move |_, _| match blocked.fetch_add(1, Ordering::SeqCst) {
+            0..5 => Err(Kind::WouldBlock.into()),
+            _ => Ok(()),
+        });
     let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
     let (_half, write) = server.split().unwrap();
     write.write_message(Opcode::Text, b"taken").unwrap();
     let end = write.keep_alive(SHORT, Duration::ZERO);
     assert!(matches!(end, KeepAliveEnd::NoPong), "{end:?}");
-    assert_eq!(frames_in(&stream.output()).last().unwrap().0, FIN | PING);
+    assert_eq!(frames_in(&stream.written()).last().unwrap().0, FIN | PING);
 }
 
 #[test]
@@ -310,13 +314,15 @@ fn a_pong_that_comes_before_its_ping_was_written_counts() {
     let (note, noted) = channel();
     let noted = Mutex::new(noted);
     // The peer has answered, and the reading half has heard it, before the write is done.
-    let stream = Hooked::new(move |stream, bytes| {
-        if bytes[0] == FIN | PING {
-            stream.say(&frame(Role::Client, FIN | PONG, &bytes[2..]));
-            noted.lock().unwrap().recv_timeout(PATIENCE).unwrap();
-        }
-        Ok(())
-    });
+    let stream = ScriptedPeer::default()
+        .blocking()
+        .before_writes(move |stream, bytes| {
+            if bytes[0] == FIN | PING {
+                stream.say(frame(Role::Client, FIN | PONG, &bytes[2..]));
+                noted.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            }
+            Ok(())
+        });
     let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
     let (mut half, write) = server.split().unwrap();
     let stopping = write.clone();
@@ -334,5 +340,5 @@ fn a_pong_that_comes_before_its_ping_was_written_counts() {
         write.abort().unwrap();
         assert!(matches!(end, KeepAliveEnd::Stopped), "{end:?}");
     });
-    assert_eq!(frames_in(&stream.output()).len(), PINGS);
+    assert_eq!(frames_in(&stream.written()).len(), PINGS);
 }

@@ -1,20 +1,19 @@
 //! The closing handshake with a deadline: who closed, with what, whether cleanly, and that it ends.
 
-use std::cell::Cell;
-use std::io::{self, ErrorKind as Kind, Read, Write};
+use std::io::{ErrorKind as Kind, Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
 use framewire::blocking::{CloseReply, Shutdown};
 use framewire::protocol::{Limits, Role};
-use framewire::{CloseCode, Closed, Config, ErrorKind, Opcode, Side, Socket, WebSocket};
+use framewire::{CloseCode, Closed, Config, ErrorKind, Opcode, Side, WebSocket};
 use support::frames::{BINARY, CLOSE, FIN, TEXT, frame};
 use support::loopback::{PATIENCE, connected, tcp};
 use support::operations::SMALL;
 use support::pattern;
-use support::peer::{Direction, Fault, Plan, ScriptedPeer};
+use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::{again, connect, peer};
 
 fn shut(code: CloseCode, reason: &str, by: Side, clean: bool) -> Shutdown {
@@ -111,53 +110,30 @@ fn a_deadline_of_nothing_does_not_wait_for_a_peer_that_does_not_read() {
     }
 }
 
-/// A blocking socket whose peer takes one byte in each time-out, and says nothing.
-#[derive(Default)]
-struct Trickle {
-    write_timeout: Cell<Option<Duration>>,
-    /// The time-out of each write, which is as long as it took.
-    writes: Vec<Duration>,
-}
-
-impl Read for Trickle {
-    fn read(&mut self, _buf: &mut [u8]) -> io::Result<usize> {
-        Err(Kind::WouldBlock.into())
-    }
-}
-
-impl Write for Trickle {
-    fn write(&mut self, _buf: &[u8]) -> io::Result<usize> {
-        let timeout = self.write_timeout.get().unwrap();
+/// A blocking socket whose peer takes one byte in each time-out, and says nothing. Tells of each write's
+/// time-out, which is as long as it took.
+fn trickle() -> (ScriptedPeer, Receiver<Duration>) {
+    let (tell, writes) = channel();
+    let peer = ScriptedPeer::default().taking(Taking::AtMost(1));
+    let peer = peer.before_writes(move |peer, _| {
+        let timeout = peer.timeouts().write.unwrap();
         let (_quiet, nothing) = channel::<()>();
         nothing.recv_timeout(timeout).unwrap_err();
-        self.writes.push(timeout);
-        Ok(1)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
+        tell.send(timeout).unwrap();
         Ok(())
-    }
-}
-
-impl Socket for Trickle {
-    fn set_read_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.write_timeout.set(timeout);
-        Ok(())
-    }
+    });
+    (peer, writes)
 }
 
 #[test]
 fn a_peer_that_takes_a_byte_at_a_time_does_not_stretch_the_deadline() {
     let deadline = Duration::from_millis(20);
-    let mut server = WebSocket::server(Trickle::default(), Config::default()).unwrap();
+    let (peer, writes) = trickle();
+    let mut server = WebSocket::server(peer, Config::default()).unwrap();
     server.feed_message(Opcode::Binary, &[7; 100]).unwrap();
     let shutdown = server.shutdown(deadline).unwrap();
     assert_eq!(shutdown, shut(CloseCode::ABNORMAL, "", Side::Local, false));
-    let writes = &server.stream().writes;
+    let writes: Vec<_> = writes.try_iter().collect();
     assert!((1..10).contains(&writes.len()), "{writes:?}");
     assert!(writes.iter().sum::<Duration>() < 3 * deadline, "{writes:?}");
 }
@@ -364,35 +340,6 @@ fn what_the_peer_closed_with_is_told_although_no_close_can_be_written() {
     assert_eq!(shutdown, expected);
 }
 
-/// A socket that refuses time-outs for writes, as some systems' do once the peer is gone.
-struct Refusing(ScriptedPeer);
-
-impl Read for Refusing {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf)
-    }
-}
-
-impl Write for Refusing {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.write(buf)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl Socket for Refusing {
-    fn set_read_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn set_write_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
-        Err(Kind::InvalidInput.into())
-    }
-}
-
 #[test]
 fn a_stream_that_refuses_the_time_out_is_not_written_to_and_ends_in_one_call() {
     let close = frame(Role::Client, FIN | CLOSE, b"\x03\xE9");
@@ -400,8 +347,9 @@ fn a_stream_that_refuses_the_time_out_is_not_written_to_and_ends_in_one_call() {
         (&close[..], Some(CloseCode::GOING_AWAY)),
         (&close[..0], None),
     ] {
-        let stream = Refusing(ScriptedPeer::new(input));
-        let mut server = WebSocket::server(stream, SMALL).unwrap();
+        // As some systems' sockets do once the peer is gone.
+        let stream = ScriptedPeer::new(input).failing(Plan::WriteTimeouts(Kind::InvalidInput));
+        let mut server = connect(Role::Server, stream, SMALL);
         match (server.shutdown(PATIENCE), expected) {
             (Ok(shutdown), Some(code)) => {
                 assert_eq!(shutdown, shut(code, "", Side::Local, false));
@@ -412,7 +360,7 @@ fn a_stream_that_refuses_the_time_out_is_not_written_to_and_ends_in_one_call() {
             }
             (other, _) => panic!("{other:?}"),
         }
-        assert!(server.stream().0.written().is_empty());
+        assert!(server.stream().written().is_empty());
     }
 }
 

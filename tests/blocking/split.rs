@@ -1,9 +1,9 @@
 //! Both directions of one connection at once, from many threads.
 
 use std::io::{self, Read, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use framewire::frame::Rsv;
 use framewire::protocol::{Limits, Role, SendError};
 use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Side, TryFeedError, WebSocket};
 use support::frames::{BINARY, CLOSE, FIN, PING, PONG, TEXT, frame};
-use support::hooked::Hooked;
 use support::loopback::{PATIENCE, connected, tcp};
 use support::pattern;
+use support::peer::{Ending, ScriptedPeer, Taking};
 
 const MESSAGES: u32 = 1500;
 
@@ -88,35 +88,19 @@ fn message(writer: u8, number: u32) -> Vec<u8> {
     bytes
 }
 
-/// A source whose bytes are sent to it one piece at a time.
-struct Source(Receiver<Vec<u8>>);
-
-impl Read for Source {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let Ok(piece) = self.0.recv() else {
-            return Ok(0);
-        };
-        buf[..piece.len()].copy_from_slice(&piece);
-        Ok(piece.len())
-    }
-}
-
 #[test]
 fn a_ping_is_answered_in_the_middle_of_a_slow_stream() {
     let (server, mut client) = connected(tcp());
     let (mut read, write) = server.split().unwrap();
-    let (pieces, source) = channel();
+    let source = ScriptedPeer::default().blocking();
+    let pieces = source.clone();
     thread::scope(|scope| {
         scope.spawn(move || read.next_message().map(|_| ()));
-        scope.spawn(move || {
-            write
-                .stream_message(Opcode::Binary, 4, Source(source))
-                .unwrap()
-        });
+        scope.spawn(move || write.stream_message(Opcode::Binary, 4, source).unwrap());
         let mut buf = [0; 125];
 
         // One byte ahead: the first four go out.
-        pieces.send(b"first".to_vec()).unwrap();
+        pieces.say(b"first");
         let frame = client.read_frame(&mut buf).unwrap();
         assert_eq!(
             (frame.header().fin(), frame.payload()),
@@ -130,8 +114,8 @@ fn a_ping_is_answered_in_the_middle_of_a_slow_stream() {
                 (Opcode::Pong, &[number][..])
             );
         }
-        pieces.send(b"!".to_vec()).unwrap();
-        drop(pieces);
+        pieces.say(b"!");
+        pieces.end();
         let frame = client.read_frame(&mut buf).unwrap();
         assert_eq!((frame.header().fin(), frame.payload()), (true, &b"t!"[..]));
         client.close(CloseCode::NORMAL, "").unwrap();
@@ -284,24 +268,24 @@ fn a_message_of_a_half_leaves_at_once_though_one_of_the_whole_connection_may_wai
         coalesce_writes: true,
         ..Config::default()
     };
-    let stream = Hooked::new(|_, _| Ok(()));
-    stream.say(&frame(Role::Client, FIN | TEXT, b"?").repeat(3));
+    let stream = ScriptedPeer::default();
+    stream.say(frame(Role::Client, FIN | TEXT, b"?").repeat(3));
     let mut whole = WebSocket::server(stream.clone(), config).unwrap();
     let answer = frame(Role::Server, FIN | TEXT, b"!");
     whole.next_message().unwrap();
     let (read, write) = whole.split().unwrap();
     write.write_message(Opcode::Text, b"!").unwrap();
-    assert_eq!(stream.output(), answer);
+    assert_eq!(stream.written(), answer);
 
     let mut whole = read.reunite(write).ok().unwrap();
     whole.write_message(Opcode::Text, b"!").unwrap();
-    assert_eq!(stream.output(), answer.repeat(2));
+    assert_eq!(stream.written(), answer.repeat(2));
     whole.next_message().unwrap();
     whole.write_message(Opcode::Text, b"!").unwrap();
-    assert_eq!(stream.output(), answer.repeat(2), "another is there");
+    assert_eq!(stream.written(), answer.repeat(2), "another is there");
     whole.next_message().unwrap();
     whole.write_message(Opcode::Text, b"!").unwrap();
-    assert_eq!(stream.output(), answer.repeat(4));
+    assert_eq!(stream.written(), answer.repeat(4));
 }
 
 #[test]
@@ -309,13 +293,15 @@ fn a_message_is_given_back_while_another_thread_sends() {
     let (begin, has_begun) = channel();
     let (open, gate) = channel::<()>();
     let gate = Mutex::new(gate);
-    let stream = Hooked::new(move |_, bytes| {
-        if bytes[0] == FIN | PING {
-            begin.send(()).unwrap();
-            gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
-        }
-        Ok(())
-    });
+    let stream = ScriptedPeer::default()
+        .blocking()
+        .before_writes(move |_, bytes| {
+            if bytes[0] == FIN | PING {
+                begin.send(()).unwrap();
+                gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            }
+            Ok(())
+        });
     let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
     let (_read, write) = server.split().unwrap();
     let (done, fed) = channel();
@@ -339,10 +325,10 @@ fn a_message_is_given_back_while_another_thread_sends() {
     });
 
     try_feed().unwrap();
-    let sent = stream.output().len();
+    let sent = stream.written().len();
     write.flush().unwrap();
     assert_eq!(
-        stream.output()[sent..],
+        stream.written()[sent..],
         frame(Role::Server, FIN | TEXT, b"fed")
     );
 }
@@ -350,17 +336,19 @@ fn a_message_is_given_back_while_another_thread_sends() {
 #[test]
 fn what_is_queued_without_waiting_goes_out_before_the_reading_half_waits() {
     let (tell, told) = channel();
-    let stream = Hooked::new(move |_, bytes| {
-        tell.send(bytes.to_vec()).unwrap();
-        Ok(())
-    });
+    let stream = ScriptedPeer::default()
+        .blocking()
+        .before_writes(move |_, bytes| {
+            tell.send(bytes.to_vec()).unwrap();
+            Ok(())
+        });
     let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
     let (mut read, write) = server.split().unwrap();
     write.try_feed_message(Opcode::Text, "fed").unwrap();
     let reading = thread::spawn(move || read.next_message().map(drop));
     let fed = told.recv_timeout(PATIENCE).unwrap();
     assert_eq!(fed, frame(Role::Server, FIN | TEXT, b"fed"));
-    stream.say(&frame(Role::Client, FIN | TEXT, b""));
+    stream.say(frame(Role::Client, FIN | TEXT, b""));
     reading.join().unwrap().unwrap();
 }
 
@@ -372,21 +360,14 @@ fn what_only_asks_sends_no_reply_that_is_owed() {
     };
     let text = frame(Role::Client, FIN | TEXT, b"");
     let ping = frame(Role::Client, FIN | PING, b"?");
-    let takes = Arc::new(AtomicBool::new(false));
-    let taking = Arc::clone(&takes);
-    let stream = Hooked::new(move |_, _| {
-        let takes = taking.load(Ordering::SeqCst);
-        let full = || io::ErrorKind::WouldBlock.into();
-        takes.then_some(()).ok_or_else(full)
-    });
-    stream.say(&[&text[..], &ping, &text].concat());
+    let stream = ScriptedPeer::saying([[&text[..], &ping, &text].concat()]).taking(Taking::Nothing);
     let server = WebSocket::server(stream.clone(), config).unwrap();
     let (mut read, write) = server.split().unwrap();
     read.next_message().unwrap();
     // There is no room for the Pong.
     write.try_feed_message(Opcode::Binary, [7; 10]).unwrap();
     read.next_message().unwrap();
-    takes.store(true, Ordering::SeqCst);
+    stream.set_taking(Taking::All);
 
     write.set_compression(false);
     assert!(write.has_pending_output());
@@ -394,11 +375,11 @@ fn what_only_asks_sends_no_reply_that_is_owed() {
     assert_eq!(write.closed(), None);
     let full = write.try_feed_message(Opcode::Binary, [7; 10]);
     assert!(matches!(full, Err(TryFeedError::Full([7, ..]))));
-    assert_eq!(stream.output(), [], "it would wait for the peer");
+    assert_eq!(stream.written(), [], "it would wait for the peer");
 
     write.flush().unwrap();
     let answer = frame(Role::Server, FIN | PONG, b"?");
-    assert!(stream.output().ends_with(&answer));
+    assert!(stream.written().ends_with(&answer));
 }
 
 #[test]
@@ -435,7 +416,7 @@ fn a_stream_that_its_source_interrupted_is_gone_on_with_by_another_clone() {
     let (server, mut client) = connected(tcp());
     let (_read, write) = server.split().unwrap();
     let other = write.clone();
-    let failing = b"half".chain(Failing);
+    let failing = ScriptedPeer::saying([b"half"]).ending(Ending::Failure(io::ErrorKind::Other));
     let error = write.stream_message(Opcode::Text, 3, failing).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Source(_)));
     let error = other.stream_message(Opcode::Text, 3, &b"x"[..]);
@@ -447,28 +428,21 @@ fn a_stream_that_its_source_interrupted_is_gone_on_with_by_another_clone() {
     assert_eq!(client.next_message().unwrap().text(), Some("half and half"));
 }
 
-/// A source that has nothing but an error.
-struct Failing;
-
-impl Read for Failing {
-    fn read(&mut self, _buf: &mut [u8]) -> io::Result<usize> {
-        Err(io::Error::other("no disk"))
-    }
-}
-
 #[test]
 fn an_answer_that_comes_before_the_close_was_written_knows_who_closed() {
     let (hear, heard) = channel();
     let heard = Mutex::new(heard);
     // The peer has answered, and the reading half has heard it, before the write is done.
-    let stream = Hooked::new(move |stream, bytes| {
-        if bytes[0] == FIN | CLOSE {
-            stream.say(&frame(Role::Client, FIN | CLOSE, b"\x03\xE8"));
-            let heard = heard.lock().unwrap();
-            assert_eq!(heard.recv_timeout(PATIENCE), Ok(Side::Local));
-        }
-        Ok(())
-    });
+    let stream = ScriptedPeer::default()
+        .blocking()
+        .before_writes(move |stream, bytes| {
+            if bytes[0] == FIN | CLOSE {
+                stream.say(frame(Role::Client, FIN | CLOSE, b"\x03\xE8"));
+                let heard = heard.lock().unwrap();
+                assert_eq!(heard.recv_timeout(PATIENCE), Ok(Side::Local));
+            }
+            Ok(())
+        });
     let server = WebSocket::server(stream, Config::default()).unwrap();
     let (mut read, write) = server.split().unwrap();
     thread::scope(|scope| {
@@ -486,13 +460,15 @@ fn a_close_that_waits_for_its_turn_did_not_come_first() {
     let (begin, has_begun) = channel();
     let (open, gate) = channel::<()>();
     let gate = Mutex::new(gate);
-    let stream = Hooked::new(move |_, bytes| {
-        if bytes[0] == FIN | BINARY {
-            begin.send(()).unwrap();
-            gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
-        }
-        Ok(())
-    });
+    let stream = ScriptedPeer::default()
+        .blocking()
+        .before_writes(move |_, bytes| {
+            if bytes[0] == FIN | BINARY {
+                begin.send(()).unwrap();
+                gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            }
+            Ok(())
+        });
     let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
     let (mut read, write) = server.split().unwrap();
     thread::scope(|scope| {
@@ -504,14 +480,14 @@ fn a_close_that_waits_for_its_turn_did_not_come_first() {
         // No frame goes out in the middle of another.
         assert!(closed.recv_timeout(Duration::from_millis(20)).is_err());
 
-        stream.say(&frame(Role::Client, FIN | CLOSE, b"\x03\xE9"));
+        stream.say(frame(Role::Client, FIN | CLOSE, b"\x03\xE9"));
         let by = read.next_message().unwrap_err().closed().unwrap().by;
         open.send(()).unwrap();
         let refused = closed.recv_timeout(PATIENCE).unwrap().unwrap_err();
         assert_eq!((by, refused.closed().unwrap().by), (Side::Peer, Side::Peer));
     });
     let echo = frame(Role::Server, FIN | CLOSE, b"\x03\xE9");
-    assert!(stream.output().ends_with(&echo));
+    assert!(stream.written().ends_with(&echo));
 }
 
 #[test]

@@ -230,7 +230,7 @@ fn read_request(stream: &mut impl std::io::Read) -> Request<()> {
     decoder.decode(&head).unwrap().1.unwrap()
 }
 
-/// A stream that notes what goes over it.
+/// A socket whose other end is a server of ours in a thread, and what goes over it: no scripted peer answers.
 struct Tap {
     stream: std::net::TcpStream,
     written: Vec<u8>,

@@ -9,7 +9,6 @@ pub mod deflate;
 pub mod event;
 pub mod frames;
 pub mod front_end;
-pub mod hooked;
 pub mod http_text;
 pub mod loopback;
 pub mod operations;

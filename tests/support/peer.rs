@@ -3,9 +3,10 @@
 
 mod state;
 mod stream;
+mod threads;
 
 use std::io::ErrorKind;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -20,7 +21,14 @@ use self::state::{State, Step};
 /// [In turns](Self::in_turns) a task is woken by [`turn`](Self::turn) alone. A wake-up that a connection loses
 /// leaves its task waiting after that, which a test can see.
 #[derive(Debug, Clone, Default)]
-pub struct ScriptedPeer(Arc<Mutex<State>>);
+pub struct ScriptedPeer(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: Mutex<State>,
+    /// Wakes threads that wait to read.
+    changed: Condvar,
+}
 
 /// How many calls there were of each kind.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +96,8 @@ pub enum Plan {
     BeforeAll(ErrorKind),
     /// All calls but the first ones, those that set a time-out too.
     AllFrom(usize, ErrorKind),
+    /// Every time-out for writes that is set.
+    WriteTimeouts(ErrorKind),
 }
 
 /// How a call fails.
@@ -236,7 +246,7 @@ impl ScriptedPeer {
         let mut state = self.state();
         state.taking = taking;
         if !matches!(taking, Taking::Nothing | Taking::Room(0)) {
-            Self::wake(state, Direction::Write);
+            self.wake(state, Direction::Write);
         }
     }
 
@@ -253,14 +263,14 @@ impl ScriptedPeer {
         }
         let mut state = self.state();
         state.script.push(Step::Bytes(bytes));
-        Self::wake(state, Direction::Read);
+        self.wake(state, Direction::Read);
     }
 
     /// Has nothing more to say: the stream ends after the script.
     pub fn end(&self) {
         let mut state = self.state();
         state.ending = Ending::Eof;
-        Self::wake(state, Direction::Read);
+        self.wake(state, Direction::Read);
     }
 
     /// Lets calls through that were made to wait for a turn, and wakes the tasks for which there is
@@ -285,7 +295,7 @@ impl ScriptedPeer {
     pub fn say_again(&self, times: usize) {
         let mut state = self.state();
         state.repeats += times;
-        Self::wake(state, Direction::Read);
+        self.wake(state, Direction::Read);
     }
 
     /// Waits until a task has read all of the script, and waits for more.
@@ -371,14 +381,15 @@ impl ScriptedPeer {
     }
 
     /// Wakes who waits in this direction, as something has come about there.
-    fn wake(mut state: MutexGuard<'_, State>, direction: Direction) {
+    fn wake(&self, mut state: MutexGuard<'_, State>, direction: Direction) {
         let waker = state.is_there(direction);
         drop(state);
+        self.0.changed.notify_all();
         waker.into_iter().for_each(Waker::wake);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use framewire::protocol::Role;
@@ -14,7 +14,7 @@ use futures_util::stream::FusedStream as _;
 use futures_util::{FutureExt as _, Sink, SinkExt, StreamExt as _};
 use support::frames::{BINARY, FIN, PONG, TEXT, frame};
 use support::pattern;
-use support::peer::ScriptedPeer;
+use support::peer::{Ending, ScriptedPeer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 type Socket = WebSocket<DuplexStream>;
@@ -169,7 +169,8 @@ async fn stream_gives_one_error_and_ends() {
 /// A stream that fails may do so again and again.
 #[tokio::test]
 async fn stream_that_fails_ends_after_the_error() {
-    let stream = failing();
+    let stream =
+        ScriptedPeer::default().ending(Ending::Failure(std::io::ErrorKind::ConnectionReset));
     let mut server = WebSocket::server(stream, Config::default()).unwrap();
     let error = patiently(server.next()).await.unwrap().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error:?}");
@@ -310,42 +311,6 @@ async fn control_frames_are_answered_and_are_no_items() {
     let mut pong = [0; 3];
     patiently(stream.read_exact(&mut pong)).await.unwrap();
     assert_eq!(pong, frame(Role::Server, FIN | PONG, b"?")[..]);
-}
-
-/// A stream that fails at every call.
-fn failing() -> impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin {
-    struct Failing;
-    impl tokio::io::AsyncRead for Failing {
-        fn poll_read(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-            _: &mut tokio::io::ReadBuf<'_>,
-        ) -> Poll<std::io::Result<()>> {
-            Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()))
-        }
-    }
-    impl tokio::io::AsyncWrite for Failing {
-        fn poll_write(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-            buf: &[u8],
-        ) -> Poll<std::io::Result<usize>> {
-            Poll::Ready(Ok(buf.len()))
-        }
-        fn poll_flush(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> Poll<std::io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-        fn poll_shutdown(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> Poll<std::io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-    Failing
 }
 
 /// What another task streams is not interrupted, and what was accepted meanwhile is not lost.

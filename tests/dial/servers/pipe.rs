@@ -1,4 +1,5 @@
-//! Two ends of a connection in memory that cuts and stalls as a test says.
+//! Two ends of a connection in memory that cuts and stalls as a test says. At both is an end of TLS of its
+//! own, in a thread of its own: what they say is in no script.
 
 use framewire::{Duplicate, Socket};
 use std::collections::VecDeque;

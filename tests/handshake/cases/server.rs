@@ -1,15 +1,13 @@
 //! Requests over a stream: time, lost answers, leftover bytes, failing I/O.
 
 use super::shell::{self, Shelled, upgrade};
+use framewire::Fault;
 use framewire::handshake::Acceptor;
 use framewire::protocol::Role;
 use framewire::upgrade::{Error, ErrorKind, Limits, RequestDecoder, Upgraded, respond};
-use framewire::{Fault, Untimed};
 use http::{HeaderMap, HeaderValue, Request, Response, Version};
-use std::cell::Cell;
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::rc::Rc;
 use std::time::Duration;
 use support::frames::{FIN, TEXT, frame};
 use support::http_text::{REQUEST, body_of, header_of, status_of};
@@ -61,41 +59,11 @@ fn silence_alone_is_not_answered() {
     assert_eq!(read_to_end(client), "");
 }
 
-/// A peer that always has more, and so never lets a read time out.
-#[derive(Debug)]
-struct Endless {
-    byte: u8,
-    at_once: usize,
-    given: Rc<Cell<usize>>,
-}
-
-impl Endless {
-    fn new(byte: u8, at_once: usize) -> Self {
-        Self {
-            byte,
-            at_once,
-            given: Rc::default(),
-        }
-    }
-}
-
-impl Read for Endless {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = buf.len().min(self.at_once);
-        buf[..count].fill(self.byte);
-        self.given.set(self.given.get() + count);
-        Ok(count)
-    }
-}
-
-impl Write for Endless {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// A peer that always has more, some at a time, and so never lets a read time out.
+fn endless(byte: u8, at_once: usize) -> ScriptedPeer {
+    let peer = ScriptedPeer::saying([vec![byte; at_once]]);
+    peer.say_again(usize::MAX);
+    peer
 }
 
 #[test]
@@ -104,21 +72,22 @@ fn time_limit_is_for_the_whole_head_and_not_for_each_read() {
         head_bytes: usize::MAX,
         ..short()
     };
-    let error = accept(Untimed(Endless::new(b'a', 1)), &limits).unwrap_err();
+    let error = accept(endless(b'a', 1), &limits).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
 }
 
 #[test]
 fn what_is_read_away_after_a_refusal_is_bounded() {
-    let peer = Endless::new(b'\n', usize::MAX);
-    let given = Rc::clone(&peer.given);
+    const AT_ONCE: usize = 1024;
+    let peer = endless(b'\n', AT_ONCE);
     let limits = Limits {
         time: Duration::MAX,
         ..Limits::default()
     };
-    let error = accept(Untimed(peer), &limits).unwrap_err();
+    let error = accept(peer.clone(), &limits).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
-    assert!(given.get() <= 64 * 1024 + 4096, "{}", given.get());
+    let reads = peer.calls().reads;
+    assert!(reads * AT_ONCE <= 64 * 1024 + 4096, "{reads} reads");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::task::{Context, Waker};
 
+use super::threads::Hook;
 use super::{Calls, Direction, Ending, Fault, Manner, Plan, Taking, Timeouts};
 
 #[derive(Debug, Default)]
@@ -37,6 +38,9 @@ pub struct State {
     pub closed: [bool; 3],
     pub waiting: [Option<Waiter>; 3],
     pub watcher: Option<Waker>,
+    /// Whether reads wait for what a thread says.
+    pub is_blocking: bool,
+    pub hook: Option<Hook>,
 }
 
 /// What one read finds.
@@ -139,9 +143,12 @@ impl State {
     }
 
     /// Counts a time-out that is set, which fails where every call does.
-    pub fn set_timeout(&mut self) -> Result<(), Nothing> {
+    pub fn set_timeout(&mut self, direction: Direction) -> Result<(), Nothing> {
         self.calls.timeouts += 1;
         match self.plan {
+            Plan::WriteTimeouts(kind) if direction == Direction::Write => {
+                Err(Nothing::Failed(kind))
+            }
             Plan::AllFrom(first, kind) if self.calls.all() > first => Err(Nothing::Failed(kind)),
             _ => Ok(()),
         }

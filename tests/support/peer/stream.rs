@@ -37,7 +37,7 @@ impl ScriptedPeer {
 
 impl Read for ScriptedPeer {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.state().read(buf)?)
+        Ok(self.wait_to_read().read(buf)?)
     }
 }
 
@@ -47,6 +47,7 @@ impl Write for ScriptedPeer {
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.call_hook(bufs)?;
         Ok(self.state().write(bufs)?)
     }
 
@@ -104,14 +105,14 @@ impl Socket for ScriptedPeer {
         assert_ne!(timeout, Some(Duration::ZERO));
         let mut state = self.state();
         state.timeouts.read = timeout;
-        Ok(state.set_timeout()?)
+        Ok(state.set_timeout(Direction::Read)?)
     }
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         assert_ne!(timeout, Some(Duration::ZERO));
         let mut state = self.state();
         state.timeouts.write = timeout;
-        Ok(state.set_timeout()?)
+        Ok(state.set_timeout(Direction::Write)?)
     }
 }
 
@@ -125,6 +126,8 @@ impl Duplicate for ScriptedPeer {
         state.next = (state.script.len(), 0);
         state.repeats = 0;
         state.ending = Ending::Eof;
+        drop(state);
+        self.0.changed.notify_all();
         Ok(())
     }
 }
