@@ -8,7 +8,7 @@ use framewire::frame::{Rsv, Violation, os_key};
 use framewire::handshake::Acceptor;
 use framewire::protocol::{Encoder, Limits, Role, SendError, Session};
 use framewire::{CloseCode, Config, Error, ErrorKind, Fault, Opcode};
-use support::connection::{Connection, Kind};
+use support::connection::{Connection, Endpoint, endpoints};
 use support::frames::{
     BINARY, CLOSE, FIN, Frame, Length, PING, RSV1, RSV3, TEXT, close_payload, to, wire,
 };
@@ -16,10 +16,15 @@ use support::peer::{Ending, ScriptedPeer, Taking};
 
 type Job = Box<dyn Fn(&mut dyn Connection) -> Result<(), Error>>;
 
+/// Servers of every kind, without compression and with it.
+fn servers() -> impl Iterator<Item = Endpoint> {
+    endpoints().filter(|end| end.role == Role::Server)
+}
+
 /// A server to which nobody speaks.
-fn quiet(kind: Kind) -> (ScriptedPeer, Box<dyn Connection>) {
+fn quiet(end: Endpoint) -> (ScriptedPeer, Box<dyn Connection>) {
     let peer = ScriptedPeer::default();
-    let socket = kind.with(&peer, Role::Server);
+    let socket = end.with(&peer);
     (peer, socket)
 }
 
@@ -160,15 +165,18 @@ fn every_violation_has_its_words_its_code_and_the_peer_to_blame() {
         },
         ..Config::default()
     };
-    for kind in Kind::ALL {
-        for (frames, violation, text, code) in &table {
-            let peer = ScriptedPeer::saying([wire(frames)]);
-            let mut socket = kind.open(&peer, Role::Server, config).unwrap();
-            assert_violation(&socket.next_message().unwrap_err(), *violation, text, *code);
+    for end in endpoints() {
+        if end.role == Role::Server {
+            for (frames, violation, text, code) in &table {
+                let peer = ScriptedPeer::saying([wire(frames)]);
+                let mut socket = end.open(&peer, config).unwrap();
+                assert_violation(&socket.next_message().unwrap_err(), *violation, text, *code);
+            }
+            continue;
         }
         let masked = to(Role::Server, FIN | TEXT, b"").bytes();
         let peer = ScriptedPeer::saying([masked]);
-        let mut socket = kind.with(&peer, Role::Client);
+        let mut socket = end.with(&peer);
         let text = "masked frame from a server";
         assert_violation(
             &socket.next_message().unwrap_err(),
@@ -211,9 +219,9 @@ fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_wri
             "a message cannot begin as continuation",
         ),
         (
-            Box::new(frame(true, Rsv::RSV1, Opcode::Text, b"")),
-            SendError::ReservedBits(Rsv::RSV1),
-            "reserved bits RSV1 not allowed here",
+            Box::new(frame(true, Rsv::RSV2, Opcode::Text, b"")),
+            SendError::ReservedBits(Rsv::RSV2),
+            "reserved bits RSV2 not allowed here",
         ),
         (
             Box::new(frame(false, Rsv::NONE, Opcode::Pong, b"")),
@@ -252,12 +260,12 @@ fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_wri
         ),
     ];
     for (job, expected, text) in table {
-        for kind in Kind::ALL {
-            let (peer, mut socket) = quiet(kind);
+        for end in servers() {
+            let (peer, mut socket) = quiet(end);
             assert_send_error(&job(socket.as_mut()).unwrap_err(), expected, text);
             assert_eq!(peer.written(), b"", "{text}");
             socket.write_message(Opcode::Text, b"still").unwrap();
-            assert_eq!(peer.written(), b"\x81\x05still");
+            assert_eq!(end.heard(&peer.written()), b"\x81\x05still");
         }
     }
 }
@@ -265,8 +273,8 @@ fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_wri
 #[test]
 fn a_message_inside_a_message_is_refused_by_every_method() {
     let prepared = PreparedMessage::new(Opcode::Text, b"").unwrap();
-    for kind in Kind::ALL {
-        let (peer, mut socket) = quiet(kind);
+    for end in servers() {
+        let (peer, mut socket) = quiet(end);
         socket
             .write_frame(false, Rsv::NONE, Opcode::Binary, b"")
             .unwrap();
@@ -339,10 +347,13 @@ fn assert_send_error(error: &Error, expected: SendError, text: &str) {
 
 #[test]
 fn a_lost_connection() {
-    let cut_off = to(Role::Server, FIN | TEXT, b"Hello").bytes();
-    for (len, kind) in (0..cut_off.len()).flat_map(|len| Kind::ALL.map(|kind| (len, kind))) {
+    let whole = [to(Role::Server, FIN | TEXT, b"Hello")];
+    for (end, len) in
+        servers().flat_map(|end| (0..end.said(&whole).len()).map(move |len| (end, len)))
+    {
+        let cut_off = end.said(&whole);
         let peer = ScriptedPeer::saying([&cut_off[..len]]).ending(Ending::Eof);
-        let mut socket = kind.with(&peer, Role::Server);
+        let mut socket = end.with(&peer);
         let error = socket.next_message().unwrap_err();
         assert!(
             matches!(error.kind(), ErrorKind::ConnectionLost),
@@ -356,24 +367,24 @@ fn a_lost_connection() {
 
 #[test]
 fn a_stream_that_would_block_leaves_the_connection_standing() {
-    for kind in Kind::ALL {
-        let (peer, mut socket) = quiet(kind);
+    for end in servers() {
+        let (peer, mut socket) = quiet(end);
         let error = socket.next_message().unwrap_err();
         assert!(error.is_would_block());
         let text = "stream was not ready in time: operation would block";
         assert_error(&error, text, None, Fault::Transport);
         assert!(error.cause().is_some());
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::WouldBlock);
-        peer.say(to(Role::Server, FIN | TEXT, b"now").bytes());
+        peer.say(end.said(&[to(Role::Server, FIN | TEXT, b"now")]));
         assert_eq!(socket.next_message().unwrap().text(), Some("now"));
     }
 }
 
 #[test]
 fn a_stream_that_takes_nothing_has_failed() {
-    for kind in Kind::ALL {
+    for end in servers() {
         let peer = ScriptedPeer::default().taking(Taking::AtMost(0));
-        let mut socket = kind.with(&peer, Role::Server);
+        let mut socket = end.with(&peer);
         for _ in 0..2 {
             let error = socket.write_message(Opcode::Text, b"").unwrap_err();
             let text = "stream failed: write zero";
@@ -385,8 +396,8 @@ fn a_stream_that_takes_nothing_has_failed() {
 
 #[test]
 fn a_reader_that_fails_is_the_callers() {
-    for kind in Kind::ALL {
-        let (_, mut socket) = quiet(kind);
+    for end in servers() {
+        let (_, mut socket) = quiet(end);
         let denied = Ending::Failure(io::ErrorKind::PermissionDenied);
         let mut source = ScriptedPeer::default().ending(denied);
         let error = socket.stream_message(Opcode::Binary, 16, &mut source);
@@ -405,8 +416,8 @@ fn a_reader_that_fails_is_the_callers() {
 #[test]
 fn a_frame_buffer_that_is_too_small_consumes_nothing_and_says_how_much_is_needed() {
     let frame = to(Role::Server, FIN | TEXT, b"Hello").bytes();
-    for kind in Kind::ALL {
-        let mut socket = kind.with(&ScriptedPeer::saying([&frame[..]]), Role::Server);
+    for end in servers() {
+        let mut socket = end.with(&ScriptedPeer::saying([&frame[..]]));
         for len in [0, 1, 4] {
             let mut buffer = vec![0; len];
             let error = socket.read_frame(&mut buffer).unwrap_err();
@@ -432,8 +443,8 @@ fn a_chunk_size_of_zero_or_over_the_connections() {
             "chunk size of 4097 bytes exceeds the connection's 4096".to_owned(),
         ),
     ] {
-        for kind in Kind::ALL {
-            let (_, mut socket) = quiet(kind);
+        for end in servers() {
+            let (_, mut socket) = quiet(end);
             let error = socket.stream_message(Opcode::Text, requested, &mut io::empty());
             let error = error.unwrap_err();
             assert!(
@@ -450,9 +461,10 @@ fn a_chunk_size_of_zero_or_over_the_connections() {
 
 #[test]
 fn a_message_that_another_call_is_assembling() {
-    for kind in Kind::ALL {
-        let peer = ScriptedPeer::saying([to(Role::Server, TEXT, b"Hel").bytes()]);
-        let mut socket = kind.with(&peer, Role::Server);
+    for end in servers() {
+        let mut speaker = end.peer();
+        let peer = ScriptedPeer::saying([wire(&speaker.say(&[to(Role::Server, TEXT, b"Hel")]))]);
+        let mut socket = end.with(&peer);
         assert!(socket.next_message().unwrap_err().is_would_block());
         let error = socket.message_reader().map(drop).unwrap_err();
         assert!(
@@ -465,7 +477,7 @@ fn a_message_that_another_call_is_assembling() {
             socket.read_header().unwrap_err().kind(),
             ErrorKind::MessageInProgress
         ));
-        peer.say(to(Role::Server, FIN, b"lo").bytes());
+        peer.say(wire(&speaker.say(&[to(Role::Server, FIN, b"lo")])));
         assert_eq!(socket.next_message().unwrap().text(), Some("Hello"));
     }
 }
@@ -496,8 +508,8 @@ fn a_configuration_with_a_size_of_zero() {
             "write buffer of 0 bytes",
         ),
     ] {
-        for kind in Kind::ALL {
-            let error = kind.open(&ScriptedPeer::default(), Role::Server, config);
+        for end in servers() {
+            let error = end.open(&ScriptedPeer::default(), config);
             let error = error.map(drop).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Config(what) if *what == text));
             assert_error(&error, text, None, Fault::Caller);
@@ -521,8 +533,8 @@ fn a_handshake_that_fails() {
 
 #[test]
 fn a_writer_in_pieces_gives_the_connections_errors() {
-    for kind in Kind::ALL {
-        let (_, mut socket) = quiet(kind);
+    for end in servers() {
+        let (_, mut socket) = quiet(end);
         let mut writer = socket.message_writer(Opcode::Text).unwrap();
         writer.write_all(b"\xE2\x82").unwrap();
         let error = writer.finish().unwrap_err();

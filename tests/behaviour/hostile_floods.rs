@@ -4,15 +4,44 @@
 use framewire::frame::{Violation, os_key};
 use framewire::protocol::{Decoder, Event, Limits, MessageBuffer, Role, Session};
 use framewire::{CloseCode, Config, ErrorKind, Opcode, Side};
-use support::connection::{Kind, ends};
-use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, Length, PING, close_payload, to, wire};
+use support::compression::Compression;
+use support::connection::{endpoints, endpoints_with};
+use support::frames::{
+    BINARY, CLOSE, CONTINUATION, FIN, Frame, Length, PING, close_payload, to, wire,
+};
 #[cfg(unix)]
 use support::front_end::{EventLoop, Script, check_one};
-use support::oracle;
 use support::peer::{ScriptedPeer, Taking};
+use support::{oracle, pattern};
 
 /// How many bytes arrive at a time.
 const READ: usize = 16 << 10;
+
+/// The rule, by hand: nothing is held for a Ping but its Pong, and of the Pongs that wait the last one
+/// is enough (RFC 6455 5.5.3).
+#[test]
+fn hostile_flood_of_two_pings_is_answered_by_one_pong() {
+    let mut session = Session::server(Limits::default());
+    let mut message = MessageBuffer::new();
+    for ping in [b"\x89\x81\0\0\0\0a", b"\x89\x81\0\0\0\0b"] {
+        session.receive(&mut ping.to_owned(), &mut message).unwrap();
+    }
+    let mut output = vec![];
+    while session.write_reply(&mut output).unwrap() {}
+    assert_eq!(output, b"\x8A\x01b");
+    assert_eq!(message.capacity(), 0);
+}
+
+/// The rule, by hand: a length that a frame announces costs no memory before its bytes come.
+#[test]
+fn hostile_frame_of_2_to_the_62_bytes_of_which_two_have_come_takes_those_two() {
+    let mut session = Session::server(Limits::UNLIMITED);
+    let mut message = MessageBuffer::new();
+    let mut input = *b"\x82\xFF\x40\0\0\0\0\0\0\0\0\0\0\0hi";
+    let (used, event) = session.receive(&mut input, &mut message).unwrap();
+    assert_eq!((used, event), (16, None));
+    assert!(message.capacity() <= 64, "{message:?}");
+}
 
 fn session(role: Role, limits: Limits) -> Session {
     match role {
@@ -50,10 +79,10 @@ fn hostile_ping_flood_leaves_a_session_with_one_pong() {
 
 #[test]
 fn hostile_ping_flood_fills_the_write_buffer_of_a_websocket_and_no_more() {
-    for (kind, role) in ends() {
-        let flood: Vec<_> = (0..50_000).flat_map(|n| ping(role, n)).collect();
+    for end in endpoints() {
+        let flood: Vec<_> = (0..50_000).flat_map(|n| ping(end.role, n)).collect();
         let peer = ScriptedPeer::saying([flood]).taking(Taking::Nothing);
-        let mut socket = kind.with(&peer, role);
+        let mut socket = end.with(&peer);
         assert!(socket.next_message().unwrap_err().is_would_block());
         assert!(!peer.has_more(), "reading goes on");
         assert!(socket.has_pending_output());
@@ -82,12 +111,11 @@ fn hostile_ping_flood_is_answered_by_an_event_loop_as_far_as_the_peer_reads() {
 }
 
 /// A message of so many fragments with this payload each.
-fn fragments(role: Role, count: usize, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = to(role, BINARY, payload).bytes();
-    let middle = to(role, CONTINUATION, payload).bytes();
-    bytes.extend(middle.repeat(count - 2));
-    bytes.extend(to(role, FIN | CONTINUATION, payload).bytes());
-    bytes
+fn fragments(role: Role, count: usize, payload: &[u8]) -> Vec<Frame> {
+    let mut frames = vec![to(role, CONTINUATION, payload); count];
+    frames[0].first |= BINARY;
+    frames[count - 1].first |= FIN;
+    frames
 }
 
 #[test]
@@ -95,7 +123,7 @@ fn hostile_tiny_and_empty_fragments_are_accepted_in_linear_work() {
     for role in [Role::Server, Role::Client] {
         for (count, payload) in [(130_000, &b"x"[..]), (300_000, b"")] {
             let len = count * payload.len();
-            let mut input = fragments(role, count, payload);
+            let mut input = wire(&fragments(role, count, payload));
             let reads = input.len().div_ceil(READ);
 
             // A frame costs one call, and one more where a read cuts it in two.
@@ -137,15 +165,18 @@ fn hostile_tiny_and_empty_fragments_are_accepted_in_linear_work() {
 
 #[test]
 fn hostile_tiny_fragments_cost_a_websocket_one_read_for_each_full_buffer() {
-    for (count, payload) in [(130_000, &b"x"[..]), (300_000, b"")] {
-        let input = fragments(Role::Server, count, payload);
-        let reads = input.len().div_ceil(Config::default().read_buffer);
-        for kind in Kind::ALL {
-            let peer = ScriptedPeer::saying([&input[..]]);
-            let mut socket = kind.with(&peer, Role::Server);
-            let message = socket.next_message().unwrap();
-            assert_eq!(message.payload().len(), count * payload.len());
-            assert_eq!(peer.calls().reads, reads);
+    for (count, payload) in [(13_000, &b"x"[..]), (30_000, b"")] {
+        let frames = fragments(Role::Server, count, payload);
+        for compression in Compression::ALL {
+            let input = compression.said(&frames);
+            let reads = input.len().div_ceil(Config::default().read_buffer);
+            for end in endpoints_with(compression).filter(|end| end.role == Role::Server) {
+                let peer = ScriptedPeer::saying([&input[..]]);
+                let mut socket = end.with(&peer);
+                let message = socket.next_message().unwrap();
+                assert_eq!(message.payload().len(), count * payload.len());
+                assert_eq!(peer.calls().reads, reads);
+            }
         }
     }
 }
@@ -182,17 +213,20 @@ fn hostile_limit_costs_no_memory() {
 
 #[test]
 fn hostile_peer_that_reads_nothing_is_reported_and_what_waits_is_bounded() {
-    let payload = [0x5A; 1000];
-    for (kind, role) in ends() {
+    // None of which can be compressed, nor the same again in one window.
+    let payloads = pattern(64_000);
+    for end in endpoints() {
         for feed in [true, false] {
             let peer = ScriptedPeer::default().taking(Taking::Nothing);
-            let mut socket = kind.with(&peer, role);
+            let mut socket = end.with(&peer);
             let (mut taken, mut buffered) = (0, 0);
+            let mut payloads = payloads.chunks(1000).cycle();
             let error = loop {
+                let payload = payloads.next().unwrap();
                 let sent = if feed {
-                    socket.feed_message(Opcode::Binary, &payload)
+                    socket.feed_message(Opcode::Binary, payload)
                 } else {
-                    socket.write_message(Opcode::Binary, &payload)
+                    socket.write_message(Opcode::Binary, payload)
                 };
                 match sent {
                     Ok(()) => taken += 1,
@@ -209,7 +243,7 @@ fn hostile_peer_that_reads_nothing_is_reported_and_what_waits_is_bounded() {
             let sent = peer.written();
             assert!(sent.len() <= Config::default().write_buffer + 14 + 1000);
             assert_eq!(
-                oracle::frames(&sent).len(),
+                oracle::frames(&end.heard(&sent)).len(),
                 taken,
                 "what was taken was sent"
             );
@@ -219,10 +253,10 @@ fn hostile_peer_that_reads_nothing_is_reported_and_what_waits_is_bounded() {
 
 #[test]
 fn hostile_violation_is_answered_once_whatever_follows() {
-    for (kind, role) in ends() {
-        let bad = to(role, FIN | 0xB, b"").bytes();
+    for end in endpoints() {
+        let bad = to(end.role, FIN | 0xB, b"").bytes();
         let peer = ScriptedPeer::saying([bad.clone(), bad]);
-        let mut socket = kind.with(&peer, role);
+        let mut socket = end.with(&peer);
         for _ in 0..3 {
             let error = socket.next_message().unwrap_err();
             let ErrorKind::Violation(violation) = error.kind() else {
@@ -252,10 +286,10 @@ fn hostile_violation_is_answered_once_whatever_follows() {
 
 #[test]
 fn hostile_violation_after_our_close_frame_gets_no_second_one() {
-    for (kind, role) in ends() {
-        let bad = to(role, FIN | 0xB, b"").bytes();
+    for end in endpoints() {
+        let bad = to(end.role, FIN | 0xB, b"").bytes();
         let peer = ScriptedPeer::saying([&bad[..]]);
-        let mut socket = kind.with(&peer, role);
+        let mut socket = end.with(&peer);
         socket.close(CloseCode::GOING_AWAY, "bye").unwrap();
         assert!(socket.next_message().is_err());
         socket.flush().unwrap();
@@ -263,7 +297,7 @@ fn hostile_violation_after_our_close_frame_gets_no_second_one() {
         assert_eq!(frames.len(), 1);
         assert_eq!(frames[0].payload, close_payload(1001, "bye"));
 
-        let mut session = session(role, Limits::default());
+        let mut session = session(end.role, Limits::default());
         let mut output = vec![];
         session
             .close(CloseCode::GOING_AWAY, "bye", &mut output)
@@ -301,9 +335,9 @@ fn hostile_close_flood_is_answered_once_and_beats_a_pending_pong() {
 fn hostile_close_is_sent_when_the_peer_reads_again() {
     let bad = to(Role::Server, FIN | 0xB, b"").bytes();
     let flood: Vec<_> = (0..20_000).flat_map(|n| ping(Role::Server, n)).collect();
-    for kind in Kind::ALL {
+    for end in endpoints().filter(|end| end.role == Role::Server) {
         let peer = ScriptedPeer::saying([&flood[..], &bad]).taking(Taking::Nothing);
-        let mut socket = kind.with(&peer, Role::Server);
+        let mut socket = end.with(&peer);
         let ended = socket.next_message().unwrap_err();
         peer.set_taking(Taking::AtMost(1000));
         socket.flush().unwrap();

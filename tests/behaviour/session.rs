@@ -1,17 +1,42 @@
 //! What a session does where its calls meet: a Close and a reply that waits, and messages that one
 //! call began and another is given the rest of.
 
+use std::slice;
+
 use framewire::frame::Rsv;
 use framewire::protocol::{Event, Limits, MessageBuffer, PieceEvent, Role, Session};
 use framewire::{CloseCode, Opcode};
+use support::compression::{Compression, Speaker};
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, TEXT, close_payload, to, wire,
 };
 use support::oracle;
 
-/// A server's session that has been given a Ping, and the Pong that waits for it.
-fn pinged() -> Session {
+/// A server's session with what was agreed on about compression.
+fn server(compression: Compression) -> Session {
     let mut session = Session::server(Limits::default());
+    if let Some(agreed) = compression.negotiated() {
+        session.set_extension(&agreed);
+    }
+    session
+}
+
+/// Each of these with each of those. The last pair is the one at which a test failed.
+fn each<T: Clone>(agreed: &[Compression], all: &[T]) -> impl Iterator<Item = (Compression, T)> {
+    let pairs = agreed.iter().flat_map(|agreed| {
+        let each = all.iter().cloned();
+        each.map(move |one| (*agreed, one))
+    });
+    pairs.inspect(|(compression, _)| println!("{compression:?}"))
+}
+
+/// What can be agreed on where the peer compresses nothing. Of a compressed message each piece has to be
+/// decoded, by whatever call it came: none can be skipped.
+const IN_PIECES: [Compression; 2] = [Compression::None, Compression::Unused];
+
+/// One that has been given a Ping, and the Pong that waits for it.
+fn pinged(compression: Compression) -> Session {
+    let mut session = server(compression);
     let mut ping = to(Role::Server, FIN | PING, b"?").bytes();
     let mut message = MessageBuffer::new();
     let (_, event) = session.receive(&mut ping, &mut message).unwrap();
@@ -38,8 +63,9 @@ fn a_close_takes_the_place_of_a_pong_that_waits() {
         output.extend_from_slice(&bytes[..len]);
         output.extend_from_slice(&payload);
     };
-    for close in [close, raw, by_the_encoder] {
-        let mut session = pinged();
+    let closes = [close, raw, by_the_encoder];
+    for (compression, close) in each(&Compression::ALL, &closes) {
+        let mut session = pinged(compression);
         let mut output = vec![];
         close(&mut session, &mut output);
         assert_eq!(session.write_reply(&mut output), Ok(false));
@@ -52,8 +78,9 @@ fn a_close_takes_the_place_of_a_pong_that_waits() {
 fn a_close_of_ones_own_takes_the_place_of_one_that_waits() {
     let violation = to(Role::Server, FIN | 0x3, b"").bytes();
     let close = to(Role::Server, FIN | CLOSE, close_payload(1001, "")).bytes();
-    for mut input in [violation, close] {
-        let mut session = Session::server(Limits::default());
+    let inputs = [violation, close];
+    for (compression, mut input) in each(&Compression::ALL, &inputs) {
+        let mut session = server(compression);
         let _ = session.receive(&mut input, &mut MessageBuffer::new());
         let mut output = vec![];
         session
@@ -74,12 +101,13 @@ enum Call {
 use Call::{Receive, ReceivePiece};
 
 /// Gives each frame to a call of its own, and gives back what came of data, by the call.
-fn mixed(frames: &[(Call, Frame)]) -> Vec<(Call, Vec<u8>)> {
-    let mut session = Session::server(Limits::default());
+fn mixed(compression: Compression, frames: &[(Call, Frame)]) -> Vec<(Call, Vec<u8>)> {
+    let mut session = server(compression);
+    let mut speaker = Speaker::new(compression);
     let mut message = MessageBuffer::new();
     let mut given = vec![];
     for (call, frame) in frames {
-        let mut input = frame.bytes();
+        let mut input = wire(&speaker.say(slice::from_ref(frame)));
         let (used, data) = match call {
             Receive => match session.receive(&mut input, &mut message).unwrap() {
                 (used, Some(Event::Message(message))) => (used, Some(message.payload().to_vec())),
@@ -102,56 +130,66 @@ fn a_message_belongs_to_the_call_that_began_it() {
     let more = || to(Role::Server, CONTINUATION, b"d");
     let last = || to(Role::Server, FIN | CONTINUATION, b"e");
     let next = || to(Role::Server, FIN | TEXT, b"next");
-    for (began, other) in [(Receive, ReceivePiece), (ReceivePiece, Receive)] {
+    let both = [(Receive, ReceivePiece), (ReceivePiece, Receive)];
+    for (compression, (began, other)) in each(&IN_PIECES, &both) {
         // What one call gives by itself.
         let alone = match began {
             Receive => vec![],
             ReceivePiece => vec![(began, b"abc".to_vec())],
         };
-        let ends = mixed(&[
-            (began, first()),
-            (other, last()),
-            (other, next()),
-            (began, next()),
-        ]);
+        let ends = mixed(
+            compression,
+            &[
+                (began, first()),
+                (other, last()),
+                (other, next()),
+                (began, next()),
+            ],
+        );
         let nexts = [(other, b"next".to_vec()), (began, b"next".to_vec())];
         assert_eq!(ends, [&alone[..], &nexts].concat());
 
         // A part that was skipped is missing: what comes after it is no message's end.
-        let missing = mixed(&[(began, first()), (other, more()), (began, last())]);
+        let missing = mixed(
+            compression,
+            &[(began, first()), (other, more()), (began, last())],
+        );
         assert_eq!(missing, alone, "begun by {began:?}");
     }
 }
 
 #[test]
 fn what_was_skipped_of_a_message_is_in_none_that_comes_after_it() {
-    let given = mixed(&[
+    let frames = [
         (Receive, to(Role::Server, TEXT, b"old")),
         (ReceivePiece, to(Role::Server, FIN | CONTINUATION, b"!")),
         (Receive, to(Role::Server, TEXT, b"n")),
         (Receive, to(Role::Server, FIN | CONTINUATION, b"ew")),
-    ]);
-    assert_eq!(given, [(Receive, b"new".to_vec())]);
+    ];
+    for compression in Compression::ALL {
+        let given = mixed(compression, &frames);
+        assert_eq!(given, [(Receive, b"new".to_vec())], "{compression:?}");
+    }
 }
 
 #[test]
 fn messages_in_pieces_are_answered_as_whole_ones_are() {
-    let pings_and_close = wire(&[
+    let pings_and_close = [
         to(Role::Server, FIN | PING, b"1"),
         to(Role::Server, BINARY, b"data"),
         to(Role::Server, FIN | PING, b"2"),
         to(Role::Server, FIN | CLOSE, close_payload(3000, "done")),
-    ]);
-    let violation = to(Role::Server, FIN | 0x3, b"").bytes();
-    let bad_text = to(Role::Server, FIN | TEXT, b"\xFF").bytes();
+    ];
+    let violation = [to(Role::Server, FIN | 0x3, b"")];
+    let bad_text = [to(Role::Server, FIN | TEXT, b"\xFF")];
     let (pong, close) = (Opcode::Pong, Opcode::Close);
-    for (input, code, answers) in [
-        (&pings_and_close, 3000, &[pong, pong, close][..]),
+    for (frames, code, answers) in [
+        (&pings_and_close[..], 3000, &[pong, pong, close][..]),
         (&violation, 1002, &[close]),
         (&bad_text, 1007, &[close]),
     ] {
-        for step in [1, 7, input.len()] {
-            let output = receive_pieces(&mut input.clone(), step);
+        for (compression, step) in each(&IN_PIECES, &[1, 7, 1000]) {
+            let output = receive_pieces(compression, frames, step);
             let frames = oracle::frames(&output);
             let opcodes: Vec<_> = frames.iter().map(|frame| frame.opcode).collect();
             assert_eq!(opcodes, answers);
@@ -165,8 +203,9 @@ fn messages_in_pieces_are_answered_as_whole_ones_are() {
 }
 
 /// What a session answers that is given pieces of this many bytes, until it is closed.
-fn receive_pieces(input: &mut [u8], step: usize) -> Vec<u8> {
-    let mut session = Session::server(Limits::default());
+fn receive_pieces(compression: Compression, frames: &[Frame], step: usize) -> Vec<u8> {
+    let mut session = server(compression);
+    let mut input = compression.said(frames);
     let mut message = MessageBuffer::new();
     let mut output = vec![];
     for mut chunk in input.chunks_mut(step) {

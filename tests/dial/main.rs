@@ -1,6 +1,7 @@
 //! From a URI to a connection: names, addresses, proxies, redirects, TLS.
 
 mod blocking;
+mod receiving;
 mod servers;
 mod tls_stream;
 mod tokio;

@@ -6,7 +6,7 @@ mod event_loop;
 mod sans_io;
 mod spawned;
 
-pub use connected::{Connected, Way};
+pub use connected::{Connected, Events, Way, config, final_end};
 #[cfg(unix)]
 pub use event_loop::EventLoop;
 pub use sans_io::{RawDecoder, WholeSession};
