@@ -1,0 +1,233 @@
+//! Any input over TLS is what it is without: the suite of `behaviour`, over sessions with rustls at the
+//! other end.
+
+use crate::servers::PATIENCE;
+use crate::servers::certificates::Authority;
+use framewire::protocol::Role;
+use framewire::rustls::pki_types::ServerName;
+use framewire::rustls::{
+    ClientConfig, ClientConnection, ConnectionCommon, ServerConfig, ServerConnection, SideData,
+    StreamOwned,
+};
+use framewire::upgrade::TlsStream;
+use framewire::{Error, ErrorKind, Opcode, blocking};
+use proptest::prelude::*;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::ops::DerefMut;
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use support::arbitrary::{compressed_script, script};
+use support::event::{End, Event};
+use support::frames::{CLOSE, CONTINUATION, FIN, PING, TEXT, close_payload, to, wire};
+use support::front_end::{Events, FrontEnd, Outcome, Script, check_one, config, final_end};
+use support::loopback::tcp;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+/// The rule, by hand: a text in two fragments with a Ping between them, and a Close.
+#[test]
+fn a_message_a_ping_and_a_close_come_over_tls_and_are_answered() {
+    for (front_end, role) in front_ends() {
+        let bytes = wire(&[
+            to(role, TEXT, "Hel"),
+            to(role, FIN | PING, "?"),
+            to(role, FIN | CONTINUATION, "lo"),
+            to(role, FIN | CLOSE, close_payload(1000, "")),
+        ]);
+        let script = Script::new(role, bytes);
+        for script in [script.clone(), script.byte_by_byte()] {
+            check_one(&front_end, &script);
+            let outcome = front_end.run(&script);
+            let hello = Event::Message(Opcode::Text, b"Hello".to_vec());
+            let close = Event::Close(Some(1000), String::new());
+            assert_eq!(outcome.events, [Event::Ping(b"?".to_vec()), hello, close]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_given_over_tls_is_what_the_oracle_says(script in script()) {
+        check_one(&OverTls::Blocking, &script);
+        check_one(&OverTls::Tokio, &script);
+    }
+
+    #[test]
+    fn compression_changes_nothing_of_it(script in compressed_script()) {
+        check_one(&OverTls::Blocking, &script);
+        check_one(&OverTls::Tokio, &script);
+    }
+}
+
+fn front_ends() -> impl Iterator<Item = (OverTls, Role)> {
+    let both = [OverTls::Blocking, OverTls::Tokio].into_iter();
+    both.flat_map(|one| [Role::Server, Role::Client].map(|role| (one, role)))
+}
+
+/// `next_message` of either front end, over TLS over TCP.
+#[derive(Debug, Clone, Copy)]
+enum OverTls {
+    Blocking,
+    Tokio,
+}
+
+impl FrontEnd for OverTls {
+    fn name(&self) -> String {
+        format!("{self:?} over TLS")
+    }
+
+    fn run(&self, script: &Script) -> Outcome {
+        let (near, far) = tcp();
+        // What is left unread at the end is no reset before the peer has read all that it was sent.
+        let kept = near.try_clone().unwrap();
+        thread::scope(|scope| {
+            let peer = scope.spawn(|| converse(far, script));
+            let events = Events::default();
+            let error = match self {
+                Self::Blocking => receive(near, script, &events),
+                Self::Tokio => receive_in_a_task(near, script, &events),
+            };
+            // It may be shut down already.
+            let _ = kept.shutdown(Shutdown::Write);
+            Outcome {
+                events: events.take(),
+                end: match error.kind() {
+                    // The peer has nothing more to say.
+                    ErrorKind::ConnectionLost => End::Open,
+                    _ => final_end(&error),
+                },
+                partial: vec![],
+                sent: Some(peer.join().unwrap()),
+            }
+        })
+    }
+}
+
+fn receive(socket: TcpStream, script: &Script, events: &Events) -> Error {
+    let role = script.terms.role;
+    let stream = match role {
+        Role::Server => TlsStream::accept(socket, server(), PATIENCE),
+        Role::Client => TlsStream::connect(socket, NAME, client(), PATIENCE),
+    };
+    let socket = blocking::WebSocket::with_leftover(stream.unwrap(), &[], role, config(script));
+    let mut socket = socket.unwrap();
+    if let Some(agreed) = script.compression.negotiated() {
+        socket.set_extension(&agreed);
+    }
+    socket.on_ping(events.of_pings());
+    socket.on_pong(events.of_pongs());
+    socket.on_close(events.of_closes());
+    loop {
+        match socket.next_message() {
+            Ok(message) => {
+                let payload = message.payload().to_vec();
+                events.push(Event::Message(message.opcode(), payload));
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+fn receive_in_a_task(socket: TcpStream, script: &Script, events: &Events) -> Error {
+    socket.set_nonblocking(true).unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let received = runtime.block_on(async {
+        let socket = tokio::net::TcpStream::from_std(socket).unwrap();
+        timeout(PATIENCE, receive_over_tokio(socket, script, events)).await
+    });
+    received.expect("nothing waits for ever")
+}
+
+async fn receive_over_tokio(
+    socket: tokio::net::TcpStream,
+    script: &Script,
+    events: &Events,
+) -> Error {
+    let role = script.terms.role;
+    let stream: tokio_rustls::TlsStream<_> = match role {
+        Role::Server => {
+            let accepted = tokio_rustls::TlsAcceptor::from(server()).accept(socket);
+            accepted.await.unwrap().into()
+        }
+        Role::Client => {
+            let connected = tokio_rustls::TlsConnector::from(client()).connect(name(), socket);
+            connected.await.unwrap().into()
+        }
+    };
+    let socket = framewire::tokio::WebSocket::with_leftover(stream, &[], role, config(script));
+    let mut socket = socket.unwrap();
+    if let Some(agreed) = script.compression.negotiated() {
+        socket.set_extension(&agreed);
+    }
+    socket.on_ping(events.of_pings());
+    socket.on_pong(events.of_pongs());
+    socket.on_close(events.of_closes());
+    loop {
+        match socket.next_message().await {
+            Ok(message) => {
+                let payload = message.payload().to_vec();
+                events.push(Event::Message(message.opcode(), payload));
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+/// The peer: says all of a script and that there is no more, and gives what it was sent up to the end.
+fn converse(socket: TcpStream, script: &Script) -> Vec<u8> {
+    match script.terms.role {
+        Role::Server => {
+            let session = ClientConnection::new(client(), name()).unwrap();
+            converse_in(session, socket, &script.pieces)
+        }
+        Role::Client => {
+            let session = ServerConnection::new(server()).unwrap();
+            converse_in(session, socket, &script.pieces)
+        }
+    }
+}
+
+fn converse_in<C, D>(session: C, socket: TcpStream, pieces: &[Vec<u8>]) -> Vec<u8>
+where
+    C: DerefMut<Target = ConnectionCommon<D>>,
+    D: SideData,
+{
+    let mut stream = StreamOwned::new(session, socket);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+    }
+    for piece in pieces {
+        stream.write_all(piece).unwrap();
+    }
+    stream.conn.send_close_notify();
+    stream.flush().unwrap();
+    let mut sent = vec![];
+    if let Err(error) = stream.read_to_end(&mut sent) {
+        // There was no `close_notify`.
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+    sent
+}
+
+/// What both ends are configured with.
+static CONFIGURATIONS: LazyLock<(Arc<ServerConfig>, Arc<ClientConfig>)> = LazyLock::new(|| {
+    let authority = Authority::new();
+    (authority.server(&[NAME]), authority.client())
+});
+
+fn server() -> Arc<ServerConfig> {
+    Arc::clone(&CONFIGURATIONS.0)
+}
+
+fn client() -> Arc<ClientConfig> {
+    Arc::clone(&CONFIGURATIONS.1)
+}
+
+fn name() -> ServerName<'static> {
+    NAME.try_into().unwrap()
+}
+
+const NAME: &str = "a.example";
