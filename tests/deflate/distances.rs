@@ -5,6 +5,18 @@ use support::pattern;
 
 use crate::engine_kinds::Kind;
 
+/// The measure, by hand: RFC 7692 7.2.3.2 says "Hello" again as a reference to the five bytes before it.
+#[test]
+fn hello_again_goes_back_five_bytes() {
+    for (block, farthest) in [
+        (&b"\xF2\x48\xCD\xC9\xC9\x07\0\0\0\xFF\xFF"[..], 0),
+        (b"\xF2\x00\x11\x00\0\0\0\xFF\xFF", 5),
+    ] {
+        let bytes = block.to_vec();
+        assert_eq!(Reader { bytes, bit: 0 }.largest_distance(5), farthest);
+    }
+}
+
 /// Where 9 window bits are asked for and 8 were agreed on, nothing goes back over 256 bytes.
 #[test]
 fn an_engine_that_claims_a_window_of_8_bits_goes_back_256_bytes_at_most() {
