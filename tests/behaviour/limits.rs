@@ -1,12 +1,14 @@
 //! Limits: what is exactly as long passes, one byte more fails, on every front end that they bind.
 
-use framewire::Opcode;
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
+use framewire::{CloseCode, Config, Opcode};
 use support::compression::Compression;
+use support::connection::Kind;
 use support::event::{End, Event};
 use support::frames::{BINARY, FIN, PING, close_payload, to, wire};
 use support::front_end::Script;
+use support::peer::ScriptedPeer;
 
 const BOTH: [Role; 2] = [Role::Server, Role::Client];
 
@@ -37,6 +39,27 @@ fn ends(script: &Script) -> Vec<(bool, End, Vec<Event>)> {
         ends.push((front_end.holds_messages(), outcome.end, outcome.events));
     }
     ends
+}
+
+/// The rule, by hand.
+#[test]
+fn three_bytes_pass_where_three_are_the_limit_and_four_are_refused() {
+    let limits = Limits {
+        message: 3,
+        ..Limits::UNLIMITED
+    };
+    let config = Config {
+        limits,
+        ..Config::default()
+    };
+    for kind in Kind::ALL {
+        let peer = ScriptedPeer::saying([b"\x82\x03abc\x82\x04abcd"]);
+        let mut socket = kind.open(&peer, Role::Client, config).unwrap();
+        assert_eq!(socket.next_message().unwrap().payload(), b"abc");
+        let error = socket.next_message().unwrap_err();
+        assert_eq!(error.to_string(), "message exceeds the limit of 3 bytes");
+        assert_eq!(error.close_code(), Some(CloseCode::MESSAGE_TOO_BIG));
+    }
 }
 
 #[test]
