@@ -9,14 +9,12 @@ use framewire::deflate::{
 };
 use framewire::protocol::{Role, SendError};
 use framewire::{CloseCode, Config, ErrorKind, Opcode, WebSocket};
+use support::compression::HELLO;
 use support::deflate::ways::end;
 use support::deflate::{RSV1, parameters, pooled};
 use support::frames::{BINARY, CLOSE, FIN, frame};
 use support::pattern;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
-
-/// "Hello" as RFC 7692 7.2.3.1 compresses it.
-const HELLO: [u8; 7] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
 
 fn server(script: ScriptedPeer, negotiated: &Negotiated) -> WebSocket<ScriptedPeer> {
     let mut server = support::connect(Role::Server, script, Config::default());

@@ -1,6 +1,7 @@
 //! How far back an engine refers: what its output says, read bit by bit.
 
 use framewire::deflate::Flush;
+use support::compression::{HELLO, HELLO_AGAIN, TAIL};
 use support::pattern;
 
 use crate::engine_kinds::Kind;
@@ -8,11 +9,8 @@ use crate::engine_kinds::Kind;
 /// The measure, by hand: RFC 7692 7.2.3.2 says "Hello" again as a reference to the five bytes before it.
 #[test]
 fn hello_again_goes_back_five_bytes() {
-    for (block, farthest) in [
-        (&b"\xF2\x48\xCD\xC9\xC9\x07\0\0\0\xFF\xFF"[..], 0),
-        (b"\xF2\x00\x11\x00\0\0\0\xFF\xFF", 5),
-    ] {
-        let bytes = block.to_vec();
+    for (block, farthest) in [(&HELLO[..], 0), (&HELLO_AGAIN, 5)] {
+        let bytes = [block, &TAIL].concat();
         assert_eq!(Reader { bytes, bit: 0 }.largest_distance(5), farthest);
     }
 }

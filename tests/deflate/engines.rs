@@ -7,15 +7,12 @@ use framewire::deflate::{
 };
 use framewire::protocol::Role;
 use proptest::prelude::*;
+use support::compression::{HELLO, HELLO_AGAIN, TAIL};
 use support::deflate::ways::{end, messages, receive, receives, send, sends};
 use support::peer::ScriptedPeer;
 use support::{Replay, json, pattern, peer};
 
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
-
-/// "Hello", as RFC 7692 7.2.3 has it: a block by itself, one that refers to it, a last block.
-const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
-const HELLO_AGAIN: [u8; 5] = [0xf2, 0x00, 0x11, 0x00, 0x00];
+/// "Hello" in a last block, as RFC 7692 7.2.3.4 has it.
 const HELLO_FINAL: [u8; 7] = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 
 /// Messages that compress well, hardly and not at all, in blocks of every kind.

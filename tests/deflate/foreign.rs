@@ -7,13 +7,12 @@ use framewire::deflate::{DeflateConfig, Parameters};
 use framewire::protocol::Role;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use support::compression::TAIL;
 use support::deflate::ways::{end, messages, opcode, receive, receives, send, sends};
 use support::frames::{BINARY, CONTINUATION, FIN, PING, RSV1, TEXT, frame};
 use support::oracle::frames_in;
 use support::peer;
 use support::peer::ScriptedPeer;
-
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// How the foreign end compresses a message.
 #[derive(Debug, Clone)]

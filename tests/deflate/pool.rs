@@ -15,6 +15,7 @@ use framewire::deflate::{
 };
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
+use support::compression::HELLO;
 use support::deflate::ways::end;
 use support::deflate::{RSV1, Receiving, parameters, sender, sent};
 use support::frames::{FIN, TEXT, frame};
@@ -321,6 +322,3 @@ fn many_threads_share_a_prepared_message() {
         assert_eq!(compressors(&negotiated), 3);
     }
 }
-
-/// "Hello", compressed (RFC 7692 7.2.3.1).
-const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];

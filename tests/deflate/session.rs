@@ -6,13 +6,11 @@ use framewire::frame::{Rsv, Violation, os_key};
 use framewire::protocol::{
     Agreement as _, Encoder, Event, Limits, MessageBuffer, PieceEvent, Role, Sender, Session,
 };
+use support::compression::HELLO;
 use support::deflate::{negotiated, sent};
 use support::frames::{BINARY, CLOSE, FIN, RSV1, RSV2, TEXT, frame};
 use support::oracle::frames_in;
 use support::pattern;
-
-/// "Hello", compressed (RFC 7692 7.2.3.1).
-const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 
 /// The payload and the bits of the one message that comes of these bytes.
 fn received(session: &mut Session, mut bytes: Vec<u8>) -> (Vec<u8>, Rsv) {

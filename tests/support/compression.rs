@@ -171,7 +171,13 @@ fn inflate(context: &mut dyn framewire::deflate::Decompressor, mut input: &[u8])
 }
 
 /// What every flush ends with, and no message (RFC 7692 7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+pub const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+
+/// "Hello", compressed (RFC 7692 7.2.3.1).
+pub const HELLO: [u8; 7] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+
+/// The same once more in the same context (RFC 7692 7.2.3.2).
+pub const HELLO_AGAIN: [u8; 5] = [0xF2, 0x00, 0x11, 0x00, 0x00];
 
 #[cfg(test)]
 mod tests {

@@ -275,10 +275,6 @@ pub fn check_one(front_end: &dyn FrontEnd, script: &Script) {
 
 /// One Pong for each Ping, then the Close frame that answers, then nothing.
 fn check_sent(name: &str, role: Role, expected: &oracle::Verdict, sent: &[u8]) {
-    let peer = match role {
-        Role::Server => Role::Client,
-        Role::Client => Role::Server,
-    };
     let mut replies: Vec<_> = expected
         .events
         .iter()
@@ -287,7 +283,7 @@ fn check_sent(name: &str, role: Role, expected: &oracle::Verdict, sent: &[u8]) {
             _ => None,
         })
         .collect();
-    let mut sent = oracle::judge(Terms::plain(peer), sent);
+    let mut sent = oracle::judge(Terms::plain(crate::peer(role)), sent);
     let code = match expected.answer {
         None => {
             assert_eq!(sent.events, replies, "replies of {name}");
