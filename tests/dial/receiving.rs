@@ -20,7 +20,7 @@ use std::thread;
 use support::arbitrary::{compressed_script, script};
 use support::event::{End, Event};
 use support::frames::{CLOSE, CONTINUATION, FIN, PING, TEXT, close_payload, to, wire};
-use support::front_end::{Events, FrontEnd, Outcome, Script, check_one, config, final_end};
+use support::front_end::{Events, FrontEnd, Outcome, Script, check_one, config, final_end, open};
 use support::loopback::tcp;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
@@ -146,8 +146,7 @@ async fn receive_over_tokio(
     script: &Script,
     events: &Events,
 ) -> Error {
-    let role = script.terms.role;
-    let stream: tokio_rustls::TlsStream<_> = match role {
+    let stream: tokio_rustls::TlsStream<_> = match script.terms.role {
         Role::Server => {
             let accepted = tokio_rustls::TlsAcceptor::from(server()).accept(socket);
             accepted.await.unwrap().into()
@@ -157,14 +156,7 @@ async fn receive_over_tokio(
             connected.await.unwrap().into()
         }
     };
-    let socket = framewire::tokio::WebSocket::with_leftover(stream, &[], role, config(script));
-    let mut socket = socket.unwrap();
-    if let Some(agreed) = script.compression.negotiated() {
-        socket.set_extension(&agreed);
-    }
-    socket.on_ping(events.of_pings());
-    socket.on_pong(events.of_pongs());
-    socket.on_close(events.of_closes());
+    let mut socket = open(stream, script, events);
     loop {
         match socket.next_message().await {
             Ok(message) => {

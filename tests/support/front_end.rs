@@ -10,7 +10,7 @@ pub use connected::{Connected, Events, Way, config, final_end};
 #[cfg(unix)]
 pub use event_loop::EventLoop;
 pub use sans_io::{RawDecoder, WholeSession};
-pub use spawned::Spawned;
+pub use spawned::{Spawned, open};
 
 use std::fmt;
 use std::thread;

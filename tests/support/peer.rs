@@ -16,7 +16,8 @@ use self::state::{State, Step};
 ///
 /// Where it finds nothing it says `WouldBlock`, or as a stream of tokio's is pending: if the script
 /// goes on by itself with the task woken at once, else when [`say`](Self::say) or
-/// [`set_taking`](Self::set_taking) changes something. A failure that is planned comes before all that.
+/// [`set_taking`](Self::set_taking) changes something. A read of a [blocking](Self::blocking) one waits until
+/// then. A failure that is planned comes before all that.
 ///
 /// [In turns](Self::in_turns) a task is woken by [`turn`](Self::turn) alone. A wake-up that a connection loses
 /// leaves its task waiting after that, which a test can see.

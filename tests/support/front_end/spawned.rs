@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use framewire::protocol::Role;
 use framewire::tokio::WebSocket;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -38,7 +39,7 @@ impl FrontEnd for Spawned {
     fn run(&self, script: &Script) -> Outcome {
         let peer = ScriptedPeer::default();
         let events = Events::default();
-        let mut task = RUNTIME.spawn(receive(open(&peer, script, &events), events.clone()));
+        let mut task = RUNTIME.spawn(receive(open(peer.clone(), script, &events), events.clone()));
         let end = RUNTIME.block_on(async { timeout(A_LOT, say(script, &peer, &mut task)).await });
         Outcome {
             events: events.take(),
@@ -49,11 +50,17 @@ impl FrontEnd for Spawned {
     }
 }
 
-fn open(peer: &ScriptedPeer, script: &Script, events: &Events) -> WebSocket<ScriptedPeer> {
+/// The end of a connection of tokio's that receives a script, past the handshake. Its handlers note what
+/// they are called with.
+pub fn open<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    script: &Script,
+    events: &Events,
+) -> WebSocket<S> {
     let config = config(script);
     let socket = match script.terms.role {
-        Role::Server => WebSocket::server(peer.clone(), config),
-        Role::Client => WebSocket::client(peer.clone(), config),
+        Role::Server => WebSocket::server(stream, config),
+        Role::Client => WebSocket::client(stream, config),
     };
     let mut socket = socket.expect("no size is zero");
     if let Some(agreed) = script.compression.negotiated() {
