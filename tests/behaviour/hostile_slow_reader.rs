@@ -13,7 +13,7 @@ use support::peer::{Direction, Plan, ScriptedPeer, Taking};
 /// What the peer takes at a time.
 const SIP: usize = 4000;
 /// How many times it says what it says.
-const ROUNDS: usize = 250;
+const ROUNDS: usize = 70;
 
 /// Says these frames again and again, for very long. What it takes is no part of what is measured.
 fn endless(end: Endpoint, frames: &[Frame]) -> ScriptedPeer {
@@ -41,7 +41,7 @@ fn hostile_ping_flood_from_a_slow_reader() {
             assert!(socket.next_message().unwrap_err().is_would_block());
         });
         let taken = peer.written().len();
-        assert!(taken > 4_000_000, "{taken} bytes went through");
+        assert!(taken > 1_000_000, "{taken} bytes went through");
         let held = held.bytes_max;
         assert!(held < bound(), "{held} bytes");
     }
@@ -68,7 +68,7 @@ fn hostile_echo_to_a_slow_reader() {
             }
         });
         let taken = peer.written().len();
-        assert!(taken > 4_000_000, "{taken} bytes went through");
+        assert!(taken > 1_000_000, "{taken} bytes went through");
         let held = held.bytes_max;
         assert!(held < bound(), "{held} bytes");
     }
