@@ -17,7 +17,7 @@ struct Setting {
 }
 
 impl Setting {
-    /// With a socket that takes this.
+    /// Creates a connection whose socket takes this.
     fn new(taking: Taking) -> Self {
         Self::with_pool(taking, &BufferPool::per_thread())
     }
