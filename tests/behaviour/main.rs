@@ -3,6 +3,7 @@
 mod any_input;
 mod auto_traits;
 mod byte_stream;
+mod cancel;
 mod changing_calls;
 mod closed;
 mod connection;

@@ -1,9 +1,6 @@
 //! Any messages, sent in any way: the bytes are legal to the oracle and every front end of the
 //! other end gives the messages back.
 
-use std::io::Write;
-
-use framewire::blocking::PreparedMessage;
 use framewire::frame::{Rsv, os_key};
 use framewire::protocol::{Limits, Role, Session};
 use framewire::{Config, Opcode};
@@ -13,70 +10,51 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use support::arbitrary::{Message, message, ping_or_pong, role};
 use support::compression::{Compression, heard};
-use support::connection::{Connection, Endpoint, Kind, endpoints};
+use support::connection::{Endpoint, Kind, Messaging, all_endpoints};
 use support::event::{End, Event};
-use support::frames::PING;
 use support::front_end::{self, Script};
+use support::operations::{Hands, Leaves, Operation, SENDING, Sends, sample};
 use support::oracle::{self, Parsed, Terms};
 use support::peer::{Manner, ScriptedPeer, Taking, cut};
+use support::{again, peer};
 
 type Control = Option<(u8, Vec<u8>)>;
 
-/// A way to send a message.
-#[derive(Debug, Clone)]
-enum Method {
-    Write,
-    Feed,
-    Stream { chunk: usize, step: usize },
-    Push { pieces: Vec<usize>, flush: bool },
-    Prepared,
-    Frames { cuts: Vec<(Index, Control)> },
-}
-
-fn method() -> impl Strategy<Value = Method> {
-    let cuts = vec((any::<Index>(), option::of(ping_or_pong())), 0..5);
-    prop_oneof![
-        Just(Method::Write),
-        Just(Method::Feed),
-        (1_usize..4096, 1_usize..50).prop_map(|(chunk, step)| Method::Stream { chunk, step }),
-        (vec(1_usize..60, 1..5), any::<bool>())
-            .prop_map(|(pieces, flush)| Method::Push { pieces, flush }),
-        Just(Method::Prepared),
-        cuts.prop_map(|cuts| Method::Frames { cuts }),
-    ]
-}
-
-fn kind() -> impl Strategy<Value = Kind> {
-    select(Kind::ALL.to_vec())
+fn endpoint() -> impl Strategy<Value = Endpoint> {
+    let kinds = select(Kind::ALL.to_vec());
+    (kinds, role(), compression()).prop_map(|(kind, role, compression)| Endpoint {
+        kind,
+        role,
+        compression,
+    })
 }
 
 fn compression() -> impl Strategy<Value = Compression> {
     select(Compression::ALL.to_vec())
 }
 
-/// A kind of connection, and a stream's manners that need no second try of its calls.
-fn kind_and_manner() -> impl Strategy<Value = (Kind, Manner)> {
-    let all = [
-        Manner::Smooth,
-        Manner::ByteByByte,
-        Manner::Stalling,
-        Manner::Spurious,
-    ];
-    kind().prop_flat_map(move |kind| {
-        let manners = if kind.waits() { &all[..] } else { &all[..2] };
-        (Just(kind), select(manners.to_vec()))
-    })
+fn manner() -> impl Strategy<Value = Manner> {
+    prop_oneof![
+        Just(Manner::Smooth),
+        Just(Manner::ByteByByte),
+        Just(Manner::Stalling),
+        Just(Manner::Spurious),
+    ]
+}
+
+/// What a kind has that sends a message.
+fn sending(kind: Kind) -> Vec<&'static Operation> {
+    let messages = SENDING.iter().filter(|one| one.sends == Sends::Message);
+    messages.filter(|one| one.is_of(kind)).collect()
+}
+
+/// Whether it sends a message as it is.
+fn is_raw(operation: &Operation) -> bool {
+    operation.name.starts_with("write_frame") || operation.name.ends_with("not compressed")
 }
 
 fn opcode(text: bool) -> Opcode {
     if text { Opcode::Text } else { Opcode::Binary }
-}
-
-fn peer_of(role: Role) -> Role {
-    match role {
-        Role::Server => Role::Client,
-        Role::Client => Role::Server,
-    }
 }
 
 /// Cuts a message into fragments: whether it is the last, its opcode, its bytes, and the control
@@ -111,61 +89,21 @@ fn fragments<'a>(
         .collect()
 }
 
-fn send(
-    socket: &mut dyn Connection,
-    message: &Message,
-    method: &Method,
-    chunk_size: usize,
-) -> Vec<Event> {
-    let (text, bytes) = message;
-    let opcode = opcode(*text);
-    let mut events = vec![];
-    match method {
-        Method::Write => socket.write_message(opcode, bytes).unwrap(),
-        Method::Feed => socket.feed_message(opcode, bytes).unwrap(),
-        Method::Stream { chunk, step } => {
-            let chunk = 1 + chunk % chunk_size;
-            let mut reader = ScriptedPeer::new(bytes.clone()).in_pieces_of(*step);
-            let sent = socket.stream_message(opcode, chunk, &mut reader).unwrap();
-            assert_eq!(sent, bytes.len() as u64);
-        }
-        Method::Push { pieces, flush } => {
-            let mut writer = socket.message_writer(opcode).unwrap();
-            let mut rest = &bytes[..];
-            for piece in pieces.iter().cycle() {
-                if rest.is_empty() {
-                    break;
-                }
-                let (piece, left) = rest.split_at(rest.len().min(*piece));
-                writer.write_all(piece).unwrap();
-                if *flush {
-                    writer.flush().unwrap();
-                }
-                rest = left;
-            }
-            assert_eq!(writer.finish().unwrap(), bytes.len() as u64);
-        }
-        Method::Prepared => {
-            let prepared = PreparedMessage::new(opcode, bytes).unwrap();
-            socket.write_prepared(&prepared).unwrap();
-        }
-        Method::Frames { cuts } => {
-            for (fin, opcode, payload, control) in fragments(message, cuts) {
-                if let Some((opcode, payload)) = control {
-                    if *opcode == PING {
-                        socket.ping(payload).unwrap();
-                        events.push(Event::Ping(payload.clone()));
-                    } else {
-                        socket.pong(payload).unwrap();
-                        events.push(Event::Pong(payload.clone()));
-                    }
-                }
-                socket.write_frame(fin, Rsv::NONE, opcode, payload).unwrap();
-            }
-        }
-    }
-    events.push(Event::Message(opcode, bytes.clone()));
-    events
+/// Sends a message, and gives what the other end is to be given.
+fn send(socket: &mut dyn Messaging, operation: &Operation, bytes: &[u8], step: usize) -> Event {
+    let mut hands = Hands::new(bytes, step);
+    again(|| operation.call(socket, &mut hands)).unwrap();
+    Event::Message(hands.opcode(), hands.message)
+}
+
+/// What the peer of this role is given of what was sent: messages, and whatever went between them.
+fn given(end: Endpoint, sent: &[u8], messages: &[Event]) -> Vec<Event> {
+    let verdict = oracle::judge(Terms::plain(peer(end.role)), &end.heard(sent));
+    assert_eq!(verdict.end, End::Open);
+    let given = verdict.events.iter();
+    let given = given.filter(|event| matches!(event, Event::Message(..)));
+    assert!(given.eq(messages), "{:x?}", verdict.events);
+    verdict.events
 }
 
 /// Legal to the oracle, masked as the role must, and given back by every front end.
@@ -176,7 +114,7 @@ fn check_sent(
     cuts: &[Index],
 ) -> Vec<Parsed> {
     let plain = heard(compression, sent);
-    let verdict = oracle::judge(Terms::plain(peer_of(sender)), &plain);
+    let verdict = oracle::judge(Terms::plain(peer(sender)), &plain);
     let literal = sent.escape_ascii();
     assert_eq!(verdict.events, expected, "{sender:?} sent b\"{literal}\"");
     assert_eq!(verdict.end, End::Open);
@@ -190,7 +128,7 @@ fn check_sent(
     for pair in frames.windows(3) {
         assert!(sender == Role::Server || pair[0].key != pair[1].key || pair[1].key != pair[2].key);
     }
-    let mut script = Script::new(peer_of(sender), sent);
+    let mut script = Script::new(peer(sender), sent);
     script.compression = compression;
     script.plain = Some(plain);
     script.pieces = cut(sent, cuts.iter().map(|at| at.index(sent.len() + 1)));
@@ -198,42 +136,25 @@ fn check_sent(
     frames
 }
 
-/// All of them, as plainly as they go.
-fn methods() -> [Method; 6] {
-    [
-        Method::Write,
-        Method::Feed,
-        Method::Stream {
-            chunk: 4095,
-            step: usize::MAX,
-        },
-        Method::Push {
-            pieces: vec![usize::MAX],
-            flush: false,
-        },
-        Method::Prepared,
-        Method::Frames { cuts: vec![] },
-    ]
-}
-
-/// The rule, by hand: the message of RFC 6455 5.7 and of RFC 7692 7.2.3.1 by every method.
+/// The rule, by hand: the message of RFC 6455 5.7 and of RFC 7692 7.2.3.1 by every operation that sends it at
+/// once.
 #[test]
-fn hello_by_every_method_is_what_the_rfcs_say() {
-    for end in endpoints().filter(|end| end.role == Role::Server) {
-        for method in methods() {
+fn hello_by_every_operation_is_what_the_rfcs_say() {
+    for end in all_endpoints().filter(|end| end.role == Role::Server) {
+        for operation in sending(end.kind) {
+            if let Leaves::Streamed { flushed: true } | Leaves::OneByOne = operation.leaves {
+                continue;
+            }
             let peer = ScriptedPeer::default();
-            let mut socket = end.with(&peer);
-            let hello = (true, b"Hello".to_vec());
-            send(socket.as_mut(), &hello, &method, 4096);
+            let mut socket = end.messaging(&peer, Config::default()).unwrap();
+            send(socket.as_mut(), operation, b"Hello", 4096);
             socket.flush().unwrap();
-            // A frame that is sent as such is not compressed.
-            let is_raw = matches!(method, Method::Frames { .. });
             let expected = match end.compression {
                 Compression::None => &b"\x81\x05Hello"[..],
-                _ if is_raw => b"\x81\x05Hello",
+                _ if is_raw(operation) => b"\x81\x05Hello",
                 _ => b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00",
             };
-            assert_eq!(peer.written(), expected, "{method:?}");
+            assert_eq!(peer.written(), expected, "{operation:?}");
         }
     }
 }
@@ -242,10 +163,9 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 300, ..Default::default() })]
 
     #[test]
-    fn every_method_of_a_websocket_in_any_order(
-        (role, compression) in (role(), compression()),
-        (kind, manner) in kind_and_manner(),
-        messages in vec((message(), method()), 1..6),
+    fn every_operation_that_sends_in_any_order(
+        (end, manner) in (endpoint(), manner()),
+        messages in vec((message(), any::<Index>(), 0_usize..4096), 1..6),
         chunk_size in prop_oneof![1_usize..40, Just(4096)],
         write_buffer in prop_oneof![1_usize..200, Just(1 << 16)],
         at_most in option::of(1_usize..50),
@@ -255,31 +175,32 @@ proptest! {
             .behaving(manner)
             .taking(at_most.map_or(Taking::All, Taking::AtMost));
         let config = Config { chunk_size, write_buffer, ..Config::default() };
-        let end = Endpoint { kind, role, compression };
-        let mut socket = end.open(&peer, config).unwrap();
-        let mut events = vec![];
-        for (message, method) in &messages {
-            events.extend(send(socket.as_mut(), message, method, chunk_size));
+        let mut socket = end.messaging(&peer, config).unwrap();
+        let mut sent = vec![];
+        for ((_, bytes), operation, step) in &messages {
+            let operation = operation.get(&sending(end.kind)).to_owned();
+            sent.push(send(socket.as_mut(), operation, bytes, 1 + step % chunk_size));
         }
-        socket.flush().unwrap();
+        again(|| socket.flush()).unwrap();
         prop_assert!(!socket.has_pending_output());
-        check_sent((role, compression), &peer.written(), &events, &cuts);
+        let events = given(end, &peer.written(), &sent);
+        check_sent((end.role, end.compression), &peer.written(), &events, &cuts);
     }
 
     #[test]
     fn a_streamed_message_has_full_fragments_and_fin_on_the_last_which_is_not_empty(
         role in role(),
-        kind in kind(),
-        (text, bytes) in message(),
+        kind in select(Kind::FRONT_ENDS.to_vec()),
+        (_, bytes) in message(),
         chunk_size in 1_usize..40,
-        step in 1_usize..50,
+        waits: bool,
     ) {
+        let streams = ["stream_message", "stream_message from a source that would block"];
         let config = Config { chunk_size, ..Config::default() };
         let peer = ScriptedPeer::default();
         let mut socket = kind.open(&peer, role, config).unwrap();
-        let mut reader = ScriptedPeer::new(bytes.clone()).in_pieces_of(step);
-        socket.stream_message(opcode(text), chunk_size, &mut reader).unwrap();
-        let event = Event::Message(opcode(text), bytes.clone());
+        let stream = Operation::named(streams[usize::from(waits)]);
+        let event = send(socket.as_mut(), stream, &bytes, chunk_size);
         let frames = check_sent((role, Compression::None), &peer.written(), &[event], &[]);
         let (last, others) = frames.split_last().unwrap();
         prop_assert!(last.fin && (last.declared > 0 || bytes.is_empty()));
@@ -320,36 +241,31 @@ proptest! {
 }
 
 #[test]
-fn a_message_of_every_way_to_write_its_length_by_every_method() {
-    let methods = methods();
-    for end in endpoints() {
+fn a_message_of_every_way_to_write_its_length_by_every_operation() {
+    for end in all_endpoints() {
         // Compressed they have another length on the wire.
-        let lengths: &[u32] = match end.compression {
-            Compression::None => &[0, 1, 125, 126, 127, 4096, 4097, 65535, 65536, 300_000],
-            _ => &[0, 1, 126, 4097, 65536],
+        let lengths: &[usize] = match (end.compression, end.kind) {
+            (Compression::None, Kind::Blocking | Kind::Tokio) => {
+                &[0, 1, 125, 126, 127, 4096, 4097, 65535, 65536]
+            }
+            (Compression::None, _) => &[0, 125, 126, 4097],
+            _ => &[0, 1, 126, 4097],
         };
         for &len in lengths {
-            let payload: Vec<_> = (0..len).map(|i| (i % 251) as u8).collect();
             let peer = ScriptedPeer::default();
-            let mut socket = end.with(&peer);
-            let mut events = vec![];
-            for method in &methods {
-                let message = (false, payload.clone());
-                events.extend(send(socket.as_mut(), &message, method, 4096));
-            }
+            let mut socket = end.messaging(&peer, Config::default()).unwrap();
+            let operations = sending(end.kind);
+            let sent = operations.iter();
+            let sent = sent.map(|one| send(socket.as_mut(), one, &sample(len), 4096));
+            let sent: Vec<_> = sent.collect();
             socket.flush().unwrap();
             let written = peer.written();
-            let terms = Terms::plain(peer_of(end.role));
-            let verdict = oracle::judge(terms, &end.heard(&written));
-            assert_eq!((verdict.events, verdict.end), (events, End::Open), "{len}");
-            // All but what is sent frame by frame is compressed.
-            let compressed = oracle::frames(&written)
-                .iter()
-                .filter(|frame| frame.rsv != 0)
-                .count();
+            given(end, &written, &sent);
+            let frames = oracle::frames(&written);
+            let compressed = frames.iter().filter(|frame| frame.rsv != 0).count();
             let expected = match end.compression {
                 Compression::None => 0,
-                _ => methods.len() - 1,
+                _ => operations.iter().filter(|one| !is_raw(one)).count(),
             };
             assert_eq!(compressed, expected, "{len}");
         }

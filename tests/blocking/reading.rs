@@ -4,7 +4,7 @@ use std::io::{ErrorKind as Kind, Read};
 
 use framewire::protocol::{Limits, Role};
 use framewire::{Config, ErrorKind, Opcode, WebSocket};
-use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
+use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT, frame};
 use support::operations::SMALL;
 use support::oracle::frames_in;
 use support::pattern;
@@ -102,72 +102,6 @@ fn what_is_left_of_a_message_read_raw_is_skipped() {
             }
         }
     }
-}
-
-#[test]
-fn a_control_frame_that_came_half_is_whole_for_the_next_kind_of_reading() {
-    let input = client_frames(&[(FIN | PING, b"0123456789"), (FIN | TEXT, b"next")]);
-    // Up to each byte of the Ping with one kind, and on with another.
-    for first in 0..3 {
-        for read in 1..16 {
-            let mut server = connect(Role::Server, ScriptedPeer::new(&input[..read]), SMALL);
-            let plan = Plan::Nth(Direction::Read, 1, Fault::Error(Kind::WouldBlock));
-            server.stream_mut().fail(plan);
-            let mut buf = [0; 16];
-            let error = match first {
-                0 => server.next_message().map(|_| ()),
-                1 => server.message_reader().map(|_| ()),
-                _ => server.read_frame(&mut buf).map(|_| ()),
-            };
-            assert!(error.unwrap_err().is_would_block());
-            server.stream().say(&input[read..]);
-            let mut buf = [0; 16];
-            let frame = server.read_frame(&mut buf).unwrap();
-            assert_eq!(frame.header().opcode(), Opcode::Ping);
-            assert_eq!(
-                frame.payload(),
-                b"0123456789",
-                "after {read} bytes by kind {first}"
-            );
-            assert_eq!(server.next_message().unwrap().payload(), b"next");
-            server.flush().unwrap();
-            assert_eq!(
-                server.stream().written(),
-                frame_of_server(FIN | PONG, b"0123456789")
-            );
-
-            for second in 0..2 {
-                let mut server = connect(Role::Server, ScriptedPeer::new(&input[..read]), SMALL);
-                server.stream_mut().fail(plan);
-                let _ = match first {
-                    0 => server.next_message().map(|_| ()),
-                    1 => server.message_reader().map(|_| ()),
-                    _ => server.read_frame(&mut [0; 16]).map(|_| ()),
-                };
-                server.stream().say(&input[read..]);
-                let mut bytes = Vec::new();
-                if second == 0 {
-                    server.read_message(&mut bytes).unwrap();
-                } else {
-                    server
-                        .message_reader()
-                        .unwrap()
-                        .read_to_end(&mut bytes)
-                        .unwrap();
-                }
-                assert_eq!(bytes, b"next");
-                server.flush().unwrap();
-                assert_eq!(
-                    server.stream().written(),
-                    frame_of_server(FIN | PONG, b"0123456789")
-                );
-            }
-        }
-    }
-}
-
-fn frame_of_server(first_byte: u8, payload: &[u8]) -> Vec<u8> {
-    frame(Role::Server, first_byte, payload)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Both directions of one connection at once, from many threads.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use framewire::blocking::{ReadHalf, WriteHalf};
-use framewire::frame::Rsv;
 use framewire::protocol::{Limits, Role, SendError};
 use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Side, TryFeedError, WebSocket};
 use support::frames::{BINARY, CLOSE, FIN, PING, PONG, TEXT, frame};
@@ -548,27 +547,4 @@ fn halves_that_are_no_pair_are_given_back() {
     assert_eq!(answering.join().unwrap().closed().unwrap().by, Side::Peer);
     assert!(second_read.reunite(second_write).is_ok());
     drop(second_client);
-}
-
-#[test]
-fn raw_frames_and_streams_can_be_read_by_the_half() {
-    let (server, mut client) = connected(tcp());
-    let (mut read, _write) = server.split().unwrap();
-    client
-        .write_frame(false, Rsv::NONE, Opcode::Text, b"a")
-        .unwrap();
-    client
-        .write_frame(true, Rsv::NONE, Opcode::Continuation, b"b")
-        .unwrap();
-    client
-        .write_message(Opcode::Binary, &pattern(50_000))
-        .unwrap();
-    let mut buf = [0; 1];
-    assert!(!read.read_header().unwrap().fin());
-    assert_eq!(read.read_frame(&mut buf).unwrap().payload(), b"a");
-    let mut bytes = Vec::new();
-    let mut reader = read.message_reader().unwrap();
-    assert_eq!(reader.opcode(), Opcode::Binary);
-    reader.read_to_end(&mut bytes).unwrap();
-    assert!(bytes == pattern(50_000));
 }

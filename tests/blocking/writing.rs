@@ -7,12 +7,12 @@ use framewire::blocking::PreparedMessage;
 use framewire::frame::Rsv;
 use framewire::protocol::{Role, SendError};
 use framewire::{Config, Error, ErrorKind, Fault as Whose, Opcode, WebSocket};
+use support::connect;
 use support::frames::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, frame};
 use support::operations::SMALL;
 use support::oracle::{data, frames_in};
 use support::pattern;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
-use support::{connect, peer};
 
 #[test]
 fn a_flush_that_is_interrupted_is_made_again() {
@@ -32,17 +32,6 @@ fn a_flush_that_would_block_is_made_up_for_before_the_next_read() {
     let _ = server.next_message();
     assert_eq!(server.stream().calls().flushes, 2);
     assert!(!server.has_pending_output());
-}
-
-#[test]
-fn a_failed_stream_is_reported_although_a_message_is_open() {
-    let plan = Plan::Nth(Direction::Write, 0, Fault::Error(Kind::BrokenPipe));
-    let mut server = connect(Role::Server, ScriptedPeer::new([]).failing(plan), SMALL);
-    server
-        .stream_message(Opcode::Binary, 32, &[7; 100][..])
-        .unwrap_err();
-    let error = server.write_message(Opcode::Text, b"x").unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Io(error) if error.kind() == Kind::BrokenPipe));
 }
 
 #[test]
@@ -165,63 +154,6 @@ fn a_source_that_fails_midway_is_taken_up_again() {
                 let sizes: Vec<usize> = sent.iter().map(|(_, payload)| payload.len()).collect();
                 assert_eq!(sizes, [32, 32, 26]);
                 assert_eq!(data(&websocket.stream().written()), bytes);
-            }
-        }
-    }
-}
-
-#[test]
-fn fragments_of_a_stream_carry_fin_on_the_last_and_none_trails() {
-    for len in 0..=130 {
-        let mut server = connect(Role::Server, ScriptedPeer::new([]), SMALL);
-        let bytes = pattern(len);
-        server
-            .stream_message(Opcode::Binary, 32, &bytes[..])
-            .unwrap();
-        let sent = frames_in(&server.stream().written());
-        assert_eq!(sent.len(), len.div_ceil(32).max(1));
-        for (i, (first, payload)) in sent.iter().enumerate() {
-            let last = i + 1 == sent.len();
-            assert_eq!(first & FIN != 0, last);
-            assert_eq!(first & 0x0F, if i == 0 { BINARY } else { CONTINUATION });
-            assert!(last || payload.len() == 32);
-        }
-    }
-}
-
-#[test]
-fn payloads_over_the_chunk_size_arrive_by_every_way_to_write() {
-    let config = Config {
-        chunk_size: 1000,
-        ..Config::default()
-    };
-    for role in [Role::Server, Role::Client] {
-        for len in [999, 1000, 1001, 2000, 2001, 70_000, 300_000] {
-            let bytes = pattern(len);
-            let prepared = PreparedMessage::new(Opcode::Binary, &bytes).unwrap();
-            let mut websocket = connect(role, ScriptedPeer::new([]).in_pieces_of(701), config);
-            websocket.write_message(Opcode::Binary, &bytes).unwrap();
-            websocket.feed_message(Opcode::Binary, &bytes).unwrap();
-            websocket
-                .write_frame(true, Rsv::NONE, Opcode::Binary, &bytes)
-                .unwrap();
-            websocket.write_prepared(&prepared).unwrap();
-            websocket
-                .stream_message(Opcode::Binary, 1000, &bytes[..])
-                .unwrap();
-            let mut writer = websocket.message_writer(Opcode::Binary).unwrap();
-            writer.write_all(&bytes).unwrap();
-            writer.finish().unwrap();
-            websocket.flush().unwrap();
-
-            let output = websocket.stream().take_written();
-            let mut other = connect(peer(role), ScriptedPeer::new(output), Config::default());
-            for way in 0..6 {
-                let message = other.next_message().unwrap();
-                assert!(
-                    message.payload() == bytes,
-                    "{role:?}, {len} bytes, way {way}"
-                );
             }
         }
     }

@@ -1,18 +1,17 @@
 //! What a message costs in heap: nothing, once the buffers have their size.
 
 use allocation_counter::{AllocationInfo, measure};
-use framewire::Config;
 use framewire::protocol::Role;
+use framewire::{CHUNK_SIZE_LOW_MEMORY as CHUNK, Config};
 use support::compression::Compression;
-use support::connection::{Endpoint, endpoints, endpoints_with};
+use support::connection::{Endpoint, all_endpoints_with};
 use support::frames::{BINARY, FIN, PING, PONG, frame};
+use support::operations::{Hands, Leaves};
 use support::peer::ScriptedPeer;
 use support::{json, pattern, peer};
 
 use crate::messages::Message;
-use crate::operations::{
-    CONTROL, ECHOING, ECHOING_BY_TWO, FEED, Hands, Leaves, Operation, RECEIVING, SENDING,
-};
+use crate::uses::{self, Use};
 
 /// The rule by one example: the first message needs a buffer, and those after it nothing.
 #[test]
@@ -44,18 +43,21 @@ enum Pace {
 /// Makes one use of a connection over and over, before each of which its peer says this.
 #[track_caller]
 fn assert_allocates_nothing(
-    operation: Operation,
+    operation: Use,
     end: Endpoint,
     says: &[u8],
     pace: Pace,
-    (message, count): (&[u8], usize),
+    message: &[u8],
 ) {
+    if !is_kept(operation, end, message) {
+        return;
+    }
     let peer = ScriptedPeer::saying([says]);
-    let mut connection = end.with(&peer);
-    let mut hands = Hands::new(message, says.len(), count);
+    let mut connection = end.messaging(&peer, Config::default()).unwrap();
+    let mut hands = Hands::new(message, CHUNK);
     let mut once = || {
         peer.forget_written();
-        (operation.run)(&mut *connection, &mut hands);
+        operation.make(&mut *connection, &mut hands);
         if pace == Pace::Rests {
             assert!(connection.next_message().unwrap_err().is_would_block());
         }
@@ -63,13 +65,13 @@ fn assert_allocates_nothing(
     };
     once();
     let written = peer.written().len();
-    let may_wait = matches!(operation.leaves, Leaves::Nothing | Leaves::Later);
+    let may_wait = matches!(operation.leaves(), Leaves::Nothing | Leaves::Later);
     assert!(
         may_wait || written > message.len() / 100,
-        "it sends something"
+        "{operation} sends something"
     );
     peer.reserve(2 * written);
-    let times = if is_short(message) && count < 1000 {
+    let times = if is_short(message) && operation.count < 1000 {
         10
     } else {
         2
@@ -79,8 +81,21 @@ fn assert_allocates_nothing(
     assert_eq!(info.count_total, 0, "{case}: {info:?}");
 }
 
+/// Whether its buffers are kept. Without a stream, or where nothing is to wait, what is sent is copied, and memory
+/// that is longer than the write buffer is given back.
+fn is_kept(one: Use, end: Endpoint, message: &[u8]) -> bool {
+    let fits = one.count * message.len() < Config::default().write_buffer;
+    let is_copied = one.tries() || !end.kind.has_stream();
+    !is_copied || fits || one.leaves() == Leaves::Nothing
+}
+
 fn is_short(message: &[u8]) -> bool {
     message.len() < 10_000
+}
+
+/// Those whose allocations can be counted.
+fn counted(compression: Compression) -> impl Iterator<Item = Endpoint> {
+    all_endpoints_with(compression).filter(|end| end.kind.is_counted())
 }
 
 /// Short ones and those that are longer than each buffer; compressed, such as get shorter too.
@@ -105,7 +120,7 @@ fn messages() -> impl Iterator<Item = (Compression, Message)> {
 fn receiving_a_message_allocates_nothing() {
     for (compression, message) in messages() {
         let payload = &message.payload;
-        for end in endpoints_with(compression) {
+        for end in counted(compression) {
             let whole = message.whole(end.role);
             let fragments = message.in_fragments(end.role);
             let ways = [
@@ -116,14 +131,12 @@ fn receiving_a_message_allocates_nothing() {
             ];
             let most = if is_short(payload) { 4 } else { 2 };
             for (says, pace) in ways.into_iter().take(most) {
+                for one in uses::receiving(end.kind) {
+                    assert_allocates_nothing(one, end, says, pace, payload);
+                }
                 // Of a long message each of the two calls is counted alone.
-                let by_two = if is_short(payload) {
-                    ECHOING_BY_TWO
-                } else {
-                    &[]
-                };
-                for receive in [RECEIVING, ECHOING, by_two].concat() {
-                    assert_allocates_nothing(receive, end, says, pace, (payload, 1));
+                for one in uses::answering(end.kind).filter(|_| is_short(payload)) {
+                    assert_allocates_nothing(one, end, says, pace, payload);
                 }
             }
         }
@@ -133,9 +146,10 @@ fn receiving_a_message_allocates_nothing() {
 #[test]
 fn sending_a_message_allocates_nothing() {
     for (compression, message) in messages() {
-        for end in endpoints_with(compression) {
-            for send in SENDING {
-                assert_allocates_nothing(*send, end, &[], Pace::Busy, (&message.payload, 3));
+        let count = if is_short(&message.payload) { 3 } else { 1 };
+        for end in counted(compression) {
+            for one in uses::sending(end.kind, count) {
+                assert_allocates_nothing(one, end, &[], Pace::Busy, &message.payload);
             }
         }
     }
@@ -152,9 +166,9 @@ fn a_burst_of_fed_messages_of_any_length_allocates_nothing() {
         (4000, 200),
     ];
     for (len, count) in BURSTS {
-        for end in endpoints_with(Compression::None) {
-            let message = (&pattern(len)[..], count);
-            assert_allocates_nothing(FEED, end, &[], Pace::Busy, message);
+        for end in counted(Compression::None) {
+            let fed = uses::fed(count);
+            assert_allocates_nothing(fed, end, &[], Pace::Busy, &pattern(len));
         }
     }
 }
@@ -163,15 +177,15 @@ fn a_burst_of_fed_messages_of_any_length_allocates_nothing() {
 fn control_frames_allocate_nothing() {
     for len in [0, 20, 125] {
         let payload = pattern(len);
-        for end in endpoints() {
+        for end in Compression::ALL.into_iter().flat_map(counted) {
             let says = [
                 frame(peer(end.role), FIN | PING, &payload),
                 frame(peer(end.role), FIN | PONG, &payload),
                 frame(peer(end.role), FIN | BINARY, b"x"),
             ];
-            for control in CONTROL {
-                let message = (&payload[..], 1);
-                assert_allocates_nothing(control, end, &says.concat(), Pace::Busy, message);
+            let answered = uses::receiving(end.kind).next();
+            for one in uses::control(end.kind).chain(answered) {
+                assert_allocates_nothing(one, end, &says.concat(), Pace::Busy, &payload);
             }
         }
     }

@@ -6,7 +6,7 @@ mod hostile_memory;
 mod linear_work;
 mod memory_held;
 mod messages;
-mod operations;
 mod session;
 mod stalled_writes;
 mod system_calls;
+mod uses;

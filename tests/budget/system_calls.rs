@@ -4,19 +4,20 @@ use framewire::protocol::Role;
 use framewire::tokio::WebSocket;
 use framewire::{CHUNK_SIZE_LOW_MEMORY as CHUNK, Config, Opcode};
 use support::compression::Compression;
-use support::connection::{Connection, Endpoint, Kind, endpoints, endpoints_with};
+use support::connection::{
+    Endpoint, Messaging, all_endpoints, all_endpoints_with, endpoints, endpoints_with,
+};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, frame};
+use support::operations::{Hands, Leaves};
 use support::peer::ScriptedPeer;
 use support::view::View;
 use support::wait::wait;
 use support::{oracle, pattern, peer};
 
 use crate::messages::Message;
-use crate::operations::{
-    CONTROL, ECHOING, ECHOING_BY_TWO, Hands, Leaves, Operation, RECEIVING, SENDING,
-};
+use crate::uses::{self, Use};
 
-const BURST: usize = 500;
+const BURST: usize = 100;
 
 /// The rule by one example: messages that arrive together are read with one read, and their echoes
 /// leave with one write, before the read that finds nothing.
@@ -36,8 +37,10 @@ fn two_echoes_are_one_read_and_one_write() {
     assert_eq!((peer.calls().reads, peer.calls().writes), (2, 1));
 }
 
-fn echoing() -> impl Iterator<Item = &'static Operation> {
-    ECHOING.iter().chain(ECHOING_BY_TWO)
+/// Each use that receives a message, and maybe answers it, in one frame at a time.
+fn each_use(end: Endpoint) -> impl Iterator<Item = Use> {
+    let all = uses::receiving(end.kind).chain(uses::answering(end.kind));
+    all.filter(|one| !matches!(one.leaves(), Leaves::Streamed { .. } | Leaves::OneByOne))
 }
 
 fn coalescing() -> Config {
@@ -47,7 +50,7 @@ fn coalescing() -> Config {
     }
 }
 
-fn assert_waits(connection: &mut dyn Connection) {
+fn assert_waits(connection: &mut dyn Messaging) {
     assert!(connection.next_message().unwrap_err().is_would_block());
     assert!(
         !connection.has_pending_output(),
@@ -58,26 +61,22 @@ fn assert_waits(connection: &mut dyn Connection) {
 /// Makes one use of each message of a burst, and says how many reads and writes that were, and how
 /// many writes after the connection has waited.
 fn use_burst(
-    operation: Operation,
+    one: Use,
     end: Endpoint,
     peer: &ScriptedPeer,
     config: Config,
 ) -> (usize, usize, usize) {
-    let mut connection = end.open(peer, config).unwrap();
-    let mut hands = Hands::new(&pattern(20), 100, 1);
+    let mut connection = end.messaging(peer, config).unwrap();
+    let mut hands = Hands::new(&pattern(20), CHUNK);
     for _ in 0..BURST {
-        (operation.run)(&mut *connection, &mut hands);
+        one.make(&mut *connection, &mut hands);
     }
     let calls = peer.calls();
     assert_waits(&mut *connection);
     // A task that waits is polled once more than it has to be.
     let reads = 1 + usize::from(end.kind.waits());
-    assert_eq!(
-        peer.calls().reads,
-        calls.reads + reads,
-        "{}",
-        operation.case(end, 20)
-    );
+    let case = one.case(end, 20);
+    assert_eq!(peer.calls().reads, calls.reads + reads, "{case}");
     (calls.reads, calls.writes, peer.calls().writes)
 }
 
@@ -88,27 +87,25 @@ fn burst(end: Endpoint) -> Vec<Vec<u8>> {
 
 #[test]
 fn a_burst_is_read_at_once_and_answered_when_each_use_says() {
-    for end in endpoints() {
-        for operation in RECEIVING.iter().chain(echoing()) {
+    for end in all_endpoints() {
+        for one in each_use(end) {
             let peer = ScriptedPeer::saying([burst(end).concat()]);
-            let expected = match operation.leaves {
+            let expected = match one.leaves() {
                 Leaves::Nothing => (1, 0, 0),
                 Leaves::Later => (1, 0, 1),
                 _ => (1, BURST, BURST),
             };
-            let calls = use_burst(*operation, end, &peer, Config::default());
-            let case = operation.case(end, 20);
+            let calls = use_burst(one, end, &peer, Config::default());
+            let case = one.case(end, 20);
             assert_eq!(calls, expected, "{case}");
-            let messages = View::of(end.role, &peer.written()).messages;
-            let count = if operation.leaves == Leaves::Nothing {
+            let messages = View::of(end.role, &end.heard(&peer.written())).messages;
+            let count = if one.leaves() == Leaves::Nothing {
                 0
             } else {
                 BURST
             };
             assert_eq!(messages.len(), count, "{case}");
-            if end.compression == Compression::None {
-                assert!(messages.iter().all(|(_, payload)| *payload == pattern(20)));
-            }
+            assert!(messages.iter().all(|(_, payload)| *payload == pattern(20)));
         }
     }
 }
@@ -116,17 +113,16 @@ fn a_burst_is_read_at_once_and_answered_when_each_use_says() {
 #[test]
 fn what_is_written_may_wait_for_the_next_message_where_that_is_asked_for() {
     for end in endpoints() {
-        let is_whole = matches!(end.kind, Kind::Blocking | Kind::Tokio);
-        for operation in echoing().filter(|echo| echo.leaves == Leaves::AtOnce) {
-            let case = operation.case(end, 20);
+        for one in each_use(end).filter(|one| one.leaves() == Leaves::AtOnce) {
+            let case = one.case(end, 20);
             let peer = ScriptedPeer::saying([burst(end).concat()]);
             // A half does not know what the other has read.
-            let writes = if is_whole { 1 } else { BURST };
-            let calls = use_burst(*operation, end, &peer, coalescing());
+            let writes = if end.kind.is_whole() { 1 } else { BURST };
+            let calls = use_burst(one, end, &peer, coalescing());
             assert_eq!(calls, (1, writes, writes), "{case}");
 
             let peer = ScriptedPeer::saying(burst(end));
-            let calls = use_burst(*operation, end, &peer, coalescing());
+            let calls = use_burst(one, end, &peer, coalescing());
             assert_eq!(calls, (BURST, BURST, BURST), "{case}: each alone");
         }
     }
@@ -135,7 +131,7 @@ fn what_is_written_may_wait_for_the_next_message_where_that_is_asked_for() {
 #[test]
 fn what_may_wait_leaves_when_something_else_is_awaited() {
     for end in endpoints() {
-        if matches!(end.kind, Kind::BlockingHalves | Kind::TokioHalves) {
+        if !end.kind.is_whole() {
             continue;
         }
         // The third is cut off, so that it is not there whole.
@@ -154,9 +150,9 @@ fn what_may_wait_leaves_when_something_else_is_awaited() {
 
 #[test]
 fn what_was_fed_leaves_before_a_read_that_waits() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let peer = ScriptedPeer::default();
-        let mut connection = end.with(&peer);
+        let mut connection = end.messaging(&peer, Config::default()).unwrap();
         connection.feed_message(Opcode::Text, b"fed").unwrap();
         assert_eq!(peer.calls().writes, 0, "{end:?}");
         assert_waits(&mut *connection);
@@ -171,13 +167,13 @@ fn what_was_fed_leaves_before_a_read_that_waits() {
 
 #[test]
 fn replies_leave_together_while_the_application_only_reads() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let from = peer(end.role);
         let pings = frame(from, FIN | PING, b"?").repeat(50);
         let begun = frame(from, BINARY, b"begun");
         let ended = frame(from, FIN | CONTINUATION, b"");
         let peer = ScriptedPeer::saying([[&pings[..], &begun, &pings, &ended].concat()]);
-        let mut connection = end.with(&peer);
+        let mut connection = end.messaging(&peer, Config::default()).unwrap();
         connection.next_message().unwrap();
         assert_waits(&mut *connection);
         assert_eq!(peer.calls().writes, 1, "{end:?}");
@@ -195,11 +191,11 @@ fn replies_leave_together_while_the_application_only_reads() {
 
 #[test]
 fn a_message_leaves_with_one_write_or_one_for_each_fragment() {
-    for end in endpoints() {
-        for operation in SENDING {
+    for end in all_endpoints() {
+        // What was fed before leaves with it.
+        for one in uses::sending(end.kind, 3) {
             for len in [0, 20, 4096] {
-                // What was fed before leaves with it.
-                assert_leaves(*operation, end, &pattern(len), 3);
+                assert_leaves(one, end, &pattern(len));
             }
         }
     }
@@ -209,53 +205,63 @@ fn a_message_leaves_with_one_write_or_one_for_each_fragment() {
 fn a_large_message_is_one_vectored_write_of_a_server_and_one_for_each_write_buffer_of_a_client() {
     let payload = pattern(1 << 20);
     for end in endpoints_with(Compression::None) {
-        for operation in SENDING {
-            assert_leaves(*operation, end, &payload, 1);
+        for one in uses::sending(end.kind, 1) {
+            assert_leaves(one, end, &payload);
         }
     }
 }
 
-/// Sends a message, and before it others if they are to be fed.
-fn assert_leaves(operation: Operation, end: Endpoint, payload: &[u8], count: usize) {
+/// Sends a message, and before it others.
+fn assert_leaves(one: Use, end: Endpoint, payload: &[u8]) {
     let len = payload.len();
-    let case = operation.case(end, len);
+    let case = one.case(end, len);
     let peer = ScriptedPeer::default();
-    let mut connection = end.with(&peer);
-    let mut hands = Hands::new(payload, 0, count);
-    (operation.run)(&mut *connection, &mut hands);
+    let mut connection = end.messaging(&peer, Config::default()).unwrap();
+    one.make(&mut *connection, &mut Hands::new(payload, CHUNK));
     let calls = peer.calls();
-    if let Leaves::Streamed { flushed } = operation.leaves {
-        let fragments = oracle::frames(&peer.written()).len();
-        assert_eq!(calls.writes, fragments, "{case}");
-        let least = len.div_ceil(CHUNK).max(1);
-        // Where it is flushed a fragment ends, and compressed it is a little longer.
-        let compressed = end.compression != Compression::None;
-        let most = least + usize::from(flushed) + usize::from(compressed);
-        assert!((least..=most).contains(&fragments), "{case}: {fragments}");
-        assert_eq!(calls.flushes, 1 + usize::from(flushed), "{case}");
-    } else {
-        let writes = match end.role {
-            Role::Server => 1,
-            // It is masked in the write buffer.
-            Role::Client => len.div_ceil(Config::default().write_buffer).max(1),
-        };
-        assert_eq!((calls.writes, calls.flushes), (writes, 1), "{case}");
+    match one.leaves() {
+        Leaves::OneByOne => {}
+        Leaves::Streamed { flushed } => {
+            let fed = one.count - 1;
+            let fragments = oracle::frames(&peer.written()).len() - fed;
+            assert_eq!(calls.writes, fragments, "{case}");
+            let least = len.div_ceil(CHUNK).max(1);
+            // Where it is flushed a fragment ends, and compressed it is a little longer.
+            let compressed = end.compression != Compression::None;
+            let most = least + usize::from(flushed) + usize::from(compressed);
+            assert!((least..=most).contains(&fragments), "{case}: {fragments}");
+            let flushes = 1 + usize::from(flushed && len > 0);
+            assert_eq!(calls.flushes, flushes, "{case}");
+        }
+        _ => {
+            let writes = match end.role {
+                // It is masked in the write buffer, unless it was taken whole before.
+                Role::Client if !one.tries() => len.div_ceil(Config::default().write_buffer).max(1),
+                _ => 1,
+            };
+            assert_eq!((calls.writes, calls.flushes), (writes, 1), "{case}");
+        }
     }
 }
 
 #[test]
 fn control_frames_leave_at_once() {
-    for end in endpoints() {
-        for operation in CONTROL {
+    for end in all_endpoints() {
+        let answered = uses::receiving(end.kind).next();
+        for one in uses::control(end.kind).chain(answered) {
             let from = peer(end.role);
             let says = [
                 frame(from, FIN | PING, b"?"),
                 frame(from, FIN | BINARY, b"x"),
             ];
             let peer = ScriptedPeer::saying([says.concat()]);
-            let mut connection = end.open(&peer, coalescing()).unwrap();
-            (operation.run)(&mut *connection, &mut Hands::new(b"?", 0, 0));
-            let case = operation.case(end, 1);
+            let mut connection = end.messaging(&peer, coalescing()).unwrap();
+            one.make(&mut *connection, &mut Hands::new(b"?", CHUNK));
+            // Who moves the bytes decides when an answer leaves.
+            if one.leaves() == Leaves::Nothing && !end.kind.has_stream() {
+                assert_waits(&mut *connection);
+            }
+            let case = one.case(end, 1);
             assert_eq!(peer.calls().writes, 1, "{case}");
             assert_eq!(oracle::frames(&peer.written()).len(), 1, "{case}");
         }
@@ -264,10 +270,10 @@ fn control_frames_leave_at_once() {
 
 #[test]
 fn a_large_message_that_arrives_at_once_takes_few_reads() {
-    for end in endpoints_with(Compression::None) {
+    for end in all_endpoints_with(Compression::None) {
         let message = frame(peer(end.role), FIN | BINARY, &pattern(1 << 20));
         let peer = ScriptedPeer::saying([message]);
-        let mut connection = end.with(&peer);
+        let mut connection = end.messaging(&peer, Config::default()).unwrap();
         connection.next_message().unwrap();
         // It doubles with each read from 16 KiB on, as no length is trusted.
         let reads = peer.calls().reads;

@@ -93,7 +93,7 @@ fn refused(role: Role, bad: impl AsRef<[u8]>, violation: Violation) {
 
 #[test]
 fn rfc6455_5_1_client_masks_every_frame() {
-    for kind in Kind::ALL {
+    for kind in Kind::FRONT_ENDS {
         let frames = one_of_each(kind, Role::Client);
         assert!(frames.iter().all(|frame| frame.key.is_some()), "{kind:?}");
     }
@@ -109,7 +109,7 @@ fn rfc6455_5_1_server_closes_on_an_unmasked_frame() {
 
 #[test]
 fn rfc6455_5_1_server_masks_no_frame() {
-    for kind in Kind::ALL {
+    for kind in Kind::FRONT_ENDS {
         let frames = one_of_each(kind, Role::Server);
         assert!(frames.iter().all(|frame| frame.key.is_none()), "{kind:?}");
     }
@@ -223,7 +223,7 @@ fn rfc6455_5_3_masking_algorithm() {
 
 #[test]
 fn rfc6455_5_3_every_frame_has_a_fresh_key() {
-    let frames = Kind::ALL
+    let frames = Kind::FRONT_ENDS
         .map(|kind| one_of_each(kind, Role::Client))
         .concat();
     let keys: HashSet<_> = frames.iter().map(|frame| frame.key).collect();

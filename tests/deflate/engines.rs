@@ -8,7 +8,7 @@ use framewire::deflate::{
 use framewire::protocol::Role;
 use proptest::prelude::*;
 use support::compression::{HELLO, HELLO_AGAIN, TAIL};
-use support::deflate::ways::{end, messages, receive, receives, send, sends};
+use support::deflate::ways::{messages, receivers, senders, ways};
 use support::peer::ScriptedPeer;
 use support::{Replay, json, pattern, peer};
 
@@ -419,7 +419,8 @@ proptest! {
 
     #[test]
     fn any_way_to_send_is_read_in_any_way(
-        plan in proptest::collection::vec((sends(), receives(), messages()), 1..8),
+        plan in proptest::collection::vec((ways(), ways(), messages()), 1..8),
+        (sends, receives) in (senders(), receivers()),
         (sender, receiver) in (kinds(), kinds()),
         parameters in agreements(),
         config in configs(),
@@ -428,16 +429,17 @@ proptest! {
         from in prop_oneof![Just(Role::Client), Just(Role::Server)],
     ) {
         let negotiated = sender.deflate(config).negotiated(parameters);
-        let mut sender = end(from, ScriptedPeer::new([]), chunk_size, &negotiated);
-        for (how, _, message) in &plan {
-            send(&mut sender, how, message);
+        let wire = ScriptedPeer::default();
+        let mut sender = sends.end(from, &wire, chunk_size, &negotiated);
+        for (way, _, message) in &plan {
+            sends.send(&mut *sender, *way, message);
         }
         sender.flush().unwrap();
-        let wire = ScriptedPeer::new(sender.into_inner().0.written()).in_pieces_of(step);
+        let wire = ScriptedPeer::new(wire.written()).in_pieces_of(step);
         let negotiated = receiver.deflate(DeflateConfig::default()).negotiated(parameters);
-        let mut receiver = end(peer(from), wire, chunk_size, &negotiated);
-        for (_, how, message) in &plan {
-            receive(&mut receiver, how, message);
+        let mut receiver = receives.end(peer(from), &wire, chunk_size, &negotiated);
+        for (_, way, message) in &plan {
+            receives.receive(&mut *receiver, *way, message);
         }
     }
 

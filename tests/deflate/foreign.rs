@@ -8,8 +8,8 @@ use framewire::protocol::Role;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use support::compression::TAIL;
-use support::deflate::ways::{end, messages, opcode, receive, receives, send, sends};
-use support::frames::{BINARY, CONTINUATION, FIN, PING, RSV1, TEXT, frame};
+use support::deflate::ways::{messages, opcode, receivers, senders, ways};
+use support::frames::{BINARY, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame};
 use support::oracle::frames_in;
 use support::peer;
 use support::peer::ScriptedPeer;
@@ -167,10 +167,10 @@ proptest! {
     #[test]
     fn what_zlib_compresses_is_read_in_any_way(
         plan in proptest::collection::vec(
-            (messages(), compressed(), receives(), proptest::collection::vec(any::<Index>(), 0..5)),
+            (messages(), compressed(), ways(), proptest::collection::vec(any::<Index>(), 0..5)),
             1..8,
         ),
-        reader in kinds(),
+        (receives, reader) in (receivers(), kinds()),
         from in roles(),
         takeover: bool,
         window_bits in 9_u8..=15,
@@ -185,16 +185,17 @@ proptest! {
             bytes.extend(fragments(from, rsv1 | opcode, &payload, cuts));
         }
         let negotiated = reader.deflate(DeflateConfig::default()).negotiated(agreement(takeover, window_bits));
-        let mut websocket = end(peer(from), ScriptedPeer::new(bytes).in_pieces_of(step), 64, &negotiated);
-        for (message, _, how, _) in &plan {
-            receive(&mut websocket, how, message);
+        let wire = ScriptedPeer::new(bytes).in_pieces_of(step);
+        let mut end = receives.end(peer(from), &wire, 64, &negotiated);
+        for (message, _, way, _) in &plan {
+            receives.receive(&mut *end, *way, message);
         }
     }
 
     #[test]
     fn what_is_sent_in_any_way_is_read_by_zlib(
-        plan in proptest::collection::vec((messages(), sends()), 1..8),
-        writer in kinds(),
+        plan in proptest::collection::vec((messages(), ways()), 1..8),
+        (sends, writer) in (senders(), kinds()),
         from in roles(),
         takeover: bool,
         window_bits in 9_u8..=15,
@@ -205,18 +206,19 @@ proptest! {
     ) {
         let config = DeflateConfig { level, memory_level, threshold, ..DeflateConfig::default() };
         let negotiated = writer.deflate(config).negotiated(agreement(takeover, window_bits));
-        let mut websocket = end(from, ScriptedPeer::new([]), chunk_size, &negotiated);
-        for (message, how) in &plan {
-            send(&mut websocket, how, message);
+        let wire = ScriptedPeer::default();
+        let mut end = sends.end(from, &wire, chunk_size, &negotiated);
+        for (message, way) in &plan {
+            sends.send(&mut *end, *way, message);
         }
-        websocket.flush().unwrap();
-        let written = websocket.into_inner().0.written();
+        end.flush().unwrap();
+        let written = wire.written();
         let mut messages = plan.iter().map(|(message, _)| message);
         let mut judge = Judge::new(window_bits);
         let mut payload = Vec::new();
         let mut compressed = false;
         for (first_byte, piece) in frames_in(&written) {
-            if first_byte == FIN | PING {
+            if first_byte == FIN | PING || first_byte == FIN | PONG {
                 continue;
             }
             if first_byte & 0x0f == CONTINUATION {

@@ -1,10 +1,13 @@
 //! permessage-deflate through sessions: beside other extensions, and in pieces.
 
+use std::cell::Cell;
+
 use allocation_counter::measure;
 use framewire::Opcode;
 use framewire::frame::{Rsv, Violation, os_key};
 use framewire::protocol::{
-    Agreement as _, Encoder, Event, Limits, MessageBuffer, PieceEvent, Role, Sender, Session,
+    Agreement as _, Encoder, Event, Limits, MessageBuffer, PieceEvent, Role, SendError, Sender,
+    Session,
 };
 use support::compression::HELLO;
 use support::deflate::{negotiated, sent};
@@ -47,6 +50,28 @@ fn bits_of_other_extensions_are_allowed_and_forbidden_beside_compression() {
     session.allow_rsv(Rsv::NONE);
     let mut assembly = MessageBuffer::new();
     assert!(session.receive(&mut both, &mut assembly).is_err());
+}
+
+#[test]
+fn a_message_that_found_no_masking_key_is_in_no_later_one() {
+    thread_local! {
+        static IS_DRY: Cell<bool> = const { Cell::new(true) };
+    }
+    let keys = || if IS_DRY.get() { None } else { os_key() };
+    let mut client = Session::client(Limits::default(), keys);
+    client.set_extension(&negotiated(true));
+    let mut output = Vec::new();
+    let text = "the same words twice";
+    let refused = client.send(Opcode::Text, text.as_bytes(), &mut output);
+    assert_eq!(refused, Err(SendError::NoEntropy));
+    assert!(output.is_empty());
+    IS_DRY.set(false);
+    client
+        .send(Opcode::Text, text.as_bytes(), &mut output)
+        .unwrap();
+    let mut server = Session::server(Limits::default());
+    server.set_extension(&negotiated(true));
+    assert_eq!(received(&mut server, output).0, text.as_bytes());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A connection by each of the ways to have one, behind one trait with the names of their methods:
 //! so that one test of what a call does runs over all of them.
 
+mod by_hand;
 mod kinds;
 mod pieces;
 
@@ -19,8 +20,10 @@ use framewire::{
 
 use crate::compression::{self, Compression, Speaker};
 use crate::frames::Frame as Said;
+use crate::wait::Threads;
 
-use self::kinds::{Blocking, BlockingHalves, Tokio, TokioHalves};
+use self::by_hand::ByHand;
+use self::kinds::{Blocking, OnlyThis, Tokio};
 pub use self::pieces::{MessageReader, MessageWriter};
 
 /// A stream for any kind of connection. Behind a box, so that what borrows a connection has one type,
@@ -76,22 +79,38 @@ pub enum Kind {
     Blocking,
     /// The halves of one.
     BlockingHalves,
-    /// `tokio::WebSocket`, on a current-thread runtime.
+    /// `tokio::WebSocket`, on one thread.
     Tokio,
     /// The halves of one.
     TokioHalves,
+    /// `tokio::WebSocket`, polled on another thread each time.
+    TokioThreads,
+    /// The halves of one.
+    TokioHalvesThreads,
+    /// `connection::Connection`, whose bytes are moved by hand.
+    SansIo,
+    /// `connection::Connection`, whose bytes an event loop moves.
+    EventLoop,
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 4] = [
+    /// Those with a stream of their own, which have every call.
+    pub const FRONT_ENDS: [Self; 6] = [
         Self::Blocking,
         Self::BlockingHalves,
         Self::Tokio,
         Self::TokioHalves,
+        Self::TokioThreads,
+        Self::TokioHalvesThreads,
     ];
 
-    /// One end of a connection on which the handshake is done.
+    /// All of them.
+    pub const ALL: [Self; 8] = {
+        let [a, b, c, d, e, f] = Self::FRONT_ENDS;
+        [a, b, c, d, e, f, Self::SansIo, Self::EventLoop]
+    };
+
+    /// One end of a connection on which the handshake is done, of a kind with every call.
     ///
     /// # Errors
     /// Where the configuration is not sound.
@@ -116,26 +135,79 @@ impl Kind {
         agreed: Option<&dyn Agreement>,
     ) -> Result<Box<dyn Connection>, Error> {
         let stream: Box<dyn Stream> = Box::new(stream.clone());
-        Ok(match self {
-            Self::Blocking | Self::BlockingHalves => {
-                let mut socket = blocking::WebSocket::with_leftover(stream, &[], role, config)?;
-                agreed.inspect(|agreed| socket.set_extension(*agreed));
-                if self == Self::Blocking {
-                    return Ok(Box::new(Blocking { socket }));
-                }
-                let (reading, writing) = socket.split()?;
-                Box::new(BlockingHalves { reading, writing })
-            }
-            Self::Tokio | Self::TokioHalves => {
-                let mut socket = tokio::WebSocket::with_leftover(stream, &[], role, config)?;
-                agreed.inspect(|agreed| socket.set_extension(*agreed));
-                if self == Self::Tokio {
-                    return Ok(Box::new(Tokio { socket }));
-                }
-                let (reading, writing) = socket.split();
-                Box::new(TokioHalves { reading, writing })
-            }
-        })
+        assert!(self.has_stream(), "{self:?} is for `messaging` alone");
+        if !self.waits() {
+            let mut socket = blocking::WebSocket::with_leftover(stream, &[], role, config)?;
+            agreed.inspect(|agreed| socket.set_extension(*agreed));
+            let whole = Box::new(Blocking {
+                threads: OnlyThis,
+                socket,
+            });
+            return Ok(self.whole_or_halves(whole));
+        }
+        let mut socket = tokio::WebSocket::with_leftover(stream, &[], role, config)?;
+        agreed.inspect(|agreed| socket.set_extension(*agreed));
+        let whole = Box::new(Tokio {
+            threads: self.threads(),
+            socket,
+        });
+        Ok(self.whole_or_halves(whole))
+    }
+
+    /// One of any kind, with what was agreed on about compression.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn messaging(
+        self,
+        stream: &(impl Stream + Clone + 'static),
+        role: Role,
+        config: Config,
+        agreed: Option<&dyn Agreement>,
+    ) -> Result<Box<dyn Messaging>, Error> {
+        if self.has_stream() {
+            return Ok(self.open_with(stream, role, config, agreed)?);
+        }
+        let is_looped = self == Self::EventLoop;
+        let stream = Box::new(stream.clone());
+        let connection = ByHand::new(stream, role, config, agreed, is_looped)?;
+        Ok(Box::new(connection))
+    }
+
+    fn whole_or_halves(self, whole: Box<dyn Connection>) -> Box<dyn Connection> {
+        if self.is_whole() {
+            whole
+        } else {
+            whole.split_or_reunite()
+        }
+    }
+
+    /// Whether it has every call, and not those for messages alone.
+    #[must_use]
+    pub fn has_stream(self) -> bool {
+        Self::FRONT_ENDS.contains(&self)
+    }
+
+    /// Whether one value has both directions.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        use Kind::{BlockingHalves, TokioHalves, TokioHalvesThreads};
+        !matches!(self, BlockingHalves | TokioHalves | TokioHalvesThreads)
+    }
+
+    /// On how many threads its calls are polled.
+    #[must_use]
+    pub fn threads(self) -> Threads {
+        match self {
+            Self::TokioThreads | Self::TokioHalvesThreads => Threads::Several,
+            _ => Threads::One,
+        }
+    }
+
+    /// Whether what its calls allocate can be counted, as they are all on one thread.
+    #[must_use]
+    pub fn is_counted(self) -> bool {
+        self.threads() == Threads::One
     }
 
     /// The end of this role of a connection with the default configuration.
@@ -149,15 +221,18 @@ impl Kind {
     /// would wait for ever, and that they were cancelled.
     #[must_use]
     pub fn waits(self) -> bool {
-        matches!(self, Self::Tokio | Self::TokioHalves)
+        use Kind::{Tokio, TokioHalves, TokioHalvesThreads, TokioThreads};
+        matches!(
+            self,
+            Tokio | TokioHalves | TokioThreads | TokioHalvesThreads
+        )
     }
 }
 
-/// Either end of a connection of every kind. The last one is the one at which a test failed.
+/// Either end of a connection of every kind that has every call. The last one is the one at which a test
+/// failed.
 pub fn ends() -> impl Iterator<Item = (Kind, Role)> {
-    let roles = [Role::Server, Role::Client].into_iter();
-    let ends = roles.flat_map(|role| Kind::ALL.map(|kind| (kind, role)));
-    ends.inspect(|(kind, role)| println!("{kind:?}, {role:?}"))
+    endpoints_with(Compression::None).map(|end| (end.kind, end.role))
 }
 
 /// One end of a connection of a kind, with what was agreed on about compression.
@@ -169,14 +244,24 @@ pub struct Endpoint {
     pub compression: Compression,
 }
 
-/// Either end of a connection of every kind, without compression and with it. The last one is the one
-/// at which a test failed.
+/// Either end of a connection of every kind that has every call, without compression and with it. The last one
+/// is the one at which a test failed.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
     Compression::ALL.into_iter().flat_map(endpoints_with)
 }
 
 /// Those with this.
 pub fn endpoints_with(compression: Compression) -> impl Iterator<Item = Endpoint> {
+    all_endpoints_with(compression).filter(|endpoint| endpoint.kind.has_stream())
+}
+
+/// Either end of a connection of every kind, for [`messaging`](Endpoint::messaging).
+pub fn all_endpoints() -> impl Iterator<Item = Endpoint> {
+    Compression::ALL.into_iter().flat_map(all_endpoints_with)
+}
+
+/// Those with this.
+pub fn all_endpoints_with(compression: Compression) -> impl Iterator<Item = Endpoint> {
     let roles = [Role::Server, Role::Client].into_iter();
     let all = roles.flat_map(move |role| {
         Kind::ALL.map(|kind| Endpoint {
@@ -189,7 +274,7 @@ pub fn endpoints_with(compression: Compression) -> impl Iterator<Item = Endpoint
 }
 
 impl Endpoint {
-    /// A connection on which the handshake is done.
+    /// A connection on which the handshake is done, of a kind with every call.
     ///
     /// # Errors
     /// Where the configuration is not sound.
@@ -199,12 +284,22 @@ impl Endpoint {
         config: Config,
     ) -> Result<Box<dyn Connection>, Error> {
         let agreed = self.compression.negotiated();
-        self.kind.open_with(
-            stream,
-            self.role,
-            config,
-            agreed.as_ref().map(|agreed| agreed as _),
-        )
+        let agreed = agreed.as_ref().map(|agreed| agreed as _);
+        self.kind.open_with(stream, self.role, config, agreed)
+    }
+
+    /// One of any kind.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn messaging(
+        self,
+        stream: &(impl Stream + Clone + 'static),
+        config: Config,
+    ) -> Result<Box<dyn Messaging>, Error> {
+        let agreed = self.compression.negotiated();
+        let agreed = agreed.as_ref().map(|agreed| agreed as _);
+        self.kind.messaging(stream, self.role, config, agreed)
     }
 
     /// One with the default configuration.
@@ -233,31 +328,50 @@ impl Endpoint {
     }
 }
 
-/// What a connection can do, by the names and with the meaning of `blocking::WebSocket`.
+/// What every connection can do, by the names and with the meaning of `blocking::WebSocket`.
 #[expect(missing_docs, reason = "they are those of `blocking::WebSocket`")]
-pub trait Connection: InOneCall {
+pub trait Messaging: InOneCall {
     fn next_message(&mut self) -> Result<Message<'_>, Error>;
     fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error>;
     fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error>;
-    fn message_reader(&mut self) -> Result<MessageReader<'_>, Error>;
-    fn resume_message_reader(&mut self) -> Option<MessageReader<'_>>;
-    fn read_header(&mut self) -> Result<Header, Error>;
-    fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error>;
 
     fn on_ping(&mut self, handler: OnPing);
     fn on_pong(&mut self, handler: OnPong);
     fn on_close(&mut self, handler: OnClose);
 
     fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error>;
-    fn write_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error>;
     fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error>;
+    fn flush(&mut self) -> Result<(), Error>;
+    fn ping(&mut self, payload: &[u8]) -> Result<(), Error>;
+    fn pong(&mut self, payload: &[u8]) -> Result<(), Error>;
+    fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error>;
+
+    fn has_pending_output(&mut self) -> bool;
+    fn buffered(&mut self) -> usize;
+    /// `closed` of the writing side.
+    fn sent_close(&mut self) -> Option<Closed>;
+
+    /// The same connection with all its calls, of a [kind](Kind::FRONT_ENDS) that has more.
+    fn with_stream(&mut self) -> Option<&mut dyn Connection> {
+        None
+    }
+}
+
+/// What a connection with a stream of its own can do besides.
+#[expect(missing_docs, reason = "they are those of `blocking::WebSocket`")]
+pub trait Connection: Messaging {
+    fn message_reader(&mut self) -> Result<MessageReader<'_>, Error>;
+    fn resume_message_reader(&mut self) -> Option<MessageReader<'_>>;
+    fn read_header(&mut self) -> Result<Header, Error>;
+    fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error>;
+
+    fn write_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error>;
     fn feed_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error>;
     fn try_feed_message<'p>(
         &mut self,
         opcode: Opcode,
         payload: &'p [u8],
     ) -> Result<(), TryFeedError<&'p [u8]>>;
-    fn flush(&mut self) -> Result<(), Error>;
     fn write_frame(
         &mut self,
         fin: bool,
@@ -270,30 +384,26 @@ pub trait Connection: InOneCall {
         &mut self,
         opcode: Opcode,
         chunk_size: usize,
-        reader: &mut dyn Read,
+        reader: &mut (dyn Read + Send),
     ) -> Result<u64, Error>;
     fn stream_message_ext(
         &mut self,
         opcode: Opcode,
         rsv: Rsv,
         chunk_size: usize,
-        reader: &mut dyn Read,
+        reader: &mut (dyn Read + Send),
     ) -> Result<u64, Error>;
     fn message_writer(&mut self, opcode: Opcode) -> Result<MessageWriter<'_>, Error>;
     fn message_writer_ext(&mut self, opcode: Opcode, rsv: Rsv) -> Result<MessageWriter<'_>, Error>;
     fn resume_message_writer(&mut self) -> Option<MessageWriter<'_>>;
-    fn ping(&mut self, payload: &[u8]) -> Result<(), Error>;
-    fn pong(&mut self, payload: &[u8]) -> Result<(), Error>;
-    fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error>;
+    fn set_compression(&mut self, enabled: bool);
 
-    fn has_pending_output(&mut self) -> bool;
-    fn buffered(&mut self) -> usize;
-    /// `closed` of the writing side.
-    fn sent_close(&mut self) -> Option<Closed>;
     /// Of the halves, once they are one connection again.
     fn shutdown(self: Box<Self>, deadline: Duration) -> Result<Shutdown, Error>;
     /// Of the halves, once they are one connection again.
     fn into_byte_stream(self: Box<Self>) -> Box<dyn ByteStream>;
+    /// The halves of what is whole, and the whole of what is halves.
+    fn split_or_reunite(self: Box<Self>) -> Box<dyn Connection>;
 }
 
 /// What takes both directions: one call of a whole connection.

@@ -25,6 +25,7 @@ use crate::event::{End, Event};
 use crate::frames::{self, BINARY, CLOSE, FIN, Frame, PING, close_payload};
 use crate::oracle::{self, Answer, Terms};
 use crate::peer::Manner;
+use crate::wait::Threads;
 
 /// A way to receive.
 pub trait FrontEnd {
@@ -107,7 +108,12 @@ pub fn all() -> Vec<Box<dyn FrontEnd>> {
         Box::new(EventLoop),
     ];
     let mut add = |kind, way, manner| all.push(Box::new(Connected { kind, way, manner }));
-    for kind in Kind::ALL {
+    for kind in Kind::FRONT_ENDS {
+        if kind.threads() == Threads::Several {
+            // Only what waits goes to another thread.
+            add(kind, Way::NextMessage, Manner::Spurious);
+            continue;
+        }
         for way in [
             Way::NextMessage,
             Way::ReadMessage,

@@ -2,11 +2,11 @@
 //! the text of RFC 6455, and every way to have a connection behind one trait.
 
 pub mod arbitrary;
-pub mod calls;
 pub mod compression;
 pub mod connection;
 pub mod deflate;
 pub mod event;
+pub mod faults;
 pub mod frames;
 pub mod front_end;
 pub mod http_text;

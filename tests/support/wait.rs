@@ -8,9 +8,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::{panic, thread};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::peer::ScriptedPeer;
 
@@ -32,8 +33,55 @@ thread_local! {
 /// What the future fails with; `WouldBlock` where it was dropped. [In turns](in_turns) another error
 /// where a wake-up was lost.
 pub fn wait<T, E: From<io::Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    wait_by(future, |future, waker| {
+        future.poll(&mut Context::from_waker(waker))
+    })
+}
+
+/// On how many threads a future is polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// All polls are on the current one.
+    One,
+    /// Each poll is on another than the one before.
+    Several,
+}
+
+/// As [`wait`], on so many threads.
+///
+/// # Errors
+/// As [`wait`] has.
+pub fn wait_on<T: Send, E: From<io::Error> + Send>(
+    threads: Threads,
+    future: impl Future<Output = Result<T, E>> + Send,
+) -> Result<T, E> {
+    let mut is_here = false;
+    wait_by(future, |future, waker| {
+        let poll = || future.poll(&mut Context::from_waker(waker));
+        is_here = !is_here || threads == Threads::One;
+        if is_here { poll() } else { elsewhere(poll) }
+    })
+}
+
+/// Does it on a thread of its own.
+fn elsewhere<T: Send>(job: impl FnOnce() -> T + Send) -> T {
+    let runtime = Handle::current();
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let _entered = runtime.enter();
+            job()
+        });
+        let done = thread.join();
+        done.unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+    })
+}
+
+fn wait_by<T, E: From<io::Error>, F: Future<Output = Result<T, E>>>(
+    future: F,
+    poll: impl FnMut(Pin<&mut F>, &Waker) -> Poll<Result<T, E>>,
+) -> Result<T, E> {
     // Pinned here, as the runtime has a long future in a box of its own.
-    let until_stuck = pin!(until_stuck(future));
+    let until_stuck = pin!(until_stuck(future, poll));
     let dropped = with_turns(|turns| turns.dropped);
     let result = RUNTIME.with(|runtime| runtime.block_on(until_stuck));
     with_turns(|turns| turns.end_call(dropped.unwrap_or_default()));
@@ -123,17 +171,18 @@ fn with_turns<T>(with: impl FnOnce(&mut Turns) -> T) -> Option<T> {
 
 /// Each poll has a waker of its own, and that of an earlier poll wakes nobody, as when a future moves
 /// from task to task. It is polled once more than it has to be.
-async fn until_stuck<T, E: From<io::Error>>(
-    future: impl Future<Output = Result<T, E>>,
+async fn until_stuck<T, E: From<io::Error>, F: Future<Output = Result<T, E>>>(
+    future: F,
+    mut poll: impl FnMut(Pin<&mut F>, &Waker) -> Poll<Result<T, E>>,
 ) -> Result<T, E> {
     let mut future = pin!(future);
     let (mut waits, mut is_last_try) = (0, false);
     poll_fn(|cx| {
         let woken = Woken::unused();
         let waker = Waker::from(Arc::clone(&woken));
-        let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
-        if poll.is_ready() {
-            return poll;
+        let polled = poll(future.as_mut(), &waker);
+        if polled.is_ready() {
+            return polled;
         }
         waits += 1;
         let would_block = || Poll::Ready(Err(E::from(io::ErrorKind::WouldBlock.into())));
@@ -181,27 +230,35 @@ impl Wake for Woken {
     }
 }
 
-/// A reader or writer of tokio's as one of the standard library's.
+/// A reader or writer of tokio's as one of the standard library's, polled on so many threads.
 #[derive(Debug)]
-pub struct Waiting<T>(pub T);
+pub struct Waiting<T>(pub Threads, pub T);
 
-impl<T: AsyncRead + Unpin> Read for Waiting<T> {
+impl<T: AsyncRead + Unpin + Send> Read for Waiting<T> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        wait(poll_fn(|cx| {
-            let mut buf = ReadBuf::new(buf);
-            let read = Pin::new(&mut self.0).poll_read(cx, &mut buf);
-            read.map_ok(|()| buf.filled().len())
-        }))
+        let Self(threads, reader) = self;
+        wait_on(
+            *threads,
+            poll_fn(|cx| {
+                let mut buf = ReadBuf::new(buf);
+                let read = Pin::new(&mut *reader).poll_read(cx, &mut buf);
+                read.map_ok(|()| buf.filled().len())
+            }),
+        )
     }
 }
 
-impl<T: AsyncWrite + Unpin> Write for Waiting<T> {
+impl<T: AsyncWrite + Unpin + Send> Write for Waiting<T> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        wait(poll_fn(|cx| Pin::new(&mut self.0).poll_write(cx, buf)))
+        let Self(threads, writer) = self;
+        let write = poll_fn(|cx| Pin::new(&mut *writer).poll_write(cx, buf));
+        wait_on(*threads, write)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        wait(poll_fn(|cx| Pin::new(&mut self.0).poll_flush(cx)))
+        let Self(threads, writer) = self;
+        let flush = poll_fn(|cx| Pin::new(&mut *writer).poll_flush(cx));
+        wait_on(*threads, flush)
     }
 }
 

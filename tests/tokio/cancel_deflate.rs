@@ -1,18 +1,17 @@
-//! Writes of a compressed tokio connection that are dropped while they wait, and followed by others. Calls that
-//! are made again are in `deflate/faults.rs`.
+//! Messages in pieces of a compressed tokio connection whose calls are dropped while they wait. Those that take a
+//! message whole or not at all are in `behaviour/cancel.rs`.
 
-use framewire::frame::Rsv;
+use framewire::Opcode;
 use framewire::protocol::{Limits, Role};
-use framewire::tokio::{PreparedMessage, WebSocket};
-use framewire::{Error, Opcode};
+use framewire::tokio::WebSocket;
 use support::deflate::{Receiving, negotiated};
 use support::frames::{FIN, PING, PONG, frame};
 use support::operations::SMALL;
+use support::pattern;
 use support::peer;
 use support::peer::{ScriptedPeer, Taking};
 use support::tasks::{attempt, finish};
 use support::view::View;
-use support::{Replay, pattern};
 use tokio::io::AsyncWriteExt;
 
 /// Both roles, without takeover and with.
@@ -36,65 +35,6 @@ fn received(role: Role, takeover: bool, stream: &ScriptedPeer) -> Vec<Vec<u8>> {
     View::of(role, &output);
     let mut peer = Receiving::new(peer(role), &negotiated(takeover), Limits::default());
     peer.receive(&output).unwrap()
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Call {
-    Write,
-    Feed,
-    Prepared,
-    /// Not compressed.
-    Frame,
-}
-
-async fn call(call: Call, end: &mut WebSocket<ScriptedPeer>, payload: &[u8]) -> Result<(), Error> {
-    match call {
-        Call::Write => end.write_message(Opcode::Binary, payload).await,
-        Call::Feed => end.feed_message(Opcode::Binary, payload).await,
-        Call::Prepared => {
-            let prepared = PreparedMessage::new(Opcode::Binary, payload)?;
-            end.write_prepared(&prepared).await
-        }
-        Call::Frame => {
-            end.write_frame(true, Rsv::NONE, Opcode::Binary, payload)
-                .await
-        }
-    }
-}
-
-#[test]
-fn a_message_that_was_dropped_was_taken_whole_or_not_at_all() {
-    for (role, takeover) in ENDS {
-        for kind in [Call::Write, Call::Feed, Call::Prepared, Call::Frame] {
-            // Noise: it stays as long as it is, and is sent in fragments.
-            for len in [300, 600] {
-                for at_most in [40, 0] {
-                    for n in 0.. {
-                        let _replay = Replay(|| {
-                            let way = format!("{kind:?} of {len} as {role:?}, takeover {takeover}");
-                            format!("{way}, by {at_most}, dropped at {n}")
-                        });
-                        let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
-                        let mut end = end(role, takeover, &stream);
-                        let (before, cancelled) = (vec![b'x'; 300], pattern(len));
-                        finish(&stream, call(Call::Feed, &mut end, &before)).unwrap();
-                        let done = attempt(&stream, n, call(kind, &mut end, &cancelled));
-                        let after = vec![b'y'; 400];
-                        finish(&stream, call(Call::Write, &mut end, &after)).unwrap();
-                        finish(&stream, end.flush()).unwrap();
-                        let mut messages = received(role, takeover, &stream);
-                        if done.is_some() || messages.len() == 3 {
-                            assert!(messages.remove(1) == cancelled);
-                        }
-                        assert!(messages == [before, after]);
-                        if done.is_some() {
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// So much noise that what compresses it does not keep it all.

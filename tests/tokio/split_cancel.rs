@@ -9,12 +9,11 @@ use allocation_counter::measure;
 use framewire::protocol::Role;
 use framewire::tokio::{ReadHalf, WebSocket, WriteHalf};
 use framewire::{Error, ErrorKind, Opcode};
-use support::calls::Call;
 use support::frames::{BINARY, CLOSE, FIN, PING, PONG, frame};
-use support::operations::SMALL;
+use support::operations::{Again, Hands, Leaves, Operation, SENDING, SMALL, Sends, sample};
 use support::peer;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
-use support::tasks::{Tasks, attempt, finish, until_wait};
+use support::tasks::{Tasks, finish, until_wait};
 use support::view::View;
 use support::{Replay, pattern};
 use tokio::io::AsyncWriteExt;
@@ -24,6 +23,34 @@ const ROLES: [Role; 2] = [Role::Server, Role::Client];
 fn split(role: Role, stream: &ScriptedPeer) -> (ReadHalf<ScriptedPeer>, WriteHalf<ScriptedPeer>) {
     let websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL);
     websocket.unwrap().split()
+}
+
+/// A call of a half, for a task of its own.
+struct Call {
+    operation: &'static Operation,
+    hands: Hands,
+}
+
+impl Call {
+    fn new(name: &str, len: usize) -> Self {
+        let (operation, hands) = (Operation::named(name), Hands::new(&sample(len), 3));
+        Self { operation, hands }
+    }
+
+    /// Those that take a message or a frame whole, or not at all, but for the last that can be sent.
+    fn whole_or_nothing() -> impl Iterator<Item = Self> {
+        let all = SENDING.iter().filter(|one| one.by_half.is_some());
+        let all = all.filter(|one| one.again == Again::MaybeTwice && one.sends != Sends::Close);
+        all.flat_map(|one| {
+            let lens = one.lens.iter().filter(|&&len| len <= 170);
+            lens.map(|&len| Self::new(one.name, len))
+        })
+    }
+
+    async fn on(&self, half: &WriteHalf<ScriptedPeer>) -> Result<(), Error> {
+        let by_half = self.operation.by_half.expect("a half has it");
+        by_half(half, &self.hands).await
+    }
 }
 
 /// Reads until there is nothing more, and for ever where that does not come.
@@ -56,10 +83,8 @@ fn a_message_that_one_task_drops_in_the_middle_is_ended_by_another() {
 
 #[test]
 fn a_call_that_one_task_drops_keeps_no_other_waiting() {
-    let mut calls = Call::all_or_nothing();
-    calls.retain(|call| !call.is_close());
     for role in ROLES {
-        for call in &calls {
+        for call in &Call::whole_or_nothing().collect::<Vec<_>>() {
             for at_most in [3, 0] {
                 for spurious in [false, true] {
                     for n in 1.. {
@@ -76,7 +101,8 @@ fn a_call_that_one_task_drops_keeps_no_other_waiting() {
 /// One task drops its call at its n-th wait, another writes, and a third reads. Says whether the call
 /// was done before.
 fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: usize) -> bool {
-    let how = || format!("{call:?} as {role:?} by {at_most}, {spurious}, dropped at {n}");
+    let (name, len) = (call.operation.name, call.hands.message.len());
+    let how = || format!("{name} of {len} as {role:?} by {at_most}, {spurious}, dropped at {n}");
     let _replay = Replay(how);
     let stream = ScriptedPeer::saying([frame(peer(role), FIN | PING, b"?")]);
     let stream = stream.in_pieces_of(at_most).waiting();
@@ -85,7 +111,7 @@ fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: 
     let mut tasks = Tasks::new(&stream);
     tasks.spurious = spurious;
     let dropping = tasks.begin(async {
-        let done = until_wait(n, call.on_half(&writer)).await;
+        let done = until_wait(n, call.on(&writer)).await;
         was_done.set(done.map(Result::unwrap).is_some());
     });
     let other = writer.clone();
@@ -102,7 +128,7 @@ fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: 
     assert!(tasks.is_done(dropping));
     assert!(tasks.is_done(writing), "a wake-up was lost");
     assert!(!tasks.is_done(reading));
-    if !matches!(call, Call::Feed(_)) {
+    if call.operation.leaves != Leaves::Later {
         assert!(!writer.has_pending_output(), "nobody sends it");
     }
     finish(&stream, writer.flush()).unwrap();
@@ -118,7 +144,7 @@ fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: 
     assert!(view.control.contains(&pong), "the Ping was not answered");
     view.control.retain(|control| *control != pong);
     let mut with = View::default();
-    call.show(&mut with);
+    call.operation.show(&call.hands.message, &mut with);
     let is_nothing = view == View::default() && !was_done.get();
     assert!(view == with || is_nothing, "{view:?}");
     was_done.get()
@@ -422,14 +448,14 @@ fn an_abort_wakes_whoever_waits() {
     let mut tasks = Tasks::new(&stream);
     tasks.begin(async { note(&read(reader).await) });
     for call in [
-        Call::Write(pattern(300)),
-        Call::Write(pattern(3)),
-        Call::Ping(pattern(3)),
-        Call::Close,
-        Call::Stream(32, pattern(3)),
+        Call::new("write_message", 300),
+        Call::new("write_message", 3),
+        Call::new("ping", 3),
+        Call::new("close", 0),
+        Call::new("stream_message", 3),
     ] {
         let (writer, note) = (writer.clone(), &note);
-        tasks.begin(async move { note(&call.on_half(&writer).await.unwrap_err()) });
+        tasks.begin(async move { note(&call.on(&writer).await.unwrap_err()) });
     }
     tasks.run();
     assert!(ends.borrow().is_empty());
@@ -450,13 +476,13 @@ fn an_abort_wakes_those_that_wait_for_a_message_of_one_that_does_not_come() {
     let ends = RefCell::new(Vec::new());
     let mut tasks = Tasks::new(&stream);
     for call in [
-        Call::Write(pattern(3)),
-        Call::Stream(32, pattern(3)),
-        Call::Push(3, pattern(3)),
+        Call::new("write_message", 3),
+        Call::new("stream_message", 3),
+        Call::new("message_writer, in pieces", 3),
     ] {
         let (writer, ends) = (writer.clone(), &ends);
         tasks.begin(async move {
-            let error = call.on_half(&writer).await.unwrap_err();
+            let error = call.on(&writer).await.unwrap_err();
             ends.borrow_mut().push(io_kind(&error));
         });
     }
@@ -480,12 +506,12 @@ fn a_close_of_one_ends_the_message_of_another() {
             ended.set(read(reader).await.closed().is_some());
         });
         let closing = writer.clone();
-        let closing = tasks.begin(async move { Call::Close.on_half(&closing).await.unwrap() });
+        let closing = tasks.begin(async move { Call::new("close", 0).on(&closing).await.unwrap() });
         tasks.run();
         assert!(tasks.is_done(closing));
         assert!(finish(&stream, message.write_all(&pattern(90))).is_err());
         drop(message);
-        let error = finish(&stream, Call::Write(pattern(3)).on_half(&writer)).unwrap_err();
+        let error = finish(&stream, Call::new("write_message", 3).on(&writer)).unwrap_err();
         assert!(error.closed().is_some());
         stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE9"));
         tasks.run();
@@ -496,37 +522,14 @@ fn a_close_of_one_ends_the_message_of_another() {
 }
 
 #[test]
-fn halves_that_were_dropped_in_the_middle_make_a_connection_again() {
-    for role in ROLES {
-        for call in Call::all_or_nothing() {
-            if call.is_close() {
-                continue;
-            }
-            let input = [
-                frame(peer(role), 0x2, b"begun"),
-                frame(peer(role), FIN | PING, b"?"),
-                frame(peer(role), FIN, b" and ended"),
-            ];
-            let stream = ScriptedPeer::saying([input.concat()])
-                .in_pieces_of(4)
-                .waiting();
-            let (mut reader, writer) = split(role, &stream);
-            assert!(attempt(&stream, 2, reader.next_message()).is_none());
-            attempt(&stream, 1, call.on_half(&writer));
-            let clone = writer.clone();
-            let Err(both) = reader.reunite(writer) else {
-                panic!("there is a clone")
-            };
-            drop(clone);
-            let mut websocket = both.0.reunite(both.1).unwrap();
-            let message = finish(&stream, websocket.next_message()).unwrap();
-            assert_eq!(message.payload(), b"begun and ended");
-            finish(&stream, websocket.flush()).unwrap();
-            let view = View::of(role, &stream.written());
-            assert!(view.control.contains(&(FIN | PONG, b"?".to_vec())));
-            assert!(view.messages.len() <= 1 && view.open.is_none());
-        }
-    }
+fn halves_are_reunited_once_there_is_no_clone() {
+    let (reader, writer) = split(Role::Server, &ScriptedPeer::default());
+    let clone = writer.clone();
+    let Err(both) = reader.reunite(writer) else {
+        panic!("there is a clone")
+    };
+    drop(clone);
+    assert!(both.0.reunite(both.1).is_ok());
 }
 
 #[test]
@@ -542,8 +545,8 @@ fn calls_that_are_dropped_while_the_peer_does_not_read_leave_nothing() {
     let wait = || {
         let waker = Waker::from(Arc::new(Nobody([0; 100])));
         let mut cx = Context::from_waker(&waker);
-        for call in [Call::Write(vec![]), Call::Ping(vec![])] {
-            let mut call = std::pin::pin!(call.on_half(&writer));
+        for call in [Call::new("write_message", 0), Call::new("ping", 0)] {
+            let mut call = std::pin::pin!(call.on(&writer));
             assert!(Future::poll(call.as_mut(), &mut cx).is_pending());
         }
     };

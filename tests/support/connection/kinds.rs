@@ -11,147 +11,67 @@ use framewire::{CloseCode, Closed, Error, Opcode, TryFeedError, tokio};
 
 use super::pieces::{Reading, Writing};
 use super::{
-    Back, ByteStream, Connection, InOneCall, MessageReader, MessageWriter, OnClose, OnPing, OnPong,
-    Stream,
+    Back, ByteStream, Connection, InOneCall, MessageReader, MessageWriter, Messaging, OnClose,
+    OnPing, OnPong, Stream,
 };
 use crate::again;
-use crate::wait::wait;
+use crate::wait::Threads;
 
 type Any = Box<dyn Stream>;
 
+/// The threads on which a call is made that is no future.
+#[derive(Debug, Clone, Copy)]
+pub struct OnlyThis;
+
 pub struct Blocking {
+    pub threads: OnlyThis,
     pub socket: blocking::WebSocket<Any>,
 }
 
 pub struct BlockingHalves {
+    pub threads: OnlyThis,
     pub reading: blocking::ReadHalf<Any>,
     pub writing: blocking::WriteHalf<Any>,
 }
 
 pub struct Tokio {
+    pub threads: Threads,
     pub socket: tokio::WebSocket<Any>,
 }
 
 pub struct TokioHalves {
+    pub threads: Threads,
     pub reading: tokio::ReadHalf<Any>,
     pub writing: tokio::WriteHalf<Any>,
 }
 
-impl InOneCall for Blocking {
-    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
-        let (message, writer) = self.socket.next_message_and_writer()?;
-        let (opcode, payload) = (message.opcode(), message.payload());
-        again(|| match back {
-            Back::Fed => writer.feed_message(opcode, payload),
-            Back::Written => writer.write_message(opcode, payload),
-        })?;
-        seen.extend_from_slice(payload);
-        Ok(opcode)
-    }
-
-    fn shutdown_whole(&mut self, deadline: Duration) -> Option<Result<Shutdown, Error>> {
-        Some(self.socket.shutdown(deadline))
-    }
-}
-
-impl Blocking {
-    fn closed(&mut self) -> Option<Closed> {
-        self.socket.writer().closed().cloned()
-    }
-
-    fn whole(self) -> blocking::WebSocket<Any> {
-        self.socket
-    }
-}
-
-impl InOneCall for BlockingHalves {
-    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
-        let message = self.reading.next_message()?;
-        let (opcode, payload) = (message.opcode(), message.payload());
-        again(|| match back {
-            Back::Fed => self.writing.feed_message(opcode, payload),
-            Back::Written => self.writing.write_message(opcode, payload),
-        })?;
-        seen.extend_from_slice(payload);
-        Ok(opcode)
-    }
-}
-
-impl BlockingHalves {
-    fn closed(&self) -> Option<Closed> {
-        self.writing.closed()
-    }
-
-    fn whole(self) -> blocking::WebSocket<Any> {
-        let whole = self.reading.reunite(self.writing);
-        whole.ok().expect("they are of one connection")
-    }
-}
-
-impl InOneCall for Tokio {
-    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
-        let (message, writer) = wait(self.socket.next_message_and_writer())?;
-        let (opcode, payload) = (message.opcode(), message.payload());
-        again(|| match back {
-            Back::Fed => wait(writer.feed_message(opcode, payload)),
-            Back::Written => wait(writer.write_message(opcode, payload)),
-        })?;
-        seen.extend_from_slice(payload);
-        Ok(opcode)
-    }
-
-    fn shutdown_whole(&mut self, deadline: Duration) -> Option<Result<Shutdown, Error>> {
-        Some(wait(self.socket.shutdown(deadline)))
-    }
-}
-
-impl Tokio {
-    fn closed(&mut self) -> Option<Closed> {
-        self.socket.writer().closed().cloned()
-    }
-
-    fn whole(self) -> tokio::WebSocket<Any> {
-        self.socket
-    }
-}
-
-impl InOneCall for TokioHalves {
-    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
-        let message = wait(self.reading.next_message())?;
-        let (opcode, payload) = (message.opcode(), message.payload());
-        again(|| match back {
-            Back::Fed => wait(self.writing.feed_message(opcode, payload)),
-            Back::Written => wait(self.writing.write_message(opcode, payload)),
-        })?;
-        seen.extend_from_slice(payload);
-        Ok(opcode)
-    }
-}
-
-impl TokioHalves {
-    fn closed(&self) -> Option<Closed> {
-        self.writing.closed()
-    }
-
-    fn whole(self) -> tokio::WebSocket<Any> {
-        let whole = self.reading.reunite(self.writing);
-        whole.ok().expect("they are of one connection")
-    }
-}
-
-/// What is done with the calls of the blocking front end.
+/// What is done with what calls of the blocking front end give.
 mod now {
-    pub use std::convert::{
-        identity as done, identity as opened, identity as resumed, identity as through,
-        identity as from,
-    };
+    pub fn done<T>(_: super::OnlyThis, given: T) -> T {
+        given
+    }
+
+    pub fn halves<T>(split: Result<T, super::Error>) -> T {
+        split.expect("it can be duplicated")
+    }
+
+    pub use done as opened;
+    pub use done as resumed;
+    pub use done as through;
+    pub use std::convert::identity as from;
 }
 
 /// What is done with those of tokio's.
 mod later {
-    pub use std::convert::{identity as opened, identity as resumed};
+    pub use std::convert::identity as halves;
 
-    pub use crate::wait::{Asking as from, Waiting as through, wait as done};
+    pub use crate::wait::{Asking as from, Waiting as through, wait_on as done};
+
+    pub fn opened<T>(_: crate::wait::Threads, given: T) -> T {
+        given
+    }
+
+    pub use opened as resumed;
 
     /// Where opening a message waits for that of another task.
     pub mod shared {
@@ -159,52 +79,100 @@ mod later {
 
         pub(in super::super) use super::{done, done as opened, from, through};
 
-        pub(in super::super) fn resumed<T>(found: impl Future<Output = T>) -> T {
-            let found = done(async { Ok::<_, io::Error>(found.await) });
+        pub(in super::super) fn resumed<T: Send>(
+            threads: crate::wait::Threads,
+            found: impl Future<Output = T> + Send,
+        ) -> T {
+            let found = done(threads, async { Ok::<_, io::Error>(found.await) });
             found.expect("no other task sends a message")
         }
     }
 }
 
+macro_rules! implement_echo {
+    ($calls:ident, $self:ident, $back:ident, $seen:ident: $message:ident to $writer:expr) => {{
+        let (opcode, payload) = ($message.opcode(), $message.payload());
+        again(|| match $back {
+            Back::Fed => $calls::done($self.threads, $writer.feed_message(opcode, payload)),
+            Back::Written => $calls::done($self.threads, $writer.write_message(opcode, payload)),
+        })?;
+        $seen.extend_from_slice(payload);
+        Ok(opcode)
+    }};
+}
+
+macro_rules! implement_both_ways {
+    ($calls:ident: $whole:ident, $halves:ident) => {
+        impl InOneCall for $whole {
+            fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
+                let both = self.socket.next_message_and_writer();
+                let (message, writer) = $calls::done(self.threads, both)?;
+                implement_echo!($calls, self, back, seen: message to writer)
+            }
+
+            fn shutdown_whole(&mut self, deadline: Duration) -> Option<Result<Shutdown, Error>> {
+                Some($calls::done(self.threads, self.socket.shutdown(deadline)))
+            }
+        }
+
+        impl InOneCall for $halves {
+            fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
+                let message = $calls::done(self.threads, self.reading.next_message())?;
+                implement_echo!($calls, self, back, seen: message to self.writing)
+            }
+        }
+
+        impl $whole {
+            fn other_way(self) -> $halves {
+                let threads = self.threads;
+                let (reading, writing) = $calls::halves(self.socket.split());
+                $halves { threads, reading, writing }
+            }
+
+            fn closed(&mut self) -> Option<Closed> {
+                self.socket.writer().closed().cloned()
+            }
+
+            fn whole(self) -> Self {
+                self
+            }
+        }
+
+        impl $halves {
+            fn other_way(self) -> $whole {
+                self.whole()
+            }
+
+            fn closed(&self) -> Option<Closed> {
+                self.writing.closed()
+            }
+
+            fn whole(self) -> $whole {
+                let threads = self.threads;
+                let socket = self.reading.reunite(self.writing).ok();
+                let socket = socket.expect("they are of one connection");
+                $whole { threads, socket }
+            }
+        }
+    };
+}
+
+implement_both_ways!(now: Blocking, BlockingHalves);
+implement_both_ways!(later: Tokio, TokioHalves);
+
 macro_rules! implement_connection {
     ($kind:ident: $($calls:ident)::+, $reading:ident, $writing:ident) => {
-        impl Connection for $kind {
+        impl Messaging for $kind {
             fn next_message(&mut self) -> Result<Message<'_>, Error> {
-                $($calls)::+::done(self.$reading.next_message())
+                $($calls)::+::done(self.threads, self.$reading.next_message())
             }
 
             fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error> {
-                $($calls)::+::done(self.$reading.read_message(buf))
+                $($calls)::+::done(self.threads, self.$reading.read_message(buf))
             }
 
             fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-                $($calls)::+::done(self.$reading.read_message_ext(buf))
-            }
-
-            fn message_reader(&mut self) -> Result<MessageReader<'_>, Error> {
-                let reader = $($calls)::+::done(self.$reading.message_reader())?;
-                Ok(MessageReader {
-                    opcode: reader.opcode(),
-                    rsv: reader.rsv(),
-                    reader: Reading::$kind($($calls)::+::through(reader)),
-                })
-            }
-
-            fn resume_message_reader(&mut self) -> Option<MessageReader<'_>> {
-                let reader = self.$reading.resume_message_reader()?;
-                Some(MessageReader {
-                    opcode: reader.opcode(),
-                    rsv: reader.rsv(),
-                    reader: Reading::$kind($($calls)::+::through(reader)),
-                })
-            }
-
-            fn read_header(&mut self) -> Result<Header, Error> {
-                $($calls)::+::done(self.$reading.read_header())
-            }
-
-            fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-                $($calls)::+::done(self.$reading.read_frame(buf))
+                $($calls)::+::done(self.threads, self.$reading.read_message_ext(buf))
             }
 
             fn on_ping(&mut self, handler: OnPing) {
@@ -220,111 +188,27 @@ macro_rules! implement_connection {
             }
 
             fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-                $($calls)::+::done(self.$writing.write_message(opcode, payload))
-            }
-
-            fn write_message_ext(
-                &mut self,
-                opcode: Opcode,
-                rsv: Rsv,
-                payload: &[u8],
-            ) -> Result<(), Error> {
-                $($calls)::+::done(self.$writing.write_message_ext(opcode, rsv, payload))
+                $($calls)::+::done(self.threads, self.$writing.write_message(opcode, payload))
             }
 
             fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-                $($calls)::+::done(self.$writing.feed_message(opcode, payload))
-            }
-
-            fn feed_message_ext(
-                &mut self,
-                opcode: Opcode,
-                rsv: Rsv,
-                payload: &[u8],
-            ) -> Result<(), Error> {
-                $($calls)::+::done(self.$writing.feed_message_ext(opcode, rsv, payload))
-            }
-
-            fn try_feed_message<'p>(
-                &mut self,
-                opcode: Opcode,
-                payload: &'p [u8],
-            ) -> Result<(), TryFeedError<&'p [u8]>> {
-                self.$writing.try_feed_message(opcode, payload)
+                $($calls)::+::done(self.threads, self.$writing.feed_message(opcode, payload))
             }
 
             fn flush(&mut self) -> Result<(), Error> {
-                $($calls)::+::done(self.$writing.flush())
-            }
-
-            fn write_frame(
-                &mut self,
-                fin: bool,
-                rsv: Rsv,
-                opcode: Opcode,
-                payload: &[u8],
-            ) -> Result<(), Error> {
-                $($calls)::+::done(self.$writing.write_frame(fin, rsv, opcode, payload))
-            }
-
-            fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-                $($calls)::+::done(self.$writing.write_prepared(message))
-            }
-
-            fn stream_message(
-                &mut self,
-                opcode: Opcode,
-                chunk_size: usize,
-                reader: &mut dyn Read,
-            ) -> Result<u64, Error> {
-                let reader = $($calls)::+::from(reader);
-                $($calls)::+::done(self.$writing.stream_message(opcode, chunk_size, reader))
-            }
-
-            fn stream_message_ext(
-                &mut self,
-                opcode: Opcode,
-                rsv: Rsv,
-                chunk_size: usize,
-                reader: &mut dyn Read,
-            ) -> Result<u64, Error> {
-                let reader = $($calls)::+::from(reader);
-                let sent = self.$writing.stream_message_ext(opcode, rsv, chunk_size, reader);
-                $($calls)::+::done(sent)
-            }
-
-            fn message_writer(
-                &mut self,
-                opcode: Opcode,
-            ) -> Result<MessageWriter<'_>, Error> {
-                let writer = $($calls)::+::opened(self.$writing.message_writer(opcode))?;
-                Ok(MessageWriter(Writing::$kind($($calls)::+::through(writer))))
-            }
-
-            fn message_writer_ext(
-                &mut self,
-                opcode: Opcode,
-                rsv: Rsv,
-            ) -> Result<MessageWriter<'_>, Error> {
-                let writer = $($calls)::+::opened(self.$writing.message_writer_ext(opcode, rsv))?;
-                Ok(MessageWriter(Writing::$kind($($calls)::+::through(writer))))
-            }
-
-            fn resume_message_writer(&mut self) -> Option<MessageWriter<'_>> {
-                let writer = $($calls)::+::resumed(self.$writing.resume_message_writer())?;
-                Some(MessageWriter(Writing::$kind($($calls)::+::through(writer))))
+                $($calls)::+::done(self.threads, self.$writing.flush())
             }
 
             fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-                $($calls)::+::done(self.$writing.ping(payload))
+                $($calls)::+::done(self.threads, self.$writing.ping(payload))
             }
 
             fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-                $($calls)::+::done(self.$writing.pong(payload))
+                $($calls)::+::done(self.threads, self.$writing.pong(payload))
             }
 
             fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-                $($calls)::+::done(self.$writing.close(code, reason))
+                $($calls)::+::done(self.threads, self.$writing.close(code, reason))
             }
 
             fn has_pending_output(&mut self) -> bool {
@@ -339,12 +223,136 @@ macro_rules! implement_connection {
                 self.closed()
             }
 
+            fn with_stream(&mut self) -> Option<&mut dyn Connection> {
+                Some(self)
+            }
+        }
+
+        impl Connection for $kind {
+            fn message_reader(&mut self) -> Result<MessageReader<'_>, Error> {
+                let reader = $($calls)::+::done(self.threads, self.$reading.message_reader())?;
+                Ok(MessageReader {
+                    opcode: reader.opcode(),
+                    rsv: reader.rsv(),
+                    reader: Reading::$kind($($calls)::+::through(self.threads, reader)),
+                })
+            }
+
+            fn resume_message_reader(&mut self) -> Option<MessageReader<'_>> {
+                let reader = self.$reading.resume_message_reader()?;
+                Some(MessageReader {
+                    opcode: reader.opcode(),
+                    rsv: reader.rsv(),
+                    reader: Reading::$kind($($calls)::+::through(self.threads, reader)),
+                })
+            }
+
+            fn read_header(&mut self) -> Result<Header, Error> {
+                $($calls)::+::done(self.threads, self.$reading.read_header())
+            }
+
+            fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
+                $($calls)::+::done(self.threads, self.$reading.read_frame(buf))
+            }
+
+            fn write_message_ext(
+                &mut self,
+                opcode: Opcode,
+                rsv: Rsv,
+                payload: &[u8],
+            ) -> Result<(), Error> {
+                $($calls)::+::done(self.threads, self.$writing.write_message_ext(opcode, rsv, payload))
+            }
+
+            fn feed_message_ext(
+                &mut self,
+                opcode: Opcode,
+                rsv: Rsv,
+                payload: &[u8],
+            ) -> Result<(), Error> {
+                $($calls)::+::done(self.threads, self.$writing.feed_message_ext(opcode, rsv, payload))
+            }
+
+            fn try_feed_message<'p>(
+                &mut self,
+                opcode: Opcode,
+                payload: &'p [u8],
+            ) -> Result<(), TryFeedError<&'p [u8]>> {
+                self.$writing.try_feed_message(opcode, payload)
+            }
+
+            fn write_frame(
+                &mut self,
+                fin: bool,
+                rsv: Rsv,
+                opcode: Opcode,
+                payload: &[u8],
+            ) -> Result<(), Error> {
+                $($calls)::+::done(self.threads, self.$writing.write_frame(fin, rsv, opcode, payload))
+            }
+
+            fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+                $($calls)::+::done(self.threads, self.$writing.write_prepared(message))
+            }
+
+            fn stream_message(
+                &mut self,
+                opcode: Opcode,
+                chunk_size: usize,
+                reader: &mut (dyn Read + Send),
+            ) -> Result<u64, Error> {
+                let reader = $($calls)::+::from(reader);
+                $($calls)::+::done(self.threads, self.$writing.stream_message(opcode, chunk_size, reader))
+            }
+
+            fn stream_message_ext(
+                &mut self,
+                opcode: Opcode,
+                rsv: Rsv,
+                chunk_size: usize,
+                reader: &mut (dyn Read + Send),
+            ) -> Result<u64, Error> {
+                let reader = $($calls)::+::from(reader);
+                let sent = self.$writing.stream_message_ext(opcode, rsv, chunk_size, reader);
+                $($calls)::+::done(self.threads, sent)
+            }
+
+            fn message_writer(
+                &mut self,
+                opcode: Opcode,
+            ) -> Result<MessageWriter<'_>, Error> {
+                let writer = $($calls)::+::opened(self.threads, self.$writing.message_writer(opcode))?;
+                Ok(MessageWriter(Writing::$kind($($calls)::+::through(self.threads, writer))))
+            }
+
+            fn message_writer_ext(
+                &mut self,
+                opcode: Opcode,
+                rsv: Rsv,
+            ) -> Result<MessageWriter<'_>, Error> {
+                let writer = $($calls)::+::opened(self.threads, self.$writing.message_writer_ext(opcode, rsv))?;
+                Ok(MessageWriter(Writing::$kind($($calls)::+::through(self.threads, writer))))
+            }
+
+            fn resume_message_writer(&mut self) -> Option<MessageWriter<'_>> {
+                let writer = $($calls)::+::resumed(self.threads, self.$writing.resume_message_writer())?;
+                Some(MessageWriter(Writing::$kind($($calls)::+::through(self.threads, writer))))
+            }
+
+            fn set_compression(&mut self, enabled: bool) {
+                self.$writing.set_compression(enabled);
+            }
+
             fn shutdown(self: Box<Self>, deadline: Duration) -> Result<Shutdown, Error> {
-                $($calls)::+::done(self.whole().shutdown(deadline))
+                $($calls)::+::done(self.threads, self.whole().socket.shutdown(deadline))
             }
 
             fn into_byte_stream(self: Box<Self>) -> Box<dyn ByteStream> {
-                Box::new($($calls)::+::through(self.whole().into_byte_stream()))
+                Box::new($($calls)::+::through(self.threads, self.whole().socket.into_byte_stream()))
+            }
+
+            fn split_or_reunite(self: Box<Self>) -> Box<dyn Connection> {
+                Box::new(self.other_way())
             }
         }
     };

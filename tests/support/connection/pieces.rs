@@ -7,7 +7,7 @@ use framewire::frame::Rsv;
 use framewire::{Error, Opcode, blocking, tokio};
 
 use super::Stream;
-use crate::wait::{Asking, Waiting, wait};
+use crate::wait::{Asking, Waiting, wait_on};
 
 type Any = Box<dyn Stream>;
 
@@ -78,8 +78,8 @@ impl MessageWriter<'_> {
         match self.0 {
             Writing::Blocking(writer) => writer.finish(),
             Writing::BlockingHalves(writer) => writer.finish(),
-            Writing::Tokio(Waiting(writer)) => wait(writer.finish()),
-            Writing::TokioHalves(Waiting(writer)) => wait(writer.finish()),
+            Writing::Tokio(Waiting(threads, writer)) => wait_on(threads, writer.finish()),
+            Writing::TokioHalves(Waiting(threads, writer)) => wait_on(threads, writer.finish()),
         }
     }
 
@@ -87,12 +87,16 @@ impl MessageWriter<'_> {
     ///
     /// # Errors
     /// As `blocking::MessageWriter::finish_from`.
-    pub fn finish_from(self, reader: &mut dyn Read) -> Result<u64, Error> {
+    pub fn finish_from(self, reader: &mut (dyn Read + Send)) -> Result<u64, Error> {
         match self.0 {
             Writing::Blocking(writer) => writer.finish_from(reader),
             Writing::BlockingHalves(writer) => writer.finish_from(reader),
-            Writing::Tokio(Waiting(writer)) => wait(writer.finish_from(Asking(reader))),
-            Writing::TokioHalves(Waiting(writer)) => wait(writer.finish_from(Asking(reader))),
+            Writing::Tokio(Waiting(threads, writer)) => {
+                wait_on(threads, writer.finish_from(Asking(reader)))
+            }
+            Writing::TokioHalves(Waiting(threads, writer)) => {
+                wait_on(threads, writer.finish_from(Asking(reader)))
+            }
         }
     }
 

@@ -1,14 +1,14 @@
-//! Every way to send a message over the blocking front end, and every way to read one.
+//! Any way to send a message, and any way to read one: the operations of the table, by every kind.
 
-use std::io::{Read, Write};
-
-use framewire::blocking::PreparedMessage;
+use framewire::blocking::WebSocket;
 use framewire::deflate::Negotiated;
-use framewire::frame::Rsv;
 use framewire::protocol::{Limits, Role};
-use framewire::{Config, Opcode, WebSocket};
+use framewire::{Config, Opcode};
 use proptest::prelude::*;
+use proptest::sample::select;
 
+use crate::connection::{Kind, Messaging};
+use crate::operations::{Hands, Operation, RECEIVING, SENDING, Seen, Sends};
 use crate::pattern;
 use crate::peer::ScriptedPeer;
 
@@ -19,66 +19,55 @@ pub fn end(
     chunk_size: usize,
     negotiated: &Negotiated,
 ) -> WebSocket<ScriptedPeer> {
-    let config = Config {
-        chunk_size,
-        read_buffer: 512,
-        write_buffer: 4 * chunk_size,
-        limits: Limits::UNLIMITED,
-        ..Config::default()
-    };
+    let config = config(chunk_size);
     let mut websocket = WebSocket::with_leftover(peer, &[], role, config).unwrap();
     websocket.set_extension(negotiated);
     websocket
 }
 
+fn config(chunk_size: usize) -> Config {
+    Config {
+        chunk_size,
+        read_buffer: 512,
+        write_buffer: 4 * chunk_size,
+        limits: Limits::UNLIMITED,
+        ..Config::default()
+    }
+}
+
+/// A kind of connection, and any of the operations that it has.
 #[derive(Debug, Clone)]
-pub enum Send {
-    Write,
-    Feed,
-    Stream(usize),
-    Push {
-        piece: usize,
-        flush: bool,
-        ping: bool,
-    },
-    Prepared,
-    Uncompressed,
-    Fragments,
+pub struct Ways {
+    kind: Kind,
+    operations: Vec<&'static Operation>,
 }
 
-#[derive(Debug, Clone)]
-pub enum Receive {
-    Lend,
-    Append,
-    Stream(usize),
-    Skip,
-    Frames,
+/// What sends messages, by any kind.
+pub fn senders() -> impl Strategy<Value = Ways> {
+    let messages = |one: &&Operation| one.sends == Sends::Message;
+    select(Kind::ALL.to_vec()).prop_map(move |kind| {
+        let all = SENDING.iter().filter(messages);
+        let operations = all.filter(|one| one.is_of(kind)).collect();
+        Ways { kind, operations }
+    })
 }
 
-pub fn sends() -> impl Strategy<Value = Send> {
-    prop_oneof![
-        Just(Send::Write),
-        Just(Send::Feed),
-        (1_usize..64).prop_map(Send::Stream),
-        (20_usize..200, any::<bool>(), any::<bool>()).prop_map(|(piece, flush, ping)| Send::Push {
-            piece,
-            flush,
-            ping
-        }),
-        Just(Send::Prepared),
-        Just(Send::Uncompressed),
-        Just(Send::Fragments),
-    ]
+/// What receives them and answers nothing, by any kind.
+pub fn receivers() -> impl Strategy<Value = Ways> {
+    let silent = |one: &&Operation| one.sends == Sends::Nothing;
+    select(Kind::ALL.to_vec()).prop_map(move |kind| {
+        let all = RECEIVING.iter().filter(silent);
+        let operations = all.filter(|one| one.is_of(kind)).collect();
+        Ways { kind, operations }
+    })
 }
 
-pub fn receives() -> impl Strategy<Value = Receive> {
-    prop_oneof![
-        Just(Receive::Lend),
-        Just(Receive::Append),
-        (1_usize..700).prop_map(Receive::Stream),
-        Just(Receive::Skip),
-        Just(Receive::Frames),
-    ]
+/// One of the ways, and how long its pieces are.
+pub type Way = (prop::sample::Index, usize);
+
+/// Any of them; the pieces are no longer than the smallest chunks.
+pub fn ways() -> impl Strategy<Value = Way> {
+    (any::<prop::sample::Index>(), 1_usize..64)
 }
 
 pub fn messages() -> impl Strategy<Value = Vec<u8>> {
@@ -102,89 +91,40 @@ pub fn opcode(message: &[u8]) -> Opcode {
     }
 }
 
-pub fn send(websocket: &mut WebSocket<ScriptedPeer>, how: &Send, message: &[u8]) {
-    let opcode = opcode(message);
-    match how {
-        Send::Write => websocket.write_message(opcode, message).unwrap(),
-        Send::Feed => websocket.feed_message(opcode, message).unwrap(),
-        Send::Stream(chunk) => {
-            let sent = websocket.stream_message(opcode, *chunk, message).unwrap();
-            assert_eq!(sent, message.len() as u64);
-        }
-        Send::Push { piece, flush, ping } => {
-            let mut writer = websocket.message_writer(opcode).unwrap();
-            for piece in message.chunks(*piece) {
-                writer.write_all(piece).unwrap();
-                if *flush {
-                    writer.flush().unwrap();
-                }
-                if *ping {
-                    drop(writer);
-                    websocket.ping(b"between").unwrap();
-                    writer = websocket.resume_message_writer().unwrap();
-                }
-            }
-            assert_eq!(writer.finish().unwrap(), message.len() as u64);
-        }
-        Send::Prepared => {
-            let prepared = PreparedMessage::new(opcode, message).unwrap();
-            websocket.write_prepared(&prepared).unwrap();
-        }
-        Send::Uncompressed => {
-            websocket.set_compression(false);
-            websocket.write_message(opcode, message).unwrap();
-            websocket.set_compression(true);
-        }
-        Send::Fragments => {
-            websocket
-                .write_frame(false, Rsv::NONE, opcode, message)
-                .unwrap();
-            websocket.ping(b"between").unwrap();
-            websocket
-                .write_frame(true, Rsv::NONE, Opcode::Continuation, b"")
-                .unwrap();
-        }
+impl Ways {
+    /// One end of a connection that compresses.
+    pub fn end(
+        &self,
+        role: Role,
+        peer: &ScriptedPeer,
+        chunk_size: usize,
+        negotiated: &Negotiated,
+    ) -> Box<dyn Messaging> {
+        let end = self
+            .kind
+            .messaging(peer, role, config(chunk_size), Some(negotiated));
+        end.unwrap()
     }
-}
 
-pub fn receive(websocket: &mut WebSocket<ScriptedPeer>, how: &Receive, expected: &[u8]) {
-    match how {
-        Receive::Lend => {
-            let message = websocket.next_message().unwrap();
-            assert_eq!(message.opcode(), opcode(expected));
-            assert_eq!(message.payload(), expected);
-            assert_eq!(message.rsv(), Rsv::NONE);
-        }
-        Receive::Append => {
-            let mut message = b"before".to_vec();
-            websocket.read_message(&mut message).unwrap();
-            assert_eq!(message.strip_prefix(b"before"), Some(expected));
-        }
-        Receive::Stream(size) => {
-            let mut message = Vec::new();
-            let mut reader = websocket.message_reader().unwrap();
-            assert_eq!(reader.opcode(), opcode(expected));
-            assert_eq!(reader.rsv(), Rsv::NONE);
-            let mut piece = vec![0; *size];
-            loop {
-                let len = reader.read(&mut piece).unwrap();
-                if len == 0 {
-                    break;
-                }
-                message.extend_from_slice(&piece[..len]);
-            }
-            assert_eq!(message, expected);
-        }
-        Receive::Skip => {
-            let mut reader = websocket.message_reader().unwrap();
-            let _ = reader.read(&mut [0; 3]).unwrap();
-        }
-        Receive::Frames => {
-            let mut buf = vec![0; 100_000];
-            loop {
-                let frame = websocket.read_frame(&mut buf).unwrap();
-                if frame.header().fin() && !frame.header().opcode().is_control() {
-                    break;
+    pub fn send(&self, connection: &mut dyn Messaging, (way, step): Way, message: &[u8]) {
+        let mut hands = Hands::new(message, step);
+        let sent = way.get(&self.operations).call(connection, &mut hands);
+        sent.unwrap();
+    }
+
+    pub fn receive(&self, connection: &mut dyn Messaging, (way, step): Way, expected: &[u8]) {
+        let mut hands = Hands::seeing(10 * step);
+        let operation = way.get(&self.operations);
+        let opcode = opcode(expected);
+        loop {
+            operation.call(connection, &mut hands).unwrap();
+            match hands.seen().pop().expect("one call sees one thing") {
+                Seen::Frame(is_last, opcode, _) if is_last && !opcode.is_control() => return,
+                Seen::Frame(..) => {}
+                Seen::Begun(begun) => return assert_eq!(begun, opcode, "{operation:?}"),
+                seen => {
+                    let message = Seen::Message(opcode, expected.to_vec());
+                    return assert!(seen == message, "{operation:?}: {seen:x?}");
                 }
             }
         }

@@ -1,0 +1,118 @@
+//! What is counted: the operations of the table, alone and together.
+
+use std::fmt;
+
+use framewire::Opcode;
+use support::connection::{Endpoint, Kind, Messaging};
+use support::operations::{Hands, Leaves, Operation, RECEIVING, SENDING, Sends};
+
+/// One use of a connection: what is received, and what is sent.
+#[derive(Clone, Copy)]
+pub struct Use {
+    receives: Option<&'static Operation>,
+    sends: Option<&'static Operation>,
+    /// How many messages are sent at once, where they can be fed.
+    pub count: usize,
+    flushes: bool,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let both = [self.receives, self.sends].into_iter().flatten();
+        let names: Vec<_> = both.map(|operation| operation.name).collect();
+        write!(f, "{} ({} at once)", names.join(" and "), self.count)
+    }
+}
+
+impl Use {
+    /// When something is written.
+    pub fn leaves(&self) -> Leaves {
+        match self.sends.or(self.receives) {
+            Some(_) if self.flushes => Leaves::AtOnce,
+            Some(operation) => operation.leaves,
+            None => Leaves::Nothing,
+        }
+    }
+
+    /// Says which case it is, for one that fails.
+    pub fn case(&self, end: Endpoint, len: usize) -> String {
+        format!("{self} by {end:?}, {len} bytes")
+    }
+
+    /// Whether it sends without ever waiting.
+    pub fn tries(&self) -> bool {
+        let tries = |sends: &Operation| sends.name == "try_feed_message";
+        self.sends.is_some_and(tries)
+    }
+
+    pub fn make(&self, connection: &mut dyn Messaging, hands: &mut Hands) {
+        if let Some(operation) = self.receives {
+            operation.call(connection, hands).unwrap();
+        }
+        let Some(operation) = self.sends else {
+            return;
+        };
+        if self.flushes {
+            for _ in 0..self.count {
+                operation.call(connection, hands).unwrap();
+            }
+            connection.flush().unwrap();
+            return;
+        }
+        for _ in 1..self.count {
+            connection.feed_message(Opcode::Text, b"before").unwrap();
+        }
+        operation.call(connection, hands).unwrap();
+    }
+}
+
+const fn one(receives: Option<&'static Operation>, sends: Option<&'static Operation>) -> Use {
+    Use {
+        receives,
+        sends,
+        count: 1,
+        flushes: false,
+    }
+}
+
+/// Those that read a message, and those that send it back in one call.
+pub fn receiving(kind: Kind) -> impl Iterator<Item = Use> {
+    let all = RECEIVING.iter().filter(move |one| one.is_of(kind));
+    all.map(|receives| one(Some(receives), None))
+}
+
+/// Those of two calls: one that reads a message, and one that sends such a message.
+pub fn answering(kind: Kind) -> impl Iterator<Item = Use> {
+    let receives = Operation::named("next_message");
+    messages(kind).map(|sends| one(Some(receives), Some(sends)))
+}
+
+/// Those that send a message, behind others that were fed where that can be.
+pub fn sending(kind: Kind, count: usize) -> impl Iterator<Item = Use> {
+    messages(kind).map(move |sends| Use {
+        count,
+        flushes: sends.leaves == Leaves::Later,
+        ..one(None, Some(sends))
+    })
+}
+
+/// So many fed messages.
+pub fn fed(count: usize) -> Use {
+    Use {
+        count,
+        flushes: true,
+        ..one(None, Some(Operation::named("feed_message")))
+    }
+}
+
+/// Those that send a Ping or a Pong.
+pub fn control(kind: Kind) -> impl Iterator<Item = Use> {
+    let all = SENDING.iter().filter(move |one| one.is_of(kind));
+    let control = all.filter(|one| matches!(one.sends, Sends::Ping | Sends::Pong));
+    control.map(|sends| one(None, Some(sends)))
+}
+
+fn messages(kind: Kind) -> impl Iterator<Item = &'static Operation> {
+    let all = SENDING.iter().filter(move |one| one.is_of(kind));
+    all.filter(|one| one.sends == Sends::Message)
+}

@@ -1,0 +1,147 @@
+//! Operations that receive a message, or a frame.
+
+use std::io::Read;
+use std::time::Duration;
+
+use framewire::Error;
+
+use super::{Again, Calls, Hands, Leaves, Operation, Seen, Sends};
+use crate::connection::{Back, Connection};
+use crate::{again, io_again};
+
+pub const RECEIVING: &[Operation] = &[
+    receives(Operation::any("next_message", |connection, hands| {
+        let message = connection.next_message()?;
+        assert!(message.rsv().is_none());
+        hands.see_message(message.opcode(), message.payload());
+        Ok(())
+    })),
+    receives(Operation::any("read_message", |connection, hands| {
+        hands.buf.clear();
+        let opcode = connection.read_message(&mut hands.buf)?;
+        hands.see_buf(opcode, 0);
+        Ok(())
+    })),
+    receives(Operation::any(
+        "read_message, appended",
+        |connection, hands| {
+            hands.buf.clear();
+            hands.buf.extend_from_slice(b"kept");
+            let result = connection.read_message(&mut hands.buf);
+            assert_eq!(hands.buf[..4], *b"kept");
+            let is_as_it_was = hands.buf.len() == 4;
+            assert!(result.is_ok() || is_as_it_was, "an error leaves it");
+            hands.see_buf(result?, 4);
+            Ok(())
+        },
+    )),
+    Operation {
+        in_pieces: true,
+        ..receives(Operation::with_stream("message_reader", read_streamed))
+    },
+    Operation {
+        in_pieces: true,
+        ..receives(Operation::with_stream(
+            "resume_message_reader",
+            read_resumed,
+        ))
+    },
+    receives(Operation::with_stream(
+        "message_reader, skipped",
+        |connection, hands| {
+            let mut reader = connection.message_reader()?;
+            let _ = io_again(|| reader.read(&mut [0; 3]))?;
+            let opcode = reader.opcode();
+            hands.see(|| Seen::Begun(opcode));
+            Ok(())
+        },
+    )),
+    receives(Operation::with_stream("read_frame", read_frame)),
+    receives(Operation::with_stream(
+        "read_header and read_frame",
+        |connection, hands| {
+            let header = connection.read_header()?;
+            again(|| {
+                assert_eq!(connection.read_header()?, header);
+                read_frame(connection, hands)
+            })
+        },
+    )),
+    Operation {
+        leaves: Leaves::Later,
+        ..Operation::any("next_message_and_writer, fed", |connection, hands| {
+            hands.buf.clear();
+            let opcode = connection.echo_message(Back::Fed, &mut hands.buf)?;
+            hands.see_buf(opcode, 0);
+            Ok(())
+        })
+    },
+    Operation::any("next_message_and_writer, written", |connection, hands| {
+        hands.buf.clear();
+        let opcode = connection.echo_message(Back::Written, &mut hands.buf)?;
+        hands.see_buf(opcode, 0);
+        Ok(())
+    }),
+];
+
+/// The closing handshake.
+pub const SHUTDOWN: &Operation = &Operation {
+    leaves: Leaves::AlwaysAtOnce,
+    ..receives(Operation::new(
+        "shutdown",
+        Calls::Whole(|connection, hands| {
+            let shutdown = connection.shutdown_whole(Duration::from_secs(600));
+            let shutdown = shutdown.expect("it is whole")?;
+            hands.see(|| Seen::Shutdown(shutdown));
+            Ok(())
+        }),
+    ))
+};
+
+const fn receives(operation: Operation) -> Operation {
+    Operation {
+        again: Again::Same,
+        leaves: Leaves::Nothing,
+        sends: Sends::Nothing,
+        ..operation
+    }
+}
+
+fn read_streamed(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(), Error> {
+    let mut reader = connection.message_reader()?;
+    assert!(reader.rsv().is_none());
+    hands.buf.clear();
+    hands.piece.resize(hands.step, 0);
+    while let len @ 1.. = io_again(|| reader.read(&mut hands.piece))? {
+        hands.buf.extend_from_slice(&hands.piece[..len]);
+    }
+    hands.see_buf(reader.opcode(), 0);
+    Ok(())
+}
+
+/// As above, but drops the reader after each read, and after each that would block.
+fn read_resumed(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(), Error> {
+    let opcode = connection.message_reader()?.opcode();
+    hands.buf.clear();
+    hands.piece.resize(hands.step, 0);
+    while connection.resume_message_reader().is_some() {
+        let len = io_again(|| match connection.resume_message_reader() {
+            Some(mut reader) => reader.read(&mut hands.piece),
+            None => Ok(0),
+        })?;
+        hands.buf.extend_from_slice(&hands.piece[..len]);
+    }
+    hands.see_buf(opcode, 0);
+    Ok(())
+}
+
+fn read_frame(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(), Error> {
+    hands.piece.resize(hands.longest_frame, 0);
+    let frame = connection.read_frame(&mut hands.piece)?;
+    let (header, payload) = (*frame.header(), frame.payload());
+    if let Some(seen) = &mut hands.seen {
+        let frame = Seen::Frame(header.fin(), header.opcode(), payload.to_vec());
+        seen.push(frame);
+    }
+    Ok(())
+}

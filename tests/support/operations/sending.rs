@@ -1,0 +1,270 @@
+//! Operations that send a message, or a frame.
+
+use std::io::{self, Read, Write};
+
+use framewire::frame::Rsv;
+use framewire::tokio::WriteHalf;
+use framewire::{CloseCode, Error, Opcode};
+use tokio::io::AsyncWriteExt as _;
+
+use super::{Again, Hands, Leaves, Operation, Sends};
+use crate::connection::{Connection, MessageWriter};
+use crate::peer::ScriptedPeer;
+use crate::wait::are_calls_dropped;
+use crate::{again, io_again};
+
+pub const SENDING: &[Operation] = &[
+    Operation {
+        lens: &[0, 1, 20, 32, 33, 64, 65, 130, 400],
+        by_half: Some(|half, hands| Box::pin(half.write_message(hands.opcode(), &hands.message))),
+        ..Operation::any("write_message", |connection, hands| {
+            connection.write_message(hands.opcode(), &hands.message)
+        })
+    },
+    Operation {
+        lens: &[5, 20, 0, 32, 33, 90, 130, 1, 2, 300, 3],
+        leaves: Leaves::Later,
+        by_half: Some(|half, hands| Box::pin(half.feed_message(hands.opcode(), &hands.message))),
+        ..Operation::any("feed_message", |connection, hands| {
+            connection.feed_message(hands.opcode(), &hands.message)
+        })
+    },
+    Operation {
+        lens: &[5, 33, 90, 1, 130],
+        leaves: Leaves::Later,
+        ..Operation::with_stream("try_feed_message", |connection, hands| {
+            let fed = connection.try_feed_message(hands.opcode(), &hands.message);
+            // What is longer than the write buffer is copied to memory of its own.
+            if fed.is_err() {
+                return connection.feed_message(hands.opcode(), &hands.message);
+            }
+            Ok(())
+        })
+    },
+    Operation {
+        lens: &[0, 20, 33, 140, 400],
+        by_half: Some(|half, hands| Box::pin(half.write_prepared(&hands.prepared))),
+        ..Operation::with_stream("write_prepared", |connection, hands| {
+            connection.write_prepared(&hands.prepared)
+        })
+    },
+    Operation {
+        lens: &[0, 40],
+        ..Operation::with_stream("write_message, not compressed", |connection, hands| {
+            connection.set_compression(false);
+            let written = connection.write_message(hands.opcode(), &hands.message);
+            connection.set_compression(true);
+            written
+        })
+    },
+    Operation {
+        lens: &[0, 33, 130],
+        leaves: Leaves::AlwaysAtOnce,
+        by_half: Some(|half, hands| {
+            Box::pin(half.write_frame(true, Rsv::NONE, hands.opcode(), &hands.message))
+        }),
+        ..Operation::with_stream("write_frame", |connection, hands| {
+            connection.write_frame(true, Rsv::NONE, hands.opcode(), &hands.message)
+        })
+    },
+    Operation {
+        lens: &[0, 3, 150],
+        again: Again::Never,
+        leaves: Leaves::OneByOne,
+        ..Operation::with_stream("write_frame, in fragments", write_fragments)
+    },
+    Operation {
+        lens: &[0, 1, 31, 32, 33, 64, 65, 200],
+        again: Again::Same,
+        in_pieces: true,
+        leaves: Leaves::Streamed { flushed: false },
+        by_half: Some(|half, hands| {
+            let streamed = half.stream_message(hands.opcode(), hands.step, &hands.message[..]);
+            Box::pin(async { streamed.await.map(drop) })
+        }),
+        ..Operation::with_stream("stream_message", |connection, hands| {
+            stream(connection, hands, &mut &hands.message[..])
+        })
+    },
+    Operation {
+        lens: &[0, 33, 200],
+        again: Again::Same,
+        in_pieces: true,
+        leaves: Leaves::Streamed { flushed: false },
+        ..Operation::with_stream(
+            "stream_message from a source that would block",
+            |connection, hands| {
+                let message = &hands.message[..];
+                let blocks = true;
+                stream(connection, hands, &mut Slow { message, blocks })
+            },
+        )
+    },
+    Operation {
+        lens: &[0, 45],
+        again: Again::Same,
+        leaves: Leaves::Streamed { flushed: false },
+        ..Operation::with_stream("message_writer", |connection, hands| {
+            let mut writer = connection.message_writer(hands.opcode())?;
+            push(&mut writer, &hands.message)?;
+            drop(writer);
+            finish(connection, hands)
+        })
+    },
+    Operation {
+        lens: &[7, 200],
+        again: Again::Same,
+        in_pieces: true,
+        leaves: Leaves::Streamed { flushed: true },
+        by_half: Some(|half, hands| Box::pin(push_by_half(half, hands))),
+        ..Operation::with_stream("message_writer, in pieces", |connection, hands| {
+            let mut writer = connection.message_writer(hands.opcode())?;
+            let middle = hands.message.len() / hands.step / 2;
+            for (n, piece) in hands.message.chunks(hands.step).enumerate() {
+                push(&mut writer, piece)?;
+                if n == middle {
+                    io_again(|| writer.flush())?;
+                }
+            }
+            drop(writer);
+            finish(connection, hands)
+        })
+    },
+    Operation {
+        lens: &[0, 45],
+        again: Again::Never,
+        in_pieces: true,
+        leaves: Leaves::OneByOne,
+        ..Operation::with_stream(
+            "message_writer, with Pings between the pieces",
+            |connection, hands| {
+                drop(connection.message_writer(hands.opcode())?);
+                for piece in hands.message.chunks(hands.step) {
+                    let mut writer = resume(connection).expect("it is open");
+                    push(&mut writer, piece)?;
+                    io_again(|| writer.flush())?;
+                    drop(writer);
+                    again(|| connection.ping(b"between"))?;
+                }
+                finish(connection, hands)
+            },
+        )
+    },
+    Operation {
+        lens: &[0, 8, 125],
+        leaves: Leaves::AlwaysAtOnce,
+        sends: Sends::Ping,
+        by_half: Some(|half, hands| Box::pin(half.ping(&hands.message))),
+        ..Operation::any("ping", |connection, hands| connection.ping(&hands.message))
+    },
+    Operation {
+        lens: &[0, 8, 125],
+        leaves: Leaves::AlwaysAtOnce,
+        sends: Sends::Pong,
+        by_half: Some(|half, hands| Box::pin(half.pong(&hands.message))),
+        ..Operation::any("pong", |connection, hands| connection.pong(&hands.message))
+    },
+    Operation {
+        lens: &[0],
+        leaves: Leaves::AlwaysAtOnce,
+        sends: Sends::Nothing,
+        by_half: Some(|half, _| Box::pin(half.flush())),
+        ..Operation::any("flush", |connection, _| connection.flush())
+    },
+    Operation {
+        lens: &[0],
+        leaves: Leaves::AlwaysAtOnce,
+        sends: Sends::Close,
+        by_half: Some(|half, _| Box::pin(half.close(CloseCode::GOING_AWAY, REASON))),
+        ..Operation::any("close", |connection, _| {
+            if are_calls_dropped() && connection.sent_close().is_some() {
+                return Ok(());
+            }
+            connection.close(CloseCode::GOING_AWAY, REASON)
+        })
+    },
+];
+
+pub(super) const REASON: &str = "good night";
+
+fn write_fragments(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(), Error> {
+    let (first, rest) = hands.message.split_at(hands.message.len() / 2);
+    let ping = &first[..first.len().min(125)];
+    let frames: [(bool, Opcode, &[u8]); 5] = [
+        (false, hands.opcode(), first),
+        (true, Opcode::Ping, b"between"),
+        (false, Opcode::Continuation, b""),
+        (true, Opcode::Pong, ping),
+        (true, Opcode::Continuation, rest),
+    ];
+    for (fin, opcode, payload) in frames {
+        again(|| connection.write_frame(fin, Rsv::NONE, opcode, payload))?;
+    }
+    Ok(())
+}
+
+/// Streams the message from a source, going on with it for as long as something would block.
+fn stream(
+    connection: &mut dyn Connection,
+    hands: &Hands,
+    source: &mut (dyn Read + Send),
+) -> Result<(), Error> {
+    let len = match connection.stream_message(hands.opcode(), hands.step, &mut *source) {
+        Err(error) if error.is_would_block() => again(|| match resume(connection) {
+            Some(writer) => writer.finish_from(&mut *source),
+            None => Ok(hands.message.len() as u64),
+        })?,
+        result => result?,
+    };
+    assert_eq!(len, hands.message.len() as u64);
+    Ok(())
+}
+
+/// A source that would block before each few bytes.
+struct Slow<'a> {
+    message: &'a [u8],
+    blocks: bool,
+}
+
+impl Read for Slow<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.blocks = !self.blocks;
+        if !self.blocks {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let few = buf.len().min(5.max(self.message.len() / 16));
+        self.message.read(&mut buf[..few])
+    }
+}
+
+/// Takes the whole of a piece into the message.
+fn push(writer: &mut MessageWriter<'_>, mut piece: &[u8]) -> Result<(), Error> {
+    while !piece.is_empty() {
+        let len = io_again(|| writer.write(piece))?;
+        piece = &piece[len..];
+    }
+    Ok(())
+}
+
+/// Ends the message.
+fn finish(connection: &mut dyn Connection, hands: &Hands) -> Result<(), Error> {
+    let len = hands.message.len() as u64;
+    let finished = again(|| resume(connection).map_or(Ok(len), MessageWriter::finish))?;
+    assert_eq!(finished, len);
+    Ok(())
+}
+
+/// The message that is open, unless its end was dropped when it was taken.
+fn resume(connection: &mut dyn Connection) -> Option<MessageWriter<'_>> {
+    let writer = connection.resume_message_writer();
+    assert!(writer.is_some() || are_calls_dropped(), "none is open");
+    writer
+}
+
+async fn push_by_half(half: &WriteHalf<ScriptedPeer>, hands: &Hands) -> Result<(), Error> {
+    let mut writer = half.message_writer(hands.opcode()).await?;
+    for piece in hands.message.chunks(hands.step) {
+        writer.write_all(piece).await?;
+    }
+    writer.finish().await.map(drop)
+}
