@@ -78,6 +78,21 @@ fn a_message_whose_memory_was_read_into_is_kept_while_it_rests() {
 }
 
 #[test]
+fn a_room_that_was_lent_behind_a_message_is_filled_after_that_was_taken() {
+    let (first, second) = (
+        frame(CLIENT, FIN | TEXT, b"a"),
+        frame(CLIENT, FIN | TEXT, b"b"),
+    );
+    let mut connection = server(&[]);
+    read(&mut connection, &first);
+    connection.room()[..second.len()].copy_from_slice(&second);
+    assert_eq!(next(&mut connection), b"a");
+    assert!(connection.next_message().unwrap().is_none());
+    connection.filled(second.len());
+    assert_eq!(next(&mut connection), b"b");
+}
+
+#[test]
 fn the_end_of_the_stream_is_told_behind_the_messages() {
     let mut connection = server(&[]);
     connection.filled(0);

@@ -221,3 +221,18 @@ fn receive_pieces(compression: Compression, frames: &[Frame], step: usize) -> Ve
     assert!(session.is_closed());
     output
 }
+
+#[test]
+fn what_is_held_of_a_message_that_another_call_went_on_with_is_forgotten() {
+    let mut session = Session::server(Limits::default());
+    let mut message = MessageBuffer::new();
+    let mut begun = to(Role::Server, BINARY, b"abc").bytes();
+    session.receive(&mut begun, &mut message).unwrap();
+    let mut ended = to(Role::Server, FIN | CONTINUATION, b"").bytes();
+    session.receive_piece(&mut ended, &mut message).unwrap();
+    let mut whole = to(Role::Server, FIN | TEXT, b"x").bytes();
+    session.receive(&mut whole, &mut message).unwrap();
+    assert!(message.is_empty());
+    message.release();
+    assert_eq!(message.capacity(), 0);
+}

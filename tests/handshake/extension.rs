@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::thread;
 
 use framewire::blocking::PreparedMessage;
+use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::frame::{Rsv, Violation};
 use framewire::handshake::{Acceptor, Connector, ErrorKind as HandshakeErrorKind, Extension};
 use framewire::protocol::{
     Agreement, MessageDecoder, MessageEncoder, Role, SendError, Transformed, Until,
 };
 use framewire::{Config, ErrorKind, Opcode, WebSocket, accept, client};
-use support::connection::ends;
-use support::frames::{FIN, RSV2, TEXT, frame};
+use support::connection::{Kind, ends};
+use support::deflate::parameters;
+use support::frames::{FIN, RSV1, RSV2, TEXT, frame};
 use support::loopback;
 use support::oracle::frames;
 use support::peer::ScriptedPeer;
@@ -248,6 +250,49 @@ fn every_kind_of_connection_sends_and_receives_by_it() {
         assert_eq!(sent.len(), expected.len());
         for (sent, expected) in sent.iter().zip(expected) {
             assert_eq!((sent.rsv, &sent.payload), (RSV2, expected));
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_is_agreed_on_over_tokio_too() {
+    use framewire::tokio as front_end;
+    let (near, far) = tokio::io::duplex(1 << 10);
+    let acceptor = Acceptor::new().extension(Flip::default());
+    let connector = Connector::new().extension(Flip::default());
+    let (server, client) = tokio::join!(
+        front_end::accept(near, &acceptor, Config::default()),
+        front_end::client(far, URI, &connector, Config::default()),
+    );
+    let (mut server, mut client) = (server.unwrap(), client.unwrap());
+    let message = pattern(10_000);
+    let (written, read) = tokio::join!(
+        client.write_message(Opcode::Binary, &message),
+        server.next_message(),
+    );
+    written.unwrap();
+    assert!(read.unwrap().payload() == message);
+    server.write_message(Opcode::Text, b"back").await.unwrap();
+    assert_eq!(client.next_message().await.unwrap().text(), Some("back"));
+}
+
+#[test]
+fn a_prepared_message_goes_out_by_the_extension_of_each_connection() {
+    let deflate = Deflate::new(DeflateConfig::default()).unwrap();
+    let deflate = deflate.negotiated(parameters(false, 9));
+    let both: [&dyn Agreement; 2] = [&Flip::default(), &deflate];
+    for order in [[0, 1], [1, 0]] {
+        let prepared = PreparedMessage::new(Opcode::Binary, &[7; 100]).unwrap();
+        for which in order {
+            let peer = ScriptedPeer::default();
+            let opened =
+                Kind::Blocking.open_with(&peer, Role::Server, Config::default(), Some(both[which]));
+            opened.unwrap().write_prepared(&prepared).unwrap();
+            let sent = frames(&peer.written());
+            assert_eq!(sent[0].rsv, [RSV2, RSV1][which], "{order:?}");
+            if which == 0 {
+                assert_eq!(sent[0].payload, flipped(&[7; 100]));
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Messages for many connections.
 
+use std::any::{Any, TypeId};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::Error;
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv};
-use crate::protocol::{Encoder, Outgoing, SHARED_KINDS, SendError};
+use crate::protocol::{Encoder, MessageEncoder, Outgoing, SHARED_KINDS, SendError};
 
 /// A message that is checked and framed once and sent to any number of connections.
 ///
@@ -23,8 +24,16 @@ struct Shared {
     opcode: Opcode,
     header_len: usize,
     frame: Box<[u8]>,
-    /// The frames that extensions make of it, by [kind](crate::protocol::MessageEncoder::shared_kind).
-    encoded: [OnceLock<Box<[u8]>>; SHARED_KINDS],
+    /// The frames that extensions make of it, by [kind](MessageEncoder::shared_kind): each of the extension that
+    /// was the first to use that kind.
+    encoded: [OnceLock<Encoded>; SHARED_KINDS],
+}
+
+/// A frame that an extension has made.
+#[derive(Debug)]
+struct Encoded {
+    extension: TypeId,
+    frame: Box<[u8]>,
 }
 
 impl PreparedMessage {
@@ -67,11 +76,21 @@ impl PreparedMessage {
         &self.shared.frame
     }
 
+    /// Returns the kind of the transformed frame that this extension can use. `None` where it has none, or where
+    /// another extension has a frame of that kind.
+    pub(crate) fn kind_for(&self, extension: &dyn MessageEncoder) -> Option<usize> {
+        let kind = extension.shared_kind()?;
+        let made = self.shared.encoded.get(kind)?.get();
+        let is_its_own = |made: &Encoded| made.extension == type_of(extension);
+        made.is_none_or(is_its_own).then_some(kind)
+    }
+
     /// Returns the transformed frame of this kind, as a server sends it. `None` where the message is sent as it is.
     pub(crate) fn encoded(&self, kind: usize, outgoing: &mut Outgoing) -> Option<&[u8]> {
         let cell = self.shared.encoded.get(kind)?;
-        if let Some(frame) = cell.get() {
-            return Some(frame);
+        let extension = type_of(&*outgoing.extension);
+        if let Some(made) = cell.get() {
+            return (made.extension == extension).then_some(&made.frame);
         }
         if !outgoing.begin() {
             return None;
@@ -83,7 +102,14 @@ impl PreparedMessage {
         let appended =
             outgoing.append_frame(&mut encoder, opcode, &mut rest, usize::MAX, &mut frame);
         appended.ok()?;
-        // Two threads may have made it at once: the first result stays.
-        Some(cell.get_or_init(|| frame.into()))
+        let frame = frame.into();
+        // Two threads may have made one at once: the first result stays.
+        let made = cell.get_or_init(|| Encoded { extension, frame });
+        (made.extension == extension).then_some(&made.frame)
     }
+}
+
+fn type_of(extension: &dyn MessageEncoder) -> TypeId {
+    let any: &dyn Any = extension;
+    any.type_id()
 }

@@ -67,6 +67,8 @@ pub struct Connection {
     found: Option<Found>,
     /// Whether nothing more will be read.
     is_at_end: bool,
+    /// Whether the room is behind bytes that were not used up when it was lent.
+    is_room_behind: bool,
 }
 
 impl Connection {
@@ -88,6 +90,7 @@ impl Connection {
             outbound,
             found: None,
             is_at_end: false,
+            is_room_behind: false,
         })
     }
 
@@ -118,10 +121,11 @@ impl Connection {
 
     /// Returns where to read to: never empty. The rest of a long frame goes straight into the memory of its message.
     pub fn room(&mut self) -> &mut [u8] {
-        if self.is_used_up() {
-            self.inbound.room()
-        } else {
+        self.is_room_behind = !self.is_used_up();
+        if self.is_room_behind {
             self.inbound.room_behind()
+        } else {
+            self.inbound.room()
         }
     }
 
@@ -134,7 +138,7 @@ impl Connection {
     pub fn filled(&mut self, len: usize) {
         if len == 0 {
             self.is_at_end = true;
-        } else if !self.is_used_up() {
+        } else if self.is_room_behind {
             self.inbound.filled_behind(len);
         } else if self.inbound.filled(len, &mut self.outbound).is_ok() {
             // The message that this completed is taken before its memory can be given back.

@@ -185,7 +185,7 @@ impl Outbound {
         if self.sender.encodes(payload.len())
             && let Some(outgoing) = self.sender.outgoing_mut()
         {
-            let Some(kind) = outgoing.extension.shared_kind() else {
+            let Some(kind) = message.kind_for(&*outgoing.extension) else {
                 return self.stage_message(opcode, Rsv::NONE, payload);
             };
             let frame = message.encoded(kind, outgoing);

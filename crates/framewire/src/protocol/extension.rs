@@ -34,8 +34,8 @@ impl dyn Agreement {
 ///
 /// A transformed message carries the extension's [reserved bits](Self::rsv) on its first frame. Control frames, and
 /// frames that are sent one by one, are never transformed.
-pub trait MessageEncoder: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
-    /// Returns the reserved bits of a transformed message.
+pub trait MessageEncoder: Any + fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
+    /// Returns the reserved bits of a transformed message: one at least.
     fn rsv(&self) -> Rsv;
 
     /// Switches the transformation off or on, for the messages that begin from now on.
@@ -69,8 +69,9 @@ pub trait MessageEncoder: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     /// Gives up a message of which a part was transformed and not sent.
     fn abandon(&mut self);
 
-    /// Returns a number below [`SHARED_KINDS`] where the transformed message depends on that number alone, and not on
-    /// what this connection sent before. A message for many connections is then transformed once for each number.
+    /// Returns a number below [`SHARED_KINDS`] where what any encoder of this type makes of a message depends on that
+    /// number alone, and not on what its connection sent before. A message for many connections is then transformed
+    /// once for each number.
     fn shared_kind(&self) -> Option<usize> {
         None
     }

@@ -86,7 +86,11 @@ impl Receiver {
         message: &'a mut MessageBuffer,
     ) -> Result<(usize, Option<Event<'a>>), Violation> {
         message.rest();
-        if let Some((opcode, place)) = self.decoder.decode_whole(input)? {
+        if !self.is_encoded(Rsv::NONE)
+            && let Some((opcode, place)) = self.decoder.decode_whole(input)?
+        {
+            // Of a message that another call went on with, a part may be held.
+            message.forget();
             let used = place.end;
             let message = Message {
                 opcode,
