@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use framewire::protocol::Role;
 use framewire::{Error, Opcode};
 use support::compression::Compression;
 use support::connection::{Connection, Endpoint, endpoints_with};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, frame};
 use support::operations::{Again, Hands, Operation, SENDING, SMALL, Sends, sample};
-use support::peer::ScriptedPeer;
+use support::peer::{ScriptedPeer, Taking};
 use support::view::View;
 use support::wait::{Drops, Threads, in_turns};
 use support::{Replay, pattern, peer};
@@ -86,6 +87,30 @@ fn lens(operation: &Operation) -> impl Iterator<Item = usize> {
     let has_none = operation.lens.len() == 1;
     lens.take(2).chain(has_none.then_some(0))
 }
+
+// The rule, by one call, and the bytes.
+
+#[test]
+fn a_message_that_was_dropped_in_its_middle_is_written_to_its_end_before_the_next_frame() {
+    let ends = endpoints_with(Compression::None).filter(|end| end.kind.waits());
+    for end in ends.filter(|end| end.role == Role::Server) {
+        let stream = ScriptedPeer::default().taking(Taking::Room(10));
+        let mut connection = end.open(&stream, SMALL).unwrap();
+        let dropped = connection.write_message(Opcode::Binary, &[7; 60]);
+        assert!(dropped.unwrap_err().is_would_block());
+        assert_eq!(
+            stream.written(),
+            *b"\x82\x3C\x07\x07\x07\x07\x07\x07\x07\x07"
+        );
+        stream.set_taking(Taking::All);
+        connection.ping(b"next").unwrap();
+        let whole = frame(Role::Server, FIN | BINARY, &[7; 60]);
+        let next = frame(Role::Server, FIN | PING, b"next");
+        assert_eq!(stream.written(), [whole, next].concat());
+    }
+}
+
+// Every call at every wait, and whatever is done next.
 
 #[test]
 fn a_call_that_was_dropped_was_taken_whole_or_not_at_all() {

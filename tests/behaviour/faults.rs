@@ -6,9 +6,10 @@ use std::io::ErrorKind as Kind;
 
 use framewire::protocol::Role;
 use framewire::{CloseCode, Config, Error, ErrorKind, Opcode};
-use support::compression::Compression;
+use support::compression::{Compression, HELLO};
 use support::connection::{self, Endpoint, all_endpoints_with};
 use support::faults::{Case, Conditions, Outcome};
+use support::frames::{FIN, RSV1, TEXT, frame};
 use support::operations::{Hands, SENDING};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::wait::{Drops, Threads, in_turns};
@@ -20,17 +21,15 @@ fn plain(role: Role) -> impl Iterator<Item = Endpoint> {
     all_endpoints_with(Compression::None).filter(move |end| end.role == role)
 }
 
-/// RFC 7692 7.2.3.1: "Hello", compressed.
-const HELLO: &[u8] = b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00";
-
 #[test]
 fn a_read_that_would_block_in_the_middle_of_a_compressed_message_is_gone_on_with_by_the_next() {
+    let hello = frame(Role::Server, FIN | RSV1 | TEXT, &HELLO);
     let ends = all_endpoints_with(Compression::Takeover);
     for end in ends.filter(|end| end.role == Role::Client) {
-        let peer = ScriptedPeer::saying([&HELLO[..5]]);
+        let peer = ScriptedPeer::saying([&hello[..5]]);
         let mut client = end.messaging(&peer, Config::default()).unwrap();
         assert!(client.next_message().unwrap_err().is_would_block());
-        peer.say(&HELLO[5..]);
+        peer.say(&hello[5..]);
         assert_eq!(client.next_message().unwrap().payload(), b"Hello");
     }
 }

@@ -1,4 +1,4 @@
-//! The blocking front end: reading, writing, faults at every call, threads, ends.
+//! The blocking front end: reading, writing, threads, ends.
 
 mod byte_stream;
 mod handlers;

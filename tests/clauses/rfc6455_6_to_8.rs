@@ -45,13 +45,6 @@ use support::rfc3629::{self, Text};
 
 const BOTH: [Role; 2] = [Role::Server, Role::Client];
 
-fn peer_of(role: Role) -> Role {
-    match role {
-        Role::Server => Role::Client,
-        Role::Client => Role::Server,
-    }
-}
-
 /// A socket to which the peer says this, and then ends the stream.
 fn hearing(kind: Kind, role: Role, bytes: impl AsRef<[u8]>) -> (ScriptedPeer, Box<dyn Connection>) {
     let peer = ScriptedPeer::saying([bytes.as_ref()]).ending(Ending::Eof);
@@ -124,7 +117,7 @@ fn rfc6455_6_1_what_is_sent_is_transmitted() {
     for (kind, role) in ends() {
         let (peer, mut socket) = hearing(kind, role, b"");
         socket.write_message(Opcode::Text, b"at once").unwrap();
-        let sent = || oracle::judge(Terms::plain(peer_of(role)), &peer.written()).events;
+        let sent = || oracle::judge(Terms::plain(support::peer(role)), &peer.written()).events;
         assert_eq!(sent(), [Event::Message(Opcode::Text, b"at once".to_vec())]);
         socket.feed_message(Opcode::Text, b"later").unwrap();
         assert_eq!(sent().len(), 1);

@@ -6,14 +6,13 @@ use framewire::deflate::{Deflate, DeflateConfig, Negotiated};
 use framewire::frame::{CloseCode, Rsv, Violation};
 use framewire::protocol::{Limits, Role};
 use framewire::{Config, ErrorKind, Opcode, WebSocket};
+use support::compression::{HELLO, HELLO_AGAIN};
 use support::deflate::{RSV1, Receiving, negotiated, parameters, sender, sent};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
 use support::oracle::{data, frames_in};
 use support::peer::ScriptedPeer;
 
 /// "Hello" in the RFC's bytes: alone, after itself, stored, as a last block, in two blocks.
-const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
-const HELLO_AGAIN: [u8; 5] = [0xf2, 0x00, 0x11, 0x00, 0x00];
 const HELLO_STORED: [u8; 11] = [
     0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00,
 ];

@@ -18,7 +18,7 @@ use framewire::upgrade::{self, Limits, TlsStream};
 use framewire::{Duplicate as _, Socket as _, WebSocket};
 
 use self::connections::{Connection, Connections};
-use self::socket::SharedSocket;
+use self::socket::{SharedSocket, Stream};
 use super::request::NoRequest;
 use super::traffic::Traffic;
 use super::{GRACE, LINGER, PAUSE, Server, is_of_one_connection, on_signal};
@@ -73,8 +73,6 @@ fn accept_forever(listener: &TcpListener, engine: &Arc<Threads>) {
     }
 }
 
-/// The stream of a connection, with TLS or without.
-type Stream = upgrade::Stream<SharedSocket>;
 /// The two halves of an open connection.
 type Halves = (ReadHalf<Stream>, WriteHalf<Stream>);
 

@@ -11,6 +11,7 @@ mod handshake;
 mod intake;
 mod stream;
 mod timers;
+mod turn;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -21,10 +22,11 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use self::connection::{Connection, Shared, Turn};
+use self::connection::{Connection, Shared};
 use self::intake::Intake;
 use self::stream::Stream;
 use self::timers::Timers;
+use self::turn::Turn;
 use super::request::NoRequest;
 use super::{GRACE, Server, on_signal};
 

@@ -52,6 +52,8 @@ mod shared;
 mod shutdown;
 #[cfg(feature = "futures")]
 mod sink;
+#[cfg(feature = "futures")]
+mod sink_state;
 mod source;
 mod split;
 #[cfg(feature = "futures")]

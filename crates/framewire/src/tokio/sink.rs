@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::access::{Access, poll_flush, poll_job, poll_stage};
 use super::polled::{Job, is_pending};
 use super::shared::{FrameWriter, SendTurn};
-use super::turns::{Ticket, Waiter};
+use super::turns::Waiter;
 use super::{Message, WebSocket, WriteHalf, Writer};
 use crate::connection::{Drive, Outbound};
 use crate::error::{Error, ErrorKind};
@@ -121,20 +121,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
             let closed = poll_close(&mut frames, cx);
             (closed, frames)
         })
-    }
-}
-
-/// What a half that is used as a `Sink` remembers between two polls.
-#[derive(Debug, Default)]
-pub(super) struct SinkState {
-    /// A message that was accepted and is not staged yet.
-    message: Option<Message>,
-    ticket: Ticket,
-}
-
-impl SinkState {
-    pub(super) fn has_message(&self) -> bool {
-        self.message.is_some()
     }
 }
 

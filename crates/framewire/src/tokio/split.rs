@@ -52,7 +52,7 @@ pub struct ReadHalf<S> {
 pub struct WriteHalf<S> {
     pub(super) shared: Arc<Shared<S>>,
     #[cfg(feature = "futures")]
-    pub(super) sink: super::sink::SinkState,
+    pub(super) sink: super::sink_state::SinkState,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -476,7 +476,7 @@ impl<S> WriteHalf<S> {
         Self {
             shared,
             #[cfg(feature = "futures")]
-            sink: super::sink::SinkState::default(),
+            sink: super::sink_state::SinkState::default(),
         }
     }
 

@@ -10,8 +10,7 @@ use framewire::blocking::WriteHalf;
 use framewire::frame::CloseCode;
 use slab::Slab;
 
-use super::Stream;
-use super::socket::SharedSocket;
+use super::socket::{SharedSocket, Stream};
 use crate::serve::GOODBYE;
 use crate::serve::request::NoRequest;
 use crate::serve::slots::{Slot, Slots};

@@ -11,6 +11,9 @@ use framewire::{Duplicate, Socket};
 use crate::serve::reset_on_close;
 use crate::serve::stall::{Stall, slice};
 
+/// The stream of a connection, with TLS or without.
+pub(super) type Stream = framewire::upgrade::Stream<SharedSocket>;
+
 /// A [`TcpStream`] that is duplicated without a second file descriptor, of which a process has few.
 #[derive(Debug)]
 pub(crate) struct SharedSocket {

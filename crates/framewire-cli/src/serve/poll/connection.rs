@@ -12,6 +12,7 @@ use super::echo::Echo;
 use super::ending::Ending;
 use super::handshake::Handshake;
 use super::stream::{self, Stream};
+use super::turn::Turn;
 use crate::serve::Server;
 use crate::serve::request::{NoRequest, Outcome, Refusal};
 use crate::serve::slots::{Slot, Slots};
@@ -36,17 +37,6 @@ enum State {
     /// `None` at rest.
     Open(Option<Box<Echo>>),
     Ending(Box<Ending>),
-}
-
-/// What a connection needs after its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// Nothing until an event comes.
-    Wait,
-    /// Another turn, after those of the other connections.
-    Again,
-    /// To be removed.
-    Gone,
 }
 
 /// The state that all connections share.

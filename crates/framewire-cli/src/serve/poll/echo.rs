@@ -7,8 +7,8 @@ use framewire::connection::{BufferPool, Connection};
 use framewire::protocol::{Agreement, Role};
 use framewire::{CloseCode, Config, Error};
 
-use super::connection::Turn;
 use super::stream;
+use super::turn::Turn;
 use crate::serve::GOODBYE;
 use crate::serve::stall::Stall;
 use crate::serve::traffic::Traffic;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::connection::Turn;
 use super::stream::{self, Stream};
+use super::turn::Turn;
 use crate::serve::LINGER;
 use crate::serve::slots::Slot;
 use crate::serve::stall::Stall;
