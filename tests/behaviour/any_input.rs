@@ -24,7 +24,7 @@ fn a_message_and_a_ping_are_given_and_what_is_no_frame_ends_it() {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 300, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 240, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn every_front_end_gives_what_the_oracle_says(script in script()) {

@@ -73,7 +73,7 @@ const NO_TEXT: [u8; 4] = [0xFF; 4];
 /// How much the stream moves at once, and how many of the [`THENS`] are tried.
 fn ways(end: Endpoint) -> &'static [(usize, usize)] {
     match (end.kind.threads(), end.compression) {
-        (Threads::One, Compression::None) => &[(1, MOST_TELLING), (17, EVERY), (0, EVERY)],
+        (Threads::One, Compression::None) => &[(1, MOST_TELLING), (17, EVERY), (0, MOST_TELLING)],
         (Threads::One, _) => &[(40, EVERY)],
         (Threads::Several, Compression::None) => &[(40, MOST_TELLING)],
         (Threads::Several, _) => &[],

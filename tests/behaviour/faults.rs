@@ -149,7 +149,7 @@ fn fails_with(case: &Case) -> &'static [(Fault, Kind)] {
         (Fault::Error(Kind::TimedOut), Kind::TimedOut),
         (Fault::ReadyError(Kind::WouldBlock), Kind::Other),
     ];
-    if case.end.kind.waits() {
+    if case.end.kind.waits() && case.end.compression == Compression::None {
         ALL
     } else {
         &ALL[..1]
