@@ -5,10 +5,11 @@ use std::io;
 use framewire::blocking::CloseReply;
 use framewire::frame::ControlPayload;
 use framewire::protocol::Role;
-use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Fault, Opcode, Side};
-use support::connection::{Connection, Endpoint, endpoints};
+use framewire::{Close, CloseCode, Closed, Config, Error, ErrorKind, Fault, Opcode, Side};
+use support::connection::{Endpoint, Messaging, all_endpoints, endpoints};
 use support::frames::{CLOSE, FIN, PING, close_payload, to};
 use support::loopback::PATIENCE;
+use support::operations::{Hands, SENDING, Sends};
 use support::oracle;
 use support::peer::{Ending, ScriptedPeer};
 
@@ -28,15 +29,19 @@ fn close(code: u16, reason: &str) -> Close {
     }
 }
 
-fn socket(end: Endpoint) -> (ScriptedPeer, Box<dyn Connection>) {
+fn socket(end: Endpoint) -> (ScriptedPeer, Box<dyn Messaging>) {
     let peer = ScriptedPeer::default();
-    let socket = end.with(&peer);
+    let socket = open(end, &peer);
     (peer, socket)
+}
+
+fn open(end: Endpoint, peer: &ScriptedPeer) -> Box<dyn Messaging> {
+    end.messaging(peer, Config::default()).unwrap()
 }
 
 fn hear_close(
     peer: &ScriptedPeer,
-    socket: &mut dyn Connection,
+    socket: &mut dyn Messaging,
     role: Role,
     payload: &[u8],
 ) -> Closed {
@@ -52,17 +57,17 @@ fn hear_close(
         socket.read_message(&mut vec![]).unwrap_err().closed(),
         Some(&closed)
     );
-    assert_eq!(socket.read_header().unwrap_err().closed(), Some(&closed));
-    assert_eq!(
-        socket.message_reader().map(drop).unwrap_err().closed(),
-        Some(&closed)
-    );
+    if let Some(socket) = socket.with_stream() {
+        assert_eq!(socket.read_header().unwrap_err().closed(), Some(&closed));
+        let reader = socket.message_reader().map(drop);
+        assert_eq!(reader.unwrap_err().closed(), Some(&closed));
+    }
     closed
 }
 
 #[test]
 fn by_the_peer() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         for (payload, code, reason) in closes() {
             let (peer, mut socket) = socket(end);
             let closed = hear_close(&peer, socket.as_mut(), end.role, &payload);
@@ -90,7 +95,7 @@ fn by_the_peer() {
 
 #[test]
 fn by_this_end_and_answered_by_the_peer() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         for (payload, code, reason) in closes() {
             let (peer, mut socket) = socket(end);
             socket.close(CloseCode::GOING_AWAY, "bye").unwrap();
@@ -115,7 +120,7 @@ fn by_this_end_and_answered_by_the_peer() {
 
 #[test]
 fn by_both_with_different_codes_in_words() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let (peer, mut socket) = socket(end);
         socket.close(CloseCode::new(4000), "lunch").unwrap();
         let payload = close_payload(4001, "tea");
@@ -131,7 +136,7 @@ fn by_both_with_different_codes_in_words() {
 fn by_this_end_with_a_raw_frame() {
     for end in endpoints() {
         for (payload, code, reason) in closes() {
-            let (_, mut socket) = socket(end);
+            let mut socket = end.with(&ScriptedPeer::default());
             let rsv = framewire::frame::Rsv::NONE;
             socket
                 .write_frame(true, rsv, Opcode::Close, &payload)
@@ -147,7 +152,7 @@ fn by_this_end_with_a_raw_frame() {
 #[test]
 fn a_handler_sees_the_close_frame_and_decides_what_answers_it() {
     let other = ControlPayload::close(CloseCode::POLICY_VIOLATION, "no").unwrap();
-    for end in endpoints() {
+    for end in all_endpoints() {
         for (reply, sent) in [
             (CloseReply::Echo, Some(&b"\x0B\xB8"[..])),
             (CloseReply::Replace(other), Some(b"\x03\xF0no")),
@@ -169,7 +174,7 @@ fn a_handler_sees_the_close_frame_and_decides_what_answers_it() {
 
 #[test]
 fn a_close_that_the_application_answers_itself_is_the_peers_still() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let (peer, mut socket) = socket(end);
         socket.on_close(Box::new(|_, _| CloseReply::Nothing));
         hear_close(&peer, socket.as_mut(), end.role, &close_payload(3000, "né"));
@@ -193,11 +198,11 @@ fn a_close_that_the_application_answers_itself_is_the_peers_still() {
 
 #[test]
 fn a_stream_that_ended_without_a_close_frame_takes_nothing_more() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let peer = ScriptedPeer::default().ending(Ending::Eof);
-        let mut socket = end.with(&peer);
+        let mut socket = open(end, &peer);
         assert!(is_lost(&socket.next_message().map(drop)));
-        assert_takes_nothing(&peer, socket.as_mut());
+        assert_takes_nothing(end, &peer, socket.as_mut());
     }
 }
 
@@ -209,16 +214,18 @@ fn a_stream_that_failed_to_be_read_takes_nothing_more() {
         io::ErrorKind::ConnectionReset,
         io::ErrorKind::ConnectionAborted,
     ] {
-        for end in endpoints() {
+        for end in all_endpoints() {
             let peer = ScriptedPeer::default().ending(Ending::Failure(failure));
-            let mut socket = end.with(&peer);
+            let mut socket = open(end, &peer);
             let error = socket.next_message().unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Io(error) if error.kind() == failure));
-            assert_takes_nothing(&peer, socket.as_mut());
+            assert_takes_nothing(end, &peer, socket.as_mut());
             // Whatever the stream would say afterwards.
             peer.say(to(end.role, FIN | PING, b"x").bytes());
             assert!(is_lost(&socket.next_message().map(drop)));
-            assert!(is_lost(&socket.message_reader().map(drop)));
+            if let Some(socket) = socket.with_stream() {
+                assert!(is_lost(&socket.message_reader().map(drop)));
+            }
             assert_eq!(peer.written(), b"");
         }
     }
@@ -241,18 +248,11 @@ fn a_lost_connection_has_nobody_to_shut_it_down_with() {
     }
 }
 
-fn assert_takes_nothing(peer: &ScriptedPeer, socket: &mut dyn Connection) {
-    let writes = [
-        socket.write_message(Opcode::Text, b"x"),
-        socket.feed_message(Opcode::Text, b"x"),
-        socket
-            .stream_message(Opcode::Text, 16, &mut &b"x"[..])
-            .map(drop),
-        socket.message_writer(Opcode::Text).map(drop),
-        socket.ping(b""),
-        socket.pong(b""),
-        socket.close(CloseCode::NORMAL, ""),
-    ];
+fn assert_takes_nothing(end: Endpoint, peer: &ScriptedPeer, socket: &mut dyn Messaging) {
+    let mut hands = Hands::new(b"x", 16);
+    let all = SENDING.iter().filter(|one| one.is_of(end.kind));
+    let all = all.filter(|one| one.sends != Sends::Nothing);
+    let writes: Vec<_> = all.map(|one| one.call(socket, &mut hands)).collect();
     assert!(writes.iter().all(is_lost), "{writes:?}");
     assert_eq!(peer.written(), b"");
     assert_eq!(socket.sent_close(), None);

@@ -8,7 +8,7 @@ use framewire::frame::{Rsv, Violation, os_key};
 use framewire::handshake::Acceptor;
 use framewire::protocol::{Encoder, Limits, Role, SendError, Session};
 use framewire::{CloseCode, Config, Error, ErrorKind, Fault, Opcode};
-use support::connection::{Connection, Endpoint, endpoints};
+use support::connection::{Connection, Endpoint, all_endpoints, endpoints};
 use support::frames::{
     BINARY, CLOSE, FIN, Frame, Length, PING, RSV1, RSV3, TEXT, close_payload, to, wire,
 };
@@ -19,6 +19,11 @@ type Job = Box<dyn Fn(&mut dyn Connection) -> Result<(), Error>>;
 /// Servers of every kind, without compression and with it.
 fn servers() -> impl Iterator<Item = Endpoint> {
     endpoints().filter(|end| end.role == Role::Server)
+}
+
+/// Servers of every kind, those without a stream of their own too.
+fn all_servers() -> impl Iterator<Item = Endpoint> {
+    all_endpoints().filter(|end| end.role == Role::Server)
 }
 
 /// A server to which nobody speaks.
@@ -165,18 +170,18 @@ fn every_violation_has_its_words_its_code_and_the_peer_to_blame() {
         },
         ..Config::default()
     };
-    for end in endpoints() {
+    for end in all_endpoints() {
         if end.role == Role::Server {
             for (frames, violation, text, code) in &table {
                 let peer = ScriptedPeer::saying([wire(frames)]);
-                let mut socket = end.open(&peer, config).unwrap();
+                let mut socket = end.messaging(&peer, config).unwrap();
                 assert_violation(&socket.next_message().unwrap_err(), *violation, text, *code);
             }
             continue;
         }
         let masked = to(Role::Server, FIN | TEXT, b"").bytes();
         let peer = ScriptedPeer::saying([masked]);
-        let mut socket = end.with(&peer);
+        let mut socket = end.messaging(&peer, Config::default()).unwrap();
         let text = "masked frame from a server";
         assert_violation(
             &socket.next_message().unwrap_err(),
@@ -349,11 +354,11 @@ fn assert_send_error(error: &Error, expected: SendError, text: &str) {
 fn a_lost_connection() {
     let whole = [to(Role::Server, FIN | TEXT, b"Hello")];
     for (end, len) in
-        servers().flat_map(|end| (0..end.said(&whole).len()).map(move |len| (end, len)))
+        all_servers().flat_map(|end| (0..end.said(&whole).len()).map(move |len| (end, len)))
     {
         let cut_off = end.said(&whole);
         let peer = ScriptedPeer::saying([&cut_off[..len]]).ending(Ending::Eof);
-        let mut socket = end.with(&peer);
+        let mut socket = end.messaging(&peer, Config::default()).unwrap();
         let error = socket.next_message().unwrap_err();
         assert!(
             matches!(error.kind(), ErrorKind::ConnectionLost),

@@ -5,7 +5,7 @@ use framewire::frame::{Violation, os_key};
 use framewire::protocol::{Decoder, Event, Limits, MessageBuffer, Role, Session};
 use framewire::{CloseCode, Config, ErrorKind, Opcode, Side};
 use support::compression::Compression;
-use support::connection::{endpoints, endpoints_with};
+use support::connection::{all_endpoints, endpoints, endpoints_with};
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, Length, PING, close_payload, to, wire,
 };
@@ -253,10 +253,10 @@ fn hostile_peer_that_reads_nothing_is_reported_and_what_waits_is_bounded() {
 
 #[test]
 fn hostile_violation_is_answered_once_whatever_follows() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let bad = to(end.role, FIN | 0xB, b"").bytes();
         let peer = ScriptedPeer::saying([bad.clone(), bad]);
-        let mut socket = end.with(&peer);
+        let mut socket = end.messaging(&peer, Config::default()).unwrap();
         for _ in 0..3 {
             let error = socket.next_message().unwrap_err();
             let ErrorKind::Violation(violation) = error.kind() else {
@@ -286,10 +286,10 @@ fn hostile_violation_is_answered_once_whatever_follows() {
 
 #[test]
 fn hostile_violation_after_our_close_frame_gets_no_second_one() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let bad = to(end.role, FIN | 0xB, b"").bytes();
         let peer = ScriptedPeer::saying([&bad[..]]);
-        let mut socket = end.with(&peer);
+        let mut socket = end.messaging(&peer, Config::default()).unwrap();
         socket.close(CloseCode::GOING_AWAY, "bye").unwrap();
         assert!(socket.next_message().is_err());
         socket.flush().unwrap();

@@ -1,9 +1,9 @@
 //! What a peer can do to us with a frame, and what happens (DESIGN 6), row by row: the exact
 //! violation, the exact Close code on the wire, once, and nothing of the bad frame given.
 
-use framewire::Opcode;
 use framewire::frame::{CloseCode, Rsv, Violation};
 use framewire::protocol::{Limits, Role};
+use framewire::{Config, Opcode};
 use support::compression::Compression;
 use support::connection::Kind;
 use support::event::End;
@@ -27,9 +27,10 @@ fn refused(role: Role, bad: &[Frame], violation: Violation, code: u16) {
 /// What all of these say, by hand: the Close frame with its code, and nothing of the frame.
 #[test]
 fn hostile_frame_that_says_hello_without_a_mask() {
-    for kind in Kind::FRONT_ENDS {
+    for kind in Kind::ALL {
         let peer = ScriptedPeer::saying([b"\x81\x05Hello"]);
-        let mut socket = kind.with(&peer, Role::Server);
+        let opened = kind.messaging(&peer, Role::Server, Config::default(), None);
+        let mut socket = opened.unwrap();
         let error = socket.next_message().unwrap_err();
         assert_eq!(error.to_string(), "unmasked frame from a client");
         let written = peer.written();

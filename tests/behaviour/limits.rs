@@ -52,9 +52,9 @@ fn three_bytes_pass_where_three_are_the_limit_and_four_are_refused() {
         limits,
         ..Config::default()
     };
-    for kind in Kind::FRONT_ENDS {
+    for kind in Kind::ALL {
         let peer = ScriptedPeer::saying([b"\x82\x03abc\x82\x04abcd"]);
-        let mut socket = kind.open(&peer, Role::Client, config).unwrap();
+        let mut socket = kind.messaging(&peer, Role::Client, config, None).unwrap();
         assert_eq!(socket.next_message().unwrap().payload(), b"abc");
         let error = socket.next_message().unwrap_err();
         assert_eq!(error.to_string(), "message exceeds the limit of 3 bytes");

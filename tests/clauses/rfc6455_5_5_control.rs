@@ -24,8 +24,8 @@
 
 use framewire::frame::{CloseCode, Rsv, Violation, os_key};
 use framewire::protocol::{Limits, MessageBuffer, Role, SendError, Session};
-use framewire::{ErrorKind, Opcode};
-use support::connection::{Connection, Kind, ends};
+use framewire::{Config, ErrorKind, Opcode};
+use support::connection::{Connection, Kind, Messaging, all_ends, ends};
 use support::event::{End, Event};
 use support::frames::{BINARY, CLOSE, FIN, PING, PONG, TEXT, close_payload, to, wire};
 use support::front_end::{self, assert_given, assert_refused};
@@ -43,6 +43,13 @@ fn socket(kind: Kind, role: Role) -> (ScriptedPeer, Box<dyn Connection>) {
     let peer = ScriptedPeer::default();
     let socket = kind.with(&peer, role);
     (peer, socket)
+}
+
+/// One of any kind.
+fn any_socket(kind: Kind, role: Role) -> (ScriptedPeer, Box<dyn Messaging>) {
+    let peer = ScriptedPeer::default();
+    let socket = kind.messaging(&peer, role, Config::default(), None);
+    (peer, socket.unwrap())
 }
 
 fn session(role: Role) -> Session {
@@ -191,8 +198,8 @@ fn rfc6455_5_5_1_reason_is_utf8() {
 
 #[test]
 fn rfc6455_5_5_1_clients_close_is_masked() {
-    for kind in Kind::FRONT_ENDS {
-        let (peer, mut socket) = socket(kind, Role::Client);
+    for kind in Kind::ALL {
+        let (peer, mut socket) = any_socket(kind, Role::Client);
         socket.close(CloseCode::NORMAL, "bye").unwrap();
         let [close] = &oracle::frames(&peer.written())[..] else {
             panic!("one frame");
@@ -274,8 +281,8 @@ fn rfc6455_5_5_1_close_is_answered() {
 
 #[test]
 fn rfc6455_5_5_1_our_close_is_not_answered_twice() {
-    for (kind, role) in ends() {
-        let (peer, mut socket) = socket(kind, role);
+    for (kind, role) in all_ends() {
+        let (peer, mut socket) = any_socket(kind, role);
         socket.close(CloseCode::GOING_AWAY, "").unwrap();
         // Messages that were on their way are still given.
         let rest = [

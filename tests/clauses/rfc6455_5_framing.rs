@@ -34,7 +34,7 @@ use std::collections::HashSet;
 use framewire::frame::{Rsv, Violation};
 use framewire::protocol::{Encoder, Limits, Role, SendError};
 use framewire::{CloseCode, Config, ErrorKind, Opcode};
-use support::connection::{Connection, Kind, ends};
+use support::connection::{Connection, Kind, all_ends, ends};
 use support::event::{End, Event};
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, KEY, Length, PING, PONG, RSV1, RSV2, RSV3, TEXT, to, wire,
@@ -195,10 +195,12 @@ fn rfc6455_5_2_minimal_length() {
 
 #[test]
 fn rfc6455_5_2_minimal_length_is_sent() {
-    for (kind, role) in ends() {
+    for (kind, role) in all_ends() {
         let mask = if role == Role::Client { 4 } else { 0 };
         for (len, header) in [(0, 2), (125, 2), (126, 4), (65535, 4), (65536, 10)] {
-            let (peer, mut socket) = socket(kind, role);
+            let peer = ScriptedPeer::default();
+            let opened = kind.messaging(&peer, role, Config::default(), None);
+            let mut socket = opened.unwrap();
             socket.write_message(Opcode::Binary, &vec![0; len]).unwrap();
             assert_eq!(peer.written().len(), header + mask + len);
             // Refuses what is not minimal.

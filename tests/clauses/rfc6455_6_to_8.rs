@@ -32,8 +32,8 @@ use std::time::Duration;
 
 use framewire::frame::{Rsv, Violation};
 use framewire::protocol::{Limits, Role, SendError, Utf8};
-use framewire::{CloseCode, ErrorKind, Opcode, Side};
-use support::connection::{Connection, Kind, ends};
+use framewire::{CloseCode, Config, ErrorKind, Opcode, Side};
+use support::connection::{Connection, Kind, Messaging, all_ends, ends};
 use support::event::{End, Event};
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, close_payload, to, wire,
@@ -52,15 +52,26 @@ fn hearing(kind: Kind, role: Role, bytes: impl AsRef<[u8]>) -> (ScriptedPeer, Bo
     (peer, socket)
 }
 
+/// The same of any kind.
+fn any_hearing(
+    kind: Kind,
+    role: Role,
+    bytes: impl AsRef<[u8]>,
+) -> (ScriptedPeer, Box<dyn Messaging>) {
+    let peer = ScriptedPeer::saying([bytes.as_ref()]).ending(Ending::Eof);
+    let socket = kind.messaging(&peer, role, Config::default(), None);
+    (peer, socket.unwrap())
+}
+
 fn close(role: Role, payload: impl AsRef<[u8]>) -> Vec<u8> {
     to(role, FIN | CLOSE, payload).bytes()
 }
 
 #[test]
 fn rfc6455_6_1_only_an_open_connection_sends() {
-    for (kind, role) in ends() {
+    for (kind, role) in all_ends() {
         for bytes in [close(role, b""), to(role, FIN | 0xB, b"").bytes()] {
-            let (peer, mut socket) = hearing(kind, role, bytes);
+            let (peer, mut socket) = any_hearing(kind, role, bytes);
             assert!(socket.next_message().is_err());
             peer.forget_written();
             assert!(socket.write_message(Opcode::Text, b"late").is_err());
@@ -114,8 +125,8 @@ fn rfc6455_6_1_first_frame_has_the_type_and_the_last_fin() {
 
 #[test]
 fn rfc6455_6_1_what_is_sent_is_transmitted() {
-    for (kind, role) in ends() {
-        let (peer, mut socket) = hearing(kind, role, b"");
+    for (kind, role) in all_ends() {
+        let (peer, mut socket) = any_hearing(kind, role, b"");
         socket.write_message(Opcode::Text, b"at once").unwrap();
         let sent = || oracle::judge(Terms::plain(support::peer(role)), &peer.written()).events;
         assert_eq!(sent(), [Event::Message(Opcode::Text, b"at once".to_vec())]);
@@ -216,7 +227,7 @@ fn rfc6455_7_1_4_clean_only_after_both() {
 
 #[test]
 fn rfc6455_7_1_5_close_code() {
-    for (kind, role) in ends() {
+    for (kind, role) in all_ends() {
         for (bytes, code) in [
             (close(role, close_payload(3000, "")), 3000),
             (close(role, b""), 1005),
@@ -224,7 +235,7 @@ fn rfc6455_7_1_5_close_code() {
             (to(role, FIN | TEXT, b"\xFF").bytes(), 1007),
             (to(role, FIN | 0xB, b"").bytes(), 1002),
         ] {
-            let (_, mut socket) = hearing(kind, role, bytes);
+            let (_, mut socket) = any_hearing(kind, role, bytes);
             let error = socket.next_message().unwrap_err();
             assert_eq!(error.close_code().unwrap().get(), code);
         }
@@ -233,13 +244,13 @@ fn rfc6455_7_1_5_close_code() {
 
 #[test]
 fn rfc6455_7_1_6_close_reason() {
-    for (kind, role) in ends() {
+    for (kind, role) in all_ends() {
         for (payload, reason) in [
             (vec![], ""),
             (close_payload(1000, ""), ""),
             (close_payload(1000, "né"), "né"),
         ] {
-            let (_, mut socket) = hearing(kind, role, close(role, payload));
+            let (_, mut socket) = any_hearing(kind, role, close(role, payload));
             let error = socket.next_message().unwrap_err();
             assert_eq!(error.closed().unwrap().reason(), reason);
         }
@@ -283,18 +294,18 @@ fn rfc6455_7_1_7_failure_sends_its_code() {
 
 #[test]
 fn rfc6455_7_4_1_reported_codes_are_not_sent() {
-    for (kind, role) in ends() {
+    for (kind, role) in all_ends() {
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
-            let (peer, mut socket) = hearing(kind, role, b"");
+            let (peer, mut socket) = any_hearing(kind, role, b"");
             let number = code;
             let code = CloseCode::new(code);
             let payload = close_payload(number, "");
-            for error in [
-                socket.close(code, "").unwrap_err(),
-                socket
-                    .write_frame(true, Rsv::NONE, Opcode::Close, &payload)
-                    .unwrap_err(),
-            ] {
+            let by_frame = socket.with_stream().map(|socket| {
+                let sent = socket.write_frame(true, Rsv::NONE, Opcode::Close, &payload);
+                sent.unwrap_err()
+            });
+            let by_close = socket.close(code, "").unwrap_err();
+            for error in by_frame.into_iter().chain([by_close]) {
                 let expected = SendError::CloseCodeUnsendable(code);
                 assert!(matches!(error.kind(), ErrorKind::Send(found) if *found == expected));
             }
@@ -306,9 +317,9 @@ fn rfc6455_7_4_1_reported_codes_are_not_sent() {
 #[test]
 fn rfc6455_7_4_codes_that_are_accepted() {
     let defined = [1000..=1003, 1007..=1014, 3000..=4999];
-    for (kind, role) in ends() {
+    for (kind, role) in all_ends() {
         for code in (0..6000).chain([65535]) {
-            let (_, mut socket) = hearing(kind, role, close(role, close_payload(code, "")));
+            let (_, mut socket) = any_hearing(kind, role, close(role, close_payload(code, "")));
             let error = socket.next_message().unwrap_err();
             if defined.iter().any(|codes| codes.contains(&code)) {
                 assert_eq!(error.closed().unwrap().code().get(), code);

@@ -235,6 +235,14 @@ pub fn ends() -> impl Iterator<Item = (Kind, Role)> {
     endpoints_with(Compression::None).map(|end| (end.kind, end.role))
 }
 
+/// Either end of a connection of every kind, those without a stream of their own too. The last one is the one at
+/// which a test failed.
+pub fn all_ends() -> impl Iterator<Item = (Kind, Role)> {
+    let roles = [Role::Server, Role::Client].into_iter();
+    let ends = roles.flat_map(|role| Kind::ALL.map(|kind| (kind, role)));
+    ends.inspect(|(kind, role)| println!("{kind:?}, {role:?}"))
+}
+
 /// One end of a connection of a kind, with what was agreed on about compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they say it")]

@@ -82,6 +82,8 @@ impl ByHand {
                     self.connection.rest();
                 } else {
                     self.connection.filled(0);
+                    // With the end that this comes to, nothing is taken any more.
+                    let _ = self.connection.has_message();
                 }
                 return Err(error);
             }
