@@ -10,7 +10,7 @@ use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, Length, PING, close_payload, to, wire,
 };
 #[cfg(unix)]
-use support::front_end::{EventLoop, Script, check_one};
+use support::front_end::{LoopOverSockets, Script, check_one};
 use support::peer::{ScriptedPeer, Taking};
 use support::{oracle, pattern};
 
@@ -106,7 +106,7 @@ fn hostile_ping_flood_is_answered_by_an_event_loop_as_far_as_the_peer_reads() {
     for role in [Role::Server, Role::Client] {
         let flood: Vec<_> = (0..50_000).flat_map(|n| ping(role, n)).collect();
         let bad = to(role, FIN | 0xB, b"").bytes();
-        check_one(&EventLoop, &Script::new(role, [flood, bad].concat()));
+        check_one(&LoopOverSockets, &Script::new(role, [flood, bad].concat()));
     }
 }
 

@@ -37,6 +37,7 @@ fn what_is_left_of_a_streamed_message_is_skipped() {
     ]);
     for read in [0, 1, 39, 40, 41, 239, 240] {
         for pieces in [1, 5, 64, 1000] {
+            let _replay = Replay(|| format!("{read} bytes read, {pieces} at a time"));
             let mut server = server_in_pieces(&input, pieces);
             let mut left = vec![0; read];
             {

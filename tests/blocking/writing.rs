@@ -7,12 +7,12 @@ use framewire::blocking::PreparedMessage;
 use framewire::frame::Rsv;
 use framewire::protocol::{Role, SendError};
 use framewire::{Config, Error, ErrorKind, Fault as Whose, Opcode, WebSocket};
-use support::connect;
 use support::frames::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, frame};
 use support::operations::SMALL;
 use support::oracle::{data, frames_in};
 use support::pattern;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
+use support::{Replay, connect};
 
 #[test]
 fn a_flush_that_is_interrupted_is_made_again() {
@@ -131,6 +131,7 @@ fn a_source_that_fails_midway_is_taken_up_again() {
     for role in [Role::Server, Role::Client] {
         for fault in [Kind::ConnectionReset, Kind::WouldBlock, Kind::Other] {
             for n in 0.. {
+                let _replay = Replay(|| format!("{role:?}, {fault:?} at read {n}"));
                 let bytes = pattern(90);
                 let mut source = ScriptedPeer::new(&bytes[..])
                     .in_pieces_of(10)

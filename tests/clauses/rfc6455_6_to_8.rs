@@ -106,6 +106,7 @@ fn rfc6455_6_1_first_frame_has_the_type_and_the_last_fin() {
     for (kind, role) in ends() {
         for opcode in [Opcode::Text, Opcode::Binary] {
             for len in [0, 1, 10, 11, 20, 25] {
+                println!("{len} bytes as {opcode}");
                 let (peer, mut socket) = hearing(kind, role, b"");
                 let payload = vec![b'x'; len];
                 socket

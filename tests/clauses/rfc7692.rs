@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 
-use framewire::deflate::{Deflate, DeflateConfig, Negotiated};
+use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::frame::{CloseCode, Rsv, Violation};
 use framewire::protocol::{Limits, Role};
-use framewire::{Config, ErrorKind, Opcode, WebSocket};
-use support::compression::{HELLO, HELLO_AGAIN};
+use framewire::{Config, ErrorKind, Opcode};
+use support::compression::{HELLO, HELLO_AGAIN, TAIL};
+use support::connection::{Connection, Kind, Messaging};
 use support::deflate::{RSV1, Receiving, negotiated, parameters, sender, sent};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
 use support::oracle::{data, frames_in};
@@ -44,18 +45,35 @@ fn fails(bytes: &[u8], code: CloseCode) {
     assert_eq!(with_takeover.unwrap_err().close_code(), code);
 }
 
-fn connection(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<ScriptedPeer> {
-    let mut websocket = support::connect(Role::Server, ScriptedPeer::new(input), config);
-    websocket.set_extension(negotiated);
-    websocket
+fn written(peer: &ScriptedPeer) -> Vec<(u8, Vec<u8>)> {
+    frames_in(&peer.written())
 }
 
-fn server() -> WebSocket<ScriptedPeer> {
-    connection(&negotiated(true), &[], Config::default())
+/// A server of every kind with a stream of its own, which keeps its contexts. The last one is the one at which a
+/// test failed.
+fn servers(
+    input: &[u8],
+    config: Config,
+) -> impl Iterator<Item = (ScriptedPeer, Box<dyn Connection>)> {
+    Kind::FRONT_ENDS.into_iter().map(move |kind| {
+        println!("{kind:?}");
+        let peer = ScriptedPeer::new(input);
+        let opened = kind.open_with(&peer, Role::Server, config, Some(&negotiated(true)));
+        (peer, opened.unwrap())
+    })
 }
 
-fn written(websocket: &WebSocket<ScriptedPeer>) -> Vec<(u8, Vec<u8>)> {
-    frames_in(&websocket.stream().written())
+/// The same of every kind.
+fn all_servers(
+    input: &[u8],
+    config: Config,
+) -> impl Iterator<Item = (ScriptedPeer, Box<dyn Messaging>)> {
+    Kind::ALL.into_iter().map(move |kind| {
+        println!("{kind:?}");
+        let peer = ScriptedPeer::new(input);
+        let opened = kind.messaging(&peer, Role::Server, config, Some(&negotiated(true)));
+        (peer, opened.unwrap())
+    })
 }
 
 #[test]
@@ -64,22 +82,25 @@ fn rfc7692_6_1_rsv1_stands_on_the_first_frame_only() {
         chunk_size: 64,
         ..Config::default()
     };
-    let mut websocket = connection(&negotiated(true), &[], config);
     let noise = support::pattern(500);
-    websocket
-        .stream_message(Opcode::Binary, 64, &noise[..])
-        .unwrap();
-    let first_bytes: Vec<_> = written(&websocket).iter().map(|(byte, _)| *byte).collect();
-    let (first, rest) = first_bytes.split_first().unwrap();
-    let (last, between) = rest.split_last().unwrap();
-    assert_eq!(*first, RSV1 | BINARY);
-    assert!(between.iter().all(|byte| *byte == CONTINUATION));
-    assert_eq!(*last, FIN | CONTINUATION);
+    for (peer, mut server) in servers(&[], config) {
+        server
+            .stream_message(Opcode::Binary, 64, &mut &noise[..])
+            .unwrap();
+        let first_bytes: Vec<_> = written(&peer).iter().map(|(byte, _)| *byte).collect();
+        let (first, rest) = first_bytes.split_first().unwrap();
+        let (last, between) = rest.split_last().unwrap();
+        assert_eq!(*first, RSV1 | BINARY);
+        assert!(between.iter().all(|byte| *byte == CONTINUATION));
+        assert_eq!(*last, FIN | CONTINUATION);
+    }
 }
 
 #[test]
 fn rfc7692_6_1_rsv1_is_not_set_on_what_is_not_compressed() {
-    let mut websocket = server();
+    let peer = ScriptedPeer::default();
+    let mut websocket = support::connect(Role::Server, peer.clone(), Config::default());
+    websocket.set_extension(&negotiated(true));
     websocket.set_compression(false);
     websocket.write_message(Opcode::Text, b"Hello").unwrap();
     websocket.set_compression(true);
@@ -88,21 +109,22 @@ fn rfc7692_6_1_rsv1_is_not_set_on_what_is_not_compressed() {
         (FIN | TEXT, b"Hello".to_vec()),
         (FIN | RSV1 | TEXT, HELLO.to_vec()),
     ];
-    assert_eq!(written(&websocket), sent);
+    assert_eq!(written(&peer), sent);
 }
 
 #[test]
 fn rfc7692_6_1_control_frames_are_not_compressed() {
-    let mut websocket = server();
-    websocket.ping(b"Hello").unwrap();
-    websocket.pong(b"Hello").unwrap();
-    websocket.close(CloseCode::NORMAL, "Hello").unwrap();
     let sent = [
         (FIN | PING, b"Hello".to_vec()),
         (FIN | PONG, b"Hello".to_vec()),
         (FIN | CLOSE, b"\x03\xe8Hello".to_vec()),
     ];
-    assert_eq!(written(&websocket), sent);
+    for (peer, mut server) in all_servers(&[], Config::default()) {
+        server.ping(b"Hello").unwrap();
+        server.pong(b"Hello").unwrap();
+        server.close(CloseCode::NORMAL, "Hello").unwrap();
+        assert_eq!(written(&peer), sent);
+    }
 }
 
 #[test]
@@ -224,34 +246,36 @@ fn rfc7692_6_2_characters_may_be_cut_by_fragments() {
 
 #[test]
 fn rfc7692_7_2_1_the_tail_is_cut_off() {
-    let mut websocket = server();
-    for message in [&b"Hello"[..], b"", &[7; 10_000], &support::pattern(5000)] {
-        websocket.write_message(Opcode::Binary, message).unwrap();
-        websocket
-            .stream_message(Opcode::Binary, 4096, message)
-            .unwrap();
-    }
-    let mut message = Vec::new();
-    for (first_byte, payload) in written(&websocket) {
-        message.extend(payload);
-        if first_byte & FIN != 0 {
-            assert!(!message.ends_with(&[0x00, 0x00, 0xff, 0xff]));
-            assert_eq!(message.last().unwrap() & 1, 0, "no block has begun");
-            message.clear();
+    for (peer, mut server) in servers(&[], Config::default()) {
+        for message in [&b"Hello"[..], b"", &[7; 10_000], &support::pattern(5000)] {
+            server.write_message(Opcode::Binary, message).unwrap();
+            server
+                .stream_message(Opcode::Binary, 4096, &mut &message[..])
+                .unwrap();
+        }
+        let mut message = Vec::new();
+        for (first_byte, payload) in written(&peer) {
+            message.extend(payload);
+            if first_byte & FIN != 0 {
+                assert!(!message.ends_with(&TAIL));
+                assert_eq!(message.last().unwrap() & 1, 0, "no block has begun");
+                message.clear();
+            }
         }
     }
 }
 
 #[test]
 fn rfc7692_7_2_1_a_flush_in_between_is_not_the_end() {
-    let mut websocket = server();
-    let mut writer = websocket.message_writer(Opcode::Text).unwrap();
-    writer.write_all(b"Hel").unwrap();
-    writer.flush().unwrap();
-    writer.write_all(b"lo").unwrap();
-    writer.finish().unwrap();
-    receives(&websocket.stream().written(), &[b"Hello"]);
-    assert!(written(&websocket).len() > 1);
+    for (peer, mut server) in servers(&[], Config::default()) {
+        let mut writer = server.message_writer(Opcode::Text).unwrap();
+        writer.write_all(b"Hel").unwrap();
+        writer.flush().unwrap();
+        writer.write_all(b"lo").unwrap();
+        writer.finish().unwrap();
+        receives(&peer.written(), &[b"Hello"]);
+        assert!(written(&peer).len() > 1);
+    }
 }
 
 #[test]
@@ -366,15 +390,16 @@ fn rfc7692_7_2_3_6_an_empty_message() {
         &[text(&HELLO), text(&EMPTY), text(&HELLO)].concat(),
         &[b"Hello", b"", b"Hello"],
     );
-    let mut websocket = server();
-    websocket.write_message(Opcode::Binary, b"").unwrap();
-    websocket
-        .stream_message(Opcode::Binary, 64, &b""[..])
-        .unwrap();
-    websocket.write_message(Opcode::Binary, b"Hello").unwrap();
-    websocket.write_message(Opcode::Binary, b"").unwrap();
-    let payloads: Vec<_> = written(&websocket).into_iter().map(|(_, p)| p).collect();
-    assert_eq!(payloads, [&EMPTY[..], &EMPTY, &HELLO, &EMPTY]);
+    for (peer, mut server) in servers(&[], Config::default()) {
+        server.write_message(Opcode::Binary, b"").unwrap();
+        server
+            .stream_message(Opcode::Binary, 64, &mut &b""[..])
+            .unwrap();
+        server.write_message(Opcode::Binary, b"Hello").unwrap();
+        server.write_message(Opcode::Binary, b"").unwrap();
+        let payloads: Vec<_> = written(&peer).into_iter().map(|(_, p)| p).collect();
+        assert_eq!(payloads, [&EMPTY[..], &EMPTY, &HELLO, &EMPTY]);
+    }
 }
 
 /// RFC 7692 8: what comes out is bounded, and not what comes in.
@@ -408,25 +433,27 @@ fn rfc7692_8_a_connection_answers_1009() {
     let bytes = frame(Role::Client, FIN | RSV1 | BINARY, &HELLO);
     let mut config = Config::default();
     config.limits.message = 4;
-    let mut websocket = connection(&negotiated(true), &bytes, config);
-    let error = websocket.next_message().unwrap_err();
-    assert!(matches!(
-        error.kind(),
-        ErrorKind::Violation(Violation::MessageTooBig { limit: 4 })
-    ));
-    let (first_byte, payload) = written(&websocket).remove(0);
-    assert_eq!(first_byte, FIN | CLOSE);
-    assert_eq!(payload[..2], 1009_u16.to_be_bytes());
+    for (peer, mut server) in all_servers(&bytes, config) {
+        let error = server.next_message().unwrap_err();
+        assert!(matches!(
+            error.kind(),
+            ErrorKind::Violation(Violation::MessageTooBig { limit: 4 })
+        ));
+        let (first_byte, payload) = written(&peer).remove(0);
+        assert_eq!(first_byte, FIN | CLOSE);
+        assert_eq!(payload[..2], 1009_u16.to_be_bytes());
+    }
     // Streamed, it is not held, and so not bound.
-    let mut websocket = connection(&negotiated(true), &bytes, config);
-    let mut message = Vec::new();
-    let mut reader = websocket.message_reader().unwrap();
-    reader.read_to_end(&mut message).unwrap();
-    assert_eq!(message, b"Hello");
+    for (_, mut server) in servers(&bytes, config) {
+        let mut message = Vec::new();
+        let mut reader = server.message_reader().unwrap();
+        reader.read_to_end(&mut message).unwrap();
+        assert_eq!(message, b"Hello");
+    }
 }
 
 #[test]
-fn a_limit_that_is_lowered_inside_a_message_holds() {
+fn rfc7692_8_a_limit_that_is_lowered_inside_a_message_holds() {
     let mut client = Receiving::client(true);
     let first = frame(Role::Server, RSV1 | TEXT, &HELLO_IN_TWO);
     assert_eq!(client.receive(&first).unwrap(), [b""; 0]);

@@ -8,7 +8,7 @@ mod spawned;
 
 pub use connected::{Connected, Events, Way, config, final_end};
 #[cfg(unix)]
-pub use event_loop::EventLoop;
+pub use event_loop::LoopOverSockets;
 pub use sans_io::{RawDecoder, WholeSession};
 pub use spawned::{Spawned, open};
 
@@ -105,10 +105,16 @@ pub fn all() -> Vec<Box<dyn FrontEnd>> {
         Box::new(WholeSession),
         Box::new(Spawned),
         #[cfg(unix)]
-        Box::new(EventLoop),
+        Box::new(LoopOverSockets),
     ];
     let mut add = |kind, way, manner| all.push(Box::new(Connected { kind, way, manner }));
-    for kind in Kind::FRONT_ENDS {
+    for kind in Kind::ALL {
+        if !kind.has_stream() {
+            add(kind, Way::NextMessage, Manner::Smooth);
+            add(kind, Way::ReadMessage, Manner::Smooth);
+            add(kind, Way::NextMessage, Manner::Stalling);
+            continue;
+        }
         if kind.threads() == Threads::Several {
             // Only what waits goes to another thread.
             add(kind, Way::NextMessage, Manner::Spurious);
@@ -383,6 +389,7 @@ pub fn assert_given(role: Role, bytes: impl AsRef<[u8]>, events: &[Event], end: 
 
 /// What a front end sends in answer to these bytes.
 pub fn answers(front_end: &dyn FrontEnd, role: Role, bytes: &[u8]) -> Option<Vec<oracle::Parsed>> {
-    let sent = front_end.run(&Script::new(role, bytes)).sent?;
-    Some(oracle::frames(&sent))
+    let script = Script::new(role, bytes);
+    let _told = Told(front_end, &script);
+    Some(oracle::frames(&front_end.run(&script).sent?))
 }

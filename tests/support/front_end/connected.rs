@@ -8,7 +8,7 @@ use framewire::frame::Rsv;
 use framewire::{CloseCode, Config, Error, ErrorKind, Opcode, Side};
 
 use super::{FrontEnd, Gives, Outcome, Script, begins};
-use crate::connection::{Connection, Kind};
+use crate::connection::{Kind, Messaging};
 use crate::event::{End, Event};
 use crate::peer::{Manner, ScriptedPeer};
 
@@ -77,7 +77,7 @@ impl FrontEnd for Connected {
 struct Run {
     front_end: Connected,
     peer: ScriptedPeer,
-    socket: Box<dyn Connection>,
+    socket: Box<dyn Messaging>,
     events: Events,
 }
 
@@ -132,7 +132,7 @@ impl Run {
         let agreed = script.compression.negotiated();
         let kind = front_end.kind;
         let agreed = agreed.as_ref().map(|agreed| agreed as _);
-        let socket = kind.open_with(&peer, script.terms.role, config(script), agreed);
+        let socket = kind.messaging(&peer, script.terms.role, config(script), agreed);
         let mut socket = socket.expect("no size is zero");
         let events = Events::default();
         // Where control frames are given no handler has to tell of them.
@@ -182,6 +182,7 @@ impl Run {
         let mut buffer = vec![0; size];
         let mut begun: Option<(Opcode, Vec<u8>)> = None;
         let end = self.drive(|socket, events| {
+            let socket = socket.with_stream().expect("a kind with a stream");
             let (mut reader, (opcode, bytes)) = match &mut begun {
                 None => {
                     let reader = socket.message_reader()?;
@@ -218,6 +219,7 @@ impl Run {
         let mut buffer = vec![];
         let mut begun: Option<(Opcode, Vec<u8>)> = None;
         let end = self.drive(|socket, events| {
+            let socket = socket.with_stream().expect("a kind with a stream");
             let header = socket.read_header()?;
             let needed = usize::try_from(header.payload_len()).unwrap_or(usize::MAX);
             buffer.resize(needed.min(LONGEST_FRAME), 0);
@@ -262,7 +264,7 @@ impl Run {
     /// same and read nothing.
     fn drive(
         &mut self,
-        mut read: impl FnMut(&mut dyn Connection, &Events) -> Result<(), Error>,
+        mut read: impl FnMut(&mut dyn Messaging, &Events) -> Result<(), Error>,
     ) -> End {
         loop {
             let result = read(self.socket.as_mut(), &self.events);

@@ -18,9 +18,9 @@ use crate::event::{End, Event};
 ///
 /// They share a pool of buffers: only those in the middle of something have any. Their sockets are full at first, so that what they send waits until the peer reads.
 #[derive(Debug)]
-pub struct EventLoop;
+pub struct LoopOverSockets;
 
-impl FrontEnd for EventLoop {
+impl FrontEnd for LoopOverSockets {
     fn name(&self) -> String {
         format!("{self:?}")
     }
