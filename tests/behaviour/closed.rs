@@ -110,7 +110,7 @@ fn by_this_end_and_answered_by_the_peer() {
             };
             assert_eq!(closed, expected);
             assert_eq!((closed.code().get(), closed.reason()), (code, reason));
-            // What writes, and whoever asks, is told the same.
+            // A write fails with the same, and `closed` returns it.
             assert_eq!(socket.sent_close().as_ref(), Some(&expected));
             let error = socket.write_message(Opcode::Text, b"").unwrap_err();
             assert_eq!(error.closed(), Some(&expected));

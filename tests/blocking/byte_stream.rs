@@ -149,7 +149,7 @@ fn text_is_refused_with_1003_and_never_given() {
     assert_eq!((error.kind(), &bytes[..]), (Kind::InvalidData, &b"x"[..]));
     let sent = frames_in(&stream.get_mut().stream().written());
     assert_eq!(sent, [(FIN | CLOSE, b"\x03\xEBbinary only".to_vec())]);
-    // Whoever reads on does not get the text for bytes.
+    // A further read does not give the text as bytes.
     let mut buf = [0; 10];
     if let Ok(len) = stream.read(&mut buf) {
         assert_eq!(buf[..len], *b"y");

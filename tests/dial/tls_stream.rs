@@ -293,7 +293,7 @@ fn reader_with_a_time_out_does_not_wait_for_a_full_socket() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     assert!(started.elapsed() < PATIENCE / 3);
     assert_eq!(server.get_ref().write_timeout(), Some(PATIENCE));
-    // The alert is kept for whoever writes next.
+    // The next write sends the alert.
     let writer = thread::spawn(move || server.flush());
     let mut sink = Vec::new();
     let error = client.stream().read_to_end(&mut sink).unwrap_err();

@@ -49,7 +49,7 @@ impl Hands {
         }
     }
 
-    /// For whoever looks at what was received.
+    /// Creates hands that record what is received, in pieces of so many bytes.
     #[must_use]
     pub fn seeing(step: usize) -> Self {
         Self {

@@ -104,10 +104,7 @@ impl Encoder {
     /// Returns the header of a message in one frame, where a message may begin.
     #[inline]
     fn whole_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Header, SendError> {
-        // RFC 6455 8.1: the message as a whole is UTF-8.
-        if opcode == Opcode::Text && !is_whole_text(payload) {
-            return Err(SendError::InvalidUtf8);
-        }
+        check_whole(opcode, payload)?;
         let mask = self.draw_key()?;
         Ok(Header::new(
             true,
@@ -167,7 +164,7 @@ impl Encoder {
         Ok(header)
     }
 
-    /// The opcode of the message that is written in pieces, from before its first frame.
+    /// Returns the opcode of the message that is written in pieces, from before its first frame.
     #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn held_message(&self) -> Option<Opcode> {
@@ -175,7 +172,7 @@ impl Encoder {
         held.map(|open| open.opcode)
     }
 
-    /// Takes note of a message in one frame that was made elsewhere and is known to be right.
+    /// Records a message in one frame that was made elsewhere and is known to be legal.
     #[cfg(feature = "std")]
     pub(crate) fn record_framed_message(&mut self, opcode: Opcode) -> Result<(), SendError> {
         let utf8 = self.check(true, Rsv::NONE, opcode, 0)?;
@@ -192,14 +189,8 @@ impl Encoder {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        let mut utf8 = self.check(true, rsv, opcode, payload.len())?;
-        if opcode == Opcode::Text {
-            utf8.push(payload)?;
-            if !utf8.is_complete() {
-                return Err(SendError::InvalidUtf8);
-            }
-        }
-        Ok(())
+        self.check(true, rsv, opcode, payload.len())?;
+        check_whole(opcode, payload)
     }
 
     /// Returns the opcode of the message that has begun and not ended.
@@ -336,6 +327,15 @@ impl Open {
         }
         Ok(())
     }
+}
+
+/// Checks that a text is UTF-8 as a whole (RFC 6455 8.1).
+#[inline]
+fn check_whole(opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+    if opcode == Opcode::Text && !is_whole_text(payload) {
+        return Err(SendError::InvalidUtf8);
+    }
+    Ok(())
 }
 
 fn check_close(payload: &[u8]) -> Result<(), SendError> {
