@@ -95,6 +95,8 @@ pub mod blocking;
 #[cfg(feature = "std")]
 pub mod connection;
 #[cfg(feature = "std")]
+mod deadline;
+#[cfg(feature = "std")]
 pub mod deflate;
 #[cfg(feature = "std")]
 mod error;

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::WebSocket;
-use crate::connection::read_bytes;
+use crate::connection::{now, poll_read_bytes};
 use crate::frame::Opcode;
 
 /// A connection as a stream of bytes, for tunnels. The bytes travel in binary messages; where a message ends
@@ -43,7 +43,7 @@ impl<S> ByteStream<S> {
 impl<S: Read + Write> Read for ByteStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let WebSocket { inbound, writer } = &mut self.websocket;
-        Ok(read_bytes(inbound, writer, buf)?)
+        Ok(now(poll_read_bytes(inbound, writer, buf))?)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use crate::connection::{Inbound, Transport, read, read_stream};
+use crate::connection::{Inbound, ReadSide, now, poll_read_stream, poll_step};
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
 
@@ -19,27 +19,27 @@ use crate::frame::{Opcode, Rsv};
 #[derive(Debug)]
 pub struct MessageReader<'a, T> {
     inbound: &'a mut Inbound,
-    transport: &'a mut T,
+    side: &'a mut T,
     opcode: Opcode,
     rsv: Rsv,
 }
 
-impl<'a, T: Transport> MessageReader<'a, T> {
-    pub(super) fn begin(inbound: &'a mut Inbound, transport: &'a mut T) -> Result<Self, Error> {
-        let (opcode, rsv) = read(inbound, transport, Inbound::begin_stream)?;
+impl<'a, T: ReadSide> MessageReader<'a, T> {
+    pub(super) fn begin(inbound: &'a mut Inbound, side: &'a mut T) -> Result<Self, Error> {
+        let (opcode, rsv) = now(poll_step(inbound, side, Inbound::begin_stream))?;
         Ok(Self {
             inbound,
-            transport,
+            side,
             opcode,
             rsv,
         })
     }
 
-    pub(super) fn resume(inbound: &'a mut Inbound, transport: &'a mut T) -> Option<Self> {
+    pub(super) fn resume(inbound: &'a mut Inbound, side: &'a mut T) -> Option<Self> {
         let (opcode, rsv) = inbound.streamed()?;
         Some(Self {
             inbound,
-            transport,
+            side,
             opcode,
             rsv,
         })
@@ -58,8 +58,8 @@ impl<'a, T: Transport> MessageReader<'a, T> {
     }
 }
 
-impl<T: Transport> Read for MessageReader<'_, T> {
+impl<T: ReadSide> Read for MessageReader<'_, T> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(read_stream(self.inbound, self.transport, buf)?)
+        Ok(now(poll_read_stream(self.inbound, self.side, buf))?)
     }
 }

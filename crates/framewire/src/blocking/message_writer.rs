@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::mem;
 
 use super::Writer;
-use crate::connection::{Buffers, Drive as _, Fragment, Next, Outbound};
+use crate::connection::{Buffers, Fragment, Outbound, PieceStep, WriteSide as _, now};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Opcode, Rsv};
 
@@ -105,18 +105,18 @@ impl<A: Access> MessageWriter<A> {
     /// Sends fragments until `step` is done or the last fragment is sent.
     fn send_all(
         &mut self,
-        step: impl Fn(&mut Fragment, &mut Outbound) -> Result<Next, Error>,
+        step: impl Fn(&mut Fragment, &mut Outbound) -> Result<PieceStep, Error>,
     ) -> Result<(), Error> {
         let fragment = &mut self.fragment;
         loop {
             let next = self.access.with(|writer| {
                 let next = step(fragment, &mut writer.outbound)?;
-                if let Next::Send { fin } = next {
-                    writer.send_fragment(fragment, fin)?;
+                if let PieceStep::Send { fin } = next {
+                    now(writer.poll_send_fragment(fragment, fin))?;
                 }
                 Ok::<_, Error>(next)
             })?;
-            if next != (Next::Send { fin: false }) {
+            if next != (PieceStep::Send { fin: false }) {
                 return Ok(());
             }
         }

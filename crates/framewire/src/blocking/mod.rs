@@ -38,9 +38,10 @@ pub use message_writer::MessageWriter;
 pub use shared::{ReadEnd, SendTurn};
 pub use split::{ReadHalf, WriteHalf};
 pub use websocket::WebSocket;
+pub use writer::Writer;
 
 pub use crate::connection::{
     BufferPool, CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, CloseReply,
-    Config, Frame, PingReply, PreparedMessage, Shutdown, Writer,
+    Config, Frame, PingReply, PreparedMessage, Shutdown,
 };
 pub use crate::halves::KeepAliveEnd;

@@ -8,12 +8,13 @@
 use std::io;
 use std::net;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use super::Writer;
 use super::message_writer::Access;
 use crate::Duplicate;
-use crate::connection::{Replies, Reply, Transport};
+use crate::connection::{ReadSide, Replies, Reply};
 use crate::error::{Closed, Error};
 use crate::halves::SharedWriter;
 use crate::lock::atomic::{AtomicBool, Ordering};
@@ -24,7 +25,7 @@ use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 pub(super) struct Shared<S> {
     /// Locked while a message is sent, which may be many frames.
     message: Mutex<()>,
-    writer: SharedWriter<S>,
+    writer: SharedWriter<Writer<S>>,
     /// A handle to the stream for [`abort`](Self::abort), which must not wait for the thread that holds the
     /// writer.
     socket: Mutex<S>,
@@ -82,7 +83,7 @@ impl<S> ReadEnd<S> {
 }
 
 impl<S> Shared<S> {
-    pub(super) fn writer(&self) -> &SharedWriter<S> {
+    pub(super) fn writer(&self) -> &SharedWriter<Writer<S>> {
         &self.writer
     }
 
@@ -90,7 +91,7 @@ impl<S> Shared<S> {
         self.aborted.load(Ordering::Acquire)
     }
 
-    pub(super) fn into_writer(self) -> SharedWriter<S> {
+    pub(super) fn into_writer(self) -> SharedWriter<Writer<S>> {
         self.writer
     }
 
@@ -119,14 +120,14 @@ impl<S: Duplicate> Shared<S> {
     }
 }
 
-impl<S: Duplicate> Transport for ReadEnd<S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+impl<S: Duplicate> ReadSide for ReadEnd<S> {
+    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let read = self.stream.read(buf);
         // The stream was shut down under the read: say so, whatever the stream made of that.
         if !matches!(read, Ok(1..)) && self.shared.is_aborted() {
-            return Err(io::ErrorKind::ConnectionAborted.into());
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        read
+        Poll::Ready(read)
     }
 
     fn replies(&mut self) -> &mut dyn Replies {

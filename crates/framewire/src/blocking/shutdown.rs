@@ -1,10 +1,12 @@
 //! The closing handshake, with a deadline.
 
 use std::io;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::{Shutdown, WebSocket, Writer};
-use crate::connection::{Closing, Drive as _, Replies, Transport, after, shut_down};
+use crate::connection::{ClosingSide, ReadSide, Replies, WriteSide as _, now, poll_shutdown};
+use crate::deadline::after;
 use crate::error::Error;
 use crate::{Socket, Timeouts};
 
@@ -24,7 +26,10 @@ impl<S: Socket> WebSocket<S> {
     pub fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
         let Self { inbound, writer } = self;
         let before = Timeouts::of(writer.stream());
-        let result = shut_down(inbound, &mut DeadlineTransport::new(writer, deadline));
+        let result = now(poll_shutdown(
+            inbound,
+            &mut UntilDeadline::new(writer, deadline),
+        ));
         // A stream that is gone has no time-outs to restore.
         let _ = before.set_on(writer.stream());
         result
@@ -32,12 +37,12 @@ impl<S: Socket> WebSocket<S> {
 }
 
 /// A connection that is read and written until a deadline.
-struct DeadlineTransport<'a, S> {
+struct UntilDeadline<'a, S> {
     writer: &'a mut Writer<S>,
     deadline: Instant,
 }
 
-impl<'a, S: Socket> DeadlineTransport<'a, S> {
+impl<'a, S: Socket> UntilDeadline<'a, S> {
     fn new(writer: &'a mut Writer<S>, deadline: Duration) -> Self {
         Self {
             writer,
@@ -52,10 +57,10 @@ impl<'a, S: Socket> DeadlineTransport<'a, S> {
     }
 }
 
-impl<S: Socket> Closing for DeadlineTransport<'_, S> {
-    type Drive = Writer<S>;
+impl<S: Socket> ClosingSide for UntilDeadline<'_, S> {
+    type Writer = Writer<S>;
 
-    fn drive(&mut self) -> &mut Writer<S> {
+    fn writer(&mut self) -> &mut Writer<S> {
         self.writer
     }
 
@@ -64,11 +69,11 @@ impl<S: Socket> Closing for DeadlineTransport<'_, S> {
     }
 }
 
-impl<S: Socket> Transport for DeadlineTransport<'_, S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+impl<S: Socket> ReadSide for UntilDeadline<'_, S> {
+    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let left = self.left().ok_or(io::ErrorKind::TimedOut)?;
         self.writer.stream().set_read_timeout(Some(left))?;
-        self.writer.stream_mut().read(buf)
+        Poll::Ready(self.writer.stream_mut().read(buf))
     }
 
     fn replies(&mut self) -> &mut dyn Replies {
@@ -83,7 +88,7 @@ impl<S: Socket> Transport for DeadlineTransport<'_, S> {
                 self.writer.outbound.fail(error);
                 return;
             }
-            let waits = self.writer.write_some().unwrap_or(false);
+            let waits = matches!(self.writer.poll_write_some(), Poll::Ready(Ok(true)));
             if !waits || self.left().is_none() {
                 return;
             }

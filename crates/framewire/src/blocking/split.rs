@@ -9,7 +9,9 @@ use super::{
     CloseReply, Frame, MessageReader, MessageWriter, PingReply, PreparedMessage, WebSocket, Writer,
 };
 use crate::Duplicate;
-use crate::connection::{Drive, Inbound, abort, close_payload, read, read_frame};
+use crate::connection::{
+    Inbound, WriteSide, abort, close_payload, now, poll_read_frame, poll_step,
+};
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::Message;
@@ -62,7 +64,11 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As [`WebSocket::next_message`].
     pub fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        let found = read(&mut self.inbound, &mut self.read_end, Inbound::next_message)?;
+        let found = now(poll_step(
+            &mut self.inbound,
+            &mut self.read_end,
+            Inbound::next_message,
+        ))?;
         Ok(self.inbound.lend(&found))
     }
 
@@ -80,7 +86,11 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As [`WebSocket::read_message_ext`].
     pub fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-        let found = read(&mut self.inbound, &mut self.read_end, Inbound::next_message)?;
+        let found = now(poll_step(
+            &mut self.inbound,
+            &mut self.read_end,
+            Inbound::next_message,
+        ))?;
         Ok(self.inbound.hand_over(&found, buf))
     }
 
@@ -103,7 +113,11 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As [`WebSocket::read_header`].
     pub fn read_header(&mut self) -> Result<Header, Error> {
-        read(&mut self.inbound, &mut self.read_end, Inbound::read_header)
+        now(poll_step(
+            &mut self.inbound,
+            &mut self.read_end,
+            Inbound::read_header,
+        ))
     }
 
     /// Reads the next raw frame into `buf`; see [`WebSocket::read_frame`].
@@ -111,7 +125,7 @@ impl<S: Duplicate> ReadHalf<S> {
     /// # Errors
     /// As [`WebSocket::read_frame`].
     pub fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-        let header = read_frame(&mut self.inbound, &mut self.read_end, buf)?;
+        let header = now(poll_read_frame(&mut self.inbound, &mut self.read_end, buf))?;
         Ok(Frame::read(header, buf))
     }
 
@@ -264,7 +278,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// # Errors
     /// As [`Writer::flush`].
     pub fn flush(&self) -> Result<(), Error> {
-        self.shared.writer().lock().flush()
+        now(self.shared.writer().lock().poll_flush())
     }
 
     /// Sends one raw frame; see [`Writer::write_frame`].

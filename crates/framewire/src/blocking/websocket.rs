@@ -7,7 +7,7 @@ use super::{
     PreparedMessage, Writer,
 };
 use crate::connection::set_extension;
-use crate::connection::{Buffers, Inbound, Outbound, open, read, read_frame};
+use crate::connection::{Buffers, Inbound, Outbound, now, open, poll_read_frame, poll_step};
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::{Agreement, Message, Role};
@@ -169,7 +169,11 @@ impl<S: Read + Write> WebSocket<S> {
     /// As [`WebSocket`]. A message over [`Limits::message`](crate::protocol::Limits::message) is a violation,
     /// which the header shows.
     pub fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message)?;
+        let found = now(poll_step(
+            &mut self.inbound,
+            &mut self.writer,
+            Inbound::next_message,
+        ))?;
         Ok(self.inbound.lend(&found))
     }
 
@@ -182,7 +186,11 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As [`next_message`](Self::next_message).
     pub fn next_message_and_writer(&mut self) -> Result<(Message<'_>, &mut Writer<S>), Error> {
-        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message)?;
+        let found = now(poll_step(
+            &mut self.inbound,
+            &mut self.writer,
+            Inbound::next_message,
+        ))?;
         Ok((self.inbound.lend(&found), &mut self.writer))
     }
 
@@ -203,7 +211,11 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As [`next_message`](Self::next_message).
     pub fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-        let found = read(&mut self.inbound, &mut self.writer, Inbound::next_message)?;
+        let found = now(poll_step(
+            &mut self.inbound,
+            &mut self.writer,
+            Inbound::next_message,
+        ))?;
         Ok(self.inbound.hand_over(&found, buf))
     }
 
@@ -232,7 +244,11 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As [`WebSocket`].
     pub fn read_header(&mut self) -> Result<Header, Error> {
-        read(&mut self.inbound, &mut self.writer, Inbound::read_header)
+        now(poll_step(
+            &mut self.inbound,
+            &mut self.writer,
+            Inbound::read_header,
+        ))
     }
 
     /// Reads the next raw frame into `buf` and unmasks it there. Blocks until it is whole.
@@ -244,7 +260,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`ErrorKind::FrameBufferTooSmall`](crate::ErrorKind::FrameBufferTooSmall) if `buf` is shorter than the
     /// payload: nothing is consumed. Otherwise as [`WebSocket`].
     pub fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-        let header = read_frame(&mut self.inbound, &mut self.writer, buf)?;
+        let header = now(poll_read_frame(&mut self.inbound, &mut self.writer, buf))?;
         Ok(Frame::read(header, buf))
     }
 }

@@ -3,9 +3,64 @@
 use std::io::{Read, Write};
 
 use super::MessageWriter;
-use crate::connection::{Drive, PreparedMessage, Writer, close_payload};
-use crate::error::{Error, TryFeedError};
+use crate::connection::{Outbound, PreparedMessage, WriteSide, close_payload, now};
+use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
+
+/// The writing side of a connection, with the stream that it writes to.
+///
+/// # What is taken and what is not
+/// A call that fails with `WouldBlock` or `TimedOut` took nothing of its message: call again. A call that succeeds
+/// took all of it. What the stream has not taken yet is buffered, and leaves with the next call of any kind, with
+/// [`flush`](Self::flush), or before the next read; [`has_pending_output`](Self::has_pending_output) tells. Whatever
+/// is called next, a frame is never left half-written.
+///
+/// # Memory
+/// A write buffer, at most twice as large as what waits in it: [`Config::write_buffer`](super::Config::write_buffer)
+/// bytes, or one frame where that is longer. Once a message was streamed, one chunk; two where
+/// [`stream_message`](Self::stream_message) compressed it.
+#[derive(Debug)]
+pub struct Writer<S> {
+    pub(super) outbound: Outbound,
+    pub(super) stream: S,
+}
+
+impl<S> Writer<S> {
+    /// Returns the stream.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// Returns the stream, to set its options. Reading from it or writing to it breaks the connection.
+    pub fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// Switches the compression of messages off or on, for those that begin from now on. No effect where none was
+    /// agreed on. [`write_frame`](Self::write_frame) sends a single message without compression.
+    pub fn set_compression(&mut self, enabled: bool) {
+        self.outbound.set_compression(enabled);
+    }
+
+    /// Returns whether the stream has yet to take or to flush anything.
+    #[must_use]
+    pub fn has_pending_output(&self) -> bool {
+        self.outbound.has_pending_output()
+    }
+
+    /// Returns how many bytes in the write buffer the stream has not taken.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.outbound.buffered()
+    }
+
+    /// Returns how the connection was closed, once either end has sent its Close frame.
+    #[must_use]
+    pub fn closed(&self) -> Option<&Closed> {
+        self.outbound.closed()
+    }
+}
 
 impl<S: Write> Writer<S> {
     /// Sends a message in one frame. Blocks until the stream has taken it.
@@ -37,7 +92,7 @@ impl<S: Write> Writer<S> {
         rsv: Rsv,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.send(|outbound| outbound.stage_message(opcode, rsv, payload))?;
+        now(self.poll_send(|outbound| outbound.stage_message(opcode, rsv, payload)))?;
         self.flush_message()
     }
 
@@ -62,7 +117,7 @@ impl<S: Write> Writer<S> {
         rsv: Rsv,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.send(|outbound| outbound.stage_fed(opcode, rsv, payload))
+        now(self.poll_send(|outbound| outbound.stage_fed(opcode, rsv, payload)))
     }
 
     /// Stages a message if the write buffer has room for it; otherwise gives it back. Never writes.
@@ -90,7 +145,7 @@ impl<S: Write> Writer<S> {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), Error> {
-        self.send(|outbound| outbound.stage_frame(fin, rsv, opcode, payload))?;
+        now(self.poll_send(|outbound| outbound.stage_frame(fin, rsv, opcode, payload)))?;
         self.flush_staged()
     }
 
@@ -103,7 +158,7 @@ impl<S: Write> Writer<S> {
     /// # Errors
     /// As [`write_message`](Self::write_message).
     pub fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        self.send(|outbound| outbound.stage_prepared(message))?;
+        now(self.poll_send(|outbound| outbound.stage_prepared(message)))?;
         self.flush_message()
     }
 
@@ -211,6 +266,14 @@ impl<S: Write> Writer<S> {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io). After `WouldBlock` the rest still waits.
     pub fn flush(&mut self) -> Result<(), Error> {
-        Drive::flush(self)
+        now(self.poll_flush())
+    }
+}
+
+impl<S: Write> WriteSide for Writer<S> {
+    type Stream = S;
+
+    fn parts(&mut self) -> (&mut Outbound, &mut S) {
+        (&mut self.outbound, &mut self.stream)
     }
 }

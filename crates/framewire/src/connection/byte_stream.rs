@@ -1,8 +1,9 @@
 //! Binary messages, read as one stream of bytes.
 
 use std::io;
+use std::task::{Poll, ready};
 
-use super::drive::{Drive, read, read_stream};
+use super::drive::{PollRead, WriteSide, poll_read_stream, poll_step};
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::stage::close_payload;
@@ -11,45 +12,45 @@ use crate::frame::{CloseCode, Opcode, Rsv};
 
 /// Reads payload bytes of binary messages, without regard to where messages begin and end. Returns 0 after a Close
 /// frame with 1000, 1001 or no code.
-pub(crate) fn read_bytes<D: Drive>(
+pub(crate) fn poll_read_bytes<W: WriteSide>(
     inbound: &mut Inbound,
-    drive: &mut D,
+    side: &mut W,
     buf: &mut [u8],
-) -> Result<usize, Error>
+) -> Poll<Result<usize, Error>>
 where
-    D::Stream: io::Read,
+    W::Stream: PollRead,
 {
     if buf.is_empty() {
-        return Ok(0);
+        return Poll::Ready(Ok(0));
     }
     loop {
         if let Some((opcode, _)) = inbound.streamed() {
             if opcode == Opcode::Text {
-                return Err(refuse_text(drive));
+                return Poll::Ready(Err(refuse_text(side)));
             }
-            match read_stream(inbound, drive, buf)? {
+            match ready!(poll_read_stream(inbound, side, buf))? {
                 0 => continue,
-                len => return Ok(len),
+                len => return Poll::Ready(Ok(len)),
             }
         }
-        match read(inbound, drive, Inbound::begin_stream) {
+        match ready!(poll_step(inbound, side, Inbound::begin_stream)) {
             Ok(_) => {}
-            Err(error) if is_end(&error) => return Ok(0),
-            Err(error) => return Err(error),
+            Err(error) if is_end(&error) => return Poll::Ready(Ok(0)),
+            Err(error) => return Poll::Ready(Err(error)),
         }
     }
 }
 
 /// Sends a Close frame with 1003 (RFC 6455 7.4.1) and returns the error for a text message.
-fn refuse_text(drive: &mut impl Drive) -> Error {
+fn refuse_text(side: &mut impl WriteSide) -> Error {
     // The text message is the error to report, even where no Close frame can be sent.
     if let Ok(payload) = close_payload(CloseCode::UNSUPPORTED_DATA, "binary only") {
         let payload = payload.as_slice();
         let close =
             |outbound: &mut Outbound| outbound.stage_frame(true, Rsv::NONE, Opcode::Close, payload);
-        let _ = drive.send(close);
+        let _ = side.poll_send(close);
     }
-    let _ = drive.flush_staged();
+    let _ = side.flush_staged();
     io::Error::new(io::ErrorKind::InvalidData, "text message").into()
 }
 

@@ -1,21 +1,91 @@
 //! The two sides of a connection, joined with a stream for the duration of a call.
 //!
-//! A front end lends its stream for each call, as something that reads and writes and may return `WouldBlock`. The
-//! blocking front end lends the stream itself; tokio's lends it together with the task to wake.
+//! What moves bytes is written here once. A front end lends its stream for each call, as something that can be polled:
+//! tokio's is polled with the context of the task, and the blocking one is never pending. Its `WouldBlock` and `TimedOut`
+//! are errors that the caller gets.
 
 use std::io::{self, IoSlice, Read, Write};
+use std::task::{Poll, ready};
 
 use super::fragment::Fragment;
 use super::inbound::{Inbound, Stop};
 use super::outbound::Outbound;
 use super::replies::{Replies, Reply};
 use super::stage::{NotStaged, Unsent};
-use crate::error::{Error, ErrorKind, would_block};
+use crate::error::{Error, ErrorKind};
 use crate::frame::Header;
 
+/// A stream that is read from. Pending, it wakes the task of the call when there is more to read.
+pub trait PollRead {
+    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>>;
+}
+
+/// A stream that is written to. Pending, it wakes the task of the call when it takes more.
+pub trait PollWrite {
+    fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    fn poll_write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+
+    fn poll_flush(&mut self) -> Poll<io::Result<()>>;
+}
+
+impl<S: Read> PollRead for S {
+    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.read(buf))
+    }
+}
+
+impl<S: Write> PollWrite for S {
+    fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write(bytes))
+    }
+
+    fn poll_write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write_vectored(bytes))
+    }
+
+    fn poll_flush(&mut self) -> Poll<io::Result<()>> {
+        Poll::Ready(self.flush())
+    }
+}
+
+/// Returns the result of a call on a stream that is never pending.
+///
+/// Such a call is pending only where it waits for the end of another frame, which the blocking front end never leaves
+/// begun.
+#[inline]
+pub(crate) fn now<T>(poll: Poll<Result<T, Error>>) -> Result<T, Error> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(blocked()),
+    }
+}
+
+#[cold]
+fn blocked() -> Error {
+    io::Error::from(io::ErrorKind::WouldBlock).into()
+}
+
+/// Returns whether a call has to wait for the stream, and can be repeated.
+pub(crate) fn is_blocked<T>(poll: &Poll<Result<T, Error>>) -> bool {
+    match poll {
+        Poll::Pending => true,
+        Poll::Ready(result) => matches!(result, Err(error) if error.is_would_block()),
+    }
+}
+
+/// Returns the result of writing what may as well be written later.
+#[inline]
+fn or_later(poll: Poll<Result<(), Error>>) -> Result<(), Error> {
+    match poll {
+        Poll::Ready(Err(error)) if !error.is_would_block() => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A sending side and the stream that it writes to.
-pub trait Drive {
-    type Stream: Write;
+pub trait WriteSide {
+    type Stream: PollWrite;
 
     fn parts(&mut self) -> (&mut Outbound, &mut Self::Stream);
 
@@ -25,95 +95,97 @@ pub trait Drive {
 
     /// Calls `stage`, and again after writing the write buffer while that has no room.
     #[inline]
-    fn stage<T>(
+    fn poll_stage<T>(
         &mut self,
         mut stage: impl FnMut(&mut Outbound) -> Result<T, NotStaged>,
-    ) -> Result<T, Error> {
+    ) -> Poll<Result<T, Error>> {
         loop {
             match stage(self.outbound()) {
-                Ok(staged) => return Ok(staged),
-                Err(NotStaged::Full) => self.write_staged()?,
-                Err(NotStaged::InFrame) => {
-                    return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
-                }
-                Err(NotStaged::Failed(error)) => return Err(error),
+                Ok(staged) => return Poll::Ready(Ok(staged)),
+                Err(NotStaged::Full) => ready!(self.poll_write_staged())?,
+                Err(NotStaged::InFrame) => return Poll::Pending,
+                Err(NotStaged::Failed(error)) => return Poll::Ready(Err(error)),
             }
         }
     }
 
     /// Writes the bytes in the write buffer.
-    fn write_staged(&mut self) -> Result<(), Error> {
+    fn poll_write_staged(&mut self) -> Poll<Result<(), Error>> {
         let (outbound, stream) = self.parts();
         while let Some(bytes) = outbound.staged()? {
-            let written = stream.write(bytes);
-            outbound.wrote(written, &mut Unsent::Nothing)?;
+            let written = stream.poll_write(bytes);
+            ready!(outbound.polled_write(written, &mut Unsent::Nothing))?;
         }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
-    /// Writes the bytes in the write buffer, then the rest of a frame. `WouldBlock` leaves what the stream did not
-    /// take in `unsent`.
-    fn write(&mut self, unsent: &mut Unsent<'_>) -> Result<(), Error> {
+    /// Writes the bytes in the write buffer, then the rest of a frame. What the stream does not take is left in
+    /// `unsent`.
+    fn poll_write(&mut self, unsent: &mut Unsent<'_>) -> Poll<Result<(), Error>> {
         let (outbound, stream) = self.parts();
         while let Some([staged, payload]) = outbound.next_write(unsent)? {
             let written = if payload.is_empty() {
-                stream.write(staged)
+                stream.poll_write(staged)
             } else if staged.is_empty() {
-                stream.write(payload)
+                stream.poll_write(payload)
             } else {
-                stream.write_vectored(&[IoSlice::new(staged), IoSlice::new(payload)])
+                stream.poll_write_vectored(&[IoSlice::new(staged), IoSlice::new(payload)])
             };
-            outbound.wrote(written, unsent)?;
+            ready!(outbound.polled_write(written, unsent))?;
         }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// Writes the rest of a frame, and buffers what the stream does not take now.
     fn write_or_buffer(&mut self, mut unsent: Unsent<'_>) -> Result<(), Error> {
-        match self.write(&mut unsent) {
-            Err(error) if error.is_would_block() => self.outbound().buffer_rest(&mut unsent),
-            result => result,
+        let written = self.poll_write(&mut unsent);
+        if is_blocked(&written) {
+            return self.outbound().buffer_rest(&mut unsent);
         }
+        now(written)
     }
 
     /// Stages a frame once there is room, then [writes or buffers](Self::write_or_buffer) the rest of it.
     #[inline]
-    fn send<'p>(
+    fn poll_send<'p>(
         &mut self,
         stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
-    ) -> Result<(), Error> {
-        let unsent = self.stage(stage)?;
-        if unsent.is_nothing() {
-            return Ok(());
-        }
-        self.write_or_buffer(unsent)
+    ) -> Poll<Result<(), Error>> {
+        let unsent = ready!(self.poll_stage(stage))?;
+        Poll::Ready(if unsent.is_nothing() {
+            Ok(())
+        } else {
+            self.write_or_buffer(unsent)
+        })
     }
 
     /// Sends the current fragment of a message that is written in pieces.
-    fn send_fragment(&mut self, fragment: &mut Fragment, fin: bool) -> Result<(), Error> {
-        let header: Header = self.stage(|outbound| outbound.stage_fragment(fragment, fin))?;
+    fn poll_send_fragment(
+        &mut self,
+        fragment: &mut Fragment,
+        fin: bool,
+    ) -> Poll<Result<(), Error>> {
+        let staged = self.poll_stage(|outbound| outbound.stage_fragment(fragment, fin));
+        let header: Header = ready!(staged)?;
         let written = self.write_or_buffer(Unsent::Plain(fragment.frame(&header)));
         fragment.advance();
-        written
+        Poll::Ready(written)
     }
 
     /// Writes what waits, a reply included, and flushes the stream.
-    fn flush(&mut self) -> Result<(), Error> {
+    fn poll_flush(&mut self) -> Poll<Result<(), Error>> {
         let (outbound, stream) = self.parts();
         while let Some(bytes) = outbound.staged_with_reply()? {
-            let written = stream.write(bytes);
-            outbound.wrote(written, &mut Unsent::Nothing)?;
+            let written = stream.poll_write(bytes);
+            ready!(outbound.polled_write(written, &mut Unsent::Nothing))?;
         }
-        while outbound.flushed(stream.flush())? {}
-        Ok(())
+        while ready!(outbound.polled_flush(stream.poll_flush()))? {}
+        Poll::Ready(Ok(()))
     }
 
-    /// As [`flush`](Self::flush), but succeeds where the stream would block: the rest leaves later.
+    /// As [`poll_flush`](Self::poll_flush), but succeeds where the stream would block: the rest leaves later.
     fn flush_staged(&mut self) -> Result<(), Error> {
-        match self.flush() {
-            Err(error) if error.is_would_block() => Ok(()),
-            result => result,
-        }
+        or_later(self.poll_flush())
     }
 
     /// As [`flush_staged`](Self::flush_staged), unless the staged message may wait for later ones.
@@ -125,23 +197,23 @@ pub trait Drive {
     }
 
     /// Writes some of what waits, with one call. Returns whether anything still waits.
-    fn write_some(&mut self) -> Result<bool, Error> {
+    fn poll_write_some(&mut self) -> Poll<Result<bool, Error>> {
         let (outbound, stream) = self.parts();
         if let Some(bytes) = outbound.staged_with_reply()? {
-            let written = stream.write(bytes);
-            outbound.wrote(written, &mut Unsent::Nothing)?;
+            let written = stream.poll_write(bytes);
+            ready!(outbound.polled_write(written, &mut Unsent::Nothing))?;
         }
         if outbound.buffered() == 0 {
-            while outbound.flushed(stream.flush())? {}
+            while ready!(outbound.polled_flush(stream.poll_flush()))? {}
         }
-        Ok(outbound.has_pending_output())
+        Poll::Ready(Ok(outbound.has_pending_output()))
     }
 }
 
 /// What the receiving side reads from, and the way to send its replies.
-pub trait Transport {
+pub trait ReadSide {
     /// Reads once.
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Returns the receiver of automatic replies.
     fn replies(&mut self) -> &mut dyn Replies;
@@ -164,12 +236,12 @@ pub trait Transport {
     }
 }
 
-impl<D: Drive> Transport for D
+impl<W: WriteSide> ReadSide for W
 where
-    D::Stream: Read,
+    W::Stream: PollRead,
 {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.parts().1.read(buf)
+    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.parts().1.poll_read(buf)
     }
 
     fn replies(&mut self) -> &mut dyn Replies {
@@ -179,7 +251,7 @@ where
     fn send_waiting(&mut self) {
         if self.outbound().has_pending_output() {
             self.outbound().retain_buffer(true);
-            let _ = self.flush();
+            let _ = self.poll_flush();
             self.outbound().retain_buffer(false);
         }
     }
@@ -190,175 +262,160 @@ where
 }
 
 /// Repeats `step` until it has a result, and reads whenever it needs bytes.
-pub(crate) fn read<R>(
+pub(crate) fn poll_step<R>(
     inbound: &mut Inbound,
-    transport: &mut impl Transport,
+    side: &mut impl ReadSide,
     mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
-) -> Result<R, Error> {
+) -> Poll<Result<R, Error>> {
     loop {
-        let stepped = step(inbound, transport.replies());
-        if let Some(result) = outcome(inbound, transport, stepped)? {
-            return Ok(result);
+        let stepped = step(inbound, side.replies());
+        if let Some(result) = outcome(inbound, side, stepped)? {
+            return Poll::Ready(Ok(result));
         }
-        fill(inbound, transport)?;
+        ready!(poll_fill(inbound, side))?;
     }
 }
 
-/// As [`read`], for a step that has already said that it needs bytes.
+/// As [`poll_step`], for a step that has already said that it needs bytes.
 #[cfg(feature = "tokio")]
-pub(crate) fn read_on<R>(
+pub(crate) fn poll_step_on<R>(
     inbound: &mut Inbound,
-    transport: &mut impl Transport,
-    mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
-) -> Result<R, Error> {
-    loop {
-        fill(inbound, transport)?;
-        let stepped = step(inbound, transport.replies());
-        if let Some(result) = outcome(inbound, transport, stepped)? {
-            return Ok(result);
-        }
-    }
+    side: &mut impl ReadSide,
+    step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
+) -> Poll<Result<R, Error>> {
+    ready!(poll_fill(inbound, side))?;
+    poll_step(inbound, side, step)
 }
 
 /// Reads bytes of the streamed message. A long payload goes straight into the caller's buffer.
-pub(crate) fn read_stream(
+pub(crate) fn poll_read_stream(
     inbound: &mut Inbound,
-    transport: &mut impl Transport,
+    side: &mut impl ReadSide,
     output: &mut [u8],
-) -> Result<usize, Error> {
+) -> Poll<Result<usize, Error>> {
     loop {
-        let stepped = inbound.read_stream(output, transport.replies());
-        if let Some(len) = outcome(inbound, transport, stepped)? {
-            return Ok(len);
+        let stepped = inbound.read_stream(output, side.replies());
+        if let Some(len) = outcome(inbound, side, stepped)? {
+            return Poll::Ready(Ok(len));
         }
         match inbound.direct(output.len()) {
-            Some(most) => return read_direct(inbound, transport, &mut output[..most]),
-            None => fill(inbound, transport)?,
+            Some(most) => return poll_direct(inbound, side, &mut output[..most]),
+            None => ready!(poll_fill(inbound, side))?,
         }
     }
 }
 
 /// Reads a whole frame into the caller's buffer and returns its header.
-pub(crate) fn read_frame(
+pub(crate) fn poll_read_frame(
     inbound: &mut Inbound,
-    transport: &mut impl Transport,
+    side: &mut impl ReadSide,
     output: &mut [u8],
-) -> Result<Header, Error> {
-    let header = read(inbound, transport, Inbound::read_header)?;
+) -> Poll<Result<Header, Error>> {
+    let header = ready!(poll_step(inbound, side, Inbound::read_header))?;
     let needed = header.payload_len();
     let Some(output) = usize::try_from(needed)
         .ok()
         .and_then(|needed| output.get_mut(..needed))
     else {
-        return Err(ErrorKind::FrameBufferTooSmall { needed }.into());
+        return Poll::Ready(Err(ErrorKind::FrameBufferTooSmall { needed }.into()));
     };
     if header.opcode().is_control() {
-        read(inbound, transport, |inbound, replies| {
+        let read = poll_step(inbound, side, |inbound, replies| {
             inbound.read_control_frame(output, replies)
-        })?;
-        return Ok(header);
+        });
+        return read.map_ok(|()| header);
     }
     let mut done = 0;
-    let result = read_data_frame(inbound, transport, output, &mut done);
-    if result.is_err() && done > 0 {
+    let read = poll_read_data_frame(inbound, side, output, &mut done);
+    if !matches!(read, Poll::Ready(Ok(()))) && done > 0 {
         inbound.buffer_frame(&output[..done]);
     }
-    result.map(|()| header)
+    read.map_ok(|()| header)
 }
 
 /// Reads a data frame straight into the caller's buffer. After an interruption, reads into the memory that holds the
 /// first part, so that no byte is moved more than twice.
-fn read_data_frame(
+fn poll_read_data_frame(
     inbound: &mut Inbound,
-    transport: &mut impl Transport,
+    side: &mut impl ReadSide,
     output: &mut [u8],
     done: &mut usize,
-) -> Result<(), Error> {
+) -> Poll<Result<(), Error>> {
     loop {
-        let stepped = inbound.read_data_frame(output, done, transport.replies());
-        if outcome(inbound, transport, stepped)?.is_some() {
-            return Ok(());
+        let stepped = inbound.read_data_frame(output, done, side.replies());
+        if outcome(inbound, side, stepped)?.is_some() {
+            return Poll::Ready(Ok(()));
         }
         match inbound.direct_of_frame(output.len() - *done) {
             Some(most) => {
-                *done += read_direct(inbound, transport, &mut output[*done..*done + most])?;
+                let read = poll_direct(inbound, side, &mut output[*done..*done + most]);
+                *done += ready!(read)?;
             }
-            None => fill(inbound, transport)?,
+            None => ready!(poll_fill(inbound, side))?,
         }
     }
 }
 
 /// Reads until the stream ends: after the Close frames, the server closes it (RFC 6455 7.1.1).
-pub(crate) fn wait_for_end(
-    inbound: &mut Inbound,
-    transport: &mut impl Transport,
-) -> io::Result<()> {
-    let waited = loop {
-        match read_once(transport, inbound.room_to_forget()) {
-            Ok(0) => break Ok(()),
-            Ok(_) => {}
-            Err(error) => break Err(error),
+pub(crate) fn poll_end(inbound: &mut Inbound, side: &mut impl ReadSide) -> Poll<io::Result<()>> {
+    let ended = loop {
+        match poll_once(side, inbound.room_to_forget()) {
+            Poll::Ready(Ok(1..)) => {}
+            other => break other.map_ok(drop),
         }
     };
     inbound.give_memory();
-    waited
+    ended
 }
 
 /// Returns the result of a step, or `None` where it needs bytes, and sends the replies that the step queued.
 fn outcome<R>(
     inbound: &mut Inbound,
-    transport: &mut impl Transport,
+    side: &mut impl ReadSide,
     stepped: Result<R, Stop>,
 ) -> Result<Option<R>, Error> {
+    if let Err(Stop::Bytes) = stepped {
+        return Ok(None);
+    }
+    if inbound.take_unsent_reply() {
+        side.send_waiting();
+    }
+    // A Close frame that is read as a raw frame is a result, and the end.
+    if inbound.has_ended() {
+        side.end();
+    }
     match stepped {
-        Ok(result) => {
-            if inbound.take_unsent_reply() {
-                transport.send_waiting();
-                // A Close frame that is read as a raw frame is a result, and the end.
-                if inbound.has_ended() {
-                    transport.end();
-                }
-            }
-            Ok(Some(result))
-        }
+        Ok(result) => Ok(Some(result)),
         Err(Stop::Bytes) => Ok(None),
-        Err(Stop::Failed(error)) => {
-            if inbound.take_unsent_reply() {
-                transport.send_waiting();
-            }
-            if inbound.has_ended() {
-                transport.end();
-            }
-            Err(error)
-        }
+        Err(Stop::Failed(error)) => Err(error),
     }
 }
 
-fn fill(inbound: &mut Inbound, transport: &mut impl Transport) -> Result<(), Error> {
-    let read = read_once(transport, inbound.room());
-    let len = check_read(inbound, transport, read)?;
-    let filled = inbound.filled(len, transport.replies());
-    outcome(inbound, transport, filled.map_err(Stop::Failed)).map(drop)
+fn poll_fill(inbound: &mut Inbound, side: &mut impl ReadSide) -> Poll<Result<(), Error>> {
+    let read = poll_once(side, inbound.room());
+    let len = ready!(check_read(inbound, side, read))?;
+    let filled = inbound.filled(len, side.replies());
+    Poll::Ready(outcome(inbound, side, filled.map_err(Stop::Failed)).map(drop))
 }
 
-fn read_direct(
+fn poll_direct(
     inbound: &mut Inbound,
-    transport: &mut impl Transport,
+    side: &mut impl ReadSide,
     output: &mut [u8],
-) -> Result<usize, Error> {
-    let read = read_once(transport, output);
-    let len = check_read(inbound, transport, read)?;
-    let filled = inbound.filled_direct(&mut output[..len], transport.replies());
-    outcome(inbound, transport, filled.map_err(Stop::Failed))?;
-    Ok(len)
+) -> Poll<Result<usize, Error>> {
+    let read = poll_once(side, output);
+    let len = ready!(check_read(inbound, side, read))?;
+    let filled = inbound.filled_direct(&mut output[..len], side.replies());
+    outcome(inbound, side, filled.map_err(Stop::Failed))?;
+    Poll::Ready(Ok(len))
 }
 
-fn read_once(transport: &mut impl Transport, buf: &mut [u8]) -> io::Result<usize> {
-    transport.send_waiting();
+fn poll_once(side: &mut impl ReadSide, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    side.send_waiting();
     loop {
-        match transport.read(buf) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+        match side.poll_read(buf) {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
         }
     }
 }
@@ -366,24 +423,23 @@ fn read_once(transport: &mut impl Transport, buf: &mut [u8]) -> io::Result<usize
 /// Returns how many bytes a read gave. Handles the end of the stream and a read that has to wait.
 fn check_read(
     inbound: &mut Inbound,
-    transport: &mut impl Transport,
-    read: io::Result<usize>,
-) -> Result<usize, Error> {
-    let error = match read {
-        Ok(0) => ErrorKind::ConnectionLost.into(),
-        Ok(len) => return Ok(len),
-        Err(error) if would_block(&error) => {
-            inbound.wait();
-            transport.rest();
-            return Err(error.into());
-        }
-        Err(error) => error.into(),
+    side: &mut impl ReadSide,
+    read: Poll<io::Result<usize>>,
+) -> Poll<Result<usize, Error>> {
+    let read = match read {
+        Poll::Ready(Ok(0)) => Poll::Ready(Err(ErrorKind::ConnectionLost.into())),
+        other => other.map_err(Error::from),
     };
-    // After an abort every call reports the error of the stream itself.
-    if !transport.is_aborted() {
-        inbound.lose();
-        transport.replies().reply(Reply::Lost);
+    if is_blocked(&read) {
+        inbound.wait();
+        side.rest();
+    } else if !matches!(read, Poll::Ready(Ok(_))) {
+        // After an abort every call reports the error of the stream itself.
+        if !side.is_aborted() {
+            inbound.lose();
+            side.replies().reply(Reply::Lost);
+        }
+        side.end();
     }
-    transport.end();
-    Err(error)
+    read
 }

@@ -29,12 +29,13 @@ mod sans_io;
 mod shutdown;
 mod stage;
 mod streamed;
-mod writer;
 
-pub(crate) use byte_stream::read_bytes;
+pub(crate) use byte_stream::poll_read_bytes;
 pub(crate) use closing::{Closing as ClosingState, Step};
 pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
-pub(crate) use drive::{Drive, Transport, read, read_frame, read_stream};
+pub(crate) use drive::{
+    ReadSide, WriteSide, is_blocked, now, poll_read_frame, poll_read_stream, poll_step,
+};
 pub(crate) use fragment::Fragment;
 pub use frame::Frame;
 pub use handlers::{CloseReply, PingReply};
@@ -42,21 +43,20 @@ pub(crate) use inbound::Inbound;
 pub(crate) use open::set_extension;
 pub(crate) use open::{abort, open};
 pub use outbound::Outbound;
-pub(crate) use pieces::Next;
+pub(crate) use pieces::PieceStep;
 pub use pool::BufferPool;
 pub(crate) use pool::Buffers;
 pub use prepared::PreparedMessage;
 pub(crate) use replies::{Replies, Reply};
 pub use sans_io::Connection;
 pub use shutdown::Shutdown;
-pub(crate) use shutdown::{Closing, after, shut_down};
+pub(crate) use shutdown::{ClosingSide, poll_shutdown};
 pub(crate) use stage::close_payload;
-pub use writer::Writer;
 
 // Only tokio's front end uses these.
 #[cfg(feature = "tokio")]
 pub(crate) use {
-    drive::read_on,
+    drive::{PollRead, PollWrite, poll_step_on},
     inbound::Stop,
     stage::{NotStaged, Unsent},
 };

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::task::Poll;
 
 use super::Outbound;
 use super::stage::Unsent;
@@ -85,6 +86,7 @@ impl Outbound {
     }
 
     /// Records the result of writing the bytes that were returned last.
+    #[inline]
     pub(crate) fn wrote(
         &mut self,
         written: io::Result<usize>,
@@ -106,7 +108,39 @@ impl Outbound {
         }
     }
 
+    /// As [`wrote`](Self::wrote), for a stream that may be pending.
+    #[inline]
+    pub(super) fn polled_write(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        unsent: &mut Unsent<'_>,
+    ) -> Poll<Result<(), Error>> {
+        match written {
+            Poll::Ready(written) => Poll::Ready(self.wrote(written, unsent)),
+            Poll::Pending => {
+                self.stall();
+                Poll::Pending
+            }
+        }
+    }
+
+    /// As [`flushed`](Self::flushed), for a stream that may be pending.
+    #[inline]
+    pub(super) fn polled_flush(
+        &mut self,
+        flushed: Poll<io::Result<()>>,
+    ) -> Poll<Result<bool, Error>> {
+        match flushed {
+            Poll::Ready(flushed) => Poll::Ready(self.flushed(flushed)),
+            Poll::Pending => {
+                self.stall();
+                Poll::Pending
+            }
+        }
+    }
+
     /// Records the result of flushing the stream. `true` where that was interrupted and must be tried again.
+    #[inline]
     pub(crate) fn flushed(&mut self, flushed: io::Result<()>) -> Result<bool, Error> {
         match flushed {
             Ok(()) => {
@@ -200,12 +234,7 @@ impl Outbound {
     /// Records that the stream has failed or would block.
     pub(crate) fn fail(&mut self, error: io::Error) -> Error {
         if would_block(&error) {
-            self.stalled = true;
-            // Bytes that were written are removed once they are half of the buffer: each byte is moved once at most.
-            if self.written >= self.buffered() {
-                self.output.drain(..self.written);
-                self.written = 0;
-            }
+            self.stall();
         } else {
             self.failed = Some(error.kind());
             self.in_frame = None;
@@ -214,5 +243,15 @@ impl Outbound {
             self.written = 0;
         }
         error.into()
+    }
+
+    /// Records that the stream would block.
+    fn stall(&mut self) {
+        self.stalled = true;
+        // Bytes that were written are removed once they are half of the buffer: each byte is moved once at most.
+        if self.written >= self.buffered() {
+            self.output.drain(..self.written);
+            self.written = 0;
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::protocol::{SendError, Transformed, Until};
 
 /// What to do next for a message that is written in pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum PieceStep {
     /// Send the fragment and ask again. After the last fragment, which has FIN, there is nothing to ask.
     Send {
         fin: bool,
@@ -19,14 +19,14 @@ pub(crate) enum Next {
 
 impl Fragment {
     /// Makes room for more of the message.
-    pub(crate) fn make_room(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
+    pub(crate) fn make_room(&mut self, outbound: &mut Outbound) -> Result<PieceStep, Error> {
         if self.is_encoded && !self.encode_unread(outbound)? {
-            return Ok(Next::Send { fin: false });
+            return Ok(PieceStep::Send { fin: false });
         }
         Ok(if self.is_full() {
-            Next::Send { fin: false }
+            PieceStep::Send { fin: false }
         } else {
-            Next::Done
+            PieceStep::Done
         })
     }
 
@@ -44,24 +44,24 @@ impl Fragment {
     }
 
     /// Says what to do to send all that was taken so far.
-    pub(crate) fn flush(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
+    pub(crate) fn flush(&mut self, outbound: &mut Outbound) -> Result<PieceStep, Error> {
         if self.is_encoded && !self.encode_all(outbound, Until::Flush)? {
-            return Ok(Next::Send { fin: false });
+            return Ok(PieceStep::Send { fin: false });
         }
         Ok(if self.is_empty() {
-            Next::Done
+            PieceStep::Done
         } else {
-            Next::Send { fin: false }
+            PieceStep::Send { fin: false }
         })
     }
 
     /// Says what to do to send the rest, the last fragment with FIN. The caller then [closes](Self::close) the
     /// message.
-    pub(crate) fn finish(&mut self, outbound: &mut Outbound) -> Result<Next, Error> {
+    pub(crate) fn finish(&mut self, outbound: &mut Outbound) -> Result<PieceStep, Error> {
         if self.is_encoded && !self.encode_all(outbound, Until::End)? {
-            return Ok(Next::Send { fin: false });
+            return Ok(PieceStep::Send { fin: false });
         }
-        Ok(Next::Send {
+        Ok(PieceStep::Send {
             fin: self.filled <= self.chunk_size,
         })
     }

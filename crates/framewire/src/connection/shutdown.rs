@@ -1,9 +1,8 @@
 //! The closing handshake.
 
-use std::io;
-use std::time::{Duration, Instant};
+use std::task::Poll;
 
-use super::drive::{Drive, Transport, read, wait_for_end};
+use super::drive::{ReadSide, WriteSide, poll_end, poll_step};
 use super::inbound::Inbound;
 use crate::error::{Close, Closed, Error, ErrorKind, Side, lasting, would_block};
 use crate::frame::CloseCode;
@@ -23,95 +22,95 @@ pub struct Shutdown {
     pub clean: bool,
 }
 
-/// A transport that is being closed, with a deadline.
-pub(crate) trait Closing: Transport {
-    type Drive: Drive;
+/// A connection that is being closed, with a deadline.
+pub(crate) trait ClosingSide: ReadSide {
+    type Writer: WriteSide;
 
-    fn drive(&mut self) -> &mut Self::Drive;
+    fn writer(&mut self) -> &mut Self::Writer;
 
     fn is_time_over(&self) -> bool;
 }
 
-/// Completes the closing handshake. After `WouldBlock` the next call goes on with it, until the deadline.
-pub(crate) fn shut_down(
+/// Completes the closing handshake. Where the stream blocks, the next call goes on with it, until the deadline.
+pub(crate) fn poll_shutdown(
     inbound: &mut Inbound,
-    closing: &mut impl Closing,
-) -> Result<Shutdown, Error> {
-    closing.drive().outbound().queue_normal_close();
-    let closed = closing.replies().closed();
+    side: &mut impl ClosingSide,
+) -> Poll<Result<Shutdown, Error>> {
+    side.writer().outbound().queue_normal_close();
+    let closed = side.replies().closed();
     let by = closed.map_or(Side::Local, |closed| closed.by);
-    let mut closed = discard(inbound, closing);
-    closing.send_waiting();
-    let role = closing.drive().outbound().role();
-    if must_wait_for_end(&closed, role)
-        && let Err(error) = wait_for_end(inbound, closing)
-        && would_block(&error)
-        && !closing.is_time_over()
-    {
-        closed = Err(error.into());
+    let mut closed = poll_discard(inbound, side);
+    side.send_waiting();
+    let role = side.writer().outbound().role();
+    if must_wait_for_end(&closed, role) {
+        match poll_end(inbound, side) {
+            Poll::Pending => closed = Poll::Pending,
+            Poll::Ready(Err(error)) if would_block(&error) && !side.is_time_over() => {
+                closed = Poll::Ready(Err(error.into()));
+            }
+            Poll::Ready(_) => {}
+        }
     }
-    let expired = closing.is_time_over();
-    let outbound = closing.drive().outbound();
+    let expired = side.is_time_over();
+    let outbound = side.writer().outbound();
     let failure = outbound.failure();
     // Checked only now: waiting for the end sends, too.
     let sent = !outbound.has_pending_output() && failure.is_none();
-    match closed {
-        Ok(_) if !sent && !expired && failure.is_none() => {
-            Err(io::Error::from(io::ErrorKind::WouldBlock).into())
+    let why = match closed {
+        Poll::Pending if !expired => return Poll::Pending,
+        Poll::Pending => ErrorKind::ConnectionLost,
+        Poll::Ready(Ok(_)) if !sent && !expired && failure.is_none() => return Poll::Pending,
+        Poll::Ready(Ok(closed)) => {
+            return Poll::Ready(Ok(Shutdown {
+                code: closed.code(),
+                reason: closed.reason().to_owned(),
+                by: closed.by,
+                clean: sent,
+            }));
         }
-        Ok(closed) => Ok(Shutdown {
-            code: closed.code(),
-            reason: closed.reason().to_owned(),
-            by: closed.by,
-            clean: sent,
-        }),
-        Err(error) if error.is_would_block() && !expired => Err(error),
-        Err(error) => match (failure, error.kind()) {
-            (Some(failure), _) => Err(lasting(failure.into()).into()),
-            (None, ErrorKind::Io(_)) if !error.is_would_block() => Err(error),
-            (None, ErrorKind::Violation(violation)) => {
-                let Close { code, reason } = Close::of_violation(violation);
-                Ok(Shutdown {
-                    code,
-                    reason,
-                    by,
-                    clean: false,
-                })
-            }
-            _ => Ok(Shutdown {
-                code: error.close_code().unwrap_or(CloseCode::ABNORMAL),
-                reason: String::new(),
-                by,
-                clean: false,
-            }),
-        },
+        Poll::Ready(Err(error)) if error.is_would_block() && !expired => {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Err(error)) => error.into_kind(),
+    };
+    if let Some(failure) = failure {
+        return Poll::Ready(Err(lasting(failure.into()).into()));
     }
+    let Close { code, reason } = match why {
+        ErrorKind::Io(error) if !would_block(&error) => return Poll::Ready(Err(error.into())),
+        ErrorKind::Violation(violation) => Close::of_violation(&violation),
+        _ => Close {
+            code: CloseCode::ABNORMAL,
+            reason: String::new(),
+        },
+    };
+    Poll::Ready(Ok(Shutdown {
+        code,
+        reason,
+        by,
+        clean: false,
+    }))
 }
 
 /// Discards everything until the connection ends. `Ok` where the peer sent a Close frame.
-fn discard(inbound: &mut Inbound, closing: &mut impl Closing) -> Result<Closed, Error> {
+fn poll_discard(inbound: &mut Inbound, side: &mut impl ClosingSide) -> Poll<Result<Closed, Error>> {
     inbound.begin_discard();
-    let Err(error) = read(inbound, closing, Inbound::discard);
-    match error.into_kind() {
-        ErrorKind::Closed(closed) => Ok(*closed),
-        kind => Err(kind.into()),
-    }
+    poll_step(inbound, side, Inbound::discard).map(|ended| {
+        let Err(error) = ended;
+        match error.into_kind() {
+            ErrorKind::Closed(closed) => Ok(*closed),
+            kind => Err(kind.into()),
+        }
+    })
 }
 
 /// Returns whether to wait for the end of the stream. A client waits for the server to close the TCP connection first
 /// (RFC 6455 7.1.1). After a violation either end waits: closing while the peer still sends would reset the
 /// connection, and the peer might not receive the Close frame.
-fn must_wait_for_end(closed: &Result<Closed, Error>, role: Role) -> bool {
+fn must_wait_for_end(closed: &Poll<Result<Closed, Error>>, role: Role) -> bool {
     match closed {
-        Ok(_) => role == Role::Client,
-        Err(error) => matches!(error.kind(), ErrorKind::Violation(_)),
+        Poll::Pending => false,
+        Poll::Ready(Ok(_)) => role == Role::Client,
+        Poll::Ready(Err(error)) => matches!(error.kind(), ErrorKind::Violation(_)),
     }
 }
-
-/// Returns the time that lies `time` after `now`, or a century after it where that is less.
-pub(crate) fn after(now: Instant, time: Duration) -> Instant {
-    now + time.min(A_CENTURY)
-}
-
-/// Longer than any connection, and short enough to add to the current time.
-const A_CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::connection::after;
+use crate::deadline::after;
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Condvar, Mutex, lock};
 
@@ -47,7 +47,7 @@ struct Beat {
 
 /// What a keep-alive does next.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub(crate) enum NextBeat {
     End(KeepAliveEnd),
     Ping,
     Wait(Instant),
@@ -105,12 +105,12 @@ impl Heartbeat {
 
     /// Returns what to do next. `waker` is woken when that may have changed.
     #[cfg(feature = "tokio")]
-    pub(crate) fn next(&self, pulse: &Pulse, waker: &Waker) -> Next {
+    pub(crate) fn next(&self, pulse: &Pulse, waker: &Waker) -> NextBeat {
         let now = (self.clock)();
         let mut beat = lock(&self.beat);
         let next = beat.next(pulse, now);
         let mut before = None;
-        if let Next::Wait(_) = next {
+        if let NextBeat::Wait(_) = next {
             before = beat.waker.replace(waker.clone());
         }
         drop(beat);
@@ -124,9 +124,9 @@ impl Heartbeat {
         loop {
             let now = (self.clock)();
             match beat.next(pulse, now) {
-                Next::End(end) => return Some(end),
-                Next::Ping => return None,
-                Next::Wait(until) => {
+                NextBeat::End(end) => return Some(end),
+                NextBeat::Ping => return None,
+                NextBeat::Wait(until) => {
                     let waited = self.changed.wait_timeout(beat, until - now);
                     beat = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
@@ -201,25 +201,25 @@ impl Heartbeat {
 }
 
 impl Beat {
-    fn next(&mut self, pulse: &Pulse, now: Instant) -> Next {
+    fn next(&mut self, pulse: &Pulse, now: Instant) -> NextBeat {
         if self.stopped || self.calls != pulse.call {
-            return Next::End(KeepAliveEnd::Stopped);
+            return NextBeat::End(KeepAliveEnd::Stopped);
         }
         if let Some(error) = self.failed.take() {
-            return Next::End(KeepAliveEnd::WriteFailed(error));
+            return NextBeat::End(KeepAliveEnd::WriteFailed(error));
         }
         if self.ended {
-            return Next::End(KeepAliveEnd::Ended);
+            return NextBeat::End(KeepAliveEnd::Ended);
         }
         let oldest = self.unanswered.front();
         let deadline = oldest.map(|&(_, sent)| after(sent, pulse.pong_deadline));
         if deadline.is_some_and(|deadline| now >= deadline) {
-            return Next::End(KeepAliveEnd::NoPong);
+            return NextBeat::End(KeepAliveEnd::NoPong);
         }
         if now >= pulse.due {
-            return Next::Ping;
+            return NextBeat::Ping;
         }
-        Next::Wait(deadline.map_or(pulse.due, |deadline| deadline.min(pulse.due)))
+        NextBeat::Wait(deadline.map_or(pulse.due, |deadline| deadline.min(pulse.due)))
     }
 }
 

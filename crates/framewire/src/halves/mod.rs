@@ -25,4 +25,4 @@ pub use heartbeat::KeepAliveEnd;
 pub(crate) use shared_writer::SharedWriter;
 
 #[cfg(feature = "tokio")]
-pub(crate) use {heartbeat::Next, shared_writer::WriterGuard};
+pub(crate) use {heartbeat::NextBeat, shared_writer::WriterGuard};

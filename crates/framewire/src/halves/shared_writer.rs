@@ -3,23 +3,24 @@
 //! A task or thread holds the writer for the time of one frame. The reading side never waits for it: while the writer
 //! is held, its holder sends the replies.
 
-use std::io::Write;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::Heartbeat;
-use crate::connection::{ClosingState, Drive, Outbound, Replies as _, Reply, Step, Writer};
+use crate::connection::{
+    ClosingState, Outbound, Replies as _, Reply, Step, WriteSide, is_blocked, now,
+};
 use crate::error::{Close, Closed, Error, TryFeedError};
 use crate::frame::{Opcode, Rsv};
 use crate::lock::atomic::{AtomicBool, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock, try_lock};
 
 #[derive(Debug)]
-pub(crate) struct SharedWriter<S> {
+pub(crate) struct SharedWriter<W> {
     /// Locked for each frame.
-    writer: Mutex<Writer<S>>,
+    writer: Mutex<W>,
     /// What the next holder of the writer sends.
     queued: Mutex<Queued>,
     /// Whether something waited to be written when the writer was last released.
@@ -40,31 +41,31 @@ struct Queued {
     closing: ClosingState,
 }
 
-impl<S> SharedWriter<S> {
-    pub(crate) fn new(mut writer: Writer<S>, clock: fn() -> Instant) -> Self {
-        // The reading half does not say when there is nothing more to wait for.
-        writer.outbound.expect_more(false);
-        let queued = Queued {
-            closing: writer.outbound.closing().clone(),
-            ..Queued::default()
-        };
-        Self {
-            queued: Mutex::new(queued),
-            unflushed: AtomicBool::new(writer.has_pending_output()),
-            heartbeat: Heartbeat::new(clock),
-            writer: Mutex::new(writer),
-        }
-    }
-
+impl<W> SharedWriter<W> {
     /// Returns what is known of the closing handshake, without waiting for the writer.
     pub(crate) fn closed(&self) -> Option<Closed> {
         lock(&self.queued).closing.closed().cloned()
     }
 }
 
-impl<S: Write> SharedWriter<S> {
+impl<W: WriteSide> SharedWriter<W> {
+    pub(crate) fn new(mut writer: W, clock: fn() -> Instant) -> Self {
+        // The reading half does not say when there is nothing more to wait for.
+        writer.outbound().expect_more(false);
+        let queued = Queued {
+            closing: writer.outbound().closing().clone(),
+            ..Queued::default()
+        };
+        Self {
+            queued: Mutex::new(queued),
+            unflushed: AtomicBool::new(writer.outbound().has_pending_output()),
+            heartbeat: Heartbeat::new(clock),
+            writer: Mutex::new(writer),
+        }
+    }
+
     /// Locks the writer for a frame. What is queued meanwhile is sent before it is unlocked.
-    pub(crate) fn lock(&self) -> WriterGuard<'_, S> {
+    pub(crate) fn lock(&self) -> WriterGuard<'_, W> {
         WriterGuard {
             writer: lock(&self.writer),
             shared: self,
@@ -75,7 +76,7 @@ impl<S: Write> SharedWriter<S> {
 
     /// Locks the writer for a Close frame with this payload, and records that this end closed first: an answer may
     /// arrive at once. Where the peer closed first, the answer to its Close is sent before this frame.
-    pub(crate) fn lock_to_close(&self, payload: &[u8]) -> WriterGuard<'_, S> {
+    pub(crate) fn lock_to_close(&self, payload: &[u8]) -> WriterGuard<'_, W> {
         let mut guard = self.lock();
         let mut queued = lock(&self.queued);
         if queued.closing.is_open() {
@@ -97,14 +98,14 @@ impl<S: Write> SharedWriter<S> {
         let Some(mut writer) = try_lock(&self.writer) else {
             return Err(TryFeedError::Full(payload));
         };
-        let result = writer.outbound.try_feed(opcode, payload);
+        let result = writer.outbound().try_feed(opcode, payload);
         self.release(writer);
         result
     }
 
     /// Calls `job` with the sending side. Writes only what was queued meanwhile.
     pub(crate) fn with_outbound<R>(&self, job: impl FnOnce(&mut Outbound) -> R) -> R {
-        let result = job(&mut lock(&self.writer).outbound);
+        let result = job(lock(&self.writer).outbound());
         self.send_queued();
         result
     }
@@ -117,8 +118,8 @@ impl<S: Write> SharedWriter<S> {
             return true;
         };
         self.flush_queued(&mut writer);
-        let sent = writer.outbound.frame_under_way().is_some()
-            || !matches!(writer.flush(), Err(error) if error.is_would_block());
+        let sent =
+            writer.outbound().frame_under_way().is_some() || !is_blocked(&writer.poll_flush());
         self.release(writer);
         sent
     }
@@ -128,7 +129,7 @@ impl<S: Write> SharedWriter<S> {
         if let Some(mut writer) = try_lock(&self.writer) {
             // Older replies go first, so that the latest Pong stays.
             self.flush_queued(&mut writer);
-            writer.outbound.reply(reply);
+            writer.outbound().reply(reply);
             self.release(writer);
         } else {
             lock(&self.queued).put(reply);
@@ -159,20 +160,21 @@ impl<S: Write> SharedWriter<S> {
     }
 
     /// Sends a Ping of the heartbeat. Its Pong is due from now on.
-    fn ping(&self, writer: &mut Writer<S>, number: u64) -> Result<(), Error> {
+    fn ping(&self, writer: &mut W, number: u64) -> Result<(), Error> {
         let number_bytes = number.to_be_bytes();
-        let sent = writer
-            .send(|outbound| outbound.stage_frame(true, Rsv::NONE, Opcode::Ping, &number_bytes));
-        let is_late = matches!(&sent, Err(error) if error.is_would_block());
+        let sent = writer.poll_send(|outbound| {
+            outbound.stage_frame(true, Rsv::NONE, Opcode::Ping, &number_bytes)
+        });
+        let is_late = is_blocked(&sent);
         // It replaces an older late Ping: a Pong also answers the Pings before its own.
         lock(&self.queued).late_ping = is_late.then_some(number);
-        sent?;
+        now(sent)?;
         writer.flush_staged()?;
         self.heartbeat.sent(number);
         Ok(())
     }
 
-    fn release(&self, mut writer: MutexGuard<'_, Writer<S>>) {
+    fn release(&self, mut writer: MutexGuard<'_, W>) {
         self.flush_queued(&mut writer);
         drop(writer);
         self.send_queued();
@@ -191,26 +193,26 @@ impl<S: Write> SharedWriter<S> {
         }
     }
 
-    fn flush_queued(&self, writer: &mut Writer<S>) {
+    fn flush_queued(&self, writer: &mut W) {
         let queued = lock(&self.queued).take();
         let flushes = queued.flush || queued.reply.is_some();
         if let Some(reply) = queued.reply {
-            writer.outbound.reply(reply);
+            writer.outbound().reply(reply);
         }
         if flushes {
             // A failure here recurs at the next write, which reports it.
             let _ = writer.flush_staged();
         }
         if let Some(number) = queued.ping.or(queued.late_ping) {
-            if queued.ping.is_none() && !writer.outbound.has_room_for_control() {
+            if queued.ping.is_none() && !writer.outbound().has_room_for_control() {
                 lock(&self.queued).late_ping = Some(number);
             } else if let Err(error) = self.ping(writer, number) {
                 self.heartbeat.fail(error);
             }
         }
         self.unflushed
-            .store(writer.has_pending_output(), Ordering::Release);
-        let closing = writer.outbound.closing();
+            .store(writer.outbound().has_pending_output(), Ordering::Release);
+        let closing = writer.outbound().closing();
         if !closing.is_open() {
             let mut queued = lock(&self.queued);
             // The writer does not know yet of a Close that was queued meanwhile.
@@ -221,12 +223,12 @@ impl<S: Write> SharedWriter<S> {
     }
 
     /// Returns the writer, which nothing else shares any more.
-    pub(crate) fn into_writer(self) -> Writer<S> {
+    pub(crate) fn into_writer(self) -> W {
         let writer = self.writer.into_inner();
         let mut writer = writer.unwrap_or_else(PoisonError::into_inner);
         let queued = self.queued.into_inner();
         if let Some(reply) = queued.unwrap_or_else(PoisonError::into_inner).reply {
-            writer.outbound.reply(reply);
+            writer.outbound().reply(reply);
         }
         writer
     }
@@ -237,43 +239,43 @@ impl<S: Write> SharedWriter<S> {
     not(feature = "tokio"),
     expect(unreachable_pub, reason = "it shows in bounds of tokio's types")
 )]
-pub struct WriterGuard<'a, S: Write> {
-    writer: MutexGuard<'a, Writer<S>>,
-    shared: &'a SharedWriter<S>,
+pub struct WriterGuard<'a, W: WriteSide> {
+    writer: MutexGuard<'a, W>,
+    shared: &'a SharedWriter<W>,
     /// Whether a Close frame was recorded and is yet to be staged.
     records_close: bool,
     // Dropped last, when the writer is unlocked.
-    _after_unlock: SendQueued<'a, S>,
+    _after_unlock: SendQueued<'a, W>,
 }
 
-impl<S: Write> Deref for WriterGuard<'_, S> {
-    type Target = Writer<S>;
+impl<W: WriteSide> Deref for WriterGuard<'_, W> {
+    type Target = W;
 
-    fn deref(&self) -> &Writer<S> {
+    fn deref(&self) -> &W {
         &self.writer
     }
 }
 
-impl<S: Write> DerefMut for WriterGuard<'_, S> {
-    fn deref_mut(&mut self) -> &mut Writer<S> {
+impl<W: WriteSide> DerefMut for WriterGuard<'_, W> {
+    fn deref_mut(&mut self) -> &mut W {
         &mut self.writer
     }
 }
 
-impl<S: Write> Drive for WriterGuard<'_, S> {
-    type Stream = S;
+impl<W: WriteSide> WriteSide for WriterGuard<'_, W> {
+    type Stream = W::Stream;
 
-    fn parts(&mut self) -> (&mut Outbound, &mut S) {
+    fn parts(&mut self) -> (&mut Outbound, &mut W::Stream) {
         self.writer.parts()
     }
 }
 
-impl<S: Write> Drop for WriterGuard<'_, S> {
+impl<W: WriteSide> Drop for WriterGuard<'_, W> {
     fn drop(&mut self) {
-        if self.records_close && self.writer.closed().is_none() {
+        if self.records_close && self.writer.outbound().closed().is_none() {
             lock(&self.shared.queued).forget_close();
         }
-        if self.writer.outbound.can_send_reply() {
+        if self.writer.outbound().can_send_reply() {
             // A failure here recurs at the next write, which reports it.
             let _ = self.writer.flush_staged();
         }
@@ -282,9 +284,9 @@ impl<S: Write> Drop for WriterGuard<'_, S> {
 }
 
 /// Sends what is queued when it is dropped.
-struct SendQueued<'a, S: Write>(&'a SharedWriter<S>);
+struct SendQueued<'a, W: WriteSide>(&'a SharedWriter<W>);
 
-impl<S: Write> Drop for SendQueued<'_, S> {
+impl<W: WriteSide> Drop for SendQueued<'_, W> {
     fn drop(&mut self) {
         self.0.send_queued();
     }

@@ -3,20 +3,19 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker, ready};
 
-use super::polled::is_pending;
-use crate::connection::{Drive, Fragment, Next, NotStaged, Outbound, Unsent};
-use crate::error::{Error, ErrorKind};
+use crate::connection::{Fragment, NotStaged, Outbound, PieceStep, Unsent, WriteSide};
+use crate::error::Error;
 
 /// A task's access to the writing side, which it owns or shares with other tasks.
 pub trait Access {
     /// The writing side, with its stream.
-    type Drive<'a>: Drive
+    type Side<'a>: WriteSide
     where
         Self: 'a;
 
-    /// Returns the writing side, locked against other tasks until the value is dropped. Where the stream would
-    /// block, it wakes the tasks that wait to write.
-    fn drive<'a>(&'a mut self, waker: &'a Waker) -> Self::Drive<'a>;
+    /// Returns the writing side, locked against other tasks until the value is dropped. A stream that is not ready
+    /// wakes the task of `waker`, or all tasks that wait to write.
+    fn side<'a>(&'a mut self, waker: &'a Waker) -> Self::Side<'a>;
 
     /// Returns whether this task yields to others. If so, it has already been woken to be polled again.
     fn yields(&mut self, _cx: &mut Context<'_>) -> bool {
@@ -38,27 +37,20 @@ pub trait Access {
     fn leave_output(&mut self) {}
 }
 
-/// Runs a job, and waits while it fails with `WouldBlock`.
+/// Runs a job, and registers the task where the job has to wait.
 pub(super) fn poll_job<A: Access, R>(
     access: &mut A,
     cx: &mut Context<'_>,
-    mut job: impl FnMut(&mut A, &Waker) -> Result<R, Error>,
+    mut job: impl FnMut(&mut A, &Waker) -> Poll<Result<R, Error>>,
 ) -> Poll<Result<R, Error>> {
     if access.yields(cx) {
         return Poll::Pending;
     }
-    let mut parked = false;
-    loop {
-        match job(access, cx.waker()) {
-            Err(error) if is_pending(&error) => {
-                if parked || matches!(error.kind(), ErrorKind::Source(_)) || !access.park(cx) {
-                    return Poll::Pending;
-                }
-                parked = true;
-            }
-            result => return Poll::Ready(result),
-        }
+    let done = job(access, cx.waker());
+    if done.is_pending() && access.park(cx) {
+        return job(access, cx.waker());
     }
+    done
 }
 
 /// Stages something. Waits until there is room for it.
@@ -68,7 +60,7 @@ pub(super) fn poll_stage<A: Access, T>(
     mut stage: impl FnMut(&mut Outbound) -> Result<T, NotStaged>,
 ) -> Poll<Result<T, Error>> {
     poll_job(access, cx, |access, waker| {
-        access.drive(waker).stage(&mut stage)
+        access.side(waker).poll_stage(&mut stage)
     })
 }
 
@@ -79,7 +71,7 @@ pub(super) fn poll_send<'p, A: Access>(
     mut stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
 ) -> Poll<Result<(), Error>> {
     poll_job(access, cx, |access, waker| {
-        access.drive(waker).send(&mut stage)
+        access.side(waker).poll_send(&mut stage)
     })
 }
 
@@ -88,7 +80,7 @@ pub(super) fn poll_flush<A: Access>(
     access: &mut A,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Error>> {
-    poll_job(access, cx, |access, waker| access.drive(waker).flush())
+    poll_job(access, cx, |access, waker| access.side(waker).poll_flush())
 }
 
 /// Sends fragments of a message until `step` is done or the last fragment is sent.
@@ -96,17 +88,17 @@ pub(super) fn poll_fragments<A: Access>(
     access: &mut A,
     cx: &mut Context<'_>,
     fragment: &mut Fragment,
-    step: impl Fn(&mut Fragment, &mut Outbound) -> Result<Next, Error>,
+    step: impl Fn(&mut Fragment, &mut Outbound) -> Result<PieceStep, Error>,
 ) -> Poll<Result<(), Error>> {
     poll_job(access, cx, |access, waker| {
         loop {
-            let mut drive = access.drive(waker);
-            match step(fragment, drive.outbound())? {
-                Next::Done => return Ok(()),
-                Next::Send { fin } => {
-                    drive.send_fragment(fragment, fin)?;
+            let mut side = access.side(waker);
+            match step(fragment, side.outbound())? {
+                PieceStep::Done => return Poll::Ready(Ok(())),
+                PieceStep::Send { fin } => {
+                    ready!(side.poll_send_fragment(fragment, fin))?;
                     if fin {
-                        return Ok(());
+                        return Poll::Ready(Ok(()));
                     }
                 }
             }
@@ -123,8 +115,8 @@ pub(super) fn poll_take<A: Access>(
 ) -> Poll<Result<usize, Error>> {
     loop {
         ready!(poll_fragments(access, cx, fragment, Fragment::make_room))?;
-        let mut drive = access.drive(cx.waker());
-        let taken = fragment.take(drive.outbound(), input)?;
+        let mut side = access.side(cx.waker());
+        let taken = fragment.take(side.outbound(), input)?;
         if taken > 0 || input.is_empty() {
             return Poll::Ready(Ok(taken));
         }
@@ -154,7 +146,7 @@ pub(super) async fn write_all<A: Access>(access: &mut A, unsent: Unsent<'_>) -> 
     poll_fn(|cx| {
         let BegunFrame { access, unsent } = &mut frame;
         poll_job(*access, cx, |access, waker| {
-            access.drive(waker).write(unsent)
+            access.side(waker).poll_write(unsent)
         })
     })
     .await?;
@@ -173,10 +165,10 @@ impl<A: Access> Drop for BegunFrame<'_, '_, A> {
         if self.unsent.is_nothing() {
             return;
         }
-        let mut drive = self.access.drive(Waker::noop());
+        let mut side = self.access.side(Waker::noop());
         // If the rest cannot be buffered now, the next call fails.
-        let _ = drive.outbound().buffer_rest(&mut self.unsent);
-        drop(drive);
+        let _ = side.outbound().buffer_rest(&mut self.unsent);
+        drop(side);
         self.access.end_frame();
         self.access.leave_output();
     }

@@ -10,8 +10,8 @@ use super::WebSocket;
 use super::access::{poll_flush, poll_send};
 use super::message_reader::AT_ONCE;
 use super::polled::Job;
-use super::source::{Source as _, has_answer, or_pending};
-use crate::connection::{Outbound, close_payload, read_bytes};
+use super::source::{Source as _, has_answer};
+use crate::connection::{Outbound, close_payload, poll_read_bytes};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Opcode, Rsv};
 
@@ -68,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
         let room = buf.remaining().min(AT_ONCE);
         let output = buf.initialize_unfilled_to(room);
         let mut polled = writer.polled(cx.waker(), Job::Reading);
-        let read = ready!(or_pending(read_bytes(inbound, &mut polled, output)));
+        let read = ready!(poll_read_bytes(inbound, &mut polled, output));
         let is_end = match &read {
             Ok(len) => *len == 0 && room > 0,
             Err(error) => has_answer(error) || writer.closed().is_some(),

@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::WriteHalf;
-use crate::connection::after;
-use crate::halves::{KeepAliveEnd, Next};
+use crate::deadline::after;
+use crate::halves::{KeepAliveEnd, NextBeat};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Sends a Ping each `interval`, the first after one interval, until there is a reason to stop. Await it in
@@ -44,8 +44,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         poll_fn(|cx| {
             loop {
                 match heartbeat.next(&pulse, cx.waker()) {
-                    Next::End(end) => return Poll::Ready(end),
-                    Next::Ping => {
+                    NextBeat::End(end) => return Poll::Ready(end),
+                    NextBeat::Ping => {
                         let number = heartbeat.next_number(&mut pulse);
                         match writer.queue_ping(number) {
                             Ok(()) => waiting = None,
@@ -56,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
                             Err(error) => heartbeat.fail(error),
                         }
                     }
-                    Next::Wait(mut until) => {
+                    NextBeat::Wait(mut until) => {
                         waiting =
                             waiting.filter(|&(_, writes)| writes == self.shared.accepted_writes());
                         if let Some((since, _)) = waiting {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::source::{Source, or_unsent, read};
-use crate::connection::{Inbound, read_stream};
+use crate::connection::{Inbound, poll_read_stream};
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
 
@@ -80,7 +80,7 @@ impl<T: Source> AsyncRead for MessageReader<'_, T> {
         } = self.get_mut();
         let room = buf.remaining().min(AT_ONCE);
         let output = buf.initialize_unfilled_to(room);
-        let read = read_stream(inbound, &mut source.transport(cx.waker()), output);
+        let read = poll_read_stream(inbound, &mut source.side(cx.waker()), output);
         let read = or_unsent(*source, cx, read);
         read.map_ok(|len| buf.advance(len)).map_err(Error::into)
     }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::access::{Access, flush, poll_flush, poll_fragments, poll_take};
 use super::polled::failed;
-use crate::connection::{Buffers, Drive as _, Fragment};
+use crate::connection::{Buffers, Fragment, WriteSide as _};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Opcode, Rsv};
 
@@ -42,16 +42,16 @@ impl<A: Access> MessageWriter<A> {
         rsv: Rsv,
         chunk_size: Option<usize>,
     ) -> Result<Self, Error> {
-        let mut drive = access.drive(Waker::noop());
-        let fragment = drive.outbound().open_message(opcode, rsv, chunk_size)?;
-        drop(drive);
+        let mut side = access.side(Waker::noop());
+        let fragment = side.outbound().open_message(opcode, rsv, chunk_size)?;
+        drop(side);
         Ok(Self { access, fragment })
     }
 
     pub(super) fn resume(mut access: A) -> Option<Self> {
-        let mut drive = access.drive(Waker::noop());
-        let fragment = drive.outbound().resume_message()?;
-        drop(drive);
+        let mut side = access.side(Waker::noop());
+        let fragment = side.outbound().resume_message()?;
+        drop(side);
         Some(Self { access, fragment })
     }
 
@@ -68,7 +68,7 @@ impl<A: Access> MessageWriter<A> {
     pub async fn finish(mut self) -> Result<u64, Error> {
         let Self { access, fragment } = &mut self;
         poll_fn(|cx| poll_fragments(access, cx, fragment, Fragment::finish)).await?;
-        let len = fragment.close(access.drive(Waker::noop()).outbound());
+        let len = fragment.close(access.side(Waker::noop()).outbound());
         flush(access).await?;
         Ok(len)
     }
@@ -84,8 +84,8 @@ impl<A: Access> MessageWriter<A> {
     /// As [`finish`](Self::finish); nothing of what was read is lost.
     pub async fn finish_from(mut self, mut reader: impl AsyncRead + Unpin) -> Result<u64, Error> {
         let buffers = {
-            let mut drive = self.access.drive(Waker::noop());
-            drive.outbound().buffers().clone()
+            let mut side = self.access.side(Waker::noop());
+            side.outbound().buffers().clone()
         };
         while poll_fn(|cx| self.poll_pull(cx, &mut reader, &buffers)).await? > 0 {}
         self.finish().await
@@ -136,7 +136,7 @@ impl<A: Access + Unpin> AsyncWrite for MessageWriter<A> {
 impl<A: Access> Drop for MessageWriter<A> {
     fn drop(&mut self) {
         let fragment = mem::take(&mut self.fragment);
-        let mut drive = self.access.drive(Waker::noop());
-        drive.outbound().put_back(fragment);
+        let mut side = self.access.side(Waker::noop());
+        side.outbound().put_back(fragment);
     }
 }

@@ -1,14 +1,14 @@
-//! A tokio stream as `Read` and `Write`, lent together with the task that it wakes.
+//! A stream of tokio's, lent together with the task that it wakes.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::{Drive, Outbound};
-use crate::error::{Error, ErrorKind, lasting, would_block};
+use crate::connection::{Outbound, PollRead, PollWrite, WriteSide};
+use crate::error::lasting;
 
 /// The sending side and the stream of a whole connection, while one task polls them.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Polled<'a, S> {
     pub(super) stream: PolledStream<'a, S>,
 }
 
-/// A tokio stream as `Read` and `Write`. `WouldBlock` means that the stream wakes the task when it is ready.
+/// A stream of tokio's, and the task that it wakes when it is ready.
 ///
 /// Reading and writing may be done by two tasks that take turns with the connection, as with
 /// `tokio::io::split`. The reading task also writes replies, and a stream wakes only the task that wrote last.
@@ -63,7 +63,7 @@ impl Blocked {
     }
 }
 
-impl<'a, S: AsyncRead + AsyncWrite + Unpin> Drive for Polled<'a, S> {
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> WriteSide for Polled<'a, S> {
     type Stream = PolledStream<'a, S>;
 
     fn parts(&mut self) -> (&mut Outbound, &mut PolledStream<'a, S>) {
@@ -75,8 +75,8 @@ impl<S> PolledStream<'_, S> {
     /// Polls the stream to write or to flush.
     fn poll<R>(
         &mut self,
-        poll: impl FnOnce(&mut S, &mut Context<'_>) -> io::Result<R>,
-    ) -> io::Result<R> {
+        poll: impl FnOnce(&mut S, &mut Context<'_>) -> Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
         let blocked = self.blocked.as_deref();
         let other = blocked.and_then(|blocked| blocked.other(self.job, self.waker));
         let result = if let Some(other) = other {
@@ -85,7 +85,7 @@ impl<S> PolledStream<'_, S> {
         } else {
             poll(self.stream, &mut Context::from_waker(self.waker))
         };
-        if matches!(&result, Err(error) if would_block(error)) {
+        if result.is_pending() {
             let blocked = self.blocked.get_or_insert_default();
             *blocked.of(self.job) = Some(self.waker.clone());
         } else if let Some(blocked) = self.blocked {
@@ -100,23 +100,23 @@ impl<S> PolledStream<'_, S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Read for PolledStream<'_, S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+impl<S: AsyncRead + Unpin> PollRead for PolledStream<'_, S> {
+    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut cx = Context::from_waker(self.waker);
         read(self.stream, &mut cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> Write for PolledStream<'_, S> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.poll(|stream, cx| write(stream, cx, buf))
+impl<S: AsyncWrite + Unpin> PollWrite for PolledStream<'_, S> {
+    fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll(|stream, cx| write(stream, cx, bytes))
     }
 
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.poll(|stream, cx| write_vectored(stream, cx, bufs))
+    fn poll_write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.poll(|stream, cx| write_vectored(stream, cx, bytes))
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn poll_flush(&mut self) -> Poll<io::Result<()>> {
         self.poll(flush)
     }
 }
@@ -134,61 +134,44 @@ pub(super) fn read(
     stream: &mut (impl AsyncRead + Unpin),
     cx: &mut Context<'_>,
     buf: &mut [u8],
-) -> io::Result<usize> {
+) -> Poll<io::Result<usize>> {
     let mut buf = ReadBuf::new(buf);
-    or_would_block(Pin::new(stream).poll_read(cx, &mut buf))?;
-    Ok(buf.filled().len())
+    ready!(Pin::new(stream).poll_read(cx, &mut buf)).map_err(failed)?;
+    Poll::Ready(Ok(buf.filled().len()))
 }
 
 pub(super) fn write(
     stream: &mut (impl AsyncWrite + Unpin),
     cx: &mut Context<'_>,
-    buf: &[u8],
-) -> io::Result<usize> {
-    or_would_block(Pin::new(stream).poll_write(cx, buf))
+    bytes: &[u8],
+) -> Poll<io::Result<usize>> {
+    Pin::new(stream).poll_write(cx, bytes).map_err(failed)
 }
 
 pub(super) fn write_vectored(
     stream: &mut (impl AsyncWrite + Unpin),
     cx: &mut Context<'_>,
-    bufs: &[IoSlice<'_>],
-) -> io::Result<usize> {
-    or_would_block(Pin::new(stream).poll_write_vectored(cx, bufs))
+    bytes: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    let written = Pin::new(stream).poll_write_vectored(cx, bytes);
+    written.map_err(failed)
 }
 
 pub(super) fn flush(
     stream: &mut (impl AsyncWrite + Unpin),
     cx: &mut Context<'_>,
-) -> io::Result<()> {
-    or_would_block(Pin::new(stream).poll_flush(cx))
+) -> Poll<io::Result<()>> {
+    Pin::new(stream).poll_flush(cx).map_err(failed)
 }
 
-/// Turns `Pending` into `WouldBlock`, and makes sure that no error looks like it.
+/// Returns the error of a stream that failed, in a form that no call takes for a stream that is not ready.
 ///
 /// A stream that itself fails with `WouldBlock` promises no wake-up, so that the task would wait for ever.
 /// `TimedOut` is changed too: TCP fails with it when nothing is acknowledged, and no call goes on after that.
-fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
-    match poll {
-        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        Poll::Ready(result) => result.map_err(failed),
-    }
-}
-
-/// Returns the error of a stream that failed, in a form that no call takes for `WouldBlock`.
 pub(super) fn failed(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::Error::other(error),
         io::ErrorKind::TimedOut => lasting(error),
         _ => error,
-    }
-}
-
-/// Returns whether the task will be woken when it can go on.
-pub(super) fn is_pending(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::Io(error) | ErrorKind::Source(error) => {
-            error.kind() == io::ErrorKind::WouldBlock
-        }
-        _ => false,
     }
 }

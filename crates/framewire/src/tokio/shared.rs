@@ -9,7 +9,7 @@
 //! [`ReadEnd`] reads, and sends the replies for which no writing task is at hand.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 use std::mem;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -22,8 +22,8 @@ use super::access::Access;
 use super::polled;
 use super::source::Source;
 use super::turns::{Waiter, Waiters};
-use crate::connection::{self, Replies, Reply, Transport};
-use crate::error::{Closed, Error, would_block};
+use crate::connection::{Outbound, PollWrite, ReadSide, Replies, Reply, WriteSide};
+use crate::error::{Closed, Error};
 use crate::frame::ControlPayload;
 use crate::halves::{SharedWriter, WriterGuard};
 use crate::lock::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ use crate::lock::{Mutex, MutexGuard, lock};
 /// The state that both halves own.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
-    writer: SharedWriter<WriteEnd<S>>,
+    writer: SharedWriter<HalfWriter<S>>,
     stream: Arc<Duplex<S>>,
     waiters: Arc<Waiters>,
 }
@@ -77,14 +77,14 @@ impl<S: AsyncWrite + Unpin> WriteEnd<S> {
     fn poll<R>(
         &mut self,
         operation: usize,
-        job: impl FnOnce(&mut S, &mut Context<'_>) -> io::Result<R>,
-    ) -> io::Result<R> {
+        job: impl FnOnce(&mut S, &mut Context<'_>) -> Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
         let mut cx = Context::from_waker(&self.waker);
-        let result = self
-            .stream
-            .lock()
-            .and_then(|mut stream| job(&mut stream, &mut cx));
-        if matches!(&result, Err(error) if would_block(error)) {
+        let result = match self.stream.lock() {
+            Ok(mut stream) => job(&mut stream, &mut cx),
+            Err(error) => Poll::Ready(Err(error)),
+        };
+        if result.is_pending() {
             self.has_blocked[operation] = true;
         } else if mem::take(&mut self.has_blocked[operation]) {
             // The stream wakes the task that polled it last. That task did not have to wait, but others may.
@@ -95,28 +95,28 @@ impl<S: AsyncWrite + Unpin> WriteEnd<S> {
 }
 
 impl<S> WriteEnd<S> {
-    fn count(&self, written: io::Result<usize>) -> io::Result<usize> {
-        if written.is_ok() {
+    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(written, Poll::Ready(Ok(_))) {
             self.stream.writes.fetch_add(1, Ordering::Relaxed);
         }
         written
     }
 }
 
-impl<S: AsyncWrite + Unpin> Write for WriteEnd<S> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.poll(WRITING, |stream, cx| polled::write(stream, cx, buf));
+impl<S: AsyncWrite + Unpin> PollWrite for WriteEnd<S> {
+    fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.poll(WRITING, |stream, cx| polled::write(stream, cx, bytes));
         self.count(written)
     }
 
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn poll_write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let written = self.poll(WRITING, |stream, cx| {
-            polled::write_vectored(stream, cx, bufs)
+            polled::write_vectored(stream, cx, bytes)
         });
         self.count(written)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn poll_flush(&mut self) -> Poll<io::Result<()>> {
         self.poll(FLUSHING, polled::flush)
     }
 }
@@ -124,31 +124,23 @@ impl<S: AsyncWrite + Unpin> Write for WriteEnd<S> {
 const WRITING: usize = 0;
 const FLUSHING: usize = 1;
 
-impl<S> Shared<S> {
-    pub(super) fn new(writer: Writer<S>) -> Self {
-        let waiters = Arc::new(Waiters::default());
-        let waker = Waker::from(Arc::clone(&waiters));
-        let stream = Arc::new(Duplex {
-            stream: Mutex::new(writer.stream),
-            aborted: AtomicBool::new(false),
-            writes: AtomicUsize::new(0),
-        });
-        let writer = connection::Writer {
-            outbound: writer.outbound,
-            stream: WriteEnd {
-                stream: Arc::clone(&stream),
-                waker,
-                has_blocked: [false; 2],
-            },
-        };
-        Self {
-            writer: SharedWriter::new(writer, || Instant::now().into_std()),
-            stream,
-            waiters,
-        }
-    }
+/// The writing side of the halves: what a [`SharedWriter`] locks.
+#[derive(Debug)]
+pub struct HalfWriter<S> {
+    outbound: Outbound,
+    stream: WriteEnd<S>,
+}
 
-    pub(super) fn writer(&self) -> &SharedWriter<WriteEnd<S>> {
+impl<S: AsyncWrite + Unpin> WriteSide for HalfWriter<S> {
+    type Stream = WriteEnd<S>;
+
+    fn parts(&mut self) -> (&mut Outbound, &mut WriteEnd<S>) {
+        (&mut self.outbound, &mut self.stream)
+    }
+}
+
+impl<S> Shared<S> {
+    pub(super) fn writer(&self) -> &SharedWriter<HalfWriter<S>> {
         &self.writer
     }
 
@@ -179,6 +171,29 @@ impl<S> Shared<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
+    pub(super) fn new(writer: Writer<S>) -> Self {
+        let waiters = Arc::new(Waiters::default());
+        let waker = Waker::from(Arc::clone(&waiters));
+        let stream = Arc::new(Duplex {
+            stream: Mutex::new(writer.stream),
+            aborted: AtomicBool::new(false),
+            writes: AtomicUsize::new(0),
+        });
+        let writer = HalfWriter {
+            outbound: writer.outbound,
+            stream: WriteEnd {
+                stream: Arc::clone(&stream),
+                waker,
+                has_blocked: [false; 2],
+            },
+        };
+        Self {
+            writer: SharedWriter::new(writer, || Instant::now().into_std()),
+            stream,
+            waiters,
+        }
+    }
+
     /// Takes the turn to send a message, unless another task has it.
     pub(super) fn try_turn(&self) -> Option<SendTurn<'_, S>> {
         let is_taken = self.waiters.try_take_turn();
@@ -248,12 +263,12 @@ impl<'a, S> FrameWriter<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for FrameWriter<'_, S> {
-    type Drive<'a>
-        = WriterGuard<'a, WriteEnd<S>>
+    type Side<'a>
+        = WriterGuard<'a, HalfWriter<S>>
     where
         Self: 'a;
 
-    fn drive<'a>(&'a mut self, _waker: &'a Waker) -> WriterGuard<'a, WriteEnd<S>> {
+    fn side<'a>(&'a mut self, _waker: &'a Waker) -> WriterGuard<'a, HalfWriter<S>> {
         match &self.close_payload {
             Some(payload) => self.shared.writer.lock_to_close(payload.as_slice()),
             None => self.shared.writer.lock(),
@@ -299,12 +314,12 @@ impl<S> Drop for Turn<'_, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for SendTurn<'_, S> {
-    type Drive<'a>
-        = WriterGuard<'a, WriteEnd<S>>
+    type Side<'a>
+        = WriterGuard<'a, HalfWriter<S>>
     where
         Self: 'a;
 
-    fn drive<'a>(&'a mut self, _waker: &'a Waker) -> WriterGuard<'a, WriteEnd<S>> {
+    fn side<'a>(&'a mut self, _waker: &'a Waker) -> WriterGuard<'a, HalfWriter<S>> {
         self.turn.0.writer.lock()
     }
 
@@ -347,12 +362,12 @@ impl<S> ReadEnd<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Source for ReadEnd<S> {
-    type Transport<'a>
+    type Side<'a>
         = &'a mut Self
     where
         S: 'a;
 
-    fn transport<'a>(&'a mut self, waker: &'a Waker) -> &'a mut Self {
+    fn side<'a>(&'a mut self, waker: &'a Waker) -> &'a mut Self {
         if !self.waker.will_wake(waker) {
             self.waker.clone_from(waker);
             self.shared.waiters.register_reader(waker);
@@ -369,8 +384,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Source for ReadEnd<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Transport for &mut ReadEnd<S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+impl<S: AsyncRead + AsyncWrite + Unpin> ReadSide for &mut ReadEnd<S> {
+    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut cx = Context::from_waker(&self.waker);
         polled::read(&mut *self.shared.stream.lock()?, &mut cx, buf)
     }

@@ -10,8 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::WebSocket;
-use super::polled::{Job, Polled, is_pending};
-use crate::connection::{Closing, Replies, Shutdown, Transport, after, shut_down};
+use super::polled::{Job, Polled};
+use crate::connection::{ClosingSide, ReadSide, Replies, Shutdown, poll_shutdown};
+use crate::deadline::after;
 use crate::error::Error;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -42,37 +43,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         });
         let Self { inbound, writer } = self;
         poll_fn(|cx| {
-            let mut closing = DeadlineTransport {
+            let mut closing = UntilDeadline {
                 polled: writer.polled(cx.waker(), Job::Reading),
                 deadline,
             };
-            match shut_down(inbound, &mut closing) {
-                Err(error) if is_pending(&error) => {}
-                result => return Poll::Ready(result),
+            let closed = poll_shutdown(inbound, &mut closing);
+            if closed.is_ready() || timer.as_mut().poll(cx).is_pending() {
+                return closed;
             }
-            if timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            let mut closing = DeadlineTransport {
+            let mut closing = UntilDeadline {
                 polled: writer.polled(cx.waker(), Job::Reading),
                 deadline,
             };
-            Poll::Ready(shut_down(inbound, &mut closing))
+            poll_shutdown(inbound, &mut closing)
         })
         .await
     }
 }
 
 /// A connection that is read until a deadline.
-struct DeadlineTransport<'a, S> {
+struct UntilDeadline<'a, S> {
     polled: Polled<'a, S>,
     deadline: Option<Instant>,
 }
 
-impl<'a, S: AsyncRead + AsyncWrite + Unpin> Closing for DeadlineTransport<'a, S> {
-    type Drive = Polled<'a, S>;
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> ClosingSide for UntilDeadline<'a, S> {
+    type Writer = Polled<'a, S>;
 
-    fn drive(&mut self) -> &mut Polled<'a, S> {
+    fn writer(&mut self) -> &mut Polled<'a, S> {
         &mut self.polled
     }
 
@@ -82,13 +80,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Closing for DeadlineTransport<'a, S>
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Transport for DeadlineTransport<'_, S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+impl<S: AsyncRead + AsyncWrite + Unpin> ReadSide for UntilDeadline<'_, S> {
+    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         // While the peer sends without a pause, the timer is never polled.
         if self.is_time_over() {
-            return Err(io::ErrorKind::TimedOut.into());
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        self.polled.read(buf)
+        self.polled.poll_read(buf)
     }
 
     fn replies(&mut self) -> &mut dyn Replies {

@@ -1,6 +1,5 @@
 //! Connections as a `Sink` of owned messages.
 
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -8,11 +7,11 @@ use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::access::{Access, poll_flush, poll_job, poll_stage};
-use super::polled::{Job, is_pending};
+use super::polled::Job;
 use super::shared::{FrameWriter, SendTurn};
 use super::turns::Waiter;
 use super::{Message, WebSocket, WriteHalf, Writer};
-use crate::connection::{Drive, Outbound};
+use crate::connection::{Outbound, WriteSide, now};
 use crate::error::{Error, ErrorKind};
 use crate::frame::CloseCode;
 
@@ -59,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
         // No task to wake: `poll_ready` or `poll_flush` names it when it is polled next.
         let mut polled = self.get_mut().polled(Waker::noop(), Job::Writing);
-        polled.send(|outbound| outbound.stage_whole(message.opcode(), message.payload()))
+        now(polled.poll_send(|outbound| outbound.stage_whole(message.opcode(), message.payload())))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -93,14 +92,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
             return Err(ErrorKind::MessageInProgress.into());
         }
         let taken = match this.shared.try_turn() {
-            Some(mut writer) => take_if_ready(&mut writer.drive(Waker::noop()), &message),
-            None => Err(io::Error::from(io::ErrorKind::WouldBlock).into()),
+            Some(mut writer) => poll_take(&mut writer.side(Waker::noop()), &message),
+            None => Poll::Pending,
         };
-        match taken {
-            Err(error) if is_pending(&error) => this.sink.message = Some(message),
-            taken => taken?,
+        if taken.is_pending() {
+            this.sink.message = Some(message);
+            return Ok(());
         }
-        Ok(())
+        now(taken)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -138,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         };
         let taken = self.poll_message(cx, |writer, cx| {
             poll_job(writer, cx, |writer, waker| {
-                take_if_ready(&mut writer.drive(waker), &message)
+                poll_take(&mut writer.side(waker), &message)
             })
         });
         if taken.is_pending() {
@@ -183,27 +182,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     }
 }
 
-/// Stages a message whole, or fails with `WouldBlock`.
-fn take_if_ready(drive: &mut impl Drive, message: &Message) -> Result<(), Error> {
-    drive.stage(Outbound::make_ready)?;
-    drive.send(|outbound| outbound.stage_whole(message.opcode(), message.payload()))
+/// Stages a message whole once there is room.
+fn poll_take(side: &mut impl WriteSide, message: &Message) -> Poll<Result<(), Error>> {
+    ready!(side.poll_stage(Outbound::make_ready))?;
+    side.poll_send(|outbound| outbound.stage_whole(message.opcode(), message.payload()))
 }
 
 /// Sends a Close frame with 1000 unless one was sent, and all that is staged before it.
 fn poll_close<A: Access>(access: &mut A, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
     poll_job(access, cx, |access, waker| {
-        let mut drive = access.drive(waker);
-        let outbound = drive.outbound();
+        let mut side = access.side(waker);
+        let outbound = side.outbound();
         if !outbound.has_sent_close() {
             outbound.check_open()?;
             outbound.queue_normal_close();
         }
-        drive.flush()?;
-        let outbound = drive.outbound();
+        ready!(side.poll_flush())?;
+        let outbound = side.outbound();
         if outbound.has_pending_output() && outbound.frame_under_way().is_some() {
             // The frame of another task must end first.
-            return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
+            return Poll::Pending;
         }
-        Ok(())
+        Poll::Ready(Ok(()))
     })
 }

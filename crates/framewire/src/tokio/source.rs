@@ -7,19 +7,22 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Writer;
-use super::polled::{Job, Polled, is_pending};
-use crate::connection::{self, Drive, Frame, Inbound, Replies, Stop, Transport};
+use super::polled::{Job, Polled};
+use crate::connection::{
+    Frame, Inbound, ReadSide, Replies, Stop, WriteSide as _, poll_read_frame, poll_step,
+    poll_step_on,
+};
 use crate::error::{Error, ErrorKind};
 
 /// What a task reads from, and sends its replies through: a whole connection or a reading half.
 pub trait Source {
     /// The stream, with the task that it wakes.
-    type Transport<'a>: Transport
+    type Side<'a>: ReadSide
     where
         Self: 'a;
 
     /// Returns the stream. It wakes the task when there is more to read, or when waiting replies can be sent.
-    fn transport<'a>(&'a mut self, waker: &'a Waker) -> Self::Transport<'a>;
+    fn side<'a>(&'a mut self, waker: &'a Waker) -> Self::Side<'a>;
 
     /// Returns where to stage replies when the stream is not at hand.
     fn replies(&mut self) -> &mut dyn Replies;
@@ -29,12 +32,12 @@ pub trait Source {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Source for Writer<S> {
-    type Transport<'a>
+    type Side<'a>
         = Polled<'a, S>
     where
         S: 'a;
 
-    fn transport<'a>(&'a mut self, waker: &'a Waker) -> Polled<'a, S> {
+    fn side<'a>(&'a mut self, waker: &'a Waker) -> Polled<'a, S> {
         self.polled(waker, Job::Reading)
     }
 
@@ -43,16 +46,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Source for Writer<S> {
     }
 
     fn send_all(&mut self, waker: &Waker) -> bool {
-        let flushed = self.transport(waker).flush();
-        !matches!(flushed, Err(error) if is_pending(&error))
-    }
-}
-
-/// Turns `WouldBlock` into `Pending`.
-pub(super) fn or_pending<R>(result: Result<R, Error>) -> Poll<Result<R, Error>> {
-    match result {
-        Err(error) if is_pending(&error) => Poll::Pending,
-        result => Poll::Ready(result),
+        self.side(waker).poll_flush().is_ready()
     }
 }
 
@@ -61,13 +55,13 @@ pub(super) fn or_pending<R>(result: Result<R, Error>) -> Poll<Result<R, Error>> 
 pub(super) fn or_unsent<T: Source, R>(
     source: &mut T,
     cx: &mut Context<'_>,
-    result: Result<R, Error>,
+    read: Poll<Result<R, Error>>,
 ) -> Poll<Result<R, Error>> {
-    match or_pending(result) {
+    match read {
         Poll::Ready(Err(error)) if has_answer(&error) && !source.send_all(cx.waker()) => {
             Poll::Pending
         }
-        result => result,
+        read => read,
     }
 }
 
@@ -77,8 +71,8 @@ pub(super) fn poll_read<T: Source, R>(
     cx: &mut Context<'_>,
     step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
 ) -> Poll<Result<R, Error>> {
-    let result = connection::read(inbound, &mut source.transport(cx.waker()), step);
-    or_unsent(source, cx, result)
+    let read = poll_step(inbound, &mut source.side(cx.waker()), step);
+    or_unsent(source, cx, read)
 }
 
 /// Returns whether this end sends a Close frame after the error. Reading again gives the same error again.
@@ -118,7 +112,7 @@ pub(super) async fn read_on<T: Source, R>(
     match unfinished {
         Unfinished::Reply(result) => {
             poll_fn(|cx| {
-                source.transport(cx.waker()).send_waiting();
+                source.side(cx.waker()).send_waiting();
                 Poll::Ready(())
             })
             .await;
@@ -129,8 +123,7 @@ pub(super) async fn read_on<T: Source, R>(
             let mut needs_bytes = matches!(stopped, Stop::Bytes);
             poll_fn(|cx| {
                 if mem::take(&mut needs_bytes) {
-                    let read =
-                        connection::read_on(inbound, &mut source.transport(cx.waker()), &mut step);
+                    let read = poll_step_on(inbound, &mut source.side(cx.waker()), &mut step);
                     return or_unsent(source, cx, read);
                 }
                 poll_read(inbound, source, cx, &mut step)
@@ -157,7 +150,7 @@ pub(super) async fn read_frame<'b>(
     buf: &'b mut [u8],
 ) -> Result<Frame<'b>, Error> {
     let header = poll_fn(|cx| {
-        let read = connection::read_frame(inbound, &mut source.transport(cx.waker()), buf);
+        let read = poll_read_frame(inbound, &mut source.side(cx.waker()), buf);
         or_unsent(source, cx, read)
     });
     let header = header.await?;

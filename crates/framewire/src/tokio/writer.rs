@@ -370,12 +370,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
 
 /// The stream wakes the one task that owns the connection.
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for &mut Writer<S> {
-    type Drive<'a>
+    type Side<'a>
         = Polled<'a, S>
     where
         Self: 'a;
 
-    fn drive<'a>(&'a mut self, waker: &'a Waker) -> Polled<'a, S> {
+    fn side<'a>(&'a mut self, waker: &'a Waker) -> Polled<'a, S> {
         self.polled(waker, Job::Writing)
     }
 }
