@@ -15,7 +15,7 @@ use super::Writer;
 use super::message_writer::Access;
 use crate::Duplicate;
 use crate::connection::{ReadSide, Replies, Reply};
-use crate::error::{Closed, Error};
+use crate::error::Error;
 use crate::halves::SharedWriter;
 use crate::lock::atomic::{AtomicBool, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock, try_lock};
@@ -156,8 +156,8 @@ impl<S: Duplicate> Replies for ReadEnd<S> {
         self.shared.writer.heartbeat.pong(payload);
     }
 
-    fn closed(&self) -> Option<Closed> {
-        self.shared.writer.closed()
+    fn read_error(&self) -> Error {
+        self.shared.writer.read_error()
     }
 }
 

@@ -1,59 +1,62 @@
-//! The state of the closing handshake, as the sending side knows it.
+//! How a connection ends: one state, for both directions.
 
-use std::mem;
+use std::io;
 
 use super::replies::Reply;
-use crate::error::{Close, Closed, Side};
+use crate::error::{Close, Closed, Error, ErrorKind, Side, lasting};
+use crate::frame::Violation;
 
-/// The state of the closing handshake (RFC 6455 7.1).
+/// How far a connection has come to its end (RFC 6455 7.1). It is open until one of the [`Step`]s.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Closing {
-    /// Neither end has sent a Close frame.
-    #[default]
-    Open,
-    /// One end has sent a Close frame, or both have.
-    Begun(Box<Closed>),
-    /// The stream has ended before the closing handshake did. Nothing more is sent.
-    Lost(Option<Box<Closed>>),
+pub(crate) struct Closing(Option<Box<Ending>>);
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Ending {
+    /// The Close frames, once either end has sent one.
+    closed: Option<Closed>,
+    /// The peer's violation, after which nothing more is read.
+    violation: Option<Violation>,
+    /// Whether the stream has ended before the closing handshake did.
+    is_lost: bool,
+    /// The error of a write, after which nothing more is written.
+    failed: Option<io::ErrorKind>,
 }
 
-/// An event that changes the state of the closing handshake.
+/// An event that ends a connection, or begins to.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// This end has sent a Close frame, or is about to.
     Sent(Close),
     /// The peer's Close frame has arrived.
     Received(Close),
-    /// The stream has ended or failed.
+    /// The peer has broken a rule. This end's Close frame says so, unless it has sent one.
+    Violated(Violation),
+    /// The stream has ended, or a read has failed.
     Lost,
+    /// A write has failed.
+    Failed(io::ErrorKind),
 }
 
 impl Closing {
-    /// Applies a step. Only the first Close frame of each end counts.
+    /// Applies a step. Only the first Close frame of each end counts, and none after the end of the stream.
     pub(crate) fn record(&mut self, step: Step) {
-        *self = match (mem::take(self), step) {
-            (Self::Open, Step::Sent(close)) => Self::Begun(Box::new(Closed {
-                local: Some(close),
-                peer: None,
-                by: Side::Local,
-            })),
-            (Self::Open, Step::Received(close)) => Self::Begun(Box::new(Closed {
-                local: None,
-                peer: Some(close),
-                by: Side::Peer,
-            })),
-            (Self::Begun(mut closed), Step::Sent(close)) => {
-                closed.local.get_or_insert(close);
-                Self::Begun(closed)
+        let ending = self.0.get_or_insert_default();
+        match step {
+            Step::Failed(error) => ending.failed = Some(error),
+            _ if ending.is_lost => {}
+            Step::Lost => ending.is_lost = true,
+            Step::Sent(close) => {
+                ending.closed_by(Side::Local).local.get_or_insert(close);
             }
-            (Self::Begun(mut closed), Step::Received(close)) => {
-                closed.peer.get_or_insert(close);
-                Self::Begun(closed)
+            Step::Received(close) => {
+                ending.closed_by(Side::Peer).peer.get_or_insert(close);
             }
-            (Self::Open, Step::Lost) => Self::Lost(None),
-            (Self::Begun(closed), Step::Lost) => Self::Lost(Some(closed)),
-            (lost @ Self::Lost(_), _) => lost,
-        };
+            Step::Violated(violation) => {
+                let close = Close::of_violation(&violation);
+                ending.closed_by(Side::Local).local.get_or_insert(close);
+                ending.violation = Some(violation);
+            }
+        }
     }
 
     /// Applies the steps that a reply stands for.
@@ -66,33 +69,28 @@ impl Closing {
                     self.record(Step::Sent(Close::of(payload.as_slice())));
                 }
             }
-            Reply::Violation(violation) => {
-                self.record(Step::Sent(Close::of_violation(violation)));
-            }
+            Reply::Violation(violation) => self.record(Step::Violated(*violation)),
             Reply::Lost => self.record(Step::Lost),
         }
     }
 
     /// Returns the Close frames, once either end has sent one.
     pub(crate) fn closed(&self) -> Option<&Closed> {
-        match self {
-            Self::Open => None,
-            Self::Begun(closed) => Some(closed),
-            Self::Lost(closed) => closed.as_deref(),
-        }
+        self.0.as_ref()?.closed.as_ref()
     }
 
+    /// Returns whether nothing has begun to end the connection.
+    #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self, Self::Open)
+        self.0.is_none()
     }
 
     /// Returns whether frames can still be sent, a Close frame included.
     #[inline]
     pub(crate) fn can_send(&self) -> bool {
-        match self {
-            Self::Open => true,
-            Self::Begun(closed) => closed.local.is_none(),
-            Self::Lost(_) => false,
+        match &self.0 {
+            None => true,
+            Some(ending) => !ending.is_lost && ending.failed.is_none() && !self.has_sent(),
         }
     }
 
@@ -100,12 +98,57 @@ impl Closing {
     pub(crate) fn has_sent(&self) -> bool {
         self.closed().is_some_and(|closed| closed.local.is_some())
     }
+
+    /// Returns the error of a write, after which nothing more can be written.
+    #[inline]
+    pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
+        self.0.as_ref()?.failed
+    }
+
+    /// Returns why nothing more is sent.
+    #[cold]
+    pub(crate) fn write_error(&self) -> Error {
+        if let Some(error) = self.failure() {
+            return lasting(error.into()).into();
+        }
+        match self.closed() {
+            Some(closed) if closed.local.is_some() => {
+                ErrorKind::Closed(Box::new(closed.clone())).into()
+            }
+            _ => ErrorKind::ConnectionLost.into(),
+        }
+    }
+
+    /// Returns why nothing more is read.
+    #[cold]
+    pub(crate) fn read_error(&self) -> Error {
+        let Some(ending) = &self.0 else {
+            return ErrorKind::ConnectionLost.into();
+        };
+        match (&ending.violation, &ending.closed) {
+            (Some(violation), _) => ErrorKind::Violation(*violation).into(),
+            (None, Some(closed)) if closed.peer.is_some() => {
+                ErrorKind::Closed(Box::new(closed.clone())).into()
+            }
+            _ => ErrorKind::ConnectionLost.into(),
+        }
+    }
+}
+
+impl Ending {
+    /// Returns the Close frames. `side` has sent the first one, unless there are any.
+    fn closed_by(&mut self, side: Side) -> &mut Closed {
+        self.closed.get_or_insert(Closed {
+            local: None,
+            peer: None,
+            by: side,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::CloseCode;
 
     fn close(code: u16) -> Close {
         Close::of(&code.to_be_bytes())
@@ -124,68 +167,138 @@ mod tests {
             };
             told = both.into_iter().flatten().collect::<Vec<_>>().join(", ");
         }
-        if matches!(closing, Closing::Lost(_)) {
-            told.push('!');
+        let ending = closing.0.as_deref();
+        for (sign, is_so) in [
+            ("?", ending.is_some_and(|ending| ending.violation.is_some())),
+            ("!", ending.is_some_and(|ending| ending.is_lost)),
+            ("#", closing.failure().is_some()),
+        ] {
+            if is_so {
+                told.push_str(sign);
+            }
         }
         told
     }
 
+    fn step(name: char, ours: u16, theirs: u16) -> Step {
+        match name {
+            's' => Step::Sent(close(ours)),
+            'r' => Step::Received(close(theirs)),
+            'v' => Step::Violated(Violation::ReservedOpcode(3)),
+            'l' => Step::Lost,
+            'f' => Step::Failed(io::ErrorKind::BrokenPipe),
+            _ => unreachable!("{name}"),
+        }
+    }
+
+    /// The steps recorded first, and the state after one more: our Close 1000, the peer's Close 1001, its violation,
+    /// the end of the stream, or a failed write.
+    const TABLE: [(&str, [&str; 5]); 8] = [
+        ("", ["ours 1000", "theirs 1001", "ours 1002?", "!", "#"]),
+        (
+            "s",
+            [
+                "ours 4000",
+                "ours 4000, theirs 1001",
+                "ours 4000?",
+                "ours 4000!",
+                "ours 4000#",
+            ],
+        ),
+        (
+            "r",
+            [
+                "theirs 4001, ours 1000",
+                "theirs 4001",
+                "theirs 4001, ours 1002?",
+                "theirs 4001!",
+                "theirs 4001#",
+            ],
+        ),
+        (
+            "sr",
+            [
+                "ours 4000, theirs 4001",
+                "ours 4000, theirs 4001",
+                "ours 4000, theirs 4001?",
+                "ours 4000, theirs 4001!",
+                "ours 4000, theirs 4001#",
+            ],
+        ),
+        (
+            "rs",
+            [
+                "theirs 4001, ours 4000",
+                "theirs 4001, ours 4000",
+                "theirs 4001, ours 4000?",
+                "theirs 4001, ours 4000!",
+                "theirs 4001, ours 4000#",
+            ],
+        ),
+        (
+            "v",
+            [
+                "ours 1002?",
+                "ours 1002, theirs 1001?",
+                "ours 1002?",
+                "ours 1002?!",
+                "ours 1002?#",
+            ],
+        ),
+        ("l", ["!", "!", "!", "!", "!#"]),
+        (
+            "f",
+            ["ours 1000#", "theirs 1001#", "ours 1002?#", "!#", "#"],
+        ),
+    ];
+
     #[test]
     fn each_step_leads_where_the_table_says() {
-        // The steps recorded first, and the state after one more: our Close 1000, the peer's Close 1001, or the end of
-        // the stream.
-        let table = [
-            ("", ["ours 1000", "theirs 1001", "!"]),
-            ("s", ["ours 4000", "ours 4000, theirs 1001", "ours 4000!"]),
-            (
-                "r",
-                ["theirs 4001, ours 1000", "theirs 4001", "theirs 4001!"],
-            ),
-            (
-                "sr",
-                [
-                    "ours 4000, theirs 4001",
-                    "ours 4000, theirs 4001",
-                    "ours 4000, theirs 4001!",
-                ],
-            ),
-            (
-                "rs",
-                [
-                    "theirs 4001, ours 4000",
-                    "theirs 4001, ours 4000",
-                    "theirs 4001, ours 4000!",
-                ],
-            ),
-            ("l", ["!"; 3]),
-            ("sl", ["ours 4000!"; 3]),
-            ("rl", ["theirs 4001!"; 3]),
-            ("srl", ["ours 4000, theirs 4001!"; 3]),
-        ];
-        for (before, after) in table {
-            for (step, expected) in ["s", "r", "l"].into_iter().zip(after) {
+        for (before, after) in TABLE {
+            for (last, expected) in "srvlf".chars().zip(after) {
                 let mut closing = Closing::default();
-                for step in before.chars() {
-                    closing.record(match step {
-                        's' => Step::Sent(close(4000)),
-                        'r' => Step::Received(close(4001)),
-                        _ => Step::Lost,
-                    });
+                for name in before.chars() {
+                    closing.record(step(name, 4000, 4001));
                 }
-                closing.record(match step {
-                    "s" => Step::Sent(close(CloseCode::NORMAL.get())),
-                    "r" => Step::Received(close(CloseCode::GOING_AWAY.get())),
-                    _ => Step::Lost,
-                });
-                assert_eq!(told(&closing), expected, "{before:?}, then {step}");
-                let lost = expected.ends_with('!');
-                assert_eq!(
-                    closing.can_send(),
-                    !lost && !expected.contains("ours"),
-                    "{expected}"
+                closing.record(step(last, 1000, 1001));
+                assert_eq!(told(&closing), expected, "{before:?}, then {last}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_the_end_says_what_can_be_read_and_sent() {
+        for (before, after) in TABLE {
+            for (last, end) in "srvlf".chars().zip(after) {
+                let mut closing = Closing::default();
+                for name in before.chars().chain([last]) {
+                    closing.record(step(name, 1000, 1001));
+                }
+                let has = |sign: &str| end.contains(sign);
+                assert!(!closing.is_open(), "{end}");
+                assert_eq!(closing.has_sent(), has("ours"), "{end}");
+                let is_over = has("ours") || has("!") || has("#");
+                assert_eq!(closing.can_send(), !is_over, "{end}");
+                let read = closing.read_error().into_kind();
+                assert!(
+                    match read {
+                        ErrorKind::Violation(_) => has("?"),
+                        ErrorKind::Closed(_) => has("theirs") && !has("?"),
+                        ErrorKind::ConnectionLost => !has("?") && !has("theirs"),
+                        _ => false,
+                    },
+                    "{end}: {read:?}"
                 );
-                assert_eq!(closing.has_sent(), expected.contains("ours"), "{expected}");
-                assert!(!closing.is_open());
+                let write = closing.write_error().into_kind();
+                assert!(
+                    match write {
+                        ErrorKind::Io(_) => has("#"),
+                        ErrorKind::Closed(_) => has("ours") && !has("#"),
+                        ErrorKind::ConnectionLost => !has("ours") && !has("#"),
+                        _ => false,
+                    },
+                    "{end}: {write:?}"
+                );
             }
         }
     }

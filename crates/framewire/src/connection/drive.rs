@@ -10,7 +10,7 @@ use std::task::{Poll, ready};
 use super::fragment::Fragment;
 use super::inbound::{Inbound, Stop};
 use super::outbound::Outbound;
-use super::replies::{Replies, Reply};
+use super::replies::Replies;
 use super::stage::{NotStaged, Unsent};
 use crate::error::{Error, ErrorKind};
 use crate::frame::Header;
@@ -436,8 +436,7 @@ fn check_read(
     } else if !matches!(read, Poll::Ready(Ok(_))) {
         // After an abort every call reports the error of the stream itself.
         if !side.is_aborted() {
-            inbound.lose();
-            side.replies().reply(Reply::Lost);
+            inbound.lose(side.replies());
         }
         side.end();
     }

@@ -34,7 +34,6 @@ pub(crate) struct Inbound {
 /// the task of a connection is one step smaller.
 #[derive(Debug)]
 pub(crate) struct Cold {
-    pub(crate) ended: Option<Box<Ended>>,
     pub(super) handlers: Slot,
     pub(super) buffers: Buffers,
     pub(super) limits: Limits,
@@ -66,15 +65,6 @@ impl Cold {
         self.has_unsent_reply |= matches!(event, Event::Ping(_));
         answer(&mut self.handlers, event, replies)
     }
-}
-
-/// Why nothing more will arrive.
-#[derive(Debug, Clone)]
-pub(crate) enum Ended {
-    /// The peer's Close frame. The sending side has its code and reason.
-    Closed,
-    Violation(Violation),
-    Lost,
 }
 
 /// Why a step has no result.
@@ -117,7 +107,6 @@ impl Inbound {
             message: MessageBuffer::new(),
             unused: 0,
             cold: Box::new(Cold {
-                ended: None,
                 handlers: None,
                 buffers,
                 limits: config.limits,
@@ -165,7 +154,7 @@ impl Inbound {
     #[cfg(feature = "futures")]
     pub(crate) fn report_end(&mut self) {
         self.cold.reported_end = true;
-        self.cold.ended.get_or_insert_with(|| Box::new(Ended::Lost));
+        self.receiver.end();
     }
 
     #[cfg(feature = "futures")]
@@ -173,8 +162,10 @@ impl Inbound {
         self.cold.reported_end
     }
 
+    /// Returns whether nothing more is read. The sending side knows [why](Replies::read_error).
+    #[inline]
     pub(crate) fn has_ended(&self) -> bool {
-        self.cold.ended.is_some()
+        self.receiver.decoder().is_done()
     }
 
     /// Returns the next whole message; [`lend`](Self::lend) gives its bytes.
@@ -298,7 +289,7 @@ impl Inbound {
             && self.unread.is_empty()
             && self.message.is_empty()
             && self.cold.arrived.is_none()
-            && self.cold.ended.is_none()
+            && !self.has_ended()
     }
 
     /// Returns whether nothing is under way and nothing is held for the next call.
@@ -342,7 +333,7 @@ impl Inbound {
                     return Ok(Some(Found { opcode, rsv, place }));
                 }
                 Some(control) if self.cold.answer(&control, replies) => {
-                    return Err(self.close(replies).into());
+                    return Err(self.end(replies).into());
                 }
                 Some(_) | None => {}
             }
@@ -375,7 +366,7 @@ impl Inbound {
         if let Some(PieceEvent::Control(event)) = event
             && self.cold.answer(&event, replies)
         {
-            return Err(self.close(replies).into());
+            return Err(self.end(replies).into());
         }
         Ok(())
     }
@@ -394,7 +385,7 @@ impl Inbound {
         if let Some(event) = event
             && self.cold.answer(&event, replies)
         {
-            return Err(self.close(replies).into());
+            return Err(self.end(replies).into());
         }
         Ok(())
     }
@@ -518,10 +509,10 @@ impl Inbound {
     }
 
     /// Records that the stream has failed, or ended without a Close frame: nothing more will arrive.
-    pub(crate) fn lose(&mut self) {
+    pub(crate) fn lose(&mut self, replies: &mut dyn Replies) {
         self.give_read_buffer();
-        self.cold.ended = Some(Box::new(Ended::Lost));
         self.receiver.end();
+        replies.reply(Reply::Lost);
     }
 
     fn give_read_buffer(&mut self) {
@@ -545,43 +536,26 @@ impl Inbound {
 
     #[inline]
     pub(crate) fn check_ended(&self, replies: &dyn Replies) -> Result<(), Error> {
-        match &self.cold.ended {
-            None => Ok(()),
-            Some(ended) => Err(end_error(ended, replies)),
+        if self.has_ended() {
+            return Err(replies.read_error());
         }
+        Ok(())
     }
 
-    pub(crate) fn close(&mut self, replies: &mut dyn Replies) -> Error {
-        self.end(Ended::Closed);
-        end_error(&Ended::Closed, replies)
-    }
-
+    /// Ends the reading after a violation, and has it answered.
     pub(crate) fn fail(&mut self, violation: Violation, replies: &mut dyn Replies) -> Error {
         replies.reply(Reply::Violation(violation));
-        self.end(Ended::Violation(violation));
-        ErrorKind::Violation(violation).into()
+        self.end(replies)
     }
 
-    fn end(&mut self, ended: Ended) {
-        self.cold.ended = Some(Box::new(ended));
+    /// Ends the reading after a Close frame or a violation that was answered, and returns the error that says so.
+    pub(crate) fn end(&mut self, replies: &dyn Replies) -> Error {
         self.cold.has_unsent_reply = true;
         self.cold.buffers.give_read(&mut self.buffer);
         self.buffer = Vec::new();
         self.unread = 0..0;
         self.message = MessageBuffer::new();
         self.receiver.end();
+        replies.read_error()
     }
-}
-
-#[cold]
-fn end_error(ended: &Ended, replies: &dyn Replies) -> Error {
-    let kind = match ended {
-        Ended::Closed => match replies.closed() {
-            Some(closed) => ErrorKind::Closed(Box::new(closed)),
-            None => ErrorKind::ConnectionLost,
-        },
-        Ended::Violation(violation) => ErrorKind::Violation(*violation),
-        Ended::Lost => ErrorKind::ConnectionLost,
-    };
-    kind.into()
 }

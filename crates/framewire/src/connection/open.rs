@@ -28,7 +28,7 @@ pub(crate) fn open<S>(
 
 /// Ends a connection that this end aborted while it was split.
 pub(crate) fn abort(inbound: &mut Inbound, outbound: &mut Outbound) {
-    inbound.lose();
+    inbound.lose(outbound);
     outbound.fail(io::ErrorKind::ConnectionAborted.into());
 }
 

@@ -7,7 +7,7 @@ use super::closing::{Closing, Step};
 use super::fragment::Fragment;
 use super::replies::{Replies, Reply};
 use super::{Buffers, Config};
-use crate::error::{Close, Closed, Error, ErrorKind, lasting};
+use crate::error::{Close, Closed, Error, ErrorKind};
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
 };
@@ -33,8 +33,6 @@ pub struct Outbound {
     pub(super) stalled: bool,
     /// Whether the stream was written to and not flushed since.
     pub(super) unflushed: bool,
-    /// The error of the stream. A frame may be cut off, so nothing can follow.
-    pub(super) failed: Option<io::ErrorKind>,
     /// The fragment of the message that was streamed last, if any.
     fragment: Option<Box<Fragment>>,
     pub(super) closing: Closing,
@@ -60,9 +58,8 @@ impl Outbound {
             written: 0,
             stalled: false,
             unflushed: false,
-            failed: None,
             fragment: None,
-            closing: Closing::Open,
+            closing: Closing::default(),
             in_frame: None,
             expects_more: false,
             retains_buffer: false,
@@ -123,8 +120,7 @@ impl Outbound {
 
     /// Returns whether nothing has begun, nothing waits and no extension is used.
     pub(super) fn is_as_new(&self) -> bool {
-        let is_open = self.failed.is_none() && self.closing.is_open();
-        is_open && self.sender.is_at_rest() && self.buffered() == 0
+        self.closing.is_open() && self.sender.is_at_rest() && self.buffered() == 0
     }
 
     pub(crate) fn chunk_size(&self) -> usize {
@@ -152,7 +148,7 @@ impl Outbound {
 
     /// Returns the error of the stream, after which nothing more can be written.
     pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
-        self.failed
+        self.closing.failure()
     }
 
     /// Returns whether a staged message may wait for later ones.
@@ -162,7 +158,7 @@ impl Outbound {
 
     fn stage_pong(&mut self, payload: ControlPayload) {
         let has_room = self.in_frame.is_none() && self.buffered() < self.write_buffer();
-        if has_room && self.failed.is_none() && !self.sender.has_reply() {
+        if has_room && self.closing.failure().is_none() && !self.sender.has_reply() {
             if self.closing.has_sent() {
                 return;
             }
@@ -179,7 +175,10 @@ impl Outbound {
 
     /// Returns whether a reply is queued and no longer has to wait for a frame or for the stream.
     pub(crate) fn can_send_reply(&self) -> bool {
-        self.sender.has_reply() && self.in_frame.is_none() && !self.stalled && self.failed.is_none()
+        self.sender.has_reply()
+            && self.in_frame.is_none()
+            && !self.stalled
+            && self.failure().is_none()
     }
 
     /// Queues a Close frame with 1000 as the last frame. No effect after another Close frame, or where nothing can be
@@ -293,8 +292,8 @@ impl Outbound {
 
     #[inline]
     pub(crate) fn check_failed(&self) -> Result<(), Error> {
-        match self.failed {
-            Some(_) => Err(self.why_not_open()),
+        match self.closing.failure() {
+            Some(_) => Err(self.closing.write_error()),
             None => Ok(()),
         }
     }
@@ -316,27 +315,18 @@ impl Outbound {
     /// Returns an error that says how the connection was closed, where that is why nothing can be sent.
     #[cold]
     pub(super) fn send_error(&self, error: SendError) -> Error {
-        match (self.closing.closed(), error) {
-            (Some(closed), SendError::Closed) => ErrorKind::Closed(Box::new(closed.clone())).into(),
-            (_, error) => error.into(),
+        match error {
+            SendError::Closed if self.closing.has_sent() => self.closing.write_error(),
+            error => error.into(),
         }
     }
 
     #[inline]
     pub(crate) fn check_open(&self) -> Result<(), Error> {
-        if self.failed.is_none() && self.closing.can_send() {
+        if self.closing.can_send() {
             return Ok(());
         }
-        Err(self.why_not_open())
-    }
-
-    #[cold]
-    fn why_not_open(&self) -> Error {
-        match self.failed {
-            Some(kind) => lasting(kind.into()).into(),
-            None if self.closing.has_sent() => self.send_error(SendError::Closed),
-            None => ErrorKind::ConnectionLost.into(),
-        }
+        Err(self.closing.write_error())
     }
 }
 
@@ -351,7 +341,7 @@ impl Replies for Outbound {
             Reply::Violation(violation) => self.sender.queue_violation(&violation),
             Reply::Close(None, _) | Reply::Lost => {}
         }
-        if self.failed.is_none() {
+        if self.failure().is_none() {
             // Without entropy for a masking key the reply waits.
             let _ = self.stage_reply();
         }
@@ -361,7 +351,7 @@ impl Replies for Outbound {
         self.expects_more = may;
     }
 
-    fn closed(&self) -> Option<Closed> {
-        self.closing.closed().cloned()
+    fn read_error(&self) -> Error {
+        self.closing.read_error()
     }
 }

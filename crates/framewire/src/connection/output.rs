@@ -5,6 +5,7 @@ use std::mem;
 use std::task::Poll;
 
 use super::Outbound;
+use super::closing::Step;
 use super::stage::Unsent;
 use crate::error::{Error, would_block};
 use crate::frame::MAX_HEADER;
@@ -155,7 +156,7 @@ impl Outbound {
     /// Copies the rest of a frame into the write buffer, however long it is.
     pub(crate) fn buffer_rest(&mut self, unsent: &mut Unsent<'_>) -> Result<(), Error> {
         let unsent = mem::take(unsent);
-        if unsent.is_nothing() || self.failed.is_some() {
+        if unsent.is_nothing() || self.failure().is_some() {
             return Ok(());
         }
         self.in_frame = None;
@@ -236,7 +237,7 @@ impl Outbound {
         if would_block(&error) {
             self.stall();
         } else {
-            self.failed = Some(error.kind());
+            self.closing.record(Step::Failed(error.kind()));
             self.in_frame = None;
             self.sender.end_encoding();
             self.output = Vec::new();

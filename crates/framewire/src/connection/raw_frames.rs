@@ -40,7 +40,7 @@ impl Inbound {
             copy_payload(&event, output);
             if self.cold.answer(&event, replies) {
                 // The frame itself is returned; the next call reports that the connection is closed.
-                let _ = self.close(replies);
+                let _ = self.end(replies);
             }
             return Ok(());
         }

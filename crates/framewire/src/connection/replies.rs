@@ -1,6 +1,6 @@
 //! What the receiving side tells the sending side.
 
-use crate::error::{Close, Closed};
+use crate::error::{Close, Error};
 use crate::frame::{ControlPayload, Violation};
 
 /// Takes the automatic replies of the receiving side: the sending side, or a way to it.
@@ -14,8 +14,8 @@ pub trait Replies {
     /// Sets whether written messages may wait, because more has been read and will be answered.
     fn expect_more(&mut self, _may: bool) {}
 
-    /// Returns what is known of the closing handshake.
-    fn closed(&self) -> Option<Closed>;
+    /// Returns why nothing more is read, once that is so.
+    fn read_error(&self) -> Error;
 }
 
 /// An automatic reply.

@@ -5,7 +5,6 @@ use std::io;
 use super::inbound::{Found, Inbound, Stop};
 use super::open::{open, set_extension};
 use super::outbound::Outbound;
-use super::replies::{Replies as _, Reply};
 use super::stage::{NotStaged, Unsent, close_payload};
 use super::{BufferPool, Buffers, CloseReply, Config, PingReply};
 use crate::error::{Error, ErrorKind};
@@ -172,8 +171,7 @@ impl Connection {
             match self.inbound.next_message(&mut self.outbound) {
                 Ok(found) => self.found = Some(found),
                 Err(Stop::Bytes) if self.is_at_end => {
-                    self.inbound.lose();
-                    self.outbound.reply(Reply::Lost);
+                    self.inbound.lose(&mut self.outbound);
                     return Err(ErrorKind::ConnectionLost.into());
                 }
                 Err(Stop::Bytes) => return Ok(false),

@@ -36,9 +36,9 @@ pub(crate) fn poll_shutdown(
     inbound: &mut Inbound,
     side: &mut impl ClosingSide,
 ) -> Poll<Result<Shutdown, Error>> {
-    side.writer().outbound().queue_normal_close();
-    let closed = side.replies().closed();
-    let by = closed.map_or(Side::Local, |closed| closed.by);
+    let outbound = side.writer().outbound();
+    outbound.queue_normal_close();
+    let by = outbound.closed().map_or(Side::Local, |closed| closed.by);
     let mut closed = poll_discard(inbound, side);
     side.send_waiting();
     let role = side.writer().outbound().role();

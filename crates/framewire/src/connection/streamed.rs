@@ -45,7 +45,7 @@ impl Inbound {
 
     /// Returns the opcode and reserved bits of the streamed message that has not been read to its end.
     pub(crate) fn streamed(&self) -> Option<(Opcode, Rsv)> {
-        if self.receiver.owner() != Owner::Pieces || self.cold.ended.is_some() {
+        if self.receiver.owner() != Owner::Pieces || self.has_ended() {
             return None;
         }
         let decoder = self.receiver.decoder();
@@ -99,7 +99,7 @@ impl Inbound {
                     }
                 }
                 Some(PieceEvent::Control(event)) if self.cold.answer(&event, replies) => {
-                    return Err(self.close(replies).into());
+                    return Err(self.end(replies).into());
                 }
                 Some(PieceEvent::Control(_)) | None => {}
             }

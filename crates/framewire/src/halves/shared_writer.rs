@@ -37,11 +37,16 @@ struct Queued {
     /// A Ping for which there was no room. The next holder of the writer sends it; nothing locks the writer for it
     /// alone.
     late_ping: Option<u64>,
-    /// What is known of the closing handshake: to the writer, and from what is queued for it.
+    /// How the connection ends, as far as the writer knows, and with what is queued for it.
     closing: ClosingState,
 }
 
 impl<W> SharedWriter<W> {
+    /// Returns why nothing more is read, without waiting for the writer.
+    pub(crate) fn read_error(&self) -> Error {
+        lock(&self.queued).closing.read_error()
+    }
+
     /// Returns what is known of the closing handshake, without waiting for the writer.
     pub(crate) fn closed(&self) -> Option<Closed> {
         lock(&self.queued).closing.closed().cloned()
@@ -315,7 +320,7 @@ impl Queued {
 
     /// Forgets this end's Close frame, which was not sent after all. What was queued meanwhile counts instead.
     fn forget_close(&mut self) {
-        self.closing = ClosingState::Open;
+        self.closing = ClosingState::default();
         if let Some(reply) = &self.reply {
             self.closing.record_reply(reply);
         }

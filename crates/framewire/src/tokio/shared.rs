@@ -23,7 +23,7 @@ use super::polled;
 use super::source::Source;
 use super::turns::{Waiter, Waiters};
 use crate::connection::{Outbound, PollWrite, ReadSide, Replies, Reply, WriteSide};
-use crate::error::{Closed, Error};
+use crate::error::Error;
 use crate::frame::ControlPayload;
 use crate::halves::{SharedWriter, WriterGuard};
 use crate::lock::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -416,8 +416,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Replies for ReadEnd<S> {
         self.shared.writer.heartbeat.pong(payload);
     }
 
-    fn closed(&self) -> Option<Closed> {
-        self.shared.writer.closed()
+    fn read_error(&self) -> Error {
+        self.shared.writer.read_error()
     }
 }
 
