@@ -7,6 +7,7 @@ mod cancel;
 mod changing_calls;
 mod closed;
 mod connection;
+mod connection_calls;
 mod error_causes;
 mod errors;
 mod extension_bits;

@@ -10,6 +10,7 @@ use std::task::{Poll, ready};
 use super::fragment::Fragment;
 use super::inbound::{Inbound, Stop};
 use super::outbound::Outbound;
+use super::raw_frames::payload_room;
 use super::replies::Replies;
 use super::stage::{NotStaged, Unsent};
 use crate::error::{Error, ErrorKind};
@@ -312,13 +313,7 @@ pub(crate) fn poll_read_frame(
     output: &mut [u8],
 ) -> Poll<Result<Header, Error>> {
     let header = ready!(poll_step(inbound, side, Inbound::read_header))?;
-    let needed = header.payload_len();
-    let Some(output) = usize::try_from(needed)
-        .ok()
-        .and_then(|needed| output.get_mut(..needed))
-    else {
-        return Poll::Ready(Err(ErrorKind::FrameBufferTooSmall { needed }.into()));
-    };
+    let output = payload_room(&header, output)?;
     if header.opcode().is_control() {
         let read = poll_step(inbound, side, |inbound, replies| {
             inbound.read_control_frame(output, replies)

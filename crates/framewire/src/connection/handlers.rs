@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::replies::{Replies, Reply};
 use crate::error::Close;
 use crate::frame::{CloseCode, ControlPayload};
-use crate::protocol::{CloseFrame, Event, close_echo};
+use crate::protocol::{CloseFrame, Event};
 
 /// The answer to a Ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,56 +50,44 @@ pub(crate) type Slot = Option<Box<Mutex<Handlers>>>;
 pub(super) fn answer(handlers: &mut Slot, event: &Event<'_>, replies: &mut dyn Replies) -> bool {
     let handlers = handlers.as_deref_mut().map(get_mut);
     match event {
-        Event::Message(_) => false,
+        Event::Message(_) => {}
         Event::Ping(payload) => {
             let handler = handlers.and_then(|handlers| handlers.ping.as_mut());
-            answer_ping(handler, payload, replies);
-            false
+            let pong = match handler.map_or(PingReply::Pong, |handler| handler(payload)) {
+                PingReply::Pong => event.answer(),
+                PingReply::Replace(other) => Some(other),
+                PingReply::Nothing => None,
+            };
+            if let Some(payload) = pong {
+                replies.reply(Reply::Pong(payload));
+            }
         }
         Event::Pong(payload) => {
             replies.pong(payload);
             if let Some(handler) = handlers.and_then(|handlers| handlers.pong.as_mut()) {
                 handler(payload);
             }
-            false
         }
-        Event::Close(frame) => {
+        Event::Close(CloseFrame { code, reason }) => {
+            let received = Close {
+                code: code.unwrap_or(CloseCode::NO_STATUS),
+                reason: (*reason).to_owned(),
+            };
             let handler = handlers.and_then(|handlers| handlers.close.as_mut());
-            answer_close(handler, frame, replies);
-            true
+            let payload = match handler.map_or(CloseReply::Echo, |handler| handler(*code, reason)) {
+                CloseReply::Echo => event.answer(),
+                CloseReply::Replace(payload) => Some(payload),
+                CloseReply::Nothing => None,
+            };
+            replies.reply(Reply::Close(payload, received));
         }
     }
+    matches!(event, Event::Close(_))
 }
 
 /// Returns the handlers to their exclusive owner.
 pub(super) fn get_mut(handlers: &mut Mutex<Handlers>) -> &mut Handlers {
     handlers.get_mut().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn answer_ping(handler: Option<&mut OnPing>, payload: &[u8], replies: &mut dyn Replies) {
-    let reply = handler.map(|handler| handler(payload));
-    let pong = match reply.unwrap_or(PingReply::Pong) {
-        PingReply::Pong => ControlPayload::new(payload),
-        PingReply::Replace(other) => Some(other),
-        PingReply::Nothing => None,
-    };
-    if let Some(payload) = pong {
-        replies.reply(Reply::Pong(payload));
-    }
-}
-
-fn answer_close(handler: Option<&mut OnClose>, frame: &CloseFrame<'_>, replies: &mut dyn Replies) {
-    let received = Close {
-        code: frame.code.unwrap_or(CloseCode::NO_STATUS),
-        reason: frame.reason.to_owned(),
-    };
-    let reply = handler.map(|handler| handler(frame.code, frame.reason));
-    let payload = match reply.unwrap_or(CloseReply::Echo) {
-        CloseReply::Echo => Some(close_echo(frame.code)),
-        CloseReply::Replace(payload) => Some(payload),
-        CloseReply::Nothing => None,
-    };
-    replies.reply(Reply::Close(payload, received));
 }
 
 impl fmt::Debug for Handlers {

@@ -10,7 +10,7 @@ use super::{Buffers, Config};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, Violation};
 use crate::protocol::{
-    Event, Limits, Message, MessageBuffer, MessageDecoder, Owner, PieceEvent, Receiver, Role,
+    Event, Limits, Message, MessageBuffer, MessageDecoder, Owner, PieceEvent, Receiver,
 };
 
 /// What was read and not yet returned: the read buffer, the message that is being assembled, and the kind of call that
@@ -97,9 +97,12 @@ pub(crate) struct Found {
 }
 
 impl Inbound {
-    pub(crate) fn new(role: Role, config: &Config, leftover: &[u8], buffers: Buffers) -> Self {
-        let mut receiver = Receiver::new(role, config.limits);
-        receiver.decoder_mut().allow_rsv(config.rsv);
+    pub(crate) fn new(
+        receiver: Receiver,
+        config: &Config,
+        leftover: &[u8],
+        buffers: Buffers,
+    ) -> Self {
         Self {
             receiver,
             buffer: leftover.to_vec(),
@@ -433,6 +436,11 @@ impl Inbound {
     /// Returns whether all that was read is used up or is part of an unfinished message.
     pub(super) fn is_used_up(&self) -> bool {
         self.unread.is_empty() && self.cold.arrived.is_none()
+    }
+
+    /// Returns whether a message that was read into its own memory is whole.
+    pub(super) fn has_arrived(&self) -> bool {
+        self.cold.arrived.is_some()
     }
 
     /// Returns where to read bytes that will be discarded.

@@ -12,6 +12,7 @@ mod config;
 mod drive;
 mod encode;
 mod encoder_input;
+mod feed;
 mod fragment;
 mod frame;
 mod handlers;
@@ -36,6 +37,7 @@ pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMIN
 pub(crate) use drive::{
     ReadSide, WriteSide, is_blocked, now, poll_read_frame, poll_read_stream, poll_step,
 };
+pub use feed::{BegunMessage, FeedWriter};
 pub(crate) use fragment::Fragment;
 pub use frame::Frame;
 pub use handlers::{CloseReply, PingReply};

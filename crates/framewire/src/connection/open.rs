@@ -7,7 +7,7 @@ use super::outbound::Outbound;
 use super::{Buffers, Config};
 use crate::error::Error;
 use crate::frame::os_key;
-use crate::protocol::{Agreement, Encoder, Role};
+use crate::protocol::{Agreement, Role, Session};
 
 /// Returns both sides of a connection. `leftover` is read before the stream.
 pub(crate) fn open<S>(
@@ -18,12 +18,14 @@ pub(crate) fn open<S>(
     buffers: Buffers,
 ) -> Result<(Inbound, Outbound, S), Error> {
     config.check()?;
-    let encoder = match role {
-        Role::Server => Encoder::server(),
-        Role::Client => Encoder::client(os_key),
+    let mut session = match role {
+        Role::Server => Session::server(config.limits),
+        Role::Client => Session::client(config.limits, os_key),
     };
-    let inbound = Inbound::new(role, config, leftover, buffers.clone());
-    Ok((inbound, Outbound::new(encoder, config, buffers), stream))
+    session.allow_rsv(config.rsv);
+    let (receiver, sender) = session.split();
+    let inbound = Inbound::new(receiver, config, leftover, buffers.clone());
+    Ok((inbound, Outbound::new(sender, config, buffers), stream))
 }
 
 /// Ends a connection that this end aborted while it was split.

@@ -12,7 +12,7 @@ use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
 };
 use crate::protocol::MessageEncoder;
-use crate::protocol::{Encoder, Role, SendError, Sender};
+use crate::protocol::{Role, SendError, Sender};
 
 /// The sending side of a [`Connection`](super::Connection): the frames to send, and whether any still can be sent.
 ///
@@ -42,6 +42,8 @@ pub struct Outbound {
     expects_more: bool,
     /// Whether an empty write buffer is not given back.
     pub(super) retains_buffer: bool,
+    /// Whether frames are staged however much already waits.
+    pub(super) is_unbounded: bool,
     pub(super) buffers: Buffers,
     // 32 bits each, so that the task of a connection is not rounded up to the next size.
     chunk_size: u32,
@@ -49,9 +51,7 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    pub(crate) fn new(encoder: Encoder, config: &Config, buffers: Buffers) -> Self {
-        let mut sender = Sender::new(encoder);
-        sender.encoder_mut().allow_rsv(config.rsv);
+    pub(crate) fn new(sender: Sender, config: &Config, buffers: Buffers) -> Self {
         Self {
             sender,
             output: Vec::new(),
@@ -63,6 +63,7 @@ impl Outbound {
             in_frame: None,
             expects_more: false,
             retains_buffer: false,
+            is_unbounded: false,
             buffers,
             chunk_size: u32::try_from(config.chunk_size).unwrap_or(u32::MAX),
             write_buffer: u32::try_from(config.write_buffer).unwrap_or(u32::MAX),
@@ -285,6 +286,14 @@ impl Outbound {
     pub(super) fn check_no_message(&self) -> Result<(), Error> {
         self.check_open()?;
         match self.sender.encoder().held_message() {
+            Some(opcode) => Err(SendError::MessageOpen(opcode).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Fails where a frame is under way of which the caller still holds payload.
+    pub(crate) fn check_no_frame(&self) -> Result<(), Error> {
+        match self.in_frame {
             Some(opcode) => Err(SendError::MessageOpen(opcode).into()),
             None => Ok(()),
         }

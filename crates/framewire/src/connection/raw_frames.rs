@@ -2,6 +2,7 @@
 
 use super::inbound::{Inbound, Stop};
 use super::replies::Replies;
+use crate::error::{Error, ErrorKind};
 use crate::frame::Header;
 use crate::protocol::{Event, Owner, PieceEvent};
 
@@ -83,6 +84,17 @@ impl Inbound {
             self.message.append(payload);
         }
     }
+}
+
+/// Returns the part of a buffer that the payload of a frame fills.
+pub(super) fn payload_room<'b>(
+    header: &Header,
+    output: &'b mut [u8],
+) -> Result<&'b mut [u8], Error> {
+    let needed = header.payload_len();
+    let room = usize::try_from(needed).ok();
+    let room = room.and_then(|needed| output.get_mut(..needed));
+    room.ok_or_else(|| ErrorKind::FrameBufferTooSmall { needed }.into())
 }
 
 /// Copies the payload of a control frame, as the peer sent it.

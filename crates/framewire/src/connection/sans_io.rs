@@ -1,14 +1,13 @@
 //! A connection without its stream, for programs that read and write in their own way.
 
-use std::io;
-
 use super::inbound::{Found, Inbound, Stop};
 use super::open::{open, set_extension};
 use super::outbound::Outbound;
-use super::stage::{NotStaged, Unsent, close_payload};
+use super::raw_frames::payload_room;
+use super::replies::Replies;
 use super::{BufferPool, Buffers, CloseReply, Config, PingReply};
 use crate::error::{Error, ErrorKind};
-use crate::frame::{CloseCode, Opcode, Rsv};
+use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::{Agreement, Message, Role};
 
 /// A connection without its I/O but with its buffers: for event loops, and for front ends of your own.
@@ -18,7 +17,8 @@ use crate::protocol::{Agreement, Message, Role};
 /// and Close frames, holds the peer to RFC 6455 and the limits, and reports how the connection ended.
 ///
 /// # The order of calls
-/// 1. Call [`next_message`](Self::next_message) until it returns `None`. Feed the answers.
+/// 1. Call [`next_message`](Self::next_message) until it returns `None`, or one of the calls that read in another way.
+///    Feed the answers.
 /// 2. Call [`Outbound::output`] and [`Outbound::written`] until nothing waits. A loop that does not read while its
 ///    peer takes nothing bounds what waits.
 /// 3. Read into [`room`](Self::room) and call [`filled`](Self::filled). Where there is nothing to read, call
@@ -83,7 +83,8 @@ impl Connection {
         pool: &BufferPool,
     ) -> Result<Self, Error> {
         let buffers = Buffers::Pooled(pool.clone());
-        let (inbound, outbound, ()) = open((), leftover, role, config, buffers)?;
+        let (inbound, mut outbound, ()) = open((), leftover, role, config, buffers)?;
+        outbound.is_unbounded = true;
         Ok(Self {
             inbound,
             outbound,
@@ -139,8 +140,9 @@ impl Connection {
             self.is_at_end = true;
         } else if self.is_room_behind {
             self.inbound.filled_behind(len);
-        } else if self.inbound.filled(len, &mut self.outbound).is_ok() {
-            // The message that this completed is taken before its memory can be given back.
+        } else if self.inbound.filled(len, &mut self.outbound).is_ok() && self.inbound.has_arrived()
+        {
+            // The message that this has completed is taken before its memory can be given back.
             let _ = self.has_message();
         }
     }
@@ -168,17 +170,88 @@ impl Connection {
     #[inline]
     pub fn has_message(&mut self) -> Result<bool, Error> {
         if self.found.is_none() {
-            match self.inbound.next_message(&mut self.outbound) {
-                Ok(found) => self.found = Some(found),
-                Err(Stop::Bytes) if self.is_at_end => {
-                    self.inbound.lose(&mut self.outbound);
-                    return Err(ErrorKind::ConnectionLost.into());
-                }
-                Err(Stop::Bytes) => return Ok(false),
-                Err(Stop::Failed(error)) => return Err(error),
-            }
+            self.found = self.step(Inbound::next_message)?;
         }
-        Ok(true)
+        Ok(self.found.is_some())
+    }
+
+    /// Begins to read the next message in pieces, of any size in constant memory, and returns its opcode and its
+    /// reserved bits; `None` where more must be read. [`read_stream`](Self::read_stream) gives its payload. Skips what
+    /// is left of the message before it.
+    ///
+    /// # Errors
+    /// As [`next_message`](Self::next_message). [`ErrorKind::MessageInProgress`] while that has part of a message.
+    pub fn next_stream(&mut self) -> Result<Option<(Opcode, Rsv)>, Error> {
+        self.check_none_found()?;
+        self.step(Inbound::begin_stream)
+    }
+
+    /// Reads payload of the message that [`next_stream`](Self::next_stream) began into `output`. Returns how many bytes
+    /// there are, 0 at its end, and `None` where more must be read.
+    ///
+    /// # Errors
+    /// As [`next_message`](Self::next_message).
+    pub fn read_stream(&mut self, output: &mut [u8]) -> Result<Option<usize>, Error> {
+        self.step(|inbound, replies| inbound.read_stream(output, replies))
+    }
+
+    /// Returns the header of the next raw frame; `None` where more must be read. Consumes nothing: any other call may
+    /// read the frame.
+    ///
+    /// # Errors
+    /// As [`next_stream`](Self::next_stream).
+    pub fn next_header(&mut self) -> Result<Option<Header>, Error> {
+        self.check_none_found()?;
+        self.step(Inbound::read_header)
+    }
+
+    /// Reads the next raw frame into `output`, once it is whole, and returns its header; `None` where more must be
+    /// read. Control frames are answered, and returned too.
+    ///
+    /// # Errors
+    /// As [`next_stream`](Self::next_stream). [`ErrorKind::FrameBufferTooSmall`] where `output` is shorter than the
+    /// payload: nothing is consumed.
+    pub fn read_frame(&mut self, output: &mut [u8]) -> Result<Option<Header>, Error> {
+        let Some(header) = self.next_header()? else {
+            return Ok(None);
+        };
+        let output = payload_room(&header, output)?;
+        let read = if header.opcode().is_control() {
+            self.step(|inbound, replies| inbound.read_control_frame(output, replies))?
+        } else {
+            let mut done = 0;
+            let read =
+                self.step(|inbound, replies| inbound.read_data_frame(output, &mut done, replies));
+            if !matches!(read, Ok(Some(()))) {
+                self.inbound.buffer_frame(&output[..done]);
+            }
+            read?
+        };
+        Ok(read.map(|()| header))
+    }
+
+    /// Takes a step. Returns `None` where it needs bytes.
+    fn step<R>(
+        &mut self,
+        step: impl FnOnce(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
+    ) -> Result<Option<R>, Error> {
+        match step(&mut self.inbound, &mut self.outbound) {
+            Ok(result) => Ok(Some(result)),
+            Err(Stop::Bytes) if self.is_at_end => {
+                self.inbound.lose(&mut self.outbound);
+                Err(ErrorKind::ConnectionLost.into())
+            }
+            Err(Stop::Bytes) => Ok(None),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Fails where a whole message was found and not returned.
+    fn check_none_found(&self) -> Result<(), Error> {
+        match self.found {
+            Some(_) => Err(ErrorKind::MessageInProgress.into()),
+            None => Ok(()),
+        }
     }
 
     /// Returns the sending side.
@@ -202,113 +275,5 @@ impl Connection {
             && !self.is_at_end
             && self.inbound.is_as_new()
             && self.outbound.is_as_new()
-    }
-}
-
-/// The calls of a connection without a stream. None of them waits.
-impl Outbound {
-    /// Feeds a message, however much already waits: check [`buffered`](Self::buffered) before.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Send`]: nothing was fed. Where an extension or the source of masking keys fails in the middle of a
-    /// message, no other message can be sent. [`ErrorKind::Closed`] after a Close frame of this end.
-    /// [`ErrorKind::ConnectionLost`] after the end of the stream. [`ErrorKind::Io`] after a write to the stream
-    /// failed.
-    pub fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.take(|outbound| outbound.stage_unbounded(opcode, payload))
-    }
-
-    /// Feeds a Ping.
-    ///
-    /// # Errors
-    /// As [`feed_message`](Self::feed_message).
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.take(|outbound| outbound.append_frame(Opcode::Ping, payload))
-    }
-
-    /// Feeds a Pong that the peer did not ask for, or where [`on_ping`](Connection::on_ping) answers nothing.
-    ///
-    /// # Errors
-    /// As [`feed_message`](Self::feed_message).
-    pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.take(|outbound| outbound.append_frame(Opcode::Pong, payload))
-    }
-
-    /// Feeds a Close frame: the last frame of this end (RFC 6455 5.5.1).
-    ///
-    /// # Errors
-    /// As [`feed_message`](Self::feed_message), and where the code is one that is never sent or the reason is over 123
-    /// bytes.
-    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let payload = close_payload(code, reason)?;
-        self.take(|outbound| outbound.append_frame(Opcode::Close, payload.as_slice()))
-    }
-
-    /// Feeds bytes as they are: the answer of a handshake. To be called before anything else is fed.
-    pub fn begin_with(&mut self, head: &[u8]) {
-        self.append_raw(head);
-    }
-
-    /// Returns the bytes to write next, with a queued reply; `None` where nothing waits.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`] after the stream failed. [`ErrorKind::Send`] where there is no masking key.
-    pub fn output(&mut self) -> Result<Option<&[u8]>, Error> {
-        self.staged_with_reply()
-    }
-
-    /// Records the result of writing [`output`](Self::output).
-    ///
-    /// # Errors
-    /// The error of the stream, which is final unless it would block. A stream that took 0 bytes has failed.
-    pub fn written(&mut self, written: io::Result<usize>) -> Result<(), Error> {
-        self.wrote(written, &mut Unsent::Nothing)?;
-        // The caller flushes the stream.
-        self.unflushed = false;
-        Ok(())
-    }
-
-    fn take<'p>(
-        &mut self,
-        stage: impl FnOnce(&mut Self) -> Result<Unsent<'p>, NotStaged>,
-    ) -> Result<(), Error> {
-        match stage(self) {
-            Ok(mut unsent) => self.buffer_rest(&mut unsent),
-            Err(NotStaged::Failed(error)) => Err(error),
-            // Neither happens: these calls stage without a bound, and leave no frame half-taken.
-            Err(NotStaged::Full | NotStaged::InFrame) => {
-                Err(io::Error::from(io::ErrorKind::WouldBlock).into())
-            }
-        }
-    }
-
-    /// Stages a message, however much already waits.
-    fn stage_unbounded<'p>(
-        &mut self,
-        opcode: Opcode,
-        payload: &'p [u8],
-    ) -> Result<Unsent<'p>, NotStaged> {
-        self.check_message(opcode)?;
-        let _ = self.stage_reply();
-        if let Some(unsent) = self.stage_encoded(opcode, payload)? {
-            return Ok(unsent);
-        }
-        self.append(true, Rsv::NONE, opcode, payload)?;
-        Ok(Unsent::Nothing)
-    }
-
-    /// Stages a control frame, however much already waits.
-    fn append_frame<'p>(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-    ) -> Result<Unsent<'p>, NotStaged> {
-        self.check_open()?;
-        let _ = self.stage_reply();
-        self.append(true, Rsv::NONE, opcode, payload)?;
-        if opcode == Opcode::Close {
-            self.record_close(payload);
-        }
-        Ok(Unsent::Nothing)
     }
 }

@@ -278,7 +278,8 @@ impl Outbound {
             return Err(NotStaged::InFrame);
         }
         let needed = self.buffered() + MAX_HEADER + len;
-        if self.stalled || self.buffered() > 0 && needed > self.write_buffer() {
+        let is_full = self.stalled || self.buffered() > 0 && needed > self.write_buffer();
+        if is_full && !self.is_unbounded {
             return Err(NotStaged::Full);
         }
         // Without entropy for a masking key the reply waits.

@@ -46,7 +46,7 @@ pub use receiver::{CloseFrame, Event, Message, PieceEvent, Receiver};
 #[cfg(feature = "alloc")]
 pub use sender::Sender;
 #[cfg(feature = "std")]
-pub(crate) use sender::{append_frame, append_payload, close_echo};
+pub(crate) use sender::{append_frame, append_payload};
 #[cfg(feature = "alloc")]
 pub use session::Session;
 #[cfg(feature = "std")]

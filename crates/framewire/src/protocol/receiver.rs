@@ -7,7 +7,7 @@ use super::extension::{MessageDecoder, Transformed};
 use super::incoming::Incoming;
 use super::utf8::as_text;
 use super::{Decoder, Limits, MessageBuffer, Piece, Role};
-use crate::frame::{CloseCode, Opcode, Rsv, Violation};
+use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
 
 /// The receiving end of a connection: a [`Decoder`] that assembles messages.
 ///
@@ -59,6 +59,22 @@ pub struct CloseFrame<'a> {
     pub code: Option<CloseCode>,
     /// The reason in words, for people who read logs: at most 123 bytes.
     pub reason: &'a str,
+}
+
+impl Event<'_> {
+    /// Returns the payload of the automatic answer: a Pong with the payload of the Ping (RFC 6455 5.5.3), a Close frame
+    /// with the peer's code (RFC 6455 5.5.1). Nothing else is answered.
+    #[must_use]
+    pub fn answer(&self) -> Option<ControlPayload> {
+        match self {
+            Self::Message(_) | Self::Pong(_) => None,
+            Self::Ping(payload) => ControlPayload::new(payload),
+            Self::Close(frame) => {
+                let payload = frame.code.and_then(|code| ControlPayload::close(code, ""));
+                Some(payload.unwrap_or(ControlPayload::EMPTY))
+            }
+        }
+    }
 }
 
 impl Receiver {

@@ -7,9 +7,7 @@ use core::fmt::{self, Write as _};
 use super::extension::MessageEncoder;
 use super::outgoing::Outgoing;
 use super::{Encoder, SendError};
-use crate::frame::{
-    CloseCode, ControlPayload, Header, MAX_HEADER, MAX_REASON, Opcode, Rsv, Violation, mask,
-};
+use crate::frame::{ControlPayload, Header, MAX_HEADER, MAX_REASON, Opcode, Rsv, Violation, mask};
 
 /// The sending end of a connection: an [`Encoder`] that writes whole frames, and at most one pending automatic reply.
 ///
@@ -364,10 +362,4 @@ impl fmt::Write for Reason {
             Err(fmt::Error)
         }
     }
-}
-
-/// Returns the payload of a Close frame that answers the peer's: the same code (RFC 6455 5.5.1).
-pub(crate) fn close_echo(code: Option<CloseCode>) -> ControlPayload {
-    code.and_then(|code| ControlPayload::close(code, ""))
-        .unwrap_or(ControlPayload::EMPTY)
 }

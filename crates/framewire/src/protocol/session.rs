@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use super::sender::close_echo;
 use super::{
     Agreement, Encoder, Event, Limits, MessageBuffer, PieceEvent, Receiver, Role, SendError,
     Sender, Transformed,
@@ -10,7 +9,7 @@ use super::{
 use crate::frame::mask::KeySource;
 use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
 
-/// One connection without its I/O: for event loops, and for front ends of your own.
+/// One connection without its I/O and without its buffers: what every front end stands on.
 ///
 /// A session owns no buffer. The bytes that were read, the message being assembled and the bytes to write are the
 /// caller's. An idle connection costs the size of this type (less than 256 bytes), and one read buffer serves every
@@ -160,17 +159,13 @@ impl Session {
     }
 
     fn answer(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Message(_) | Event::Pong(_) => {}
-            Event::Ping(payload) => {
-                if self.auto_pong
-                    && let Some(payload) = ControlPayload::new(payload)
-                {
-                    self.sender.queue_pong(payload);
-                }
-            }
-            // RFC 6455 5.5.1: a Close frame is answered with one.
-            Event::Close(frame) => self.sender.queue_close(close_echo(frame.code)),
+        let Some(answer) = event.answer() else {
+            return;
+        };
+        if matches!(event, Event::Close(_)) {
+            self.sender.queue_close(answer);
+        } else if self.auto_pong {
+            self.sender.queue_pong(answer);
         }
     }
 
@@ -254,6 +249,13 @@ impl Session {
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.receiver.is_at_rest() && self.sender.is_at_rest()
+    }
+
+    /// Takes the two directions apart, for a connection that is read and written by different threads or tasks. What
+    /// the receiver gives is then [answered](Event::answer) by the caller.
+    #[must_use]
+    pub fn split(self) -> (Receiver, Sender) {
+        (self.receiver, self.sender)
     }
 
     /// Returns the receiving end, to change its limits. What it receives directly is not answered.

@@ -87,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut writer = &mut self.get_mut().websocket.writer;
-        writer.check_no_frame()?;
+        writer.outbound.check_no_frame()?;
         let len = buf.len().min(writer.outbound.chunk_size());
         if len > 0 {
             let feed = |outbound: &mut Outbound| {

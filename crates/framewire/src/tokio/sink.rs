@@ -51,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.check_no_frame()?;
+        self.outbound.check_no_frame()?;
         poll_stage(&mut self.get_mut(), cx, Outbound::make_ready)
     }
 

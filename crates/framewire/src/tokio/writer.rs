@@ -11,7 +11,6 @@ use super::polled::{Blocked, Job, Polled, PolledStream};
 use crate::connection::{NotStaged, Outbound, PreparedMessage, Unsent, close_payload};
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
-use crate::protocol::SendError;
 
 /// The writing side of a connection, with the stream that it writes to.
 ///
@@ -345,18 +344,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         let unsent = match staged {
             Ok(unsent) => unsent,
             Err(NotStaged::Full) => poll_fn(|cx| poll_stage(&mut this, cx, &mut stage)).await?,
-            Err(NotStaged::InFrame) => return this.check_no_frame(),
+            // A future was forgotten and took the rest of its frame with it.
+            Err(NotStaged::InFrame) => return this.outbound.check_no_frame(),
             Err(NotStaged::Failed(error)) => return Err(error),
         };
         write_all(&mut this, unsent).await
-    }
-
-    /// Fails if a future was forgotten and took the rest of its frame with it.
-    pub(super) fn check_no_frame(&self) -> Result<(), Error> {
-        match self.outbound.frame_under_way() {
-            Some(opcode) => Err(SendError::MessageOpen(opcode).into()),
-            None => Ok(()),
-        }
     }
 
     /// Flushes, unless the message may wait for those after it.

@@ -1,0 +1,352 @@
+//! Every way to read and to send has its call on a connection without a stream, so that a front end can be written over
+//! it.
+
+use framewire::connection::{BufferPool, Connection, PreparedMessage};
+use framewire::frame::Rsv;
+use framewire::protocol::{Role, SendError};
+use framewire::{CloseCode, Config, Error, ErrorKind, Opcode};
+use support::frames::{BINARY, CONTINUATION, FIN, PING, TEXT, frame};
+use support::pattern;
+
+const CLIENT: Role = Role::Client;
+
+fn of(role: Role, read_buffer: usize) -> Connection {
+    let config = Config {
+        read_buffer,
+        chunk_size: 1000,
+        ..Config::default()
+    };
+    Connection::new(role, &[], &config, &BufferPool::per_thread()).unwrap()
+}
+
+fn server() -> Connection {
+    of(Role::Server, 4096)
+}
+
+/// Repeats a call that reads, and gives it as many bytes at a time as it lacks.
+fn read<R>(
+    connection: &mut Connection,
+    bytes: &mut &[u8],
+    most: usize,
+    mut call: impl FnMut(&mut Connection) -> Result<Option<R>, Error>,
+) -> Result<R, Error> {
+    loop {
+        if let Some(result) = call(connection)? {
+            return Ok(result);
+        }
+        let room = connection.room();
+        let len = room.len().min(most).min(bytes.len());
+        room[..len].copy_from_slice(&bytes[..len]);
+        connection.filled(len);
+        *bytes = &bytes[len..];
+    }
+}
+
+fn written(connection: &mut Connection) -> Vec<u8> {
+    let mut written = vec![];
+    while let Some(bytes) = connection.outbound().output().unwrap() {
+        let len = bytes.len();
+        written.extend_from_slice(bytes);
+        connection.outbound().written(Ok(len)).unwrap();
+    }
+    written
+}
+
+fn kind_of_send(error: Error) -> SendError {
+    match error.into_kind() {
+        ErrorKind::Send(error) => error,
+        kind => panic!("{kind:?}"),
+    }
+}
+
+/// Two messages with a Ping between the fragments of the first.
+fn input(long: usize) -> (Vec<u8>, Vec<u8>) {
+    let payload = pattern(long);
+    let frames = [
+        frame(CLIENT, BINARY, &payload[..long / 2]),
+        frame(CLIENT, FIN | PING, b"?"),
+        frame(CLIENT, FIN | CONTINUATION, &payload[long / 2..]),
+        frame(CLIENT, FIN | TEXT, b"next"),
+    ];
+    (frames.concat(), payload)
+}
+
+#[test]
+fn a_message_is_read_in_pieces() {
+    for (long, most) in [(10, 1), (10, 100), (20_000, 7), (20_000, 100_000)] {
+        let (bytes, payload) = input(long);
+        let mut rest = &bytes[..];
+        let mut connection = server();
+        let begun = read(&mut connection, &mut rest, most, Connection::next_stream).unwrap();
+        assert_eq!(begun, (Opcode::Binary, Rsv::NONE));
+        let mut message = vec![];
+        loop {
+            let mut output = [0; 300];
+            let piece = read(&mut connection, &mut rest, most, |connection| {
+                connection.read_stream(&mut output)
+            });
+            match piece.unwrap() {
+                0 => break,
+                len => message.extend_from_slice(&output[..len]),
+            }
+        }
+        assert!(message == payload, "{long} {most}");
+        let next = read(&mut connection, &mut rest, most, Connection::next_stream).unwrap();
+        assert_eq!(next.0, Opcode::Text, "{long} {most}");
+        assert_eq!(written(&mut connection), b"\x8A\x01?", "{long} {most}");
+    }
+}
+
+#[test]
+fn what_was_not_read_of_a_message_is_skipped_by_the_next_call() {
+    let (bytes, _) = input(20_000);
+    let mut rest = &bytes[..];
+    let mut connection = server();
+    read(&mut connection, &mut rest, 100, Connection::next_stream).unwrap();
+    let next = read(&mut connection, &mut rest, 100, |connection| {
+        let message = connection.next_message()?;
+        Ok(message.map(|(message, _)| message.payload().to_vec()))
+    });
+    assert_eq!(next.unwrap(), b"next");
+}
+
+#[test]
+fn frames_are_read_one_by_one() {
+    for (long, most) in [(10, 1), (10, 100), (20_000, 7), (20_000, 100_000)] {
+        let (bytes, payload) = input(long);
+        let mut rest = &bytes[..];
+        let mut connection = server();
+        let mut frames = vec![];
+        for _ in 0..4 {
+            let header = read(&mut connection, &mut rest, most, Connection::next_header).unwrap();
+            let mut output = vec![0; long];
+            let read = read(&mut connection, &mut rest, most, |connection| {
+                connection.read_frame(&mut output)
+            });
+            assert_eq!(read.unwrap(), header);
+            output.truncate(header.payload_len() as usize);
+            frames.push((header.opcode(), output));
+        }
+        let (first, second) = payload.split_at(long / 2);
+        let expected = [
+            (Opcode::Binary, first.to_vec()),
+            (Opcode::Ping, b"?".to_vec()),
+            (Opcode::Continuation, second.to_vec()),
+            (Opcode::Text, b"next".to_vec()),
+        ];
+        assert!(frames == expected, "{long} {most}");
+        assert_eq!(written(&mut connection), b"\x8A\x01?", "{long} {most}");
+    }
+}
+
+#[test]
+fn a_frame_that_does_not_fit_is_not_consumed() {
+    let bytes = frame(CLIENT, FIN | TEXT, b"four");
+    let mut rest = &bytes[..];
+    let mut connection = server();
+    let read_into = |connection: &mut Connection, rest: &mut &[u8], output: &mut [u8]| {
+        read(connection, rest, 100, |connection| {
+            connection.read_frame(output)
+        })
+    };
+    let error = read_into(&mut connection, &mut rest, &mut [0; 3]).unwrap_err();
+    let needed = match error.kind() {
+        ErrorKind::FrameBufferTooSmall { needed } => *needed,
+        kind => panic!("{kind:?}"),
+    };
+    assert_eq!(needed, 4);
+    let mut output = [0; 4];
+    read_into(&mut connection, &mut rest, &mut output).unwrap();
+    assert_eq!(&output, b"four");
+}
+
+#[test]
+fn a_message_that_was_found_is_taken_before_anything_is_read_in_another_way() {
+    let mut connection = server();
+    let bytes = frame(CLIENT, FIN | TEXT, b"a");
+    connection.room()[..bytes.len()].copy_from_slice(&bytes);
+    connection.filled(bytes.len());
+    assert!(connection.has_message().unwrap());
+    for error in [
+        connection.next_stream().unwrap_err(),
+        connection.next_header().unwrap_err(),
+        connection.read_frame(&mut []).unwrap_err(),
+    ] {
+        assert!(
+            matches!(error.kind(), ErrorKind::MessageInProgress),
+            "{error}"
+        );
+    }
+    assert!(connection.next_message().unwrap().is_some());
+    assert!(connection.next_stream().unwrap().is_none());
+}
+
+#[test]
+fn the_end_of_the_stream_is_told_by_every_call_that_reads() {
+    let calls: [fn(&mut Connection) -> Result<(), Error>; 4] = [
+        |connection| connection.next_message().map(drop),
+        |connection| connection.next_stream().map(drop),
+        |connection| connection.next_header().map(drop),
+        |connection| connection.read_frame(&mut []).map(drop),
+    ];
+    for (n, call) in calls.iter().enumerate() {
+        let mut connection = server();
+        connection.filled(0);
+        let error = call(&mut connection).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::ConnectionLost),
+            "{n}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_long_payload_is_written_from_where_it_lies() {
+    let payload = pattern(100_000);
+    let mut connection = server();
+    let mut begun = connection
+        .outbound()
+        .begin_message(Opcode::Binary, &payload)
+        .unwrap();
+    let [head, rest] = connection
+        .outbound()
+        .output_of(&mut begun)
+        .unwrap()
+        .unwrap();
+    assert_eq!(head, [FIN | BINARY, 127, 0, 0, 0, 0, 0, 1, 0x86, 0xA0]);
+    assert!(std::ptr::eq(rest, &raw const payload[..]), "it was copied");
+    // The stream takes the header and a byte.
+    connection
+        .outbound()
+        .written_of(Ok(11), &mut begun)
+        .unwrap();
+    let error = connection.outbound().ping(b"").unwrap_err();
+    assert_eq!(
+        kind_of_send(error),
+        SendError::MessageOpen(Opcode::Binary),
+        "the frame has not ended"
+    );
+    let [head, rest] = connection
+        .outbound()
+        .output_of(&mut begun)
+        .unwrap()
+        .unwrap();
+    assert!(head.is_empty() && std::ptr::eq(rest, &raw const payload[1..]));
+    let len = rest.len();
+    connection
+        .outbound()
+        .written_of(Ok(len), &mut begun)
+        .unwrap();
+    assert!(
+        connection
+            .outbound()
+            .output_of(&mut begun)
+            .unwrap()
+            .is_none()
+    );
+    connection.outbound().ping(b"").unwrap();
+    assert_eq!(written(&mut connection), b"\x89\x00");
+}
+
+#[test]
+fn a_long_payload_that_is_buffered_is_free() {
+    for role in [Role::Server, Role::Client] {
+        let mut connection = of(role, 4096);
+        let payload = pattern(100_000);
+        let mut begun = connection
+            .outbound()
+            .begin_message(Opcode::Binary, &payload)
+            .unwrap();
+        let [head, rest] = connection
+            .outbound()
+            .output_of(&mut begun)
+            .unwrap()
+            .unwrap();
+        let first = [head, rest].concat();
+        let mut sent = first[..20].to_vec();
+        connection
+            .outbound()
+            .written_of(Ok(20), &mut begun)
+            .unwrap();
+        connection.outbound().buffer(begun).unwrap();
+        drop(payload);
+        sent.extend(written(&mut connection));
+        let frame = support::oracle::frames(&sent).remove(0);
+        assert!(frame.payload == pattern(100_000), "{role:?}");
+    }
+}
+
+#[test]
+fn a_message_is_fed_in_pieces() {
+    let mut connection = server();
+    let payload = pattern(2500);
+    let mut writer = connection
+        .outbound()
+        .feed_writer(Opcode::Binary, Rsv::NONE)
+        .unwrap();
+    writer.feed(&payload[..700]).unwrap();
+    writer.feed(&payload[700..]).unwrap();
+    drop(writer);
+    let outbound = connection.outbound();
+    let error = outbound.feed_message(Opcode::Text, b"").unwrap_err();
+    assert_eq!(kind_of_send(error), SendError::MessageOpen(Opcode::Binary));
+    outbound.ping(b"between").unwrap();
+    let writer = outbound.resume_feed_writer().unwrap();
+    assert_eq!(writer.finish().unwrap(), 2500);
+    assert!(outbound.resume_feed_writer().is_none());
+    let server = Role::Server;
+    let expected = [
+        frame(server, BINARY, &payload[..1000]),
+        frame(server, CONTINUATION, &payload[1000..2000]),
+        frame(server, FIN | PING, b"between"),
+        frame(server, FIN | CONTINUATION, &payload[2000..]),
+    ];
+    assert!(written(&mut connection) == expected.concat());
+}
+
+#[test]
+fn frames_and_prepared_messages_are_fed() {
+    let mut connection = server();
+    let outbound = connection.outbound();
+    let prepared = PreparedMessage::new(Opcode::Text, b"all").unwrap();
+    outbound.feed_prepared(&prepared).unwrap();
+    let frames = [
+        (false, Opcode::Text, b"a"),
+        (true, Opcode::Continuation, b"b"),
+    ];
+    for (fin, opcode, payload) in frames {
+        outbound
+            .feed_frame(fin, Rsv::NONE, opcode, payload)
+            .unwrap();
+    }
+    outbound.close(CloseCode::NORMAL, "").unwrap();
+    assert!(outbound.closed().unwrap().local.is_some());
+    let error = outbound.feed_prepared(&prepared).unwrap_err();
+    assert!(error.closed().is_some(), "{error}");
+    let expected = b"\x81\x03all\x01\x01a\x80\x01b\x88\x02\x03\xE8";
+    assert_eq!(written(&mut connection), expected);
+}
+
+#[test]
+fn a_write_buffer_that_is_full_gives_a_message_back() {
+    let mut connection = server();
+    let outbound = connection.outbound();
+    let payload = vec![0; 1000];
+    let mut fed = 0;
+    let back = loop {
+        match outbound.try_feed_message(Opcode::Binary, &payload) {
+            Ok(()) => fed += 1,
+            Err(framewire::TryFeedError::Full(back)) => break back,
+            Err(framewire::TryFeedError::Failed(error)) => panic!("{error}"),
+        }
+    };
+    assert!(std::ptr::eq(back, &raw const payload));
+    let most = Config::default().write_buffer;
+    assert!(
+        outbound.buffered() <= most && outbound.buffered() + 1100 > most,
+        "{fed}"
+    );
+    // Whoever must send it all the same can.
+    outbound.feed_message(Opcode::Binary, &payload).unwrap();
+    assert!(outbound.buffered() > most);
+}
