@@ -7,7 +7,7 @@
 //!   reply, and the holder sends that before it unlocks ([`WriterGuard`]). Both check the queue after they have done
 //!   their part, so that one of them sees the reply.
 //! * A message may be many frames. The right to send a message is a *turn*: a lock of its own on threads, and over
-//!   tokio a queue of tasks (`tokio::turns`), which also wakes them. Control frames need no turn.
+//!   tokio a queue of tasks (`turns`), which also wakes them. Control frames need no turn.
 //!
 //! # What wakes what
 //! * The stream wakes all tasks that wait to write, and the reader. Each of them finds out whether it can go on.
@@ -15,14 +15,24 @@
 //! * The end of a turn wakes the first task in line.
 //! * A Pong, and the end of the connection, wake the keep-alive ([`Heartbeat`]).
 //!
-//! `tokio::model` tries all orders in which that can happen (`cargo xtask model`).
+//! The tests in `model` try all orders in which that can happen (`cargo xtask model`).
 
 mod heartbeat;
+#[cfg(all(test, framewire_model))]
+mod model;
 mod shared_writer;
+#[cfg(feature = "tokio")]
+mod turns;
 
 pub(crate) use heartbeat::Heartbeat;
 pub use heartbeat::KeepAliveEnd;
 pub(crate) use shared_writer::SharedWriter;
 
+#[cfg(feature = "futures")]
+pub(crate) use turns::Ticket;
 #[cfg(feature = "tokio")]
-pub(crate) use {heartbeat::NextBeat, shared_writer::WriterGuard};
+pub(crate) use {
+    heartbeat::NextBeat,
+    shared_writer::WriterGuard,
+    turns::{Waiter, Waiters},
+};

@@ -144,10 +144,18 @@ impl<W: WriteSide> SharedWriter<W> {
 
     /// Sends what waits, as far as the stream takes it. While the writer is held, its holder does that.
     pub(crate) fn send_waiting(&self) {
-        if self.unflushed.load(Ordering::Acquire) {
-            lock(&self.queued).flush = true;
+        if !self.unflushed.load(Ordering::Acquire) {
+            return self.send_queued();
         }
-        self.send_queued();
+        if let Some(mut writer) = try_lock(&self.writer) {
+            self.flush_queued(&mut writer);
+            // A failure here recurs at the next write, which reports it.
+            let _ = writer.flush_staged();
+            self.release(writer);
+        } else {
+            lock(&self.queued).flush = true;
+            self.send_queued();
+        }
     }
 
     /// Sends a Ping of the heartbeat. While the writer is held, its holder does that.
@@ -198,8 +206,31 @@ impl<W: WriteSide> SharedWriter<W> {
         }
     }
 
+    /// Sends what was queued, and records what the writer knows.
     fn flush_queued(&self, writer: &mut W) {
-        let queued = lock(&self.queued).take();
+        let queued = {
+            let mut queued = lock(&self.queued);
+            let has_work = !queued.is_empty() || queued.late_ping.is_some();
+            has_work.then(|| queued.take())
+        };
+        if let Some(queued) = queued {
+            self.send(queued, writer);
+        }
+        let outbound = writer.outbound();
+        self.unflushed
+            .store(outbound.has_pending_output(), Ordering::Release);
+        let closing = outbound.closing();
+        if !closing.is_open() {
+            let mut queued = lock(&self.queued);
+            // The writer does not know yet of a Close that was queued meanwhile.
+            if matches!(queued.reply, None | Some(Reply::Pong(_))) {
+                queued.closing = closing.clone();
+            }
+        }
+    }
+
+    #[cold]
+    fn send(&self, queued: Queued, writer: &mut W) {
         let flushes = queued.flush || queued.reply.is_some();
         if let Some(reply) = queued.reply {
             writer.outbound().reply(reply);
@@ -213,16 +244,6 @@ impl<W: WriteSide> SharedWriter<W> {
                 lock(&self.queued).late_ping = Some(number);
             } else if let Err(error) = self.ping(writer, number) {
                 self.heartbeat.fail(error);
-            }
-        }
-        self.unflushed
-            .store(writer.outbound().has_pending_output(), Ordering::Release);
-        let closing = writer.outbound().closing();
-        if !closing.is_open() {
-            let mut queued = lock(&self.queued);
-            // The writer does not know yet of a Close that was queued meanwhile.
-            if matches!(queued.reply, None | Some(Reply::Pong(_))) {
-                queued.closing = closing.clone();
             }
         }
     }

@@ -45,8 +45,6 @@ mod keep_alive;
 mod message;
 mod message_reader;
 mod message_writer;
-#[cfg(all(test, framewire_model))]
-mod model;
 mod polled;
 mod shared;
 mod shutdown;
@@ -58,7 +56,6 @@ mod source;
 mod split;
 #[cfg(feature = "futures")]
 mod stream;
-mod turns;
 mod websocket;
 mod writer;
 

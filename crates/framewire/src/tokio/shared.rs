@@ -21,11 +21,10 @@ use super::Writer;
 use super::access::Access;
 use super::polled;
 use super::source::Source;
-use super::turns::{Waiter, Waiters};
 use crate::connection::{Outbound, PollWrite, ReadSide, Replies, Reply, WriteSide};
 use crate::error::Error;
 use crate::frame::ControlPayload;
-use crate::halves::{SharedWriter, WriterGuard};
+use crate::halves::{SharedWriter, Waiter, Waiters, WriterGuard};
 use crate::lock::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock};
 
@@ -197,6 +196,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// Takes the turn to send a message, unless another task has it.
     pub(super) fn try_turn(&self) -> Option<SendTurn<'_, S>> {
         let is_taken = self.waiters.try_take_turn();
+        is_taken.then(|| SendTurn::new(Turn(self), Waiter::new(&self.waiters)))
+    }
+
+    /// Takes the turn to send a message if no task has it and none waits.
+    pub(super) fn try_free_turn(&self) -> Option<SendTurn<'_, S>> {
+        let is_taken = self.waiters.try_take_free_turn();
         is_taken.then(|| SendTurn::new(Turn(self), Waiter::new(&self.waiters)))
     }
 

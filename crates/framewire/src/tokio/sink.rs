@@ -9,11 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::access::{Access, poll_flush, poll_job, poll_stage};
 use super::polled::Job;
 use super::shared::{FrameWriter, SendTurn};
-use super::turns::Waiter;
 use super::{Message, WebSocket, WriteHalf, Writer};
 use crate::connection::{Outbound, WriteSide, now};
 use crate::error::{Error, ErrorKind};
 use crate::frame::CloseCode;
+use crate::halves::Waiter;
 
 /// The same as the [`Sink`] of its [`writer`](WebSocket::writer).
 impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {

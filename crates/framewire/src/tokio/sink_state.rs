@@ -1,7 +1,7 @@
 //! The state of a writing half that is used as a `Sink`.
 
 use super::Message;
-use super::turns::Ticket;
+use crate::halves::Ticket;
 
 /// What a half that is used as a `Sink` remembers between two polls.
 #[derive(Debug, Default)]

@@ -1,16 +1,17 @@
 //! A connection whose two directions are used by different tasks.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::access::{flush, take};
+use super::access::{Access as _, flush, take, write_all};
 use super::shared::{FrameWriter, ReadEnd, SendTurn, Shared};
 use super::source::{read, read_frame};
 use super::{MessageReader, MessageWriter, WebSocket};
 use crate::connection::{
     self, CloseReply, Frame, Inbound, NotStaged, Outbound, PingReply, PreparedMessage, Unsent,
-    close_payload,
+    WriteSide as _, close_payload,
 };
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
@@ -456,9 +457,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// Sends a message whole, or nothing of it.
     async fn take_message<'p>(
         &self,
-        stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
+        mut stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
     ) -> Result<(), Error> {
-        take(&mut self.turn().await?, stage).await
+        let Some(mut turn) = self.shared.try_free_turn() else {
+            return take(&mut self.turn().await?, stage).await;
+        };
+        // Nobody waits, so that this needs no waker where there is room.
+        let staged = stage(turn.side(Waker::noop()).outbound());
+        match staged {
+            Ok(Unsent::Nothing) => Ok(()),
+            Ok(unsent) => write_all(&mut turn, unsent).await,
+            Err(NotStaged::Failed(error)) => Err(error),
+            Err(NotStaged::Full | NotStaged::InFrame) => take(&mut turn, stage).await,
+        }
     }
 
     /// Takes the turn to send a message.

@@ -1,4 +1,4 @@
-//! The tasks that wait for the writing side of a split connection, and the turn to send a message.
+//! The tasks that wait for the writing side of a split connection, and the turn to send a message, over tokio.
 //!
 //! # Who waits
 //! * A task whose write blocks, or that finds another task in the middle of a frame, waits as a *writer*.
@@ -24,7 +24,7 @@ use crate::lock::{Mutex, lock};
 
 /// The waiting tasks of one connection, and the state of the turn.
 #[derive(Debug, Default)]
-pub(super) struct Waiters {
+pub(crate) struct Waiters {
     tasks: Mutex<Tasks>,
 }
 
@@ -62,17 +62,17 @@ enum TurnState {
 }
 
 impl Waiters {
-    pub(super) fn register_reader(&self, waker: &Waker) {
+    pub(crate) fn register_reader(&self, waker: &Waker) {
         let before = lock(&self.tasks).reader.replace(waker.clone());
         drop(before);
     }
 
-    pub(super) fn forget_reader(&self) {
+    pub(crate) fn forget_reader(&self) {
         let reader = lock(&self.tasks).reader.take();
         drop(reader);
     }
 
-    pub(super) fn wake_reader(&self) {
+    pub(crate) fn wake_reader(&self) {
         let reader = lock(&self.tasks).reader.clone();
         if let Some(reader) = reader {
             reader.wake();
@@ -81,15 +81,26 @@ impl Waiters {
 
     /// Wakes all tasks that wait for the stream or for the end of a frame. Each finds out by itself whether it
     /// can go on.
-    pub(super) fn wake_writers(&self) {
+    pub(crate) fn wake_writers(&self) {
         let writers = mem::take(&mut lock(&self.tasks).writers);
         writers.into_values().for_each(Waker::wake);
     }
 
     /// Takes the turn to send a message, unless another task has it. Returns whether it did.
-    pub(super) fn try_take_turn(&self) -> bool {
+    pub(crate) fn try_take_turn(&self) -> bool {
         let tasks = &mut *lock(&self.tasks);
         let is_free = matches!(tasks.turn, TurnState::Free | TurnState::Offered);
+        if is_free {
+            tasks.turn = TurnState::Taken;
+        }
+        is_free
+    }
+
+    /// Takes the turn to send a message if no task has it and none waits, for it or to write. Returns whether it did.
+    pub(crate) fn try_take_free_turn(&self) -> bool {
+        let tasks = &mut *lock(&self.tasks);
+        let none_waits = tasks.turn_queue.is_empty() && tasks.unfinished == 0;
+        let is_free = tasks.turn == TurnState::Free && none_waits;
         if is_free {
             tasks.turn = TurnState::Taken;
         }
@@ -100,10 +111,13 @@ impl Waiters {
     ///
     /// Halves that queue before that future are woken without a reservation, since they may never be polled
     /// again.
-    pub(super) fn pass_turn_on(&self) {
-        let mut woken = Vec::new();
+    pub(crate) fn pass_turn_on(&self) {
         let mut tasks = lock(&self.tasks);
         tasks.turn = TurnState::Free;
+        if tasks.turn_queue.is_empty() {
+            return;
+        }
+        let mut woken = Vec::new();
         while let Some((number, next)) = tasks.turn_queue.pop_first() {
             woken.push(next.waker);
             if !next.is_half {
@@ -119,7 +133,7 @@ impl Waiters {
     }
 
     /// Wakes all tasks, at the end of the connection.
-    pub(super) fn wake_all(self: &Arc<Self>) {
+    pub(crate) fn wake_all(self: &Arc<Self>) {
         self.wake_by_ref();
         let queue = mem::take(&mut lock(&self.tasks).turn_queue);
         for next in queue.into_values() {
@@ -142,14 +156,14 @@ impl Wake for Waiters {
 
 /// The entry of one task in the lists of waiting tasks. Dropping it removes the task from all of them.
 #[derive(Debug)]
-pub(super) struct Waiter<'a> {
+pub(crate) struct Waiter<'a> {
     waiters: &'a Waiters,
     ticket: Ticket,
 }
 
 /// The numbers under which a [`Waiter`] is listed, each 0 until it has waited there.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     writer_number: u64,
     turn_number: u64,
     is_half: bool,
@@ -158,14 +172,14 @@ pub(super) struct Ticket {
 
 impl<'a> Waiter<'a> {
     /// Creates the waiter of a future.
-    pub(super) fn new(waiters: &'a Waiters) -> Self {
+    pub(crate) fn new(waiters: &'a Waiters) -> Self {
         let ticket = Ticket::default();
         Self { waiters, ticket }
     }
 
     /// Creates the waiter of a half, from what [`detach`](Self::detach) returned.
     #[cfg(feature = "futures")]
-    pub(super) fn of_half(waiters: &'a Waiters, ticket: Ticket) -> Self {
+    pub(crate) fn of_half(waiters: &'a Waiters, ticket: Ticket) -> Self {
         let ticket = Ticket {
             is_half: true,
             ..ticket
@@ -176,7 +190,7 @@ impl<'a> Waiter<'a> {
     /// Returns the ticket, and leaves the task listed when this is dropped: always in the queue for the turn,
     /// and as a writer only if `is_pending`.
     #[cfg(feature = "futures")]
-    pub(super) fn detach(&mut self, is_pending: bool) -> Ticket {
+    pub(crate) fn detach(&mut self, is_pending: bool) -> Ticket {
         if is_pending {
             return mem::take(&mut self.ticket);
         }
@@ -189,7 +203,7 @@ impl<'a> Waiter<'a> {
     /// Returns whether the task yields to others that have waited for the stream, and wakes it again if so.
     ///
     /// It yields at most every second time that this is called.
-    pub(super) fn yields(&mut self, waker: &Waker) -> bool {
+    pub(crate) fn yields(&mut self, waker: &Waker) -> bool {
         let counted = usize::from(self.ticket.writer_number > 0);
         let others_wait = lock(&self.waiters.tasks).unfinished > counted;
         let yields = others_wait && !self.ticket.has_yielded;
@@ -201,7 +215,7 @@ impl<'a> Waiter<'a> {
     }
 
     /// Lists the task as one that waits for the stream to take more, or for the end of another task's frame.
-    pub(super) fn wait(&mut self, waker: &Waker) {
+    pub(crate) fn wait(&mut self, waker: &Waker) {
         let mut tasks = lock(&self.waiters.tasks);
         if self.ticket.writer_number == 0 {
             self.ticket.writer_number = tasks.next_number();
@@ -215,7 +229,7 @@ impl<'a> Waiter<'a> {
     }
 
     /// Takes the turn to send a message, or queues for it.
-    pub(super) fn poll_turn(&mut self, waker: &Waker) -> Poll<()> {
+    pub(crate) fn poll_turn(&mut self, waker: &Waker) -> Poll<()> {
         let mut tasks = lock(&self.waiters.tasks);
         let Ticket {
             turn_number,

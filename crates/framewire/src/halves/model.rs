@@ -12,8 +12,8 @@ use loom::future::block_on;
 use loom::thread;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{ReadHalf, WebSocket, WriteHalf};
 use crate::lock::{Mutex, lock};
+use crate::tokio::{ReadHalf, WebSocket, WriteHalf};
 use crate::{CloseCode, Config, Opcode};
 
 /// A stream whose peer takes nothing until it is told to, and sends one message once it has seen the awaited
