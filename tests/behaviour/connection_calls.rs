@@ -10,6 +10,9 @@ use support::pattern;
 
 const CLIENT: Role = Role::Client;
 
+/// A call that reads.
+type Call = fn(&mut Connection) -> Result<(), Error>;
+
 fn of(role: Role, read_buffer: usize) -> Connection {
     let config = Config {
         read_buffer,
@@ -183,7 +186,7 @@ fn a_message_that_was_found_is_taken_before_anything_is_read_in_another_way() {
 
 #[test]
 fn the_end_of_the_stream_is_told_by_every_call_that_reads() {
-    let calls: [fn(&mut Connection) -> Result<(), Error>; 4] = [
+    let calls: [Call; 4] = [
         |connection| connection.next_message().map(drop),
         |connection| connection.next_stream().map(drop),
         |connection| connection.next_header().map(drop),
