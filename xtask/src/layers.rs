@@ -21,6 +21,7 @@ const LIBRARIES: [(&str, &[&str]); 2] = [
             "error",
             "deflate",
             "handshake",
+            "pool",
             "deadline",
             "lock",
             "protocol",

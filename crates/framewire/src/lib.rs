@@ -109,6 +109,8 @@ pub mod handshake;
 pub mod hyper;
 #[cfg(feature = "std")]
 mod lock;
+#[cfg(feature = "std")]
+mod pool;
 pub mod protocol;
 #[cfg(feature = "tokio")]
 pub mod tokio;

@@ -10,6 +10,16 @@ pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
 #[cfg(not(all(test, framewire_model)))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 
+/// A value that only its exclusive owner uses: `Sync` even where the value is not. Its lock is never taken.
+#[derive(Debug, Default)]
+pub(crate) struct Exclusive<T>(std::sync::Mutex<T>);
+
+impl<T> Exclusive<T> {
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,8 +3,8 @@
 use std::mem;
 use std::ops::Range;
 
-use super::Buffers;
 use crate::frame::Opcode;
+use crate::pool::Buffers;
 use crate::protocol::{SendError, Utf8};
 
 /// The bytes that go into a transformed message.

@@ -1,8 +1,8 @@
 //! The fragment that is being filled, of a message that is written in pieces.
 
-use super::Buffers;
 use super::encoder_input::Input;
 use crate::frame::{Header, MAX_HEADER, Opcode, mask};
+use crate::pool::Buffers;
 use crate::protocol::LEAST_ROOM;
 
 /// One chunk of payload, the bytes behind it that show that the message goes on, and room for the header in front. A

@@ -1,11 +1,11 @@
 //! The application's handlers of control frames.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use super::replies::{Replies, Reply};
 use crate::error::Close;
 use crate::frame::{CloseCode, ControlPayload};
+use crate::lock::Exclusive;
 use crate::protocol::{CloseFrame, Event};
 
 /// The answer to a Ping.
@@ -42,13 +42,12 @@ pub(crate) struct Handlers {
     pub(crate) close: Option<OnClose>,
 }
 
-/// The handlers, once the application has set one. The lock is never taken: it makes a connection `Sync` although its
-/// handlers are not. Only the exclusive owner of the connection calls them.
-pub(crate) type Slot = Option<Box<Mutex<Handlers>>>;
+/// The handlers, once the application has set one. Only the exclusive owner of the connection calls them.
+pub(crate) type Slot = Option<Box<Exclusive<Handlers>>>;
 
 /// Answers a control frame. Returns whether it was a Close frame.
 pub(super) fn answer(handlers: &mut Slot, event: &Event<'_>, replies: &mut dyn Replies) -> bool {
-    let handlers = handlers.as_deref_mut().map(get_mut);
+    let handlers = handlers.as_deref_mut().map(Exclusive::get_mut);
     match event {
         Event::Message(_) => {}
         Event::Ping(payload) => {
@@ -83,11 +82,6 @@ pub(super) fn answer(handlers: &mut Slot, event: &Event<'_>, replies: &mut dyn R
         }
     }
     matches!(event, Event::Close(_))
-}
-
-/// Returns the handlers to their exclusive owner.
-pub(super) fn get_mut(handlers: &mut Mutex<Handlers>) -> &mut Handlers {
-    handlers.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Handlers {

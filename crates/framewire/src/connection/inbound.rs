@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::mem;
 use std::ops::Range;
 
-use super::handlers::{Handlers, Slot, answer, get_mut};
+use super::Config;
+use super::handlers::{Handlers, Slot, answer};
 use super::replies::{Replies, Reply};
-use super::{Buffers, Config};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, Violation};
+use crate::pool::Buffers;
 use crate::protocol::{
     Event, Limits, Message, MessageBuffer, MessageDecoder, Owner, PieceEvent, Receiver,
 };
@@ -149,7 +150,7 @@ impl Inbound {
 
     /// Returns the application's handlers, to set them.
     pub(crate) fn handlers_mut(&mut self) -> &mut Handlers {
-        get_mut(self.cold.handlers.get_or_insert_default())
+        self.cold.handlers.get_or_insert_default().get_mut()
     }
 
     /// Records that a `Stream` has reported its end. Nothing more is returned then, even where the last error was not

@@ -2,11 +2,12 @@
 
 use std::io;
 
+use super::Config;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
-use super::{Buffers, Config};
 use crate::error::Error;
 use crate::frame::os_key;
+use crate::pool::Buffers;
 use crate::protocol::{Agreement, Role, Session};
 
 /// Returns both sides of a connection. `leftover` is read before the stream.

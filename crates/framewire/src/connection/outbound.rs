@@ -3,14 +3,15 @@
 use std::io;
 use std::mem;
 
+use super::Config;
 use super::closing::{Closing, Step};
 use super::fragment::Fragment;
 use super::replies::{Replies, Reply};
-use super::{Buffers, Config};
 use crate::error::{Close, Closed, Error, ErrorKind};
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
 };
+use crate::pool::Buffers;
 use crate::protocol::MessageEncoder;
 use crate::protocol::{Role, SendError, Sender};
 

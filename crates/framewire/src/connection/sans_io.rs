@@ -5,9 +5,10 @@ use super::open::{open, set_extension};
 use super::outbound::Outbound;
 use super::raw_frames::payload_room;
 use super::replies::Replies;
-use super::{BufferPool, Buffers, CloseReply, Config, PingReply};
+use super::{CloseReply, Config, PingReply};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
+use crate::pool::{BufferPool, Buffers};
 use crate::protocol::{Agreement, Message, Role};
 
 /// A connection without its I/O but with its buffers: for event loops, and for front ends of your own.
