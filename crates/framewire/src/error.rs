@@ -10,7 +10,6 @@ use framewire_upgrade::write_with_causes;
 
 /// The error of a call on a connection: what happened, whose fault it was, and the close code.
 ///
-/// # Causes
 /// The text of an error of this crate includes its causes, down to the innermost: `{error}` is all there is to
 /// print. So that no cause is printed twice, [`source`](StdError::source) is always `None`. Get the cause
 /// itself, such as the [`io::Error`], from [`kind`](Self::kind) or [`cause`](Self::cause).

@@ -30,7 +30,6 @@ pub struct ReadHalf<S> {
 
 /// The writing half of a [split](WebSocket::split) connection. Clone it for each thread that writes.
 ///
-/// # Turns
 /// Messages never interleave. A call that sends a message, or any other data frame, waits for its turn while
 /// another thread is sending a message. Control frames need no turn: they go between the fragments of a message
 /// that is being streamed.

@@ -9,7 +9,6 @@ use crate::frame::{CloseCode, Opcode, Rsv};
 
 /// The writing side of a connection, with the stream that it writes to.
 ///
-/// # What is taken and what is not
 /// A call that fails with `WouldBlock` or `TimedOut` took nothing of its message: call again. A call that succeeds
 /// took all of it. What the stream has not taken yet is buffered, and leaves with the next call of any kind, with
 /// [`flush`](Self::flush), or before the next read; [`has_pending_output`](Self::has_pending_output) tells. Whatever

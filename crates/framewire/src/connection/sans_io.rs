@@ -17,7 +17,7 @@ use crate::protocol::{Agreement, Message, Role};
 /// [`room`](Self::room). Messages come out, and so do the bytes to write, from its [`Outbound`] side. It answers Pings
 /// and Close frames, holds the peer to RFC 6455 and the limits, and reports how the connection ended.
 ///
-/// # The order of calls
+/// Calls come in this order:
 /// 1. Call [`next_message`](Self::next_message) until it returns `None`, or one of the calls that read in another way.
 ///    Feed the answers.
 /// 2. Call [`Outbound::output`] and [`Outbound::written`] until nothing waits. A loop that does not read while its

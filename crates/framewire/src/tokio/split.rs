@@ -38,7 +38,6 @@ pub struct ReadHalf<S> {
 
 /// The writing half of a [split](WebSocket::split) connection. Clone it for each task that writes.
 ///
-/// # Turns
 /// Messages never interleave. A call that sends a message, or any other data frame, waits for its turn while
 /// another task is sending a message. Waiting futures have their turn in the order in which they came. A future
 /// that is neither polled nor dropped holds up those behind it, as with a lock of tokio's. A half that is used

@@ -12,8 +12,6 @@ use crate::syntax::split_host;
 ///
 /// The default connects directly. One dialer serves any number of connections and is cheap to clone.
 ///
-/// # How a connection is made
-///
 /// The operating system resolves a host name, **which cannot be interrupted**: it blocks for as long as the resolver
 /// is set up to take. The time limit bounds only what follows. The addresses are tried one after the other, in the
 /// order of RFC 8305 section 4 (IPv6 and IPv4 in turn), each with an equal share of the time that is left. Nothing is

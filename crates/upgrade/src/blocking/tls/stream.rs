@@ -21,8 +21,6 @@ use std::time::Duration;
 /// writes. Neither waits for the other's socket call. Of several threads that read, or several that write, one does so
 /// at a time.
 ///
-/// # Time-outs
-///
 /// A read or write that fails with `WouldBlock` or `TimedOut` has lost nothing, even in the middle of a record: the
 /// same call goes on. A write that was `Ok` has taken those bytes. Records that the socket did not take are buffered,
 /// at most 64 KiB of payload, and go first with the next write or [`flush`](Write::flush). A program that writes to a
@@ -36,8 +34,6 @@ use std::time::Duration;
 /// Otherwise the read does, for 10 ms at most on top of its own time-out, and what the socket has not taken by then
 /// goes first with the next write or flush. For that the read changes the write time-out of the stream beneath, and
 /// then sets it to what was set here.
-///
-/// # The end
 ///
 /// [`Duplicate::shutdown`] with [`Shutdown::Write`] sends `close_notify` first: it blocks as a flush does. With
 /// [`Shutdown::Both`] it ends the connection at once, even while other threads read or write. The peer then sees a
