@@ -241,7 +241,7 @@ fn rfc8441_5_same_origin_is_of_the_scheme_of_the_target() {
 
 #[test]
 fn rfc8441_5_headers_of_the_program_are_sent() {
-    let acceptor = Acceptor::new().header("x-node".parse().unwrap(), HeaderValue::from(3));
+    let acceptor = Acceptor::new().header("x-node", HeaderValue::from(3));
     let response = accepted(&acceptor.unwrap(), &request());
     assert_eq!(response.headers()["x-node"], "3");
 }
@@ -278,7 +278,7 @@ fn rfc8441_5_request_of_a_client() {
         .subprotocols(["chat", "superchat"])
         .unwrap()
         .origin(HeaderValue::from_static("https://page.example"))
-        .header("cookie".parse().unwrap(), HeaderValue::from_static("a=b"))
+        .header("cookie", HeaderValue::from_static("a=b"))
         .unwrap();
     let request = connector.extended_connect_request("wss://server.example.com:8443/chat?x=y");
     let request = request.unwrap();

@@ -367,6 +367,21 @@ impl From<crate::handshake::Error> for Error {
     }
 }
 
+/// A handshake that failed while heads were exchanged.
+#[cfg(feature = "handshake")]
+impl From<crate::upgrade::Error> for Error {
+    fn from(error: crate::upgrade::Error) -> Self {
+        crate::handshake::Error::from(error).into()
+    }
+}
+
+/// A field of a [`DeflateConfig`](crate::deflate::DeflateConfig) is out of its range.
+impl From<crate::deflate::InvalidConfig> for Error {
+    fn from(invalid: crate::deflate::InvalidConfig) -> Self {
+        ErrorKind::Config(invalid.reason()).into()
+    }
+}
+
 /// For implementations of `Read` and `Write`, whose callers check the kind.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {

@@ -168,7 +168,7 @@ fn with_credentials() -> Connector {
         HeaderName::from_static("x-mine"),
     ];
     for name in names {
-        connector = connector.header(name, "secret".parse().unwrap()).unwrap();
+        connector = connector.header(name, "secret").unwrap();
     }
     connector
 }

@@ -70,6 +70,13 @@ impl DeflateConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidConfig(&'static str);
 
+impl InvalidConfig {
+    /// Returns which field it is, and its range.
+    pub(crate) fn reason(&self) -> &'static str {
+        self.0
+    }
+}
+
 impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
@@ -89,6 +96,18 @@ pub struct Parameters {
     pub server_max_window_bits: u8,
     /// RFC 7692 7.1.2.2; 15 where it was not agreed on.
     pub client_max_window_bits: u8,
+}
+
+/// Both ends refer to earlier messages, with the largest window: what there is where no parameter was agreed on.
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            server_max_window_bits: MAX_WINDOW_BITS,
+            client_max_window_bits: MAX_WINDOW_BITS,
+        }
+    }
 }
 
 /// Why a server's answer does not fit the client's offer: the client fails the connection (RFC 7692 7.1, RFC 6455

@@ -53,7 +53,31 @@ impl Deflate {
     /// A field of `config` is out of its range.
     #[cfg(feature = "deflate")]
     pub fn new(config: DeflateConfig) -> Result<Self, InvalidConfig> {
-        Self::with_engine(config, super::ZlibRs, 64)
+        Self::with_engine(config, super::ZlibRs, POOL_SIZE)
+    }
+
+    /// Creates the default policy with another level: how hard to compress, 0 to 9.
+    ///
+    /// # Errors
+    /// The level is over 9.
+    ///
+    /// # Examples
+    /// Compression of level 6 over a stream on which both ends know of it, without a handshake:
+    /// ```
+    /// use framewire::deflate::{Deflate, Parameters};
+    /// use framewire::{Config, WebSocket};
+    ///
+    /// # let stream = std::io::Cursor::new(Vec::<u8>::new());
+    /// let mut websocket = WebSocket::server(stream, Config::default())?;
+    /// websocket.set_extension(&Deflate::with_level(6)?.negotiated(Parameters::default()));
+    /// # Ok::<(), framewire::Error>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn with_level(level: u8) -> Result<Self, InvalidConfig> {
+        Self::new(DeflateConfig {
+            level,
+            ..DeflateConfig::default()
+        })
     }
 
     /// Creates a policy with an engine, and a pool of `pool_size` compressors and as many decompressors.
@@ -74,7 +98,12 @@ impl Deflate {
         pool_size: usize,
     ) -> Result<Self, InvalidConfig> {
         config.check()?;
-        Ok(Self {
+        Ok(Self::of(config, engine, pool_size))
+    }
+
+    /// Creates a policy whose fields are in their ranges.
+    fn of(config: DeflateConfig, engine: impl Engine + 'static, pool_size: usize) -> Self {
+        Self {
             shared: Arc::new(Shared {
                 config,
                 engine: Box::new(engine),
@@ -82,7 +111,7 @@ impl Deflate {
                 compressors: Mutex::default(),
                 decompressors: Mutex::default(),
             }),
-        })
+        }
     }
 
     /// Returns the smallest window, in bits, that the engine compresses for.
@@ -201,6 +230,17 @@ impl<T: ?Sized> Default for Pool<T> {
         }
     }
 }
+
+/// The default configuration and engine, with a pool of 64 contexts of each kind.
+#[cfg(feature = "deflate")]
+impl Default for Deflate {
+    fn default() -> Self {
+        Self::of(DeflateConfig::default(), super::ZlibRs, POOL_SIZE)
+    }
+}
+
+#[cfg(feature = "deflate")]
+const POOL_SIZE: usize = 64;
 
 impl fmt::Debug for Deflate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -72,6 +72,13 @@ impl From<CloseCode> for u16 {
     }
 }
 
+/// As [`CloseCode::new`]: of any meaning, and not always [sendable](CloseCode::is_sendable).
+impl From<u16> for CloseCode {
+    fn from(number: u16) -> Self {
+        Self(number)
+    }
+}
+
 impl fmt::Display for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

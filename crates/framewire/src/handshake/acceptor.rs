@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::extensions::Extension;
-use super::fields::{Single, append, single};
+use super::fields::{Single, append, header, single};
 use super::key::{accept_key, is_valid_key};
 use super::origin::{Origin, Policy};
 use super::{Error, ErrorKind, Established, Pending, subprotocol};
@@ -115,8 +115,12 @@ impl Acceptor {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for a header that the handshake sets or that has no place in it:
     /// `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`, `Content-Length`, `Transfer-Encoding`.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Result<Self, Error> {
-        append(&mut self.headers, name, value)?;
+    pub fn header(
+        mut self,
+        name: impl TryInto<HeaderName, Error: Into<http::Error>>,
+        value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
+    ) -> Result<Self, Error> {
+        append(&mut self.headers, header(name, value)?)?;
         Ok(self)
     }
 

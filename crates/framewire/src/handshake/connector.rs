@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::check::check_websocket_headers;
 use super::extensions::Extension;
-use super::fields::{append, value};
+use super::fields::{append, header, value};
 use super::key::generate_key;
 use super::uri::{is_secure, parse_uri, target};
 use super::{Error, ErrorKind, Established, redirect, subprotocol};
@@ -73,8 +73,12 @@ impl Connector {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for a header that the handshake sets or that has no place in it:
     /// `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`, `Content-Length`, `Transfer-Encoding`.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Result<Self, Error> {
-        append(&mut self.headers, name, value)?;
+    pub fn header(
+        mut self,
+        name: impl TryInto<HeaderName, Error: Into<http::Error>>,
+        value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
+    ) -> Result<Self, Error> {
+        append(&mut self.headers, header(name, value)?)?;
         Ok(self)
     }
 

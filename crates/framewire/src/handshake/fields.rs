@@ -43,11 +43,21 @@ pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), Error> {
     Ok(())
 }
 
+/// Returns a header of the program.
+pub(super) fn header(
+    name: impl TryInto<HeaderName, Error: Into<http::Error>>,
+    value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
+) -> Result<(HeaderName, HeaderValue), Error> {
+    let invalid = |error: http::Error| Error::invalid(error.to_string());
+    let name = name.try_into().map_err(|error| invalid(error.into()))?;
+    let value = value.try_into().map_err(|error| invalid(error.into()))?;
+    Ok((name, value))
+}
+
 /// Adds a header of the program.
 pub(super) fn append(
     headers: &mut HeaderMap,
-    name: HeaderName,
-    mut value: HeaderValue,
+    (name, mut value): (HeaderName, HeaderValue),
 ) -> Result<(), Error> {
     check_not_reserved(&name)?;
     hide_credentials(&name, &mut value);

@@ -1,6 +1,6 @@
 //! A request that a server has read and not yet answered.
 
-use super::fields::{append, check_not_reserved, subprotocol};
+use super::fields::{append, check_not_reserved, header, subprotocol};
 use super::{Error, Established, offered_subprotocols, subprotocol as names};
 use crate::Socket;
 use crate::upgrade::layer::Wire;
@@ -62,10 +62,15 @@ impl<S> Pending<S> {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](super::ErrorKind::InvalidArgument) for a header that
     /// [`Acceptor::header`](super::Acceptor::header) refuses.
-    pub fn add_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), Error> {
+    pub fn add_header(
+        &mut self,
+        name: impl TryInto<HeaderName, Error: Into<http::Error>>,
+        value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
+    ) -> Result<(), Error> {
+        let header = header(name, value)?;
         match &mut self.answer {
-            Ok(response) => append(response.headers_mut(), name, value),
-            Err(_) => check_not_reserved(&name),
+            Ok(response) => append(response.headers_mut(), header),
+            Err(_) => check_not_reserved(&header.0),
         }
     }
 

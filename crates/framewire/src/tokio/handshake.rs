@@ -199,7 +199,11 @@ impl<S> Pending<S> {
     ///
     /// Fails with [`ErrorKind::InvalidArgument`](handshake::ErrorKind::InvalidArgument) for headers that
     /// [`Acceptor::header`] refuses.
-    pub fn add_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), Error> {
+    pub fn add_header(
+        &mut self,
+        name: impl TryInto<HeaderName, Error: Into<http::Error>>,
+        value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
+    ) -> Result<(), Error> {
         self.0.add_header(name, value)
     }
 
