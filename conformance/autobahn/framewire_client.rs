@@ -60,7 +60,8 @@ impl Blocking {
         let stream = TcpStream::connect(suite.address)?;
         stream.set_nodelay(true)?;
         let uri = suite.uri(target);
-        let websocket = framewire::client(stream, &uri, &suite.connector, suite.config)?;
+        let websocket =
+            framewire::connect_stream_with(stream, &uri, &suite.connector, suite.config)?;
         websocket.stream().set_read_timeout(Some(SILENCE))?;
         websocket.stream().set_write_timeout(Some(SILENCE))?;
         Ok(websocket)

@@ -525,7 +525,7 @@ fn a_configuration_with_a_size_of_zero() {
 #[test]
 fn a_handshake_that_fails() {
     let peer = ScriptedPeer::saying(["GET / HTTP/1.1\r\nHost: a\r\n\r\n"]);
-    let error = framewire::accept(peer, &Acceptor::new(), Config::default())
+    let error = framewire::accept_with(peer, &Acceptor::new(), Config::default())
         .map(drop)
         .unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error:?}");

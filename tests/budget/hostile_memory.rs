@@ -44,7 +44,7 @@ fn server_process() {
 }
 
 fn serve(stream: TcpStream, config: Config) -> Result<(), Error> {
-    let mut websocket = framewire::accept(stream, &Acceptor::new(), config)?;
+    let mut websocket = framewire::accept_with(stream, &Acceptor::new(), config)?;
     websocket.stream().set_read_timeout(Some(PATIENCE))?;
     websocket.stream().set_write_timeout(Some(PATIENCE))?;
     loop {
@@ -80,7 +80,8 @@ impl Server {
         let stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
         let connector = Connector::new();
         let uri = format!("ws://127.0.0.1:{port}/");
-        let mut client = framewire::client(stream, &uri, &connector, Config::default()).unwrap();
+        let mut client =
+            framewire::connect_stream_with(stream, &uri, &connector, Config::default()).unwrap();
         client.stream().set_read_timeout(Some(PATIENCE)).unwrap();
         client.stream().set_write_timeout(Some(PATIENCE)).unwrap();
         for len in [20, 8192] {

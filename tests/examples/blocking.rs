@@ -53,7 +53,7 @@ fn shake_hands(stream: TcpStream, address: SocketAddr) -> WebSocket<TcpStream> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     let uri = format!("ws://{address}/");
-    framewire::client(stream, &uri, &Connector::new(), Config::default()).unwrap()
+    framewire::connect_stream(stream, &uri).unwrap()
 }
 
 /// Messages of all sizes there and back, a Ping in between, and a clean end.
@@ -402,7 +402,7 @@ fn axum_application_has_a_page_and_a_chat() {
 fn join(address: SocketAddr, connector: &Connector) -> Result<WebSocket<TcpStream>, Error> {
     let stream = TcpStream::connect(address).unwrap();
     let uri = format!("ws://{address}/chat");
-    let websocket = framewire::client(stream, &uri, connector, Config::default())?;
+    let websocket = framewire::connect_stream_with(stream, &uri, connector, Config::default())?;
     websocket.stream().set_read_timeout(Some(PATIENCE)).unwrap();
     Ok(websocket)
 }

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use framewire::handshake::Connector;
 use framewire::tokio::WebSocket;
 use framewire::{CloseCode, Config, ErrorKind, Opcode, Side};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,7 +44,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
 async fn connect(address: SocketAddr) -> WebSocket<TcpStream> {
     let stream = TcpStream::connect(address).await.unwrap();
     let uri = format!("ws://{address}/");
-    framewire::tokio::client(stream, &uri, &Connector::new(), Config::default())
+    framewire::tokio::connect_stream(stream, &uri)
         .await
         .unwrap()
 }
@@ -245,7 +244,7 @@ async fn tls_client_trusts_who_it_is_told_to_trust() {
                 continue;
             };
             let acceptor = framewire::handshake::Acceptor::new();
-            let websocket = framewire::tokio::accept(stream, &acceptor, Config::default());
+            let websocket = framewire::tokio::accept_with(stream, &acceptor, Config::default());
             let mut websocket = websocket.await.unwrap();
             while let Ok((message, writer)) = websocket.next_message_and_writer().await {
                 let echo = writer.feed_message(message.opcode(), message.payload());

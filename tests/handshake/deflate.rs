@@ -7,7 +7,7 @@ use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Negotiated, Parame
 use framewire::handshake::{Acceptor, Connector, ErrorKind, accept_key};
 use framewire::protocol::{Agreement, Role};
 use framewire::upgrade::RequestDecoder;
-use framewire::{Config, Fault, Opcode, WebSocket, accept, client};
+use framewire::{Config, Fault, Opcode, WebSocket, accept_with, connect_stream_with};
 use http::{Request, Response};
 use support::frames::{FIN, RSV1, TEXT};
 use support::loopback;
@@ -63,7 +63,7 @@ fn what_was_agreed_on_is_among_the_parts_of_what_was_accepted_in_two_steps() {
         let config = DeflateConfig::default();
         let client = scope.spawn(move || {
             let (connector, config) = (connector(config), Config::default());
-            let mut client = client(client_stream, URI, &connector, config).unwrap();
+            let mut client = connect_stream_with(client_stream, URI, &connector, config).unwrap();
             let text = "to be compressed ".repeat(20);
             client.write_message(Opcode::Text, text.as_bytes()).unwrap();
             client
@@ -283,7 +283,7 @@ fn messages_go_compressed() {
         let (server, stream) = loopback::tcp();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let mut server = accept(server, &acceptor, Config::default()).unwrap();
+                let mut server = accept_with(server, &acceptor, Config::default()).unwrap();
                 while let Ok((message, writer)) = server.next_message_and_writer() {
                     writer
                         .write_message(message.opcode(), message.payload())
@@ -292,7 +292,8 @@ fn messages_go_compressed() {
             });
             let written = Vec::new();
             let stream = Tap { stream, written };
-            let mut client = client(stream, URI, &connector(open), Config::default()).unwrap();
+            let mut client =
+                connect_stream_with(stream, URI, &connector(open), Config::default()).unwrap();
             let text = "so it goes, ".repeat(30);
             let (first_byte, payload) = exchange(&mut client, &text);
             assert_eq!(first_byte, FIN | compressed | TEXT);

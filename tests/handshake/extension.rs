@@ -14,7 +14,7 @@ use framewire::handshake::{Acceptor, Connector, ErrorKind as HandshakeErrorKind,
 use framewire::protocol::{
     Agreement, MessageDecoder, MessageEncoder, Role, SendError, Transformed, Until,
 };
-use framewire::{Config, ErrorKind, Opcode, WebSocket, accept, client};
+use framewire::{Config, ErrorKind, Opcode, WebSocket, accept_with, connect_stream_with};
 use support::connection::{Kind, ends};
 use support::deflate::parameters;
 use support::frames::{FIN, RSV1, RSV2, TEXT, frame};
@@ -184,10 +184,10 @@ fn connected() -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
     let (near, far) = loopback::tcp();
     let serving = thread::spawn(move || {
         let acceptor = Acceptor::new().extension(Flip::default());
-        accept(near, &acceptor, Config::default()).unwrap()
+        accept_with(near, &acceptor, Config::default()).unwrap()
     });
     let connector = Connector::new().extension(Flip::default());
-    let client = client(far, URI, &connector, Config::default()).unwrap();
+    let client = connect_stream_with(far, URI, &connector, Config::default()).unwrap();
     (serving.join().unwrap(), client)
 }
 
@@ -261,8 +261,8 @@ async fn it_is_agreed_on_over_tokio_too() {
     let acceptor = Acceptor::new().extension(Flip::default());
     let connector = Connector::new().extension(Flip::default());
     let (server, client) = tokio::join!(
-        front_end::accept(near, &acceptor, Config::default()),
-        front_end::client(far, URI, &connector, Config::default()),
+        front_end::accept_with(near, &acceptor, Config::default()),
+        front_end::connect_stream_with(far, URI, &connector, Config::default()),
     );
     let (mut server, mut client) = (server.unwrap(), client.unwrap());
     let message = pattern(10_000);

@@ -101,7 +101,7 @@ fn open(server: &Server, count: usize) -> Result<Vec<TcpStream>> {
         let open = || format!("connection {number} of {count}");
         let stream = TcpStream::connect(server.address()).with_context(open)?;
         stream.set_nodelay(true)?;
-        let websocket = framewire::client(stream, &url, &connector, Config::default());
+        let websocket = framewire::connect_stream_with(stream, &url, &connector, Config::default());
         let mut websocket = websocket.with_context(open)?;
         websocket.stream().set_read_timeout(Some(ECHO))?;
         websocket.write_message(Opcode::Text, MESSAGE)?;

@@ -19,7 +19,6 @@ use std::time::Duration;
 use framewire::blocking::{KeepAliveEnd, ReadHalf, WriteHalf};
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Connector;
-use framewire::protocol::Role;
 use framewire::upgrade::{Dialer, Limits, Proxy, Stream};
 use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Socket as _, WebSocket};
 use http::HeaderValue;
@@ -87,7 +86,7 @@ fn open(options: &Options) -> Result<(WebSocket<Stream>, String), Failure> {
     } else {
         asked.to_string()
     };
-    let websocket = WebSocket::from_established(established, Role::Client, config);
+    let websocket = WebSocket::from_established(established, config);
     let websocket = websocket.map_err(|error| refusal::failure(&error))?;
     let set = websocket
         .stream()

@@ -7,9 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use std::{env, io, thread};
 
+use framewire::Error;
 use framewire::blocking::{PreparedMessage, WriteHalf};
-use framewire::handshake::Acceptor;
-use framewire::{Config, Error};
 
 type Members = Mutex<Vec<WriteHalf<TcpStream>>>;
 
@@ -40,7 +39,7 @@ pub(crate) fn run(listener: &TcpListener) -> io::Result<()> {
 }
 
 fn join(stream: TcpStream, members: &Members) -> Result<(), Error> {
-    let websocket = framewire::accept(stream, &Acceptor::new(), Config::default())?;
+    let websocket = framewire::accept(stream)?;
     // A member that does not read holds up the others for this long, and is then removed.
     websocket
         .stream()

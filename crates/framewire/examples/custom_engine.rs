@@ -104,7 +104,8 @@ pub(crate) fn run() -> Result<(u64, u64), Box<dyn Error>> {
         written: 0,
     });
     let uri = format!("ws://{address}/");
-    let mut websocket = framewire::client(stream, &uri, &connector, Config::default())?;
+    let mut websocket =
+        framewire::connect_stream_with(stream, &uri, &connector, Config::default())?;
     let handshake = websocket.stream().0.written;
     let mut said = 0;
     for price in 0..1000 {
@@ -129,7 +130,7 @@ fn deflate() -> Result<Deflate, Box<dyn Error>> {
 fn echo(listener: &TcpListener) -> Result<(), Box<dyn Error>> {
     let (stream, _) = listener.accept()?;
     let acceptor = Acceptor::new().deflate(deflate()?);
-    let mut websocket = framewire::accept(stream, &acceptor, Config::default())?;
+    let mut websocket = framewire::accept_with(stream, &acceptor, Config::default())?;
     loop {
         let (message, writer) = websocket.next_message_and_writer()?;
         writer.feed_message(message.opcode(), message.payload())?;

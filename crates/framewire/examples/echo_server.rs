@@ -7,8 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 use std::{env, io, thread};
 
-use framewire::handshake::Acceptor;
-use framewire::{Config, ErrorKind};
+use framewire::ErrorKind;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1);
@@ -33,7 +32,7 @@ pub(crate) fn run(listener: &TcpListener) -> io::Result<()> {
 }
 
 fn echo(stream: TcpStream) -> Result<(), framewire::Error> {
-    let mut websocket = framewire::accept(stream, &Acceptor::new(), Config::default())?;
+    let mut websocket = framewire::accept(stream)?;
     loop {
         // The message is lent from the read buffer. What is fed goes out before the next read, so that messages
         // that arrived together are answered together.

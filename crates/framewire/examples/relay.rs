@@ -42,8 +42,8 @@ fn relay(stream: TcpStream, upstream: &str) -> Result<(), Box<dyn Error>> {
     };
     let uri = format!("ws://{upstream}/");
     let upstream = TcpStream::connect(upstream)?;
-    let server = framewire::client(upstream, &uri, &Connector::new(), config)?;
-    let client = framewire::accept(stream, &Acceptor::new(), config)?;
+    let server = framewire::connect_stream_with(upstream, &uri, &Connector::new(), config)?;
+    let client = framewire::accept_with(stream, &Acceptor::new(), config)?;
     let (mut from_client, to_client) = client.split()?;
     let (mut from_server, to_server) = server.split()?;
     thread::scope(|scope| {

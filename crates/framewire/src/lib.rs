@@ -10,12 +10,12 @@
 //! ```no_run
 //! # #[cfg(feature = "handshake")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use framewire::{Config, ErrorKind, accept, handshake::Acceptor};
+//! use framewire::{ErrorKind, accept};
 //! use std::net::TcpListener;
 //!
 //! let listener = TcpListener::bind("127.0.0.1:9001")?;
 //! let (stream, _) = listener.accept()?;
-//! let mut websocket = accept(stream, &Acceptor::new(), Config::default())?;
+//! let mut websocket = accept(stream)?;
 //! loop {
 //!     match websocket.next_message_and_writer() {
 //!         // What is fed leaves in one write, before the next read that would block.
@@ -117,13 +117,16 @@ pub mod tokio;
 
 #[cfg(feature = "std")]
 pub use blocking::{
-    CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config, WebSocket,
+    BufferPool, CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, CloseReply,
+    Config, Frame, KeepAliveEnd, PingReply, PreparedMessage, Shutdown, WebSocket,
 };
 #[cfg(feature = "handshake")]
-pub use blocking::{accept, client, connect, connect_with};
+pub use blocking::{
+    accept, accept_with, connect, connect_stream, connect_stream_with, connect_with,
+};
 #[cfg(feature = "std")]
 pub use error::{Close, Closed, Error, ErrorKind, Side, TryFeedError};
-pub use frame::{CloseCode, Opcode};
+pub use frame::{CloseCode, Opcode, Rsv, Violation};
 #[cfg(feature = "handshake")]
 pub use framewire_upgrade as upgrade;
 /// The version of rustls whose configurations the feature `rustls` takes.
@@ -131,7 +134,10 @@ pub use framewire_upgrade as upgrade;
 pub use framewire_upgrade::rustls;
 #[cfg(feature = "std")]
 pub use framewire_upgrade::{Duplicate, Fault, Socket, Timeouts, Untimed};
-pub use protocol::{READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
+/// The crate whose types are in the signatures of the handshake.
+#[cfg(feature = "handshake")]
+pub use http;
+pub use protocol::{Limits, READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD, Role};
 
 /// Compiles the examples of the README with the tests.
 #[cfg(all(doctest, feature = "tokio-net"))]

@@ -1,7 +1,7 @@
 //! What the handshake does to the options of a socket.
 
 use framewire::handshake::{Acceptor, Connector};
-use framewire::{Config, WebSocket, accept, client};
+use framewire::{Config, WebSocket, accept_with, connect_stream_with};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
@@ -18,12 +18,12 @@ fn shake_hands(
         let server = scope.spawn(|| {
             let (stream, _) = listener.accept().unwrap();
             prepare(&stream);
-            accept(stream, acceptor, Config::default()).unwrap()
+            accept_with(stream, acceptor, Config::default()).unwrap()
         });
         let stream = TcpStream::connect(address).unwrap();
         prepare(&stream);
         let uri = format!("ws://{address}/");
-        let client = client(stream, &uri, connector, Config::default()).unwrap();
+        let client = connect_stream_with(stream, &uri, connector, Config::default()).unwrap();
         [server.join().unwrap(), client]
     })
 }
@@ -61,7 +61,7 @@ fn time_outs_that_are_set_between_request_and_answer_are_kept() {
         scope.spawn(|| {
             let stream = TcpStream::connect(address).unwrap();
             let uri = format!("ws://{address}/");
-            framewire::client(stream, &uri, &Connector::new(), Config::default()).unwrap();
+            framewire::connect_stream(stream, &uri).unwrap();
         });
         let (stream, _) = listener.accept().unwrap();
         let pending = Acceptor::new().receive(stream).unwrap();

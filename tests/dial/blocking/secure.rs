@@ -5,7 +5,7 @@ use crate::servers::{PATIENCE, pattern, serve_tls};
 use framewire::blocking::KeepAliveEnd;
 use framewire::handshake::Connector;
 use framewire::upgrade::{Dialer, Stream, TlsStream};
-use framewire::{Config, Opcode, WebSocket, client, connect_with, rustls};
+use framewire::{Config, Opcode, WebSocket, connect_stream_with, connect_with, rustls};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
@@ -82,7 +82,8 @@ fn tls_of_the_programs_own_works_through_client() {
     let stream = TcpStream::connect(address).unwrap();
     let stream = TlsStream::connect(stream, "a.example", authority.client(), PATIENCE).unwrap();
     let uri = "wss://a.example/";
-    let mut websocket = client(stream, uri, &Connector::new(), Config::default()).unwrap();
+    let mut websocket =
+        connect_stream_with(stream, uri, &Connector::new(), Config::default()).unwrap();
     websocket.write_message(Opcode::Text, b"hello").unwrap();
     assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
 }

@@ -4,7 +4,6 @@ use super::shell;
 use crate::servers::proxy::{proxy, read_head};
 use crate::servers::{PATIENCE, echo, serve};
 use framewire::handshake::{Connector, Error, ErrorKind};
-use framewire::protocol::Role;
 use framewire::upgrade::{self, Limits};
 use framewire::{Config, Fault, Opcode, WebSocket};
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
@@ -350,7 +349,7 @@ fn streams_of_the_callers_own_are_redirected_too() {
     .unwrap();
     assert_eq!(dialled, [uri, target]);
     let config = Config::default();
-    assert_echoes(WebSocket::from_established(established, Role::Client, config).unwrap());
+    assert_echoes(WebSocket::from_established(established, config).unwrap());
 }
 
 #[test]

@@ -4,10 +4,10 @@ use super::shell::{self, Dialled};
 use crate::servers::certificates::{Authority, self_signed, version_1};
 use crate::servers::proxy::proxy;
 use crate::servers::{PATIENCE, pattern, serve, serve_tls};
-use framewire::handshake::{Acceptor, Connector, Error, ErrorKind};
+use framewire::handshake::{Connector, Error, ErrorKind};
 use framewire::rustls::{ClientConfig, ServerConfig};
 use framewire::upgrade::{self, Dialer, Limits, TlsStream};
-use framewire::{Config, Fault, Opcode, WebSocket, rustls};
+use framewire::{Fault, Opcode, WebSocket, rustls};
 use std::error::Error as _;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -80,7 +80,7 @@ fn connection_that_is_cut_takes_nothing_more() {
             let (stream, _) = listener.accept().unwrap();
             let handle = stream.try_clone().unwrap();
             let stream = TlsStream::accept(stream, config, PATIENCE).unwrap();
-            let websocket = framewire::accept(stream, &Acceptor::new(), Config::default()).unwrap();
+            let websocket = framewire::accept(stream).unwrap();
             // Neither a Close frame nor TLS's own end.
             if is_reset {
                 let no_wait = Some(Duration::ZERO);

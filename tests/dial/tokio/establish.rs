@@ -25,7 +25,7 @@ async fn assert_echoes<S: AsyncRead + AsyncWrite + Unpin>(mut websocket: WebSock
 
 async fn echo(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> ErrorKind {
     let acceptor = Acceptor::new();
-    let accepted = front::accept(stream, &acceptor, Config::default()).await;
+    let accepted = front::accept_with(stream, &acceptor, Config::default()).await;
     let mut websocket = accepted.unwrap();
     loop {
         match websocket.next_message_and_writer().await {
@@ -43,7 +43,7 @@ async fn client_and_server_meet_over_any_stream() {
     let (near, far) = duplex(100);
     let server = tokio::spawn(echo(far));
     let (connector, config) = (Connector::new(), Config::default());
-    let websocket = front::client(near, "ws://a.example/", &connector, config).await;
+    let websocket = front::connect_stream_with(near, "ws://a.example/", &connector, config).await;
     assert_echoes(websocket.unwrap()).await;
     assert!(matches!(server.await.unwrap(), ErrorKind::Closed(_)));
 }
@@ -76,14 +76,15 @@ async fn configuration_that_cannot_be_used_is_told_before_anything_is_sent() {
         ..Config::default()
     };
     let (near, mut far) = duplex(100);
-    let connected = front::client(near, "ws://a.example/", &Connector::new(), config).await;
+    let connected =
+        front::connect_stream_with(near, "ws://a.example/", &Connector::new(), config).await;
     assert!(matches!(
         connected.unwrap_err().into_kind(),
         ErrorKind::Config(_)
     ));
     assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
     let (near, _far) = duplex(100);
-    let accepted = front::accept(near, &Acceptor::new(), config).await;
+    let accepted = front::accept_with(near, &Acceptor::new(), config).await;
     assert!(matches!(
         accepted.unwrap_err().into_kind(),
         ErrorKind::Config(_)
@@ -103,8 +104,8 @@ async fn refusal_is_in_the_error() {
     let connector = Connector::new().origin("http://elsewhere.example".parse().unwrap());
     let config = Config::default();
     let (accepted, connected) = tokio::join!(
-        front::accept(far, &acceptor, config),
-        front::client(near, "ws://a.example/", &connector, config),
+        front::accept_with(far, &acceptor, config),
+        front::connect_stream_with(near, "ws://a.example/", &connector, config),
     );
     for result in [accepted.map(drop), connected.map(drop)] {
         let ErrorKind::Handshake(error) = result.unwrap_err().into_kind() else {

@@ -1,7 +1,7 @@
 //! What the handshake does to the options of a socket.
 
 use framewire::handshake::{Acceptor, Connector};
-use framewire::tokio::{accept, client, connect_with};
+use framewire::tokio::{accept_with, connect_stream_with, connect_with};
 use framewire::{Config, upgrade};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -17,13 +17,13 @@ async fn small_messages_leave_at_once_unless_that_is_switched_off() {
         let address = listener.local_addr().unwrap();
         let server = async {
             let (stream, _) = listener.accept().await.unwrap();
-            let websocket = accept(stream, &acceptor, Config::default()).await;
+            let websocket = accept_with(stream, &acceptor, Config::default()).await;
             assert_eq!(websocket.unwrap().stream().nodelay().unwrap(), nodelay);
         };
         let uri = format!("ws://{address}/");
         let client = async {
             let stream = TcpStream::connect(address).await.unwrap();
-            let websocket = client(stream, &uri, &connector, Config::default()).await;
+            let websocket = connect_stream_with(stream, &uri, &connector, Config::default()).await;
             assert_eq!(websocket.unwrap().stream().nodelay().unwrap(), nodelay);
         };
         tokio::join!(server, client);
@@ -39,7 +39,7 @@ async fn over_tls_too() {
     let server = async {
         let (stream, _) = listener.accept().await.unwrap();
         let stream = acceptor.accept(stream).await.unwrap();
-        let websocket = accept(stream, &Acceptor::new(), Config::default()).await;
+        let websocket = accept_with(stream, &Acceptor::new(), Config::default()).await;
         assert!(websocket.unwrap().stream().get_ref().0.nodelay().unwrap());
     };
     let client = async {
@@ -48,7 +48,7 @@ async fn over_tls_too() {
         let stream = TlsConnector::from(authority.client()).connect(name, stream);
         let (uri, connector) = ("wss://localhost/", Connector::new());
         let stream = stream.await.unwrap();
-        let websocket = client(stream, uri, &connector, Config::default()).await;
+        let websocket = connect_stream_with(stream, uri, &connector, Config::default()).await;
         assert!(websocket.unwrap().stream().get_ref().0.nodelay().unwrap());
     };
     tokio::join!(server, client);

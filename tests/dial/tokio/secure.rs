@@ -42,7 +42,7 @@ async fn both_ends() -> (WebSocket<Stream>, WebSocket<TlsStream<TcpStream>>) {
     let serving = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let stream = acceptor.accept(stream).await.unwrap();
-        front::accept(stream, &Acceptor::new(), Config::default()).await
+        front::accept_with(stream, &Acceptor::new(), Config::default()).await
     });
     let uri = format!("wss://localhost:{port}/");
     let connector = Connector::new().dialer(Dialer::new().tls(authority.client()));

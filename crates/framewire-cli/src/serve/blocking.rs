@@ -13,7 +13,6 @@ use std::thread;
 
 use framewire::blocking::{ReadHalf, WriteHalf};
 use framewire::handshake::{self, Established};
-use framewire::protocol::Role;
 use framewire::upgrade::{self, Limits, TlsStream};
 use framewire::{Duplicate as _, Socket as _, WebSocket};
 
@@ -160,7 +159,7 @@ impl Threads {
 
     fn open(&self, established: Established<Stream>) -> Result<Halves, framewire::Error> {
         self.set_up(established.get_ref())?;
-        WebSocket::from_established(established, Role::Server, self.server.config)?.split()
+        WebSocket::from_established(established, self.server.config)?.split()
     }
 
     /// Sets the stream's options and time-outs. A peer that takes nothing then holds up a thread for a bounded

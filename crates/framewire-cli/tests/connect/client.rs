@@ -7,7 +7,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use framewire::handshake::{Acceptor, Pending};
-use framewire::protocol::Role;
 use framewire::{CloseCode, Config, ErrorKind, WebSocket};
 
 /// How long anything here may take before a test fails.
@@ -30,7 +29,7 @@ pub(crate) fn server<T: Send + 'static>(
 
 pub(crate) fn open(pending: Pending<TcpStream>) -> WebSocket<TcpStream> {
     let established = pending.accept().unwrap();
-    let websocket = WebSocket::from_established(established, Role::Server, Config::default());
+    let websocket = WebSocket::from_established(established, Config::default());
     let websocket = websocket.unwrap();
     let stream = websocket.stream();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();

@@ -136,7 +136,7 @@ fn websocket(server: &Server, connector: &Connector) -> WebSocket<TcpStream> {
     let mut config = Config::default();
     config.limits.message = 16 << 20;
     let uri = format!("ws://{}/", server.address);
-    let websocket = framewire::client(server.tcp(), &uri, connector, config).unwrap();
+    let websocket = framewire::connect_stream_with(server.tcp(), &uri, connector, config).unwrap();
     websocket.stream().set_read_timeout(Some(DEADLINE)).unwrap();
     websocket
         .stream()

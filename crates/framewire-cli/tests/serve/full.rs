@@ -70,7 +70,7 @@ fn without_file_descriptors_it_waits_and_goes_on(engine: Engine) {
     for stream in queued {
         let uri = format!("ws://{}/", server.address);
         let connector = Connector::new();
-        open.extend(framewire::client(
+        open.extend(framewire::connect_stream_with(
             stream,
             &uri,
             &connector,

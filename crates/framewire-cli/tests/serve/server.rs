@@ -114,7 +114,8 @@ impl Server {
         connector: &Connector,
     ) -> Result<WebSocket<TcpStream>, framewire::Error> {
         let uri = format!("ws://{}/", self.address);
-        let websocket = framewire::client(self.tcp(), &uri, connector, Config::default())?;
+        let websocket =
+            framewire::connect_stream_with(self.tcp(), &uri, connector, Config::default())?;
         websocket.stream().set_read_timeout(Some(DEADLINE))?;
         websocket.stream().set_write_timeout(Some(DEADLINE))?;
         Ok(websocket)

@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use framewire::handshake::Connector;
 use framewire::protocol::Role;
-use framewire::{Config, Opcode, WebSocket};
+use framewire::{Opcode, WebSocket};
 use socket2::{Domain, Socket, Type};
 use support::frames::{BINARY, FIN, frame};
 
@@ -113,7 +112,7 @@ fn connect_with_small_buffer(server: &Server) -> WebSocket<TcpStream> {
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
     socket.set_write_timeout(Some(DEADLINE)).unwrap();
     let uri = format!("ws://{}/", server.address);
-    framewire::client(socket, &uri, &Connector::new(), Config::default()).unwrap()
+    framewire::connect_stream(socket, &uri).unwrap()
 }
 
 /// Its echo is more than the system holds.

@@ -188,7 +188,7 @@ fn large_messages_come_back_to_a_peer_that_reads_late(engine: Engine) {
     let config = files.trusting();
     let stream = TlsStream::connect(server.tcp(), "localhost", config, DEADLINE).unwrap();
     let uri = url(&server);
-    let websocket = framewire::client(stream, &uri, &Connector::new(), Config::default()).unwrap();
+    let websocket = framewire::connect_stream(stream, &uri).unwrap();
     let socket = websocket.stream();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
     socket.set_write_timeout(Some(DEADLINE)).unwrap();
@@ -216,7 +216,8 @@ fn a_peer_that_takes_nothing_is_ended(engine: Engine) {
     let socket = tcp.try_clone().unwrap();
     let stream = TlsStream::connect(tcp, "localhost", files.trusting(), DEADLINE).unwrap();
     let (connector, config) = (Connector::new(), Config::default());
-    let mut websocket = framewire::client(stream, &url(&server), &connector, config).unwrap();
+    let mut websocket =
+        framewire::connect_stream_with(stream, &url(&server), &connector, config).unwrap();
     let payload = vec![7; 16 << 20];
     websocket.write_message(Opcode::Binary, &payload).unwrap();
     eventually("a reset", || is_reset(&socket).then_some(()));
@@ -346,7 +347,7 @@ fn serve_showing(
         let (tcp, _) = listener.accept().unwrap();
         let stream = TlsStream::accept(tcp, Arc::new(config), DEADLINE).unwrap();
         let (acceptor, config) = (Acceptor::new(), Config::default());
-        let mut websocket = framewire::accept(stream, &acceptor, config).unwrap();
+        let mut websocket = framewire::accept_with(stream, &acceptor, config).unwrap();
         while let Ok((message, writer)) = websocket.next_message_and_writer() {
             let (opcode, payload) = (message.opcode(), message.payload());
             writer.feed_message(opcode, payload).unwrap();

@@ -8,9 +8,8 @@
 use std::time::Duration;
 use std::{env, io};
 
-use framewire::handshake::Acceptor;
+use framewire::Error;
 use framewire::tokio::PreparedMessage;
-use framewire::{Config, Error};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::broadcast::{self, Sender, error::RecvError};
@@ -41,8 +40,7 @@ pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
 }
 
 async fn join(stream: TcpStream, room: &Sender<PreparedMessage>) -> Result<(), Error> {
-    let mut websocket =
-        framewire::tokio::accept(stream, &Acceptor::new(), Config::default()).await?;
+    let mut websocket = framewire::tokio::accept(stream).await?;
     let mut said = room.subscribe();
     loop {
         select! {

@@ -5,8 +5,7 @@
 use std::time::Duration;
 use std::{env, io};
 
-use framewire::handshake::Acceptor;
-use framewire::{Config, Error, ErrorKind};
+use framewire::{Error, ErrorKind};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
@@ -36,8 +35,7 @@ pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
 }
 
 async fn echo(stream: TcpStream) -> Result<(), Error> {
-    let mut websocket =
-        framewire::tokio::accept(stream, &Acceptor::new(), Config::default()).await?;
+    let mut websocket = framewire::tokio::accept(stream).await?;
     loop {
         // The payload is lent, and copied once. What is fed leaves before the next read that waits.
         let (message, writer) = websocket.next_message_and_writer().await?;

@@ -50,7 +50,7 @@ pub(crate) async fn run(listener: TcpListener, stop: CancellationToken) -> io::R
 
 async fn echo(stream: TcpStream, stop: &CancellationToken) -> Result<(), Error> {
     let acceptor = Acceptor::new();
-    let accept = framewire::tokio::accept(stream, &acceptor, Config::default());
+    let accept = framewire::tokio::accept_with(stream, &acceptor, Config::default());
     let Some(websocket) = stop.run_until_cancelled(accept).await else {
         return Ok(());
     };

@@ -54,7 +54,7 @@ async fn send(stream: TcpStream, file: &Path) -> Result<()> {
         chunk_size: CHUNK_SIZE_STREAMING,
         ..Config::default()
     };
-    let mut websocket = framewire::tokio::accept(stream, &Acceptor::new(), config).await?;
+    let mut websocket = framewire::tokio::accept_with(stream, &Acceptor::new(), config).await?;
     let file = File::open(file).await?;
     // Holds one chunk, and reads one byte ahead, so that the last fragment carries FIN.
     websocket

@@ -39,7 +39,7 @@ pub(crate) async fn serve(listener: TcpListener, target: &str) -> io::Result<()>
         tokio::spawn(async move {
             let tunnel = async {
                 let websocket =
-                    framewire::tokio::accept(stream, &Acceptor::new(), config()).await?;
+                    framewire::tokio::accept_with(stream, &Acceptor::new(), config()).await?;
                 let mut target = TcpStream::connect(target).await?;
                 // Copies bytes in both directions. Where a message ends means nothing.
                 copy_bidirectional(&mut websocket.into_byte_stream(), &mut target).await?;

@@ -3,26 +3,35 @@
 use super::{Config, WebSocket};
 use crate::Socket;
 use crate::error::Error;
-use crate::handshake::{Acceptor, Connector, Established};
-use crate::protocol::Role;
+use crate::handshake::{Acceptor, Connector, Established, Parts};
 use crate::upgrade::Stream;
 
-/// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream. To inspect the
-/// request first, use [`Acceptor::receive`] and [`WebSocket::from_established`].
+/// Accepts a WebSocket connection, with the defaults of [`Acceptor`] and [`Config`]: reads the request, answers it,
+/// and takes over the stream. A page of another origin is refused.
 ///
-/// Blocks for the time that the acceptor's limits allow, 10 seconds by default. The stream's time-outs are
-/// restored at the end. Sets `TCP_NODELAY`, unless [`Acceptor::nodelay`] says otherwise.
+/// Blocks for 10 seconds at most. The stream's time-outs are restored at the end. Sets `TCP_NODELAY`.
 ///
 /// # Errors
-/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), after the refusal was sent, and
-/// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
-pub fn accept<S: Socket>(
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), after the refusal was sent.
+pub fn accept<S: Socket>(stream: S) -> Result<WebSocket<S>, Error> {
+    accept_with(stream, &Acceptor::new(), Config::default())
+}
+
+/// Accepts a WebSocket connection, as [`accept`] does. To inspect the request first, use [`Acceptor::receive`] and
+/// [`WebSocket::from_established`].
+///
+/// Blocks for the time that the acceptor's limits allow, 10 seconds by default. Sets `TCP_NODELAY`, unless
+/// [`Acceptor::nodelay`] says otherwise.
+///
+/// # Errors
+/// As [`accept`], and [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
+pub fn accept_with<S: Socket>(
     stream: S,
     acceptor: &Acceptor,
     config: Config,
 ) -> Result<WebSocket<S>, Error> {
     config.check()?;
-    WebSocket::from_established(acceptor.accept(stream)?, Role::Server, config)
+    WebSocket::from_established(acceptor.accept(stream)?, config)
 }
 
 /// Connects to a `ws` or `wss` URI, with the defaults of [`Connector`] and [`Config`].
@@ -57,26 +66,35 @@ pub fn connect_with(
     config: Config,
 ) -> Result<WebSocket<Stream>, Error> {
     config.check()?;
-    WebSocket::from_established(connector.connect(uri)?, Role::Client, config)
+    WebSocket::from_established(connector.connect(uri)?, config)
 }
 
 /// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that the program has connected to
-/// the server. [`connect`] makes the stream too.
+/// the server, with the defaults of [`Connector`] and [`Config`]. [`connect`] makes the stream too.
 ///
-/// Blocks for the time that the connector's limits allow, 10 seconds by default. The stream's time-outs are
-/// restored at the end. Sets `TCP_NODELAY`, unless [`Connector::nodelay`] says otherwise.
+/// Blocks for 10 seconds at most. The stream's time-outs are restored at the end. Sets `TCP_NODELAY`.
 ///
 /// # Errors
-/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), which holds the server's refusal, and
-/// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
-pub fn client<S: Socket>(
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), which holds the server's refusal.
+pub fn connect_stream<S: Socket>(stream: S, uri: &str) -> Result<WebSocket<S>, Error> {
+    connect_stream_with(stream, uri, &Connector::new(), Config::default())
+}
+
+/// Does a client's handshake over a stream, as [`connect_stream`] does.
+///
+/// Blocks for the time that the connector's limits allow, 10 seconds by default. Sets `TCP_NODELAY`, unless
+/// [`Connector::nodelay`] says otherwise.
+///
+/// # Errors
+/// As [`connect_stream`], and [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
+pub fn connect_stream_with<S: Socket>(
     stream: S,
     uri: &str,
     connector: &Connector,
     config: Config,
 ) -> Result<WebSocket<S>, Error> {
     config.check()?;
-    WebSocket::from_established(connector.handshake(stream, uri)?, Role::Client, config)
+    WebSocket::from_established(connector.handshake(stream, uri)?, config)
 }
 
 impl<S> WebSocket<S> {
@@ -84,14 +102,15 @@ impl<S> WebSocket<S> {
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
-    pub fn from_established(
-        established: Established<S>,
-        role: Role,
-        config: Config,
-    ) -> Result<Self, Error> {
-        let parts = established.into_parts();
-        let mut websocket = Self::with_leftover(parts.stream, &parts.leftover, role, config)?;
-        if let Some(agreed) = parts.extension {
+    pub fn from_established(established: Established<S>, config: Config) -> Result<Self, Error> {
+        let Parts {
+            stream,
+            leftover,
+            role,
+            extension,
+        } = established.into_parts();
+        let mut websocket = Self::with_leftover(stream, &leftover, role, config)?;
+        if let Some(agreed) = extension {
             websocket.set_extension(&*agreed);
         }
         Ok(websocket)

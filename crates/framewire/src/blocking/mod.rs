@@ -32,7 +32,9 @@ mod writer;
 
 pub use byte_stream::ByteStream;
 #[cfg(feature = "handshake")]
-pub use establish::{accept, client, connect, connect_with};
+pub use establish::{
+    accept, accept_with, connect, connect_stream, connect_stream_with, connect_with,
+};
 pub use message_reader::MessageReader;
 pub use message_writer::MessageWriter;
 pub use shared::{ReadEnd, SendTurn};

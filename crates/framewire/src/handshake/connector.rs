@@ -9,7 +9,7 @@ use super::key::generate_key;
 use super::uri::{is_secure, parse_uri, target};
 use super::{Error, ErrorKind, Established, redirect, subprotocol};
 use crate::Socket;
-use crate::protocol::Agreement;
+use crate::protocol::{Agreement, Role};
 use crate::upgrade::layer::blocking::{BlockingWire, dial_by, finish};
 use crate::upgrade::layer::{Deadline, Wire, nodelay_failed, request_over};
 use crate::upgrade::{self, Dialer, Limits, Stream};
@@ -306,7 +306,7 @@ impl Connector {
         .await;
         let upgraded = upgraded.map_err(|error| as_redirect(error, &uri))?;
         let agreed = self.negotiated(upgraded.response())?;
-        Ok(Established::new(upgraded).with_extension(agreed))
+        Ok(Established::new(upgraded, Role::Client).with_extension(agreed))
     }
 
     /// Returns a request for a `ws` or `wss` URI (RFC 6455 3), with a new key (RFC 6455 4.1).

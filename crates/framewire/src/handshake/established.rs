@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fields::subprotocol;
-use crate::protocol::Agreement;
+use crate::protocol::{Agreement, Role};
 use crate::upgrade::Upgraded;
 use http::{Request, Response};
 
@@ -11,12 +11,14 @@ use http::{Request, Response};
 #[derive(Debug)]
 pub struct Established<S> {
     upgraded: Upgraded<S>,
+    role: Role,
     extension: Option<Arc<dyn Agreement>>,
 }
 
 impl<S> Established<S> {
-    pub(super) fn new(upgraded: Upgraded<S>) -> Self {
+    pub(super) fn new(upgraded: Upgraded<S>, role: Role) -> Self {
         Self {
+            role,
             extension: upgraded.response().extensions().get().cloned(),
             upgraded,
         }
@@ -26,6 +28,11 @@ impl<S> Established<S> {
     pub(super) fn with_extension(mut self, agreed: Option<Arc<dyn Agreement>>) -> Self {
         self.extension = agreed;
         self
+    }
+
+    /// Returns which end this is.
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// Returns the extension agreed on, if any.
@@ -65,6 +72,7 @@ impl<S> Established<S> {
         Parts {
             stream,
             leftover,
+            role: self.role,
             extension: self.extension,
         }
     }
@@ -78,6 +86,8 @@ pub struct Parts<S> {
     pub stream: S,
     /// Bytes of frames that were read with the head, to be read before anything from the stream: at most 4 KiB.
     pub leftover: Vec<u8>,
+    /// Which end this is.
+    pub role: Role,
     /// The extension agreed on, if any, for `WebSocket::set_extension` or `Session::set_extension`: the
     /// peer may use it from its first message on.
     pub extension: Option<Arc<dyn Agreement>>,

@@ -57,10 +57,10 @@
 //! # fn serve(stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
 //! let mut pending = Acceptor::new().receive(stream)?;
 //! if pending.is_websocket() {
-//!     pending.add_header("x-node".parse()?, "eu-3".parse()?)?;
+//!     pending.add_header("x-node", "eu-3")?;
 //!     // With the stream, what came with the request's head, and the compression agreed on.
 //!     let established = pending.accept()?;
-//!     let websocket = WebSocket::from_established(established, Role::Server, Config::default())?;
+//!     let websocket = WebSocket::from_established(established, Config::default())?;
 //! # drop(websocket);
 //! } else {
 //!     let page = Response::builder().header("content-type", "text/html; charset=utf-8");

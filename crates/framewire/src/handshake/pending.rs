@@ -3,6 +3,7 @@
 use super::fields::{append, check_not_reserved, header, subprotocol};
 use super::{Error, Established, offered_subprotocols, subprotocol as names};
 use crate::Socket;
+use crate::protocol::Role;
 use crate::upgrade::layer::Wire;
 use crate::upgrade::layer::blocking::{BlockingWire, finish};
 use crate::upgrade::{self, layer};
@@ -135,7 +136,7 @@ impl<S> Pending<S> {
         match self.answer {
             Ok(response) => {
                 let upgraded = layer::switch_over::<W>(self.upgrade, response).await?;
-                Ok(Established::new(upgraded))
+                Ok(Established::new(upgraded, Role::Server))
             }
             Err(error) => {
                 let sent =

@@ -5,11 +5,26 @@ use super::Stream;
 use super::{Config, WebSocket, handshake};
 use crate::error::Error;
 use crate::handshake::{Acceptor, Connector};
-use crate::protocol::Role;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Accepts a WebSocket connection: reads the request, answers it, and takes over the stream. To inspect the
-/// request first, use [`handshake::receive`] and [`WebSocket::from_established`].
+/// Accepts a WebSocket connection, with the defaults of [`Acceptor`] and [`Config`]: reads the request, answers it,
+/// and takes over the stream. A page of another origin is refused.
+///
+/// Waits for 10 seconds at most, and sets `TCP_NODELAY` as [`accept_with`] does.
+///
+/// # Errors
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), after the refusal was sent.
+///
+/// # Cancel safety
+/// Cancelled, it drops the stream: see [`handshake`](handshake#cancel-safety).
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    stream: S,
+) -> Result<WebSocket<S>, Error> {
+    accept_with(stream, &Acceptor::new(), Config::default()).await
+}
+
+/// Accepts a WebSocket connection, as [`accept`] does. To inspect the request first, use [`handshake::receive`] and
+/// [`WebSocket::from_established`].
 ///
 /// Waits for the time that the acceptor's limits allow, 10 seconds by default. With the feature `tokio-net` it
 /// sets `TCP_NODELAY` on tokio's own TCP streams, with TLS too: see [`Acceptor::nodelay`]. On a stream that
@@ -21,14 +36,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 ///
 /// # Cancel safety
 /// Cancelled, it drops the stream: see [`handshake`](handshake#cancel-safety).
-pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     acceptor: &Acceptor,
     config: Config,
 ) -> Result<WebSocket<S>, Error> {
     config.check()?;
     let established = handshake::accept(stream, acceptor).await?;
-    WebSocket::from_established(established, Role::Server, config)
+    WebSocket::from_established(established, config)
 }
 
 /// Connects to a `ws` or `wss` URI, with the defaults of [`Connector`] and [`Config`].
@@ -74,11 +89,27 @@ pub async fn connect_with(
 ) -> Result<WebSocket<Stream>, Error> {
     config.check()?;
     let established = handshake::connect(uri, connector).await?;
-    WebSocket::from_established(established, Role::Client, config)
+    WebSocket::from_established(established, config)
 }
 
 /// Does a client's handshake for `uri` (`ws://host:port/path`) over a stream that the program has connected to
-/// the server.
+/// the server, with the defaults of [`Connector`] and [`Config`].
+///
+/// Waits for 10 seconds at most, and sets `TCP_NODELAY` as [`connect_stream_with`] does.
+///
+/// # Errors
+/// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), which holds the server's refusal.
+///
+/// # Cancel safety
+/// Cancelled, it drops the stream: see [`handshake`](handshake#cancel-safety).
+pub async fn connect_stream<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    stream: S,
+    uri: &str,
+) -> Result<WebSocket<S>, Error> {
+    connect_stream_with(stream, uri, &Connector::new(), Config::default()).await
+}
+
+/// Does a client's handshake over a stream, as [`connect_stream`] does.
 ///
 /// Waits for the time that the connector's limits allow, 10 seconds by default. With the feature `tokio-net` it
 /// sets `TCP_NODELAY` on tokio's own TCP streams, with TLS too: see [`Connector::nodelay`]. On a stream that
@@ -90,7 +121,7 @@ pub async fn connect_with(
 ///
 /// # Cancel safety
 /// Cancelled, it drops the stream: see [`handshake`](handshake#cancel-safety).
-pub async fn client<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+pub async fn connect_stream_with<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     uri: &str,
     connector: &Connector,
@@ -98,5 +129,5 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 ) -> Result<WebSocket<S>, Error> {
     config.check()?;
     let established = handshake::client(stream, uri, connector).await?;
-    WebSocket::from_established(established, Role::Client, config)
+    WebSocket::from_established(established, config)
 }

@@ -26,7 +26,7 @@
 //! let pending = handshake::receive(stream, &Acceptor::new()).await?;
 //! if pending.is_websocket() {
 //!     let established = pending.accept().await?;
-//!     let websocket = WebSocket::from_established(established, Role::Server, Config::default())?;
+//!     let websocket = WebSocket::from_established(established, Config::default())?;
 //! # drop(websocket);
 //! } else {
 //!     pending.refuse(&Response::new("<!doctype html><title>Hello</title>")).await?;

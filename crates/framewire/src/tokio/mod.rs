@@ -61,7 +61,7 @@ mod writer;
 
 pub use byte_stream::ByteStream;
 #[cfg(feature = "handshake")]
-pub use establish::{accept, client};
+pub use establish::{accept, accept_with, connect_stream, connect_stream_with};
 #[cfg(feature = "tokio-net")]
 pub use establish::{connect, connect_with};
 #[cfg(feature = "futures")]

@@ -12,7 +12,7 @@ use crate::connection::{
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 #[cfg(feature = "handshake")]
-use crate::handshake::Established;
+use crate::handshake::{Established, Parts};
 use crate::protocol::{Agreement, Message, Role};
 
 /// A WebSocket connection over a tokio stream.
@@ -86,14 +86,15 @@ impl<S> WebSocket<S> {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
     #[cfg(feature = "handshake")]
-    pub fn from_established(
-        established: Established<S>,
-        role: Role,
-        config: Config,
-    ) -> Result<Self, Error> {
-        let parts = established.into_parts();
-        let mut websocket = Self::with_leftover(parts.stream, &parts.leftover, role, config)?;
-        if let Some(agreed) = parts.extension {
+    pub fn from_established(established: Established<S>, config: Config) -> Result<Self, Error> {
+        let Parts {
+            stream,
+            leftover,
+            role,
+            extension,
+        } = established.into_parts();
+        let mut websocket = Self::with_leftover(stream, &leftover, role, config)?;
+        if let Some(agreed) = extension {
             websocket.set_extension(&*agreed);
         }
         Ok(websocket)
