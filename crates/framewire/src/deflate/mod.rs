@@ -7,11 +7,11 @@
 //! ```no_run
 //! # #[cfg(feature = "deflate")] fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use framewire::deflate::{Deflate, DeflateConfig};
-//! use framewire::{Config, accept, handshake::Acceptor};
+//! use framewire::{Config, accept_with, handshake::Acceptor};
 //!
 //! let acceptor = Acceptor::new().deflate(Deflate::new(DeflateConfig::default())?);
 //! # let stream = std::net::TcpStream::connect("127.0.0.1:9001")?;
-//! let mut websocket = accept(stream, &acceptor, Config::default())?;
+//! let mut websocket = accept_with(stream, &acceptor, Config::default())?;
 //! # Ok(()) }
 //! # #[cfg(not(feature = "deflate"))] fn main() {}
 //! ```
