@@ -134,10 +134,22 @@ impl Kind {
         config: Config,
         agreed: Option<&dyn Agreement>,
     ) -> Result<Box<dyn Connection>, Error> {
+        self.open_after(&[], stream, role, config, agreed)
+    }
+
+    /// One that reads these bytes before the stream.
+    fn open_after(
+        self,
+        leftover: &[u8],
+        stream: &(impl Stream + Clone + 'static),
+        role: Role,
+        config: Config,
+        agreed: Option<&dyn Agreement>,
+    ) -> Result<Box<dyn Connection>, Error> {
         let stream: Box<dyn Stream> = Box::new(stream.clone());
         assert!(self.has_stream(), "{self:?} is for `messaging` alone");
         if !self.waits() {
-            let mut socket = blocking::WebSocket::with_leftover(stream, &[], role, config)?;
+            let mut socket = blocking::WebSocket::with_leftover(stream, leftover, role, config)?;
             agreed.inspect(|agreed| socket.set_extension(*agreed));
             let whole = Box::new(Blocking {
                 threads: OnlyThis,
@@ -145,7 +157,7 @@ impl Kind {
             });
             return Ok(self.whole_or_halves(whole));
         }
-        let mut socket = tokio::WebSocket::with_leftover(stream, &[], role, config)?;
+        let mut socket = tokio::WebSocket::with_leftover(stream, leftover, role, config)?;
         agreed.inspect(|agreed| socket.set_extension(*agreed));
         let whole = Box::new(Tokio {
             threads: self.threads(),
@@ -291,9 +303,23 @@ impl Endpoint {
         stream: &(impl Stream + Clone + 'static),
         config: Config,
     ) -> Result<Box<dyn Connection>, Error> {
+        self.open_after(&[], stream, config)
+    }
+
+    /// One that reads these bytes before the stream.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_after(
+        self,
+        leftover: &[u8],
+        stream: &(impl Stream + Clone + 'static),
+        config: Config,
+    ) -> Result<Box<dyn Connection>, Error> {
         let agreed = self.compression.negotiated();
         let agreed = agreed.as_ref().map(|agreed| agreed as _);
-        self.kind.open_with(stream, self.role, config, agreed)
+        let Self { kind, role, .. } = self;
+        kind.open_after(leftover, stream, role, config, agreed)
     }
 
     /// One of any kind.
@@ -408,6 +434,8 @@ pub trait Connection: Messaging {
 
     /// Of the halves, once they are one connection again.
     fn shutdown(self: Box<Self>, deadline: Duration) -> Result<Shutdown, Error>;
+    /// Of the halves, once they are one connection again: the bytes that `into_inner` gives.
+    fn into_leftover(self: Box<Self>) -> Vec<u8>;
     /// Of the halves, once they are one connection again.
     fn into_byte_stream(self: Box<Self>) -> Box<dyn ByteStream>;
     /// The halves of what is whole, and the whole of what is halves.
@@ -446,6 +474,7 @@ pub type OnPong = Box<dyn FnMut(&[u8]) + Send>;
 pub type OnClose = Box<dyn FnMut(Option<CloseCode>, &str) -> CloseReply + Send>;
 
 /// `blocking::ByteStream`.
-pub trait ByteStream: Read + Write {}
-
-impl<T: Read + Write> ByteStream for T {}
+pub trait ByteStream: Read + Write {
+    /// `into_inner`: the whole connection.
+    fn into_messages(self: Box<Self>) -> Box<dyn Connection>;
+}

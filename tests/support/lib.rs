@@ -21,6 +21,8 @@ pub mod tasks;
 pub mod view;
 pub mod wait;
 
+use std::fmt::Debug;
+
 use crate::peer::ScriptedPeer;
 use framewire::{Config, Error, WebSocket, protocol::Role};
 
@@ -52,6 +54,11 @@ pub fn pattern(len: usize) -> Vec<u8> {
 pub fn json(len: usize) -> Vec<u8> {
     let objects = (0_u64..).flat_map(|n| format!("{{\"id\":{n},\"ok\":true}},").into_bytes());
     objects.take(len).collect()
+}
+
+/// Gives each of these. The last one that is printed is the one at which a test failed.
+pub fn each<T: Debug>(all: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    all.into_iter().inspect(|one| println!("{one:?}"))
 }
 
 /// Says, where the test fails before this is dropped, what it takes to come to that again.

@@ -15,7 +15,7 @@ use super::{
     OnPing, OnPong, Stream,
 };
 use crate::again;
-use crate::wait::Threads;
+use crate::wait::{Threads, Waiting};
 
 type Any = Box<dyn Stream>;
 
@@ -347,6 +347,10 @@ macro_rules! implement_connection {
                 $($calls)::+::done(self.threads, self.whole().socket.shutdown(deadline))
             }
 
+            fn into_leftover(self: Box<Self>) -> Vec<u8> {
+                self.whole().socket.into_inner().1
+            }
+
             fn into_byte_stream(self: Box<Self>) -> Box<dyn ByteStream> {
                 Box::new($($calls)::+::through(self.threads, self.whole().socket.into_byte_stream()))
             }
@@ -362,3 +366,22 @@ implement_connection!(Blocking: now, socket, socket);
 implement_connection!(BlockingHalves: now, reading, writing);
 implement_connection!(Tokio: later, socket, socket);
 implement_connection!(TokioHalves: later::shared, reading, writing);
+
+impl ByteStream for blocking::ByteStream<Any> {
+    fn into_messages(self: Box<Self>) -> Box<dyn Connection> {
+        Box::new(Blocking {
+            threads: OnlyThis,
+            socket: self.into_inner(),
+        })
+    }
+}
+
+impl ByteStream for Waiting<tokio::ByteStream<Any>> {
+    fn into_messages(self: Box<Self>) -> Box<dyn Connection> {
+        let Self(threads, stream) = *self;
+        Box::new(Tokio {
+            threads,
+            socket: stream.into_inner(),
+        })
+    }
+}
