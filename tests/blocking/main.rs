@@ -3,7 +3,6 @@
 mod byte_stream;
 mod handlers;
 mod keep_alive;
-mod reading;
 mod shutdown;
 mod split;
 mod writing;

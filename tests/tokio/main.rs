@@ -1,12 +1,10 @@
 //! The tokio front end: calls that are dropped and followed by others, tasks, ends.
 
 mod cancel_deflate;
-mod cancel_reads;
 mod cancel_writes;
 mod echo;
 mod ends;
 mod hammer;
-mod resting_buffer;
 mod split_cancel;
 mod stream_and_sink;
 mod timers;
