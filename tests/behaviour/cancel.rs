@@ -1,12 +1,13 @@
 //! A call that is dropped while it waits, by every kind of connection that waits, and whatever is done next: it was
-//! taken whole or not at all. Calls that are made again, and those of messages in pieces, are in `faults`.
+//! taken whole or not at all. Calls that are made again, and those of messages in pieces, are in `faults`; messages
+//! that are streamed from a source in `streamed`.
 
 use std::time::Duration;
 
 use framewire::protocol::Role;
-use framewire::{Error, Opcode};
+use framewire::{Config, Error, Opcode};
 use support::compression::Compression;
-use support::connection::{Connection, Endpoint, endpoints_with};
+use support::connection::{Connection, Endpoint, endpoints, endpoints_with};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, frame};
 use support::operations::{Again, Hands, Operation, SENDING, SMALL, Sends, sample};
 use support::peer::{ScriptedPeer, Taking};
@@ -131,6 +132,29 @@ fn a_call_that_was_dropped_was_taken_whole_or_not_at_all() {
                 }
             }
         }
+    }
+}
+
+/// A message is kept to its end, and nothing is taken before that is sent.
+#[test]
+fn what_is_kept_of_calls_that_are_dropped_is_bounded() {
+    let payload = pattern(200_000);
+    let config = Config::default();
+    let most = payload.len() + config.write_buffer + config.chunk_size;
+    for end in endpoints().filter(|end| end.kind.waits()) {
+        let stream = ScriptedPeer::default().taking(Taking::Room(100));
+        let mut connection = end.with(&stream);
+        for _ in 0..20 {
+            let large = connection.write_message(Opcode::Binary, &payload);
+            assert!(large.unwrap_err().is_would_block());
+            let small = connection.feed_message(Opcode::Binary, b"small");
+            assert!(small.unwrap_err().is_would_block());
+            assert!(connection.buffered() <= most);
+        }
+        stream.set_taking(Taking::All);
+        connection.flush().unwrap();
+        let view = View::of(end.role, &end.heard(&stream.written()));
+        assert!(view.payloads() == [&payload[..]]);
     }
 }
 

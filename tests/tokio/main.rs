@@ -1,7 +1,7 @@
 //! The tokio front end: calls that are dropped and followed by others, tasks, ends.
 
+mod byte_stream;
 mod cancel_deflate;
-mod cancel_writes;
 mod echo;
 mod ends;
 mod hammer;
