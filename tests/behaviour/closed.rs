@@ -153,21 +153,26 @@ fn by_this_end_with_a_raw_frame() {
 fn a_handler_sees_the_close_frame_and_decides_what_answers_it() {
     let other = ControlPayload::close(CloseCode::POLICY_VIOLATION, "no").unwrap();
     for end in all_endpoints() {
-        for (reply, sent) in [
-            (CloseReply::Echo, Some(&b"\x0B\xB8"[..])),
-            (CloseReply::Replace(other), Some(b"\x03\xF0no")),
-            (CloseReply::Nothing, None),
-        ] {
-            let (peer, mut socket) = socket(end);
-            socket.on_close(Box::new(move |code, reason| {
-                assert_eq!((code.map(CloseCode::get), reason), (Some(3000), "né"));
-                reply
-            }));
-            let closed = hear_close(&peer, socket.as_mut(), end.role, &close_payload(3000, "né"));
-            assert_eq!(closed.by, Side::Peer);
-            let frames = oracle::frames(&peer.written());
-            let payloads: Vec<_> = frames.iter().map(|frame| &frame.payload[..]).collect();
-            assert_eq!(payloads, Vec::from_iter(sent));
+        for (payload, code, reason) in closes() {
+            // RFC 6455 5.5.1: an echo has the code alone, where there is one.
+            let echo = &payload[..payload.len().min(2)];
+            for (reply, sent) in [
+                (CloseReply::Echo, Some(echo)),
+                (CloseReply::Replace(other), Some(&b"\x03\xF0no"[..])),
+                (CloseReply::Nothing, None),
+            ] {
+                let (peer, mut socket) = socket(end);
+                socket.on_close(Box::new(move |given, words| {
+                    let given = given.map_or(1005, CloseCode::get);
+                    assert_eq!((given, words), (code, reason));
+                    reply
+                }));
+                let closed = hear_close(&peer, socket.as_mut(), end.role, &payload);
+                assert_eq!(closed.by, Side::Peer);
+                let frames = oracle::frames(&peer.written());
+                let payloads: Vec<_> = frames.iter().map(|frame| &frame.payload[..]).collect();
+                assert_eq!(payloads, Vec::from_iter(sent));
+            }
         }
     }
 }
@@ -178,10 +183,13 @@ fn a_close_that_the_application_answers_itself_is_the_peers_still() {
         let (peer, mut socket) = socket(end);
         socket.on_close(Box::new(|_, _| CloseReply::Nothing));
         hear_close(&peer, socket.as_mut(), end.role, &close_payload(3000, "né"));
+        // RFC 6455 5.5.1: what is under way may be finished before.
+        socket.write_message(Opcode::Text, b"last").unwrap();
         socket.close(CloseCode::NORMAL, "ok").unwrap();
-        let [close] = &oracle::frames(&peer.written())[..] else {
-            panic!("one frame");
+        let [message, close] = &oracle::frames(&end.heard(&peer.written()))[..] else {
+            panic!("two frames");
         };
+        assert_eq!(message.payload, b"last");
         assert_eq!(close.payload, close_payload(1000, "ok"));
         let expected = Closed {
             local: Some(self::close(1000, "ok")),
@@ -193,6 +201,28 @@ fn a_close_that_the_application_answers_itself_is_the_peers_still() {
         assert_eq!(socket.sent_close(), Some(expected.clone()));
         let error = socket.write_message(Opcode::Text, b"").unwrap_err();
         assert_eq!(error.closed(), Some(&expected));
+    }
+}
+
+#[test]
+fn a_close_that_was_refused_did_not_come_first() {
+    for end in all_endpoints() {
+        let (peer, mut socket) = socket(end);
+        socket.close(CloseCode::ABNORMAL, "").unwrap_err();
+        let closed = hear_close(&peer, socket.as_mut(), end.role, b"\x03\xE8");
+        assert_eq!(closed.by, Side::Peer);
+    }
+}
+
+#[test]
+fn a_close_before_a_split_came_first_after_it() {
+    for end in endpoints() {
+        let peer = ScriptedPeer::default();
+        let mut socket = end.with(&peer);
+        socket.close(CloseCode::NORMAL, "").unwrap();
+        let mut socket = socket.split_or_reunite();
+        let closed = hear_close(&peer, &mut *socket, end.role, b"\x03\xE8");
+        assert_eq!(closed.by, Side::Local);
     }
 }
 

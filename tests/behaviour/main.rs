@@ -12,6 +12,7 @@ mod error_causes;
 mod errors;
 mod extension_bits;
 mod faults;
+mod handlers;
 mod hostile_floods;
 mod hostile_frames;
 mod hostile_slow_reader;

@@ -1,7 +1,6 @@
 //! The blocking front end: reading, writing, threads, ends.
 
 mod byte_stream;
-mod handlers;
 mod keep_alive;
 mod shutdown;
 mod split;
