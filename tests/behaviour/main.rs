@@ -23,4 +23,6 @@ mod reading;
 mod replies;
 mod round_trip;
 mod session;
+mod streamed;
 mod try_feed;
+mod writing;

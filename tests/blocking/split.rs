@@ -7,13 +7,13 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use framewire::blocking::{ReadHalf, WriteHalf};
+use framewire::blocking::ReadHalf;
 use framewire::protocol::{Limits, Role, SendError};
 use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Side, TryFeedError, WebSocket};
-use support::frames::{BINARY, CLOSE, FIN, PING, PONG, TEXT, frame};
+use support::frames::{BINARY, CLOSE, FIN, PING, TEXT, frame};
 use support::loopback::{PATIENCE, connected, tcp};
 use support::pattern;
-use support::peer::{Ending, ScriptedPeer, Taking};
+use support::peer::{Ending, ScriptedPeer};
 
 const MESSAGES: u32 = 1500;
 
@@ -219,75 +219,6 @@ fn io_error(kind: ErrorKind) -> (CloseCode, Side) {
 }
 
 #[test]
-fn a_message_left_open_is_refused_to_others_and_taken_up_by_any() {
-    let (server, mut client) = connected(tcp());
-    let (_read, write) = server.split().unwrap();
-    let other = write.clone();
-    write
-        .message_writer(Opcode::Text)
-        .unwrap()
-        .write_all(b"half")
-        .unwrap();
-    let error = other.write_message(Opcode::Text, b"x").unwrap_err();
-    let open = SendError::MessageOpen(Opcode::Text);
-    assert!(matches!(error.kind(), ErrorKind::Send(error) if *error == open));
-    let error = other.message_writer(Opcode::Text).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Send(error) if *error == open));
-    let mut writer = other.resume_message_writer().unwrap();
-    writer.write_all(b" and half").unwrap();
-    writer.finish().unwrap();
-    assert_eq!(client.next_message().unwrap().text(), Some("half and half"));
-}
-
-#[test]
-fn what_was_fed_before_or_after_the_split_goes_out_before_the_reading_half_waits() {
-    for before in [false, true] {
-        let (mut server, mut client) = connected(tcp());
-        if before {
-            server.feed_message(Opcode::Text, b"fed").unwrap();
-        }
-        let (mut read, write) = server.split().unwrap();
-        if !before {
-            write.feed_message(Opcode::Text, b"fed").unwrap();
-        }
-        let reading = thread::spawn(move || read.next_message().map(|_| ()));
-        assert_eq!(
-            client.next_message().unwrap().text(),
-            Some("fed"),
-            "{before}"
-        );
-        client.write_message(Opcode::Text, b"").unwrap();
-        reading.join().unwrap().unwrap();
-    }
-}
-
-#[test]
-fn a_message_of_a_half_leaves_at_once_though_one_of_the_whole_connection_may_wait() {
-    let config = Config {
-        coalesce_writes: true,
-        ..Config::default()
-    };
-    let stream = ScriptedPeer::default();
-    stream.say(frame(Role::Client, FIN | TEXT, b"?").repeat(3));
-    let mut whole = WebSocket::server(stream.clone(), config).unwrap();
-    let answer = frame(Role::Server, FIN | TEXT, b"!");
-    whole.next_message().unwrap();
-    let (read, write) = whole.split().unwrap();
-    write.write_message(Opcode::Text, b"!").unwrap();
-    assert_eq!(stream.written(), answer);
-
-    let mut whole = read.reunite(write).ok().unwrap();
-    whole.write_message(Opcode::Text, b"!").unwrap();
-    assert_eq!(stream.written(), answer.repeat(2));
-    whole.next_message().unwrap();
-    whole.write_message(Opcode::Text, b"!").unwrap();
-    assert_eq!(stream.written(), answer.repeat(2), "another is there");
-    whole.next_message().unwrap();
-    whole.write_message(Opcode::Text, b"!").unwrap();
-    assert_eq!(stream.written(), answer.repeat(4));
-}
-
-#[test]
 fn a_message_is_given_back_while_another_thread_sends() {
     let (begin, has_begun) = channel();
     let (open, gate) = channel::<()>();
@@ -330,84 +261,6 @@ fn a_message_is_given_back_while_another_thread_sends() {
         stream.written()[sent..],
         frame(Role::Server, FIN | TEXT, b"fed")
     );
-}
-
-#[test]
-fn what_is_queued_without_waiting_goes_out_before_the_reading_half_waits() {
-    let (tell, told) = channel();
-    let stream = ScriptedPeer::default()
-        .blocking()
-        .before_writes(move |_, bytes| {
-            tell.send(bytes.to_vec()).unwrap();
-            Ok(())
-        });
-    let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
-    let (mut read, write) = server.split().unwrap();
-    write.try_feed_message(Opcode::Text, "fed").unwrap();
-    let reading = thread::spawn(move || read.next_message().map(drop));
-    let fed = told.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(fed, frame(Role::Server, FIN | TEXT, b"fed"));
-    stream.say(frame(Role::Client, FIN | TEXT, b""));
-    reading.join().unwrap().unwrap();
-}
-
-#[test]
-fn what_only_asks_sends_no_reply_that_is_owed() {
-    let config = Config {
-        write_buffer: 10,
-        ..Config::default()
-    };
-    let text = frame(Role::Client, FIN | TEXT, b"");
-    let ping = frame(Role::Client, FIN | PING, b"?");
-    let stream = ScriptedPeer::saying([[&text[..], &ping, &text].concat()]).taking(Taking::Nothing);
-    let server = WebSocket::server(stream.clone(), config).unwrap();
-    let (mut read, write) = server.split().unwrap();
-    read.next_message().unwrap();
-    // There is no room for the Pong.
-    write.try_feed_message(Opcode::Binary, [7; 10]).unwrap();
-    read.next_message().unwrap();
-    stream.set_taking(Taking::All);
-
-    write.set_compression(false);
-    assert!(write.has_pending_output());
-    assert_eq!(write.buffered(), 12);
-    assert_eq!(write.closed(), None);
-    let full = write.try_feed_message(Opcode::Binary, [7; 10]);
-    assert!(matches!(full, Err(TryFeedError::Full([7, ..]))));
-    assert_eq!(stream.written(), [], "it would wait for the peer");
-
-    write.flush().unwrap();
-    let answer = frame(Role::Server, FIN | PONG, b"?");
-    assert!(stream.written().ends_with(&answer));
-}
-
-#[test]
-fn who_closed_first_is_known_to_the_reading_half() {
-    type Close = fn(WebSocket<std::net::TcpStream>) -> Halves;
-    type Halves = (
-        ReadHalf<std::net::TcpStream>,
-        WriteHalf<std::net::TcpStream>,
-    );
-    let before: Close = |mut server| {
-        server.close(CloseCode::NORMAL, "").unwrap();
-        server.split().unwrap()
-    };
-    let after: Close = |server| {
-        let (read, write) = server.split().unwrap();
-        write.close(CloseCode::NORMAL, "").unwrap();
-        (read, write)
-    };
-    let never: Close = |server| server.split().unwrap();
-    for (close, by) in [
-        (before, Side::Local),
-        (after, Side::Local),
-        (never, Side::Peer),
-    ] {
-        let (server, mut client) = connected(tcp());
-        let (mut read, _write) = close(server);
-        let _ = client.close(CloseCode::NORMAL, "");
-        assert_eq!(read.next_message().unwrap_err().closed().unwrap().by, by);
-    }
 }
 
 #[test]
@@ -487,16 +340,6 @@ fn a_close_that_waits_for_its_turn_did_not_come_first() {
     });
     let echo = frame(Role::Server, FIN | CLOSE, b"\x03\xE9");
     assert!(stream.written().ends_with(&echo));
-}
-
-#[test]
-fn a_close_that_was_refused_did_not_come_first() {
-    let (server, mut client) = connected(tcp());
-    let (mut read, write) = server.split().unwrap();
-    write.close(CloseCode::ABNORMAL, "").unwrap_err();
-    client.close(CloseCode::NORMAL, "").unwrap();
-    let error = read.next_message().unwrap_err();
-    assert_eq!(error.closed().unwrap().by, Side::Peer);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The tokio front end: calls that are dropped and followed by others, tasks, ends.
 
 mod byte_stream;
-mod cancel_deflate;
 mod echo;
 mod ends;
 mod hammer;

@@ -9,13 +9,14 @@ use allocation_counter::measure;
 use framewire::protocol::Role;
 use framewire::tokio::{ReadHalf, WebSocket, WriteHalf};
 use framewire::{Error, ErrorKind, Opcode};
+use support::compression::{Compression, heard};
 use support::frames::{BINARY, CLOSE, FIN, PING, PONG, frame};
 use support::operations::{Again, Hands, Leaves, Operation, SENDING, SMALL, Sends, sample};
 use support::peer;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::tasks::{Tasks, finish, until_wait};
 use support::view::View;
-use support::{Replay, pattern};
+use support::{Replay, each, pattern};
 use tokio::io::AsyncWriteExt;
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
@@ -152,8 +153,8 @@ fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: 
 
 #[test]
 fn control_frames_of_others_go_between_the_fragments_of_a_message() {
-    for role in ROLES {
-        for at_most in [1, 7, 0] {
+    for role in each(ROLES) {
+        for at_most in each([1, 7, 0]) {
             let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
             let (reader, writer) = split(role, &stream);
             let payload = pattern(200);
@@ -194,7 +195,37 @@ fn control_frames_of_others_go_between_the_fragments_of_a_message() {
     }
 }
 
-#[derive(PartialEq)]
+#[test]
+fn control_frames_of_others_go_between_the_fragments_of_a_compressed_message() {
+    for compression in each([Compression::Takeover, Compression::NoTakeover]) {
+        for role in each(ROLES) {
+            let stream = ScriptedPeer::default().taking(Taking::Room(50));
+            let websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL);
+            let mut websocket = websocket.unwrap();
+            websocket.set_extension(&compression.negotiated().unwrap());
+            let (reader, writer) = websocket.split();
+            let (other, payload) = (writer.clone(), &pattern(1000));
+            let mut tasks = Tasks::new(&stream);
+            tasks.begin(async move {
+                writer.write_message(Opcode::Binary, payload).await.unwrap();
+            });
+            tasks.begin(async move { other.ping(b"mine").await.unwrap() });
+            tasks.begin(async move { drop(read(reader).await) });
+            tasks.run();
+            stream.say(frame(peer(role), FIN | PING, b"yours"));
+            stream.set_taking(Taking::All);
+            tasks.run();
+            let mut view = View::of(role, &heard(compression, &stream.written()));
+            assert!(view.payloads() == [payload]);
+            view.control.sort();
+            let controls = [(FIN | PING, &b"mine"[..]), (FIN | PONG, b"yours")];
+            let controls = controls.map(|(first, payload)| (first, payload.to_vec()));
+            assert_eq!(view.control, controls);
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
 enum Dropped {
     WhileItWaits,
     WhenItIsItsTurn,
@@ -205,7 +236,7 @@ fn a_message_that_is_dropped_lets_those_go_on_that_wait_for_it() {
     use Dropped::{WhenItIsItsTurn, WhileItWaits};
     // Each of two waits for the right to send, and the first of them is dropped while it waits, when it
     // is its turn, or not at all.
-    for drop_first in [None, Some(WhileItWaits), Some(WhenItIsItsTurn)] {
+    for drop_first in each([None, Some(WhileItWaits), Some(WhenItIsItsTurn)]) {
         let stream = ScriptedPeer::default();
         let (_reader, writer) = split(Role::Server, &stream);
         let message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
@@ -281,8 +312,8 @@ fn those_that_wait_for_a_message_go_in_the_order_in_which_they_came_and_are_woke
 /// that the stream has anybody woken.
 #[test]
 fn a_frame_that_ends_lets_those_go_on_that_wait_for_its_end() {
-    for role in ROLES {
-        for is_dropped in [false, true] {
+    for role in each(ROLES) {
+        for is_dropped in each([false, true]) {
             let stream = ScriptedPeer::default();
             stream.set_taking(Taking::Nothing);
             let (reader, writer) = split(role, &stream);
@@ -306,29 +337,15 @@ fn a_frame_that_ends_lets_those_go_on_that_wait_for_its_end() {
             tasks.run();
             assert!(tasks.is_done(pinging), "a wake-up was lost");
             let view = View::of(role, &stream.written());
-            assert_eq!(view.payloads(), [pattern(90)], "{role:?}");
+            assert_eq!(view.payloads(), [pattern(90)]);
             assert_eq!(view.control, [(FIN | PING, b"mine".to_vec())]);
         }
     }
 }
 
 #[test]
-fn a_look_at_the_writing_side_writes_nothing() {
-    let stream = ScriptedPeer::default();
-    let (_reader, writer) = split(Role::Server, &stream);
-    finish(&stream, writer.feed_message(Opcode::Text, b"fed")).unwrap();
-    assert!(writer.has_pending_output());
-    assert_eq!(writer.buffered(), 5);
-    assert!(writer.closed().is_none());
-    assert!(stream.written().is_empty());
-    finish(&stream, writer.flush()).unwrap();
-    assert!(!writer.has_pending_output());
-    assert_eq!(stream.written(), b"\x81\x03fed");
-}
-
-#[test]
 fn one_that_finds_the_stream_ready_wakes_those_that_wait_for_it() {
-    for role in ROLES {
+    for role in each(ROLES) {
         let stream = ScriptedPeer::default();
         stream.set_taking(Taking::Nothing);
         let (reader, writer) = split(role, &stream);
@@ -351,7 +368,7 @@ fn one_that_finds_the_stream_ready_wakes_those_that_wait_for_it() {
 
 #[test]
 fn the_rest_of_a_frame_that_was_dropped_is_sent_by_the_one_who_reads() {
-    for role in ROLES {
+    for role in each(ROLES) {
         let stream = ScriptedPeer::default();
         stream.set_taking(Taking::Nothing);
         let (reader, writer) = split(role, &stream);
@@ -369,13 +386,13 @@ fn the_rest_of_a_frame_that_was_dropped_is_sent_by_the_one_who_reads() {
         tasks.cancel(writing);
         tasks.run();
         let view = View::of(role, &stream.written());
-        assert_eq!(view.payloads(), [&payload[..]], "{role:?}");
+        assert_eq!(view.payloads(), [&payload[..]]);
     }
 }
 
 #[test]
 fn a_ping_that_came_inside_of_a_frame_is_answered_after_it() {
-    for role in ROLES {
+    for role in each(ROLES) {
         let stream = ScriptedPeer::default();
         stream.set_taking(Taking::Room(10));
         let (reader, writer) = split(role, &stream);
@@ -396,13 +413,13 @@ fn a_ping_that_came_inside_of_a_frame_is_answered_after_it() {
         tasks.run();
         assert!(tasks.is_done(feeding));
         let view = View::of(role, &stream.written());
-        assert_eq!(view.control, [(FIN | PONG, b"?".to_vec())], "{role:?}");
+        assert_eq!(view.control, [(FIN | PONG, b"?".to_vec())]);
     }
 }
 
 #[test]
 fn what_one_task_fails_with_fails_all_and_nothing_follows() {
-    for role in ROLES {
+    for role in each(ROLES) {
         let stream = ScriptedPeer::default();
         stream.set_taking(Taking::Nothing);
         let (_reader, writer) = split(role, &stream);
@@ -423,8 +440,8 @@ fn what_one_task_fails_with_fails_all_and_nothing_follows() {
         let flushed = finish(&stream, writer.flush());
         assert_eq!(io_kind(&flushed.unwrap_err()), BROKEN);
         tasks.run();
-        assert_eq!(*kinds.borrow(), [BROKEN; 3], "{role:?}");
-        assert!(stream.written().is_empty(), "{role:?}: something followed");
+        assert_eq!(*kinds.borrow(), [BROKEN; 3]);
+        assert!(stream.written().is_empty(), "something followed");
     }
 }
 
@@ -495,7 +512,7 @@ fn an_abort_wakes_those_that_wait_for_a_message_of_one_that_does_not_come() {
 
 #[test]
 fn a_close_of_one_ends_the_message_of_another() {
-    for role in ROLES {
+    for role in each(ROLES) {
         let stream = ScriptedPeer::default().in_pieces_of(5).waiting();
         let (reader, writer) = split(role, &stream);
         let mut message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
@@ -519,17 +536,6 @@ fn a_close_of_one_ends_the_message_of_another() {
         let view = View::of(role, &stream.written());
         assert!(view.is_closed() && view.messages.is_empty());
     }
-}
-
-#[test]
-fn halves_are_reunited_once_there_is_no_clone() {
-    let (reader, writer) = split(Role::Server, &ScriptedPeer::default());
-    let clone = writer.clone();
-    let Err(both) = reader.reunite(writer) else {
-        panic!("there is a clone")
-    };
-    drop(clone);
-    assert!(both.0.reunite(both.1).is_ok());
 }
 
 #[test]
@@ -560,7 +566,7 @@ fn calls_that_are_dropped_while_the_peer_does_not_read_leave_nothing() {
 
 #[test]
 fn a_message_of_a_peer_comes_while_every_writer_waits() {
-    for role in ROLES {
+    for role in each(ROLES) {
         let stream = ScriptedPeer::default();
         stream.set_taking(Taking::Room(3));
         let (mut reader, writer) = split(role, &stream);
