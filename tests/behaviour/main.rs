@@ -23,6 +23,7 @@ mod reading;
 mod replies;
 mod round_trip;
 mod session;
+mod shutdown;
 mod streamed;
 mod try_feed;
 mod writing;

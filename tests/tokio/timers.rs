@@ -5,14 +5,12 @@ use std::time::Duration;
 use framewire::protocol::Role;
 use framewire::tokio::{KeepAliveEnd, PingReply, ReadHalf, WebSocket, WriteHalf};
 use framewire::{CloseCode, Config, Error, ErrorKind, Opcode, Side};
-use support::frames::{CLOSE, FIN, PING, TEXT, frame};
-use support::oracle::frames_in;
-use support::peer;
+use support::frames::{FIN, PING, TEXT, frame};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
+use support::{each, peer};
 use tokio::io::{AsyncReadExt as _, DuplexStream};
 use tokio::time::{Instant, sleep, timeout};
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
 const INTERVAL: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(25);
 static LONG: [u8; 100_000] = [7; 100_000];
@@ -296,9 +294,9 @@ async fn one_task_can_keep_alive_beside_reading_and_be_dropped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_never_answers_costs_the_deadline_of_a_shutdown() {
-    for role in ROLES {
-        for takes in [Taking::Nothing, Taking::All] {
-            for deadline in [Duration::ZERO, Duration::from_millis(1), DEADLINE] {
+    for role in each([Role::Server, Role::Client]) {
+        for takes in each([Taking::Nothing, Taking::All]) {
+            for deadline in each([Duration::ZERO, Duration::from_millis(1), DEADLINE]) {
                 let stream = ScriptedPeer::saying([frame(peer(role), FIN | TEXT, b"not a close")]);
                 stream.set_taking(takes);
                 let config = Config::default();
@@ -313,83 +311,6 @@ async fn a_peer_that_never_answers_costs_the_deadline_of_a_shutdown() {
                 );
                 assert!(!shutdown.clean);
             }
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shutdown_that_was_dropped_is_completed_by_another() {
-    for role in ROLES {
-        let stream = ScriptedPeer::default();
-        stream.set_taking(Taking::Room(1));
-        let mut end =
-            WebSocket::with_leftover(stream.clone(), &[], role, Config::default()).unwrap();
-        for _ in 0..3 {
-            assert!(
-                timeout(INTERVAL, end.shutdown(Duration::MAX))
-                    .await
-                    .is_err()
-            );
-        }
-        stream.set_taking(Taking::All);
-        assert!(
-            timeout(INTERVAL, end.shutdown(Duration::MAX))
-                .await
-                .is_err()
-        );
-        stream.say(frame(peer(role), FIN | PING, b"late"));
-        stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE9gone"));
-        if role == Role::Client {
-            // The server ends the stream first.
-            assert!(
-                timeout(INTERVAL, end.shutdown(Duration::MAX))
-                    .await
-                    .is_err()
-            );
-            stream.end();
-        }
-        for _ in 0..2 {
-            let shutdown = end.shutdown(Duration::MAX).await.unwrap();
-            assert_eq!((shutdown.code.get(), &shutdown.reason[..]), (1001, "gone"));
-            assert!(shutdown.clean && shutdown.by == Side::Local);
-        }
-        // One Close frame, and nothing after it.
-        assert_eq!(
-            frames_in(&stream.written()),
-            [(FIN | CLOSE, b"\x03\xE8".to_vec())]
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn both_ends_can_shut_down_at_once() {
-    let (mut server, mut client) = connected();
-    let (near, far) = tokio::join!(
-        async {
-            let end = server.shutdown(DEADLINE).await.unwrap();
-            drop(server);
-            end
-        },
-        client.shutdown(DEADLINE),
-    );
-    let far = far.unwrap();
-    assert!(near.clean && far.clean);
-    assert_eq!(
-        (near.code, far.code),
-        (CloseCode::NORMAL, CloseCode::NORMAL)
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shutdown_reports_a_stream_that_fails() {
-    for direction in [Direction::Read, Direction::Write] {
-        let fault = Fault::Error(std::io::ErrorKind::ConnectionReset);
-        let stream = ScriptedPeer::default().failing(Plan::Nth(direction, 0, fault));
-        let mut end = WebSocket::server(stream, Config::default()).unwrap();
-        let result = end.shutdown(DEADLINE).await;
-        match result {
-            Err(error) => assert!(matches!(error.kind(), ErrorKind::Io(_)), "{direction:?}"),
-            Ok(shutdown) => panic!("{direction:?}: {shutdown:?}"),
         }
     }
 }

@@ -1,0 +1,255 @@
+//! The closing handshake as one call: who closed, with what, and whether cleanly. Its deadlines are in `blocking`
+//! and `tokio`, and what it does over a stream that fails or waits at any point is in `faults`.
+
+use std::io::{ErrorKind as Kind, Read as _};
+use std::time::Duration;
+
+use framewire::blocking::{CloseReply, Shutdown};
+use framewire::protocol::{Limits, Role};
+use framewire::{CloseCode, Config, Error, ErrorKind, Side};
+use support::connection::{self, Connection, Endpoint, endpoints};
+use support::each;
+use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, TEXT, close_payload, to, wire};
+use support::loopback::PATIENCE;
+use support::operations::SMALL;
+use support::oracle::frames_in;
+use support::peer::{Direction, Ending, Fault, Plan, ScriptedPeer};
+
+fn shut(code: u16, reason: &str, by: Side, clean: bool) -> Shutdown {
+    Shutdown {
+        code: CloseCode::new(code),
+        reason: reason.to_owned(),
+        by,
+        clean,
+    }
+}
+
+/// A connection whose peer says this, and then ends the stream.
+fn ending(end: Endpoint, said: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
+    let peer = ScriptedPeer::saying([said]).ending(Ending::Eof);
+    let socket = end.open(&peer, SMALL).unwrap();
+    (peer, socket)
+}
+
+/// Those that can be gone on with after a shutdown that would block.
+fn whole() -> impl Iterator<Item = Endpoint> {
+    endpoints().filter(|end| end.kind.is_whole())
+}
+
+fn shutdown(socket: &mut dyn Connection) -> Result<Shutdown, Error> {
+    socket.shutdown_whole(PATIENCE).expect("it is whole")
+}
+
+/// The rule, by hand: a message that comes before the peer's Close frame is dropped.
+#[test]
+fn what_comes_before_the_close_of_the_peer_is_forgotten() {
+    for kind in each(connection::Kind::FRONT_ENDS) {
+        let said = b"\x81\x05Hello\x88\x05\x03\xE9bye";
+        let peer = ScriptedPeer::saying([said]).ending(Ending::Eof);
+        let mut client = kind.with(&peer, Role::Client);
+        client.close(CloseCode::new(4000), "mine").unwrap();
+        let shutdown = client.shutdown(Duration::MAX).unwrap();
+        assert_eq!(shutdown, shut(1001, "bye", Side::Local, true));
+        let close = (FIN | CLOSE, close_payload(4000, "mine"));
+        assert_eq!(frames_in(&peer.written()), [close]);
+    }
+}
+
+#[test]
+fn so_is_a_message_over_the_limit() {
+    let limits = Limits {
+        message: 9,
+        frame: 9,
+        ..Limits::default()
+    };
+    for end in endpoints() {
+        let said = end.said(&[
+            to(end.role, FIN | BINARY, vec![7; 70_000]),
+            to(end.role, FIN | CLOSE, b""),
+        ]);
+        let peer = ScriptedPeer::saying([said]).ending(Ending::Eof);
+        let socket = end.open(&peer, Config { limits, ..SMALL }).unwrap();
+        let shutdown = socket.shutdown(PATIENCE).unwrap();
+        assert_eq!(shutdown, shut(1005, "", Side::Local, true));
+    }
+}
+
+/// A use of a connection, and its name.
+type Use = (&'static str, fn(&mut dyn Connection));
+
+/// Each way to begin a message of 3 bytes of which 2 have come.
+const BEGINS: [Use; 3] = [
+    ("assembled", |socket| {
+        assert!(socket.next_message().unwrap_err().is_would_block());
+    }),
+    ("raw", |socket| {
+        let read = socket.read_frame(&mut [0; 8]).map(drop);
+        assert!(read.unwrap_err().is_would_block());
+    }),
+    ("streamed", |socket| {
+        let mut reader = socket.message_reader().unwrap();
+        reader.read_exact(&mut [0; 2]).unwrap();
+    }),
+];
+
+#[test]
+fn so_is_the_rest_of_a_message_that_any_call_began() {
+    for end in endpoints() {
+        let message = to(end.role, FIN | BINARY, b"old").bytes();
+        let (begun, rest) = message.split_at(message.len() - 1);
+        for (_, begin) in each(BEGINS) {
+            let peer = ScriptedPeer::saying([begun]);
+            let mut socket = end.open(&peer, SMALL).unwrap();
+            begin(&mut *socket);
+            peer.say(rest);
+            peer.say(to(end.role, FIN | CLOSE, b"").bytes());
+            peer.end();
+            let shutdown = socket.shutdown(PATIENCE).unwrap();
+            assert_eq!(shutdown, shut(1005, "", Side::Local, true));
+        }
+    }
+}
+
+#[test]
+fn a_close_frame_that_came_half_to_a_raw_call_is_whole_for_a_shutdown() {
+    for end in endpoints() {
+        let close = to(end.role, FIN | CLOSE, close_payload(1001, "bye")).bytes();
+        for cut in each(1..close.len()) {
+            let peer = ScriptedPeer::saying([&close[..cut]]);
+            let mut socket = end.open(&peer, SMALL).unwrap();
+            let read = socket.read_frame(&mut [0; 125]).map(drop);
+            assert!(read.unwrap_err().is_would_block());
+            peer.say(&close[cut..]);
+            peer.end();
+            let shutdown = socket.shutdown(PATIENCE).unwrap();
+            assert_eq!(shutdown, shut(1001, "bye", Side::Local, true));
+        }
+    }
+}
+
+#[test]
+fn a_close_of_the_peers_that_a_shutdown_answers_is_the_peers_still() {
+    for end in endpoints() {
+        let close = to(end.role, FIN | CLOSE, close_payload(1001, "")).bytes();
+        let (peer, mut socket) = ending(end, &close);
+        socket.on_close(Box::new(|_, _| CloseReply::Nothing));
+        assert!(socket.next_message().unwrap_err().closed().is_some());
+        let shutdown = socket.shutdown(PATIENCE).unwrap();
+        assert_eq!(shutdown, shut(1001, "", Side::Peer, true));
+        let close = (FIN | CLOSE, close_payload(1000, ""));
+        assert_eq!(frames_in(&peer.written()), [close]);
+    }
+}
+
+#[test]
+fn a_shutdown_that_is_over_says_the_same_again() {
+    for end in whole() {
+        let close = to(end.role, FIN | CLOSE, close_payload(1001, "gone")).bytes();
+        let (peer, mut socket) = ending(end, &close);
+        for _ in 0..2 {
+            let shutdown = shutdown(&mut *socket).unwrap();
+            assert_eq!(shutdown, shut(1001, "gone", Side::Local, true));
+        }
+        let close = (FIN | CLOSE, close_payload(1000, ""));
+        assert_eq!(frames_in(&peer.written()), [close]);
+    }
+}
+
+// What is not clean.
+
+#[test]
+fn a_violation_instead_of_a_close_is_not_clean() {
+    for end in endpoints() {
+        let (_, socket) = ending(end, &to(end.role, FIN | 0xF, b"").bytes());
+        let shutdown = socket.shutdown(PATIENCE).unwrap();
+        let expected = shut(1002, "reserved opcode 0xf", Side::Local, false);
+        assert_eq!(shutdown, expected);
+    }
+}
+
+#[test]
+fn what_the_peer_closed_with_is_told_although_no_close_can_be_written() {
+    for end in endpoints() {
+        let close = to(end.role, FIN | CLOSE, close_payload(1001, "going")).bytes();
+        let (peer, socket) = ending(end, &close);
+        let broken = Fault::Error(Kind::BrokenPipe);
+        peer.fail(Plan::Always(Direction::Write, broken));
+        let shutdown = socket.shutdown(PATIENCE).unwrap();
+        assert_eq!(shutdown, shut(1001, "going", Side::Local, false));
+    }
+}
+
+#[test]
+fn a_stream_that_fails_before_the_peer_has_closed_is_an_error() {
+    for end in endpoints() {
+        for direction in each([Direction::Read, Direction::Write]) {
+            let (peer, socket) = ending(end, b"");
+            let reset = Fault::Error(Kind::ConnectionReset);
+            peer.fail(Plan::Nth(direction, 0, reset));
+            let error = socket.shutdown(PATIENCE).unwrap_err();
+            let kind = error.kind();
+            assert!(matches!(kind, ErrorKind::Io(error) if error.kind() == Kind::ConnectionReset));
+        }
+    }
+}
+
+// One that would block, or that is dropped while it waits, and is followed by other calls.
+
+#[test]
+fn what_was_half_read_before_a_shutdown_that_would_block_comes_back_in_no_call() {
+    let thens: [Use; 3] = [
+        ("next_message", |socket| {
+            assert_eq!(socket.next_message().unwrap().payload(), b"new");
+        }),
+        ("read_frame", |socket| {
+            let mut buf = [0; 10];
+            assert_eq!(socket.read_frame(&mut buf).unwrap().payload(), b"n");
+        }),
+        ("message_reader", |socket| {
+            assert!(socket.resume_message_reader().is_none());
+            let (mut reader, mut bytes) = (socket.message_reader().unwrap(), vec![]);
+            reader.read_to_end(&mut bytes).unwrap();
+            assert_eq!(bytes, b"new");
+        }),
+    ];
+    let uses = BEGINS.map(|begin| thens.map(|then| (begin, then))).concat();
+    for end in whole() {
+        let old = to(end.role, FIN | BINARY, b"old").bytes();
+        let (begun, rest) = old.split_at(old.len() - 1);
+        let new = [
+            to(end.role, BINARY, b"n"),
+            to(end.role, FIN | CONTINUATION, b"ew"),
+        ];
+        for ((_, begin), (_, then)) in each(uses.iter().copied()) {
+            let peer = ScriptedPeer::saying([begun]);
+            let mut socket = end.open(&peer, SMALL).unwrap();
+            begin(&mut *socket);
+            assert!(shutdown(&mut *socket).unwrap_err().is_would_block());
+            peer.say(rest);
+            peer.say(wire(&new));
+            then(&mut *socket);
+        }
+    }
+}
+
+#[test]
+fn limits_hold_again_after_a_shutdown_that_would_block() {
+    let frame = Limits {
+        frame: 2,
+        ..Limits::UNLIMITED
+    };
+    let message = Limits {
+        message: 2,
+        ..Limits::UNLIMITED
+    };
+    for end in whole() {
+        for limits in each([frame, message]) {
+            let peer = ScriptedPeer::default();
+            let mut socket = end.open(&peer, Config { limits, ..SMALL }).unwrap();
+            assert!(shutdown(&mut *socket).unwrap_err().is_would_block());
+            peer.say(to(end.role, FIN | TEXT, b"hello").bytes());
+            let error = socket.next_message().unwrap_err();
+            assert_eq!(error.close_code(), Some(CloseCode::MESSAGE_TOO_BIG));
+        }
+    }
+}
