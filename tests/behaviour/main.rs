@@ -26,4 +26,5 @@ mod session;
 mod shutdown;
 mod streamed;
 mod try_feed;
+mod waiting_ends;
 mod writing;
