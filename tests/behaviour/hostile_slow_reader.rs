@@ -4,16 +4,37 @@
 use std::io::ErrorKind;
 
 use allocation_counter::measure;
+use framewire::protocol::Role;
 use framewire::{Config, Opcode};
-use support::connection::{Endpoint, endpoints};
+use support::connection::{self, Endpoint, endpoints};
 use support::frames::{BINARY, FIN, Frame, PING, to};
-use support::pattern;
 use support::peer::{Direction, Plan, ScriptedPeer, Taking};
+use support::{each, pattern};
 
 /// What the peer takes at a time.
 const SIP: usize = 4000;
 /// How many times it says what it says.
 const ROUNDS: usize = 70;
+
+/// The rule, by hand: of three Pings the first Pong has the write buffer to itself, and of those that wait the last one
+/// is enough (RFC 6455 5.5.3).
+#[test]
+fn hostile_flood_of_three_pings_from_one_that_reads_nothing_leaves_two_pongs() {
+    let config = Config {
+        write_buffer: 3,
+        ..Config::default()
+    };
+    for kind in each(connection::Kind::FRONT_ENDS) {
+        let pings = b"\x89\x81\0\0\0\0a\x89\x81\0\0\0\0b\x89\x81\0\0\0\0c";
+        let peer = ScriptedPeer::saying([pings]).taking(Taking::Nothing);
+        let mut server = kind.open(&peer, Role::Server, config).unwrap();
+        assert!(server.next_message().unwrap_err().is_would_block());
+        assert!(server.buffered() <= 3);
+        peer.set_taking(Taking::All);
+        server.flush().unwrap();
+        assert_eq!(peer.written(), b"\x8A\x01a\x8A\x01c");
+    }
+}
 
 /// Says these frames again and again, for very long. What it takes is no part of what is measured.
 fn endless(end: Endpoint, frames: &[Frame]) -> ScriptedPeer {

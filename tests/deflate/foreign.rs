@@ -2,17 +2,17 @@
 
 use crate::engine_kinds::{Judge, Kind};
 use flate2::{Compress, Compression, FlushCompress, Status};
-use framewire::Opcode;
 use framewire::deflate::{DeflateConfig, Parameters};
 use framewire::protocol::Role;
+use framewire::{Config, Opcode};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use support::compression::TAIL;
 use support::deflate::ways::{messages, opcode, receivers, senders, ways};
 use support::frames::{BINARY, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame};
 use support::oracle::frames_in;
-use support::peer;
 use support::peer::ScriptedPeer;
+use support::{connect, each, peer};
 
 /// How the foreign end compresses a message.
 #[derive(Debug, Clone)]
@@ -150,6 +150,38 @@ fn agreement(takeover: bool, window_bits: u8) -> Parameters {
         client_no_context_takeover: !takeover,
         server_max_window_bits: window_bits,
         client_max_window_bits: window_bits,
+    }
+}
+
+/// The rule, by hand: zlib says what RFC 7692 7.2.3.1 and 7.2.3.2 say, and either end understands the other.
+#[test]
+fn zlib_and_a_connection_say_hello_to_each_other_twice_as_the_rfc_does() {
+    let said = *b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00\xC1\x05\xF2\x00\x11\x00\x00";
+    let mut foreign = Foreign::new(6, true, 15);
+    let how = Compressed::Flushed(vec![], Flush::Sync);
+    let hello = |_| {
+        let (rsv1, payload) = foreign.message(b"Hello", &how);
+        frame(Role::Server, FIN | rsv1 | TEXT, &payload)
+    };
+    assert_eq!([0, 1].map(hello).concat(), said);
+
+    for kind in each(Kind::ALL) {
+        let negotiated = kind.deflate(DeflateConfig::default());
+        let negotiated = negotiated.negotiated(agreement(true, 15));
+        let mut client = connect(Role::Client, ScriptedPeer::new(said), Config::default());
+        client.set_extension(&negotiated);
+        let peer = ScriptedPeer::default();
+        let mut server = connect(Role::Server, peer.clone(), Config::default());
+        server.set_extension(&negotiated);
+        let mut judge = Judge::new(15);
+        for _ in 0..2 {
+            assert_eq!(client.next_message().unwrap().text(), Some("Hello"));
+            server.write_message(Opcode::Text, b"Hello").unwrap();
+        }
+        for (first, payload) in frames_in(&peer.written()) {
+            assert_eq!(first, FIN | RSV1 | TEXT);
+            assert_eq!(judge.read(&[&payload[..], &TAIL].concat()), b"Hello");
+        }
     }
 }
 

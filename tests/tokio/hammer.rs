@@ -7,6 +7,7 @@ use framewire::tokio::{ReadHalf, WebSocket, WriteHalf};
 use framewire::{CloseCode, Config, Opcode};
 use support::frames::{CLOSE, FIN};
 use support::pattern;
+use support::peer::ScriptedPeer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -84,6 +85,24 @@ async fn check(mut reader: ReadHalf<DuplexStream>) -> HashMap<u32, u32> {
             assert_eq!(read.payload().len(), message(task, number).len());
         }
     }
+}
+
+/// The rule, by hand: two messages of two tasks, one behind the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_messages_of_two_tasks_are_sent_one_after_the_other() {
+    let peer = ScriptedPeer::default();
+    let server = WebSocket::server(peer.clone(), Config::default()).unwrap();
+    let (_reader, writer) = server.split();
+    let tasks = ["Hello", "world"].map(|text| {
+        let writer = writer.clone();
+        tokio::spawn(async move { writer.write_message(Opcode::Text, text.as_bytes()).await })
+    });
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let either_way = [b"\x81\x05Hello\x81\x05world", b"\x81\x05world\x81\x05Hello"];
+    let written = peer.written();
+    assert!(either_way.contains(&&written.try_into().unwrap()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
