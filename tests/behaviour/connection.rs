@@ -4,7 +4,7 @@ use framewire::connection::{BufferPool, Connection};
 use framewire::protocol::Role;
 use framewire::{Config, ErrorKind};
 use support::frames::{BINARY, CLOSE, FIN, PING, TEXT, close_payload, frame};
-use support::pattern;
+use support::{each, pattern};
 
 const CLIENT: Role = Role::Client;
 
@@ -44,7 +44,7 @@ fn a_read_before_what_came_earlier_is_taken_goes_behind_it() {
     let frames: Vec<_> = (0..9_u8)
         .map(|n| frame(CLIENT, FIN | BINARY, &[n; 3000]))
         .collect();
-    for looks in [false, true] {
+    for looks in each([false, true]) {
         let mut connection = server(&frames[0]);
         for frame in &frames[1..] {
             if looks {

@@ -13,7 +13,7 @@ use support::frames::{FIN, RSV1, TEXT, frame};
 use support::operations::{Hands, SENDING};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::wait::{Drops, Threads, in_turns};
-use support::{Replay, again};
+use support::{Replay, again, each};
 
 // The rules, by one connection, one fault, and the bytes.
 
@@ -62,10 +62,11 @@ fn a_message_that_was_written_in_part_is_ended_by_the_next_flush() {
 
 #[test]
 fn a_task_that_waits_is_woken_and_goes_on() {
-    for kind in connection::Kind::FRONT_ENDS
-        .into_iter()
-        .filter(|kind| kind.waits())
-    {
+    for kind in each(
+        connection::Kind::FRONT_ENDS
+            .into_iter()
+            .filter(|kind| kind.waits()),
+    ) {
         let peer = ScriptedPeer::saying([b"\x81\x05hello"]).waiting();
         let mut client = kind.with(&peer, Role::Client);
         let (message, dropped) = in_turns(&peer, Drops::Never, || {
@@ -81,10 +82,11 @@ fn a_task_that_waits_is_woken_and_goes_on() {
 
 #[test]
 fn a_call_that_is_dropped_where_it_waits_is_made_again() {
-    for kind in connection::Kind::FRONT_ENDS
-        .into_iter()
-        .filter(|kind| kind.waits())
-    {
+    for kind in each(
+        connection::Kind::FRONT_ENDS
+            .into_iter()
+            .filter(|kind| kind.waits()),
+    ) {
         let peer = ScriptedPeer::saying([&b"\x81\x05he"[..], b"llo"]).waiting();
         let mut client = kind.with(&peer, Role::Client);
         // A read of each piece waits, and the first wait of each call is where it is dropped.

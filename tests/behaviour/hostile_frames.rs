@@ -6,6 +6,7 @@ use framewire::protocol::{Limits, Role};
 use framewire::{Config, Opcode};
 use support::compression::Compression;
 use support::connection::Kind;
+use support::each;
 use support::event::End;
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, KEY, Length, PING, PONG, RSV1, RSV2, RSV3, TEXT,
@@ -27,7 +28,7 @@ fn refused(role: Role, bad: &[Frame], violation: Violation, code: u16) {
 /// What all of these say, by hand: the Close frame with its code, and nothing of the frame.
 #[test]
 fn hostile_frame_that_says_hello_without_a_mask() {
-    for kind in Kind::ALL {
+    for kind in each(Kind::ALL) {
         let peer = ScriptedPeer::saying([b"\x81\x05Hello"]);
         let opened = kind.messaging(&peer, Role::Server, Config::default(), None);
         let mut socket = opened.unwrap();

@@ -5,6 +5,7 @@ use framewire::protocol::{Limits, Role};
 use framewire::{CloseCode, Config, Opcode};
 use support::compression::Compression;
 use support::connection::Kind;
+use support::each;
 use support::event::{End, Event};
 use support::frames::{BINARY, FIN, PING, close_payload, to, wire};
 use support::front_end::Script;
@@ -52,7 +53,7 @@ fn three_bytes_pass_where_three_are_the_limit_and_four_are_refused() {
         limits,
         ..Config::default()
     };
-    for kind in Kind::ALL {
+    for kind in each(Kind::ALL) {
         let peer = ScriptedPeer::saying([b"\x82\x03abc\x82\x04abcd"]);
         let mut socket = kind.messaging(&peer, Role::Client, config, None).unwrap();
         assert_eq!(socket.next_message().unwrap().payload(), b"abc");

@@ -13,8 +13,8 @@ use support::compression::HELLO;
 use support::deflate::ways::end;
 use support::deflate::{RSV1, parameters, pooled};
 use support::frames::{BINARY, CLOSE, FIN, frame};
-use support::pattern;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
+use support::{each, pattern};
 
 fn server(script: ScriptedPeer, negotiated: &Negotiated) -> WebSocket<ScriptedPeer> {
     let mut server = support::connect(Role::Server, script, Config::default());
@@ -41,7 +41,7 @@ fn a_connection_that_has_ended_holds_no_decompressor() {
     let begun = frame(Role::Client, RSV1 | BINARY, &HELLO[..2]);
     let close = frame(Role::Client, FIN | CLOSE, b"\x03\xE8");
     let illegal = frame(Role::Client, FIN | BINARY, b"a message inside another");
-    for rest in [close, illegal, Vec::new()] {
+    for rest in each([close, illegal, Vec::new()]) {
         let negotiated = pooled(1);
         let script = ScriptedPeer::new([&begun[..], &rest].concat());
         let mut ended = server(script, &negotiated);
@@ -128,7 +128,7 @@ fn reluctant(works: bool) -> Negotiated {
 #[test]
 fn an_engine_that_takes_a_byte_at_a_time_sends_the_same_messages() {
     let negotiated = reluctant(true);
-    for fed in (0..200).step_by(7) {
+    for fed in each((0..200).step_by(7)) {
         let mut server = end(Role::Server, ScriptedPeer::new([]), 16, &negotiated);
         let (first, second) = (pattern(fed), pattern(300));
         server.feed_message(Opcode::Binary, &first).unwrap();
@@ -167,7 +167,7 @@ fn an_engine_that_gets_nowhere_is_an_error() {
 /// RFC 7692 7.2.3.6 has a byte for it, but there are peers that cut that off as well.
 #[test]
 fn an_empty_message_without_a_byte_leaves_the_context_as_it_was() {
-    for takeover in [true, false] {
+    for takeover in each([true, false]) {
         let negotiated = support::deflate::negotiated(takeover);
         let payloads: [&[u8]; 3] = [&HELLO, &[], &HELLO];
         let frames = payloads.map(|payload| frame(Role::Client, FIN | RSV1 | BINARY, payload));

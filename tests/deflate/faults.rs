@@ -13,14 +13,14 @@ use support::frames::{CLOSE, FIN, TEXT, to};
 use support::operations::SMALL;
 use support::oracle;
 use support::peer::{ScriptedPeer, Taking};
-use support::{json, pattern};
+use support::{each, json, pattern};
 
 /// What would block in the middle of its end is open still, for whatever comes.
 #[test]
 fn a_message_that_could_not_be_finished_goes_on() {
-    for takeover in [false, true] {
+    for takeover in each([false, true]) {
         let negotiated = negotiated(takeover);
-        for len in 0..150 {
+        for len in each(0..150) {
             let start = pattern(len);
             let wire = ScriptedPeer::new([]).taking(Taking::Room(0));
             let mut server = end(Role::Server, wire, 64, &negotiated);

@@ -4,6 +4,7 @@ use allocation_counter::measure;
 use framewire::deflate::{Engine as _, ZlibRs};
 use framewire::protocol::{Limits, Role};
 use support::deflate::{Receiving, negotiated, sender, sent};
+use support::each;
 
 fn kib(make: impl Fn()) -> u64 {
     measure(make).bytes_max.div_ceil(1 << 10)
@@ -21,7 +22,7 @@ const COMPRESSORS: [(u8, [u64; 3]); 3] = [
 
 #[test]
 fn a_context_holds_no_more_than_the_documentation_says() {
-    for (window_bits, compressors) in COMPRESSORS {
+    for (window_bits, compressors) in each(COMPRESSORS) {
         let held = kib(|| drop(ZlibRs.decompressor(window_bits)));
         assert!(held <= DECOMPRESSOR, "{window_bits} bits: {held} KiB");
         for (memory_level, compressor) in [8, 5, 1].into_iter().zip(compressors) {
@@ -65,7 +66,7 @@ fn a_connection_at_rest_holds_contexts_only_with_takeover() {
 #[test]
 fn a_context_of_miniz_holds_no_more_than_the_documentation_says() {
     use framewire::deflate::Miniz;
-    for window_bits in [15, 12, 9] {
+    for window_bits in each([15, 12, 9]) {
         let held = kib(|| drop(Miniz.decompressor(window_bits)));
         assert!(held <= 43, "{window_bits} bits: {held} KiB");
         let held = kib(|| drop(Miniz.compressor(1, window_bits, 8)));

@@ -20,7 +20,7 @@ use support::deflate::ways::end;
 use support::deflate::{RSV1, Receiving, parameters, sender, sent};
 use support::frames::{FIN, TEXT, frame};
 use support::peer::ScriptedPeer;
-use support::{json, pattern};
+use support::{each, json, pattern};
 
 /// zlib-rs, watched.
 #[derive(Debug, Clone, Default)]
@@ -143,7 +143,7 @@ fn decompressors(negotiated: &Negotiated) -> usize {
 
 #[test]
 fn an_engine_is_asked_for_no_window_that_is_none() {
-    for (window_bits, expected) in [(0, 9), (8, 9), (9, 9), (15, 15), (16, 15), (255, 15)] {
+    for (window_bits, expected) in each([(0, 9), (8, 9), (9, 9), (15, 15), (16, 15), (255, 15)]) {
         for takeover in [true, false] {
             let engine = Watched::default();
             let negotiated = deflate(&engine, 4).negotiated(parameters(takeover, window_bits));
@@ -240,7 +240,7 @@ fn contexts_are_made_at_once() {
 fn in_a_full_pool_the_context_that_was_free_the_longest_makes_place() {
     let engine = Watched::default();
     let deflate = deflate(&engine, 3);
-    for window_bits in [15, 14, 13, 9, 10, 9, 10, 13, 9, 10, 13, 15] {
+    for window_bits in each([15, 14, 13, 9, 10, 9, 10, 13, 9, 10, 13, 15]) {
         let negotiated = deflate.negotiated(parameters(false, window_bits));
         sent(&mut sender(&negotiated), b"Hello");
     }

@@ -13,7 +13,7 @@ use support::compression::HELLO;
 use support::deflate::{negotiated, sent};
 use support::frames::{BINARY, CLOSE, FIN, RSV1, RSV2, TEXT, frame};
 use support::oracle::frames_in;
-use support::pattern;
+use support::{each, pattern};
 
 /// The payload and the bits of the one message that comes of these bytes.
 fn received(session: &mut Session, mut bytes: Vec<u8>) -> (Vec<u8>, Rsv) {
@@ -26,7 +26,7 @@ fn received(session: &mut Session, mut bytes: Vec<u8>) -> (Vec<u8>, Rsv) {
 
 #[test]
 fn bits_of_other_extensions_do_not_end_compression() {
-    for rsv in [Rsv::NONE, Rsv::RSV2] {
+    for rsv in each([Rsv::NONE, Rsv::RSV2]) {
         let mut session = Session::server(Limits::default());
         session.set_extension(&negotiated(true));
         session.allow_rsv(rsv);
@@ -148,14 +148,14 @@ fn messages_of_any_size_are_streamed_in_constant_memory() {
 
 #[test]
 fn a_violation_while_streaming_is_answered() {
-    for (payload, violation) in [
+    for (payload, violation) in each([
         (&[0xff; 4][..], Violation::InvalidDeflate),
         // A stored block with a byte that is no UTF-8.
         (
             &[0x00, 0x01, 0x00, 0xfe, 0xff, 0xff, 0x00],
             Violation::InvalidUtf8,
         ),
-    ] {
+    ]) {
         let mut session = Session::server(Limits::default());
         session.set_extension(&negotiated(true));
         let mut bytes = frame(Role::Client, FIN | RSV1 | TEXT, payload);

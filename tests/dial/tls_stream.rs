@@ -11,6 +11,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::each;
 
 type Stream = TlsStream<Pipe>;
 
@@ -90,12 +91,12 @@ fn read_exact(stream: &mut Stream, len: usize) -> Vec<u8> {
 
 #[test]
 fn both_directions_at_once_however_they_are_cut_and_stalled() {
-    for (capacity, at_most, stall_one_in, len) in [
+    for (capacity, at_most, stall_one_in, len) in each([
         (1 << 16, usize::MAX, 0, 4 << 20),
         (1 << 14, 5000, 3, 2 << 20),
         (100, 50, 2, 100_000),
         (7, 7, 4, 20_000),
-    ] {
+    ]) {
         let (server, client) = connected();
         for stream in [&server, &client] {
             stream.get_ref().behave(|behaviour| {

@@ -12,7 +12,7 @@ use framewire::{Config, WebSocket};
 use support::deflate::{RSV1, Receiving, negotiated};
 use support::frames::{BINARY, FIN, Length, to};
 use support::peer::ScriptedPeer;
-use support::{json, pattern};
+use support::{each, json, pattern};
 
 use super::{MIB, bomb, close_code, in_fragments, in_one_frame, server, server_by, violation};
 
@@ -49,7 +49,7 @@ fn a_bomb_with_takeover_stops_each_time() {
     ));
     compressor.set_message_encoder(agreed.encoder(Role::Client));
     let mut bytes = Vec::new();
-    for len in [MIB, MIB, MIB + 1] {
+    for len in each([MIB, MIB, MIB + 1]) {
         let message = vec![0; len];
         compressor
             .message(Opcode::Binary, &message, &mut bytes)
@@ -67,7 +67,7 @@ fn a_bomb_with_takeover_stops_each_time() {
 #[test]
 fn the_message_buffer_stays_near_the_limit() {
     let bytes = in_one_frame(&bomb(64 * MIB));
-    for limit in [0, 1, 100, 5000, 100_000] {
+    for limit in each([0, 1, 100, 5000, 100_000]) {
         let limits = Limits {
             message: limit,
             compressed: NonZeroU64::new(u64::MAX),
@@ -176,7 +176,7 @@ fn a_bomb_is_skipped_in_constant_memory() {
 #[test]
 fn what_compression_makes_longer_is_within_the_limit() {
     let noise = pattern(MIB);
-    for level in 0..=9 {
+    for level in each(0..=9) {
         let mut compressor = ZlibRs.compressor(level, 15, 1);
         let mut payload = vec![];
         // Flushed every kilobyte, as a peer that streams may.

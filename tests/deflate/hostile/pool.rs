@@ -8,7 +8,7 @@ use framewire::{Config, Opcode, WebSocket};
 use support::deflate::{RSV1, Receiving, pooled};
 use support::frames::{BINARY, CONTINUATION, FIN, TEXT, frame};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
-use support::{json, pattern};
+use support::{each, json, pattern};
 
 use super::{MIB, bomb, close_code, in_one_frame, server, violation};
 
@@ -97,7 +97,7 @@ fn what_the_pool_lends_comes_back() {
 #[test]
 fn a_context_that_comes_back_from_within_a_message_is_as_new() {
     let agreed = pooled(1);
-    for len in [100, 10_000, 1_000_000] {
+    for len in each([100, 10_000, 1_000_000]) {
         server(&agreed, &[])
             .message_writer(Opcode::Binary)
             .unwrap()

@@ -8,6 +8,7 @@ use http::{Request, Response};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
+use support::each;
 use support::peer::{Ending, Plan, ScriptedPeer};
 
 const ANSWER: &str =
@@ -301,7 +302,7 @@ fn body_of_a_refusal_that_does_not_end_is_not_waited_for() {
 
 #[test]
 fn end_of_stream_before_the_answer_is_closed() {
-    for end in [0, 1, ANSWER.len() - 1] {
+    for end in each([0, 1, ANSWER.len() - 1]) {
         let error = ask(ScriptedPeer::new(&ANSWER[..end])).unwrap_err();
         assert_eq!(
             (error.kind(), error.fault()),

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
+use support::each;
 use support::frames::{FIN, TEXT, frame};
 use support::http_text::{REQUEST, body_of, header_of, status_of};
 use support::peer::{Direction, Ending, Plan, ScriptedPeer};
@@ -180,7 +181,7 @@ fn nothing_is_read_after_a_request_that_was_read_whole() {
 
 #[test]
 fn end_of_stream_inside_a_head_is_not_answered() {
-    for end in [0, 1, ECHO.len() - 1] {
+    for end in each([0, 1, ECHO.len() - 1]) {
         let stream = ScriptedPeer::new(&ECHO[..end]);
         let error = accept(stream.clone(), &Limits::default()).unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Closed, None));
@@ -355,7 +356,7 @@ fn failure_of_any_call_is_an_error_and_never_half_a_handshake() {
 #[test]
 fn failure_of_any_call_while_refusing_leaves_the_reason() {
     let mut sent = Vec::new();
-    for calls in 0..20 {
+    for calls in each(0..20) {
         let stream = ScriptedPeer::new("hello\r\n\r\n")
             .in_pieces_of(50)
             .failing(Plan::AllFrom(calls, io::ErrorKind::ConnectionAborted));
@@ -468,12 +469,12 @@ fn request_that_cannot_ask_for_an_upgrade_is_not_switched() {
             .header("connection", "Upgrade")
             .header("upgrade", "echo/1")
     };
-    for request in [
+    for request in each([
         sound().version(Version::HTTP_2),
         sound().version(Version::HTTP_10),
         sound().method("POST"),
         sound().header("content-length", "1"),
-    ] {
+    ]) {
         let stream = ScriptedPeer::new("");
         let request = request.body(()).unwrap();
         let limits = Limits::default();
