@@ -1,4 +1,4 @@
-//! The blocking front end: reading, writing, threads, ends.
+//! What only the blocking front end has: threads, time-outs, streams that do not block.
 
 mod byte_stream;
 mod keep_alive;

@@ -1,4 +1,4 @@
-//! The tokio front end: calls that are dropped and followed by others, tasks, ends.
+//! What only the tokio front end has: tasks and whom they wake, calls of several that are dropped, timers, ends.
 
 mod byte_stream;
 mod echo;
