@@ -54,7 +54,8 @@ fn messages_fragments_and_pings_are_no_bounds() {
 #[test]
 fn a_close_that_is_no_failure_is_the_end_and_any_other_end_is_an_error() {
     let close = |code| Some(close_payload(code, ""));
-    for end in endpoints() {
+    // After a message, and in the middle of one.
+    for (end, first) in endpoints().flat_map(|end| [(end, FIN | BINARY), (end, BINARY)]) {
         for (payload, error) in each([
             (Some(vec![]), None),
             (close(1000), None),
@@ -65,7 +66,7 @@ fn a_close_that_is_no_failure_is_the_end_and_any_other_end_is_an_error() {
             (None, Some(Kind::UnexpectedEof)),
         ]) {
             let close = payload.map(|payload| to(end.role, FIN | CLOSE, payload));
-            let message = to(end.role, FIN | BINARY, b"x");
+            let message = to(end.role, first, b"x");
             let frames: Vec<_> = [message].into_iter().chain(close).collect();
             let (_, mut stream) = stream(end, &frames);
             let mut bytes = vec![];

@@ -2,6 +2,7 @@
 //! it.
 
 use framewire::connection::{BufferPool, Connection, PreparedMessage};
+use framewire::deflate::{Deflate, Parameters};
 use framewire::frame::Rsv;
 use framewire::protocol::{Role, SendError};
 use framewire::{CloseCode, Config, Error, ErrorKind, Opcode};
@@ -352,4 +353,102 @@ fn a_write_buffer_that_is_full_gives_a_message_back() {
     // Whoever must send it all the same can.
     outbound.feed_message(Opcode::Binary, &payload).unwrap();
     assert!(outbound.buffered() > most);
+}
+
+/// Both ends of a connection that compresses.
+fn compressed() -> (Connection, Connection) {
+    let agreed = Deflate::default().negotiated(Parameters::default());
+    let [mut server, mut client] = [Role::Server, Role::Client].map(|role| of(role, 16 << 10));
+    server.set_extension(&agreed);
+    client.set_extension(&agreed);
+    (server, client)
+}
+
+/// Reads bytes that fit into the room.
+fn give(connection: &mut Connection, bytes: &[u8]) {
+    connection.room()[..bytes.len()].copy_from_slice(bytes);
+    connection.filled(bytes.len());
+}
+
+#[test]
+fn a_compressed_message_that_is_half_read_stays_while_it_rests_and_while_more_is_read() {
+    let payload = pattern(2000);
+    for reads_more in [false, true] {
+        let (mut server, mut client) = compressed();
+        let outbound = client.outbound();
+        outbound.feed_message(Opcode::Binary, &payload).unwrap();
+        give(&mut server, &written(&mut client));
+        assert!(server.next_stream().unwrap().is_some());
+        let mut output = [0; 100];
+        let mut message = vec![];
+        loop {
+            match server.read_stream(&mut output).unwrap() {
+                Some(0) => break,
+                Some(len) => message.extend_from_slice(&output[..len]),
+                None => panic!("all of it is there: {reads_more}"),
+            }
+            server.rest();
+            if reads_more && message.len() == 100 {
+                client.outbound().ping(b"").unwrap();
+                give(&mut server, &written(&mut client));
+            }
+        }
+        assert!(message == payload, "{reads_more}");
+    }
+}
+
+#[test]
+fn no_other_message_begins_within_one_that_was_begun() {
+    let noise = pattern(400_000);
+    for compresses in [false, true] {
+        let mut server = if compresses { compressed().0 } else { server() };
+        let outbound = server.outbound();
+        let begun = outbound.begin_message(Opcode::Binary, &noise).unwrap();
+        let errors = [
+            outbound.feed_message(Opcode::Text, b"").unwrap_err(),
+            outbound
+                .feed_frame(false, Rsv::NONE, Opcode::Continuation, b"")
+                .unwrap_err(),
+            outbound
+                .feed_frame(true, Rsv::NONE, Opcode::Text, b"")
+                .unwrap_err(),
+            outbound.feed_writer(Opcode::Text, Rsv::NONE).unwrap_err(),
+            outbound.begin_message(Opcode::Text, b"").unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(
+                kind_of_send(error),
+                SendError::MessageOpen(Opcode::Binary),
+                "{compresses}"
+            );
+        }
+        assert!(!server.is_at_rest());
+        server.outbound().buffer(begun).unwrap();
+        server.outbound().feed_message(Opcode::Text, b"").unwrap();
+    }
+}
+
+#[test]
+fn a_connection_in_the_middle_of_a_frame_is_not_at_rest() {
+    let payload = pattern(100_000);
+    let mut connection = server();
+    let outbound = connection.outbound();
+    let mut begun = outbound.begin_message(Opcode::Binary, &payload).unwrap();
+    let [head, _] = outbound.output_of(&mut begun).unwrap().unwrap();
+    let len = head.len();
+    outbound.written_of(Ok(len + 10), &mut begun).unwrap();
+    assert!(!connection.is_at_rest());
+}
+
+#[test]
+fn what_is_left_of_a_message_is_not_buffered_for_a_stream_that_has_failed() {
+    let payload = pattern(100_000);
+    let mut connection = server();
+    let outbound = connection.outbound();
+    let mut begun = outbound.begin_message(Opcode::Binary, &payload).unwrap();
+    assert!(outbound.output_of(&mut begun).unwrap().is_some());
+    let failed = Err(std::io::ErrorKind::BrokenPipe.into());
+    outbound.written_of(failed, &mut begun).unwrap_err();
+    let error = outbound.buffer(begun).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
 }

@@ -2,6 +2,7 @@
 
 mod allocations;
 mod at_rest;
+mod connection;
 mod hostile_memory;
 mod linear_work;
 mod memory_held;

@@ -1,5 +1,9 @@
 //! Deadlines of a tokio connection, in virtual time: `keep_alive` and `shutdown`.
 
+use std::io;
+use std::mem;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use framewire::protocol::Role;
@@ -8,7 +12,7 @@ use framewire::{CloseCode, Config, Error, ErrorKind, Opcode, Side};
 use support::frames::{FIN, PING, TEXT, frame};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::{each, peer};
-use tokio::io::{AsyncReadExt as _, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::{Instant, sleep, timeout};
 
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -313,4 +317,50 @@ async fn a_peer_that_never_answers_costs_the_deadline_of_a_shutdown() {
             }
         }
     }
+}
+
+/// A server that closes, and then lets time go on under a read that waits.
+struct Slow {
+    closes: bool,
+}
+
+impl AsyncRead for Slow {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if mem::take(&mut self.closes) {
+            buf.put_slice(b"\x88\x02\x03\xE8");
+            return Poll::Ready(Ok(()));
+        }
+        let _ = pin!(tokio::time::advance(DEADLINE)).poll(cx);
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Slow {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_is_clean_though_its_time_ends_while_it_waits_for_the_end_of_the_stream() {
+    let slow = Slow { closes: true };
+    let mut client = WebSocket::client(slow, Config::default()).unwrap();
+    let shutdown = client.shutdown(INTERVAL).await.unwrap();
+    assert_eq!((shutdown.code, shutdown.clean), (CloseCode::NORMAL, true));
 }

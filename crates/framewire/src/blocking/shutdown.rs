@@ -80,6 +80,10 @@ impl<S: Socket> ReadSide for UntilDeadline<'_, S> {
         &mut self.writer.outbound
     }
 
+    fn rest(&mut self) {
+        self.writer.rest();
+    }
+
     /// Gives each write the time left. The first is tried in any case.
     fn send_waiting(&mut self) {
         while self.writer.has_pending_output() {

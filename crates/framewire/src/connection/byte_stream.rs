@@ -24,19 +24,15 @@ where
         return Poll::Ready(Ok(0));
     }
     loop {
-        if let Some((opcode, _)) = inbound.streamed() {
-            if opcode == Opcode::Text {
-                return Poll::Ready(Err(refuse_text(side)));
-            }
-            match ready!(poll_read_stream(inbound, side, buf))? {
-                0 => continue,
-                len => return Poll::Ready(Ok(len)),
-            }
-        }
-        match ready!(poll_step(inbound, side, Inbound::begin_stream)) {
-            Ok(_) => {}
+        let read = match inbound.streamed() {
+            Some((Opcode::Text, _)) => return Poll::Ready(Err(refuse_text(side))),
+            Some(_) => ready!(poll_read_stream(inbound, side, buf)),
+            None => ready!(poll_step(inbound, side, Inbound::begin_stream)).map(|_| 0),
+        };
+        match read {
+            Ok(0) => {}
             Err(error) if is_end(&error) => return Poll::Ready(Ok(0)),
-            Err(error) => return Poll::Ready(Err(error)),
+            read => return Poll::Ready(read),
         }
     }
 }

@@ -62,8 +62,9 @@ pub(crate) fn now<T>(poll: Poll<Result<T, Error>>) -> Result<T, Error> {
     }
 }
 
+/// Returns the error of a call that has to wait.
 #[cold]
-fn blocked() -> Error {
+pub(super) fn blocked() -> Error {
     io::Error::from(io::ErrorKind::WouldBlock).into()
 }
 

@@ -20,11 +20,11 @@ impl Outbound {
         }
         let mut payload = payload;
         let last = self.append_encoded(opcode, &mut payload, self.most_retained())?;
-        Ok(Some(if last {
-            Unsent::Nothing
-        } else {
-            Unsent::Encoded { opcode, payload }
-        }))
+        if last {
+            return Ok(Some(Unsent::Nothing));
+        }
+        self.in_encoded = Some(opcode);
+        Ok(Some(Unsent::Encoded { opcode, payload }))
     }
 
     /// Appends the next frame of a transformed message to the write buffer, which then holds `bound` bytes at most, or

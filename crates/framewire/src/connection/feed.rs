@@ -3,6 +3,7 @@
 use std::io;
 use std::mem;
 
+use super::drive::blocked;
 use super::fragment::Fragment;
 use super::outbound::Outbound;
 use super::pieces::PieceStep;
@@ -10,6 +11,7 @@ use super::prepared::PreparedMessage;
 use super::stage::{NotStaged, Unsent, close_payload};
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
+use crate::protocol::SendError;
 
 /// The calls of a connection without a stream. None of them waits.
 ///
@@ -106,7 +108,8 @@ impl Outbound {
     /// [`Config::chunk_size`](super::Config::chunk_size): what a server sends of it is not copied, and a client masks
     /// one write buffer of it at a time.
     ///
-    /// Until all of it is [written](Self::output_of), or [buffered](Self::buffer), nothing else can be sent.
+    /// Until all of it is [written](Self::output_of), or [buffered](Self::buffer), no other message can be sent. Of one
+    /// that is compressed, control frames may go between its fragments; otherwise nothing may.
     ///
     /// # Errors
     /// As [`Outbound`].
@@ -165,14 +168,18 @@ impl Outbound {
     /// Records the result of writing [`output`](Self::output).
     ///
     /// # Errors
-    /// The error of the stream, which is final unless it would block. A stream that took 0 bytes has failed.
+    /// The error of the stream, which is final unless it would block. A stream that took 0 bytes has failed. An
+    /// interrupted write is no error, and one that would block need not be told.
+    ///
+    /// # Panics
+    /// Where more bytes were written than there were.
     pub fn written(&mut self, written: io::Result<usize>) -> Result<(), Error> {
         self.written_of(written, &mut BegunMessage(Unsent::Nothing))
     }
 
     /// Returns the bytes to write next of a message that was [begun](Self::begin_message), as two pieces that are written
-    /// one after the other: what waits in the write buffer, and payload in the caller's memory. `None` where all of the
-    /// message was written.
+    /// one after the other: what waits in the write buffer, and payload in the caller's memory. `None` once that memory
+    /// is free: what is left, all of a short message, waits in the write buffer for [`output`](Self::output).
     ///
     /// # Errors
     /// As [`output`](Self::output).
@@ -186,6 +193,9 @@ impl Outbound {
     /// Records the result of writing [`output_of`](Self::output_of).
     ///
     /// # Errors
+    /// As [`written`](Self::written).
+    ///
+    /// # Panics
     /// As [`written`](Self::written).
     pub fn written_of(
         &mut self,
@@ -202,21 +212,19 @@ impl Outbound {
         match staged {
             Ok(staged) => Ok(staged),
             Err(NotStaged::Failed(error)) => Err(error),
-            Err(NotStaged::InFrame) => self.check_no_frame().and(Err(would_block())),
+            Err(NotStaged::InFrame) => Err(self
+                .in_frame
+                .map_or_else(blocked, |opcode| SendError::MessageOpen(opcode).into())),
             // Only a side with a stream of its own has a bound.
-            Err(NotStaged::Full) => Err(would_block()),
+            Err(NotStaged::Full) => Err(blocked()),
         }
     }
-}
-
-fn would_block() -> Error {
-    io::Error::from(io::ErrorKind::WouldBlock).into()
 }
 
 /// A message that was [begun](Outbound::begin_message), and what is neither written of it nor in the write buffer.
 ///
 /// It is to be written to its end, or [buffered](Outbound::buffer). Dropped before, it leaves a connection that can send
-/// nothing more, since its frame has begun.
+/// no other message, since this one has begun.
 #[derive(Debug)]
 #[must_use = "a frame that was begun has to be ended"]
 pub struct BegunMessage<'p>(Unsent<'p>);

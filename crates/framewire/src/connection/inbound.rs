@@ -420,13 +420,31 @@ impl Inbound {
     }
 
     /// Returns where to read to while earlier bytes are not used up: behind them.
-    pub(super) fn room_behind(&mut self) -> &mut [u8] {
+    pub(super) fn room_behind(&mut self, found: Option<&mut Found>) -> &mut [u8] {
+        self.compact(found.and_then(|found| found.place.as_mut()));
         let start = self.unread.end;
         let end = start + self.cold.read_buffer;
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
         &mut self.buffer[start..end]
+    }
+
+    /// Moves what is held in the read buffer to its front, once that is no more than what was used up before it: each
+    /// byte is moved once at most, and the buffer does not grow while what it holds does not.
+    fn compact(&mut self, found: Option<&mut Range<usize>>) {
+        let encoded = self.cold.encoded.as_mut().map(|piece| &mut piece.place);
+        let end = self.unread.end;
+        let held = [Some(&mut self.unread), found, encoded];
+        let used = held.iter().flatten().map(|place| place.start).min();
+        let used = used.unwrap_or(end);
+        if used < end - used || used == 0 {
+            return;
+        }
+        self.buffer.copy_within(used..end, 0);
+        for place in held.into_iter().flatten() {
+            *place = place.start - used..place.end - used;
+        }
     }
 
     /// Records that `len` bytes were read into the room [behind](Self::room_behind) earlier ones.
@@ -436,7 +454,7 @@ impl Inbound {
 
     /// Returns whether all that was read is used up or is part of an unfinished message.
     pub(super) fn is_used_up(&self) -> bool {
-        self.unread.is_empty() && self.cold.arrived.is_none()
+        self.unread.is_empty() && self.cold.arrived.is_none() && self.cold.encoded.is_none()
     }
 
     /// Returns whether a message that was read into its own memory is whole.
@@ -525,7 +543,7 @@ impl Inbound {
     }
 
     fn give_read_buffer(&mut self) {
-        if self.unread.is_empty() {
+        if self.unread.is_empty() && self.cold.encoded.is_none() {
             // An old place would lie outside the buffer that comes next.
             self.unread = 0..0;
             if self.buffer.len() > self.cold.read_buffer {

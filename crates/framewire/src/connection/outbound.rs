@@ -39,6 +39,9 @@ pub struct Outbound {
     pub(super) closing: Closing,
     /// The frame under way of which the caller still holds payload. No other frame can come in between.
     pub(super) in_frame: Option<Opcode>,
+    /// The message under way of which the caller still holds payload that an extension transforms. No other message
+    /// can come in between, and no raw data frame.
+    pub(super) in_encoded: Option<Opcode>,
     /// Whether a written message may wait for later ones.
     expects_more: bool,
     /// Whether an empty write buffer is not given back.
@@ -62,6 +65,7 @@ impl Outbound {
             fragment: None,
             closing: Closing::default(),
             in_frame: None,
+            in_encoded: None,
             expects_more: false,
             retains_buffer: false,
             is_unbounded: false,
@@ -122,7 +126,8 @@ impl Outbound {
 
     /// Returns whether nothing has begun, nothing waits and no extension is used.
     pub(super) fn is_as_new(&self) -> bool {
-        self.closing.is_open() && self.sender.is_at_rest() && self.buffered() == 0
+        let is_idle = self.in_frame.is_none() && self.sender.is_at_rest();
+        is_idle && self.closing.is_open() && self.buffered() == 0
     }
 
     pub(crate) fn chunk_size(&self) -> usize {
@@ -230,6 +235,7 @@ impl Outbound {
             .into());
         }
         self.check_message(opcode)?;
+        self.check_no_frame()?;
         // An illegal first frame would leave a message that cannot be ended.
         self.sender.encoder().check(false, rsv, opcode, 0)?;
         let mut fragment = mem::take(&mut **self.fragment.get_or_insert_default());
@@ -286,7 +292,7 @@ impl Outbound {
     #[inline]
     pub(super) fn check_no_message(&self) -> Result<(), Error> {
         self.check_open()?;
-        match self.sender.encoder().held_message() {
+        match self.in_encoded.or(self.sender.encoder().held_message()) {
             Some(opcode) => Err(SendError::MessageOpen(opcode).into()),
             None => Ok(()),
         }

@@ -57,6 +57,7 @@ impl Outbound {
             }
             *unsent = Unsent::Nothing;
             self.in_frame = None;
+            self.in_encoded = None;
             return Ok(None);
         }
         let payload = match unsent {
@@ -156,22 +157,30 @@ impl Outbound {
     /// Copies the rest of a frame into the write buffer, however long it is.
     pub(crate) fn buffer_rest(&mut self, unsent: &mut Unsent<'_>) -> Result<(), Error> {
         let unsent = mem::take(unsent);
-        if unsent.is_nothing() || self.failure().is_some() {
+        if unsent.is_nothing() {
             return Ok(());
         }
+        self.check_failed()?;
         self.in_frame = None;
         match unsent {
             Unsent::Nothing => {}
-            Unsent::Plain(payload) => self.output.extend_from_slice(payload),
+            Unsent::Plain(payload) => self.append_raw(payload),
             Unsent::Masked {
                 header,
                 payload,
                 done,
-            } => append_payload(&header, &payload[done..], done as u64, &mut self.output),
+            } => {
+                let rest = &payload[done..];
+                self.reserve(rest.len());
+                append_payload(&header, rest, done as u64, &mut self.output);
+            }
             Unsent::Encoded {
                 opcode,
                 mut payload,
-            } => while !self.append_encoded(opcode, &mut payload, usize::MAX)? {},
+            } => {
+                while !self.append_encoded(opcode, &mut payload, usize::MAX)? {}
+                self.in_encoded = None;
+            }
         }
         Ok(())
     }
@@ -196,6 +205,7 @@ impl Outbound {
         if self.output.capacity() == 0 {
             self.output = self.buffers.take_to_write();
         }
+        self.forget_written();
         reserve(&mut self.output, additional, bound);
     }
 
@@ -249,7 +259,11 @@ impl Outbound {
     /// Records that the stream would block.
     fn stall(&mut self) {
         self.stalled = true;
-        // Bytes that were written are removed once they are half of the buffer: each byte is moved once at most.
+        self.forget_written();
+    }
+
+    /// Removes the bytes that were written once they are half of the buffer: each byte is moved once at most.
+    fn forget_written(&mut self) {
         if self.written >= self.buffered() {
             self.output.drain(..self.written);
             self.written = 0;

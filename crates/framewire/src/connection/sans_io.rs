@@ -124,7 +124,7 @@ impl Connection {
     pub fn room(&mut self) -> &mut [u8] {
         self.is_room_behind = !self.is_used_up();
         if self.is_room_behind {
-            self.inbound.room_behind()
+            self.inbound.room_behind(self.found.as_mut())
         } else {
             self.inbound.room()
         }

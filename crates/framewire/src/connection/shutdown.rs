@@ -44,11 +44,11 @@ pub(crate) fn poll_shutdown(
     let role = side.writer().outbound().role();
     if must_wait_for_end(&closed, role) {
         match poll_end(inbound, side) {
-            Poll::Pending => closed = Poll::Pending,
+            Poll::Pending if !side.is_time_over() => closed = Poll::Pending,
             Poll::Ready(Err(error)) if would_block(&error) && !side.is_time_over() => {
                 closed = Poll::Ready(Err(error.into()));
             }
-            Poll::Ready(_) => {}
+            _ => {}
         }
     }
     let expired = side.is_time_over();

@@ -43,19 +43,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         });
         let Self { inbound, writer } = self;
         poll_fn(|cx| {
-            let mut closing = UntilDeadline {
+            let mut side = UntilDeadline {
                 polled: writer.polled(cx.waker(), Job::Reading),
                 deadline,
             };
-            let closed = poll_shutdown(inbound, &mut closing);
+            let closed = poll_shutdown(inbound, &mut side);
             if closed.is_ready() || timer.as_mut().poll(cx).is_pending() {
                 return closed;
             }
-            let mut closing = UntilDeadline {
-                polled: writer.polled(cx.waker(), Job::Reading),
-                deadline,
-            };
-            poll_shutdown(inbound, &mut closing)
+            poll_shutdown(inbound, &mut side)
         })
         .await
     }
@@ -95,5 +91,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadSide for UntilDeadline<'_, S> {
 
     fn send_waiting(&mut self) {
         self.polled.send_waiting();
+    }
+
+    fn rest(&mut self) {
+        self.polled.rest();
     }
 }

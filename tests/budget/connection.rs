@@ -1,0 +1,94 @@
+//! What a connection without a stream holds, however its bytes come and go.
+
+use allocation_counter::measure;
+use framewire::connection::{BufferPool, Connection, PreparedMessage};
+use framewire::protocol::Role;
+use framewire::{Config, Opcode};
+use support::frames::{BINARY, FIN, frame};
+
+fn server() -> Connection {
+    let (config, pool) = (Config::default(), BufferPool::per_thread());
+    Connection::new(Role::Server, &[], &config, &pool).unwrap()
+}
+
+/// Reads bytes that fit into the room.
+fn read(connection: &mut Connection, bytes: &[u8]) {
+    connection.room()[..bytes.len()].copy_from_slice(bytes);
+    connection.filled(bytes.len());
+}
+
+/// Writes all that waits but `left` bytes.
+fn write(connection: &mut Connection, left: usize) {
+    let waits = connection.outbound().output().unwrap().unwrap().len();
+    connection.outbound().written(Ok(waits - left)).unwrap();
+}
+
+#[test]
+fn a_message_that_always_waits_behind_another_makes_no_memory_grow() {
+    let message = frame(Role::Client, FIN | BINARY, &[7; 1000]);
+    for looks in [false, true] {
+        let mut connection = server();
+        read(&mut connection, &message);
+        let most = measure(|| {
+            for _ in 0..1000 {
+                if looks {
+                    assert!(connection.has_message().unwrap());
+                }
+                read(&mut connection, &message);
+                let (message, _) = connection.next_message().unwrap().unwrap();
+                assert!(message.payload() == [7; 1000], "{looks}");
+            }
+        });
+        assert!(most.bytes_max < 100_000, "{looks}: {most:?}");
+    }
+}
+
+#[test]
+fn a_byte_that_always_waits_behind_what_was_written_makes_no_memory_grow() {
+    let mut connection = server();
+    let most = measure(|| {
+        for _ in 0..1000 {
+            let fed = connection
+                .outbound()
+                .feed_message(Opcode::Binary, &[7; 1000]);
+            fed.unwrap();
+            write(&mut connection, 1);
+        }
+    });
+    assert!(most.bytes_max < 100_000, "{most:?}");
+}
+
+#[test]
+fn feeding_allocates_nothing() {
+    let prepared = PreparedMessage::new(Opcode::Binary, &[7; 1000]).unwrap();
+    let feeds: [(&str, Feed); 3] = [
+        ("message", |connection, _| {
+            let outbound = connection.outbound();
+            outbound.feed_message(Opcode::Binary, &[7; 1000]).unwrap();
+        }),
+        ("long message", |connection, _| {
+            let outbound = connection.outbound();
+            outbound.feed_message(Opcode::Binary, &[7; 20_000]).unwrap();
+        }),
+        ("prepared message", |connection, prepared| {
+            connection.outbound().feed_prepared(prepared).unwrap();
+        }),
+    ];
+    for (name, feed) in feeds {
+        for role in [Role::Server, Role::Client] {
+            let (config, pool) = (Config::default(), BufferPool::per_thread());
+            let mut connection = Connection::new(role, &[], &config, &pool).unwrap();
+            let mut round = || {
+                feed(&mut connection, &prepared);
+                write(&mut connection, 0);
+                assert!(connection.outbound().output().unwrap().is_none());
+            };
+            (0..10).for_each(|_| round());
+            let counted = measure(|| (0..100).for_each(|_| round()));
+            assert_eq!(counted.count_total, 0, "{name}, {role:?}");
+        }
+    }
+}
+
+/// A call that feeds something.
+type Feed = fn(&mut Connection, &PreparedMessage);
