@@ -17,6 +17,7 @@ const LIBRARIES: [(&str, &[&str]); 2] = [
             "tokio",
             "blocking",
             "halves",
+            "drive",
             "connection",
             "error",
             "deflate",

@@ -186,6 +186,12 @@ pub(crate) fn would_block(error: &io::Error) -> bool {
     may_go_on && !is_lasting
 }
 
+/// Returns the error of a call that has to wait.
+#[cold]
+pub(crate) fn blocked() -> Error {
+    io::Error::from(io::ErrorKind::WouldBlock).into()
+}
+
 /// The error of a stream that failed for good, whatever its kind would otherwise mean.
 #[derive(Debug)]
 struct Lasting(io::Error);

@@ -99,6 +99,8 @@ mod deadline;
 #[cfg(feature = "std")]
 pub mod deflate;
 #[cfg(feature = "std")]
+mod drive;
+#[cfg(feature = "std")]
 mod error;
 pub mod frame;
 #[cfg(feature = "std")]

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::WebSocket;
-use crate::connection::{now, poll_read_bytes};
+use crate::drive::{now, poll_read_bytes};
 use crate::frame::Opcode;
 
 /// A connection as a stream of bytes, for tunnels. The bytes travel in binary messages; where a message ends

@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 
-use crate::connection::{Inbound, ReadSide, now, poll_read_stream, poll_step};
+use crate::connection::Inbound;
+use crate::drive::{ReadSide, now, poll_read_stream, poll_step};
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
 

@@ -3,8 +3,9 @@
 use std::io::{self, Read, Write};
 use std::mem;
 
-use super::Writer;
-use crate::connection::{Buffers, Fragment, Outbound, PieceStep, WriteSide as _, now};
+use super::access::Access;
+use crate::connection::{Buffers, Fragment, Outbound, PieceStep};
+use crate::drive::{WriteSide as _, now};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Opcode, Rsv};
 
@@ -15,30 +16,13 @@ use crate::frame::{Opcode, Rsv};
 /// empty frame.
 ///
 /// Dropped without [`finish`](Self::finish), the message stays open, and
-/// [`resume_message_writer`](Writer::resume_message_writer) goes on with it. Forgotten
+/// [`resume_message_writer`](super::Writer::resume_message_writer) goes on with it. Forgotten
 /// ([`mem::forget`]), it stays open for good: control frames and a Close frame can still be sent.
 #[derive(Debug)]
 pub struct MessageWriter<A: Access> {
     access: A,
     /// Moved out of the writer while this lives, and put back when it is dropped.
     fragment: Fragment,
-}
-
-/// A thread's access to the writing side, which it owns or shares with other threads.
-pub trait Access {
-    /// The stream that is written to.
-    type Stream: Write;
-
-    /// Calls `job` with the writing side, which no other thread uses meanwhile.
-    fn with<R>(&mut self, job: impl FnOnce(&mut Writer<Self::Stream>) -> R) -> R;
-}
-
-impl<S: Write> Access for &mut Writer<S> {
-    type Stream = S;
-
-    fn with<R>(&mut self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
-        job(self)
-    }
 }
 
 impl<A: Access> MessageWriter<A> {
@@ -49,12 +33,12 @@ impl<A: Access> MessageWriter<A> {
         chunk_size: Option<usize>,
     ) -> Result<Self, Error> {
         let open = |outbound: &mut Outbound| outbound.open_message(opcode, rsv, chunk_size);
-        let fragment = access.with(|writer| open(&mut writer.outbound))?;
+        let fragment = access.with(|writer| open(writer.outbound()))?;
         Ok(Self { access, fragment })
     }
 
     pub(super) fn resume(mut access: A) -> Option<Self> {
-        let fragment = access.with(|writer| writer.outbound.resume_message())?;
+        let fragment = access.with(|writer| writer.outbound().resume_message())?;
         Some(Self { access, fragment })
     }
 
@@ -69,7 +53,7 @@ impl<A: Access> MessageWriter<A> {
         self.send_all(Fragment::finish)?;
         let fragment = &mut self.fragment;
         self.access.with(|writer| {
-            let len = fragment.close(&mut writer.outbound);
+            let len = fragment.close(writer.outbound());
             writer.flush_staged()?;
             Ok(len)
         })
@@ -82,7 +66,9 @@ impl<A: Access> MessageWriter<A> {
     /// [`ErrorKind::Source`](crate::ErrorKind::Source) if the reader fails; otherwise as
     /// [`finish`](Self::finish).
     pub fn finish_from(mut self, mut reader: impl Read) -> Result<u64, Error> {
-        let buffers = self.access.with(|writer| writer.outbound.buffers().clone());
+        let buffers = self
+            .access
+            .with(|writer| writer.outbound().buffers().clone());
         while self.pull(&mut reader, &buffers)? > 0 {}
         self.finish()
     }
@@ -110,7 +96,7 @@ impl<A: Access> MessageWriter<A> {
         let fragment = &mut self.fragment;
         loop {
             let next = self.access.with(|writer| {
-                let next = step(fragment, &mut writer.outbound)?;
+                let next = step(fragment, writer.outbound())?;
                 if let PieceStep::Send { fin } = next {
                     now(writer.poll_send_fragment(fragment, fin))?;
                 }
@@ -129,7 +115,7 @@ impl<A: Access> MessageWriter<A> {
             let fragment = &mut self.fragment;
             let taken = self
                 .access
-                .with(|writer| fragment.take(&mut writer.outbound, input))?;
+                .with(|writer| fragment.take(writer.outbound(), input))?;
             if taken > 0 || input.is_empty() {
                 return Ok(taken);
             }
@@ -144,7 +130,7 @@ impl<A: Access> Write for MessageWriter<A> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.send_all(Fragment::flush)?;
-        Ok(self.access.with(Writer::flush)?)
+        Ok(self.access.with(|writer| now(writer.poll_flush()))?)
     }
 }
 
@@ -152,6 +138,6 @@ impl<A: Access> Drop for MessageWriter<A> {
     fn drop(&mut self) {
         let fragment = mem::take(&mut self.fragment);
         self.access
-            .with(|writer| writer.outbound.put_back(fragment));
+            .with(|writer| writer.outbound().put_back(fragment));
     }
 }

@@ -18,6 +18,7 @@
 //! * A message that is half assembled, after a time-out, must be finished by its own kind.
 //! * `read_header` only inspects a header, and leaves its message to the next call of any kind.
 
+mod access;
 mod byte_stream;
 #[cfg(feature = "handshake")]
 mod establish;
@@ -44,6 +45,7 @@ pub use writer::Writer;
 
 pub use crate::connection::{
     BufferPool, CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, CloseReply,
-    Config, Frame, PingReply, PreparedMessage, Shutdown,
+    Config, Frame, PingReply, PreparedMessage,
 };
+pub use crate::drive::Shutdown;
 pub use crate::halves::KeepAliveEnd;

@@ -12,9 +12,10 @@ use std::task::Poll;
 use std::time::Instant;
 
 use super::Writer;
-use super::message_writer::Access;
+use super::access::Access;
 use crate::Duplicate;
-use crate::connection::{ReadSide, Replies, Reply};
+use crate::connection::{Replies, Reply};
+use crate::drive::ReadSide;
 use crate::error::Error;
 use crate::halves::SharedWriter;
 use crate::lock::atomic::{AtomicBool, Ordering};
@@ -47,7 +48,7 @@ pub struct SendTurn<'a, S> {
 }
 
 impl<S: Duplicate> Access for SendTurn<'_, S> {
-    type Stream = S;
+    type Side = Writer<S>;
 
     fn with<R>(&mut self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
         job(&mut self.shared.writer.lock())

@@ -5,8 +5,9 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::{Shutdown, WebSocket, Writer};
-use crate::connection::{ClosingSide, ReadSide, Replies, WriteSide as _, now, poll_shutdown};
+use crate::connection::Replies;
 use crate::deadline::after;
+use crate::drive::{ClosingSide, ReadSide, WriteSide as _, now, poll_shutdown};
 use crate::error::Error;
 use crate::{Socket, Timeouts};
 

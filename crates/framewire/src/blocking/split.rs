@@ -3,15 +3,14 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::message_writer::Access as _;
+use super::access::Access as _;
 use super::shared::{ReadEnd, SendTurn, Shared};
 use super::{
     CloseReply, Frame, MessageReader, MessageWriter, PingReply, PreparedMessage, WebSocket, Writer,
 };
 use crate::Duplicate;
-use crate::connection::{
-    Inbound, WriteSide, abort, close_payload, now, poll_read_frame, poll_step,
-};
+use crate::connection::{Inbound, abort, close_payload};
+use crate::drive::{WriteSide, now, poll_read_frame, poll_step};
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::Message;

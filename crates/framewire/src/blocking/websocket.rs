@@ -7,7 +7,8 @@ use super::{
     PreparedMessage, Writer,
 };
 use crate::connection::set_extension;
-use crate::connection::{Buffers, Inbound, Outbound, now, open, poll_read_frame, poll_step};
+use crate::connection::{Buffers, Inbound, Outbound, open};
+use crate::drive::{now, poll_read_frame, poll_step};
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::{Agreement, Message, Role};

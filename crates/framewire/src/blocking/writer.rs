@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 
 use super::MessageWriter;
-use crate::connection::{Outbound, PreparedMessage, WriteSide, close_payload, now};
+use crate::connection::{Outbound, PreparedMessage, close_payload};
+use crate::drive::{WriteSide, now};
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
 

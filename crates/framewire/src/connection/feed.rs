@@ -3,13 +3,12 @@
 use std::io;
 use std::mem;
 
-use super::drive::blocked;
 use super::fragment::Fragment;
 use super::outbound::Outbound;
 use super::pieces::PieceStep;
 use super::prepared::PreparedMessage;
 use super::stage::{NotStaged, Unsent, close_payload};
-use crate::error::{Error, TryFeedError};
+use crate::error::{Error, TryFeedError, blocked};
 use crate::frame::{CloseCode, Opcode, Rsv};
 use crate::protocol::SendError;
 

@@ -6,10 +6,8 @@
 //! block: the blocking one returns that to the caller; tokio's waits and calls again. Nothing is lost in between,
 //! which alone makes tokio's safe to cancel.
 
-mod byte_stream;
 mod closing;
 mod config;
-mod drive;
 mod encode;
 mod encoder_input;
 mod feed;
@@ -26,38 +24,24 @@ mod raw_frames;
 mod replies;
 mod resting;
 mod sans_io;
-mod shutdown;
 mod stage;
 mod streamed;
 
 pub use crate::pool::BufferPool;
 pub(crate) use crate::pool::Buffers;
-pub(crate) use byte_stream::poll_read_bytes;
-pub(crate) use closing::{Closing as ClosingState, Step};
+pub(crate) use closing::{Closing, Step};
 pub use config::{CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, Config};
-pub(crate) use drive::{
-    ReadSide, WriteSide, is_blocked, now, poll_read_frame, poll_read_stream, poll_step,
-};
 pub use feed::{BegunMessage, FeedWriter};
 pub(crate) use fragment::Fragment;
 pub use frame::Frame;
 pub use handlers::{CloseReply, PingReply};
-pub(crate) use inbound::Inbound;
+pub(crate) use inbound::{Inbound, Stop};
 pub(crate) use open::set_extension;
 pub(crate) use open::{abort, open};
 pub use outbound::Outbound;
 pub(crate) use pieces::PieceStep;
 pub use prepared::PreparedMessage;
+pub(crate) use raw_frames::payload_room;
 pub(crate) use replies::{Replies, Reply};
 pub use sans_io::Connection;
-pub use shutdown::Shutdown;
-pub(crate) use shutdown::{ClosingSide, poll_shutdown};
-pub(crate) use stage::close_payload;
-
-// Only tokio's front end uses these.
-#[cfg(feature = "tokio")]
-pub(crate) use {
-    drive::{PollRead, PollWrite, poll_step_on},
-    inbound::Stop,
-    stage::{NotStaged, Unsent},
-};
+pub(crate) use stage::{NotStaged, Unsent, close_payload};

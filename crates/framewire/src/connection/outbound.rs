@@ -134,7 +134,7 @@ impl Outbound {
         self.chunk_size as usize
     }
 
-    pub(super) fn write_buffer(&self) -> usize {
+    pub(crate) fn write_buffer(&self) -> usize {
         self.write_buffer as usize
     }
 

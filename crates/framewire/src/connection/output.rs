@@ -112,7 +112,7 @@ impl Outbound {
 
     /// As [`wrote`](Self::wrote), for a stream that may be pending.
     #[inline]
-    pub(super) fn polled_write(
+    pub(crate) fn polled_write(
         &mut self,
         written: Poll<io::Result<usize>>,
         unsent: &mut Unsent<'_>,
@@ -128,7 +128,7 @@ impl Outbound {
 
     /// As [`flushed`](Self::flushed), for a stream that may be pending.
     #[inline]
-    pub(super) fn polled_flush(
+    pub(crate) fn polled_flush(
         &mut self,
         flushed: Poll<io::Result<()>>,
     ) -> Poll<Result<bool, Error>> {
@@ -228,7 +228,7 @@ impl Outbound {
     }
 
     /// Sets whether an empty write buffer is not given back: a read may find something to answer next.
-    pub(super) fn retain_buffer(&mut self, keep: bool) {
+    pub(crate) fn retain_buffer(&mut self, keep: bool) {
         self.retains_buffer = keep;
     }
 

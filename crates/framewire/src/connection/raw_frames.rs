@@ -87,7 +87,7 @@ impl Inbound {
 }
 
 /// Returns the part of a buffer that the payload of a frame fills.
-pub(super) fn payload_room<'b>(
+pub(crate) fn payload_room<'b>(
     header: &Header,
     output: &'b mut [u8],
 ) -> Result<&'b mut [u8], Error> {

@@ -9,9 +9,8 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::Heartbeat;
-use crate::connection::{
-    ClosingState, Outbound, Replies as _, Reply, Step, WriteSide, is_blocked, now,
-};
+use crate::connection::{Closing, Outbound, Replies as _, Reply, Step};
+use crate::drive::{WriteSide, is_blocked, now};
 use crate::error::{Close, Closed, Error, TryFeedError};
 use crate::frame::{Opcode, Rsv};
 use crate::lock::atomic::{AtomicBool, Ordering};
@@ -38,7 +37,7 @@ struct Queued {
     /// alone.
     late_ping: Option<u64>,
     /// How the connection ends, as far as the writer knows, and with what is queued for it.
-    closing: ClosingState,
+    closing: Closing,
 }
 
 impl<W> SharedWriter<W> {
@@ -341,7 +340,7 @@ impl Queued {
 
     /// Forgets this end's Close frame, which was not sent after all. What was queued meanwhile counts instead.
     fn forget_close(&mut self) {
-        self.closing = ClosingState::default();
+        self.closing = Closing::default();
         if let Some(reply) = &self.reply {
             self.closing.record_reply(reply);
         }

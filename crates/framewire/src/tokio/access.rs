@@ -3,7 +3,8 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker, ready};
 
-use crate::connection::{Fragment, NotStaged, Outbound, PieceStep, Unsent, WriteSide};
+use crate::connection::{Fragment, NotStaged, Outbound, PieceStep, Unsent};
+use crate::drive::WriteSide;
 use crate::error::Error;
 
 /// A task's access to the writing side, which it owns or shares with other tasks.

@@ -11,7 +11,8 @@ use super::access::{poll_flush, poll_send};
 use super::message_reader::AT_ONCE;
 use super::polled::Job;
 use super::source::{Source as _, has_answer};
-use crate::connection::{Outbound, close_payload, poll_read_bytes};
+use crate::connection::{Outbound, close_payload};
+use crate::drive::poll_read_bytes;
 use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Opcode, Rsv};
 

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::source::{Source, or_unsent, read};
-use crate::connection::{Inbound, poll_read_stream};
+use crate::connection::Inbound;
+use crate::drive::poll_read_stream;
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
 

@@ -10,7 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::access::{Access, flush, poll_flush, poll_fragments, poll_take};
 use super::polled::failed;
-use crate::connection::{Buffers, Fragment, WriteSide as _};
+use crate::connection::{Buffers, Fragment};
+use crate::drive::WriteSide as _;
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Opcode, Rsv};
 

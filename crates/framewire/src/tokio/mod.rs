@@ -78,7 +78,6 @@ pub use crate::upgrade::tokio as upgrade;
 #[cfg(feature = "tokio-net")]
 pub use crate::upgrade::tokio::Stream;
 
-pub use crate::connection::{
-    BufferPool, CloseReply, Config, Frame, PingReply, PreparedMessage, Shutdown,
-};
+pub use crate::connection::{BufferPool, CloseReply, Config, Frame, PingReply, PreparedMessage};
+pub use crate::drive::Shutdown;
 pub use crate::halves::KeepAliveEnd;

@@ -7,7 +7,8 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::{Outbound, PollRead, PollWrite, WriteSide};
+use crate::connection::Outbound;
+use crate::drive::{PollRead, PollWrite, WriteSide};
 use crate::error::lasting;
 
 /// The sending side and the stream of a whole connection, while one task polls them.

@@ -11,8 +11,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::WebSocket;
 use super::polled::{Job, Polled};
-use crate::connection::{ClosingSide, ReadSide, Replies, Shutdown, poll_shutdown};
+use crate::connection::Replies;
 use crate::deadline::after;
+use crate::drive::{ClosingSide, ReadSide, Shutdown, poll_shutdown};
 use crate::error::Error;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {

@@ -8,10 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Writer;
 use super::polled::{Job, Polled};
-use crate::connection::{
-    Frame, Inbound, ReadSide, Replies, Stop, WriteSide as _, poll_read_frame, poll_step,
-    poll_step_on,
-};
+use crate::connection::{Frame, Inbound, Replies, Stop};
+use crate::drive::{ReadSide, WriteSide as _, poll_read_frame, poll_step, poll_step_on};
 use crate::error::{Error, ErrorKind};
 
 /// What a task reads from, and sends its replies through: a whole connection or a reading half.

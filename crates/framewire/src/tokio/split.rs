@@ -11,8 +11,9 @@ use super::source::{read, read_frame};
 use super::{MessageReader, MessageWriter, WebSocket};
 use crate::connection::{
     self, CloseReply, Frame, Inbound, NotStaged, Outbound, PingReply, PreparedMessage, Unsent,
-    WriteSide as _, close_payload,
+    close_payload,
 };
+use crate::drive::WriteSide as _;
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::Message;

@@ -2,8 +2,9 @@
 
 use std::task::Poll;
 
-use super::drive::{ReadSide, WriteSide, poll_end, poll_step};
-use super::inbound::Inbound;
+use super::reading::{poll_end, poll_step};
+use super::sides::{ReadSide, WriteSide};
+use crate::connection::Inbound;
 use crate::error::{Close, Closed, Error, ErrorKind, Side, lasting, would_block};
 use crate::frame::CloseCode;
 use crate::protocol::Role;

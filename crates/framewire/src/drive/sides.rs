@@ -1,19 +1,10 @@
-//! The two sides of a connection, joined with a stream for the duration of a call.
-//!
-//! What moves bytes is written here once. A front end lends its stream for each call, as something that can be polled:
-//! tokio's is polled with the context of the task, and the blocking one is never pending. Its `WouldBlock` and `TimedOut`
-//! are errors that the caller gets.
+//! The two sides of a connection with its stream: the one that is written, and the one that is read.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::task::{Poll, ready};
 
-use super::fragment::Fragment;
-use super::inbound::{Inbound, Stop};
-use super::outbound::Outbound;
-use super::raw_frames::payload_room;
-use super::replies::Replies;
-use super::stage::{NotStaged, Unsent};
-use crate::error::{Error, ErrorKind};
+use crate::connection::{Fragment, NotStaged, Outbound, Replies, Unsent};
+use crate::error::{Error, blocked};
 use crate::frame::Header;
 
 /// A stream that is read from. Pending, it wakes the task of the call when there is more to read.
@@ -60,12 +51,6 @@ pub(crate) fn now<T>(poll: Poll<Result<T, Error>>) -> Result<T, Error> {
         Poll::Ready(result) => result,
         Poll::Pending => Err(blocked()),
     }
-}
-
-/// Returns the error of a call that has to wait.
-#[cold]
-pub(super) fn blocked() -> Error {
-    io::Error::from(io::ErrorKind::WouldBlock).into()
 }
 
 /// Returns whether a call has to wait for the stream, and can be repeated.
@@ -261,180 +246,4 @@ where
     fn rest(&mut self) {
         self.outbound().rest();
     }
-}
-
-/// Repeats `step` until it has a result, and reads whenever it needs bytes.
-pub(crate) fn poll_step<R>(
-    inbound: &mut Inbound,
-    side: &mut impl ReadSide,
-    mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
-) -> Poll<Result<R, Error>> {
-    loop {
-        let stepped = step(inbound, side.replies());
-        if let Some(result) = outcome(inbound, side, stepped)? {
-            return Poll::Ready(Ok(result));
-        }
-        ready!(poll_fill(inbound, side))?;
-    }
-}
-
-/// As [`poll_step`], for a step that has already said that it needs bytes.
-#[cfg(feature = "tokio")]
-pub(crate) fn poll_step_on<R>(
-    inbound: &mut Inbound,
-    side: &mut impl ReadSide,
-    step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
-) -> Poll<Result<R, Error>> {
-    ready!(poll_fill(inbound, side))?;
-    poll_step(inbound, side, step)
-}
-
-/// Reads bytes of the streamed message. A long payload goes straight into the caller's buffer.
-pub(crate) fn poll_read_stream(
-    inbound: &mut Inbound,
-    side: &mut impl ReadSide,
-    output: &mut [u8],
-) -> Poll<Result<usize, Error>> {
-    loop {
-        let stepped = inbound.read_stream(output, side.replies());
-        if let Some(len) = outcome(inbound, side, stepped)? {
-            return Poll::Ready(Ok(len));
-        }
-        match inbound.direct(output.len()) {
-            Some(most) => return poll_direct(inbound, side, &mut output[..most]),
-            None => ready!(poll_fill(inbound, side))?,
-        }
-    }
-}
-
-/// Reads a whole frame into the caller's buffer and returns its header.
-pub(crate) fn poll_read_frame(
-    inbound: &mut Inbound,
-    side: &mut impl ReadSide,
-    output: &mut [u8],
-) -> Poll<Result<Header, Error>> {
-    let header = ready!(poll_step(inbound, side, Inbound::read_header))?;
-    let output = payload_room(&header, output)?;
-    if header.opcode().is_control() {
-        let read = poll_step(inbound, side, |inbound, replies| {
-            inbound.read_control_frame(output, replies)
-        });
-        return read.map_ok(|()| header);
-    }
-    let mut done = 0;
-    let read = poll_read_data_frame(inbound, side, output, &mut done);
-    if !matches!(read, Poll::Ready(Ok(()))) && done > 0 {
-        inbound.buffer_frame(&output[..done]);
-    }
-    read.map_ok(|()| header)
-}
-
-/// Reads a data frame straight into the caller's buffer. After an interruption, reads into the memory that holds the
-/// first part, so that no byte is moved more than twice.
-fn poll_read_data_frame(
-    inbound: &mut Inbound,
-    side: &mut impl ReadSide,
-    output: &mut [u8],
-    done: &mut usize,
-) -> Poll<Result<(), Error>> {
-    loop {
-        let stepped = inbound.read_data_frame(output, done, side.replies());
-        if outcome(inbound, side, stepped)?.is_some() {
-            return Poll::Ready(Ok(()));
-        }
-        match inbound.direct_of_frame(output.len() - *done) {
-            Some(most) => {
-                let read = poll_direct(inbound, side, &mut output[*done..*done + most]);
-                *done += ready!(read)?;
-            }
-            None => ready!(poll_fill(inbound, side))?,
-        }
-    }
-}
-
-/// Reads until the stream ends: after the Close frames, the server closes it (RFC 6455 7.1.1).
-pub(crate) fn poll_end(inbound: &mut Inbound, side: &mut impl ReadSide) -> Poll<io::Result<()>> {
-    let ended = loop {
-        match poll_once(side, inbound.room_to_forget()) {
-            Poll::Ready(Ok(1..)) => {}
-            other => break other.map_ok(drop),
-        }
-    };
-    inbound.give_memory();
-    ended
-}
-
-/// Returns the result of a step, or `None` where it needs bytes, and sends the replies that the step queued.
-fn outcome<R>(
-    inbound: &mut Inbound,
-    side: &mut impl ReadSide,
-    stepped: Result<R, Stop>,
-) -> Result<Option<R>, Error> {
-    if let Err(Stop::Bytes) = stepped {
-        return Ok(None);
-    }
-    if inbound.take_unsent_reply() {
-        side.send_waiting();
-    }
-    // A Close frame that is read as a raw frame is a result, and the end.
-    if inbound.has_ended() {
-        side.end();
-    }
-    match stepped {
-        Ok(result) => Ok(Some(result)),
-        Err(Stop::Bytes) => Ok(None),
-        Err(Stop::Failed(error)) => Err(error),
-    }
-}
-
-fn poll_fill(inbound: &mut Inbound, side: &mut impl ReadSide) -> Poll<Result<(), Error>> {
-    let read = poll_once(side, inbound.room());
-    let len = ready!(check_read(inbound, side, read))?;
-    let filled = inbound.filled(len, side.replies());
-    Poll::Ready(outcome(inbound, side, filled.map_err(Stop::Failed)).map(drop))
-}
-
-fn poll_direct(
-    inbound: &mut Inbound,
-    side: &mut impl ReadSide,
-    output: &mut [u8],
-) -> Poll<Result<usize, Error>> {
-    let read = poll_once(side, output);
-    let len = ready!(check_read(inbound, side, read))?;
-    let filled = inbound.filled_direct(&mut output[..len], side.replies());
-    outcome(inbound, side, filled.map_err(Stop::Failed))?;
-    Poll::Ready(Ok(len))
-}
-
-fn poll_once(side: &mut impl ReadSide, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-    side.send_waiting();
-    loop {
-        match side.poll_read(buf) {
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => return read,
-        }
-    }
-}
-
-/// Returns how many bytes a read gave. Handles the end of the stream and a read that has to wait.
-fn check_read(
-    inbound: &mut Inbound,
-    side: &mut impl ReadSide,
-    read: Poll<io::Result<usize>>,
-) -> Poll<Result<usize, Error>> {
-    let read = match read {
-        Poll::Ready(Ok(0)) => Poll::Ready(Err(ErrorKind::ConnectionLost.into())),
-        other => other.map_err(Error::from),
-    };
-    if is_blocked(&read) {
-        inbound.wait();
-        side.rest();
-    } else if !matches!(read, Poll::Ready(Ok(_))) {
-        // After an abort every call reports the error of the stream itself.
-        if !side.is_aborted() {
-            inbound.lose(side.replies());
-        }
-        side.end();
-    }
-    read
 }

@@ -3,10 +3,9 @@
 use std::io;
 use std::task::{Poll, ready};
 
-use super::drive::{PollRead, WriteSide, poll_read_stream, poll_step};
-use super::inbound::Inbound;
-use super::outbound::Outbound;
-use super::stage::close_payload;
+use super::reading::{poll_read_stream, poll_step};
+use super::sides::{PollRead, WriteSide};
+use crate::connection::{Inbound, Outbound, close_payload};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Opcode, Rsv};
 

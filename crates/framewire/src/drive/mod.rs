@@ -1,0 +1,23 @@
+//! A connection, joined with a stream for the duration of a call.
+//!
+//! What moves bytes is written here once. A front end lends its stream for each call, as something that can be polled:
+//! tokio's is polled with the context of the task, and the blocking one is never pending. Its `WouldBlock` and `TimedOut`
+//! are errors that the caller gets.
+
+mod byte_stream;
+mod reading;
+mod shutdown;
+mod sides;
+
+pub(crate) use byte_stream::poll_read_bytes;
+pub(crate) use reading::{poll_read_frame, poll_read_stream, poll_step};
+pub use shutdown::Shutdown;
+pub(crate) use shutdown::{ClosingSide, poll_shutdown};
+pub(crate) use sides::{ReadSide, WriteSide, is_blocked, now};
+
+// Only tokio's front end names these.
+#[cfg(feature = "tokio")]
+pub(crate) use {
+    reading::poll_step_on,
+    sides::{PollRead, PollWrite},
+};
