@@ -60,7 +60,7 @@
 //! | the opening handshake | [`handshake`]; for other protocols than WebSocket, [`upgrade`] |
 //! | TLS, proxies, redirects | [`upgrade::Dialer`] and [`handshake::Connector`], for [`connect_with`] |
 //! | a server by hyper or axum, HTTP/2 too | `hyper` and `axum`, with the features of those names |
-//! | a stream of your own | [`client`] and [`accept`], or [`WebSocket`] without a handshake |
+//! | a stream of your own | [`connect_stream`] and [`accept`], or [`WebSocket`] without a handshake |
 //!
 //! # Features
 //!
