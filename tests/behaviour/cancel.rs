@@ -85,7 +85,7 @@ fn ways(end: Endpoint) -> &'static [(usize, usize)] {
 fn lens(operation: &Operation) -> impl Iterator<Item = usize> {
     let lens = operation.lens.iter().copied().rev();
     let lens = lens.filter(|len| (20..=170).contains(len));
-    let has_none = operation.lens.len() == 1;
+    let has_none = operation.lens == [0];
     lens.take(2).chain(has_none.then_some(0))
 }
 

@@ -1,5 +1,6 @@
 //! What a message costs in reads and writes, and when it leaves.
 
+use framewire::frame::MAX_HEADER;
 use framewire::protocol::Role;
 use framewire::tokio::WebSocket;
 use framewire::{CHUNK_SIZE_LOW_MEMORY as CHUNK, Config, Opcode};
@@ -232,6 +233,17 @@ fn assert_leaves(one: Use, end: Endpoint, payload: &[u8]) {
             assert!((least..=most).contains(&fragments), "{case}: {fragments}");
             let flushes = 1 + usize::from(flushed && len > 0);
             assert_eq!(calls.flushes, flushes, "{case}");
+        }
+        _ if one.is_of_bytes() => {
+            let messages = View::of(end.role, &end.heard(&peer.written())).messages;
+            let Config {
+                write_buffer,
+                chunk_size,
+                ..
+            } = Config::default();
+            let at_once = write_buffer / (chunk_size + MAX_HEADER);
+            let writes = messages.len().div_ceil(at_once);
+            assert_eq!((calls.writes, calls.flushes), (writes, 1), "{case}");
         }
         _ => {
             let writes = match end.role {

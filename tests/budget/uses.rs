@@ -4,7 +4,7 @@ use std::fmt;
 
 use framewire::Opcode;
 use support::connection::{Endpoint, Kind, Messaging};
-use support::operations::{Hands, Leaves, Operation, RECEIVING, SENDING, Sends};
+use support::operations::{Hands, Leaves, Operation, RECEIVING, Sends};
 
 /// One use of a connection: what is received, and what is sent.
 #[derive(Clone, Copy)]
@@ -43,6 +43,11 @@ impl Use {
     pub fn tries(&self) -> bool {
         let tries = |sends: &Operation| sends.name == "try_feed_message";
         self.sends.is_some_and(tries)
+    }
+
+    /// Whether it takes the connection for a stream of bytes.
+    pub fn is_of_bytes(&self) -> bool {
+        self.sends.is_some_and(Operation::is_of_bytes)
     }
 
     pub fn make(&self, connection: &mut dyn Messaging, hands: &mut Hands) {
@@ -84,12 +89,13 @@ pub fn receiving(kind: Kind) -> impl Iterator<Item = Use> {
 /// Those of two calls: one that reads a message, and one that sends such a message.
 pub fn answering(kind: Kind) -> impl Iterator<Item = Use> {
     let receives = Operation::named("next_message");
-    messages(kind).map(|sends| one(Some(receives), Some(sends)))
+    let messages = Operation::sending_messages(kind);
+    messages.map(|sends| one(Some(receives), Some(sends)))
 }
 
 /// Those that send a message, behind others that were fed where that can be.
 pub fn sending(kind: Kind, count: usize) -> impl Iterator<Item = Use> {
-    messages(kind).map(move |sends| Use {
+    Operation::sending_messages(kind).map(move |sends| Use {
         count,
         flushes: sends.leaves == Leaves::Later,
         ..one(None, Some(sends))
@@ -107,12 +113,7 @@ pub fn fed(count: usize) -> Use {
 
 /// Those that send a Ping or a Pong.
 pub fn control(kind: Kind) -> impl Iterator<Item = Use> {
-    let all = SENDING.iter().filter(move |one| one.is_of(kind));
-    let control = all.filter(|one| matches!(one.sends, Sends::Ping | Sends::Pong));
+    let control = |one: &&Operation| matches!(one.sends, Sends::Ping | Sends::Pong);
+    let control = Operation::sending(kind).filter(control);
     control.map(|sends| one(None, Some(sends)))
-}
-
-fn messages(kind: Kind) -> impl Iterator<Item = &'static Operation> {
-    let all = SENDING.iter().filter(move |one| one.is_of(kind));
-    all.filter(|one| one.sends == Sends::Message)
 }

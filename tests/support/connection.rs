@@ -20,7 +20,7 @@ use framewire::{
 
 use crate::compression::{self, Compression, Speaker};
 use crate::frames::Frame as Said;
-use crate::wait::Threads;
+use crate::wait::{Threads, Waiting};
 
 use self::by_hand::ByHand;
 use self::kinds::{Blocking, OnlyThis, Tokio};
@@ -151,19 +151,14 @@ impl Kind {
         if !self.waits() {
             let mut socket = blocking::WebSocket::with_leftover(stream, leftover, role, config)?;
             agreed.inspect(|agreed| socket.set_extension(*agreed));
-            let whole = Box::new(Blocking {
-                threads: OnlyThis,
-                socket,
-            });
-            return Ok(self.whole_or_halves(whole));
+            let (threads, bytes) = (OnlyThis, socket.into_byte_stream());
+            return Ok(self.whole_or_halves(Box::new(Blocking { threads, bytes })));
         }
         let mut socket = tokio::WebSocket::with_leftover(stream, leftover, role, config)?;
         agreed.inspect(|agreed| socket.set_extension(*agreed));
-        let whole = Box::new(Tokio {
-            threads: self.threads(),
-            socket,
-        });
-        Ok(self.whole_or_halves(whole))
+        let threads = self.threads();
+        let bytes = Waiting(threads, socket.into_byte_stream());
+        Ok(self.whole_or_halves(Box::new(Tokio { threads, bytes })))
     }
 
     /// One of any kind, with what was agreed on about compression.
@@ -455,6 +450,11 @@ pub trait InOneCall {
     fn shutdown_whole(&mut self, _deadline: Duration) -> Option<Result<Shutdown, Error>> {
         None
     }
+
+    /// A connection that is whole as a stream of bytes.
+    fn bytes(&mut self) -> Option<&mut dyn ByteStream> {
+        None
+    }
 }
 
 /// How a message is sent back.
@@ -473,8 +473,14 @@ pub type OnPong = Box<dyn FnMut(&[u8]) + Send>;
 /// A handler of Close frames.
 pub type OnClose = Box<dyn FnMut(Option<CloseCode>, &str) -> CloseReply + Send>;
 
-/// `blocking::ByteStream`.
+/// `tokio::ByteStream`, by the names of the standard library.
 pub trait ByteStream: Read + Write {
+    /// `AsyncWrite::poll_shutdown`.
+    ///
+    /// # Errors
+    /// As that has.
+    fn shut_down(&mut self) -> io::Result<()>;
+
     /// `into_inner`: the whole connection.
     fn into_messages(self: Box<Self>) -> Box<dyn Connection>;
 }

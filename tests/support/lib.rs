@@ -25,6 +25,7 @@ use std::fmt::Debug;
 
 use crate::peer::ScriptedPeer;
 use framewire::{Config, Error, WebSocket, protocol::Role};
+use std::io;
 
 /// What the peer of this role is.
 pub fn peer(role: Role) -> Role {
@@ -83,9 +84,14 @@ pub fn again<T>(mut call: impl FnMut() -> Result<T, Error>) -> Result<T, Error> 
     panic!("would block for ever");
 }
 
-/// As [`again`], for `Read` and `Write`.
-pub fn io_again<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
-    Ok(again(|| Ok(call()?))?)
+/// As [`again`], for `Read` and `Write`. Gives the connection's own error.
+pub fn io_again<T>(mut call: impl FnMut() -> io::Result<T>) -> Result<T, Error> {
+    again(|| call().map_err(into_error))
+}
+
+/// The connection's error in what `Read` or `Write` gave.
+pub fn into_error(error: io::Error) -> Error {
+    error.downcast().unwrap_or_else(Error::from)
 }
 
 const MOST_CALLS: usize = 1 << 20;

@@ -16,7 +16,7 @@ pub use self::hands::{Hands, Seen, sample};
 pub use self::receiving::{RECEIVING, SHUTDOWN};
 pub use self::sending::SENDING;
 
-use super::connection::{Connection, Kind, Messaging};
+use super::connection::{ByteStream, Connection, Kind, Messaging};
 use super::peer::ScriptedPeer;
 use super::view::View;
 use crate::frames::{BINARY, CLOSE, FIN, PING, PONG, TEXT};
@@ -47,6 +47,8 @@ pub enum Calls {
     WithStream(fn(&mut dyn Connection, &mut Hands) -> Result<(), Error>),
     /// What such a kind has that is no halves.
     Whole(fn(&mut dyn Connection, &mut Hands) -> Result<(), Error>),
+    /// What such a kind has as a stream of bytes.
+    Bytes(fn(&mut dyn ByteStream, &mut Hands) -> Result<(), Error>),
 }
 
 /// The call of a half of tokio's.
@@ -89,6 +91,8 @@ pub enum Leaves {
 pub enum Sends {
     Nothing,
     Message,
+    /// Messages as long as the connection's chunks, whose bounds mean nothing.
+    Bytes,
     Ping,
     Pong,
     Close,
@@ -117,6 +121,17 @@ impl Operation {
         Self::new(name, Calls::WithStream(call))
     }
 
+    /// The same of a connection that is a stream of bytes.
+    const fn bytes(
+        name: &'static str,
+        call: fn(&mut dyn ByteStream, &mut Hands) -> Result<(), Error>,
+    ) -> Self {
+        Self {
+            again: Again::Same,
+            ..Self::new(name, Calls::Bytes(call))
+        }
+    }
+
     const fn new(name: &'static str, calls: Calls) -> Self {
         Self {
             name,
@@ -135,6 +150,23 @@ impl Operation {
         RECEIVING.iter().chain([SHUTDOWN]).chain(SENDING)
     }
 
+    /// Those of a kind that give what the peer says, and send nothing of their own.
+    pub fn reading(kind: Kind) -> impl Iterator<Item = &'static Self> {
+        let reading = RECEIVING.iter();
+        reading.filter(move |one| one.is_of(kind) && one.sends == Sends::Nothing)
+    }
+
+    /// Those of a kind that send anything.
+    pub fn sending(kind: Kind) -> impl Iterator<Item = &'static Self> {
+        let sending = SENDING.iter();
+        sending.filter(move |one| one.is_of(kind) && one.sends != Sends::Nothing)
+    }
+
+    /// Those of a kind that send a message, or more of them.
+    pub fn sending_messages(kind: Kind) -> impl Iterator<Item = &'static Self> {
+        Self::sending(kind).filter(|one| matches!(one.sends, Sends::Message | Sends::Bytes))
+    }
+
     /// The one of this name.
     ///
     /// # Panics
@@ -151,7 +183,7 @@ impl Operation {
         match self.calls {
             Calls::Any(_) => true,
             Calls::WithStream(_) => kind.has_stream(),
-            Calls::Whole(_) => kind.has_stream() && kind.is_whole(),
+            Calls::Whole(_) | Calls::Bytes(_) => kind.has_stream() && kind.is_whole(),
         }
     }
 
@@ -163,13 +195,32 @@ impl Operation {
     /// # Panics
     /// Where the connection has no such calls.
     pub fn call(&self, connection: &mut dyn Messaging, hands: &mut Hands) -> Result<(), Error> {
+        let has_it = "it is of this kind";
         match self.calls {
             Calls::Any(call) => call(connection, hands),
             Calls::WithStream(call) | Calls::Whole(call) => {
-                let connection = connection.with_stream();
-                call(connection.expect("it is of this kind"), hands)
+                call(connection.with_stream().expect(has_it), hands)
             }
+            Calls::Bytes(call) => call(connection.bytes().expect(has_it), hands),
         }
+    }
+
+    /// Whether it takes the connection for a stream of bytes.
+    #[must_use]
+    pub fn is_of_bytes(&self) -> bool {
+        matches!(self.calls, Calls::Bytes(_))
+    }
+
+    /// Whether a message is sent with the reserved bits that are asked for.
+    #[must_use]
+    pub fn takes_rsv(&self) -> bool {
+        self.name.ends_with("_ext") || self.name.starts_with("write_frame")
+    }
+
+    /// Whether it gives the whole of a message, as it was before compression.
+    #[must_use]
+    pub fn decompresses(&self) -> bool {
+        !self.name.contains("frame") && !self.name.contains("skipped")
     }
 
     /// Lets a peer see it.
@@ -181,18 +232,27 @@ impl Operation {
                 let first = if is_text { TEXT } else { BINARY };
                 return view.messages.push((first, payload.to_vec()));
             }
+            Sends::Bytes => {
+                let messages = payload.chunks(SMALL.chunk_size);
+                let messages = messages.map(|bytes| (BINARY, bytes.to_vec()));
+                return view.messages.extend(messages);
+            }
             Sends::Ping => PING,
             Sends::Pong => PONG,
             Sends::Close => {
-                let payload = b"\x03\xE9good night".to_vec();
-                return view.control.push((FIN | CLOSE, payload));
+                let payload = if self.is_of_bytes() {
+                    &b"\x03\xE8"[..]
+                } else {
+                    b"\x03\xE9good night"
+                };
+                return view.control.push((FIN | CLOSE, payload.to_vec()));
             }
         };
         view.control.push((FIN | first, payload.to_vec()));
     }
 }
 
-/// Sizes that a few hundred bytes go over.
+/// Sizes that a few hundred bytes go over, and a bit for an extension.
 pub const SMALL: Config = Config {
     limits: framewire::protocol::Limits {
         message: framewire::READ_LIMIT_STANDARD,
@@ -203,5 +263,5 @@ pub const SMALL: Config = Config {
     read_buffer: 48,
     coalesce_writes: false,
     write_buffer: 100,
-    rsv: Rsv::NONE,
+    rsv: Rsv::RSV3,
 };

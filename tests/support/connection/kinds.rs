@@ -1,9 +1,12 @@
 //! The kinds of connections. Their methods have the same names, and differ in what has to be done
 //! with what a call gives: nothing, or to wait for it.
 
-use std::io::Read;
+use std::future::poll_fn;
+use std::io::{self, Read};
+use std::pin::Pin;
 use std::time::Duration;
 
+use ::tokio::io::AsyncWrite as _;
 use framewire::blocking::{self, Frame, PreparedMessage, Shutdown};
 use framewire::frame::{Header, Rsv};
 use framewire::protocol::Message;
@@ -15,7 +18,7 @@ use super::{
     OnPing, OnPong, Stream,
 };
 use crate::again;
-use crate::wait::{Threads, Waiting};
+use crate::wait::{Threads, Waiting, wait_on};
 
 type Any = Box<dyn Stream>;
 
@@ -23,9 +26,10 @@ type Any = Box<dyn Stream>;
 #[derive(Debug, Clone, Copy)]
 pub struct OnlyThis;
 
+/// A whole connection is had as a stream of bytes, which has all that it has.
 pub struct Blocking {
     pub threads: OnlyThis,
-    pub socket: blocking::WebSocket<Any>,
+    pub bytes: blocking::ByteStream<Any>,
 }
 
 pub struct BlockingHalves {
@@ -36,7 +40,7 @@ pub struct BlockingHalves {
 
 pub struct Tokio {
     pub threads: Threads,
-    pub socket: tokio::WebSocket<Any>,
+    pub bytes: Waiting<tokio::ByteStream<Any>>,
 }
 
 pub struct TokioHalves {
@@ -102,16 +106,21 @@ macro_rules! implement_echo {
 }
 
 macro_rules! implement_both_ways {
-    ($calls:ident: $whole:ident, $halves:ident) => {
+    ($calls:ident: $whole:ident [$($bytes:tt)+], $halves:ident) => {
         impl InOneCall for $whole {
             fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
-                let both = self.socket.next_message_and_writer();
+                let both = self.$($bytes)+.get_mut().next_message_and_writer();
                 let (message, writer) = $calls::done(self.threads, both)?;
                 implement_echo!($calls, self, back, seen: message to writer)
             }
 
             fn shutdown_whole(&mut self, deadline: Duration) -> Option<Result<Shutdown, Error>> {
-                Some($calls::done(self.threads, self.socket.shutdown(deadline)))
+                let shutdown = self.$($bytes)+.get_mut().shutdown(deadline);
+                Some($calls::done(self.threads, shutdown))
+            }
+
+            fn bytes(&mut self) -> Option<&mut dyn ByteStream> {
+                Some(&mut self.bytes)
             }
         }
 
@@ -125,16 +134,21 @@ macro_rules! implement_both_ways {
         impl $whole {
             fn other_way(self) -> $halves {
                 let threads = self.threads;
-                let (reading, writing) = $calls::halves(self.socket.split());
+                let socket = self.$($bytes)+.into_inner();
+                let (reading, writing) = $calls::halves(socket.split());
                 $halves { threads, reading, writing }
             }
 
             fn closed(&mut self) -> Option<Closed> {
-                self.socket.writer().closed().cloned()
+                self.$($bytes)+.get_mut().writer().closed().cloned()
             }
 
             fn whole(self) -> Self {
                 self
+            }
+
+            fn leftover(self) -> Vec<u8> {
+                self.$($bytes)+.into_inner().into_inner().1
             }
         }
 
@@ -151,72 +165,102 @@ macro_rules! implement_both_ways {
                 let threads = self.threads;
                 let socket = self.reading.reunite(self.writing).ok();
                 let socket = socket.expect("they are of one connection");
-                $whole { threads, socket }
+                let bytes = $calls::through(threads, socket.into_byte_stream());
+                $whole { threads, bytes }
             }
         }
     };
 }
 
-implement_both_ways!(now: Blocking, BlockingHalves);
-implement_both_ways!(later: Tokio, TokioHalves);
+implement_both_ways!(now: Blocking [bytes], BlockingHalves);
+implement_both_ways!(later: Tokio [bytes.1], TokioHalves);
+
+impl ByteStream for blocking::ByteStream<Any> {
+    // The blocking front end has no such call.
+    fn shut_down(&mut self) -> io::Result<()> {
+        let socket = self.get_mut();
+        if socket.writer().closed().is_none() {
+            socket.close(CloseCode::NORMAL, "")?;
+        }
+        Ok(socket.flush()?)
+    }
+
+    fn into_messages(self: Box<Self>) -> Box<dyn Connection> {
+        let (threads, bytes) = (OnlyThis, *self);
+        Box::new(Blocking { threads, bytes })
+    }
+}
+
+impl ByteStream for Waiting<tokio::ByteStream<Any>> {
+    fn shut_down(&mut self) -> io::Result<()> {
+        let Self(threads, bytes) = self;
+        let shutdown = poll_fn(|cx| Pin::new(&mut *bytes).poll_shutdown(cx));
+        wait_on(*threads, shutdown)
+    }
+
+    fn into_messages(self: Box<Self>) -> Box<dyn Connection> {
+        let (threads, bytes) = (self.0, *self);
+        Box::new(Tokio { threads, bytes })
+    }
+}
 
 macro_rules! implement_connection {
-    ($kind:ident: $($calls:ident)::+, $reading:ident, $writing:ident) => {
+    ($kind:ident: $($calls:ident)::+, [$($reading:tt)+], [$($writing:tt)+]) => {
         impl Messaging for $kind {
             fn next_message(&mut self) -> Result<Message<'_>, Error> {
-                $($calls)::+::done(self.threads, self.$reading.next_message())
+                $($calls)::+::done(self.threads, self.$($reading)+.next_message())
             }
 
             fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error> {
-                $($calls)::+::done(self.threads, self.$reading.read_message(buf))
+                $($calls)::+::done(self.threads, self.$($reading)+.read_message(buf))
             }
 
             fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-                $($calls)::+::done(self.threads, self.$reading.read_message_ext(buf))
+                $($calls)::+::done(self.threads, self.$($reading)+.read_message_ext(buf))
             }
 
             fn on_ping(&mut self, handler: OnPing) {
-                self.$reading.on_ping(handler);
+                self.$($reading)+.on_ping(handler);
             }
 
             fn on_pong(&mut self, handler: OnPong) {
-                self.$reading.on_pong(handler);
+                self.$($reading)+.on_pong(handler);
             }
 
             fn on_close(&mut self, handler: OnClose) {
-                self.$reading.on_close(handler);
+                self.$($reading)+.on_close(handler);
             }
 
             fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$writing.write_message(opcode, payload))
+                $($calls)::+::done(self.threads, self.$($writing)+.write_message(opcode, payload))
             }
 
             fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$writing.feed_message(opcode, payload))
+                $($calls)::+::done(self.threads, self.$($writing)+.feed_message(opcode, payload))
             }
 
             fn flush(&mut self) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$writing.flush())
+                $($calls)::+::done(self.threads, self.$($writing)+.flush())
             }
 
             fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$writing.ping(payload))
+                $($calls)::+::done(self.threads, self.$($writing)+.ping(payload))
             }
 
             fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$writing.pong(payload))
+                $($calls)::+::done(self.threads, self.$($writing)+.pong(payload))
             }
 
             fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$writing.close(code, reason))
+                $($calls)::+::done(self.threads, self.$($writing)+.close(code, reason))
             }
 
             fn has_pending_output(&mut self) -> bool {
-                self.$writing.has_pending_output()
+                self.$($writing)+.has_pending_output()
             }
 
             fn buffered(&mut self) -> usize {
-                self.$writing.buffered()
+                self.$($writing)+.buffered()
             }
 
             fn sent_close(&mut self) -> Option<Closed> {
@@ -230,7 +274,7 @@ macro_rules! implement_connection {
 
         impl Connection for $kind {
             fn message_reader(&mut self) -> Result<MessageReader<'_>, Error> {
-                let reader = $($calls)::+::done(self.threads, self.$reading.message_reader())?;
+                let reader = $($calls)::+::done(self.threads, self.$($reading)+.message_reader())?;
                 Ok(MessageReader {
                     opcode: reader.opcode(),
                     rsv: reader.rsv(),
@@ -239,7 +283,7 @@ macro_rules! implement_connection {
             }
 
             fn resume_message_reader(&mut self) -> Option<MessageReader<'_>> {
-                let reader = self.$reading.resume_message_reader()?;
+                let reader = self.$($reading)+.resume_message_reader()?;
                 Some(MessageReader {
                     opcode: reader.opcode(),
                     rsv: reader.rsv(),
@@ -248,11 +292,11 @@ macro_rules! implement_connection {
             }
 
             fn read_header(&mut self) -> Result<Header, Error> {
-                $($calls)::+::done(self.threads, self.$reading.read_header())
+                $($calls)::+::done(self.threads, self.$($reading)+.read_header())
             }
 
             fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-                $($calls)::+::done(self.threads, self.$reading.read_frame(buf))
+                $($calls)::+::done(self.threads, self.$($reading)+.read_frame(buf))
             }
 
             fn write_message_ext(
@@ -261,7 +305,7 @@ macro_rules! implement_connection {
                 rsv: Rsv,
                 payload: &[u8],
             ) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$writing.write_message_ext(opcode, rsv, payload))
+                $($calls)::+::done(self.threads, self.$($writing)+.write_message_ext(opcode, rsv, payload))
             }
 
             fn feed_message_ext(
@@ -270,7 +314,7 @@ macro_rules! implement_connection {
                 rsv: Rsv,
                 payload: &[u8],
             ) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$writing.feed_message_ext(opcode, rsv, payload))
+                $($calls)::+::done(self.threads, self.$($writing)+.feed_message_ext(opcode, rsv, payload))
             }
 
             fn try_feed_message<'p>(
@@ -278,7 +322,7 @@ macro_rules! implement_connection {
                 opcode: Opcode,
                 payload: &'p [u8],
             ) -> Result<(), TryFeedError<&'p [u8]>> {
-                self.$writing.try_feed_message(opcode, payload)
+                self.$($writing)+.try_feed_message(opcode, payload)
             }
 
             fn write_frame(
@@ -288,11 +332,11 @@ macro_rules! implement_connection {
                 opcode: Opcode,
                 payload: &[u8],
             ) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$writing.write_frame(fin, rsv, opcode, payload))
+                $($calls)::+::done(self.threads, self.$($writing)+.write_frame(fin, rsv, opcode, payload))
             }
 
             fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$writing.write_prepared(message))
+                $($calls)::+::done(self.threads, self.$($writing)+.write_prepared(message))
             }
 
             fn stream_message(
@@ -302,7 +346,7 @@ macro_rules! implement_connection {
                 reader: &mut (dyn Read + Send),
             ) -> Result<u64, Error> {
                 let reader = $($calls)::+::from(reader);
-                $($calls)::+::done(self.threads, self.$writing.stream_message(opcode, chunk_size, reader))
+                $($calls)::+::done(self.threads, self.$($writing)+.stream_message(opcode, chunk_size, reader))
             }
 
             fn stream_message_ext(
@@ -313,7 +357,7 @@ macro_rules! implement_connection {
                 reader: &mut (dyn Read + Send),
             ) -> Result<u64, Error> {
                 let reader = $($calls)::+::from(reader);
-                let sent = self.$writing.stream_message_ext(opcode, rsv, chunk_size, reader);
+                let sent = self.$($writing)+.stream_message_ext(opcode, rsv, chunk_size, reader);
                 $($calls)::+::done(self.threads, sent)
             }
 
@@ -321,7 +365,7 @@ macro_rules! implement_connection {
                 &mut self,
                 opcode: Opcode,
             ) -> Result<MessageWriter<'_>, Error> {
-                let writer = $($calls)::+::opened(self.threads, self.$writing.message_writer(opcode))?;
+                let writer = $($calls)::+::opened(self.threads, self.$($writing)+.message_writer(opcode))?;
                 Ok(MessageWriter(Writing::$kind($($calls)::+::through(self.threads, writer))))
             }
 
@@ -330,29 +374,29 @@ macro_rules! implement_connection {
                 opcode: Opcode,
                 rsv: Rsv,
             ) -> Result<MessageWriter<'_>, Error> {
-                let writer = $($calls)::+::opened(self.threads, self.$writing.message_writer_ext(opcode, rsv))?;
+                let writer = $($calls)::+::opened(self.threads, self.$($writing)+.message_writer_ext(opcode, rsv))?;
                 Ok(MessageWriter(Writing::$kind($($calls)::+::through(self.threads, writer))))
             }
 
             fn resume_message_writer(&mut self) -> Option<MessageWriter<'_>> {
-                let writer = $($calls)::+::resumed(self.threads, self.$writing.resume_message_writer())?;
+                let writer = $($calls)::+::resumed(self.threads, self.$($writing)+.resume_message_writer())?;
                 Some(MessageWriter(Writing::$kind($($calls)::+::through(self.threads, writer))))
             }
 
             fn set_compression(&mut self, enabled: bool) {
-                self.$writing.set_compression(enabled);
+                self.$($writing)+.set_compression(enabled);
             }
 
             fn shutdown(self: Box<Self>, deadline: Duration) -> Result<Shutdown, Error> {
-                $($calls)::+::done(self.threads, self.whole().socket.shutdown(deadline))
+                self.whole().shutdown_whole(deadline).expect("it is whole")
             }
 
             fn into_leftover(self: Box<Self>) -> Vec<u8> {
-                self.whole().socket.into_inner().1
+                self.whole().leftover()
             }
 
             fn into_byte_stream(self: Box<Self>) -> Box<dyn ByteStream> {
-                Box::new($($calls)::+::through(self.threads, self.whole().socket.into_byte_stream()))
+                Box::new(self.whole().bytes)
             }
 
             fn split_or_reunite(self: Box<Self>) -> Box<dyn Connection> {
@@ -362,26 +406,7 @@ macro_rules! implement_connection {
     };
 }
 
-implement_connection!(Blocking: now, socket, socket);
-implement_connection!(BlockingHalves: now, reading, writing);
-implement_connection!(Tokio: later, socket, socket);
-implement_connection!(TokioHalves: later::shared, reading, writing);
-
-impl ByteStream for blocking::ByteStream<Any> {
-    fn into_messages(self: Box<Self>) -> Box<dyn Connection> {
-        Box::new(Blocking {
-            threads: OnlyThis,
-            socket: self.into_inner(),
-        })
-    }
-}
-
-impl ByteStream for Waiting<tokio::ByteStream<Any>> {
-    fn into_messages(self: Box<Self>) -> Box<dyn Connection> {
-        let Self(threads, stream) = *self;
-        Box::new(Tokio {
-            threads,
-            socket: stream.into_inner(),
-        })
-    }
-}
+implement_connection!(Blocking: now, [bytes.get_mut()], [bytes.get_mut()]);
+implement_connection!(BlockingHalves: now, [reading], [writing]);
+implement_connection!(Tokio: later, [bytes.1.get_mut()], [bytes.1.get_mut()]);
+implement_connection!(TokioHalves: later::shared, [reading], [writing]);

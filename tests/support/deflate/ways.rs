@@ -2,13 +2,14 @@
 
 use framewire::blocking::WebSocket;
 use framewire::deflate::Negotiated;
+use framewire::frame::Rsv;
 use framewire::protocol::{Limits, Role};
 use framewire::{Config, Opcode};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::connection::{Kind, Messaging};
-use crate::operations::{Hands, Operation, RECEIVING, SENDING, Seen, Sends};
+use crate::operations::{Hands, Operation, Seen, Sends};
 use crate::pattern;
 use crate::peer::ScriptedPeer;
 
@@ -44,20 +45,21 @@ pub struct Ways {
 
 /// What sends messages, by any kind.
 pub fn senders() -> impl Strategy<Value = Ways> {
-    let messages = |one: &&Operation| one.sends == Sends::Message;
+    let message = |one: &&Operation| one.sends == Sends::Message;
     select(Kind::ALL.to_vec()).prop_map(move |kind| {
-        let all = SENDING.iter().filter(messages);
-        let operations = all.filter(|one| one.is_of(kind)).collect();
+        let operations = Operation::sending_messages(kind).filter(message);
+        let operations = operations.collect();
         Ways { kind, operations }
     })
 }
 
 /// What receives them and answers nothing, by any kind.
 pub fn receivers() -> impl Strategy<Value = Ways> {
-    let silent = |one: &&Operation| one.sends == Sends::Nothing;
+    // A stream of bytes is no text.
+    let message = |one: &&Operation| !one.is_of_bytes();
     select(Kind::ALL.to_vec()).prop_map(move |kind| {
-        let all = RECEIVING.iter().filter(silent);
-        let operations = all.filter(|one| one.is_of(kind)).collect();
+        let operations = Operation::reading(kind).filter(message);
+        let operations = operations.collect();
         Ways { kind, operations }
     })
 }
@@ -123,7 +125,7 @@ impl Ways {
                 Seen::Frame(..) => {}
                 Seen::Begun(begun) => return assert_eq!(begun, opcode, "{operation:?}"),
                 seen => {
-                    let message = Seen::Message(opcode, expected.to_vec());
+                    let message = Seen::Message(opcode, Rsv::NONE, expected.to_vec());
                     return assert!(seen == message, "{operation:?}: {seen:x?}");
                 }
             }

@@ -10,6 +10,7 @@ use framewire::{CloseCode, Config, Error, ErrorKind, Opcode, Side};
 use super::{FrontEnd, Gives, Outcome, Script, begins};
 use crate::connection::{Kind, Messaging};
 use crate::event::{End, Event};
+use crate::into_error;
 use crate::peer::{Manner, ScriptedPeer};
 
 /// A connection of a kind that is read in a way, over a stream with a manner.
@@ -333,14 +334,6 @@ pub fn final_end(error: &Error) -> End {
             End::Closed
         }
         other => panic!("{other:?}"),
-    }
-}
-
-/// The error inside an `io::Error`.
-fn into_error(error: io::Error) -> Error {
-    match error.downcast::<Error>() {
-        Ok(error) => error,
-        Err(error) => error.into(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::mem;
 
 use framewire::blocking::{PreparedMessage, Shutdown};
+use framewire::frame::Rsv;
 use framewire::{Closed, Opcode};
 
 use crate::pattern;
@@ -11,10 +12,10 @@ use crate::pattern;
 pub struct Hands {
     pub message: Vec<u8>,
     pub prepared: PreparedMessage,
+    /// The reserved bits that it is sent with by what [takes them](super::Operation::takes_rsv).
+    pub rsv: Rsv,
     /// How many bytes a piece has.
     pub step: usize,
-    /// How long the message was that was received last.
-    pub received: usize,
     pub(super) buf: Vec<u8>,
     pub(super) piece: Vec<u8>,
     pub(super) longest_frame: usize,
@@ -24,10 +25,13 @@ pub struct Hands {
 /// What the application was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    Message(Opcode, Vec<u8>),
+    /// A message, with its reserved bits where they are given.
+    Message(Opcode, Rsv, Vec<u8>),
     Frame(bool, Opcode, Vec<u8>),
     /// A message of which the rest is skipped.
     Begun(Opcode),
+    /// A part of a stream of bytes.
+    Bytes(Vec<u8>),
     Closed(Closed),
     Shutdown(Shutdown),
 }
@@ -40,8 +44,8 @@ impl Hands {
         Self {
             message: message.to_vec(),
             prepared: prepared(message),
+            rsv: Rsv::NONE,
             step,
-            received: 0,
             buf: vec![],
             piece: vec![],
             longest_frame: message.len() + LONG,
@@ -70,6 +74,15 @@ impl Hands {
         self.prepared.opcode()
     }
 
+    /// What an extension makes of text need not be text.
+    pub(super) fn opcode_ext(&self) -> Opcode {
+        if self.rsv.is_none() {
+            self.opcode()
+        } else {
+            Opcode::Text
+        }
+    }
+
     /// What was seen.
     pub fn seen(&mut self) -> &mut Vec<Seen> {
         self.seen.get_or_insert_default()
@@ -81,17 +94,11 @@ impl Hands {
         }
     }
 
-    pub(super) fn see_message(&mut self, opcode: Opcode, payload: &[u8]) {
-        self.received = payload.len();
-        self.see(|| Seen::Message(opcode, payload.to_vec()));
-    }
-
-    /// A message in the buffer, from there on. A buffer that is looked at is given away.
-    pub(super) fn see_buf(&mut self, opcode: Opcode, from: usize) {
-        self.received = self.buf.len() - from;
+    /// What is in the buffer, from there on. A buffer that is looked at is given away.
+    pub(super) fn see_buf(&mut self, from: usize, seen: impl FnOnce(Vec<u8>) -> Seen) {
         if self.seen.is_some() {
-            let message = mem::take(&mut self.buf).split_off(from);
-            self.see(|| Seen::Message(opcode, message));
+            let bytes = mem::take(&mut self.buf).split_off(from);
+            self.see(|| seen(bytes));
         }
     }
 }

@@ -4,22 +4,29 @@ use std::io::Read;
 use std::time::Duration;
 
 use framewire::Error;
+use framewire::frame::Rsv;
 
 use super::{Again, Calls, Hands, Leaves, Operation, Seen, Sends};
-use crate::connection::{Back, Connection};
+use crate::connection::{Back, ByteStream, Connection};
 use crate::{again, io_again};
 
 pub const RECEIVING: &[Operation] = &[
     receives(Operation::any("next_message", |connection, hands| {
         let message = connection.next_message()?;
-        assert!(message.rsv().is_none());
-        hands.see_message(message.opcode(), message.payload());
+        let (opcode, rsv, payload) = (message.opcode(), message.rsv(), message.payload());
+        hands.see(|| Seen::Message(opcode, rsv, payload.to_vec()));
         Ok(())
     })),
     receives(Operation::any("read_message", |connection, hands| {
         hands.buf.clear();
         let opcode = connection.read_message(&mut hands.buf)?;
-        hands.see_buf(opcode, 0);
+        hands.see_buf(0, |bytes| Seen::Message(opcode, Rsv::NONE, bytes));
+        Ok(())
+    })),
+    receives(Operation::any("read_message_ext", |connection, hands| {
+        hands.buf.clear();
+        let (opcode, rsv) = connection.read_message_ext(&mut hands.buf)?;
+        hands.see_buf(0, |bytes| Seen::Message(opcode, rsv, bytes));
         Ok(())
     })),
     receives(Operation::any(
@@ -31,7 +38,8 @@ pub const RECEIVING: &[Operation] = &[
             assert_eq!(hands.buf[..4], *b"kept");
             let is_as_it_was = hands.buf.len() == 4;
             assert!(result.is_ok() || is_as_it_was, "an error leaves it");
-            hands.see_buf(result?, 4);
+            let opcode = result?;
+            hands.see_buf(4, |bytes| Seen::Message(opcode, Rsv::NONE, bytes));
             Ok(())
         },
     )),
@@ -67,19 +75,20 @@ pub const RECEIVING: &[Operation] = &[
             })
         },
     )),
+    receives(Operation::bytes("byte stream, read", read_bytes)),
     Operation {
         leaves: Leaves::Later,
         ..Operation::any("next_message_and_writer, fed", |connection, hands| {
             hands.buf.clear();
             let opcode = connection.echo_message(Back::Fed, &mut hands.buf)?;
-            hands.see_buf(opcode, 0);
+            hands.see_buf(0, |bytes| Seen::Message(opcode, Rsv::NONE, bytes));
             Ok(())
         })
     },
     Operation::any("next_message_and_writer, written", |connection, hands| {
         hands.buf.clear();
         let opcode = connection.echo_message(Back::Written, &mut hands.buf)?;
-        hands.see_buf(opcode, 0);
+        hands.see_buf(0, |bytes| Seen::Message(opcode, Rsv::NONE, bytes));
         Ok(())
     }),
 ];
@@ -109,19 +118,20 @@ const fn receives(operation: Operation) -> Operation {
 
 fn read_streamed(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(), Error> {
     let mut reader = connection.message_reader()?;
-    assert!(reader.rsv().is_none());
     hands.buf.clear();
     hands.piece.resize(hands.step, 0);
     while let len @ 1.. = io_again(|| reader.read(&mut hands.piece))? {
         hands.buf.extend_from_slice(&hands.piece[..len]);
     }
-    hands.see_buf(reader.opcode(), 0);
+    let (opcode, rsv) = (reader.opcode(), reader.rsv());
+    hands.see_buf(0, |bytes| Seen::Message(opcode, rsv, bytes));
     Ok(())
 }
 
 /// As above, but drops the reader after each read, and after each that would block.
 fn read_resumed(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(), Error> {
-    let opcode = connection.message_reader()?.opcode();
+    let reader = connection.message_reader()?;
+    let (opcode, rsv) = (reader.opcode(), reader.rsv());
     hands.buf.clear();
     hands.piece.resize(hands.step, 0);
     while connection.resume_message_reader().is_some() {
@@ -131,7 +141,28 @@ fn read_resumed(connection: &mut dyn Connection, hands: &mut Hands) -> Result<()
         })?;
         hands.buf.extend_from_slice(&hands.piece[..len]);
     }
-    hands.see_buf(opcode, 0);
+    hands.see_buf(0, |bytes| Seen::Message(opcode, rsv, bytes));
+    Ok(())
+}
+
+/// As many bytes as the message has, or without one a piece: all of it, unless it is the last.
+fn read_bytes(bytes: &mut dyn ByteStream, hands: &mut Hands) -> Result<(), Error> {
+    let len = match hands.message.len() {
+        0 => hands.step,
+        len => len,
+    };
+    hands.buf.clear();
+    hands.piece.resize(hands.step, 0);
+    while hands.buf.len() < len {
+        let room = hands.step.min(len - hands.buf.len());
+        match io_again(|| bytes.read(&mut hands.piece[..room]))? {
+            0 => break,
+            read => hands.buf.extend_from_slice(&hands.piece[..read]),
+        }
+    }
+    if !hands.buf.is_empty() {
+        hands.see_buf(0, Seen::Bytes);
+    }
     Ok(())
 }
 

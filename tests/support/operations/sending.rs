@@ -30,6 +30,19 @@ pub const SENDING: &[Operation] = &[
         })
     },
     Operation {
+        lens: &[33],
+        ..Operation::with_stream("write_message_ext", |connection, hands| {
+            connection.write_message_ext(hands.opcode_ext(), hands.rsv, &hands.message)
+        })
+    },
+    Operation {
+        lens: &[33, 130],
+        leaves: Leaves::Later,
+        ..Operation::with_stream("feed_message_ext", |connection, hands| {
+            connection.feed_message_ext(hands.opcode_ext(), hands.rsv, &hands.message)
+        })
+    },
+    Operation {
         lens: &[5, 33, 90, 1, 130],
         leaves: Leaves::Later,
         ..Operation::with_stream("try_feed_message", |connection, hands| {
@@ -64,7 +77,7 @@ pub const SENDING: &[Operation] = &[
             Box::pin(half.write_frame(true, Rsv::NONE, hands.opcode(), &hands.message))
         }),
         ..Operation::with_stream("write_frame", |connection, hands| {
-            connection.write_frame(true, Rsv::NONE, hands.opcode(), &hands.message)
+            connection.write_frame(true, hands.rsv, hands.opcode_ext(), &hands.message)
         })
     },
     Operation {
@@ -83,7 +96,19 @@ pub const SENDING: &[Operation] = &[
             Box::pin(async { streamed.await.map(drop) })
         }),
         ..Operation::with_stream("stream_message", |connection, hands| {
-            stream(connection, hands, &mut &hands.message[..])
+            let (opcode, mut message) = (hands.opcode(), &hands.message[..]);
+            let sent = connection.stream_message(opcode, hands.step, &mut message);
+            go_on(sent, connection, hands, &mut message)
+        })
+    },
+    Operation {
+        lens: &[65],
+        again: Again::Same,
+        leaves: Leaves::Streamed { flushed: false },
+        ..Operation::with_stream("stream_message_ext", |connection, hands| {
+            let (opcode, mut message) = (hands.opcode_ext(), &hands.message[..]);
+            let sent = connection.stream_message_ext(opcode, hands.rsv, hands.step, &mut message);
+            go_on(sent, connection, hands, &mut message)
         })
     },
     Operation {
@@ -94,9 +119,10 @@ pub const SENDING: &[Operation] = &[
         ..Operation::with_stream(
             "stream_message from a source that would block",
             |connection, hands| {
-                let message = &hands.message[..];
-                let blocks = true;
-                stream(connection, hands, &mut Slow { message, blocks })
+                let (message, blocks) = (&hands.message[..], true);
+                let mut source = Slow { message, blocks };
+                let sent = connection.stream_message(hands.opcode(), hands.step, &mut source);
+                go_on(sent, connection, hands, &mut source)
             },
         )
     },
@@ -106,6 +132,17 @@ pub const SENDING: &[Operation] = &[
         leaves: Leaves::Streamed { flushed: false },
         ..Operation::with_stream("message_writer", |connection, hands| {
             let mut writer = connection.message_writer(hands.opcode())?;
+            push(&mut writer, &hands.message)?;
+            drop(writer);
+            finish(connection, hands)
+        })
+    },
+    Operation {
+        lens: &[45],
+        again: Again::Same,
+        leaves: Leaves::Streamed { flushed: false },
+        ..Operation::with_stream("message_writer_ext", |connection, hands| {
+            let mut writer = connection.message_writer_ext(hands.opcode_ext(), hands.rsv)?;
             push(&mut writer, &hands.message)?;
             drop(writer);
             finish(connection, hands)
@@ -151,6 +188,23 @@ pub const SENDING: &[Operation] = &[
         )
     },
     Operation {
+        lens: &[0, 20, 140],
+        leaves: Leaves::Later,
+        sends: Sends::Bytes,
+        ..Operation::bytes("byte stream, write", |bytes, hands| {
+            push(bytes, &hands.message)
+        })
+    },
+    Operation {
+        lens: &[33],
+        leaves: Leaves::AlwaysAtOnce,
+        sends: Sends::Bytes,
+        ..Operation::bytes("byte stream, write and flush", |bytes, hands| {
+            push(bytes, &hands.message)?;
+            io_again(|| bytes.flush())
+        })
+    },
+    Operation {
         lens: &[0, 8, 125],
         leaves: Leaves::AlwaysAtOnce,
         sends: Sends::Ping,
@@ -183,6 +237,15 @@ pub const SENDING: &[Operation] = &[
             connection.close(CloseCode::GOING_AWAY, REASON)
         })
     },
+    // Where the connection is closed already, it is no error.
+    Operation {
+        lens: &[0],
+        leaves: Leaves::AlwaysAtOnce,
+        sends: Sends::Close,
+        ..Operation::bytes("byte stream, shutdown", |bytes, _| {
+            io_again(|| bytes.shut_down())
+        })
+    },
 ];
 
 pub(super) const REASON: &str = "good night";
@@ -190,26 +253,27 @@ pub(super) const REASON: &str = "good night";
 fn write_fragments(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(), Error> {
     let (first, rest) = hands.message.split_at(hands.message.len() / 2);
     let ping = &first[..first.len().min(125)];
-    let frames: [(bool, Opcode, &[u8]); 5] = [
-        (false, hands.opcode(), first),
-        (true, Opcode::Ping, b"between"),
-        (false, Opcode::Continuation, b""),
-        (true, Opcode::Pong, ping),
-        (true, Opcode::Continuation, rest),
+    let frames: [(bool, Rsv, Opcode, &[u8]); 5] = [
+        (false, hands.rsv, hands.opcode_ext(), first),
+        (true, Rsv::NONE, Opcode::Ping, b"between"),
+        (false, Rsv::NONE, Opcode::Continuation, b""),
+        (true, Rsv::NONE, Opcode::Pong, ping),
+        (true, Rsv::NONE, Opcode::Continuation, rest),
     ];
-    for (fin, opcode, payload) in frames {
-        again(|| connection.write_frame(fin, Rsv::NONE, opcode, payload))?;
+    for (fin, rsv, opcode, payload) in frames {
+        again(|| connection.write_frame(fin, rsv, opcode, payload))?;
     }
     Ok(())
 }
 
-/// Streams the message from a source, going on with it for as long as something would block.
-fn stream(
+/// Goes on with a message from a source for as long as something would block.
+fn go_on(
+    sent: Result<u64, Error>,
     connection: &mut dyn Connection,
     hands: &Hands,
     source: &mut (dyn Read + Send),
 ) -> Result<(), Error> {
-    let len = match connection.stream_message(hands.opcode(), hands.step, &mut *source) {
+    let len = match sent {
         Err(error) if error.is_would_block() => again(|| match resume(connection) {
             Some(writer) => writer.finish_from(&mut *source),
             None => Ok(hands.message.len() as u64),
@@ -237,8 +301,8 @@ impl Read for Slow<'_> {
     }
 }
 
-/// Takes the whole of a piece into the message.
-fn push(writer: &mut MessageWriter<'_>, mut piece: &[u8]) -> Result<(), Error> {
+/// Has the whole of a piece taken.
+fn push(writer: &mut (impl Write + ?Sized), mut piece: &[u8]) -> Result<(), Error> {
     while !piece.is_empty() {
         let len = io_again(|| writer.write(piece))?;
         piece = &piece[len..];
