@@ -3,18 +3,16 @@
 //!
 //! The input: a byte each for the sending role, compression level, memory level and threshold, two for
 //! parameters, one each for the chunk size and the most that the stream takes at a time, three for piece
-//! lengths, one for the output's length. Then messages: a byte that says how each is sent, its length, how
-//! often it is repeated, and its bytes.
+//! lengths, one for the output's length. Then messages: a byte that says by which operation of the table and in
+//! pieces of which length each is sent, its length, how often it is repeated, and its bytes.
 #![no_main]
 
-use std::error::Error;
-use std::io::Write as _;
-
+use framewire::Config;
 use framewire::deflate::DeflateConfig;
-use framewire::protocol::Role;
-use framewire::{Config, Opcode, WebSocket};
 use framewire_fuzz::{Input, agreement, cut, receive, receive_in_pieces};
 use libfuzzer_sys::fuzz_target;
+use support::connection::{Kind, Messaging};
+use support::operations::{Hands, Operation, Sends};
 use support::peer::{ScriptedPeer, Taking};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -40,16 +38,11 @@ fuzz_target!(|bytes: &[u8]| {
         ..Config::default()
     };
     let peer = ScriptedPeer::default().taking(taking);
-    let mut websocket = WebSocket::with_leftover(peer, &[], role, config).expect("legal sizes");
-    websocket.set_extension(&agreed);
-    let sent =
-        send_all(&mut websocket, chunk_size, input).expect("nothing is wrong with a message");
-    let bytes = websocket.stream_mut().take_written();
+    let opened = Kind::Blocking.messaging(&peer, role, config, Some(&agreed));
+    let sent = send_all(&mut *opened.expect("legal sizes"), chunk_size, input);
+    let bytes = peer.take_written();
 
-    let peer = match role {
-        Role::Server => Role::Client,
-        Role::Client => Role::Server,
-    };
+    let peer = support::peer(role);
     let pieces = cut(&bytes, lengths);
     let limit = sent.iter().map(Vec::len).max().unwrap_or(0) as u64;
     let whole = receive(peer, &agreed, limit, &pieces);
@@ -61,56 +54,24 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// Sends the messages of the input, and returns them.
-fn send_all(
-    websocket: &mut WebSocket<ScriptedPeer>,
-    most: usize,
-    mut input: Input<'_>,
-) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+fn send_all(connection: &mut dyn Messaging, most: usize, mut input: Input<'_>) -> Vec<Vec<u8>> {
+    let operations = Operation::sending_messages(Kind::Blocking);
+    let operations: Vec<_> = operations.filter(|one| one.sends == Sends::Message).collect();
     let mut sent = Vec::new();
     let mut total = 0;
     while !input.is_empty() && total < MOST {
-        let how = input.byte();
+        let how = usize::from(input.byte());
         let (len, times) = (input.byte(), input.byte());
         let message = input.bytes(len.into()).repeat(usize::from(times % 32));
-        let opcode = match std::str::from_utf8(&message) {
-            Ok(_) if how & 0x80 != 0 => Opcode::Text,
-            _ => Opcode::Binary,
-        };
-        match how % 8 {
-            0 => websocket.write_message(opcode, &message)?,
-            1 => websocket.feed_message(opcode, &message)?,
-            2 => {
-                let chunk_size = 1 + usize::from(how) % most;
-                let len = websocket.stream_message(opcode, chunk_size, &message[..])?;
-                assert_eq!(len, message.len() as u64);
-            }
-            3 => {
-                // Between the repeated parts the message is flushed, or left open and resumed.
-                websocket.message_writer(opcode)?;
-                for part in message.chunks(usize::from(len).max(1)) {
-                    let mut writer = websocket.resume_message_writer().expect("it is open");
-                    writer.write_all(part)?;
-                    if how & 0x40 != 0 {
-                        writer.flush()?;
-                    }
-                }
-                let writer = websocket.resume_message_writer().expect("it is open");
-                assert_eq!(writer.finish()?, message.len() as u64);
-            }
-            4 => {
-                websocket.set_compression(how & 0x40 != 0);
-                continue;
-            }
-            _ => {
-                websocket.ping(&[how])?;
-                continue;
-            }
-        }
+        let mut hands = Hands::new(&message, 1 + how % most);
+        let operation = operations[how % operations.len()];
+        let result = operation.call(connection, &mut hands);
+        result.expect("nothing is wrong with a message");
         total += message.len();
         sent.push(message);
     }
-    websocket.flush()?;
-    Ok(sent)
+    connection.flush().expect("the peer takes everything");
+    sent
 }
 
 /// About the most that one input sends: more messages are not worth the time.

@@ -3,19 +3,21 @@
 use std::io::Read;
 
 use framewire::protocol::Role;
-use framewire::{Config, Error, ErrorKind};
+use framewire::{Config, Error, ErrorKind, Opcode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use support::Replay;
 use support::arbitrary::legal;
 use support::compression::Compression;
 use support::connection::{Connection, Endpoint, Kind, endpoints};
 use support::event::Event;
 use support::frames::{BINARY, FIN, PING, PONG, to, wire};
+use support::operations::{Hands, Operation, Seen};
 use support::oracle::{self, Terms};
 use support::peer::{ScriptedPeer, cut};
 
-/// A kind of call.
+/// A kind of call. An operation of the table would make its call again where this one is left to be interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
     NextMessage,
@@ -83,42 +85,46 @@ fn a_ping_that_a_frame_was_read_of_is_finished_by_the_next_message() {
 fn a_ping_that_one_call_began_is_finished_by_any_other() {
     let ping = to(Role::Server, FIN | PING, b"abcdef").bytes();
     let message = [to(Role::Server, FIN | BINARY, b"data")];
-    let calls = CALLS.map(|a| CALLS.map(|b| (a, b))).concat();
-    let rows = servers().flat_map(|end| calls.iter().map(move |&(a, b)| (end, a, b)));
-    for (end, before, after) in rows {
-        for cut in 1..ping.len() {
-            let peer = ScriptedPeer::saying([&ping[..cut]]);
-            let mut socket = end.with(&peer);
-            let interrupted = before.make(socket.as_mut());
-            if before == Call::ReadHeader && cut >= 6 {
-                interrupted.unwrap();
-            } else {
-                assert!(interrupted.unwrap_err().is_would_block());
-            }
-            peer.say(&ping[cut..]);
-            let said = end.peer().say(&message);
-            peer.say(wire(&said));
-
-            let context = format!("{end:?} {before:?} {after:?} {cut}");
-            let data = match after {
-                Call::ReadHeader => {
-                    assert_eq!(socket.read_header().unwrap().payload_len(), 6, "{context}");
-                    Call::ReadFrame
+    for end in servers() {
+        let afters = || Operation::reading(end.kind);
+        for (before, after) in CALLS.iter().flat_map(|a| afters().map(move |b| (*a, b))) {
+            for cut in 1..ping.len() {
+                let _replay = Replay(|| format!("{end:?} {before:?} {after:?} {cut}"));
+                let peer = ScriptedPeer::saying([&ping[..cut]]);
+                let mut socket = end.with(&peer);
+                let interrupted = before.make(socket.as_mut());
+                if before == Call::ReadHeader && cut >= 6 {
+                    interrupted.unwrap();
+                } else {
+                    assert!(interrupted.unwrap_err().is_would_block());
                 }
-                call => call,
-            };
-            if data == Call::ReadFrame {
-                assert_eq!(data.make(socket.as_mut()).unwrap(), b"abcdef", "{context}");
+                peer.say(&ping[cut..]);
+                let said = end.peer().say(&message);
+                peer.say(wire(&said));
+
+                let mut hands = Hands::seeing(16);
+                hands.take(&message[0].payload);
+                let mut see = || {
+                    after.call(socket.as_mut(), &mut hands).unwrap();
+                    hands.seen().pop().unwrap()
+                };
+                let mut seen = see();
+                if let Seen::Frame(_, Opcode::Ping, payload) = &seen {
+                    assert_eq!(payload, b"abcdef");
+                    seen = see();
+                }
+                match seen {
+                    // A raw frame is as it was sent.
+                    Seen::Frame(_, _, payload) => assert_eq!(payload, said[0].payload),
+                    Seen::Message(.., payload) | Seen::Bytes(payload) => {
+                        assert_eq!(payload, message[0].payload);
+                    }
+                    seen => assert_eq!(seen, Seen::Begun(Opcode::Binary)),
+                }
+                socket.flush().unwrap();
+                let sent = oracle::judge(Terms::plain(Role::Client), &peer.written());
+                assert_eq!(sent.events, [Event::Pong(b"abcdef".to_vec())]);
             }
-            // A raw frame is as it was sent.
-            let given = match data {
-                Call::ReadFrame => &said[0].payload,
-                _ => &message[0].payload,
-            };
-            assert_eq!(data.make(socket.as_mut()).unwrap(), *given, "{context}");
-            socket.flush().unwrap();
-            let sent = oracle::judge(Terms::plain(Role::Client), &peer.written());
-            assert_eq!(sent.events, [Event::Pong(b"abcdef".to_vec())], "{context}");
         }
     }
 }

@@ -9,7 +9,7 @@ use framewire::{Close, CloseCode, Closed, Config, Error, ErrorKind, Fault, Opcod
 use support::connection::{Endpoint, Messaging, all_endpoints, endpoints};
 use support::frames::{CLOSE, FIN, PING, close_payload, to};
 use support::loopback::PATIENCE;
-use support::operations::{Hands, SENDING, Sends};
+use support::operations::{Hands, Operation};
 use support::oracle;
 use support::peer::{Ending, ScriptedPeer};
 
@@ -280,8 +280,7 @@ fn a_lost_connection_has_nobody_to_shut_it_down_with() {
 
 fn assert_takes_nothing(end: Endpoint, peer: &ScriptedPeer, socket: &mut dyn Messaging) {
     let mut hands = Hands::new(b"x", 16);
-    let all = SENDING.iter().filter(|one| one.is_of(end.kind));
-    let all = all.filter(|one| one.sends != Sends::Nothing);
+    let all = Operation::sending(end.kind);
     let writes: Vec<_> = all.map(|one| one.call(socket, &mut hands)).collect();
     assert!(writes.iter().all(is_lost), "{writes:?}");
     assert_eq!(peer.written(), b"");

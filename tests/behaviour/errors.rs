@@ -12,6 +12,7 @@ use support::connection::{Connection, Endpoint, all_endpoints, endpoints};
 use support::frames::{
     BINARY, CLOSE, FIN, Frame, Length, PING, RSV1, RSV3, TEXT, close_payload, to, wire,
 };
+use support::operations::{Hands, Operation};
 use support::peer::{Ending, ScriptedPeer, Taking};
 
 type Job = Box<dyn Fn(&mut dyn Connection) -> Result<(), Error>>;
@@ -277,28 +278,21 @@ fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_wri
 
 #[test]
 fn a_message_inside_a_message_is_refused_by_every_method() {
-    let prepared = PreparedMessage::new(Opcode::Text, b"").unwrap();
     for end in servers() {
         let (peer, mut socket) = quiet(end);
         socket
             .write_frame(false, Rsv::NONE, Opcode::Binary, b"")
             .unwrap();
         peer.forget_written();
-        let errors = [
-            socket.write_message(Opcode::Text, b"").unwrap_err(),
-            socket.feed_message(Opcode::Text, b"").unwrap_err(),
-            socket
-                .write_frame(true, Rsv::NONE, Opcode::Text, b"")
-                .unwrap_err(),
-            socket.write_prepared(&prepared).unwrap_err(),
-            socket
-                .stream_message(Opcode::Text, 1, &mut io::empty())
-                .unwrap_err(),
-            socket.message_writer(Opcode::Text).map(drop).unwrap_err(),
-        ];
-        for error in &errors {
+        let mut hands = Hands::new(b"text", 1);
+        for operation in Operation::sending_messages(end.kind) {
+            let error = operation.call(&mut *socket, &mut hands).unwrap_err();
             let expected = SendError::MessageOpen(Opcode::Binary);
-            assert_send_error(error, expected, "a binary message is open: finish it first");
+            assert_send_error(
+                &error,
+                expected,
+                "a binary message is open: finish it first",
+            );
         }
         assert_eq!(peer.written(), b"");
     }

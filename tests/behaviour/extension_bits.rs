@@ -1,13 +1,14 @@
 //! Reserved bits, for authors of extensions: each call that sends them puts them on the first
 //! frame of a message and on no other, and each call that reads gives them back.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use framewire::frame::Rsv;
 use framewire::{Config, Opcode};
 use support::compression::Compression;
 use support::connection::{Connection, Endpoint, endpoints};
 use support::frames::{CONTINUATION, FIN, TEXT, to, wire};
+use support::operations::{Hands, Operation};
 use support::oracle;
 use support::peer::ScriptedPeer;
 
@@ -34,44 +35,20 @@ fn socket(end: Endpoint, bytes: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
 
 #[test]
 fn every_sending_call_puts_them_on_the_first_frame_alone() {
-    let calls: [fn(&mut dyn Connection, Rsv); 5] = [
-        |socket, rsv| {
-            let sent = socket.write_message_ext(Opcode::Text, rsv, PAYLOAD);
-            sent.unwrap();
-        },
-        |socket, rsv| {
-            let fed = socket.feed_message_ext(Opcode::Text, rsv, PAYLOAD);
-            fed.and_then(|()| socket.flush()).unwrap();
-        },
-        |socket, rsv| {
-            let sent = socket.stream_message_ext(Opcode::Text, rsv, 1, &mut { PAYLOAD });
-            assert_eq!(sent.unwrap(), 3);
-        },
-        |socket, rsv| {
-            let mut writer = socket.message_writer_ext(Opcode::Text, rsv).unwrap();
-            for byte in PAYLOAD {
-                writer.write_all(&[*byte]).unwrap();
-                writer.flush().unwrap();
-            }
-            writer.finish().unwrap();
-        },
-        |socket, rsv| {
-            let first = socket.write_frame(false, rsv, Opcode::Text, PAYLOAD);
-            first.unwrap();
-            let last = socket.write_frame(true, Rsv::NONE, Opcode::Continuation, b"");
-            last.unwrap();
-        },
-    ];
     for end in endpoints() {
-        for call in calls {
+        for operation in Operation::sending_messages(end.kind).filter(|one| one.takes_rsv()) {
             let (peer, mut socket) = socket(end, b"");
-            call(socket.as_mut(), bits(end));
-            let frames = oracle::frames(&peer.written());
+            let mut hands = Hands::new(PAYLOAD, 1);
+            hands.rsv = bits(end);
+            operation.call(socket.as_mut(), &mut hands).unwrap();
+            socket.flush().unwrap();
+            let written = peer.written();
+            let frames = oracle::frames(&written);
             let (first, others) = frames.split_first().unwrap();
-            assert_eq!(Rsv::from_first_byte(first.rsv), bits(end));
-            assert!(others.iter().all(|frame| frame.rsv == 0));
-            let payloads: Vec<_> = frames.iter().map(|frame| &frame.payload[..]).collect();
-            assert_eq!(payloads.concat(), PAYLOAD);
+            assert_eq!(first.opcode, Opcode::Text, "{operation:?}");
+            assert_eq!(Rsv::from_first_byte(first.rsv), bits(end), "{operation:?}");
+            assert!(others.iter().all(|frame| frame.rsv == 0), "{operation:?}");
+            assert_eq!(oracle::data(&written), PAYLOAD, "{operation:?}");
         }
     }
 }
@@ -95,6 +72,7 @@ fn they_are_refused_on_continuations_control_frames_and_where_they_were_not_allo
     }
 }
 
+// Each call has its own way to give them, which no operation of the table shows.
 #[test]
 fn every_reading_call_gives_them_back() {
     for end in endpoints() {

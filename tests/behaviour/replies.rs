@@ -8,33 +8,10 @@ use support::connection::{Connection, Endpoint, endpoints};
 use support::frames::{
     self, BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, close_payload, frame, wire,
 };
+use support::operations::{Hands, Operation, Seen};
 use support::oracle::frames_in;
 use support::peer;
 use support::peer::{ScriptedPeer, Taking};
-
-type Read1 = fn(&mut dyn Connection);
-
-/// Every way to be handed a message or a part of one.
-const READS: &[(&str, Read1)] = &[
-    ("next_message", |connection| {
-        assert_eq!(connection.next_message().unwrap().payload(), b"work");
-    }),
-    ("read_message", |connection| {
-        let mut buf = Vec::new();
-        connection.read_message(&mut buf).unwrap();
-        assert_eq!(buf, b"work");
-    }),
-    ("message_reader", |connection| {
-        let reader = connection.message_reader().unwrap();
-        assert_eq!(reader.opcode(), Opcode::Binary);
-    }),
-    ("read_header", |connection| {
-        // The Ping is a frame as any other here.
-        connection.read_frame(&mut [0; 125]).unwrap();
-        let header = connection.read_header().unwrap();
-        assert_eq!(header.opcode(), Opcode::Binary);
-    }),
-];
 
 fn ping(to: Role) -> Vec<u8> {
     frame(peer(to), FIN | PING, b"?")
@@ -50,13 +27,40 @@ fn pong() -> (u8, Vec<u8>) {
 
 #[test]
 fn a_pong_leaves_before_the_message_after_the_ping_is_handed_over() {
-    for (name, read) in READS {
-        for end in endpoints() {
-            let work = work(end);
-            let stream = ScriptedPeer::saying([[ping(end.role), work].concat()]);
-            read(end.with(&stream).as_mut());
-            assert_eq!(frames_in(&stream.written()), [pong()], "{name}");
-            assert_eq!(stream.calls().writes, 1, "{name}");
+    for end in endpoints() {
+        for operation in Operation::reading(end.kind) {
+            let stream = ScriptedPeer::saying([[ping(end.role), work(end)].concat()]);
+            let mut connection = end.with(&stream);
+            let mut hands = Hands::seeing(4);
+            operation.call(connection.as_mut(), &mut hands).unwrap();
+            if let Some(Seen::Frame(_, Opcode::Ping, _)) = hands.seen().last() {
+                operation.call(connection.as_mut(), &mut hands).unwrap();
+            }
+            assert_eq!(frames_in(&stream.written()), [pong()], "{operation:?}");
+            assert_eq!(stream.calls().writes, 1, "{operation:?}");
+        }
+    }
+}
+
+// What an operation of the table begins with.
+#[test]
+fn a_pong_leaves_before_a_reader_or_the_header_of_the_message_is_handed_over() {
+    let begins: [fn(&mut dyn Connection); 2] = [
+        |connection| {
+            connection.message_reader().unwrap();
+        },
+        |connection| {
+            // The Ping is a frame as any other here.
+            connection.read_frame(&mut [0; 125]).unwrap();
+            connection.read_header().unwrap();
+        },
+    ];
+    for end in endpoints() {
+        for begin in begins {
+            let stream = ScriptedPeer::saying([[ping(end.role), work(end)].concat()]);
+            begin(end.with(&stream).as_mut());
+            assert_eq!(frames_in(&stream.written()), [pong()]);
+            assert_eq!(stream.calls().writes, 1);
         }
     }
 }

@@ -13,7 +13,7 @@ use support::compression::{Compression, heard};
 use support::connection::{Endpoint, Kind, Messaging, all_endpoints};
 use support::event::{End, Event};
 use support::front_end::{self, Script};
-use support::operations::{Hands, Leaves, Operation, SENDING, Sends, sample};
+use support::operations::{Hands, Leaves, Operation, Sends, sample};
 use support::oracle::{self, Parsed, Terms};
 use support::peer::{Manner, ScriptedPeer, Taking, cut};
 use support::{again, peer};
@@ -42,10 +42,10 @@ fn manner() -> impl Strategy<Value = Manner> {
     ]
 }
 
-/// What a kind has that sends a message.
+/// What a kind has that sends a message as one.
 fn sending(kind: Kind) -> Vec<&'static Operation> {
-    let messages = SENDING.iter().filter(|one| one.sends == Sends::Message);
-    messages.filter(|one| one.is_of(kind)).collect()
+    let messages = Operation::sending_messages(kind);
+    messages.filter(|one| one.sends == Sends::Message).collect()
 }
 
 /// Whether it sends a message as it is.

@@ -23,6 +23,7 @@ fn message(task: u32, number: u32) -> Vec<u8> {
     [head, pattern(len)].concat()
 }
 
+/// Sends it by one of the ways of a half. Those of the table are for a scripted peer, to which no other end listens.
 async fn send(writer: &WriteHalf<DuplexStream>, task: u32, number: u32) {
     let message = message(task, number);
     let binary = Opcode::Binary;

@@ -3,10 +3,14 @@
 use std::io::Read;
 
 use framewire::frame::Violation;
-use framewire::{Error, ErrorKind, Opcode, WebSocket};
+use framewire::protocol::Role;
+use framewire::{Config, ErrorKind, Opcode};
 use proptest::prelude::*;
+use support::compression::Compression;
+use support::connection::{Endpoint, all_endpoints_with};
 use support::deflate::{RSV1, negotiated, sender, sent};
 use support::frames::{BINARY, TEXT};
+use support::operations::{Hands, Operation};
 use support::oracle::frames_in;
 use support::pattern;
 use support::peer::ScriptedPeer;
@@ -25,37 +29,33 @@ fn a_corrupt_message_ends_the_connection() {
         // Stored bytes whose length does not fit its complement.
         in_one_frame(&[0x00, 0x05, 0x00, 0x00, 0x00]),
     ] {
-        for takeover in [false, true] {
-            let bytes = [&good[..], &corrupt, &good].concat();
-            for first in READS {
-                let mut server = server(&negotiated(takeover), &bytes);
+        let bytes = [&good[..], &corrupt, &good].concat();
+        for end in compressing_servers() {
+            let reads = || Operation::reading(end.kind).filter(|one| one.decompresses());
+            for first in reads() {
+                let peer = ScriptedPeer::new(&bytes[..]);
+                let mut server = end.messaging(&peer, Config::default()).unwrap();
                 assert_eq!(server.next_message().unwrap().payload(), b"Hello");
-                for read in std::iter::once(first).chain(READS) {
-                    let error = read(&mut server).unwrap_err();
+                for read in std::iter::once(first).chain(reads()) {
+                    let result = read.call(server.as_mut(), &mut Hands::seeing(64));
+                    let error = result.unwrap_err();
                     let violation = ErrorKind::Violation(Violation::InvalidDeflate);
                     assert_eq!(format!("{:?}", error.kind()), format!("{violation:?}"));
                 }
                 // Nothing is sent behind the one Close frame.
                 assert!(server.write_message(Opcode::Text, b"more").is_err());
-                assert_eq!(frames_in(&server.stream().written()).len(), 1);
-                assert_eq!(close_code(&server), 1007);
+                assert_eq!(frames_in(&peer.written()).len(), 1);
+                assert_eq!(close_code(&peer), 1007);
             }
         }
     }
 }
 
-type ReadMessage = fn(&mut WebSocket<ScriptedPeer>) -> Result<(), Error>;
-
-/// Every way to read a message.
-const READS: &[ReadMessage] = &[
-    |server| server.next_message().map(drop),
-    |server| server.read_message(&mut Vec::new()).map(drop),
-    |server| {
-        let mut reader = server.message_reader()?;
-        let read = reader.read_to_end(&mut Vec::new());
-        read.map(drop).map_err(|error| error.downcast().unwrap())
-    },
-];
+fn compressing_servers() -> impl Iterator<Item = Endpoint> {
+    let compressions = [Compression::Takeover, Compression::NoTakeover];
+    let ends = compressions.into_iter().flat_map(all_endpoints_with);
+    ends.filter(|end| end.role == Role::Server)
+}
 
 /// What a message's bytes are changed to: bits flipped, or the rest cut off.
 fn damage() -> impl Strategy<Value = (Vec<(prop::sample::Index, u8)>, Option<prop::sample::Index>)>
@@ -106,7 +106,7 @@ proptest! {
                     return Err(TestCaseError::fail("not the peer's fault"));
                 };
                 if !matches!(violation, Violation::MessageTooBig { .. }) {
-                    prop_assert_eq!(close_code(&whole), 1007);
+                    prop_assert_eq!(close_code(whole.stream()), 1007);
                 }
             }
         }

@@ -73,8 +73,8 @@ fn violation(websocket: &mut WebSocket<ScriptedPeer>) -> Violation {
     }
 }
 
-fn close_code(websocket: &WebSocket<ScriptedPeer>) -> u16 {
-    let (first_byte, payload) = frames_in(&websocket.stream().written()).pop().unwrap();
+fn close_code(peer: &ScriptedPeer) -> u16 {
+    let (first_byte, payload) = frames_in(&peer.written()).pop().unwrap();
     assert_eq!(first_byte, FIN | CLOSE);
     u16::from_be_bytes([payload[0], payload[1]])
 }

@@ -44,7 +44,7 @@ fn a_message_of_which_nothing_comes_out_is_bounded() {
         violation(&mut server),
         Violation::CompressedTooBig { limit }
     );
-    assert_eq!(close_code(&server), 1009);
+    assert_eq!(close_code(server.stream()), 1009);
     let read = server.stream().calls().reads;
     assert!(
         read <= 140,
@@ -73,7 +73,7 @@ fn a_limit_on_compressed_bytes_holds_for_streamed_messages_where_it_is_set() {
     let error = reader.read(&mut [0; 100]).unwrap_err();
     let error = error.downcast::<Error>().unwrap();
     assert!(matches!(error.kind(), ErrorKind::Violation(violation) if *violation == limit));
-    assert_eq!(close_code(&server), 1009);
+    assert_eq!(close_code(server.stream()), 1009);
     let read = server.stream().calls().reads;
     assert!(read <= 6, "it stopped after {read} reads of 16 KiB");
 }

@@ -34,7 +34,7 @@ fn a_pool_that_is_exhausted_closes_with_1013() {
         .collect();
     let mut refused = server(&agreed, &begun);
     assert_eq!(violation(&mut refused), Violation::NoDecompressor);
-    assert_eq!(close_code(&refused), 1013);
+    assert_eq!(close_code(refused.stream()), 1013);
     drop(holders.pop());
     let mut taken = server(&agreed, &[begun, rest].concat());
     assert_eq!(taken.next_message().unwrap().text(), Some("Hello"));
