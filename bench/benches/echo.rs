@@ -16,13 +16,12 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use framewire::frame::{Header, MAX_HEADER, Opcode, Rsv, mask};
+use framewire::frame::Opcode;
 use framewire::protocol::{Event, Limits, MessageBuffer, Session};
 use framewire::{Config, blocking, tokio};
-use framewire_bench::medians;
+use framewire_bench::{masked, medians};
 
 const LEN: usize = 20;
-const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 const MESSAGES: usize = 64 * 50;
 const ROUNDS: usize = 400;
 
@@ -80,7 +79,8 @@ struct Echo {
 
 impl Echo {
     fn new(frames: usize, len: usize) -> Self {
-        let batch = masked_frame(len).repeat(frames);
+        let message = masked(Opcode::Binary, &vec![b'x'; len]).expect("a legal message");
+        let batch = message.repeat(frames);
         let stream = || Ready {
             batch: batch.clone(),
             read: 0,
@@ -167,16 +167,6 @@ fn now<T>(future: impl Future<Output = T>) -> T {
         Poll::Ready(result) => result,
         Poll::Pending => unreachable!("the stream is always ready"),
     }
-}
-
-fn masked_frame(len: usize) -> Vec<u8> {
-    let header = Header::new(true, Rsv::NONE, Opcode::Binary, Some(KEY), len as u64);
-    let mut bytes = [0; MAX_HEADER];
-    let header_len = header.expect("a legal header").encode(&mut bytes);
-    let mut frame = bytes[..header_len].to_vec();
-    frame.resize(header_len + len, b'x');
-    mask::apply(&mut frame[header_len..], KEY, 0);
-    frame
 }
 
 /// Says the same again and again, one batch at most with each read, and takes anything.

@@ -11,17 +11,17 @@
 
 use std::hint::black_box;
 
-use framewire::frame::mask;
+use framewire::frame::{Opcode, mask};
 use framewire::protocol::{Event, Limits, MessageBuffer, Session};
-use framewire_bench::medians;
+use framewire_bench::{KEY, masked, medians};
 
 const PAYLOAD: &[u8; 20] = b"{\"bid\":1.2,\"ask\":3}\n";
-const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 const BATCH: usize = 100;
 const ROUNDS: usize = 2_000;
 
 fn main() {
-    let batch = masked_frame().repeat(BATCH);
+    let message = masked(Opcode::Text, PAYLOAD).expect("a legal message");
+    let batch = message.repeat(BATCH);
     let mut echo = Echo::new();
     if let Some(messages) = std::env::args().find_map(|arg| arg.parse::<usize>().ok()) {
         let mut input = batch.clone();
@@ -66,14 +66,6 @@ fn main() {
         "masking     {:6.1} GB/s",
         large.len() as f64 / masking.as_nanos() as f64
     );
-}
-
-fn masked_frame() -> Vec<u8> {
-    let mut frame = vec![0x81, 0x80 | PAYLOAD.len() as u8];
-    frame.extend(KEY);
-    frame.extend(PAYLOAD);
-    mask::apply(&mut frame[6..], KEY, 0);
-    frame
 }
 
 struct Echo {

@@ -1,7 +1,10 @@
-//! What the benchmarks share: timing for comparisons, without a verdict.
+//! What the benchmarks share: timing for comparisons, without a verdict, and a client's message.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
+
+use framewire::Opcode;
+use framewire::protocol::{Encoder, SendError, Sender};
 
 /// Runs the jobs in turn, `rounds` times over, and returns the median time of each.
 ///
@@ -21,3 +24,16 @@ pub fn medians<const N: usize>(rounds: usize, mut jobs: [&mut dyn FnMut(); N]) -
         times[times.len() / 2]
     })
 }
+
+/// Returns a message as a client sends it, masked with [`KEY`].
+///
+/// # Errors
+/// Where the message is not legal.
+pub fn masked(opcode: Opcode, payload: &[u8]) -> Result<Vec<u8>, SendError> {
+    let mut bytes = Vec::new();
+    Sender::new(Encoder::client(|| Some(KEY))).message(opcode, payload, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The masking key of the examples in RFC 6455 5.7.
+pub const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];

@@ -11,7 +11,7 @@ use std::{env, fs};
 use framewire::handshake::{Acceptor, Connector};
 use framewire::protocol::{Limits, Role};
 use framewire::{Config, Error, Opcode};
-use support::frames::{BINARY, CONTINUATION, FIN, PING, frame};
+use support::frames::{BINARY, CONTINUATION, FIN, Length, PING, frame, to};
 use support::loopback::PATIENCE;
 use support::pattern;
 
@@ -204,10 +204,7 @@ fn a_message_of_300_000_empty_fragments() {
 #[test]
 fn a_declared_length_of_2_to_the_62_with_ten_bytes_and_no_limit() {
     let mut server = Server::start("yes");
-    let mut bytes = vec![FIN | BINARY, 0xFF];
-    bytes.extend((1_u64 << 62).to_be_bytes());
-    bytes.extend([0; 4]);
-    bytes.extend([7; 10]);
-    server.stream.write_all(&bytes).unwrap();
+    let frame = to(Role::Server, FIN | BINARY, [7; 10]).with_length(Length::Declared(1 << 62));
+    server.stream.write_all(&frame.bytes()).unwrap();
     assert_eq!(server.end(), "connection ended without a close frame");
 }

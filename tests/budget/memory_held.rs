@@ -3,7 +3,7 @@
 use allocation_counter::measure;
 use framewire::protocol::{Limits, Role};
 use framewire::{Config, Opcode, WebSocket};
-use support::frames::{BINARY, CONTINUATION, FIN, PING, frame};
+use support::frames::{BINARY, CONTINUATION, FIN, Length, PING, frame, to};
 use support::pattern;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 
@@ -99,11 +99,8 @@ fn a_length_that_was_only_announced_costs_nothing() {
         limits: Limits::UNLIMITED,
         ..Config::default()
     };
-    let mut input = vec![FIN | BINARY, 0xFF];
-    input.extend((1_u64 << 62).to_be_bytes());
-    input.extend([0; 4]);
-    input.extend([7; 10]);
-    let mut server = server(ScriptedPeer::new(input), config);
+    let frame = to(Role::Server, FIN | BINARY, [7; 10]).with_length(Length::Declared(1 << 62));
+    let mut server = server(ScriptedPeer::new(frame.bytes()), config);
     let info = measure(|| assert!(server.next_message().is_err()));
     assert!(info.bytes_max < 100_000, "{info:?}");
 }

@@ -95,7 +95,7 @@ fn an_echo_allocates_nothing() {
 fn a_peer_that_takes_nothing_is_not_read_from_and_gets_everything_later() {
     let mut setting = Setting::with_pool(Taking::Room(10), &BufferPool::keeping(0));
     let message = frame(FIN | BINARY, &[7; 1000]);
-    let echoed = [&b"\x82\x7e\x03\xe8"[..], &[7; 1000]].concat();
+    let echoed = frames::frame(Role::Server, FIN | BINARY, &[7; 1000]);
     assert_eq!(setting.turn(&message.repeat(60)).unwrap(), Turn::Wait);
     assert!(setting.echo.deadline().is_some());
     for _ in 0..3 {
@@ -193,7 +193,8 @@ fn one_between_messages_holds_no_buffer_and_one_inside_holds_what_has_come() {
 fn a_violation_is_answered_before_the_end() {
     let mut setting = Setting::new(Taking::All);
     // RFC 6455 5.1: a client's frames are masked.
-    let input = [&frame(FIN | BINARY, b"good")[..], &[FIN | BINARY, 0]].concat();
+    let unmasked = frames::frame(Role::Server, FIN | BINARY, b"");
+    let input = [frame(FIN | BINARY, b"good"), unmasked].concat();
     let error = setting.turn(&input).unwrap_err();
     assert_eq!(error.fault(), Fault::Peer);
     let taken = setting.peer.written();
