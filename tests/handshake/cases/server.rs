@@ -116,7 +116,8 @@ fn peer_that_does_not_read_its_answer_cannot_hold_the_server() {
 
 #[test]
 fn would_block_before_the_time_is_over_is_an_io_error() {
-    let stream = ScriptedPeer::saying([&ECHO[..20]]);
+    let ending = Ending::Failure(io::ErrorKind::WouldBlock);
+    let stream = ScriptedPeer::new(&ECHO[..20]).ending(ending);
     let error = accept(stream.clone(), &Limits::default()).unwrap_err();
     assert_eq!(
         (error.kind(), error.fault()),

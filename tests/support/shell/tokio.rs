@@ -91,20 +91,11 @@ pub trait Shelled: Sized {
     fn enter(self) -> Self::In;
 }
 
-/// Streams that are always ready.
 impl Shelled for crate::peer::ScriptedPeer {
-    type In = Ready<Self>;
+    type In = Self;
 
-    fn enter(self) -> Ready<Self> {
-        Ready(self)
-    }
-}
-
-impl<S: Read + Write + Unpin + 'static> Shelled for framewire::Untimed<S> {
-    type In = Ready<Self>;
-
-    fn enter(self) -> Ready<Self> {
-        Ready(self)
+    fn enter(self) -> Self {
+        self
     }
 }
 
@@ -117,65 +108,7 @@ impl Shelled for TcpStream {
     }
 }
 
-/// A stream without `async`, where no call blocks.
-#[derive(Debug, Clone)]
-pub struct Ready<S>(S);
-
-impl<S> Deref for Ready<S> {
-    type Target = S;
-
-    fn deref(&self) -> &S {
-        &self.0
-    }
-}
-
-impl<S: Read + Unpin> AsyncRead for Ready<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let count = self.0.read(buf.initialize_unfilled())?;
-        buf.advance(count);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: Write + Unpin> AsyncWrite for Ready<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.0.write(buf))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.flush())
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: Read> Read for Ready<S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf)
-    }
-}
-
-impl<S: Write> Write for Ready<S> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.write(buf)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-/// A stream of tokio's with calls that wait.
+/// A stream of tokio's with calls that wait for what a socket gives, which [`wait`](crate::wait::wait) would not.
 #[derive(Debug)]
 pub struct Waiting<S>(S);
 
