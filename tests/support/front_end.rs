@@ -1,24 +1,20 @@
 //! Every way to receive, behind one trait, so that one suite of behaviour runs over all of them.
 
 mod connected;
-#[cfg(unix)]
-mod event_loop;
 mod sans_io;
 mod spawned;
 
 pub use connected::{Connected, Events, Way, config, final_end};
-#[cfg(unix)]
-pub use event_loop::LoopOverSockets;
 pub use sans_io::{RawDecoder, WholeSession};
 pub use spawned::{Spawned, open};
 
 use std::fmt;
-use std::thread;
 
 use framewire::Opcode;
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
 
+use crate::Replay;
 use crate::compression::{self, Compression};
 use crate::connection::Kind;
 use crate::event::{End, Event};
@@ -74,7 +70,7 @@ pub struct Script {
     pub terms: Terms,
     /// The bytes, as they arrive.
     pub pieces: Vec<Vec<u8>>,
-    /// Whether a read before every piece finds nothing yet.
+    /// Whether every other read finds nothing yet.
     pub pauses: bool,
     /// How many bytes the receiving end reads at a time.
     pub read_buffer: usize,
@@ -104,8 +100,6 @@ pub fn all() -> Vec<Box<dyn FrontEnd>> {
         Box::new(RawDecoder),
         Box::new(WholeSession),
         Box::new(Spawned),
-        #[cfg(unix)]
-        Box::new(LoopOverSockets),
     ];
     let mut add = |kind, way, manner| all.push(Box::new(Connected { kind, way, manner }));
     for kind in Kind::ALL {
@@ -168,14 +162,8 @@ impl fmt::Debug for Literal<'_> {
 const MOST_SHOWN: usize = 2000;
 
 /// Says what was run where that fails.
-struct Told<'a>(&'a dyn FrontEnd, &'a Script);
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            println!("{} was given {:?}", self.0.name(), self.1);
-        }
-    }
+fn told<'a>(front_end: &'a dyn FrontEnd, script: &'a Script) -> Replay<impl Fn() -> String + 'a> {
+    Replay(move || format!("{}, given {script:?}", front_end.name()))
 }
 
 impl Script {
@@ -249,7 +237,7 @@ pub fn check(script: &Script) {
 /// Runs a script over one front end and compares with the oracle: what was given, in which order,
 /// how it ended, and every byte that was sent.
 pub fn check_one(front_end: &dyn FrontEnd, script: &Script) {
-    let _told = Told(front_end, script);
+    let _told = told(front_end, script);
     let mut terms = script.terms;
     if !front_end.holds_messages() {
         terms.limits.message = Limits::UNLIMITED.message;
@@ -350,7 +338,7 @@ pub fn assert_refused_with(
     script.compression = compression;
     for script in [script.clone(), script.byte_by_byte()] {
         for front_end in script.front_ends() {
-            let _told = Told(front_end.as_ref(), &script);
+            let _told = told(front_end.as_ref(), &script);
             let name = front_end.name();
             let outcome = front_end.run(&script);
             let good = Event::Message(Opcode::Binary, b"good".to_vec());
@@ -378,7 +366,7 @@ pub fn assert_given(role: Role, bytes: impl AsRef<[u8]>, events: &[Event], end: 
     let script = Script::new(role, bytes.as_ref());
     for script in [script.clone(), script.byte_by_byte()] {
         for front_end in all() {
-            let _told = Told(front_end.as_ref(), &script);
+            let _told = told(front_end.as_ref(), &script);
             let outcome = front_end.run(&script);
             assert_eq!(outcome.events, events);
             assert_eq!(outcome.end, end);
@@ -390,6 +378,6 @@ pub fn assert_given(role: Role, bytes: impl AsRef<[u8]>, events: &[Event], end: 
 /// What a front end sends in answer to these bytes.
 pub fn answers(front_end: &dyn FrontEnd, role: Role, bytes: &[u8]) -> Option<Vec<oracle::Parsed>> {
     let script = Script::new(role, bytes);
-    let _told = Told(front_end, &script);
+    let _told = told(front_end, &script);
     Some(oracle::frames(&front_end.run(&script).sent?))
 }

@@ -1,6 +1,7 @@
 //! A connection without a stream, and what moves its bytes: by hand, or as an event loop does.
 
 use std::io;
+use std::sync::{Arc, Mutex};
 
 use framewire::connection::{self, BufferPool, Outbound};
 use framewire::frame::Rsv;
@@ -14,9 +15,15 @@ pub struct ByHand {
     connection: connection::Connection,
     stream: Box<dyn Stream>,
     is_flushed: bool,
-    write_buffer: usize,
+    role: Role,
+    config: Config,
+    /// Whether it is given up where it is at rest, and begun anew, as an event loop does.
     is_looped: bool,
+    /// What gives each its handlers.
+    handlers: Vec<Handle>,
 }
+
+type Handle = Box<dyn Fn(&mut connection::Connection)>;
 
 thread_local! {
     /// The buffers of all connections of the event loop.
@@ -42,9 +49,28 @@ impl ByHand {
             connection,
             stream,
             is_flushed: true,
-            write_buffer: config.write_buffer,
+            role,
+            config,
             is_looped,
+            handlers: vec![],
         })
+    }
+
+    /// Keeps a connection without handlers, as what that allocates may be counted.
+    fn rest(&mut self) -> Result<(), Error> {
+        self.connection.rest();
+        if self.is_looped && self.connection.is_at_rest() && !self.handlers.is_empty() {
+            let pool = POOL.with(BufferPool::clone);
+            self.connection = connection::Connection::new(self.role, &[], &self.config, &pool)?;
+            let handlers = self.handlers.iter();
+            handlers.for_each(|handle| handle(&mut self.connection));
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, handle: impl Fn(&mut connection::Connection) + 'static) {
+        handle(&mut self.connection);
+        self.handlers.push(Box::new(handle));
     }
 
     /// Reads until a message is there. What waits is written before each read. A peer that takes none of it is
@@ -69,7 +95,7 @@ impl ByHand {
     }
 
     fn reads_on(&mut self) -> bool {
-        !self.is_looped && self.buffered() < self.write_buffer
+        !self.is_looped && self.buffered() < self.config.write_buffer
     }
 
     fn read(&mut self) -> Result<(), Error> {
@@ -79,7 +105,7 @@ impl ByHand {
             Err(error) => {
                 let error = Error::from(error);
                 if error.is_would_block() {
-                    self.connection.rest();
+                    self.rest()?;
                 } else {
                     self.connection.filled(0);
                     // With the end that this comes to, nothing is taken any more.
@@ -112,7 +138,7 @@ impl ByHand {
     /// Takes what is to be sent once there is room for it.
     fn take(&mut self, take: impl FnOnce(&mut Outbound) -> Result<(), Error>) -> Result<(), Error> {
         let outbound = self.connection.outbound();
-        if outbound.buffered() >= self.write_buffer {
+        if outbound.buffered() >= self.config.write_buffer {
             self.write_out()?;
         }
         take(self.connection.outbound())
@@ -166,15 +192,27 @@ impl Messaging for ByHand {
     }
 
     fn on_ping(&mut self, handler: OnPing) {
-        self.connection.on_ping(handler);
+        let handler = Arc::new(Mutex::new(handler));
+        self.handle(move |connection| {
+            let handler = Arc::clone(&handler);
+            connection.on_ping(move |payload| handler.lock().unwrap()(payload));
+        });
     }
 
     fn on_pong(&mut self, handler: OnPong) {
-        self.connection.on_pong(handler);
+        let handler = Arc::new(Mutex::new(handler));
+        self.handle(move |connection| {
+            let handler = Arc::clone(&handler);
+            connection.on_pong(move |payload| handler.lock().unwrap()(payload));
+        });
     }
 
     fn on_close(&mut self, handler: OnClose) {
-        self.connection.on_close(handler);
+        let handler = Arc::new(Mutex::new(handler));
+        self.handle(move |connection| {
+            let handler = Arc::clone(&handler);
+            connection.on_close(move |code, reason| handler.lock().unwrap()(code, reason));
+        });
     }
 
     fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
