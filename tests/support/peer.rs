@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use self::state::{State, Step};
+use self::state::State;
 
 /// A stream in memory whose peer says what the script says. Its clones are the same stream.
 ///
@@ -140,14 +140,13 @@ pub enum Taking {
 }
 
 /// How the stream treats those who use it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     /// As they wish.
-    #[default]
     Smooth,
-    /// Reads give one byte, and writes take one.
+    /// Each call moves one byte.
     ByteByByte,
-    /// Every other read, write and flush finds nothing, and writes take a few bytes.
+    /// Every other call finds nothing, and those that find something move a few bytes.
     Stalling,
     /// As [`Stalling`](Self::Stalling), and a task that waits is woken a few times for nothing.
     Spurious,
@@ -166,16 +165,10 @@ impl ScriptedPeer {
         peer
     }
 
-    /// Lets one read in between every two pieces find nothing.
+    /// Has every other read find nothing.
     #[must_use]
     pub fn with_pauses(self) -> Self {
-        let steps = std::mem::take(&mut self.state().script);
-        let steps = steps
-            .into_iter()
-            .flat_map(|step| [Step::WouldBlock, step])
-            .collect();
-        self.state().script = steps;
-        self
+        self.failing(Plan::Before(Direction::Read, ErrorKind::WouldBlock))
     }
 
     /// Lets no call move more than `count` bytes; 0 is any number.
@@ -238,8 +231,15 @@ impl ScriptedPeer {
     /// How the stream behaves.
     #[must_use]
     pub fn behaving(self, manner: Manner) -> Self {
-        self.state().manner = manner;
-        self
+        self.state().most_spurious = if manner == Manner::Spurious { 3 } else { 0 };
+        match manner {
+            Manner::Smooth => self,
+            Manner::ByteByByte => self.in_pieces_of(1),
+            Manner::Stalling | Manner::Spurious => {
+                let stalls = Plan::BeforeAll(ErrorKind::WouldBlock);
+                self.in_pieces_of(A_FEW).failing(stalls)
+            }
+        }
     }
 
     /// Changes what the peer takes from now on.
@@ -263,7 +263,7 @@ impl ScriptedPeer {
             return;
         }
         let mut state = self.state();
-        state.script.push(Step::Bytes(bytes));
+        state.script.push(bytes);
         self.wake(state, Direction::Read);
     }
 
@@ -320,13 +320,7 @@ impl ScriptedPeer {
     pub fn unread(&self) -> Vec<u8> {
         let state = self.state();
         let (next, read) = state.next;
-        let mut unread = vec![];
-        for step in &state.script[next..] {
-            if let Step::Bytes(bytes) = step {
-                unread.extend_from_slice(bytes);
-            }
-        }
-        unread.split_off(read)
+        state.script[next..].concat().split_off(read)
     }
 
     /// Everything that was written to the peer.
@@ -393,6 +387,9 @@ impl ScriptedPeer {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How many bytes a stream moves that stalls.
+const A_FEW: usize = 7;
 
 /// Cuts bytes at these places, in any order.
 #[must_use]

@@ -4,19 +4,20 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::task::{Context, Waker};
 
 use super::threads::Hook;
-use super::{Calls, Direction, Ending, Fault, Manner, Plan, Taking, Timeouts};
+use super::{Calls, Direction, Ending, Fault, Plan, Taking, Timeouts};
 
 #[derive(Debug, Default)]
 pub struct State {
     /// What is said, which is kept: nothing is freed while a connection's memory is counted.
-    pub script: Vec<Step>,
-    /// The step that is next, and how many of its bytes were read.
+    pub script: Vec<Vec<u8>>,
+    /// The piece that is next, and how many of its bytes were read.
     pub next: (usize, usize),
     /// How many times the script is still said from its beginning.
     pub repeats: usize,
     pub ending: Ending,
     pub taking: Taking,
-    pub manner: Manner,
+    /// How many times a task that waits is woken for nothing.
+    pub most_spurious: usize,
     /// The most bytes that one call moves; 0 is any number.
     pub at_most: usize,
     pub not_vectored: bool,
@@ -28,8 +29,6 @@ pub struct State {
     failed_before: [bool; 3],
     pub failed: Option<Direction>,
     pub written_before: usize,
-    /// Whether the last use of either direction found nothing because of the manner.
-    has_stalled: [bool; 2],
     /// How many wake-ups with nothing behind them the silence has had.
     spurious: usize,
     /// Whether those who wait are woken by turns.
@@ -41,13 +40,6 @@ pub struct State {
     /// Whether reads wait for what a thread says.
     pub is_blocking: bool,
     pub hook: Option<Hook>,
-}
-
-/// What one read finds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    Bytes(Vec<u8>),
-    WouldBlock,
 }
 
 /// A task that waits in a direction.
@@ -156,10 +148,9 @@ impl State {
 
     /// How many of so many bytes one call moves.
     fn most(&self, len: usize) -> usize {
-        match (self.at_most, self.manner) {
-            (_, Manner::ByteByByte) => len.min(1),
-            (0, _) => len,
-            (at_most, _) => len.min(at_most),
+        match self.at_most {
+            0 => len,
+            at_most => len.min(at_most),
         }
     }
 
@@ -167,7 +158,6 @@ impl State {
         if let Some(len) = self.call(Direction::Read)? {
             return Ok(len);
         }
-        self.stall(Direction::Read)?;
         let most = self.most(buf.len());
         if self.next.0 == self.script.len() && self.repeats > 0 {
             self.repeats -= 1;
@@ -180,11 +170,7 @@ impl State {
                 Ending::Eof => Ok(0),
                 Ending::Failure(kind) => Err(Nothing::Failed(kind)),
             },
-            Some(Step::WouldBlock) => {
-                self.next = (next + 1, 0);
-                Err(Nothing::Yet)
-            }
-            Some(Step::Bytes(bytes)) => {
+            Some(bytes) => {
                 let rest = &bytes[read..];
                 let len = rest.len().min(most);
                 buf[..len].copy_from_slice(&rest[..len]);
@@ -202,19 +188,17 @@ impl State {
         if let Some(len) = self.call(Direction::Write)? {
             return Ok(len);
         }
-        self.stall(Direction::Write)?;
         let first = bufs.iter().position(|buf| !buf.is_empty()).unwrap_or(0);
         let bufs = match bufs.get(first..=first) {
             Some(first) if self.not_vectored => first,
             _ => bufs,
         };
         let most = self.most(bufs.iter().map(|buf| buf.len()).sum());
-        let len = match (self.taking, self.manner) {
-            (Taking::Nothing | Taking::Room(0), _) => return Err(Nothing::UntilWoken),
-            (Taking::Room(room), _) => most.min(room),
-            (Taking::AtMost(at_most), _) => most.min(at_most),
-            (Taking::All, Manner::Stalling | Manner::Spurious) => most.min(A_FEW),
-            (Taking::All, Manner::Smooth | Manner::ByteByByte) => most,
+        let len = match self.taking {
+            Taking::Nothing | Taking::Room(0) => return Err(Nothing::UntilWoken),
+            Taking::Room(room) => most.min(room),
+            Taking::AtMost(at_most) => most.min(at_most),
+            Taking::All => most,
         };
         if let Taking::Room(room) = &mut self.taking {
             *room -= len;
@@ -229,24 +213,12 @@ impl State {
 
     pub fn flush(&mut self) -> Result<(), Nothing> {
         self.call(Direction::Flush)?;
-        self.stall(Direction::Write)
-    }
-
-    fn stall(&mut self, direction: Direction) -> Result<(), Nothing> {
-        if !matches!(self.manner, Manner::Stalling | Manner::Spurious) {
-            return Ok(());
-        }
-        let has_stalled = &mut self.has_stalled[usize::from(direction != Direction::Read)];
-        *has_stalled = !*has_stalled;
-        if *has_stalled {
-            return Err(Nothing::Yet);
-        }
         Ok(())
     }
 
     fn wakes_for_nothing(&mut self) -> bool {
         self.spurious += 1;
-        self.manner == Manner::Spurious && self.spurious < 4
+        self.spurious <= self.most_spurious
     }
 }
 
@@ -258,6 +230,3 @@ impl From<Nothing> for io::Error {
         }
     }
 }
-
-/// How many bytes a stream takes that stalls.
-const A_FEW: usize = 7;
