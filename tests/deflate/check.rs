@@ -1,6 +1,7 @@
 //! `check_engine` takes the engines there are, and tells what is wrong with broken ones; and what a
 //! connection does with a broken one.
 
+use crate::ways::end;
 use framewire::deflate::{
     Compressor, Decompressor, Deflate, DeflateConfig, Engine, EngineError, Flush, Progress, ZlibRs,
     check_engine,
@@ -9,7 +10,6 @@ use framewire::protocol::{Role, SendError};
 use framewire::{ErrorKind, Opcode, WebSocket};
 use std::io::Write as _;
 use support::deflate::parameters;
-use support::deflate::ways::end;
 use support::peer::ScriptedPeer;
 
 use crate::engine_kinds::Kind;

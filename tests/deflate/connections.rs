@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::ways::end;
 use framewire::blocking::PreparedMessage;
 use framewire::deflate::{
     Compressor, Decompressor, Deflate, DeflateConfig, Engine, Negotiated, Parameters, ZlibRs,
@@ -11,7 +12,6 @@ use framewire::protocol::Role;
 use framewire::{Config, Opcode};
 use support::compression::Compression;
 use support::connection::endpoints_with;
-use support::deflate::ways::end;
 use support::frames::{BINARY, FIN, RSV1, TEXT};
 use support::peer::{ScriptedPeer, Taking};
 use support::{json, oracle};

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind as Kind, Write as _};
 
+use crate::ways::end;
 use framewire::deflate::{
     Compressor, Decompressor, Deflate, DeflateConfig, Engine, EngineError, Flush, Negotiated,
     Progress, ZlibRs,
@@ -10,7 +11,6 @@ use framewire::deflate::{
 use framewire::protocol::{Role, SendError};
 use framewire::{CloseCode, Config, ErrorKind, Opcode, WebSocket};
 use support::compression::HELLO;
-use support::deflate::ways::end;
 use support::deflate::{RSV1, parameters, pooled};
 use support::frames::{BINARY, CLOSE, FIN, frame};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};

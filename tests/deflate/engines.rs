@@ -1,6 +1,7 @@
 //! What the traits of an engine ask for, held against every engine there is.
 
 use crate::engine_kinds::{Judge, Kind};
+use crate::ways::{messages, receivers, senders, ways};
 use allocation_counter::measure;
 use framewire::deflate::{
     Compressor, Decompressor, DeflateConfig, EngineError, Flush, Parameters, Progress,
@@ -8,7 +9,6 @@ use framewire::deflate::{
 use framewire::protocol::Role;
 use proptest::prelude::*;
 use support::compression::{HELLO, HELLO_AGAIN, TAIL};
-use support::deflate::ways::{messages, receivers, senders, ways};
 use support::peer::ScriptedPeer;
 use support::{Replay, json, pattern, peer};
 

@@ -4,11 +4,11 @@
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
+use crate::ways::end;
 use framewire::protocol::{Role, SendError};
 use framewire::{CloseCode, ErrorKind, Opcode};
 use support::compression::Compression;
 use support::deflate::negotiated;
-use support::deflate::ways::end;
 use support::frames::{CLOSE, FIN, TEXT, to};
 use support::operations::SMALL;
 use support::oracle;

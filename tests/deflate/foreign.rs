@@ -1,6 +1,7 @@
 //! The other end is zlib in C, with frames built and taken apart by hand: it says what is right.
 
 use crate::engine_kinds::{Judge, Kind};
+use crate::ways::{messages, opcode, receivers, senders, ways};
 use flate2::{Compress, Compression, FlushCompress, Status};
 use framewire::deflate::{DeflateConfig, Parameters};
 use framewire::protocol::Role;
@@ -8,7 +9,6 @@ use framewire::{Config, Opcode};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use support::compression::TAIL;
-use support::deflate::ways::{messages, opcode, receivers, senders, ways};
 use support::frames::{BINARY, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame};
 use support::oracle::frames_in;
 use support::peer::ScriptedPeer;

@@ -13,3 +13,4 @@ mod memory;
 mod negotiation;
 mod pool;
 mod session;
+mod ways;

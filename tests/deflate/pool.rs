@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::ways::end;
 use framewire::Opcode;
 use framewire::blocking::PreparedMessage;
 use framewire::deflate::{
@@ -16,7 +17,6 @@ use framewire::deflate::{
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
 use support::compression::HELLO;
-use support::deflate::ways::end;
 use support::deflate::{RSV1, Receiving, parameters, sender, sent};
 use support::frames::{FIN, TEXT, frame};
 use support::peer::ScriptedPeer;

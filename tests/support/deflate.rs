@@ -1,7 +1,5 @@
 //! What the tests of permessage-deflate share.
 
-pub mod ways;
-
 use framewire::deflate::{Deflate, DeflateConfig, Negotiated, Parameters, ZlibRs};
 use framewire::frame::Violation;
 use framewire::protocol::{Agreement as _, Event, Limits, MessageBuffer, Receiver, Role, Sender};

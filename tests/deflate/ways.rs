@@ -8,10 +8,10 @@ use framewire::{Config, Opcode};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::connection::{Kind, Messaging};
-use crate::operations::{Hands, Operation, Seen, Sends};
-use crate::pattern;
-use crate::peer::ScriptedPeer;
+use support::connection::{Kind, Messaging};
+use support::operations::{Hands, Operation, Seen, Sends};
+use support::pattern;
+use support::peer::ScriptedPeer;
 
 /// One end of a connection that compresses.
 pub fn end(
