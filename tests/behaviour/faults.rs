@@ -7,18 +7,18 @@ use std::io::ErrorKind as Kind;
 use framewire::protocol::Role;
 use framewire::{CloseCode, Config, Error, ErrorKind, Opcode};
 use support::compression::{Compression, HELLO};
-use support::connection::{self, Endpoint, all_endpoints_with};
+use support::connection::{Endpoint, all_endpoints_with, all_ends};
 use support::faults::{Case, Conditions, Outcome};
 use support::frames::{FIN, RSV1, TEXT, frame};
 use support::operations::{Hands, SENDING};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::wait::{Drops, Threads, in_turns};
-use support::{Replay, again, each};
+use support::{Replay, again};
 
 // The rules, by one connection, one fault, and the bytes.
 
 fn plain(role: Role) -> impl Iterator<Item = Endpoint> {
-    all_endpoints_with(Compression::None).filter(move |end| end.role == role)
+    all_ends().filter(move |end| end.role == role)
 }
 
 #[test]
@@ -62,13 +62,9 @@ fn a_message_that_was_written_in_part_is_ended_by_the_next_flush() {
 
 #[test]
 fn a_task_that_waits_is_woken_and_goes_on() {
-    for kind in each(
-        connection::Kind::FRONT_ENDS
-            .into_iter()
-            .filter(|kind| kind.waits()),
-    ) {
+    for end in plain(Role::Client).filter(|end| end.kind.waits()) {
         let peer = ScriptedPeer::saying([b"\x81\x05hello"]).waiting();
-        let mut client = kind.with(&peer, Role::Client);
+        let mut client = end.with(&peer);
         let (message, dropped) = in_turns(&peer, Drops::Never, || {
             client.next_message().unwrap().payload().to_vec()
         });
@@ -82,13 +78,9 @@ fn a_task_that_waits_is_woken_and_goes_on() {
 
 #[test]
 fn a_call_that_is_dropped_where_it_waits_is_made_again() {
-    for kind in each(
-        connection::Kind::FRONT_ENDS
-            .into_iter()
-            .filter(|kind| kind.waits()),
-    ) {
+    for end in plain(Role::Client).filter(|end| end.kind.waits()) {
         let peer = ScriptedPeer::saying([&b"\x81\x05he"[..], b"llo"]).waiting();
-        let mut client = kind.with(&peer, Role::Client);
+        let mut client = end.with(&peer);
         // A read of each piece waits, and the first wait of each call is where it is dropped.
         let (message, dropped) = in_turns(&peer, Drops::At(1), || {
             again(|| Ok(client.next_message()?.payload().to_vec())).unwrap()
@@ -99,7 +91,7 @@ fn a_call_that_is_dropped_where_it_waits_is_made_again() {
 
 #[test]
 fn a_write_that_fails_is_an_error_and_the_next_one_writes_nothing() {
-    for end in all_endpoints_with(Compression::None) {
+    for end in all_ends() {
         let fault = Fault::Error(Kind::BrokenPipe);
         let peer =
             ScriptedPeer::default()

@@ -2,7 +2,8 @@
 //! another begins with.
 
 use framewire::Config;
-use support::connection::{self, endpoints};
+use framewire::protocol::Role;
+use support::connection::{endpoints, ends};
 use support::each;
 use support::frames::{BINARY, FIN, PING, TEXT, to, wire};
 use support::operations::SMALL;
@@ -13,9 +14,9 @@ use support::peer::ScriptedPeer;
 /// The rule, by hand.
 #[test]
 fn a_frame_that_came_with_the_one_before_is_left_over() {
-    for kind in each(connection::Kind::FRONT_ENDS) {
+    for end in ends().filter(|end| end.role == Role::Client) {
         let peer = ScriptedPeer::saying([b"\x81\x05Hello\x89\x01?\x82"]);
-        let mut client = kind.with(&peer, framewire::protocol::Role::Client);
+        let mut client = end.with(&peer);
         assert_eq!(client.next_message().unwrap().payload(), b"Hello");
         assert_eq!(client.into_leftover(), b"\x89\x01?\x82");
     }

@@ -198,7 +198,7 @@ proptest! {
         let streams = ["stream_message", "stream_message from a source that would block"];
         let config = Config { chunk_size, ..Config::default() };
         let peer = ScriptedPeer::default();
-        let mut socket = kind.open(&peer, role, config).unwrap();
+        let mut socket = kind.open(&peer, role, config, None).unwrap();
         let stream = Operation::named(streams[usize::from(waits)]);
         let event = send(socket.as_mut(), stream, &bytes, chunk_size);
         let frames = check_sent((role, Compression::None), &peer.written(), &[event], &[]);

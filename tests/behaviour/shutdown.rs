@@ -7,7 +7,7 @@ use std::time::Duration;
 use framewire::blocking::{CloseReply, Shutdown};
 use framewire::protocol::{Limits, Role};
 use framewire::{CloseCode, Config, Error, ErrorKind, Side};
-use support::connection::{self, Connection, Endpoint, endpoints};
+use support::connection::{Connection, Endpoint, endpoints, ends};
 use support::each;
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, TEXT, close_payload, to, wire};
 use support::loopback::PATIENCE;
@@ -43,10 +43,10 @@ fn shutdown(socket: &mut dyn Connection) -> Result<Shutdown, Error> {
 /// The rule, by hand: a message that comes before the peer's Close frame is dropped.
 #[test]
 fn what_comes_before_the_close_of_the_peer_is_forgotten() {
-    for kind in each(connection::Kind::FRONT_ENDS) {
+    for end in ends().filter(|end| end.role == Role::Client) {
         let said = b"\x81\x05Hello\x88\x05\x03\xE9bye";
         let peer = ScriptedPeer::saying([said]).ending(Ending::Eof);
-        let mut client = kind.with(&peer, Role::Client);
+        let mut client = end.with(&peer);
         client.close(CloseCode::new(4000), "mine").unwrap();
         let shutdown = client.shutdown(Duration::MAX).unwrap();
         assert_eq!(shutdown, shut(1001, "bye", Side::Local, true));

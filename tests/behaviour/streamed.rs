@@ -6,14 +6,14 @@ use std::io::{ErrorKind as Kind, Write as _};
 use framewire::protocol::Role;
 use framewire::{Error, ErrorKind, Fault as Whose, Opcode};
 use support::compression::Compression;
-use support::connection::{self, Connection, Endpoint, MessageWriter, endpoints, endpoints_with};
+use support::connection::{Connection, Endpoint, MessageWriter, endpoints, endpoints_with, ends};
 use support::frames::{FIN, PING};
 use support::operations::SMALL;
 use support::oracle::frames_in;
 use support::peer::{Direction, Ending, Fault, Plan, ScriptedPeer};
 use support::view::View;
 use support::wait::{Drops, Threads, in_turns};
-use support::{Replay, again, each, io_again, pattern};
+use support::{Replay, again, io_again, pattern};
 
 fn view(end: Endpoint, peer: &ScriptedPeer) -> View {
     View::of(end.role, &end.heard(&peer.written()))
@@ -26,9 +26,9 @@ fn is_message_open(result: Result<(), Error>) -> bool {
 /// The rule, by hand.
 #[test]
 fn a_message_whose_source_failed_is_ended_from_another() {
-    for kind in each(connection::Kind::FRONT_ENDS) {
+    for end in ends().filter(|end| end.role == Role::Server) {
         let peer = ScriptedPeer::default();
-        let mut server = kind.with(&peer, Role::Server);
+        let mut server = end.with(&peer);
         let mut failing = ScriptedPeer::saying([b"Hello"]).ending(Ending::Failure(Kind::Other));
         let failed = server.stream_message(Opcode::Text, 3, &mut failing);
         assert!(matches!(failed.unwrap_err().kind(), ErrorKind::Source(_)));

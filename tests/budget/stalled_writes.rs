@@ -3,7 +3,7 @@
 use allocation_counter::measure;
 use framewire::protocol::Role;
 use framewire::{Config, Opcode};
-use support::connection::{Kind, ends};
+use support::connection::{Endpoint, ends};
 use support::frames::{FIN, PING, frame};
 use support::peer::{Plan, ScriptedPeer, Taking};
 use support::view::View;
@@ -11,26 +11,24 @@ use support::{pattern, peer};
 
 const MIB: i64 = 1 << 20;
 
-/// The kinds whose writes wait for the stream, and are dropped here where they would wait for ever.
-fn waiting() -> impl Iterator<Item = Kind> {
-    let counted = Kind::FRONT_ENDS
-        .into_iter()
-        .filter(|kind| kind.is_counted());
-    counted.filter(|kind| kind.waits())
+/// Servers whose writes wait for the stream, and are dropped here where they would wait for ever.
+fn waiting() -> impl Iterator<Item = Endpoint> {
+    let counted = ends().filter(|end| end.kind.is_counted() && end.kind.waits());
+    counted.filter(|end| end.role == Role::Server)
 }
 
 #[test]
 fn a_large_message_of_a_server_is_not_copied_however_the_stream_stalls() {
     let payload = pattern(1 << 20);
-    for kind in waiting() {
+    for end in waiting() {
         let stalls = Plan::BeforeAll(std::io::ErrorKind::WouldBlock);
         let peer = ScriptedPeer::default()
             .in_pieces_of(100_000)
             .failing(stalls);
         peer.reserve(3 << 20);
-        let mut server = kind.with(&peer, Role::Server);
+        let mut server = end.with(&peer);
         let info = measure(|| server.write_message(Opcode::Binary, &payload).unwrap());
-        assert!(info.bytes_total < 100_000, "{kind:?}: {info:?}");
+        assert!(info.bytes_total < 100_000, "{end:?}: {info:?}");
         let view = View::of(Role::Server, &peer.written());
         assert_eq!(view.payloads(), [&payload[..]]);
     }
@@ -39,29 +37,29 @@ fn a_large_message_of_a_server_is_not_copied_however_the_stream_stalls() {
 #[test]
 fn what_a_dropped_write_kept_is_given_back() {
     let payload = pattern(1 << 20);
-    for kind in waiting() {
+    for end in waiting() {
         let peer = ScriptedPeer::default().taking(Taking::Nothing);
         peer.reserve(3 << 20);
-        let mut server = kind.with(&peer, Role::Server);
+        let mut server = end.with(&peer);
         let held = measure(|| {
             let write = server.write_message(Opcode::Binary, &payload);
             assert!(write.unwrap_err().is_would_block());
         });
         let kept = MIB..MIB + (MIB >> 3);
-        assert!(kept.contains(&held.bytes_current), "{kind:?}: {held:?}");
+        assert!(kept.contains(&held.bytes_current), "{end:?}: {held:?}");
         peer.set_taking(Taking::All);
         let held = measure(|| server.flush().unwrap());
-        assert!(held.bytes_current <= -MIB, "{kind:?}: {held:?}");
+        assert!(held.bytes_current <= -MIB, "{end:?}: {held:?}");
     }
 }
 
 #[test]
 fn a_peer_that_pings_and_never_reads_costs_no_more_than_the_write_buffer() {
-    for (kind, role) in ends().filter(|(kind, _)| kind.is_counted()) {
-        let pings = frame(peer(role), FIN | PING, &[7; 125]).repeat(20_000);
+    for end in ends().filter(|end| end.kind.is_counted()) {
+        let pings = frame(peer(end.role), FIN | PING, &[7; 125]).repeat(20_000);
         let peer = ScriptedPeer::saying([pings]).taking(Taking::Room(1000));
         peer.reserve(1 << 10);
-        let mut connection = kind.with(&peer, role);
+        let mut connection = end.with(&peer);
         let info = measure(|| {
             assert!(connection.next_message().unwrap_err().is_would_block());
         });
@@ -75,9 +73,9 @@ fn a_peer_that_pings_and_never_reads_costs_no_more_than_the_write_buffer() {
 
 #[test]
 fn what_would_have_to_wait_for_the_peer_takes_nothing() {
-    for (kind, role) in ends() {
+    for end in ends() {
         let peer = ScriptedPeer::default().taking(Taking::Nothing);
-        let mut connection = kind.with(&peer, role);
+        let mut connection = end.with(&peer);
         let payload = pattern(1000);
         let mut fed = 0;
         while connection
@@ -103,7 +101,7 @@ fn what_would_have_to_wait_for_the_peer_takes_nothing() {
         assert_eq!(connection.buffered(), buffered);
         peer.set_taking(Taking::All);
         connection.write_message(Opcode::Binary, b"last").unwrap();
-        let view = View::of(role, &peer.written());
+        let view = View::of(end.role, &peer.written());
         assert_eq!(view.messages.len(), fed + 1);
     }
 }

@@ -33,7 +33,7 @@ use std::time::Duration;
 use framewire::frame::{Rsv, Violation};
 use framewire::protocol::{Limits, Role, SendError, Utf8};
 use framewire::{CloseCode, Config, ErrorKind, Opcode, Side};
-use support::connection::{Connection, Kind, Messaging, all_ends, ends};
+use support::connection::{Connection, Endpoint, Messaging, all_ends, ends};
 use support::event::{End, Event};
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, close_payload, to, wire,
@@ -46,20 +46,16 @@ use support::rfc3629::{self, Text};
 const BOTH: [Role; 2] = [Role::Server, Role::Client];
 
 /// A socket to which the peer says this, and then ends the stream.
-fn hearing(kind: Kind, role: Role, bytes: impl AsRef<[u8]>) -> (ScriptedPeer, Box<dyn Connection>) {
+fn hearing(end: Endpoint, bytes: impl AsRef<[u8]>) -> (ScriptedPeer, Box<dyn Connection>) {
     let peer = ScriptedPeer::saying([bytes.as_ref()]).ending(Ending::Eof);
-    let socket = kind.with(&peer, role);
+    let socket = end.with(&peer);
     (peer, socket)
 }
 
 /// The same of any kind.
-fn any_hearing(
-    kind: Kind,
-    role: Role,
-    bytes: impl AsRef<[u8]>,
-) -> (ScriptedPeer, Box<dyn Messaging>) {
+fn any_hearing(end: Endpoint, bytes: impl AsRef<[u8]>) -> (ScriptedPeer, Box<dyn Messaging>) {
     let peer = ScriptedPeer::saying([bytes.as_ref()]).ending(Ending::Eof);
-    let socket = kind.messaging(&peer, role, Config::default(), None);
+    let socket = end.messaging(&peer, Config::default());
     (peer, socket.unwrap())
 }
 
@@ -69,9 +65,9 @@ fn close(role: Role, payload: impl AsRef<[u8]>) -> Vec<u8> {
 
 #[test]
 fn rfc6455_6_1_only_an_open_connection_sends() {
-    for (kind, role) in all_ends() {
-        for bytes in [close(role, b""), to(role, FIN | 0xB, b"").bytes()] {
-            let (peer, mut socket) = any_hearing(kind, role, bytes);
+    for end in all_ends() {
+        for bytes in [close(end.role, b""), to(end.role, FIN | 0xB, b"").bytes()] {
+            let (peer, mut socket) = any_hearing(end, bytes);
             assert!(socket.next_message().is_err());
             peer.forget_written();
             assert!(socket.write_message(Opcode::Text, b"late").is_err());
@@ -84,8 +80,8 @@ fn rfc6455_6_1_only_an_open_connection_sends() {
 
 #[test]
 fn rfc6455_6_1_a_stream_is_aborted_when_the_connection_closes() {
-    for (kind, role) in ends() {
-        let (peer, mut socket) = hearing(kind, role, close(role, close_payload(1000, "")));
+    for end in ends() {
+        let (peer, mut socket) = hearing(end, close(end.role, close_payload(1000, "")));
         let mut writer = socket.message_writer(Opcode::Binary).unwrap();
         writer.write_all(&[0; 5000]).unwrap();
         drop(writer);
@@ -103,11 +99,11 @@ fn rfc6455_6_1_a_stream_is_aborted_when_the_connection_closes() {
 
 #[test]
 fn rfc6455_6_1_first_frame_has_the_type_and_the_last_fin() {
-    for (kind, role) in ends() {
+    for end in ends() {
         for opcode in [Opcode::Text, Opcode::Binary] {
             for len in [0, 1, 10, 11, 20, 25] {
                 println!("{len} bytes as {opcode}");
-                let (peer, mut socket) = hearing(kind, role, b"");
+                let (peer, mut socket) = hearing(end, b"");
                 let payload = vec![b'x'; len];
                 socket
                     .stream_message(opcode, 10, &mut &payload[..])
@@ -126,10 +122,10 @@ fn rfc6455_6_1_first_frame_has_the_type_and_the_last_fin() {
 
 #[test]
 fn rfc6455_6_1_what_is_sent_is_transmitted() {
-    for (kind, role) in all_ends() {
-        let (peer, mut socket) = any_hearing(kind, role, b"");
+    for end in all_ends() {
+        let (peer, mut socket) = any_hearing(end, b"");
         socket.write_message(Opcode::Text, b"at once").unwrap();
-        let sent = || oracle::judge(Terms::plain(support::peer(role)), &peer.written()).events;
+        let sent = || oracle::judge(Terms::plain(support::peer(end.role)), &peer.written()).events;
         assert_eq!(sent(), [Event::Message(Opcode::Text, b"at once".to_vec())]);
         socket.feed_message(Opcode::Text, b"later").unwrap();
         assert_eq!(sent().len(), 1);
@@ -197,8 +193,8 @@ fn rfc6455_6_2_server_removes_the_mask() {
 
 #[test]
 fn rfc6455_7_1_2_closing_sends_a_close_frame() {
-    for (kind, role) in ends() {
-        let (peer, socket) = hearing(kind, role, close(role, close_payload(1000, "")));
+    for end in ends() {
+        let (peer, socket) = hearing(end, close(end.role, close_payload(1000, "")));
         let done = socket.shutdown(Duration::from_secs(60)).unwrap();
         assert_eq!((done.by, done.clean), (Side::Local, true));
         let [close] = &oracle::frames(&peer.written())[..] else {
@@ -213,13 +209,13 @@ fn rfc6455_7_1_2_closing_sends_a_close_frame() {
 
 #[test]
 fn rfc6455_7_1_4_clean_only_after_both() {
-    for (kind, role) in ends() {
-        let (_, quiet) = hearing(kind, role, b"");
+    for end in ends() {
+        let (_, quiet) = hearing(end, b"");
         let done = quiet.shutdown(Duration::from_secs(60)).unwrap();
         assert!(!done.clean);
         assert_eq!(done.code, CloseCode::ABNORMAL);
-        let peers = close(role, close_payload(1001, "gone"));
-        let (_, closing) = hearing(kind, role, peers);
+        let peers = close(end.role, close_payload(1001, "gone"));
+        let (_, closing) = hearing(end, peers);
         let done = closing.shutdown(Duration::from_secs(60)).unwrap();
         assert!(done.clean);
         assert_eq!((done.code.get(), &done.reason[..]), (1001, "gone"));
@@ -228,15 +224,15 @@ fn rfc6455_7_1_4_clean_only_after_both() {
 
 #[test]
 fn rfc6455_7_1_5_close_code() {
-    for (kind, role) in all_ends() {
+    for end in all_ends() {
         for (bytes, code) in [
-            (close(role, close_payload(3000, "")), 3000),
-            (close(role, b""), 1005),
+            (close(end.role, close_payload(3000, "")), 3000),
+            (close(end.role, b""), 1005),
             (vec![], 1006),
-            (to(role, FIN | TEXT, b"\xFF").bytes(), 1007),
-            (to(role, FIN | 0xB, b"").bytes(), 1002),
+            (to(end.role, FIN | TEXT, b"\xFF").bytes(), 1007),
+            (to(end.role, FIN | 0xB, b"").bytes(), 1002),
         ] {
-            let (_, mut socket) = any_hearing(kind, role, bytes);
+            let (_, mut socket) = any_hearing(end, bytes);
             let error = socket.next_message().unwrap_err();
             assert_eq!(error.close_code().unwrap().get(), code);
         }
@@ -245,13 +241,13 @@ fn rfc6455_7_1_5_close_code() {
 
 #[test]
 fn rfc6455_7_1_6_close_reason() {
-    for (kind, role) in all_ends() {
+    for end in all_ends() {
         for (payload, reason) in [
             (vec![], ""),
             (close_payload(1000, ""), ""),
             (close_payload(1000, "né"), "né"),
         ] {
-            let (_, mut socket) = any_hearing(kind, role, close(role, payload));
+            let (_, mut socket) = any_hearing(end, close(end.role, payload));
             let error = socket.next_message().unwrap_err();
             assert_eq!(error.closed().unwrap().reason(), reason);
         }
@@ -295,9 +291,9 @@ fn rfc6455_7_1_7_failure_sends_its_code() {
 
 #[test]
 fn rfc6455_7_4_1_reported_codes_are_not_sent() {
-    for (kind, role) in all_ends() {
+    for end in all_ends() {
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
-            let (peer, mut socket) = any_hearing(kind, role, b"");
+            let (peer, mut socket) = any_hearing(end, b"");
             let number = code;
             let code = CloseCode::new(code);
             let payload = close_payload(number, "");
@@ -318,9 +314,9 @@ fn rfc6455_7_4_1_reported_codes_are_not_sent() {
 #[test]
 fn rfc6455_7_4_codes_that_are_accepted() {
     let defined = [1000..=1003, 1007..=1014, 3000..=4999];
-    for (kind, role) in all_ends() {
+    for end in all_ends() {
         for code in (0..6000).chain([65535]) {
-            let (_, mut socket) = any_hearing(kind, role, close(role, close_payload(code, "")));
+            let (_, mut socket) = any_hearing(end, close(end.role, close_payload(code, "")));
             let error = socket.next_message().unwrap_err();
             if defined.iter().any(|codes| codes.contains(&code)) {
                 assert_eq!(error.closed().unwrap().code().get(), code);

@@ -58,7 +58,7 @@ fn servers(
     Kind::FRONT_ENDS.into_iter().map(move |kind| {
         println!("{kind:?}");
         let peer = ScriptedPeer::new(input);
-        let opened = kind.open_with(&peer, Role::Server, config, Some(&negotiated(true)));
+        let opened = kind.open(&peer, Role::Server, config, Some(&negotiated(true)));
         (peer, opened.unwrap())
     })
 }

@@ -226,15 +226,17 @@ fn it_is_agreed_on_in_a_handshake_and_used_by_every_call() {
 
 #[test]
 fn every_kind_of_connection_sends_and_receives_by_it() {
-    for (kind, role) in ends() {
+    for end in ends() {
         let message = pattern(100);
         let wire = flipped(&message);
         let said = [
-            frame(peer(role), RSV2 | TEXT, &flipped(b"hello")[..3]),
-            frame(peer(role), FIN, &flipped(b"hello")[3..]),
+            frame(peer(end.role), RSV2 | TEXT, &flipped(b"hello")[..3]),
+            frame(peer(end.role), FIN, &flipped(b"hello")[3..]),
         ];
         let peer = ScriptedPeer::saying([said.concat()]);
-        let opened = kind.open_with(&peer, role, Config::default(), Some(&Flip::default()));
+        let opened = end
+            .kind
+            .open(&peer, end.role, Config::default(), Some(&Flip::default()));
         let mut connection = opened.unwrap();
         assert_eq!(connection.next_message().unwrap().text(), Some("hello"));
         connection.write_message(Opcode::Binary, &message).unwrap();
@@ -286,7 +288,7 @@ fn a_prepared_message_goes_out_by_the_extension_of_each_connection() {
         for which in order {
             let peer = ScriptedPeer::default();
             let opened =
-                Kind::Blocking.open_with(&peer, Role::Server, Config::default(), Some(both[which]));
+                Kind::Blocking.open(&peer, Role::Server, Config::default(), Some(both[which]));
             opened.unwrap().write_prepared(&prepared).unwrap();
             let sent = frames(&peer.written());
             assert_eq!(sent[0].rsv, [RSV2, RSV1][which], "{order:?}");
@@ -299,11 +301,13 @@ fn a_prepared_message_goes_out_by_the_extension_of_each_connection() {
 
 #[test]
 fn what_it_finds_wrong_ends_the_connection_with_1007() {
-    for (kind, role) in ends() {
+    for end in ends() {
         let mut wire = flipped(b"hello");
         wire[1] ^= 1;
-        let peer = ScriptedPeer::saying([frame(peer(role), FIN | RSV2 | TEXT, &wire)]);
-        let opened = kind.open_with(&peer, role, Config::default(), Some(&Flip::default()));
+        let peer = ScriptedPeer::saying([frame(peer(end.role), FIN | RSV2 | TEXT, &wire)]);
+        let opened = end
+            .kind
+            .open(&peer, end.role, Config::default(), Some(&Flip::default()));
         let mut connection = opened.unwrap();
         let error = connection.next_message().unwrap_err();
         let why = Violation::Extension("checksum differs");

@@ -6,71 +6,21 @@ mod kinds;
 mod pieces;
 
 use std::io::{self, Read, Write};
-use std::net;
 use std::time::Duration;
-
-use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use framewire::blocking::{CloseReply, Frame, PingReply, PreparedMessage, Shutdown};
 use framewire::frame::{Header, Rsv};
 use framewire::protocol::{Agreement, Message, Role};
-use framewire::{
-    CloseCode, Closed, Config, Duplicate, Error, Opcode, Socket, TryFeedError, blocking, tokio,
-};
+use framewire::{CloseCode, Closed, Config, Error, Opcode, TryFeedError, blocking, tokio};
 
 use crate::compression::{self, Compression, Speaker};
 use crate::frames::Frame as Said;
+use crate::peer::ScriptedPeer;
 use crate::wait::{Threads, Waiting};
 
 use self::by_hand::ByHand;
 use self::kinds::{Blocking, OnlyThis, Tokio};
 pub use self::pieces::{MessageReader, MessageWriter};
-
-/// A stream for any kind of connection. Behind a box, so that what borrows a connection has one type,
-/// and needs no box of its own: what a call allocates can be counted.
-pub trait Stream: Socket + AsyncRead + AsyncWrite + Unpin + Send {
-    /// `Duplicate::duplicate`.
-    ///
-    /// # Errors
-    /// As that has.
-    fn duplicated(&self) -> io::Result<Box<dyn Stream>>;
-
-    /// `Duplicate::shutdown`.
-    ///
-    /// # Errors
-    /// As that has.
-    fn shut_down(&self, how: net::Shutdown) -> io::Result<()>;
-}
-
-impl<S: Duplicate + AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {
-    fn duplicated(&self) -> io::Result<Box<dyn Stream>> {
-        Ok(Box::new(self.duplicate()?))
-    }
-
-    fn shut_down(&self, how: net::Shutdown) -> io::Result<()> {
-        self.shutdown(how)
-    }
-}
-
-impl Socket for Box<dyn Stream> {
-    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        (**self).set_read_timeout(timeout)
-    }
-
-    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        (**self).set_write_timeout(timeout)
-    }
-}
-
-impl Duplicate for Box<dyn Stream> {
-    fn duplicate(&self) -> io::Result<Self> {
-        (**self).duplicated()
-    }
-
-    fn shutdown(&self, how: net::Shutdown) -> io::Result<()> {
-        (**self).shut_down(how)
-    }
-}
 
 /// A way to have a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,26 +60,14 @@ impl Kind {
         [a, b, c, d, e, f, Self::SansIo, Self::EventLoop]
     };
 
-    /// One end of a connection on which the handshake is done, of a kind with every call.
+    /// One end of a connection on which the handshake is done, of a kind with every call, with what was agreed on
+    /// about an extension.
     ///
     /// # Errors
     /// Where the configuration is not sound.
     pub fn open(
         self,
-        stream: &(impl Stream + Clone + 'static),
-        role: Role,
-        config: Config,
-    ) -> Result<Box<dyn Connection>, Error> {
-        self.open_with(stream, role, config, None)
-    }
-
-    /// One with what was agreed on about compression.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    pub fn open_with(
-        self,
-        stream: &(impl Stream + Clone + 'static),
+        stream: &ScriptedPeer,
         role: Role,
         config: Config,
         agreed: Option<&dyn Agreement>,
@@ -141,12 +79,12 @@ impl Kind {
     fn open_after(
         self,
         leftover: &[u8],
-        stream: &(impl Stream + Clone + 'static),
+        stream: &ScriptedPeer,
         role: Role,
         config: Config,
         agreed: Option<&dyn Agreement>,
     ) -> Result<Box<dyn Connection>, Error> {
-        let stream: Box<dyn Stream> = Box::new(stream.clone());
+        let stream = stream.clone();
         assert!(self.has_stream(), "{self:?} is for `messaging` alone");
         if !self.waits() {
             let mut socket = blocking::WebSocket::with_leftover(stream, leftover, role, config)?;
@@ -161,23 +99,22 @@ impl Kind {
         Ok(self.whole_or_halves(Box::new(Tokio { threads, bytes })))
     }
 
-    /// One of any kind, with what was agreed on about compression.
+    /// The same of any kind.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn messaging(
         self,
-        stream: &(impl Stream + Clone + 'static),
+        stream: &ScriptedPeer,
         role: Role,
         config: Config,
         agreed: Option<&dyn Agreement>,
     ) -> Result<Box<dyn Messaging>, Error> {
         if self.has_stream() {
-            return Ok(self.open_with(stream, role, config, agreed)?);
+            return Ok(self.open(stream, role, config, agreed)?);
         }
         let is_looped = self == Self::EventLoop;
-        let stream = Box::new(stream.clone());
-        let connection = ByHand::new(stream, role, config, agreed, is_looped)?;
+        let connection = ByHand::new(stream.clone(), role, config, agreed, is_looped)?;
         Ok(Box::new(connection))
     }
 
@@ -217,13 +154,6 @@ impl Kind {
         self.threads() == Threads::One
     }
 
-    /// The end of this role of a connection with the default configuration.
-    #[must_use]
-    pub fn with(self, stream: &(impl Stream + Clone + 'static), role: Role) -> Box<dyn Connection> {
-        let connection = self.open(stream, role, Config::default());
-        connection.expect("no size is zero")
-    }
-
     /// Whether its calls wait where the stream finds nothing yet: then `WouldBlock` means that they
     /// would wait for ever, and that they were cancelled.
     #[must_use]
@@ -234,20 +164,6 @@ impl Kind {
             Tokio | TokioHalves | TokioThreads | TokioHalvesThreads
         )
     }
-}
-
-/// Either end of a connection of every kind that has every call. The last one is the one at which a test
-/// failed.
-pub fn ends() -> impl Iterator<Item = (Kind, Role)> {
-    endpoints_with(Compression::None).map(|end| (end.kind, end.role))
-}
-
-/// Either end of a connection of every kind, those without a stream of their own too. The last one is the one at
-/// which a test failed.
-pub fn all_ends() -> impl Iterator<Item = (Kind, Role)> {
-    let roles = [Role::Server, Role::Client].into_iter();
-    let ends = roles.flat_map(|role| Kind::ALL.map(|kind| (kind, role)));
-    ends.inspect(|(kind, role)| println!("{kind:?}, {role:?}"))
 }
 
 /// One end of a connection of a kind, with what was agreed on about compression.
@@ -270,6 +186,11 @@ pub fn endpoints_with(compression: Compression) -> impl Iterator<Item = Endpoint
     all_endpoints_with(compression).filter(|endpoint| endpoint.kind.has_stream())
 }
 
+/// Those without compression.
+pub fn ends() -> impl Iterator<Item = Endpoint> {
+    endpoints_with(Compression::None)
+}
+
 /// Either end of a connection of every kind, for [`messaging`](Endpoint::messaging).
 pub fn all_endpoints() -> impl Iterator<Item = Endpoint> {
     Compression::ALL.into_iter().flat_map(all_endpoints_with)
@@ -288,16 +209,17 @@ pub fn all_endpoints_with(compression: Compression) -> impl Iterator<Item = Endp
     all.inspect(|endpoint| println!("{endpoint:?}"))
 }
 
+/// Those without compression.
+pub fn all_ends() -> impl Iterator<Item = Endpoint> {
+    all_endpoints_with(Compression::None)
+}
+
 impl Endpoint {
     /// A connection on which the handshake is done, of a kind with every call.
     ///
     /// # Errors
     /// Where the configuration is not sound.
-    pub fn open(
-        self,
-        stream: &(impl Stream + Clone + 'static),
-        config: Config,
-    ) -> Result<Box<dyn Connection>, Error> {
+    pub fn open(self, stream: &ScriptedPeer, config: Config) -> Result<Box<dyn Connection>, Error> {
         self.open_after(&[], stream, config)
     }
 
@@ -308,7 +230,7 @@ impl Endpoint {
     pub fn open_after(
         self,
         leftover: &[u8],
-        stream: &(impl Stream + Clone + 'static),
+        stream: &ScriptedPeer,
         config: Config,
     ) -> Result<Box<dyn Connection>, Error> {
         let agreed = self.compression.negotiated();
@@ -323,7 +245,7 @@ impl Endpoint {
     /// As for [`open`](Self::open).
     pub fn messaging(
         self,
-        stream: &(impl Stream + Clone + 'static),
+        stream: &ScriptedPeer,
         config: Config,
     ) -> Result<Box<dyn Messaging>, Error> {
         let agreed = self.compression.negotiated();
@@ -333,7 +255,7 @@ impl Endpoint {
 
     /// One with the default configuration.
     #[must_use]
-    pub fn with(self, stream: &(impl Stream + Clone + 'static)) -> Box<dyn Connection> {
+    pub fn with(self, stream: &ScriptedPeer) -> Box<dyn Connection> {
         let connection = self.open(stream, Config::default());
         connection.expect("no size is zero")
     }

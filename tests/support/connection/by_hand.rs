@@ -1,6 +1,6 @@
 //! A connection without a stream, and what moves its bytes: by hand, or as an event loop does.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::sync::{Arc, Mutex};
 
 use framewire::connection::{self, BufferPool, Outbound};
@@ -8,12 +8,13 @@ use framewire::frame::Rsv;
 use framewire::protocol::{Agreement, Message, Role};
 use framewire::{CloseCode, Closed, Config, Error, Opcode};
 
-use super::{Back, InOneCall, Messaging, OnClose, OnPing, OnPong, Stream};
+use super::{Back, InOneCall, Messaging, OnClose, OnPing, OnPong};
+use crate::peer::ScriptedPeer;
 
 /// `connection::Connection` over a stream that does not block.
 pub struct ByHand {
     connection: connection::Connection,
-    stream: Box<dyn Stream>,
+    stream: ScriptedPeer,
     is_flushed: bool,
     role: Role,
     config: Config,
@@ -32,7 +33,7 @@ thread_local! {
 
 impl ByHand {
     pub fn new(
-        stream: Box<dyn Stream>,
+        stream: ScriptedPeer,
         role: Role,
         config: Config,
         agreed: Option<&dyn Agreement>,

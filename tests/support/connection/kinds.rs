@@ -15,12 +15,11 @@ use framewire::{CloseCode, Closed, Error, Opcode, TryFeedError, tokio};
 use super::pieces::{Reading, Writing};
 use super::{
     Back, ByteStream, Connection, InOneCall, MessageReader, MessageWriter, Messaging, OnClose,
-    OnPing, OnPong, Stream,
+    OnPing, OnPong,
 };
 use crate::again;
+use crate::peer::ScriptedPeer;
 use crate::wait::{Threads, Waiting, wait_on};
-
-type Any = Box<dyn Stream>;
 
 /// The threads on which a call is made that is no future.
 #[derive(Debug, Clone, Copy)]
@@ -29,24 +28,24 @@ pub struct OnlyThis;
 /// A whole connection is had as a stream of bytes, which has all that it has.
 pub struct Blocking {
     pub threads: OnlyThis,
-    pub bytes: blocking::ByteStream<Any>,
+    pub bytes: blocking::ByteStream<ScriptedPeer>,
 }
 
 pub struct BlockingHalves {
     pub threads: OnlyThis,
-    pub reading: blocking::ReadHalf<Any>,
-    pub writing: blocking::WriteHalf<Any>,
+    pub reading: blocking::ReadHalf<ScriptedPeer>,
+    pub writing: blocking::WriteHalf<ScriptedPeer>,
 }
 
 pub struct Tokio {
     pub threads: Threads,
-    pub bytes: Waiting<tokio::ByteStream<Any>>,
+    pub bytes: Waiting<tokio::ByteStream<ScriptedPeer>>,
 }
 
 pub struct TokioHalves {
     pub threads: Threads,
-    pub reading: tokio::ReadHalf<Any>,
-    pub writing: tokio::WriteHalf<Any>,
+    pub reading: tokio::ReadHalf<ScriptedPeer>,
+    pub writing: tokio::WriteHalf<ScriptedPeer>,
 }
 
 /// What is done with what calls of the blocking front end give.
@@ -175,7 +174,7 @@ macro_rules! implement_both_ways {
 implement_both_ways!(now: Blocking [bytes], BlockingHalves);
 implement_both_ways!(later: Tokio [bytes.1], TokioHalves);
 
-impl ByteStream for blocking::ByteStream<Any> {
+impl ByteStream for blocking::ByteStream<ScriptedPeer> {
     // The blocking front end has no such call.
     fn shut_down(&mut self) -> io::Result<()> {
         let socket = self.get_mut();
@@ -191,7 +190,7 @@ impl ByteStream for blocking::ByteStream<Any> {
     }
 }
 
-impl ByteStream for Waiting<tokio::ByteStream<Any>> {
+impl ByteStream for Waiting<tokio::ByteStream<ScriptedPeer>> {
     fn shut_down(&mut self) -> io::Result<()> {
         let Self(threads, bytes) = self;
         let shutdown = poll_fn(|cx| Pin::new(&mut *bytes).poll_shutdown(cx));

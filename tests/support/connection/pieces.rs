@@ -6,10 +6,8 @@ use std::io::{self, Read, Write};
 use framewire::frame::Rsv;
 use framewire::{Error, Opcode, blocking, tokio};
 
-use super::Stream;
+use crate::peer::ScriptedPeer;
 use crate::wait::{Asking, Waiting, wait_on};
-
-type Any = Box<dyn Stream>;
 
 /// `blocking::MessageReader`.
 pub struct MessageReader<'a> {
@@ -19,10 +17,10 @@ pub struct MessageReader<'a> {
 }
 
 pub(super) enum Reading<'a> {
-    Blocking(blocking::MessageReader<'a, blocking::Writer<Any>>),
-    BlockingHalves(blocking::MessageReader<'a, blocking::ReadEnd<Any>>),
-    Tokio(Waiting<tokio::MessageReader<'a, tokio::Writer<Any>>>),
-    TokioHalves(Waiting<tokio::MessageReader<'a, tokio::ReadEnd<Any>>>),
+    Blocking(blocking::MessageReader<'a, blocking::Writer<ScriptedPeer>>),
+    BlockingHalves(blocking::MessageReader<'a, blocking::ReadEnd<ScriptedPeer>>),
+    Tokio(Waiting<tokio::MessageReader<'a, tokio::Writer<ScriptedPeer>>>),
+    TokioHalves(Waiting<tokio::MessageReader<'a, tokio::ReadEnd<ScriptedPeer>>>),
 }
 
 impl MessageReader<'_> {
@@ -63,10 +61,10 @@ impl Read for MessageReader<'_> {
 pub struct MessageWriter<'a>(pub(super) Writing<'a>);
 
 pub(super) enum Writing<'a> {
-    Blocking(blocking::MessageWriter<&'a mut blocking::Writer<Any>>),
-    BlockingHalves(blocking::MessageWriter<blocking::SendTurn<'a, Any>>),
-    Tokio(Waiting<tokio::MessageWriter<&'a mut tokio::Writer<Any>>>),
-    TokioHalves(Waiting<tokio::MessageWriter<tokio::SendTurn<'a, Any>>>),
+    Blocking(blocking::MessageWriter<&'a mut blocking::Writer<ScriptedPeer>>),
+    BlockingHalves(blocking::MessageWriter<blocking::SendTurn<'a, ScriptedPeer>>),
+    Tokio(Waiting<tokio::MessageWriter<&'a mut tokio::Writer<ScriptedPeer>>>),
+    TokioHalves(Waiting<tokio::MessageWriter<tokio::SendTurn<'a, ScriptedPeer>>>),
 }
 
 impl MessageWriter<'_> {
