@@ -4,8 +4,8 @@ use framewire::Opcode;
 use framewire::protocol::Role;
 use support::compression::Compression;
 use support::connection::endpoints;
-use support::deflate::{RSV1, negotiated, sender, sent};
-use support::frames::{BINARY, CONTINUATION, FIN, PING, frame};
+use support::deflate::{negotiated, sender, sent};
+use support::frames::{BINARY, CONTINUATION, FIN, PING, RSV1, frame};
 use support::peer::ScriptedPeer;
 use support::{json, oracle, peer};
 

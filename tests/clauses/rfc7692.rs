@@ -8,8 +8,8 @@ use framewire::protocol::{Limits, Role};
 use framewire::{Config, ErrorKind, Opcode};
 use support::compression::{HELLO, HELLO_AGAIN, TAIL};
 use support::connection::{Connection, Kind, Messaging};
-use support::deflate::{RSV1, Receiving, negotiated, parameters, sender, sent};
-use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame};
+use support::deflate::{Receiving, negotiated, parameters, sender, sent};
+use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame};
 use support::oracle::{data, frames_in};
 use support::peer::ScriptedPeer;
 

@@ -11,8 +11,8 @@ use framewire::deflate::{
 use framewire::protocol::{Role, SendError};
 use framewire::{CloseCode, Config, ErrorKind, Opcode, WebSocket};
 use support::compression::HELLO;
-use support::deflate::{RSV1, parameters, pooled};
-use support::frames::{BINARY, CLOSE, FIN, frame};
+use support::deflate::{parameters, pooled};
+use support::frames::{BINARY, CLOSE, FIN, RSV1, frame};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 use support::{each, pattern};
 

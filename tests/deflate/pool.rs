@@ -17,8 +17,8 @@ use framewire::deflate::{
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
 use support::compression::HELLO;
-use support::deflate::{RSV1, Receiving, parameters, sender, sent};
-use support::frames::{FIN, TEXT, frame};
+use support::deflate::{Receiving, parameters, sender, sent};
+use support::frames::{FIN, RSV1, TEXT, frame};
 use support::peer::ScriptedPeer;
 use support::{each, json, pattern};
 

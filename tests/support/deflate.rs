@@ -5,8 +5,6 @@ use framewire::frame::Violation;
 use framewire::protocol::{Agreement as _, Event, Limits, MessageBuffer, Receiver, Role, Sender};
 use framewire::{Opcode, protocol::Encoder};
 
-pub use crate::frames::RSV1;
-
 /// What both ends agreed on: whether contexts are kept, and the window bits each way.
 pub fn parameters(takeover: bool, window_bits: u8) -> Parameters {
     Parameters {

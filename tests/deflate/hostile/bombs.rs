@@ -9,8 +9,8 @@ use framewire::deflate::{Engine as _, Flush, ZlibRs};
 use framewire::frame::Violation;
 use framewire::protocol::{Agreement as _, Limits, Role};
 use framewire::{Config, WebSocket};
-use support::deflate::{RSV1, Receiving, negotiated};
-use support::frames::{BINARY, FIN, Length, to};
+use support::deflate::{Receiving, negotiated};
+use support::frames::{BINARY, FIN, Length, RSV1, to};
 use support::peer::ScriptedPeer;
 use support::{each, json, pattern};
 

@@ -9,8 +9,7 @@ use framewire::deflate::{DeflateConfig, Engine as _, Flush, Negotiated, ZlibRs};
 use framewire::frame::Violation;
 use framewire::protocol::Role;
 use framewire::{Config, ErrorKind, WebSocket};
-use support::deflate::RSV1;
-use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, frame};
+use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, RSV1, frame};
 use support::oracle::frames_in;
 use support::peer::ScriptedPeer;
 

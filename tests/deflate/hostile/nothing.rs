@@ -7,8 +7,8 @@ use allocation_counter::measure;
 use framewire::frame::Violation;
 use framewire::protocol::Role;
 use framewire::{Config, Error, ErrorKind};
-use support::deflate::{RSV1, negotiated};
-use support::frames::{BINARY, CONTINUATION, frame};
+use support::deflate::negotiated;
+use support::frames::{BINARY, CONTINUATION, RSV1, frame};
 
 use super::{MIB, close_code, in_one_frame, server, server_by, violation};
 

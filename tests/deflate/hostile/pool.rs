@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use framewire::frame::Violation;
 use framewire::protocol::Role;
 use framewire::{Config, Opcode, WebSocket};
-use support::deflate::{RSV1, Receiving, pooled};
-use support::frames::{BINARY, CONTINUATION, FIN, TEXT, frame};
+use support::deflate::{Receiving, pooled};
+use support::frames::{BINARY, CONTINUATION, FIN, RSV1, TEXT, frame};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 use support::{each, json, pattern};
 
