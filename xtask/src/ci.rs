@@ -26,7 +26,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 19] = [
+const STEPS: [(&str, Step); 20] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -38,6 +38,9 @@ const STEPS: [(&str, Step); 19] = [
     }),
     ("no_std", no_std::run),
     ("dependencies", dependencies),
+    ("tests of what checks the layers", |project| {
+        cargo(project, "test -p xtask")
+    }),
     ("layers", layers::run),
     ("no unsafe code", no_unsafe_code),
     ("documentation", documentation),

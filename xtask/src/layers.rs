@@ -1,112 +1,240 @@
-//! Dependencies between the modules of the libraries, as DESIGN 3 draws them.
+//! Dependencies between modules and between files, as DESIGN 3 draws them.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::imports::{Use, uses};
 use crate::project::Project;
 
-/// A library, and its modules from the top down: each may use those below it alone.
-const LIBRARIES: [(&str, &[&str]); 2] = [
-    (
-        "crates/framewire/src",
-        &[
-            "axum",
-            "hyper",
-            "tokio",
-            "blocking",
-            "halves",
-            "drive",
-            "connection",
-            "error",
-            "deflate",
-            "handshake",
-            "pool",
-            "deadline",
-            "lock",
-            "protocol",
-            "frame",
-        ],
-    ),
-    (
-        "crates/upgrade/src",
-        &[
-            "layer", "tokio", "blocking", "dial", "tls", "exchange", "head", "syntax", "error",
-            "cause", "fault", "socket",
-        ],
-    ),
-];
-
-/// Fails where a module uses one above it, or where two front ends know each other.
+/// Fails where a module uses one above it, where two front ends know each other, or where files import from each other.
 pub(crate) fn run(project: &Project) -> Result<()> {
-    for (library, modules) in LIBRARIES {
-        let root = project.path(library);
-        for (rank, module) in modules.iter().enumerate() {
-            for file in files_of(&root, module)? {
-                let text = fs::read_to_string(&file)?;
-                for used in used_modules(&text) {
-                    let Some(below) = modules.iter().position(|other| *other == used) else {
-                        continue;
-                    };
-                    let is_front_end = |name: &str| matches!(name, "blocking" | "tokio");
-                    let are_siblings = is_front_end(module) && is_front_end(used);
-                    ensure!(
-                        below == rank || below > rank && !are_siblings,
-                        "{} uses {used}, which is not below {module}",
-                        file.display()
-                    );
-                }
-            }
+    let mut faults = Vec::new();
+    for (folder, root, modules) in CRATES {
+        let sources = project.path(folder);
+        let read = |file: &str| fs::read_to_string(sources.join(file)).ok();
+        let uses = uses(root, &read).context(folder)?;
+        let modules: Vec<&str> = modules.split(' ').collect();
+        let found = [upward(&modules, &uses), circles(&uses)].concat();
+        if found.is_empty() {
+            println!("{folder}: modules use those below them alone, and no files each other");
         }
-        println!("{library}: every module uses those below it alone");
+        faults.extend(found.iter().map(|fault| format!("\n{folder}: {fault}")));
     }
+    ensure!(faults.is_empty(), "against DESIGN 3:{}", faults.concat());
     Ok(())
 }
 
-/// The files of a module, which is a directory or one file.
-fn files_of(root: &Path, module: &str) -> Result<Vec<PathBuf>> {
-    let file = root.join(module).with_extension("rs");
-    if file.exists() {
-        return Ok(vec![file]);
+/// Returns each use of a module that is not below the user's.
+fn upward(modules: &[&str], uses: &BTreeSet<Use>) -> Vec<String> {
+    let rank = |file: &str| {
+        let module = file.split(['/', '.']).next();
+        modules.iter().position(|other| Some(*other) == module)
+    };
+    let is_front_end = |rank: usize| matches!(modules[rank], "blocking" | "tokio");
+    let mut faults = BTreeSet::new();
+    for Use { user, used, .. } in uses {
+        let (Some(from), Some(to)) = (rank(user), rank(used)) else {
+            continue;
+        };
+        if to < from || to > from && is_front_end(from) && is_front_end(to) {
+            faults.insert(format!(
+                "{user} uses {used}, and {} is not below {}",
+                modules[to], modules[from]
+            ));
+        }
     }
-    let mut files = Vec::new();
-    let mut directories = vec![root.join(module)];
-    while let Some(directory) = directories.pop() {
-        let entries = fs::read_dir(&directory);
-        for entry in entries.with_context(|| directory.display().to_string())? {
-            let path = entry?.path();
-            if path.is_dir() {
-                directories.push(path);
-            } else {
-                files.push(path);
+    faults.into_iter().collect()
+}
+
+/// Returns the shortest circle of each file that is in one, and each circle once.
+fn circles(uses: &BTreeSet<Use>) -> Vec<String> {
+    let mut used_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in uses.iter().filter(|one| one.takes_item) {
+        used_by.entry(&one.user).or_default().push(&one.used);
+    }
+    let mut seen = BTreeSet::new();
+    let mut circles = Vec::new();
+    for start in used_by.keys() {
+        let Some(circle) = shortest_circle(start, &used_by) else {
+            continue;
+        };
+        let files: BTreeSet<&str> = circle.iter().copied().collect();
+        if seen.insert(files) {
+            circles.push(circle.join(" -> "));
+        }
+    }
+    circles
+}
+
+/// Returns the shortest way from a file back to it.
+fn shortest_circle<'a>(
+    start: &'a str,
+    used_by: &BTreeMap<&str, Vec<&'a str>>,
+) -> Option<Vec<&'a str>> {
+    let mut ways = VecDeque::from([vec![start]]);
+    let mut seen = BTreeSet::new();
+    while let Some(way) = ways.pop_front() {
+        for next in way
+            .last()
+            .and_then(|last| used_by.get(last))
+            .into_iter()
+            .flatten()
+        {
+            let longer = [&way[..], &[next]].concat();
+            if *next == start {
+                return Some(longer);
+            }
+            if seen.insert(*next) {
+                ways.push_back(longer);
             }
         }
     }
-    Ok(files)
+    None
 }
 
-/// The modules of its crate that a file names outside of comments and unit tests.
-fn used_modules(text: &str) -> impl Iterator<Item = &str> {
-    let code = text.split("\nmod tests {").next().unwrap_or_default();
-    let lines = code
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
-    lines
-        .flat_map(|line| line.split("crate::").skip(1))
-        .map(|rest| {
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
-            &rest[..end.unwrap_or(rest.len())]
-        })
-}
+/// A crate, its root, and the modules of a library from the top down: each may use those below it alone.
+const CRATES: [(&str, &str, &str); 3] = [
+    (
+        "crates/framewire/src",
+        "lib.rs",
+        "axum hyper tokio blocking halves connection error deflate handshake pool deadline lock protocol frame",
+    ),
+    (
+        "crates/upgrade/src",
+        "lib.rs",
+        "layer tokio blocking dial tls exchange head syntax error cause fault socket",
+    ),
+    ("crates/framewire-cli/src", "main.rs", ""),
+];
 
 #[cfg(test)]
 mod tests {
-    use super::used_modules;
+    use super::{circles, upward, uses};
 
     #[test]
-    fn comments_and_unit_tests_do_not_count() {
-        let text = "//! [`a`](crate::a)\nuse crate::b::{C, d};\nfn f() { crate::e::g() }\n#[cfg(test)]\nmod tests {\n    use crate::h;\n}\n";
-        assert_eq!(used_modules(text).collect::<Vec<_>>(), ["b", "e"]);
+    fn a_grouped_import_of_a_module_above_is_found() {
+        let files = [
+            ("lib.rs", "mod top; mod base;"),
+            ("top.rs", "use crate::base::A; pub struct B;"),
+            (
+                "base.rs",
+                "use crate::{C, top::{B as Other, D}}; pub struct A;",
+            ),
+        ];
+        assert_eq!(
+            faults(&files)[0],
+            "base.rs uses top.rs, and top is not below base"
+        );
+    }
+
+    #[test]
+    fn an_inline_path_through_super_to_a_module_above_is_found() {
+        let files = [
+            ("lib.rs", "mod top; mod base;"),
+            ("top.rs", "pub fn f() {}"),
+            ("base/mod.rs", "mod child;"),
+            (
+                "base/child.rs",
+                "fn g() { matches!(super::super::top::f(), ()) }",
+            ),
+        ];
+        assert_eq!(
+            faults(&files),
+            ["base/child.rs uses top.rs, and top is not below base"]
+        );
+    }
+
+    #[test]
+    fn front_ends_do_not_know_each_other() {
+        let files = [
+            ("lib.rs", "mod tokio; mod blocking;"),
+            ("tokio.rs", "use crate::blocking;"),
+            ("blocking.rs", ""),
+        ];
+        assert_eq!(
+            faults(&files),
+            ["tokio.rs uses blocking.rs, and blocking is not below tokio"]
+        );
+    }
+
+    #[test]
+    fn a_re_export_leads_to_the_file_that_defines_the_name() {
+        let mut files = [
+            ("lib.rs", "pub mod base; pub use base::Config;"),
+            (
+                "base/mod.rs",
+                "mod config; mod reader; pub use config::Config; pub(crate) use reader::Reader;",
+            ),
+            ("base/config.rs", "pub struct Config;"),
+            (
+                "base/reader.rs",
+                "use super::Config; pub struct Reader(Config);",
+            ),
+        ];
+        assert_eq!(faults(&files), [""; 0]);
+        files[2].1 = "pub struct Config(crate::base::Reader);";
+        let circle = "base/config.rs -> base/reader.rs -> base/config.rs";
+        assert_eq!(faults(&files), [circle]);
+    }
+
+    #[test]
+    fn a_parent_with_code_of_its_own_and_its_child_are_a_circle() {
+        let parent = "mod child; pub use self::child::run; pub struct Shared;";
+        let child = "use super::Shared; pub fn run(_: Shared) {}";
+        assert_eq!(faults(&[("lib.rs", parent), ("child.rs", child)]), [""; 0]);
+        let parent = [parent, "fn go() { run(Shared) }"].concat();
+        let circle = "child.rs -> lib.rs -> child.rs";
+        assert_eq!(
+            faults(&[("lib.rs", &parent), ("child.rs", child)]),
+            [circle]
+        );
+    }
+
+    #[test]
+    fn a_longer_circle_is_printed_once() {
+        let files = [
+            ("lib.rs", "mod a; mod b; mod c;"),
+            ("a.rs", "use super::b; fn a() { b::b() }"),
+            ("b.rs", "pub fn b() { crate::c::c() }"),
+            (
+                "c.rs",
+                "use crate::{a::{self}, b as other}; pub fn c() { a::a() }",
+            ),
+        ];
+        assert_eq!(faults(&files), ["a.rs -> b.rs -> c.rs -> a.rs"]);
+    }
+
+    #[test]
+    fn comments_literals_and_unit_tests_do_not_count() {
+        let a = r#"
+            //! [`B`](crate::b::B)
+            use ::b::B;
+            #[cfg(test)]
+            mod tests { use crate::b::B; }
+            #[cfg(all(test, model))]
+            mod model;
+            const A: &str = "crate::b::B";
+        "#;
+        let files = [
+            ("lib.rs", "mod a; mod b;"),
+            ("a.rs", a),
+            ("b.rs", "use crate::a::A; pub struct B;"),
+        ];
+        assert_eq!(faults(&files), [""; 0]);
+    }
+
+    fn faults(files: &[(&str, &str)]) -> Vec<String> {
+        let read = |path: &str| {
+            let file = files.iter().find(|(name, _)| *name == path);
+            file.map(|(_, text)| (*text).to_owned())
+        };
+        let uses = uses("lib.rs", &read).unwrap();
+        [
+            upward(&["top", "tokio", "blocking", "base"], &uses),
+            circles(&uses),
+        ]
+        .concat()
     }
 }

@@ -7,6 +7,7 @@ mod ci;
 mod front_end;
 mod fuzz;
 mod idle_memory;
+mod imports;
 mod interop;
 mod layers;
 mod model;
@@ -39,7 +40,7 @@ enum Chore {
     Browser,
     /// Link and run a program that has no standard library and no allocator
     NoStd,
-    /// Check that every module uses those below it alone
+    /// Check that modules use those below them alone, and that no two files import from each other
     Layers,
     /// Check what the tasks of a split connection share, in every order in which they can meet
     Model,
