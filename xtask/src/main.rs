@@ -4,6 +4,7 @@ mod autobahn;
 mod browser;
 mod certificate;
 mod ci;
+mod code_size;
 mod front_end;
 mod fuzz;
 mod idle_memory;
@@ -46,6 +47,8 @@ enum Chore {
     Model,
     Fuzz(fuzz::Options),
     IdleMemory(idle_memory::Options),
+    /// Measure what the feature `deflate` adds to the code of the example `echo_server`
+    CodeSize,
     /// Everything that must hold before a change lands
     Ci,
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
             Chore::Model => model::run(&project),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
+            Chore::CodeSize => code_size::run(&project),
             Chore::Ci => ci::run(&project),
         });
     match result {
