@@ -27,7 +27,9 @@ use http::header::USER_AGENT;
 pub(crate) use self::options::Options;
 
 use self::printer::Printer;
-use crate::{Failure, note, tls};
+use crate::failure::Failure;
+use crate::terminal::note;
+use crate::tls;
 
 /// Talks to a server until either end closes the connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {

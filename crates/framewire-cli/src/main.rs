@@ -1,16 +1,19 @@
 //! The `framewire` program.
 
 mod connect;
+mod failure;
 mod seconds;
 mod serve;
 mod size;
+mod terminal;
 mod tls;
 
-use std::fmt;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::terminal::note;
 
 /// A WebSocket transport, from the command line.
 #[derive(Debug, Parser)]
@@ -24,19 +27,6 @@ struct Cli {
 enum Command {
     Connect(connect::Options),
     Serve(serve::Options),
-}
-
-/// Why the program ends with an exit code other than 0.
-#[derive(Debug)]
-enum Failure {
-    /// Wrong usage: 2.
-    Usage(clap::Error),
-    /// No connection came about: 1.
-    NoConnection(String),
-    /// A server or a proxy refused the connection, with these lines of explanation: 1.
-    Refused(String, Vec<String>),
-    /// A connection ended as it should not: 2.
-    Ended(String),
 }
 
 /// Exits with 0 on success, with 1 if the job failed, and with 2 if a connection ended badly or the usage was
@@ -61,26 +51,6 @@ fn main() -> ExitCode {
     };
     note(format_args!("{message}"));
     code
-}
-
-/// Tells the user something, on standard error.
-fn note(line: fmt::Arguments<'_>) {
-    // A peer has written part of it: a close reason must not begin a new line.
-    let line = line.to_string().replace(is_deceptive, " ");
-    // If standard error is closed, the line is lost.
-    let _ = writeln!(io::stderr(), "framewire: {line}");
-}
-
-/// Returns whether a terminal does anything with a character but show it. It obeys control characters, and some
-/// others change the order of the text.
-fn is_deceptive(character: char) -> bool {
-    let turns = '\u{202A}'..='\u{202E}';
-    let isolates = '\u{2066}'..='\u{2069}';
-    let marks = ['\u{061C}', '\u{200E}', '\u{200F}'];
-    character.is_control()
-        || turns.contains(&character)
-        || isolates.contains(&character)
-        || marks.contains(&character)
 }
 
 #[cfg(test)]

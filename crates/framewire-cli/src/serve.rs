@@ -31,7 +31,8 @@ use socket2::SockRef;
 pub(crate) use self::options::Options;
 
 use self::options::Engine;
-use crate::{Failure, is_deceptive};
+use crate::failure::Failure;
+use crate::terminal::is_deceptive;
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use framewire::Opcode;
 
-use crate::is_deceptive;
+use crate::terminal::is_deceptive;
 
 /// Prints text as lines, and binary messages as hexadecimal digits or into a file.
 pub(crate) struct Printer {

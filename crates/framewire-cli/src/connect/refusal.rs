@@ -2,7 +2,7 @@
 
 use framewire::{Error, ErrorKind};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// Describes why there is no connection, with the beginning of the answer's body if that is text.
 pub(super) fn failure(error: &Error) -> Failure {
