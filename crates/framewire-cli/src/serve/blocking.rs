@@ -19,8 +19,8 @@ use framewire::{Duplicate as _, Socket as _, WebSocket};
 use self::connections::{Connection, Connections};
 use self::socket::{SharedSocket, Stream};
 use super::request::NoRequest;
+use super::server::{GRACE, LINGER, PAUSE, Server, is_of_one_connection, on_signal};
 use super::traffic::Traffic;
-use super::{GRACE, LINGER, PAUSE, Server, is_of_one_connection, on_signal};
 
 /// Serves until a signal comes.
 pub(crate) fn run(server: Server, listener: TcpListener) -> Result<(), String> {

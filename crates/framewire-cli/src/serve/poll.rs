@@ -28,7 +28,7 @@ use self::stream::Stream;
 use self::timers::Timers;
 use self::turn::Turn;
 use super::request::NoRequest;
-use super::{GRACE, Server, on_signal};
+use super::server::{GRACE, Server, on_signal};
 
 /// Serves until a signal comes.
 pub(crate) fn run(server: Server, listener: TcpListener) -> Result<(), String> {

@@ -8,7 +8,8 @@ use framewire::protocol::Agreement;
 use framewire::upgrade::{self, Limits, RequestDecoder, encode_response};
 use http::{Method, Request, Response};
 
-use super::{GOODBYE, Server, TIME, page};
+use super::page;
+use super::server::{GOODBYE, Server, TIME};
 
 /// The part of a request that has arrived.
 #[derive(Debug)]

@@ -20,8 +20,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::request::NoRequest;
+use super::server::{GRACE, PAUSE, Server, is_of_one_connection, on_signal};
 use super::slots::{Slot, Slots};
-use super::{GRACE, PAUSE, Server, is_of_one_connection, on_signal};
 
 /// Serves with `threads` threads until a signal comes.
 pub(crate) fn run(

@@ -11,8 +11,8 @@ use framewire::frame::CloseCode;
 use slab::Slab;
 
 use super::socket::{SharedSocket, Stream};
-use crate::serve::GOODBYE;
 use crate::serve::request::NoRequest;
+use crate::serve::server::GOODBYE;
 use crate::serve::slots::{Slot, Slots};
 
 /// The connections of one server, and how many may be open.

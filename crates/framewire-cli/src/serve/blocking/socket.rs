@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use framewire::{Duplicate, Socket};
 
-use crate::serve::reset_on_close;
+use crate::serve::server::reset_on_close;
 use crate::serve::stall::{Stall, slice};
 
 /// The stream of a connection, with TLS or without.

@@ -13,8 +13,8 @@ use super::ending::Ending;
 use super::handshake::Handshake;
 use super::stream::{self, Stream};
 use super::turn::Turn;
-use crate::serve::Server;
 use crate::serve::request::{NoRequest, Outcome, Refusal};
+use crate::serve::server::Server;
 use crate::serve::slots::{Slot, Slots};
 use crate::serve::traffic::Traffic;
 

@@ -9,7 +9,7 @@ use framewire::{CloseCode, Config, Error};
 
 use super::stream;
 use super::turn::Turn;
-use crate::serve::GOODBYE;
+use crate::serve::server::GOODBYE;
 use crate::serve::stall::Stall;
 use crate::serve::traffic::Traffic;
 

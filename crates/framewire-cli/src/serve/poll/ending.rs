@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::stream::{self, Stream};
 use super::turn::Turn;
-use crate::serve::LINGER;
+use crate::serve::server::LINGER;
 use crate::serve::slots::Slot;
 use crate::serve::stall::Stall;
 

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use crate::serve::TIME;
 use crate::serve::request::{NoRequest, Reception, Refusal};
+use crate::serve::server::TIME;
 use crate::serve::slots::Slot;
 
 /// The handshake of a connection: TLS if the server has it, and then the request.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
-use crate::serve::{PAUSE, is_of_one_connection};
+use crate::serve::server::{PAUSE, is_of_one_connection};
 
 /// The listener, and whether a connection may be waiting.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use framewire::rustls::{self, ServerConfig, ServerConnection, StreamOwned};
 use mio::net::TcpStream;
 
-use crate::serve::reset_on_close;
+use crate::serve::server::reset_on_close;
 
 /// A stream that never blocks.
 #[derive(Debug)]

@@ -21,8 +21,8 @@ use super::SlotGuard;
 use super::socket::Socket;
 use super::stream::{self, Stream};
 use crate::serve::request::{NoRequest, Outcome, Reception, Refusal};
+use crate::serve::server::{GOODBYE, LINGER, Server, TIME};
 use crate::serve::traffic::Traffic;
-use crate::serve::{GOODBYE, LINGER, Server, TIME};
 
 /// Answers the request and starts the task that echoes, unless `displaced` fires before.
 pub(super) async fn begin(

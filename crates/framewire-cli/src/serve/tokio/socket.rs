@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until};
 
-use crate::serve::reset_on_close;
+use crate::serve::server::reset_on_close;
 use crate::serve::stall::Stall;
 
 /// A socket that fails when the peer has taken nothing for the write time-out.
