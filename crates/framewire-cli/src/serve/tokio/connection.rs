@@ -17,9 +17,9 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::SlotGuard;
 use super::socket::Socket;
 use super::stream::{self, Stream};
+use super::tasks::SlotGuard;
 use crate::serve::request::{NoRequest, Outcome, Reception, Refusal};
 use crate::serve::server::{GOODBYE, LINGER, Server, TIME};
 use crate::serve::traffic::Traffic;
