@@ -29,9 +29,15 @@ fn message(len: usize) -> Event {
 /// The end of a script on every front end that is up to its length: whether the limit on messages
 /// binds, and the end.
 fn ends(script: &Script) -> Vec<(bool, End, Vec<Event>)> {
-    println!("{script:?}");
+    let bytes = script.bytes();
+    let is_long = bytes.len() > 1000;
+    if is_long {
+        // As long text, a payload of the same byte over and over would take most of the time.
+        println!("{} bytes, from {:02X?}", bytes.len(), &bytes[..20]);
+    } else {
+        println!("{script:?}");
+    }
     let mut ends = vec![];
-    let is_long = script.bytes().len() > 1000;
     for front_end in script.front_ends() {
         if is_long && front_end.is_slow() {
             continue;

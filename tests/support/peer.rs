@@ -146,7 +146,7 @@ pub enum Manner {
     Smooth,
     /// Each call moves one byte.
     ByteByByte,
-    /// Every other call finds nothing, and those that find something move a few bytes.
+    /// Every other call finds nothing, and writes take a few bytes.
     Stalling,
     /// As [`Stalling`](Self::Stalling), and a task that waits is woken a few times for nothing.
     Spurious,
@@ -237,7 +237,7 @@ impl ScriptedPeer {
             Manner::ByteByByte => self.in_pieces_of(1),
             Manner::Stalling | Manner::Spurious => {
                 let stalls = Plan::BeforeAll(ErrorKind::WouldBlock);
-                self.in_pieces_of(A_FEW).failing(stalls)
+                self.taking(Taking::AtMost(A_FEW)).failing(stalls)
             }
         }
     }
@@ -388,7 +388,7 @@ impl ScriptedPeer {
     }
 }
 
-/// How many bytes a stream moves that stalls.
+/// How many bytes a stream takes that stalls.
 const A_FEW: usize = 7;
 
 /// Cuts bytes at these places, in any order.

@@ -74,7 +74,7 @@ fn one_that_takes_nothing_is_ended_and_others_are_served(engine: Engine) {
 }
 
 fn one_that_takes_a_little_at_a_time_is_not_ended(engine: Engine) {
-    let server = Server::start(engine, &["--write-timeout", "1"]);
+    let server = Server::start(engine, &["--write-timeout", "0.5"]);
     let (small, large) = (vec![7; 8 << 10], vec![7; LARGE]);
     for (payload, count) in [(&small, LARGE / small.len()), (&large, 1)] {
         let websocket = connect_with_small_buffer(&server);
@@ -90,11 +90,11 @@ fn one_that_takes_a_little_at_a_time_is_not_ended(engine: Engine) {
             let started = Instant::now();
             let mut little = vec![0; LITTLE];
             let mut taken = 0;
-            while started.elapsed() < Duration::from_millis(2500) {
+            while started.elapsed() < Duration::from_millis(1250) {
                 reading.read_exact(&mut little).unwrap();
                 taken += LITTLE;
                 // It is time itself that has to pass.
-                thread::sleep(Duration::from_millis(100));
+                thread::sleep(Duration::from_millis(50));
             }
             let header = if payload.len() < 1 << 16 { 4 } else { 10 };
             let mut rest = vec![0; count * (payload.len() + header) - taken];
