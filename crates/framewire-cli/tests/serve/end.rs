@@ -7,7 +7,7 @@ use support::frames::{BINARY, CLOSE, FIN, frame};
 
 use crate::server::{DEADLINE, Engine, Server, is_ended};
 
-with_each_engine! {
+with_all_engines_at_once! {
     signals_close_every_connection_with_1001_and_end_with_0,
     it_ends_at_once_when_all_have_answered,
     peers_that_do_not_answer_hold_it_up_for_two_seconds,

@@ -8,7 +8,7 @@ use framewire::handshake::Connector;
 
 use crate::server::{Engine, Server, eventually, is_ended};
 
-with_each_engine! {
+with_all_engines_at_once! {
     a_full_server_answers_503_until_a_connection_ends,
     a_full_server_still_has_its_page,
     half_sent_handshakes_keep_nobody_out,

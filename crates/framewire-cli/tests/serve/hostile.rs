@@ -10,7 +10,7 @@ use support::frames::{self, BINARY, CLOSE, CONTINUATION, FIN, Length, PING, to};
 
 use crate::server::{Engine, Server};
 
-with_each_engine! {
+with_all_engines_at_once! {
     a_peer_that_pings_and_never_reads,
     a_peer_that_sends_messages_and_never_reads,
     a_peer_that_sends_large_messages_and_never_reads,

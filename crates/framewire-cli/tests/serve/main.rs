@@ -5,17 +5,31 @@
 /// Makes a test of each function, for each engine: what the clients see is the same.
 macro_rules! with_each_engine {
     ($($test:ident),+ $(,)?) => {
-        with_each_engine! { @ blocking, &["--engine", "blocking"], $($test),+ }
-        with_each_engine! { @ tokio, &["--engine", "tokio"], $($test),+ }
-        with_each_engine! { @ tokio_threads, &["--engine", "tokio", "--threads", "2"], $($test),+ }
-        with_each_engine! { @ poll, &["--engine", "poll"], $($test),+ }
+        with_each_engine! { @ blocking, 0, $($test),+ }
+        with_each_engine! { @ tokio, 1, $($test),+ }
+        with_each_engine! { @ tokio_threads, 2, $($test),+ }
+        with_each_engine! { @ poll, 3, $($test),+ }
     };
-    (@ $engine:ident, $options:expr, $($test:ident),+) => {
+    (@ $engine:ident, $index:literal, $($test:ident),+) => {
         mod $engine {
             $(
                 #[test]
                 fn $test() {
-                    super::$test($options);
+                    super::$test(crate::server::ENGINES[$index]);
+                }
+            )+
+        }
+    };
+}
+
+/// Makes a test of each function, which runs it with all engines at once: for those that mostly wait.
+macro_rules! with_all_engines_at_once {
+    ($($test:ident),+ $(,)?) => {
+        mod all_engines {
+            $(
+                #[test]
+                fn $test() {
+                    crate::server::with_all_engines(super::$test);
                 }
             )+
         }

@@ -18,6 +18,28 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// The options that choose it.
 pub(crate) type Engine = &'static [&'static str];
 
+pub(crate) const ENGINES: [Engine; 4] = [
+    &["--engine", "blocking"],
+    &["--engine", "tokio"],
+    &["--engine", "tokio", "--threads", "2"],
+    &["--engine", "poll"],
+];
+
+/// Runs a test with all engines at once, each on a thread of its name.
+pub(crate) fn with_all_engines(test: fn(Engine)) {
+    let failed: Vec<_> = thread::scope(|scope| {
+        let running = ENGINES.map(|engine| {
+            let thread = thread::Builder::new().name(engine.join(" "));
+            let running = thread.spawn_scoped(scope, move || test(engine)).unwrap();
+            (engine, running)
+        });
+        let ended = running.map(|(engine, running)| (engine, running.join()));
+        let failed = ended.into_iter().filter(|(_, ended)| ended.is_err());
+        failed.map(|(engine, _)| engine).collect()
+    });
+    assert!(failed.is_empty(), "failed with {failed:?}");
+}
+
 /// A server on a free port, killed when this is dropped.
 pub(crate) struct Server {
     child: Child,

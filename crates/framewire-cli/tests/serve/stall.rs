@@ -14,7 +14,7 @@ use support::frames::{BINARY, FIN, frame};
 
 use crate::server::{DEADLINE, Engine, Server, eventually, is_reset};
 
-with_each_engine! {
+with_all_engines_at_once! {
     one_that_takes_nothing_is_ended_and_others_are_served,
     one_that_takes_nothing_and_sends_nothing_more_is_ended,
     one_that_takes_a_little_at_a_time_is_not_ended,
