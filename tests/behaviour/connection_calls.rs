@@ -452,3 +452,78 @@ fn what_is_left_of_a_message_is_not_buffered_for_a_stream_that_has_failed() {
     let error = outbound.buffer(begun).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
 }
+
+#[test]
+fn a_message_that_was_found_is_lent_or_appended() {
+    let bytes = [
+        frame(CLIENT, FIN | TEXT, b"a"),
+        frame(CLIENT, FIN | BINARY, b"b"),
+    ];
+    let mut connection = server();
+    assert!(connection.message().is_none());
+    give(&mut connection, &bytes.concat());
+    assert!(connection.message().is_none(), "nothing looked for it");
+    assert!(connection.has_message().unwrap());
+    let (message, _) = connection.message().unwrap();
+    assert_eq!(message.text(), Some("a"));
+    let mut buffer = b"so ".to_vec();
+    let read = connection.read_message(&mut buffer).unwrap().unwrap();
+    assert_eq!(
+        (read, &buffer[..]),
+        ((Opcode::Binary, Rsv::NONE), &b"so b"[..])
+    );
+    assert!(connection.read_message(&mut buffer).unwrap().is_none());
+}
+
+#[test]
+fn a_connection_that_closes_discards_what_comes_until_the_peer_has_closed_too() {
+    let mut connection = of(Role::Server, 4096);
+    connection
+        .outbound()
+        .close(CloseCode::NORMAL, "done")
+        .unwrap();
+    let bytes = [
+        frame(CLIENT, FIN | BINARY, &pattern(3000)),
+        frame(CLIENT, BINARY, b"not to its end"),
+    ];
+    give(&mut connection, &bytes.concat());
+    assert!(connection.has_message().unwrap());
+    connection.discard().unwrap();
+    give(&mut connection, b"\x88\x82\0\0\0\0\x03\xE8");
+    for _ in 0..2 {
+        let end = connection.discard().unwrap_err();
+        assert_eq!(end.closed().unwrap().code(), CloseCode::NORMAL, "{end}");
+    }
+    assert_eq!(written(&mut connection), b"\x88\x06\x03\xE8done");
+}
+
+#[test]
+fn a_streamed_message_is_known_until_its_end_and_what_follows_is_left_over() {
+    let mut connection = server();
+    let next = frame(CLIENT, FIN | TEXT, b"next");
+    give(
+        &mut connection,
+        &[frame(CLIENT, FIN | BINARY, b"ab"), next.clone()].concat(),
+    );
+    assert!(connection.streamed().is_none());
+    let begun = connection.next_stream().unwrap();
+    assert_eq!(connection.streamed(), begun);
+    assert_eq!(connection.read_stream(&mut [0; 1]).unwrap(), Some(1));
+    assert_eq!(connection.streamed(), begun);
+    assert_eq!(connection.read_stream(&mut [0; 9]).unwrap(), Some(1));
+    assert_eq!(connection.read_stream(&mut [0; 9]).unwrap(), Some(0));
+    assert!(connection.streamed().is_none());
+    assert_eq!(connection.into_leftover(), next);
+}
+
+#[test]
+fn a_prepared_message_is_written_from_where_it_lies() {
+    let prepared = PreparedMessage::new(Opcode::Binary, &pattern(3000)).unwrap();
+    let mut connection = server();
+    let outbound = connection.outbound();
+    let mut begun = outbound.begin_prepared(&prepared).unwrap();
+    let [head, rest] = outbound.output_of(&mut begun).unwrap().unwrap();
+    assert!(head.is_empty());
+    let payload = &rest[rest.len() - 3000..];
+    assert!(std::ptr::eq(payload, prepared.payload()), "it was copied");
+}

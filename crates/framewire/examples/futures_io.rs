@@ -128,6 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Returns the next message, lent, and the sending side to answer it. What was fed to that is written
     /// before anything more is read.
+    #[expect(clippy::expect_used, reason = "the loop ends with a message")]
     pub(crate) async fn next_message(&mut self) -> Result<(Message<'_>, &mut Outbound), Error> {
         loop {
             match self.connection.has_message() {
@@ -142,10 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             }
             self.fill().await?;
         }
-        match self.connection.next_message()? {
-            Some(next) => Ok(next),
-            None => unreachable!("there is a message"),
-        }
+        Ok(self.connection.message().expect("it has one"))
     }
 
     /// Sends a Close frame, and reads to the end of the connection.

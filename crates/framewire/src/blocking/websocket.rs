@@ -7,7 +7,7 @@ use super::{
     PreparedMessage, Writer,
 };
 use crate::connection::set_extension;
-use crate::connection::{Buffers, Inbound, Outbound, open};
+use crate::connection::{Buffers, Inbound, open};
 use crate::drive::{now, poll_read_frame, poll_step};
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
@@ -63,13 +63,9 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
-        let sides = open(stream, leftover, role, &config, Buffers::Kept)?;
-        Ok(Self::of(sides))
-    }
-
-    pub(super) fn of((inbound, outbound, stream): (Inbound, Outbound, S)) -> Self {
+        let (inbound, outbound) = open(leftover, role, &config, Buffers::Kept)?;
         let writer = Writer { outbound, stream };
-        Self { inbound, writer }
+        Ok(Self { inbound, writer })
     }
 
     /// Makes an extension transform messages in both directions from now on, as was agreed on.

@@ -7,6 +7,10 @@ use crate::error::{Close, Closed, Error, ErrorKind, Side, lasting};
 use crate::frame::Violation;
 
 /// How far a connection has come to its end (RFC 6455 7.1). It is open until one of the [`Step`]s.
+///
+/// The parts are independent of each other, and not the states of one sequence: a write may fail before or after either
+/// Close frame, and what the peer has sent before that can still be read. The decoder and the encoder are told of the
+/// end of their direction; the halves of a connection have a copy of this for the reader.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Closing(Option<Box<Ending>>);
 

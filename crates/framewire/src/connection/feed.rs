@@ -13,17 +13,6 @@ use crate::frame::{CloseCode, Opcode, Rsv};
 use crate::protocol::SendError;
 
 /// The calls of a connection without a stream. None of them waits.
-///
-/// # Errors
-/// A call that sends fails with [`ErrorKind::Send`](crate::ErrorKind::Send) for a mistake of the caller's: nothing was
-/// fed. Where an extension or the source of masking keys fails in the middle of a message, no other message can be
-/// sent. It fails with [`ErrorKind::Closed`](crate::ErrorKind::Closed) after a Close frame of this end, with
-/// [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) after the end of the stream, and with
-/// [`ErrorKind::Io`](crate::ErrorKind::Io) after a write to the stream failed.
-///
-/// # Memory
-/// What is fed waits in the write buffer, however much already waits there: check [`buffered`](Self::buffered) before,
-/// or call [`try_feed_message`](Self::try_feed_message).
 impl Outbound {
     /// Feeds a message.
     ///
@@ -46,14 +35,26 @@ impl Outbound {
         self.try_feed(opcode, payload)
     }
 
+    /// Begins a message that was framed beforehand, as [`begin_message`](Self::begin_message) does: for a server nothing
+    /// of it is copied.
+    ///
+    /// # Errors
+    /// As [`Outbound`].
+    pub fn begin_prepared<'p>(
+        &mut self,
+        message: &'p PreparedMessage,
+    ) -> Result<BegunMessage<'p>, Error> {
+        let staged = self.stage_prepared(message);
+        self.or_error(staged).map(BegunMessage)
+    }
+
     /// Feeds a message that was framed beforehand.
     ///
     /// # Errors
     /// As [`Outbound`].
     pub fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        let staged = self.stage_prepared(message);
-        let mut unsent = self.or_error(staged)?;
-        self.buffer_rest(&mut unsent)
+        let begun = self.begin_prepared(message)?;
+        self.buffer(begun)
     }
 
     /// Feeds one raw frame, without compression: a fragment, a control frame, or a message with the reserved bits of an
@@ -180,6 +181,9 @@ impl Outbound {
     /// one after the other: what waits in the write buffer, and payload in the caller's memory. `None` once that memory
     /// is free: what is left, all of a short message, waits in the write buffer for [`output`](Self::output).
     ///
+    /// Where the stream is not ready, keep the message and call this again, or [buffer](Self::buffer) it. A future that
+    /// may be dropped does that when it is.
+    ///
     /// # Errors
     /// As [`output`](Self::output).
     pub fn output_of<'a>(
@@ -230,8 +234,11 @@ pub struct BegunMessage<'p>(Unsent<'p>);
 
 /// Feeds one message in pieces, to a connection without a stream.
 ///
+/// To send a message of any size in constant memory, feed a piece, drop this, write what waits, and go on with
+/// [`Outbound::resume_feed_writer`].
+///
 /// # Memory
-/// One chunk, beside the write buffer.
+/// One chunk, and what was fed of the message and is not written, in the write buffer.
 #[derive(Debug)]
 pub struct FeedWriter<'a> {
     outbound: &'a mut Outbound,

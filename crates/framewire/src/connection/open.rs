@@ -1,4 +1,4 @@
-//! Opening a connection over a stream on which the handshake is done.
+//! Opening a connection on which the handshake is done.
 
 use std::io;
 
@@ -11,13 +11,12 @@ use crate::pool::Buffers;
 use crate::protocol::{Agreement, Role, Session};
 
 /// Returns both sides of a connection. `leftover` is read before the stream.
-pub(crate) fn open<S>(
-    stream: S,
+pub(crate) fn open(
     leftover: &[u8],
     role: Role,
     config: &Config,
     buffers: Buffers,
-) -> Result<(Inbound, Outbound, S), Error> {
+) -> Result<(Inbound, Outbound), Error> {
     config.check()?;
     let mut session = match role {
         Role::Server => Session::server(config.limits),
@@ -26,7 +25,7 @@ pub(crate) fn open<S>(
     session.allow_rsv(config.rsv);
     let (receiver, sender) = session.split();
     let inbound = Inbound::new(receiver, config, leftover, buffers.clone());
-    Ok((inbound, Outbound::new(sender, config, buffers), stream))
+    Ok((inbound, Outbound::new(sender, config, buffers)))
 }
 
 /// Ends a connection that this end aborted while it was split.

@@ -20,6 +20,16 @@ use crate::protocol::{Role, SendError, Sender};
 /// Sending has three phases. A frame is *staged* whole or not at all: as bytes in the write buffer and payload that
 /// stays in the caller's memory. Staged bytes are *written*, as far as the stream takes them. Then the stream is
 /// *flushed*.
+///
+/// # Errors
+/// A call that sends fails with [`ErrorKind::Send`] for a mistake of the caller's: nothing was fed. Where an extension or
+/// the source of masking keys fails in the middle of a message, no other message can be sent. It fails with
+/// [`ErrorKind::Closed`] after a Close frame of this end, with [`ErrorKind::ConnectionLost`] after the end of the stream,
+/// and with [`ErrorKind::Io`] after a write to the stream failed.
+///
+/// # Memory
+/// What is fed waits in the write buffer, however much already waits there: check [`buffered`](Self::buffered) before,
+/// or call [`try_feed_message`](Self::try_feed_message).
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -80,8 +90,9 @@ impl Outbound {
         self.sender.set_message_encoder(extension);
     }
 
-    /// Switches the transformation of messages off or on, for those that begin from now on.
-    pub(crate) fn set_compression(&mut self, enabled: bool) {
+    /// Switches the compression of messages off or on, for those that begin from now on. No effect where none was agreed
+    /// on.
+    pub fn set_compression(&mut self, enabled: bool) {
         if let Some(extension) = self.sender.message_encoder_mut() {
             extension.set_enabled(enabled);
         }
@@ -95,7 +106,7 @@ impl Outbound {
         self.buffers = buffers;
     }
 
-    /// Returns whether the stream has yet to take or to flush anything, a reply included.
+    /// Returns whether the stream has yet to take anything, a reply included, or a front end of this crate to flush it.
     #[must_use]
     pub fn has_pending_output(&self) -> bool {
         self.buffered() > 0 || self.unflushed || self.sender.has_reply()

@@ -26,7 +26,10 @@ use crate::protocol::{Agreement, Message, Role};
 ///    [`rest`](Self::rest) and wait.
 ///
 /// At the end `next_message` fails, with the same error at each call. The Close frame that answers it must still be
-/// written. Another order loses nothing: bytes that are read while earlier messages wait are stored behind them.
+/// written. Another order loses nothing: bytes that are read while earlier messages wait are stored behind them. To close
+/// first, feed a Close frame and [`discard`](Self::discard) what comes.
+///
+/// [`Config::coalesce_writes`] has no effect here: the caller decides when it writes, and flushes its stream itself.
 ///
 /// # Cancel safety
 /// No call waits, and between calls everything is in the connection.
@@ -84,7 +87,7 @@ impl Connection {
         pool: &BufferPool,
     ) -> Result<Self, Error> {
         let buffers = Buffers::Pooled(pool.clone());
-        let (inbound, mut outbound, ()) = open((), leftover, role, config, buffers)?;
+        let (inbound, mut outbound) = open(leftover, role, config, buffers)?;
         outbound.is_unbounded = true;
         Ok(Self {
             inbound,
@@ -159,8 +162,7 @@ impl Connection {
     /// [`ErrorKind::ConnectionLost`]. The Close frame that answers it must still be [written](Outbound::output).
     pub fn next_message(&mut self) -> Result<Option<(Message<'_>, &mut Outbound)>, Error> {
         self.has_message()?;
-        let found = self.found.take();
-        Ok(found.map(|found| (self.inbound.lend(&found), &mut self.outbound)))
+        Ok(self.message())
     }
 
     /// Returns whether [`next_message`](Self::next_message) has a message without a further read. For front ends that
@@ -174,6 +176,23 @@ impl Connection {
             self.found = self.step(Inbound::next_message)?;
         }
         Ok(self.found.is_some())
+    }
+
+    /// Returns the message that [`has_message`](Self::has_message) found, and the side that answers it.
+    pub fn message(&mut self) -> Option<(Message<'_>, &mut Outbound)> {
+        let found = self.found.take()?;
+        Some((self.inbound.lend(&found), &mut self.outbound))
+    }
+
+    /// Appends the next message to `buf`, and returns its opcode and its reserved bits; `None` where more must be read.
+    /// Where `buf` is empty, an assembled message is moved into it.
+    ///
+    /// # Errors
+    /// As [`next_message`](Self::next_message).
+    pub fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Option<(Opcode, Rsv)>, Error> {
+        self.has_message()?;
+        let found = self.found.take();
+        Ok(found.map(|found| self.inbound.hand_over(&found, buf)))
     }
 
     /// Begins to read the next message in pieces, of any size in constant memory, and returns its opcode and its
@@ -194,6 +213,31 @@ impl Connection {
     /// As [`next_message`](Self::next_message).
     pub fn read_stream(&mut self, output: &mut [u8]) -> Result<Option<usize>, Error> {
         self.step(|inbound, replies| inbound.read_stream(output, replies))
+    }
+
+    /// Returns the opcode and the reserved bits of the message that [`next_stream`](Self::next_stream) began, where it was
+    /// not read to its end.
+    #[must_use]
+    pub fn streamed(&self) -> Option<(Opcode, Rsv)> {
+        self.inbound.streamed()
+    }
+
+    /// Discards what was read, without limits, for a connection that is being closed: after a Close frame of this end
+    /// until the peer's has come.
+    ///
+    /// # Errors
+    /// As [`next_message`](Self::next_message): the connection has ended. A client then waits for the server to end the
+    /// stream first (RFC 6455 7.1.1).
+    pub fn discard(&mut self) -> Result<(), Error> {
+        self.found = None;
+        self.inbound.begin_discard();
+        self.step(Inbound::discard).map(drop)
+    }
+
+    /// Returns what was read and not used up, for whatever goes on with the stream. What waits to be written is lost.
+    #[must_use]
+    pub fn into_leftover(self) -> Vec<u8> {
+        self.inbound.leftover()
     }
 
     /// Returns the header of the next raw frame; `None` where more must be read. Consumes nothing: any other call may

@@ -1,15 +1,6 @@
 //! The tasks that wait for the writing side of a split connection, and the turn to send a message, over tokio.
 //!
-//! # Who waits
-//! * A task whose write blocks, or that finds another task in the middle of a frame, waits as a *writer*.
-//! * A task that wants to send a message while another is sent waits in the *queue* for the turn.
-//! * The *reader* waits for input. It is listed here because it also sends what no other task sends.
-//!
-//! # Who wakes them
-//! * The stream wakes the reader and all writers when it takes more.
-//! * A task that ends a long frame wakes all writers.
-//! * A task that gives up its turn wakes the first future in the queue, which then owns the turn, and the halves
-//!   that queue before it.
+//! The [module](super) says what waits for what, and what wakes it.
 //!
 //! Futures and halves queue alike. They differ when their turn comes: a future that was dropped has passed its
 //! turn on, but a half that is used as a `Sink` may never be polled again. So a half is only woken, and the

@@ -108,7 +108,7 @@ pub(super) fn poll_fragments<A: Access>(
 }
 
 /// Copies part of `input` into the message, at least one byte unless it is empty.
-pub(super) fn poll_take<A: Access>(
+pub(super) fn poll_push<A: Access>(
     access: &mut A,
     cx: &mut Context<'_>,
     fragment: &mut Fragment,
@@ -130,7 +130,7 @@ pub(super) async fn flush<A: Access>(access: &mut A) -> Result<(), Error> {
 
 /// Sends a frame. Cancelled before the frame has begun, nothing of it is sent; cancelled after that, the rest
 /// is buffered.
-pub(super) async fn take<'p, A: Access>(
+pub(super) async fn send_frame<'p, A: Access>(
     access: &mut A,
     mut stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
 ) -> Result<(), Error> {

@@ -11,10 +11,10 @@ use super::access::{poll_flush, poll_send};
 use super::message_reader::AT_ONCE;
 use super::polled::Job;
 use super::source::{Source as _, has_answer};
-use crate::connection::{Outbound, close_payload};
+use crate::connection::Outbound;
 use crate::drive::poll_read_bytes;
-use crate::error::{Error, ErrorKind};
-use crate::frame::{CloseCode, Opcode, Rsv};
+use crate::error::Error;
+use crate::frame::{Opcode, Rsv};
 
 /// A connection as a stream of bytes, for tunnels. The bytes travel in binary messages; where a message ends
 /// means nothing.
@@ -107,15 +107,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut writer = &mut self.get_mut().websocket.writer;
         if !writer.outbound.has_sent_close() {
-            let payload = close_payload(CloseCode::NORMAL, "")?;
-            let close = |outbound: &mut Outbound| {
-                outbound.stage_frame(true, Rsv::NONE, Opcode::Close, payload.as_slice())
-            };
-            let closed = ready!(poll_send(&mut writer, cx, close));
-            match closed.map_err(Error::into_kind) {
-                Ok(()) | Err(ErrorKind::Closed(_)) => {}
-                Err(kind) => return Poll::Ready(Err(Error::from(kind).into())),
-            }
+            writer.outbound.check_open()?;
+            writer.outbound.queue_normal_close();
         }
         poll_flush(&mut writer, cx).map_err(Error::into)
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::access::{Access, flush, poll_flush, poll_fragments, poll_take};
+use super::access::{Access, flush, poll_flush, poll_fragments, poll_push};
 use super::polled::failed;
 use crate::connection::{Buffers, Fragment};
 use crate::drive::WriteSide as _;
@@ -120,7 +120,7 @@ impl<A: Access + Unpin> AsyncWrite for MessageWriter<A> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let Self { access, fragment } = self.get_mut();
-        poll_take(access, cx, fragment, buf).map_err(Error::into)
+        poll_push(access, cx, fragment, buf).map_err(Error::into)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

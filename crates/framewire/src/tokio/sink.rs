@@ -93,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
             return Err(ErrorKind::MessageInProgress.into());
         }
         let taken = match this.shared.try_turn() {
-            Some(mut writer) => poll_take(&mut writer.side(Waker::noop()), &message),
+            Some(mut writer) => poll_stage_message(&mut writer.side(Waker::noop()), &message),
             None => Poll::Pending,
         };
         if taken.is_pending() {
@@ -138,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         };
         let taken = self.poll_message(cx, |writer, cx| {
             poll_job(writer, cx, |writer, waker| {
-                poll_take(&mut writer.side(waker), &message)
+                poll_stage_message(&mut writer.side(waker), &message)
             })
         });
         if taken.is_pending() {
@@ -184,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
 }
 
 /// Stages a message whole once there is room.
-fn poll_take(side: &mut impl WriteSide, message: &Message) -> Poll<Result<(), Error>> {
+fn poll_stage_message(side: &mut impl WriteSide, message: &Message) -> Poll<Result<(), Error>> {
     ready!(side.poll_stage(Outbound::make_ready))?;
     side.poll_send(|outbound| outbound.stage_whole(message.opcode(), message.payload()))
 }

@@ -48,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Source for Writer<S> {
     }
 }
 
-/// Holds back an error that ends the connection until the Close frame that answers it, and all that was staged
+/// Returns an error that ends the connection only once the Close frame that answers it, and all that was staged
 /// before that, has been sent. The caller can then drop the connection.
 pub(super) fn or_unsent<T: Source, R>(
     source: &mut T,

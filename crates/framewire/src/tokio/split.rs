@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::access::{Access as _, flush, take, write_all};
+use super::access::{Access as _, flush, send_frame, write_all};
 use super::shared::{FrameWriter, ReadEnd, SendTurn, Shared};
 use super::source::{read, read_frame};
 use super::{MessageReader, MessageWriter, WebSocket};
@@ -309,9 +309,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     ) -> Result<(), Error> {
         let stage = |outbound: &mut Outbound| outbound.stage_frame(fin, rsv, opcode, payload);
         if opcode == Opcode::Close {
-            take(&mut self.frames().closing(payload), stage).await?;
+            send_frame(&mut self.frames().closing(payload), stage).await?;
         } else if opcode.is_control() {
-            take(&mut self.frames(), stage).await?;
+            send_frame(&mut self.frames(), stage).await?;
         } else {
             self.take_message(stage).await?;
         }
@@ -460,7 +460,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
         mut stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
     ) -> Result<(), Error> {
         let Some(mut turn) = self.shared.try_free_turn() else {
-            return take(&mut self.turn().await?, stage).await;
+            return send_frame(&mut self.turn().await?, stage).await;
         };
         // Nobody waits, so that this needs no waker where there is room.
         let staged = stage(turn.side(Waker::noop()).outbound());
@@ -468,7 +468,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
             Ok(Unsent::Nothing) => Ok(()),
             Ok(unsent) => write_all(&mut turn, unsent).await,
             Err(NotStaged::Failed(error)) => Err(error),
-            Err(NotStaged::Full | NotStaged::InFrame) => take(&mut turn, stage).await,
+            Err(NotStaged::Full | NotStaged::InFrame) => send_frame(&mut turn, stage).await,
         }
     }
 

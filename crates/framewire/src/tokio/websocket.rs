@@ -6,8 +6,7 @@ use super::source::{read, read_frame, read_on, try_read};
 use super::{MessageReader, MessageWriter, Writer};
 use crate::connection::set_extension;
 use crate::connection::{
-    BufferPool, Buffers, CloseReply, Config, Frame, Inbound, Outbound, PingReply, PreparedMessage,
-    open,
+    BufferPool, Buffers, CloseReply, Config, Frame, Inbound, PingReply, PreparedMessage, open,
 };
 use crate::error::{Error, TryFeedError};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
@@ -77,8 +76,10 @@ impl<S> WebSocket<S> {
         role: Role,
         config: Config,
     ) -> Result<Self, Error> {
-        let sides = open(stream, leftover, role, &config, Self::buffers())?;
-        Ok(Self::of(sides))
+        let buffers = Buffers::Pooled(BufferPool::per_thread());
+        let (inbound, outbound) = open(leftover, role, &config, buffers)?;
+        let writer = Writer::new(outbound, stream);
+        Ok(Self { inbound, writer })
     }
 
     /// Creates a connection over a stream on which the handshake is done, with the bytes that came after it.
@@ -98,15 +99,6 @@ impl<S> WebSocket<S> {
             websocket.set_extension(&*agreed);
         }
         Ok(websocket)
-    }
-
-    fn buffers() -> Buffers {
-        Buffers::Pooled(BufferPool::per_thread())
-    }
-
-    fn of((inbound, outbound, stream): (Inbound, Outbound, S)) -> Self {
-        let writer = Writer::new(outbound, stream);
-        Self { inbound, writer }
     }
 
     /// Makes the connection take its buffers from `pool` instead of the thread's pool.
