@@ -157,15 +157,15 @@ impl Connection for WebSocket<Metered<upgrade::Stream>> {
     }
 
     fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.write_message(opcode, payload)
+        self.writer().write_message(opcode, payload)
     }
 
     fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.feed_message(opcode, payload)
+        self.writer().feed_message(opcode, payload)
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        self.flush()
+        self.writer().flush()
     }
 
     fn stream_message(
@@ -174,7 +174,7 @@ impl Connection for WebSocket<Metered<upgrade::Stream>> {
         chunk_size: usize,
         payload: &[u8],
     ) -> Result<u64, Error> {
-        self.stream_message(opcode, chunk_size, payload)
+        self.writer().stream_message(opcode, chunk_size, payload)
     }
 
     fn begin_message(&mut self, opcode: Opcode) -> Result<(), Error> {
@@ -197,7 +197,7 @@ impl Connection for WebSocket<Metered<upgrade::Stream>> {
     }
 
     fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.ping(payload)
+        self.writer().ping(payload)
     }
 
     fn on_pong(&mut self, handler: OnPong) {
@@ -205,7 +205,7 @@ impl Connection for WebSocket<Metered<upgrade::Stream>> {
     }
 
     fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.close(code, reason)
+        self.writer().close(code, reason)
     }
 
     fn shutdown(&mut self) -> Result<Shutdown, Error> {
@@ -213,7 +213,7 @@ impl Connection for WebSocket<Metered<upgrade::Stream>> {
     }
 
     fn set_compression(&mut self, enabled: bool) {
-        self.set_compression(enabled);
+        self.writer().set_compression(enabled);
     }
 
     fn traffic(&self) -> Traffic {

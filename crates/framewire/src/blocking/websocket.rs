@@ -1,19 +1,19 @@
 //! A connection whose two directions are used by one thread.
 
 use std::io::{Read, Write};
+use std::ops::{Deref, DerefMut};
 
-use super::{
-    BufferPool, CloseReply, Config, Frame, MessageReader, MessageWriter, PingReply,
-    PreparedMessage, Writer,
-};
+use super::{BufferPool, CloseReply, Config, Frame, MessageReader, PingReply, Writer};
 use crate::connection::set_extension;
 use crate::connection::{Buffers, Inbound, open};
 use crate::drive::{now, poll_read_frame, poll_step};
-use crate::error::{Error, TryFeedError};
+use crate::error::Error;
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
 use crate::protocol::{Agreement, Message, Role};
 
 /// A WebSocket connection over a blocking (or non-blocking) stream.
+///
+/// It reads, and sends with the calls of its [`Writer`], which it dereferences to: `websocket.write_message(..)`.
 ///
 /// While it reads, it answers Pings and echoes Close frames, unless a handler says otherwise. All that waits to
 /// be written goes out before a read that may block. A Pong goes out even earlier, as far as the stream takes
@@ -74,12 +74,6 @@ impl<S> WebSocket<S> {
         set_extension(&mut self.inbound, &mut self.writer.outbound, agreed);
     }
 
-    /// Switches compression off, or on again, for messages that begin from now on. No effect if none was agreed
-    /// on.
-    pub fn set_compression(&mut self, enabled: bool) {
-        self.writer.set_compression(enabled);
-    }
-
     /// Makes the connection take its buffers from `pool` while it needs them, instead of owning its buffers.
     ///
     /// For many connections on non-blocking streams: a blocking read needs a buffer all the time. The memory of
@@ -96,40 +90,16 @@ impl<S> WebSocket<S> {
     /// Between messages, another `WebSocket` can go on with these ([`with_leftover`](Self::with_leftover)).
     /// Compression that was agreed on must be set again (`set_extension`); its contexts are lost. In the middle
     /// of a message or control frame, its beginning is lost too. So is what waits to be written:
-    /// [`flush`](Self::flush) first.
+    /// [`flush`](Writer::flush) first.
     #[must_use]
     pub fn into_inner(self) -> (S, Vec<u8>) {
         let leftover = self.inbound.leftover();
         (self.writer.stream, leftover)
     }
 
-    /// Returns the stream.
-    #[must_use]
-    pub fn stream(&self) -> &S {
-        self.writer.stream()
-    }
-
-    /// Returns the stream, to set its options. Reading from it or writing to it breaks the connection.
-    pub fn stream_mut(&mut self) -> &mut S {
-        self.writer.stream_mut()
-    }
-
     /// Returns the writing side.
     pub fn writer(&mut self) -> &mut Writer<S> {
         &mut self.writer
-    }
-
-    /// Returns whether bytes wait to be written, or were written and not flushed. On a non-blocking stream,
-    /// call [`flush`](Self::flush) when it is writable.
-    #[must_use]
-    pub fn has_pending_output(&self) -> bool {
-        self.writer.has_pending_output()
-    }
-
-    /// Returns how many bytes wait to be written.
-    #[must_use]
-    pub fn buffered(&self) -> usize {
-        self.writer.buffered()
     }
 
     /// Calls `handler` for each Ping. Its result decides the reply, by default a Pong with the same payload.
@@ -262,174 +232,17 @@ impl<S: Read + Write> WebSocket<S> {
     }
 }
 
-/// The methods of the writing side.
-impl<S: Write> WebSocket<S> {
-    /// Sends a message; see [`Writer::write_message`].
-    ///
-    /// # Errors
-    /// As [`Writer::write_message`].
-    pub fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.writer.write_message(opcode, payload)
-    }
+/// The calls that send are those of its [`Writer`].
+impl<S> Deref for WebSocket<S> {
+    type Target = Writer<S>;
 
-    /// Sends a message with the reserved bits of an extension; see [`Writer::write_message_ext`].
-    ///
-    /// # Errors
-    /// As [`Writer::write_message_ext`].
-    pub fn write_message_ext(
-        &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        payload: &[u8],
-    ) -> Result<(), Error> {
-        self.writer.write_message_ext(opcode, rsv, payload)
+    fn deref(&self) -> &Writer<S> {
+        &self.writer
     }
+}
 
-    /// Stages a message for the next flush; see [`Writer::feed_message`].
-    ///
-    /// # Errors
-    /// As [`Writer::feed_message`].
-    pub fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.writer.feed_message(opcode, payload)
-    }
-
-    /// Stages a message for the next flush with the reserved bits of an extension; see
-    /// [`Writer::feed_message_ext`].
-    ///
-    /// # Errors
-    /// As [`Writer::feed_message_ext`].
-    pub fn feed_message_ext(
-        &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        payload: &[u8],
-    ) -> Result<(), Error> {
-        self.writer.feed_message_ext(opcode, rsv, payload)
-    }
-
-    /// Stages a message if the write buffer has room for it; otherwise gives it back; see
-    /// [`Writer::try_feed_message`].
-    ///
-    /// # Errors
-    /// As [`Writer::try_feed_message`].
-    pub fn try_feed_message<P: AsRef<[u8]>>(
-        &mut self,
-        opcode: Opcode,
-        payload: P,
-    ) -> Result<(), TryFeedError<P>> {
-        self.writer.try_feed_message(opcode, payload)
-    }
-
-    /// Writes all that waits, and flushes the stream; see [`Writer::flush`].
-    ///
-    /// # Errors
-    /// As [`Writer::flush`].
-    pub fn flush(&mut self) -> Result<(), Error> {
-        self.writer.flush()
-    }
-
-    /// Sends one raw frame; see [`Writer::write_frame`].
-    ///
-    /// # Errors
-    /// As [`Writer::write_frame`].
-    pub fn write_frame(
-        &mut self,
-        fin: bool,
-        rsv: Rsv,
-        opcode: Opcode,
-        payload: &[u8],
-    ) -> Result<(), Error> {
-        self.writer.write_frame(fin, rsv, opcode, payload)
-    }
-
-    /// Sends a message that was framed beforehand; see [`Writer::write_prepared`].
-    ///
-    /// # Errors
-    /// As [`Writer::write_prepared`].
-    pub fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        self.writer.write_prepared(message)
-    }
-
-    /// Sends all that a reader gives as one message; see [`Writer::stream_message`].
-    ///
-    /// # Errors
-    /// As [`Writer::stream_message`].
-    pub fn stream_message(
-        &mut self,
-        opcode: Opcode,
-        chunk_size: usize,
-        reader: impl Read,
-    ) -> Result<u64, Error> {
-        self.writer.stream_message(opcode, chunk_size, reader)
-    }
-
-    /// Sends all that a reader gives as one message, with the reserved bits of an extension; see
-    /// [`Writer::stream_message_ext`].
-    ///
-    /// # Errors
-    /// As [`Writer::stream_message_ext`].
-    pub fn stream_message_ext(
-        &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        chunk_size: usize,
-        reader: impl Read,
-    ) -> Result<u64, Error> {
-        self.writer
-            .stream_message_ext(opcode, rsv, chunk_size, reader)
-    }
-
-    /// Opens a message that is written in pieces; see [`Writer::message_writer`].
-    ///
-    /// # Errors
-    /// As [`Writer::message_writer`].
-    pub fn message_writer(
-        &mut self,
-        opcode: Opcode,
-    ) -> Result<MessageWriter<&mut Writer<S>>, Error> {
-        self.writer.message_writer(opcode)
-    }
-
-    /// Opens a message that is written in pieces, with the reserved bits of an extension; see
-    /// [`Writer::message_writer_ext`].
-    ///
-    /// # Errors
-    /// As [`Writer::message_writer_ext`].
-    pub fn message_writer_ext(
-        &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-    ) -> Result<MessageWriter<&mut Writer<S>>, Error> {
-        self.writer.message_writer_ext(opcode, rsv)
-    }
-
-    /// Returns the writer of the message that was opened and not finished; see
-    /// [`Writer::resume_message_writer`].
-    pub fn resume_message_writer(&mut self) -> Option<MessageWriter<&mut Writer<S>>> {
-        self.writer.resume_message_writer()
-    }
-
-    /// Sends a Ping; see [`Writer::ping`].
-    ///
-    /// # Errors
-    /// As [`Writer::ping`].
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.writer.ping(payload)
-    }
-
-    /// Sends a Pong; see [`Writer::pong`].
-    ///
-    /// # Errors
-    /// As [`Writer::pong`].
-    pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.writer.pong(payload)
-    }
-
-    /// Sends a Close frame; see [`Writer::close`].
-    ///
-    /// # Errors
-    /// As [`Writer::close`].
-    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.writer.close(code, reason)
+impl<S> DerefMut for WebSocket<S> {
+    fn deref_mut(&mut self) -> &mut Writer<S> {
+        &mut self.writer
     }
 }

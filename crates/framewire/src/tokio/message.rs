@@ -12,7 +12,7 @@ use crate::protocol::as_text;
 /// [`WebSocket`](super::WebSocket).
 ///
 /// Cheap to clone, as the clones share one payload. Control frames are no `Message`: they are answered while
-/// messages are read. For anything beyond that there are handlers, [`ping`](super::WebSocket::ping) and
+/// messages are read. For anything beyond that there are handlers, [`ping`](super::Writer::ping) and
 /// [`close`](super::WebSocket::close).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Message {

@@ -26,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! [`write_message`](WebSocket::write_message) flushes each time, and costs a write for each message. With
+//! [`write_message`](Writer::write_message) flushes each time, and costs a write for each message. With
 //! [`Config::coalesce_writes`] it leaves the message in the buffer while another whole frame has already been
 //! read. A loop that does anything but read next, such as waiting for another task, must flush first.
 //!
