@@ -13,6 +13,20 @@ use framewire_upgrade::write_with_causes;
 /// The text of an error of this crate includes its causes, down to the innermost: `{error}` is all there is to
 /// print. So that no cause is printed twice, [`source`](StdError::source) is always `None`. Get the cause
 /// itself, such as the [`io::Error`], from [`kind`](Self::kind) or [`cause`](Self::cause).
+///
+/// # Examples
+/// ```
+/// use framewire::{CloseCode, Config, ErrorKind, Fault, WebSocket};
+///
+/// // A frame without a mask, from a client (RFC 6455 5.1).
+/// let stream = std::io::Cursor::new(b"\x81\x02hi".to_vec());
+/// let mut websocket = WebSocket::server(stream, Config::default())?;
+/// let error = websocket.next_message().unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::Violation(_)));
+/// assert_eq!(error.fault(), Fault::Peer);
+/// assert_eq!(error.close_code(), Some(CloseCode::PROTOCOL_ERROR));
+/// # Ok::<(), framewire::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,

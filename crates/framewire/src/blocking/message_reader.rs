@@ -17,6 +17,20 @@ use crate::frame::{Opcode, Rsv};
 /// # Errors
 /// `read` fails with the [`Error`] of the connection inside an [`io::Error`]. `WouldBlock` and `TimedOut` are
 /// the stream's own and lose nothing.
+///
+/// # Examples
+/// ```
+/// use framewire::{Config, WebSocket};
+///
+/// // RFC 6455 5.7: "Hello" in two fragments, as a server sends it.
+/// let stream = std::io::Cursor::new(b"\x01\x03Hel\x80\x02lo".to_vec());
+/// let mut websocket = WebSocket::client(stream, Config::default())?;
+/// let mut message = websocket.message_reader()?;
+/// let mut copy = Vec::new();
+/// std::io::copy(&mut message, &mut copy)?;
+/// assert_eq!(copy, b"Hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct MessageReader<'a, T> {
     inbound: &'a mut Inbound,

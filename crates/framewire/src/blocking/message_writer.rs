@@ -18,6 +18,21 @@ use crate::frame::{Opcode, Rsv};
 /// Dropped without [`finish`](Self::finish), the message stays open, and
 /// [`resume_message_writer`](super::Writer::resume_message_writer) goes on with it. Forgotten
 /// ([`mem::forget`]), it stays open for good: control frames and a Close frame can still be sent.
+///
+/// # Examples
+/// ```
+/// use std::io::Write;
+///
+/// use framewire::{Config, Opcode, WebSocket};
+///
+/// let mut websocket = WebSocket::server(std::io::Cursor::new(Vec::new()), Config::default())?;
+/// let mut message = websocket.message_writer(Opcode::Text)?;
+/// write!(message, "{} and ", "so")?;
+/// write!(message, "on")?;
+/// message.finish()?;
+/// assert_eq!(websocket.stream().get_ref(), b"\x81\x09so and on");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct MessageWriter<A: Access> {
     access: A,

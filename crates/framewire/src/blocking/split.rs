@@ -32,6 +32,16 @@ pub struct ReadHalf<S> {
 /// Messages never interleave. A call that sends a message, or any other data frame, waits for its turn while
 /// another thread is sending a message. Control frames need no turn: they go between the fragments of a message
 /// that is being streamed.
+///
+/// # Examples
+/// ```no_run
+/// use framewire::Opcode;
+///
+/// let (mut reading, writing) = framewire::connect("ws://127.0.0.1:9001/")?.split()?;
+/// std::thread::spawn(move || writing.write_message(Opcode::Text, b"hello"));
+/// println!("{:?}", reading.next_message()?.text());
+/// # Ok::<(), framewire::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct WriteHalf<S> {
     shared: Arc<Shared<S>>,

@@ -29,6 +29,20 @@ use crate::protocol::{Agreement, Message, Role};
 /// A read buffer ([`Config::read_buffer`]) once it reads, and the memory of its [`Writer`]. A message that does
 /// not come in one read is assembled in memory that stays for the next such message. That is freed after 128
 /// messages in a row that did not need it, or two reads in a row that timed out or would block.
+///
+/// # Examples
+/// ```no_run
+/// use std::net::TcpListener;
+///
+/// let (stream, _) = TcpListener::bind("127.0.0.1:9001")?.accept()?;
+/// let mut websocket = framewire::accept(stream)?;
+/// loop {
+///     let (message, writer) = websocket.next_message_and_writer()?;
+///     writer.feed_message(message.opcode(), message.payload())?;
+/// }
+/// # #[expect(unreachable_code)]
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct WebSocket<S> {
     pub(super) inbound: Inbound,

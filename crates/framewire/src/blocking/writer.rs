@@ -19,6 +19,20 @@ use crate::frame::{CloseCode, Opcode, Rsv};
 /// A write buffer, at most twice as large as what waits in it: [`Config::write_buffer`](super::Config::write_buffer)
 /// bytes, or one frame where that is longer. Once a message was streamed, one chunk; two where
 /// [`stream_message`](Self::stream_message) compressed it.
+///
+/// # Examples
+/// Messages that are fed leave together:
+/// ```
+/// use framewire::{Config, Opcode, WebSocket};
+///
+/// let mut websocket = WebSocket::server(std::io::Cursor::new(Vec::new()), Config::default())?;
+/// let writer = websocket.writer();
+/// writer.feed_message(Opcode::Text, b"one")?;
+/// writer.feed_message(Opcode::Text, b"two")?;
+/// writer.flush()?;
+/// assert_eq!(writer.stream().get_ref(), b"\x81\x03one\x81\x03two");
+/// # Ok::<(), framewire::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Writer<S> {
     pub(super) outbound: Outbound,

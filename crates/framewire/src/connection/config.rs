@@ -13,6 +13,18 @@ pub const CHUNK_SIZE_STREAMING: usize = 32 << 10;
 
 /// The sizes and limits of one connection. Each field states its default; a size of 0 is an error. A `chunk_size` or
 /// `write_buffer` of 4 GiB or more counts as 4 GiB less one byte.
+///
+/// # Examples
+/// ```
+/// use framewire::{CHUNK_SIZE_STREAMING, Config, Limits};
+///
+/// let config = Config {
+///     limits: Limits { message: 64 << 10, ..Limits::default() },
+///     chunk_size: CHUNK_SIZE_STREAMING,
+///     ..Config::default()
+/// };
+/// # let _ = config;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
     /// The limits on what the peer may send. Default: messages of 1 MiB, frames of any length.

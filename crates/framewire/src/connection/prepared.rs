@@ -14,6 +14,19 @@ use crate::protocol::{Encoder, MessageEncoder, Outgoing, SHARED_KINDS, SendError
 /// as the message.
 ///
 /// A clone shares the bytes.
+///
+/// # Examples
+/// ```
+/// use framewire::{Config, Opcode, PreparedMessage, WebSocket};
+///
+/// # let streams = [(); 2].map(|()| std::io::Cursor::new(Vec::new()));
+/// let message = PreparedMessage::new(Opcode::Text, b"to all")?;
+/// for stream in streams {
+///     let mut websocket = WebSocket::server(stream, Config::default())?;
+///     websocket.write_prepared(&message)?;
+/// }
+/// # Ok::<(), framewire::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct PreparedMessage {
     shared: Arc<Shared>,

@@ -26,6 +26,16 @@ use crate::frame::{Opcode, Rsv};
 /// # Cancel safety
 /// A `read` that is cancelled has lost nothing. tokio's `read_exact` is not cancel-safe over any reader: what
 /// it has read is in its buffer, and nothing tells how much that is.
+///
+/// # Examples
+/// ```no_run
+/// # async fn receive(mut websocket: framewire::tokio::WebSocket<tokio::io::DuplexStream>) -> std::io::Result<()> {
+/// let mut message = websocket.message_reader().await?;
+/// let mut file = tokio::fs::File::create("received").await?;
+/// tokio::io::copy(&mut message, &mut file).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct MessageReader<'a, T> {
     inbound: &'a mut Inbound,

@@ -29,6 +29,20 @@ use crate::frame::{Opcode, Rsv};
 /// # Cancel safety
 /// A `write` that is cancelled has taken nothing, and after a `flush` that is cancelled the rest still waits.
 /// tokio's `write_all` is not cancel-safe over any writer: nothing tells how many of its bytes were taken.
+///
+/// # Examples
+/// ```no_run
+/// # async fn send(mut websocket: framewire::tokio::WebSocket<tokio::io::DuplexStream>) -> std::io::Result<()> {
+/// use framewire::Opcode;
+/// use tokio::io::AsyncWriteExt;
+///
+/// let mut message = websocket.message_writer(Opcode::Binary)?;
+/// message.write_all(b"a piece").await?;
+/// message.write_all(b" and another").await?;
+/// message.finish().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct MessageWriter<A: Access> {
     access: A,

@@ -49,6 +49,18 @@ pub struct ReadHalf<S> {
 /// # Cancel safety
 /// Every method is cancel-safe, as on [`Writer`](super::Writer). A call that is cancelled while it waits for
 /// its turn has sent nothing, and leaves the queue.
+///
+/// # Examples
+/// ```no_run
+/// # async fn run(stream: tokio::io::DuplexStream) -> Result<(), framewire::Error> {
+/// use framewire::Opcode;
+///
+/// let (mut reading, writing) = framewire::tokio::WebSocket::client(stream, Default::default())?.split();
+/// tokio::spawn(async move { writing.write_message(Opcode::Text, b"hello").await });
+/// println!("{:?}", reading.next_message().await?.text());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WriteHalf<S> {
     pub(super) shared: Arc<Shared<S>>,

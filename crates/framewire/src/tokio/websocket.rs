@@ -44,6 +44,21 @@ use crate::protocol::{Agreement, Message, Role};
 /// first read that waits while no message is under way, or after 128 messages in a row that did not need it. In
 /// the middle of a message it may be twice as much as [`Limits::message`](crate::protocol::Limits::message),
 /// however little has arrived.
+///
+/// # Examples
+/// ```no_run
+/// # async fn serve(stream: tokio::io::DuplexStream) -> Result<(), framewire::Error> {
+/// use framewire::Opcode;
+///
+/// let mut websocket = framewire::tokio::WebSocket::server(stream, Default::default())?;
+/// websocket.write_message(Opcode::Text, b"hello").await?;
+/// while let Ok((message, writer)) = websocket.next_message_and_writer().await {
+///     writer.feed_message(message.opcode(), message.payload()).await?;
+/// }
+/// println!("{:?}", websocket.closed());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WebSocket<S> {
     pub(super) inbound: Inbound,
