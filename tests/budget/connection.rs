@@ -59,6 +59,18 @@ fn a_byte_that_always_waits_behind_what_was_written_makes_no_memory_grow() {
 }
 
 #[test]
+fn a_message_of_16_kib_that_arrives_at_once_is_lent_from_the_read_buffer() {
+    let message = frame(Role::Client, FIN | BINARY, &[7; 16 << 10]);
+    let mut connection = server();
+    read(&mut connection, &message);
+    let counted = measure(|| {
+        let (message, _) = connection.next_message().unwrap().unwrap();
+        assert_eq!(message.payload().len(), 16 << 10);
+    });
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
 fn feeding_allocates_nothing() {
     let prepared = PreparedMessage::new(Opcode::Binary, &[7; 1000]).unwrap();
     let feeds: [(&str, Feed); 3] = [

@@ -1,7 +1,7 @@
 //! The configuration of a connection.
 
 use crate::error::{Error, ErrorKind};
-use crate::frame::Rsv;
+use crate::frame::{MAX_HEADER, Rsv};
 use crate::protocol::Limits;
 
 /// 4 KiB: the default.
@@ -35,7 +35,7 @@ pub struct Config {
     /// Default: [`CHUNK_SIZE_LOW_MEMORY`], 4 KiB.
     pub chunk_size: usize,
     /// How many bytes are read at a time. A message that arrives in one read is lent from the read buffer.
-    /// Default: 16 KiB.
+    /// Default: 16 KiB and the longest header, so that a message of 16 KiB is lent too.
     pub read_buffer: usize,
     /// How many bytes may wait before feeding more writes them first, and how many bytes of a long message a client
     /// masks for one write. Default: 64 KiB.
@@ -56,7 +56,7 @@ impl Default for Config {
         Self {
             limits: Limits::default(),
             chunk_size: CHUNK_SIZE_LOW_MEMORY,
-            read_buffer: 16 << 10,
+            read_buffer: (16 << 10) + MAX_HEADER,
             write_buffer: 64 << 10,
             rsv: Rsv::NONE,
             coalesce_writes: false,
