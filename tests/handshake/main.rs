@@ -6,3 +6,4 @@ mod deflate;
 mod extension;
 mod head;
 mod tokio;
+mod without_io;

@@ -16,7 +16,7 @@ use framewire::Config;
 use framewire::connection::{self, BufferPool};
 use framewire::handshake::Acceptor;
 use framewire::protocol::Role;
-use framewire::upgrade::{self, RequestDecoder, encode_response};
+use framewire::upgrade::{self, RequestDecoder};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
@@ -114,7 +114,12 @@ impl Connection {
                     Some(open) => open,
                     None => return Ok(()),
                 },
-                State::Rest => Box::new(shared.connection(&[])?),
+                State::Rest => Box::new(connection::Connection::new(
+                    Role::Server,
+                    &[],
+                    &shared.config,
+                    &shared.pool,
+                )?),
                 State::Open(open) => open,
             };
             let done = self.echo(&mut open)?;
@@ -141,15 +146,17 @@ impl Connection {
             if len == 0 {
                 return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
             }
-            let (used, request) = decoder.decode(&shared.input[..len])?;
-            let Some(request) = request else {
+            let Some(pending) = Acceptor::new().decode(&mut decoder, &shared.input[..len])? else {
                 continue;
             };
-            let response = Acceptor::new().respond(&request)?;
-            let mut open = Box::new(shared.connection(&shared.input[used..len])?);
-            let answer = encode_response(&response.map(|()| ""))?;
+            let (answer, established) = pending.into_answer();
+            let mut open = connection::Connection::from_established(
+                established?,
+                &shared.config,
+                &shared.pool,
+            )?;
             open.outbound().begin_with(&answer);
-            return Ok(Some(open));
+            return Ok(Some(Box::new(open)));
         }
     }
 
@@ -189,12 +196,6 @@ struct Shared {
     input: Vec<u8>,
     config: Config,
     pool: BufferPool,
-}
-
-impl Shared {
-    fn connection(&self, leftover: &[u8]) -> Result<connection::Connection, framewire::Error> {
-        connection::Connection::new(Role::Server, leftover, &self.config, &self.pool)
-    }
 }
 
 /// Returns `None` if the read would block.

@@ -11,7 +11,6 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use std::{env, io};
@@ -20,8 +19,8 @@ use async_executor::LocalExecutor;
 use async_io::{Async, Timer};
 use framewire::connection::{BufferPool, Connection, Outbound};
 use framewire::handshake::Acceptor;
-use framewire::protocol::{Agreement, Message, Role};
-use framewire::upgrade::{self, RequestDecoder, encode_response};
+use framewire::protocol::Message;
+use framewire::upgrade::{self, RequestDecoder};
 use framewire::{CloseCode, Config, Error};
 use futures_lite::{AsyncRead, AsyncReadExt as _, AsyncWrite, future};
 
@@ -103,23 +102,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ) -> Result<Self, Box<dyn StdError>> {
         let mut decoder = RequestDecoder::new(&upgrade::Limits::default());
         let mut input = vec![0; 4 << 10];
-        let (request, leftover) = loop {
+        let pending = loop {
             let len = stream.read(&mut input).await?;
             if len == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
-            let (used, request) = decoder.decode(&input[..len])?;
-            if let Some(request) = request {
-                break (request, &input[used..len]);
+            if let Some(pending) = acceptor.decode(&mut decoder, &input[..len])? {
+                break pending;
             }
         };
-        let response = acceptor.respond(&request)?;
+        let (answer, established) = pending.into_answer();
         let pool = BufferPool::per_thread();
-        let mut connection = Connection::new(Role::Server, leftover, config, &pool)?;
-        if let Some(agreed) = response.extensions().get::<Arc<dyn Agreement>>() {
-            connection.set_extension(agreed.as_ref());
-        }
-        let answer = encode_response(&response.map(|()| ""))?;
+        let mut connection = Connection::from_established(established?, config, &pool)?;
         connection.outbound().begin_with(&answer);
         let mut websocket = Self { connection, stream };
         websocket.flush().await?;

@@ -2,11 +2,8 @@
 
 use std::io;
 
-use std::sync::Arc;
-
-use framewire::protocol::Agreement;
-use framewire::upgrade::{self, Limits, RequestDecoder, encode_response};
-use http::{Method, Request, Response};
+use framewire::handshake::{self, Established};
+use framewire::upgrade::{Limits, RequestDecoder, encode_response};
 
 use super::page;
 use super::server::{GOODBYE, Server, TIME};
@@ -23,10 +20,8 @@ pub(crate) enum Outcome {
     /// The head is not whole.
     Unfinished,
     Accepted {
-        /// How many of the bytes belong to the head.
-        used: usize,
         answer: Vec<u8>,
-        extension: Option<Arc<dyn Agreement>>,
+        established: Box<Established<()>>,
     },
     Refused(Refusal),
 }
@@ -97,26 +92,32 @@ impl Reception {
         server: &Server,
         reserve: impl FnOnce() -> bool,
     ) -> Outcome {
-        let (used, request) = match self.decoder.decode(input) {
-            Ok((_, None)) => return Outcome::Unfinished,
-            Ok((used, Some(request))) => (used, request),
+        let pending = match server.acceptor.decode(&mut self.decoder, input) {
+            Ok(None) => return Outcome::Unfinished,
+            Ok(Some(pending)) => pending,
             Err(error) => {
                 let why = format!("no request: {error}");
-                return Outcome::Refused(Refusal::new(why, false, error.response()));
+                return Outcome::Refused(Refusal {
+                    why,
+                    answer: error.encode_response(),
+                });
             }
         };
-        let response = match answer(&request, server, reserve) {
-            Ok(response) => response,
-            Err(refusal) => return Outcome::Refused(refusal),
-        };
-        let extension = response.extensions().get().cloned();
-        match encode_response(&response.map(|()| "")) {
-            Ok(answer) => Outcome::Accepted {
-                used,
+        let is_refused = pending.refusal().is_some();
+        if let Some(answer) = server.answer(pending.request(), is_refused, reserve) {
+            let why = format!("{}: {}", answer.to, answer.response.status());
+            let refusal = match pending.encode_refusal(&answer.response) {
+                Ok(answer) => Refusal { why, answer },
+                Err(error) => Refusal::of_handshake(&error, Vec::new()),
+            };
+            return Outcome::Refused(refusal);
+        }
+        match pending.into_answer() {
+            (answer, Ok(established)) => Outcome::Accepted {
                 answer,
-                extension,
+                established: Box::new(established),
             },
-            Err(error) => Outcome::Refused(Refusal::silent(&error)),
+            (answer, Err(error)) => Outcome::Refused(Refusal::of_handshake(&error, answer)),
         }
     }
 
@@ -124,45 +125,16 @@ impl Reception {
     pub(crate) fn expire(&self) -> Refusal {
         let why = NoRequest::Late.why(false);
         // A peer that sent nothing gets no answer.
-        let response = self.decoder.is_started().then(page::timed_out);
-        Refusal::new(why, false, response.as_ref())
+        let answer = if self.decoder.is_started() {
+            encode_response(&page::timed_out()).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        Refusal { why, answer }
     }
-}
-
-/// Returns the 101, or how to refuse the connection.
-fn answer(
-    request: &Request<()>,
-    server: &Server,
-    reserve: impl FnOnce() -> bool,
-) -> Result<Response<()>, Refusal> {
-    let is_head = request.method() == Method::HEAD;
-    let response = server.acceptor.respond(request);
-    if let Some(answer) = server.answer(request, response.is_err(), reserve) {
-        let why = format!("{}: {}", answer.to, answer.response.status());
-        return Err(Refusal::new(why, is_head, Some(&answer.response)));
-    }
-    response.map_err(|error| {
-        let why = format!("handshake: {error}");
-        Refusal::new(why, is_head, error.response())
-    })
 }
 
 impl Refusal {
-    fn new<B: AsRef<[u8]>>(why: String, is_head: bool, response: Option<&Response<B>>) -> Self {
-        let mut answer = Vec::new();
-        if let Some(response) = response {
-            match encode_response(response) {
-                Ok(bytes) => answer = bytes,
-                Err(error) => return Self::silent(&error),
-            }
-            if is_head {
-                // RFC 9110 9.3.2: the answer to a HEAD is that to a GET without the body.
-                answer.truncate(answer.len() - response.body().as_ref().len());
-            }
-        }
-        Self { why, answer }
-    }
-
     /// The refusal of a connection on which no request came.
     pub(crate) fn without_request(reason: &NoRequest, securing: bool) -> Self {
         Self {
@@ -171,11 +143,10 @@ impl Refusal {
         }
     }
 
-    /// The refusal of a connection that cannot be answered.
-    fn silent(error: &upgrade::Error) -> Self {
+    fn of_handshake(error: &handshake::Error, answer: Vec<u8>) -> Self {
         Self {
             why: format!("handshake: {error}"),
-            answer: Vec::new(),
+            answer,
         }
     }
 }

@@ -8,6 +8,8 @@ use super::replies::Replies;
 use super::{CloseReply, Config, PingReply};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{CloseCode, Header, Opcode, Rsv};
+#[cfg(feature = "handshake")]
+use crate::handshake::Established;
 use crate::pool::{BufferPool, Buffers};
 use crate::protocol::{Agreement, Message, Role};
 
@@ -96,6 +98,25 @@ impl Connection {
             is_at_end: false,
             is_room_behind: false,
         })
+    }
+
+    /// Creates the end that a handshake has established, such as one [without I/O](crate::handshake::Acceptor::decode):
+    /// with its role, its extension, and what came with the head.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[cfg(feature = "handshake")]
+    pub fn from_established(
+        established: Established<()>,
+        config: &Config,
+        pool: &BufferPool,
+    ) -> Result<Self, Error> {
+        let parts = established.into_parts();
+        let mut connection = Self::new(parts.role, &parts.leftover, config, pool)?;
+        if let Some(agreed) = parts.extension {
+            connection.set_extension(&*agreed);
+        }
+        Ok(connection)
     }
 
     /// Transforms messages in both directions from now on, as was agreed on. To be called before the first message.

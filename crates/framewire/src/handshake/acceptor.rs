@@ -186,6 +186,39 @@ impl Acceptor {
         Ok(Pending::new(pending, answer))
     }
 
+    /// Takes bytes of a request, without I/O: for event loops. Returns the request once it is whole, for the program to
+    /// examine and then [answer](Pending::into_answer). What came after its head is in it.
+    ///
+    /// Of the acceptor's limits those of `decoder` count here, and the time is the caller's to keep.
+    ///
+    /// # Errors
+    /// As [`RequestDecoder::decode`](upgrade::RequestDecoder::decode): the [answer](Error::encode_response) to write
+    /// before the stream is closed.
+    ///
+    /// # Examples
+    /// ```
+    /// use framewire::handshake::Acceptor;
+    /// use framewire::upgrade::{Limits, RequestDecoder};
+    ///
+    /// let (acceptor, mut decoder) = (Acceptor::new(), RequestDecoder::new(&Limits::default()));
+    /// assert!(acceptor.decode(&mut decoder, b"GET / HTTP/1.1\r\nHost: a.example\r\n")?.is_none());
+    /// let pending = acceptor.decode(&mut decoder, b"Upgrade: websocket\r\nConnection: Upgrade\r\n\
+    ///     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")?;
+    /// let (answer, established) = pending.expect("it is whole").into_answer();
+    /// assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    /// assert!(established?.leftover().is_empty());
+    /// # Ok::<(), framewire::handshake::Error>(())
+    /// ```
+    pub fn decode(
+        &self,
+        decoder: &mut upgrade::RequestDecoder,
+        input: &[u8],
+    ) -> Result<Option<Pending<()>>, Error> {
+        let (used, request) = decoder.decode(input)?;
+        let leftover = &input[used..];
+        Ok(request.map(|request| self.take_over((), leftover.to_vec(), &request)))
+    }
+
     /// Takes over from an HTTP server that has read a request and gives up its socket. The request is then examined,
     /// accepted or refused like one that [`receive`](Self::receive) read.
     ///

@@ -158,6 +158,13 @@ impl Error {
         self.inner.response()
     }
 
+    /// Returns the bytes of the refusal that a server sends; empty where there is none.
+    #[must_use]
+    pub fn encode_response(&self) -> Vec<u8> {
+        let encoded = self.response().map(upgrade::encode_response);
+        encoded.and_then(Result::ok).unwrap_or_default()
+    }
+
     /// Returns where the server redirects to: a `ws` or `wss` URI, with [`ErrorKind::Redirect`] and
     /// [`ErrorKind::TooManyRedirects`].
     #[must_use]

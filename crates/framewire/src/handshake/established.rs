@@ -65,6 +65,16 @@ impl<S> Established<S> {
         self.upgraded.get_ref()
     }
 
+    /// Returns the same with another stream, for a handshake without I/O or a stream that wraps its own.
+    #[must_use]
+    pub fn with_stream<T>(self, stream: T) -> Established<T> {
+        Established {
+            upgraded: self.upgraded.with_stream(stream),
+            role: self.role,
+            extension: self.extension,
+        }
+    }
+
     /// Returns all that a connection needs, where `WebSocket::from_established` does not create it: over a wrapped
     /// stream, or in an event loop.
     pub fn into_parts(self) -> Parts<S> {

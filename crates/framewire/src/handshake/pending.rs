@@ -107,6 +107,32 @@ impl<S> Pending<S> {
     pub fn get_ref(&self) -> &S {
         self.upgrade.get_ref()
     }
+
+    /// Answers as [`accept`](Self::accept) does, without I/O: returns the bytes of the 101 or of the policy's refusal,
+    /// which the caller writes, and what they lead to.
+    pub fn into_answer(self) -> (Vec<u8>, Result<Established<S>, Error>) {
+        match self.answer {
+            Ok(response) => match self.upgrade.into_switch(response) {
+                Ok((head, upgraded)) => (head, Ok(Established::new(upgraded, Role::Server))),
+                Err(error) => (Vec::new(), Err(error.into())),
+            },
+            Err(error) => {
+                let refusal = error.response();
+                let bytes = refusal.and_then(|refusal| self.upgrade.encode_refusal(refusal).ok());
+                (bytes.unwrap_or_default(), Err(error))
+            }
+        }
+    }
+
+    /// Returns the bytes of a response of the program, as [`refuse`](Self::refuse) sends them. The caller writes them
+    /// and then closes the stream.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](super::ErrorKind::InvalidArgument) where the status is 1xx, or a header is not one that can
+    /// be sent.
+    pub fn encode_refusal<B: AsRef<[u8]>>(&self, response: &Response<B>) -> Result<Vec<u8>, Error> {
+        Ok(self.upgrade.encode_refusal(response)?)
+    }
 }
 
 impl<S: Socket> Pending<S> {

@@ -73,6 +73,29 @@ impl<S> Pending<S> {
     pub fn get_ref(&self) -> &S {
         &self.stream
     }
+
+    /// As [`switch`](Self::switch), without I/O: returns the bytes of the 101, which the caller writes.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, as for [`switch`](Self::switch).
+    pub fn into_switch(self, response: Response<()>) -> Result<(Vec<u8>, Upgraded<S>), Error> {
+        let head = encode_switch(&self.request, &response)?;
+        let upgraded = Upgraded::new(self.stream, self.leftover, self.request, response);
+        Ok((head, upgraded))
+    }
+
+    /// As [`refuse`](Self::refuse), without I/O: returns the bytes of the answer, which the caller writes before it
+    /// closes the stream.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where the status is 1xx, or a header is not one that can be sent.
+    pub fn encode_refusal<B: AsRef<[u8]>>(&self, response: &Response<B>) -> Result<Vec<u8>, Error> {
+        if response.status().is_informational() {
+            let message = format!("status {} is not a refusal", response.status());
+            return Err(Error::invalid(message));
+        }
+        encode_answer(response, self.is_head())
+    }
 }
 
 impl<S> Pending<S> {
@@ -102,15 +125,7 @@ pub async fn switch_over<W: Wire>(
     pending: Pending<W::Stream>,
     response: Response<()>,
 ) -> Result<Upgraded<W::Stream>, Error> {
-    let status = response.status();
-    if status != StatusCode::SWITCHING_PROTOCOLS {
-        let message = format!("status {status} does not switch protocols");
-        return Err(Error::invalid(message));
-    }
-    check_request(&pending.request)
-        .and_then(|()| check_response(&pending.request, &response))
-        .map_err(|error| Error::invalid(error.to_string()))?;
-    let head = encode_head(status, response.headers(), 0)?;
+    let head = encode_switch(&pending.request, &response)?;
     let mut wire = W::within(pending.stream, pending.time);
     write(&mut wire, &head).await?;
     let stream = wire.into_stream();
@@ -127,11 +142,7 @@ pub async fn refuse_over<W: Wire, B: AsRef<[u8]>>(
     pending: Pending<W::Stream>,
     response: &Response<B>,
 ) -> Result<W::Stream, Error> {
-    if response.status().is_informational() {
-        let message = format!("status {} is not a refusal", response.status());
-        return Err(Error::invalid(message));
-    }
-    let bytes = encode_answer(response, pending.is_head())?;
+    let bytes = pending.encode_refusal(response)?;
     let unread = pending.has_unread();
     let mut wire = W::within(pending.stream, pending.time);
     write(&mut wire, &bytes).await?;
@@ -220,6 +231,19 @@ fn head_of<B>(request: &Request<B>) -> Request<()> {
     head.headers.clone_from(request.headers());
     head.extensions.clone_from(request.extensions());
     Request::from_parts(head, ())
+}
+
+/// Returns the bytes of a 101 that a client accepts as the answer to this request.
+fn encode_switch(request: &Request<()>, response: &Response<()>) -> Result<Vec<u8>, Error> {
+    let status = response.status();
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        let message = format!("status {status} does not switch protocols");
+        return Err(Error::invalid(message));
+    }
+    check_request(request)
+        .and_then(|()| check_response(request, response))
+        .map_err(|error| Error::invalid(error.to_string()))?;
+    encode_head(status, response.headers(), 0)
 }
 
 /// RFC 9110 9.3.2: the answer to a HEAD is that to a GET without the body.

@@ -56,6 +56,12 @@ impl<S> Upgraded<S> {
         &self.stream
     }
 
+    /// Returns the same with another stream, for an exchange without I/O or a stream that wraps its own.
+    #[must_use]
+    pub fn with_stream<T>(self, stream: T) -> Upgraded<T> {
+        Upgraded::new(stream, self.leftover, self.request, self.response)
+    }
+
     /// Returns the stream, which reads the leftover bytes first.
     pub fn into_rewind(self) -> Rewind<S> {
         Rewind::new(self.stream, self.leftover)

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use framewire::connection::BufferPool;
+use framewire::handshake::Parts;
 use framewire::protocol::Agreement;
 use framewire::{Config, Error};
 
@@ -207,11 +208,15 @@ impl Connection {
             Outcome::Unfinished => turn,
             Outcome::Refused(refusal) => self.refuse(refusal, shared),
             Outcome::Accepted {
-                used,
                 answer,
-                extension,
+                established,
             } => {
-                let opened = self.open(&answer, used..len, extension.as_deref(), shared);
+                let Parts {
+                    leftover,
+                    extension,
+                    ..
+                } = established.into_parts();
+                let opened = self.open(&answer, &leftover, extension.as_deref(), shared);
                 if opened == Turn::Wait { turn } else { opened }
             }
         }
@@ -227,13 +232,12 @@ impl Connection {
     fn open(
         &mut self,
         answer: &[u8],
-        leftover: std::ops::Range<usize>,
+        leftover: &[u8],
         extension: Option<&dyn Agreement>,
         shared: &mut Shared,
     ) -> Turn {
         shared.server.log(format_args!("{} open", self.peer));
         self.state = State::Open(None);
-        let leftover = &shared.input[leftover];
         let (config, limit) = (&shared.config, shared.server.write_timeout);
         let mut echo = match Echo::new(leftover, config, &shared.pool, limit) {
             Ok(echo) => Box::new(echo),

@@ -7,9 +7,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use std::sync::Arc;
-
-use framewire::protocol::{Agreement, Role};
+use framewire::handshake::Established;
 use framewire::tokio::WebSocket;
 use framewire::{CloseCode, Error, Opcode, TryFeedError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -100,8 +98,7 @@ impl Refused {
 struct Accepted {
     stream: Stream,
     answer: Vec<u8>,
-    leftover: Vec<u8>,
-    extension: Option<Arc<dyn Agreement>>,
+    established: Box<Established<()>>,
 }
 
 impl Accepted {
@@ -109,12 +106,8 @@ impl Accepted {
         self.stream.get_ref().set_nodelay()?;
         self.stream.write_all(&self.answer).await?;
         self.stream.flush().await?;
-        let (leftover, config) = (&self.leftover, server.config);
-        let mut websocket = WebSocket::with_leftover(self.stream, leftover, Role::Server, config)?;
-        if let Some(agreed) = &self.extension {
-            websocket.set_extension(&**agreed);
-        }
-        Ok(websocket)
+        let established = self.established.with_stream(self.stream);
+        WebSocket::from_established(established, server.config)
     }
 }
 
@@ -139,15 +132,13 @@ async fn shake_hands(socket: Socket, slot_guard: &mut SlotGuard) -> Result<Accep
             Outcome::Unfinished => {}
             Outcome::Refused(refusal) => break refusal,
             Outcome::Accepted {
-                used,
                 answer,
-                extension,
+                established,
             } => {
                 return Ok(Accepted {
                     stream,
                     answer,
-                    leftover: input[used..len].to_vec(),
-                    extension,
+                    established,
                 });
             }
         }
