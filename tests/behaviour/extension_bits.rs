@@ -36,7 +36,7 @@ fn socket(end: Endpoint, bytes: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
 #[test]
 fn every_sending_call_puts_them_on_the_first_frame_alone() {
     for end in endpoints() {
-        for operation in Operation::sending_messages(end.kind).filter(|one| one.takes_rsv()) {
+        for operation in Operation::sending_messages(end.kind).filter(|one| one.rsv) {
             let (peer, mut socket) = socket(end, b"");
             let mut hands = Hands::new(PAYLOAD, 1);
             hands.rsv = bits(end);

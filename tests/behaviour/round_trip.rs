@@ -48,11 +48,6 @@ fn sending(kind: Kind) -> Vec<&'static Operation> {
     messages.filter(|one| one.sends == Sends::Message).collect()
 }
 
-/// Whether it sends a message as it is.
-fn is_raw(operation: &Operation) -> bool {
-    operation.name.starts_with("write_frame") || operation.name.ends_with("not compressed")
-}
-
 fn opcode(text: bool) -> Opcode {
     if text { Opcode::Text } else { Opcode::Binary }
 }
@@ -151,7 +146,7 @@ fn hello_by_every_operation_is_what_the_rfcs_say() {
             socket.flush().unwrap();
             let expected = match end.compression {
                 Compression::None => &b"\x81\x05Hello"[..],
-                _ if is_raw(operation) => b"\x81\x05Hello",
+                _ if operation.raw => b"\x81\x05Hello",
                 _ => b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00",
             };
             assert_eq!(peer.written(), expected, "{operation:?}");
@@ -265,7 +260,7 @@ fn a_message_of_every_way_to_write_its_length_by_every_operation() {
             let compressed = frames.iter().filter(|frame| frame.rsv != 0).count();
             let expected = match end.compression {
                 Compression::None => 0,
-                _ => operations.iter().filter(|one| !is_raw(one)).count(),
+                _ => operations.iter().filter(|one| !one.raw).count(),
             };
             assert_eq!(compressed, expected, "{len}");
         }

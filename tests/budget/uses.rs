@@ -41,8 +41,7 @@ impl Use {
 
     /// Whether it sends without ever waiting.
     pub fn tries(&self) -> bool {
-        let tries = |sends: &Operation| sends.name == "try_feed_message";
-        self.sends.is_some_and(tries)
+        self.sends.is_some_and(|sends| !sends.waits)
     }
 
     /// Whether it takes the connection for a stream of bytes.

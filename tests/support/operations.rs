@@ -23,6 +23,7 @@ use crate::frames::{BINARY, CLOSE, FIN, PING, PONG, TEXT};
 
 /// One use of a connection: it sends one message or frame, or receives one.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "the columns of a table")]
 pub struct Operation {
     pub name: &'static str,
     pub calls: Calls,
@@ -31,6 +32,14 @@ pub struct Operation {
     pub sends: Sends,
     /// Whether it goes by pieces of [`Hands::step`] bytes.
     pub in_pieces: bool,
+    /// Whether a message is sent with the reserved bits of [`Hands::rsv`].
+    pub rsv: bool,
+    /// Whether the payload is the same on the wire, though compression was agreed on.
+    pub raw: bool,
+    /// Whether the rest of a message is skipped.
+    pub skips: bool,
+    /// Whether it waits where a peer that reads nothing has left no room.
+    pub waits: bool,
     /// How long the messages are that it is tried with, over the sizes of [`SMALL`].
     pub lens: &'static [usize],
     /// The same in a task of its own, beside others.
@@ -140,6 +149,10 @@ impl Operation {
             leaves: Leaves::AtOnce,
             sends: Sends::Message,
             in_pieces: false,
+            rsv: false,
+            raw: false,
+            skips: false,
+            waits: true,
             lens: &[],
             by_half: None,
         }
@@ -211,16 +224,10 @@ impl Operation {
         matches!(self.calls, Calls::Bytes(_))
     }
 
-    /// Whether a message is sent with the reserved bits that are asked for.
-    #[must_use]
-    pub fn takes_rsv(&self) -> bool {
-        self.name.ends_with("_ext") || self.name.starts_with("write_frame")
-    }
-
     /// Whether it gives the whole of a message, as it was before compression.
     #[must_use]
     pub fn decompresses(&self) -> bool {
-        !self.name.contains("frame") && !self.name.contains("skipped")
+        !self.raw && !self.skips
     }
 
     /// Lets a peer see it.

@@ -12,7 +12,7 @@ use crate::pattern;
 pub struct Hands {
     pub message: Vec<u8>,
     pub prepared: PreparedMessage,
-    /// The reserved bits that it is sent with by what [takes them](super::Operation::takes_rsv).
+    /// The reserved bits that it is sent with by what [takes them](super::Operation::rsv).
     pub rsv: Rsv,
     /// How many bytes a piece has.
     pub step: usize,

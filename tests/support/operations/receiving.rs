@@ -54,27 +54,36 @@ pub const RECEIVING: &[Operation] = &[
             read_resumed,
         ))
     },
-    receives(Operation::with_stream(
-        "message_reader, skipped",
-        |connection, hands| {
-            let mut reader = connection.message_reader()?;
-            let _ = io_again(|| reader.read(&mut [0; 3]))?;
-            let opcode = reader.opcode();
-            hands.see(|| Seen::Begun(opcode));
-            Ok(())
-        },
-    )),
-    receives(Operation::with_stream("read_frame", read_frame)),
-    receives(Operation::with_stream(
-        "read_header and read_frame",
-        |connection, hands| {
-            let header = connection.read_header()?;
-            again(|| {
-                assert_eq!(connection.read_header()?, header);
-                read_frame(connection, hands)
-            })
-        },
-    )),
+    Operation {
+        skips: true,
+        ..receives(Operation::with_stream(
+            "message_reader, skipped",
+            |connection, hands| {
+                let mut reader = connection.message_reader()?;
+                let _ = io_again(|| reader.read(&mut [0; 3]))?;
+                let opcode = reader.opcode();
+                hands.see(|| Seen::Begun(opcode));
+                Ok(())
+            },
+        ))
+    },
+    Operation {
+        raw: true,
+        ..receives(Operation::with_stream("read_frame", read_frame))
+    },
+    Operation {
+        raw: true,
+        ..receives(Operation::with_stream(
+            "read_header and read_frame",
+            |connection, hands| {
+                let header = connection.read_header()?;
+                again(|| {
+                    assert_eq!(connection.read_header()?, header);
+                    read_frame(connection, hands)
+                })
+            },
+        ))
+    },
     receives(Operation::bytes("byte stream, read", read_bytes)),
     Operation {
         leaves: Leaves::Later,

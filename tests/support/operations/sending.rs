@@ -31,6 +31,7 @@ pub const SENDING: &[Operation] = &[
     },
     Operation {
         lens: &[33],
+        rsv: true,
         ..Operation::with_stream("write_message_ext", |connection, hands| {
             connection.write_message_ext(hands.opcode_ext(), hands.rsv, &hands.message)
         })
@@ -38,6 +39,7 @@ pub const SENDING: &[Operation] = &[
     Operation {
         lens: &[33, 130],
         leaves: Leaves::Later,
+        rsv: true,
         ..Operation::with_stream("feed_message_ext", |connection, hands| {
             connection.feed_message_ext(hands.opcode_ext(), hands.rsv, &hands.message)
         })
@@ -45,6 +47,7 @@ pub const SENDING: &[Operation] = &[
     Operation {
         lens: &[5, 33, 90, 1, 130],
         leaves: Leaves::Later,
+        waits: false,
         ..Operation::with_stream("try_feed_message", |connection, hands| {
             let fed = connection.try_feed_message(hands.opcode(), &hands.message);
             // What is longer than the write buffer is copied to memory of its own.
@@ -63,6 +66,7 @@ pub const SENDING: &[Operation] = &[
     },
     Operation {
         lens: &[0, 40],
+        raw: true,
         ..Operation::with_stream("write_message, not compressed", |connection, hands| {
             connection.set_compression(false);
             let written = connection.write_message(hands.opcode(), &hands.message);
@@ -73,6 +77,8 @@ pub const SENDING: &[Operation] = &[
     Operation {
         lens: &[0, 33, 130],
         leaves: Leaves::AlwaysAtOnce,
+        rsv: true,
+        raw: true,
         by_half: Some(|half, hands| {
             Box::pin(half.write_frame(true, Rsv::NONE, hands.opcode(), &hands.message))
         }),
@@ -84,6 +90,8 @@ pub const SENDING: &[Operation] = &[
         lens: &[0, 3, 150],
         again: Again::Never,
         leaves: Leaves::OneByOne,
+        rsv: true,
+        raw: true,
         ..Operation::with_stream("write_frame, in fragments", write_fragments)
     },
     Operation {
@@ -105,6 +113,7 @@ pub const SENDING: &[Operation] = &[
         lens: &[65],
         again: Again::Same,
         leaves: Leaves::Streamed { flushed: false },
+        rsv: true,
         ..Operation::with_stream("stream_message_ext", |connection, hands| {
             let (opcode, mut message) = (hands.opcode_ext(), &hands.message[..]);
             let sent = connection.stream_message_ext(opcode, hands.rsv, hands.step, &mut message);
@@ -141,6 +150,7 @@ pub const SENDING: &[Operation] = &[
         lens: &[45],
         again: Again::Same,
         leaves: Leaves::Streamed { flushed: false },
+        rsv: true,
         ..Operation::with_stream("message_writer_ext", |connection, hands| {
             let mut writer = connection.message_writer_ext(hands.opcode_ext(), hands.rsv)?;
             push(&mut writer, &hands.message)?;
