@@ -1,6 +1,7 @@
 //! What a peer can do to us with many frames, or with none (DESIGN 6): memory stays flat, work
 //! linear, and the Close frame is sent once. Everything is counted; nothing is timed.
 
+use allocation_counter::measure;
 use framewire::frame::{Violation, os_key};
 use framewire::protocol::{Decoder, Event, Limits, MessageBuffer, Role, Session};
 use framewire::{CloseCode, Config, ErrorKind, Opcode, Side};
@@ -9,8 +10,9 @@ use support::connection::{Kind, all_endpoints, endpoints, endpoints_with};
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, Length, PING, close_payload, to, wire,
 };
+use support::operations::{Hands, Operation, Sends};
 use support::peer::{ScriptedPeer, Taking};
-use support::{oracle, pattern};
+use support::{each, oracle, pattern};
 
 /// How many bytes arrive at a time.
 const READ: usize = 16 << 10;
@@ -55,7 +57,7 @@ fn ping(role: Role, n: u32) -> Vec<u8> {
 
 #[test]
 fn hostile_ping_flood_leaves_a_session_with_one_pong() {
-    for role in [Role::Server, Role::Client] {
+    for role in each([Role::Server, Role::Client]) {
         let mut session = session(role, Limits::default());
         let mut message = MessageBuffer::new();
         for n in 0..100_000 {
@@ -81,14 +83,25 @@ fn hostile_ping_flood_fills_the_write_buffer_of_a_websocket_and_no_more() {
         let flood: Vec<_> = (0..50_000).flat_map(|n| ping(end.role, n)).collect();
         let peer = ScriptedPeer::saying([flood]).taking(Taking::Nothing);
         let mut socket = end.with(&peer);
-        assert!(socket.next_message().unwrap_err().is_would_block());
+        let held = measure(|| {
+            assert!(socket.next_message().unwrap_err().is_would_block());
+        });
+        let Config {
+            read_buffer,
+            write_buffer,
+            ..
+        } = Config::default();
+        if end.kind.is_counted() {
+            let most = 2 * write_buffer + read_buffer + 10_000;
+            assert!(held.bytes_max < most as u64, "{held:?}");
+        }
         assert!(!peer.has_more(), "reading goes on");
         assert!(socket.has_pending_output());
 
         peer.set_taking(Taking::All);
         socket.flush().unwrap();
         let sent = peer.written();
-        let bound = Config::default().write_buffer + 2 * (14 + 125);
+        let bound = write_buffer + 2 * (14 + 125);
         assert!(sent.len() <= bound, "{} bytes", sent.len());
         let pongs = oracle::frames(&sent);
         assert!(pongs.iter().all(|frame| frame.opcode == Opcode::Pong));
@@ -100,7 +113,7 @@ fn hostile_ping_flood_fills_the_write_buffer_of_a_websocket_and_no_more() {
 /// What waits is never more than the answers to one read: whoever moves the bytes sees to that.
 #[test]
 fn hostile_ping_flood_is_answered_by_an_event_loop_as_far_as_the_peer_reads() {
-    for role in [Role::Server, Role::Client] {
+    for role in each([Role::Server, Role::Client]) {
         let flood: Vec<_> = (0..50_000).flat_map(|n| ping(role, n)).collect();
         let bad = to(role, FIN | 0xB, b"").bytes();
         let peer = ScriptedPeer::saying([flood, bad]).taking(Taking::Nothing);
@@ -139,8 +152,8 @@ fn fragments(role: Role, count: usize, payload: &[u8]) -> Vec<Frame> {
 
 #[test]
 fn hostile_tiny_and_empty_fragments_are_accepted_in_linear_work() {
-    for role in [Role::Server, Role::Client] {
-        for (count, payload) in [(130_000, &b"x"[..]), (300_000, b"")] {
+    for role in each([Role::Server, Role::Client]) {
+        for (count, payload) in each([(130_000, &b"x"[..]), (300_000, b"")]) {
             let len = count * payload.len();
             let mut input = wire(&fragments(role, count, payload));
             let reads = input.len().div_ceil(READ);
@@ -184,7 +197,7 @@ fn hostile_tiny_and_empty_fragments_are_accepted_in_linear_work() {
 
 #[test]
 fn hostile_tiny_fragments_cost_a_websocket_one_read_for_each_full_buffer() {
-    for (count, payload) in [(13_000, &b"x"[..]), (30_000, b"")] {
+    for (count, payload) in each([(13_000, &b"x"[..]), (30_000, b"")]) {
         let frames = fragments(Role::Server, count, payload);
         for compression in Compression::ALL {
             let input = compression.said(&frames);
@@ -202,9 +215,9 @@ fn hostile_tiny_fragments_cost_a_websocket_one_read_for_each_full_buffer() {
 
 #[test]
 fn hostile_declared_length_costs_what_has_arrived() {
-    for role in [Role::Server, Role::Client] {
-        for first in [FIN | BINARY, BINARY] {
-            for declared in [1 << 62, (1 << 63) - 1] {
+    for role in each([Role::Server, Role::Client]) {
+        for first in each([FIN | BINARY, BINARY]) {
+            for declared in each([1 << 62, (1 << 63) - 1]) {
                 let frame = to(role, first, b"ten bytes.").with_length(Length::Declared(declared));
                 let mut session = session(role, Limits::UNLIMITED);
                 let mut message = MessageBuffer::new();
@@ -235,7 +248,7 @@ fn hostile_peer_that_reads_nothing_is_reported_and_what_waits_is_bounded() {
     // None of which can be compressed, nor the same again in one window.
     let payloads = pattern(64_000);
     for end in endpoints() {
-        for feed in [true, false] {
+        for feed in each([true, false]) {
             let peer = ScriptedPeer::default().taking(Taking::Nothing);
             let mut socket = end.with(&peer);
             let (mut taken, mut buffered) = (0, 0);
@@ -284,13 +297,13 @@ fn hostile_violation_is_answered_once_whatever_follows() {
             assert_eq!(*violation, Violation::ReservedOpcode(0xB));
         }
         assert_eq!(peer.calls().reads, 1, "nothing after it is read");
-        for sent in [
-            socket.write_message(Opcode::Text, b"late"),
-            socket.feed_message(Opcode::Text, b"late"),
-            socket.ping(b"late"),
-            socket.close(CloseCode::NORMAL, "late"),
-        ] {
-            let error = sent.unwrap_err();
+        for operation in Operation::sending(end.kind) {
+            let sent = operation.call(&mut *socket, &mut Hands::new(b"late", 16));
+            if operation.is_of_bytes() && operation.sends == Sends::Close {
+                sent.expect("it is closed");
+                continue;
+            }
+            let error = sent.expect_err(operation.name);
             let closed = error.closed().unwrap();
             assert_eq!(closed.code(), CloseCode::PROTOCOL_ERROR);
             assert_eq!(closed.by, Side::Local);
@@ -331,7 +344,7 @@ fn hostile_violation_after_our_close_frame_gets_no_second_one() {
 
 #[test]
 fn hostile_close_flood_is_answered_once_and_beats_a_pending_pong() {
-    for role in [Role::Server, Role::Client] {
+    for role in each([Role::Server, Role::Client]) {
         let closes = [1001, 1002, 1003].map(|code| to(role, FIN | CLOSE, close_payload(code, "")));
         let input = [ping(role, 0), wire(&closes)].concat();
         let mut session = session(role, Limits::default());

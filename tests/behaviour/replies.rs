@@ -10,8 +10,8 @@ use support::frames::{
 };
 use support::operations::{Hands, Operation, Seen};
 use support::oracle::frames_in;
-use support::peer;
 use support::peer::{ScriptedPeer, Taking};
+use support::{each, peer};
 
 fn ping(to: Role) -> Vec<u8> {
     frame(peer(to), FIN | PING, b"?")
@@ -42,21 +42,22 @@ fn a_pong_leaves_before_the_message_after_the_ping_is_handed_over() {
     }
 }
 
-// What an operation of the table begins with.
+// By hand: an operation of the table goes on to the end of the message.
 #[test]
 fn a_pong_leaves_before_a_reader_or_the_header_of_the_message_is_handed_over() {
-    let begins: [fn(&mut dyn Connection); 2] = [
-        |connection| {
+    type Begin = (&'static str, fn(&mut dyn Connection));
+    let begins: [Begin; 2] = [
+        ("message_reader", |connection| {
             connection.message_reader().unwrap();
-        },
-        |connection| {
+        }),
+        ("read_header", |connection| {
             // The Ping is a frame as any other here.
             connection.read_frame(&mut [0; 125]).unwrap();
             connection.read_header().unwrap();
-        },
+        }),
     ];
     for end in endpoints() {
-        for begin in begins {
+        for (_, begin) in each(begins) {
             let stream = ScriptedPeer::saying([[ping(end.role), work(end)].concat()]);
             begin(end.with(&stream).as_mut());
             assert_eq!(frames_in(&stream.written()), [pong()]);

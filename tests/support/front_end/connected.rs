@@ -24,7 +24,8 @@ pub struct Connected {
     pub manner: Manner,
 }
 
-/// A way to read.
+/// A way to read. No operation of the table: that gives nothing of a message that does not become whole, and
+/// says not in which order its calls and the handlers have seen something.
 #[derive(Debug, Clone, Copy)]
 pub enum Way {
     /// `next_message`.
