@@ -8,7 +8,7 @@ use framewire::{CloseCode, Config, ErrorKind, Opcode, Side};
 use support::compression::Compression;
 use support::connection::{Kind, all_endpoints, endpoints, endpoints_with};
 use support::frames::{
-    BINARY, CLOSE, CONTINUATION, FIN, Frame, Length, PING, close_payload, to, wire,
+    BINARY, CLOSE, CONTINUATION, FIN, Frame, Length, PING, TEXT, close_payload, to, wire,
 };
 use support::operations::{Hands, Operation, Sends};
 use support::peer::{ScriptedPeer, Taking};
@@ -196,18 +196,41 @@ fn hostile_tiny_and_empty_fragments_are_accepted_in_linear_work() {
 }
 
 #[test]
-fn hostile_tiny_fragments_cost_a_websocket_one_read_for_each_full_buffer() {
-    for (count, payload) in each([(13_000, &b"x"[..]), (30_000, b"")]) {
-        let frames = fragments(Role::Server, count, payload);
+fn hostile_tiny_fragments_cost_a_websocket_one_read_for_each_full_buffer_and_memory_that_doubles() {
+    let bytes = fragments(Role::Server, 13_000, b"x");
+    let ping = to(Role::Server, FIN | PING, b"?");
+    let with_pings = bytes.iter().flat_map(|frame| [ping.clone(), frame.clone()]);
+    let mut characters = fragments(Role::Server, 13_000, b"\xE2\x82");
+    characters[0].first = TEXT;
+    for last in characters.iter_mut().skip(1).step_by(2) {
+        last.payload = b"\xAC".to_vec();
+    }
+    let cases = [
+        ("Pings between", with_pings.collect()),
+        ("bytes", bytes),
+        ("none", fragments(Role::Server, 30_000, b"")),
+        ("characters in two", characters),
+    ];
+    for (name, frames) in &cases {
+        println!("{name}");
+        let data = frames.iter().filter(|frame| frame.first & 0x08 == 0);
+        let len: usize = data.map(|frame| frame.payload.len()).sum();
         for compression in Compression::ALL {
-            let input = compression.said(&frames);
-            let reads = input.len().div_ceil(Config::default().read_buffer);
+            let input = compression.said(frames);
+            let Config { read_buffer, .. } = Config::default();
+            let reads = input.len().div_ceil(read_buffer);
             for end in endpoints_with(compression).filter(|end| end.role == Role::Server) {
                 let peer = ScriptedPeer::saying([&input[..]]);
+                peer.reserve(input.len());
                 let mut socket = end.with(&peer);
-                let message = socket.next_message().unwrap();
-                assert_eq!(message.payload().len(), count * payload.len());
+                let taken = measure(|| {
+                    assert_eq!(socket.next_message().unwrap().payload().len(), len);
+                });
                 assert_eq!(peer.calls().reads, reads);
+                if end.kind.is_counted() && compression == Compression::None {
+                    let most = 4 * len + 2 * read_buffer;
+                    assert!(taken.bytes_total < most as u64, "{taken:?}");
+                }
             }
         }
     }

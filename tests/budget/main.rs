@@ -4,7 +4,6 @@ mod allocations;
 mod at_rest;
 mod connection;
 mod hostile_memory;
-mod linear_work;
 mod memory_held;
 mod messages;
 mod session;
