@@ -1,15 +1,17 @@
 //! Limits: what is exactly as long passes, one byte more fails, on every front end that they bind.
 
+use std::fmt;
+
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
 use framewire::{CloseCode, Config, Opcode};
 use support::compression::Compression;
 use support::connection::Kind;
-use support::each;
 use support::event::{End, Event};
-use support::frames::{BINARY, FIN, PING, close_payload, to, wire};
+use support::frames::{BINARY, FIN, Frame, Length, PING, close_payload, to};
 use support::front_end::Script;
 use support::peer::ScriptedPeer;
+use support::{Replay, each};
 
 const BOTH: [Role; 2] = [Role::Server, Role::Client];
 
@@ -26,26 +28,50 @@ fn message(len: usize) -> Event {
     Event::Message(Opcode::Binary, vec![0x5A; len])
 }
 
-/// The end of a script on every front end that is up to its length: whether the limit on messages
-/// binds, and the end.
-fn ends(script: &Script) -> Vec<(bool, End, Vec<Event>)> {
-    let bytes = script.bytes();
-    let is_long = bytes.len() > 1000;
-    if is_long {
-        // As long text, a payload of the same byte over and over would take most of the time.
-        println!("{} bytes, from {:02X?}", bytes.len(), &bytes[..20]);
-    } else {
-        println!("{script:?}");
-    }
-    let mut ends = vec![];
-    for front_end in script.front_ends() {
-        if is_long && front_end.is_slow() {
-            continue;
+/// What a peer says to one of this role that holds to these limits.
+struct Case {
+    role: Role,
+    compression: Compression,
+    limits: Limits,
+    frames: Vec<Frame>,
+}
+
+impl Case {
+    /// Has every front end that is up to its length checked: whether the limit on messages binds, how it ended, and
+    /// what it gave.
+    fn check(&self, check: impl Fn(bool, End, Vec<Event>)) {
+        let script = Script::said(self.compression, self.role, &self.frames).limited(self.limits);
+        let is_long = script.bytes().len() > 1000;
+        for front_end in script.front_ends() {
+            if is_long && front_end.is_slow() {
+                continue;
+            }
+            let _replay = Replay(|| format!("{}, {self}", front_end.name()));
+            let outcome = front_end.run(&script);
+            check(front_end.holds_messages(), outcome.end, outcome.events);
         }
-        let outcome = front_end.run(script);
-        ends.push((front_end.holds_messages(), outcome.end, outcome.events));
     }
-    ends
+}
+
+/// In short: whole, a payload of the same byte over and over would hide what matters.
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (role, compression, limits) = (self.role, self.compression, self.limits);
+        write!(f, "{role:?}, {compression:?}, {limits:?}, frames:")?;
+        for frame in &self.frames {
+            let (first, len) = (frame.first, frame.payload.len());
+            let mut different = frame.payload.clone();
+            different.dedup();
+            match different[..] {
+                [byte] => write!(f, " {first:#04X} {len} bytes of {byte:#04X},")?,
+                _ => write!(f, " {first:#04X} \"{}\",", frame.payload.escape_ascii())?,
+            }
+            if frame.length != Length::Shortest {
+                write!(f, " {:?},", frame.length)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The rule, by hand.
@@ -84,16 +110,21 @@ fn a_message_in_one_frame() {
         let limit_len = usize::try_from(limit).unwrap();
         for over in [0, 1] {
             let payload = vec![0x5A; limit_len + over];
-            let frame = to(role, FIN | BINARY, payload);
-            let script = Script::said(compression, role, &[frame]);
-            for (held, end, events) in ends(&script.limited(limits)) {
+            let case = Case {
+                role,
+                compression,
+                limits,
+                frames: vec![to(role, FIN | BINARY, payload)],
+            };
+            case.check(|held, end, events| {
                 if held && over > 0 {
                     assert_eq!(end, End::Violation(Violation::MessageTooBig { limit }));
                     assert!(events.is_empty());
                 } else {
-                    assert_eq!((end, events), (End::Open, vec![message(limit_len + over)]));
+                    assert_eq!(end, End::Open);
+                    assert!(events == [message(limit_len + over)]);
                 }
-            }
+            });
         }
     }
 }
@@ -106,15 +137,20 @@ fn a_message_in_fragments_with_a_ping_that_does_not_count() {
             ..Limits::UNLIMITED
         };
         for over in [0, 1] {
-            let frames = [
+            let frames = vec![
                 to(role, BINARY, [0x5A; 4]),
                 to(role, FIN | PING, [0; 125]),
                 to(role, 0, [0x5A; 0]),
                 to(role, FIN, vec![0x5A; 6 + over]),
             ];
-            let script = Script::said(compression, role, &frames).limited(limits);
+            let case = Case {
+                role,
+                compression,
+                limits,
+                frames,
+            };
             let ping = Event::Ping(vec![0; 125]);
-            for (held, end, events) in ends(&script) {
+            case.check(|held, end, events| {
                 if held && over > 0 {
                     assert_eq!(end, End::Violation(Violation::MessageTooBig { limit: 10 }));
                     assert_eq!(events, std::slice::from_ref(&ping));
@@ -124,7 +160,7 @@ fn a_message_in_fragments_with_a_ping_that_does_not_count() {
                         (End::Open, vec![ping.clone(), message(10 + over)])
                     );
                 }
-            }
+            });
         }
     }
 }
@@ -140,15 +176,21 @@ fn a_frame() {
         let first = to(role, BINARY, vec![0x5A; limit_len]);
         for over in [0, 1] {
             let last = to(role, FIN, vec![0x5A; limit_len + over]);
-            let script = Script::new(role, wire(&[first.clone(), last])).limited(limits);
-            for (_, end, events) in ends(&script) {
+            let case = Case {
+                role,
+                compression: Compression::None,
+                limits,
+                frames: vec![first.clone(), last],
+            };
+            case.check(|_, end, events| {
                 if over > 0 {
                     assert_eq!(end, End::Violation(Violation::FrameTooBig { limit }));
                     assert!(events.is_empty());
                 } else {
-                    assert_eq!((end, events), (End::Open, vec![message(2 * limit_len)]));
+                    assert_eq!(end, End::Open);
+                    assert!(events == [message(2 * limit_len)]);
                 }
-            }
+            });
         }
     }
 }
@@ -162,15 +204,19 @@ fn control_frames_are_bound_by_no_limit_but_their_own() {
     };
     for (role, compression) in ways() {
         let close = close_payload(1000, [b'x'; 123]);
-        let frames = [to(role, FIN | PING, [7; 125]), to(role, FIN | 8, &close)];
-        let script = Script::said(compression, role, &frames).limited(limits);
+        let case = Case {
+            role,
+            compression,
+            limits,
+            frames: vec![to(role, FIN | PING, [7; 125]), to(role, FIN | 8, &close)],
+        };
         let expected = [
             Event::Ping(vec![7; 125]),
             Event::from_control(Opcode::Close, &close),
         ];
-        for (_, end, events) in ends(&script) {
+        case.check(|_, end, events| {
             assert_eq!((end, &events[..]), (End::Closed, &expected[..]));
-        }
+        });
     }
 }
 
@@ -186,17 +232,20 @@ fn each_message_is_counted_by_itself() {
             },
             ..Limits::UNLIMITED
         };
-        let frames = vec![to(role, FIN | BINARY, [0x5A; 3]); 50];
-        let script = Script::said(compression, role, &frames).limited(limits);
-        for (_, end, events) in ends(&script) {
+        let case = Case {
+            role,
+            compression,
+            limits,
+            frames: vec![to(role, FIN | BINARY, [0x5A; 3]); 50],
+        };
+        case.check(|_, end, events| {
             assert_eq!((end, events), (End::Open, vec![message(3); 50]));
-        }
+        });
     }
 }
 
 #[test]
 fn fragments_whose_sum_has_no_number_are_too_much() {
-    use support::frames::Length;
     // The second header announces what would make 2^63 + 2 bytes, one byte after the first.
     let limits = Limits {
         message: (1 << 63) - 1,
@@ -204,11 +253,16 @@ fn fragments_whose_sum_has_no_number_are_too_much() {
     };
     for role in BOTH {
         let huge = to(role, FIN, b"").with_length(Length::Declared((1 << 63) - 1));
-        let script = Script::new(role, wire(&[to(role, BINARY, b"xyz"), huge])).limited(limits);
-        for (held, end, _) in ends(&script) {
+        let case = Case {
+            role,
+            compression: Compression::None,
+            limits,
+            frames: vec![to(role, BINARY, b"xyz"), huge],
+        };
+        case.check(|held, end, _| {
             let limit = limits.message;
             let expected = End::Violation(Violation::MessageTooBig { limit });
             assert_eq!(end, if held { expected } else { End::Open });
-        }
+        });
     }
 }
