@@ -7,6 +7,7 @@ use framewire::frame::ControlPayload;
 use framewire::protocol::Role;
 use framewire::{Close, CloseCode, Closed, Config, Error, ErrorKind, Fault, Opcode, Side};
 use support::connection::{Endpoint, Messaging, all_endpoints, endpoints};
+use support::each;
 use support::frames::{CLOSE, FIN, PING, close_payload, to};
 use support::loopback::PATIENCE;
 use support::operations::{Hands, Operation};
@@ -68,7 +69,7 @@ fn hear_close(
 #[test]
 fn by_the_peer() {
     for end in all_endpoints() {
-        for (payload, code, reason) in closes() {
+        for (payload, code, reason) in each(closes()) {
             let (peer, mut socket) = socket(end);
             let closed = hear_close(&peer, socket.as_mut(), end.role, &payload);
             let expected = Closed {
@@ -96,7 +97,7 @@ fn by_the_peer() {
 #[test]
 fn by_this_end_and_answered_by_the_peer() {
     for end in all_endpoints() {
-        for (payload, code, reason) in closes() {
+        for (payload, code, reason) in each(closes()) {
             let (peer, mut socket) = socket(end);
             socket.close(CloseCode::GOING_AWAY, "bye").unwrap();
             // Until the peer answers it is our own frame that tells.
@@ -135,7 +136,7 @@ fn by_both_with_different_codes_in_words() {
 #[test]
 fn by_this_end_with_a_raw_frame() {
     for end in endpoints() {
-        for (payload, code, reason) in closes() {
+        for (payload, code, reason) in each(closes()) {
             let mut socket = end.with(&ScriptedPeer::default());
             let rsv = framewire::frame::Rsv::NONE;
             socket
@@ -153,14 +154,14 @@ fn by_this_end_with_a_raw_frame() {
 fn a_handler_sees_the_close_frame_and_decides_what_answers_it() {
     let other = ControlPayload::close(CloseCode::POLICY_VIOLATION, "no").unwrap();
     for end in all_endpoints() {
-        for (payload, code, reason) in closes() {
+        for (payload, code, reason) in each(closes()) {
             // RFC 6455 5.5.1: an echo has the code alone, where there is one.
             let echo = &payload[..payload.len().min(2)];
-            for (reply, sent) in [
+            for (reply, sent) in each([
                 (CloseReply::Echo, Some(echo)),
                 (CloseReply::Replace(other), Some(&b"\x03\xF0no"[..])),
                 (CloseReply::Nothing, None),
-            ] {
+            ]) {
                 let (peer, mut socket) = socket(end);
                 socket.on_close(Box::new(move |given, words| {
                     let given = given.map_or(1005, CloseCode::get);
@@ -239,11 +240,11 @@ fn a_stream_that_ended_without_a_close_frame_takes_nothing_more() {
 #[test]
 fn a_stream_that_failed_to_be_read_takes_nothing_more() {
     // Of TLS that is cut, of TCP that is reset, and of TCP that the system gave up.
-    for failure in [
+    for failure in each([
         io::ErrorKind::UnexpectedEof,
         io::ErrorKind::ConnectionReset,
         io::ErrorKind::ConnectionAborted,
-    ] {
+    ]) {
         for end in all_endpoints() {
             let peer = ScriptedPeer::default().ending(Ending::Failure(failure));
             let mut socket = open(end, &peer);
@@ -263,7 +264,7 @@ fn a_stream_that_failed_to_be_read_takes_nothing_more() {
 
 #[test]
 fn a_lost_connection_has_nobody_to_shut_it_down_with() {
-    for ending in [Ending::Eof, Ending::Failure(io::ErrorKind::ConnectionReset)] {
+    for ending in each([Ending::Eof, Ending::Failure(io::ErrorKind::ConnectionReset)]) {
         for end in endpoints() {
             let peer = ScriptedPeer::default().ending(ending);
             let mut socket = end.with(&peer);

@@ -1,6 +1,7 @@
 //! What a session does where its calls meet: a Close and a reply that waits, and messages that one
 //! call began and another is given the rest of.
 
+use std::fmt::Debug;
 use std::slice;
 
 use framewire::frame::Rsv;
@@ -10,7 +11,7 @@ use support::compression::{Compression, Speaker};
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, TEXT, close_payload, to, wire,
 };
-use support::oracle;
+use support::{each, oracle};
 
 /// A server's session with what was agreed on about compression.
 fn server(compression: Compression) -> Session {
@@ -21,13 +22,15 @@ fn server(compression: Compression) -> Session {
     session
 }
 
-/// Each of these with each of those. The last pair is the one at which a test failed.
-fn each<T: Clone>(agreed: &[Compression], all: &[T]) -> impl Iterator<Item = (Compression, T)> {
-    let pairs = agreed.iter().flat_map(|agreed| {
-        let each = all.iter().cloned();
-        each.map(move |one| (*agreed, one))
-    });
-    pairs.inspect(|(compression, _)| println!("{compression:?}"))
+/// Each of these with each of those.
+fn each_pair<T: Clone + Debug>(
+    agreed: &[Compression],
+    all: &[T],
+) -> impl Iterator<Item = (Compression, T)> {
+    each(agreed.iter().flat_map(|agreed| {
+        let all = all.iter().cloned();
+        all.map(move |one| (*agreed, one))
+    }))
 }
 
 /// What can be agreed on where the peer compresses nothing. Of a compressed message each piece has to be
@@ -63,8 +66,12 @@ fn a_close_takes_the_place_of_a_pong_that_waits() {
         output.extend_from_slice(&bytes[..len]);
         output.extend_from_slice(&payload);
     };
-    let closes = [close, raw, by_the_encoder];
-    for (compression, close) in each(&Compression::ALL, &closes) {
+    let closes = [
+        ("close", close),
+        ("send_frame", raw),
+        ("the encoder", by_the_encoder),
+    ];
+    for (compression, (_, close)) in each_pair(&Compression::ALL, &closes) {
         let mut session = pinged(compression);
         let mut output = vec![];
         close(&mut session, &mut output);
@@ -79,7 +86,7 @@ fn a_close_of_ones_own_takes_the_place_of_one_that_waits() {
     let violation = to(Role::Server, FIN | 0x3, b"").bytes();
     let close = to(Role::Server, FIN | CLOSE, close_payload(1001, "")).bytes();
     let inputs = [violation, close];
-    for (compression, mut input) in each(&Compression::ALL, &inputs) {
+    for (compression, mut input) in each_pair(&Compression::ALL, &inputs) {
         let mut session = server(compression);
         let _ = session.receive(&mut input, &mut MessageBuffer::new());
         let mut output = vec![];
@@ -131,7 +138,7 @@ fn a_message_belongs_to_the_call_that_began_it() {
     let last = || to(Role::Server, FIN | CONTINUATION, b"e");
     let next = || to(Role::Server, FIN | TEXT, b"next");
     let both = [(Receive, ReceivePiece), (ReceivePiece, Receive)];
-    for (compression, (began, other)) in each(&IN_PIECES, &both) {
+    for (compression, (began, other)) in each_pair(&IN_PIECES, &both) {
         // What one call gives by itself.
         let alone = match began {
             Receive => vec![],
@@ -183,12 +190,12 @@ fn messages_in_pieces_are_answered_as_whole_ones_are() {
     let violation = [to(Role::Server, FIN | 0x3, b"")];
     let bad_text = [to(Role::Server, FIN | TEXT, b"\xFF")];
     let (pong, close) = (Opcode::Pong, Opcode::Close);
-    for (frames, code, answers) in [
+    for (frames, code, answers) in each([
         (&pings_and_close[..], 3000, &[pong, pong, close][..]),
         (&violation, 1002, &[close]),
         (&bad_text, 1007, &[close]),
-    ] {
-        for (compression, step) in each(&IN_PIECES, &[1, 7, 1000]) {
+    ]) {
+        for (compression, step) in each_pair(&IN_PIECES, &[1, 7, 1000]) {
             let output = receive_pieces(compression, frames, step);
             let frames = oracle::frames(&output);
             let opcodes: Vec<_> = frames.iter().map(|frame| frame.opcode).collect();

@@ -170,7 +170,8 @@ fn in_the_middle_of(
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_nothing_is_noticed_at_the_deadline_of_the_first_ping() {
-    for message in [&LONG[..1000], &LONG] {
+    for len in each([1000, LONG.len()]) {
+        let message = &LONG[..len];
         let (reader, writer, _peer) = in_the_middle_of(message);
         tokio::spawn(read(reader));
         tokio::task::yield_now().await;
@@ -187,7 +188,8 @@ async fn a_peer_that_takes_nothing_is_noticed_at_the_deadline_of_the_first_ping(
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_a_message_slowly_is_sent_its_ping_after_it() {
-    for message in [&LONG[..1000], &LONG] {
+    for len in each([1000, LONG.len()]) {
+        let message = &LONG[..len];
         let (reader, writer, mut peer) = in_the_middle_of(message);
         tokio::spawn(read(reader));
         let pinging = tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
@@ -211,7 +213,8 @@ async fn a_peer_that_takes_a_message_slowly_is_sent_its_ping_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_ping_that_found_no_room_goes_when_there_is_some() {
-    for message in [&LONG[..1000], &LONG] {
+    for len in each([1000, LONG.len()]) {
+        let message = &LONG[..len];
         let (reader, writer, mut peer) = in_the_middle_of(message);
         tokio::spawn(read(reader));
         tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
