@@ -154,6 +154,21 @@ fn hello_by_every_operation_is_what_the_rfcs_say() {
     }
 }
 
+/// The rule, by hand: a Ping between the fragments of RFC 6455 5.7.
+#[test]
+fn a_session_says_hello_in_two_fragments_with_a_ping_in_between() {
+    let (mut session, mut sent) = (Session::server(Limits::default()), vec![]);
+    for (fin, opcode, payload) in [
+        (false, Opcode::Text, &b"Hel"[..]),
+        (true, Opcode::Ping, b"?"),
+        (true, Opcode::Continuation, b"lo"),
+    ] {
+        let framed = session.send_frame(fin, Rsv::NONE, opcode, payload, &mut sent);
+        framed.unwrap();
+    }
+    assert_eq!(sent, b"\x01\x03Hel\x89\x01?\x80\x02lo");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 300, ..Default::default() })]
 

@@ -14,7 +14,7 @@ use support::compression::Compression;
 use support::connection::endpoints_with;
 use support::frames::{BINARY, FIN, RSV1, TEXT};
 use support::peer::{ScriptedPeer, Taking};
-use support::{json, oracle};
+use support::{each, json, oracle};
 
 fn negotiated(takeover: bool, window_bits: u8, config: DeflateConfig) -> Negotiated {
     Deflate::new(config).unwrap().negotiated(Parameters {
@@ -55,13 +55,34 @@ fn a_long_message_leaves_in_frames_of_the_write_buffer() {
     }
 }
 
+/// The rule, by hand: a message that found no room is in no context. The second "Hello" is five bytes that are five
+/// bytes back, as in RFC 7692 7.2.3.2, where the compressor says the first of them once more.
+#[test]
+fn a_message_that_found_no_room_is_in_no_context() {
+    for end in endpoints_with(Compression::Takeover).filter(|end| end.role == Role::Server) {
+        let stream = ScriptedPeer::default().taking(Taking::Nothing);
+        let mut server = end.with(&stream);
+        // What does not wait has taken it, and so has what was dropped while it waits.
+        let _ = server.write_message(Opcode::Text, b"Hello");
+        let refused = server.write_message(Opcode::Text, b"world");
+        assert!(refused.unwrap_err().is_would_block());
+        stream.set_taking(Taking::All);
+        server.write_message(Opcode::Text, b"Hello").unwrap();
+        let first = b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00";
+        assert_eq!(
+            stream.written(),
+            [&first[..], b"\xC1\x04\x02\x13\x00\x00"].concat()
+        );
+    }
+}
+
 /// Wherever the stream stops to take more, a message is taken whole or not at all.
 #[test]
 fn a_stalled_stream_cuts_no_message() {
     let negotiated = negotiated(true, 15, DeflateConfig::default());
     let messages = [json(60_000), json(200), json(30_000)];
     let mut stalls = 0;
-    for room in (0..6_000).step_by(97) {
+    for room in each((0..6_000).step_by(97)) {
         let wire = ScriptedPeer::new([]).taking(Taking::Room(room));
         let mut server = end(Role::Server, wire, 256, &negotiated);
         for message in &messages {

@@ -12,7 +12,6 @@ use support::deflate::{negotiated, sender, sent};
 use support::frames::{BINARY, RSV1, TEXT};
 use support::operations::{Hands, Operation};
 use support::oracle::frames_in;
-use support::pattern;
 use support::peer::ScriptedPeer;
 
 use super::{close_code, in_fragments, in_one_frame, server};
@@ -122,12 +121,5 @@ proptest! {
             );
             prop_assert!(expected);
         }
-    }
-}
-
-#[test]
-fn noise_fails_or_is_a_message() {
-    for len in 0..2000 {
-        let _ = server(&negotiated(len % 2 == 0), &in_one_frame(&pattern(len))).next_message();
     }
 }
