@@ -3,7 +3,6 @@
 mod allocations;
 mod at_rest;
 mod connection;
-mod hostile_memory;
 mod memory_held;
 mod messages;
 mod session;
