@@ -1,11 +1,13 @@
 //! What a connection holds, and when it gives it back.
 
-use allocation_counter::measure;
+use allocation_counter::{AllocationInfo, measure};
 use framewire::protocol::{Limits, Role};
-use framewire::{Config, Opcode, WebSocket};
+use framewire::{Config, Error, Opcode, WebSocket};
+use support::connection::{Endpoint, Messaging, all_ends, ends};
 use support::frames::{BINARY, CONTINUATION, FIN, Length, PING, frame, to};
-use support::pattern;
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
+use support::wait::wait;
+use support::{each, pattern, peer};
 
 const MIB: i64 = 1 << 20;
 
@@ -94,77 +96,6 @@ fn a_message_under_way_keeps_its_memory_over_any_number_of_time_outs() {
 }
 
 #[test]
-fn a_length_that_was_only_announced_costs_nothing() {
-    let config = Config {
-        limits: Limits::UNLIMITED,
-        ..Config::default()
-    };
-    let frame = to(Role::Server, FIN | BINARY, [7; 10]).with_length(Length::Declared(1 << 62));
-    let mut server = server(ScriptedPeer::new(frame.bytes()), config);
-    let info = measure(|| assert!(server.next_message().is_err()));
-    assert!(info.bytes_max < 100_000, "{info:?}");
-}
-
-#[test]
-fn an_unfinished_message_holds_at_most_four_times_what_has_come_of_it() {
-    let input = frame(Role::Client, FIN | BINARY, &pattern(1 << 20));
-    for come in [100_000_usize, 300_000, 1_000_000] {
-        let mut server = server(ScriptedPeer::new(&input[..come]), Config::default());
-        let info = measure(|| assert!(server.next_message().is_err()));
-        // One buffer to read into, and one that doubles ahead of what is read.
-        let most = 4 * i64::try_from(come).unwrap() + (16 << 10);
-        assert!(info.bytes_current < most, "{come}: {info:?}");
-    }
-}
-
-/// A million bytes that come seven at a time: memory doubles from the read buffer's size on.
-#[test]
-fn a_long_frame_that_comes_in_small_reads_grows_by_doubling() {
-    let frame = frame(Role::Client, FIN | BINARY, &pattern(1_000_000));
-    let mut server = server(ScriptedPeer::new(frame).in_pieces_of(7), Config::default());
-    let allocated = measure(|| assert!(server.next_message().is_ok()));
-    assert!(allocated.count_total <= 12, "{allocated:?}");
-    assert!(allocated.bytes_total < 4 * 1_000_000, "{allocated:?}");
-}
-
-#[test]
-fn tiny_and_empty_fragments_take_memory_as_their_payload() {
-    for (len, count, most) in [(0, 300_000, 40_000), (1, 130_000, 600_000)] {
-        let mut input = frame(Role::Client, BINARY, b"");
-        for _ in 0..count {
-            input.extend(frame(Role::Client, CONTINUATION, &[7; 1][..len]));
-        }
-        input.extend(frame(Role::Client, FIN | CONTINUATION, b""));
-        let mut server = server(ScriptedPeer::new(input), Config::default());
-        let info = measure(|| {
-            assert_eq!(server.next_message().unwrap().payload().len(), len * count);
-        });
-        assert!(info.bytes_max < most, "{count} of {len}: {info:?}");
-    }
-}
-
-#[test]
-fn a_streamed_message_is_received_in_constant_memory() {
-    let part = frame(Role::Client, CONTINUATION, &pattern(100_000));
-    let mut input = frame(Role::Client, BINARY, b"");
-    for _ in 0..50 {
-        input.extend(&part);
-        input.extend(frame(Role::Client, FIN | PING, b"?"));
-    }
-    input.extend(frame(Role::Client, FIN | CONTINUATION, b""));
-    let mut server = server(ScriptedPeer::new(input), Config::default());
-    server.stream_mut().reserve(1000);
-    let info = measure(|| {
-        let mut reader = server.message_reader().unwrap();
-        assert_eq!(
-            std::io::copy(&mut reader, &mut std::io::sink()).unwrap(),
-            5_000_000
-        );
-    });
-    assert!(info.bytes_max < 64 << 10, "{info:?}");
-}
-
-#[test]
 fn what_a_stall_made_grow_is_given_back() {
     let payload = pattern(1 << 20);
     let stall = Plan::Always(
@@ -179,15 +110,135 @@ fn what_a_stall_made_grow_is_given_back() {
     assert!(held(|| server.flush().unwrap()) <= -MIB);
 }
 
+/// Runs a job on a thread whose pools are empty, with the runtime there that it waits with.
+fn with_empty_pools(job: impl FnOnce() + Send) {
+    let job = || {
+        wait(async { Ok::<_, Error>(()) }).unwrap();
+        job();
+    };
+    std::thread::scope(|scope| scope.spawn(job).join()).unwrap();
+}
+
+/// Measures a job with each end of a connection of every kind that can be counted, over a peer that says this.
+fn measure_each(
+    ends: impl Iterator<Item = Endpoint>,
+    says: impl Fn(Role) -> ScriptedPeer + Sync,
+    config: Config,
+    job: impl Fn(&mut dyn Messaging) + Sync,
+    check: impl Fn(AllocationInfo) + Sync,
+) {
+    for end in ends.filter(|end| end.kind.is_counted()) {
+        with_empty_pools(|| {
+            let peer = says(end.role);
+            peer.reserve(2 << 20);
+            let mut connection = end.messaging(&peer, config).unwrap();
+            check(measure(|| job(&mut *connection)));
+        });
+    }
+}
+
+#[test]
+fn a_length_that_was_only_announced_costs_nothing() {
+    let says = |role| {
+        let frame = to(role, FIN | BINARY, [7; 10]).with_length(Length::Declared(1 << 62));
+        ScriptedPeer::new(frame.bytes())
+    };
+    let config = Config {
+        limits: Limits::UNLIMITED,
+        ..Config::default()
+    };
+    let job = |connection: &mut dyn Messaging| assert!(connection.next_message().is_err());
+    measure_each(all_ends(), says, config, job, |info| {
+        assert!(info.bytes_max < 100_000, "{info:?}");
+    });
+}
+
+#[test]
+fn an_unfinished_message_holds_at_most_four_times_what_has_come_of_it() {
+    let payload = pattern(1 << 20);
+    for come in each([100_000_usize, 300_000, 1_000_000]) {
+        let says = |role| {
+            let mut input = frame(peer(role), FIN | BINARY, &payload);
+            input.truncate(come);
+            ScriptedPeer::saying([input])
+        };
+        let job = |connection: &mut dyn Messaging| {
+            assert!(connection.next_message().unwrap_err().is_would_block());
+        };
+        measure_each(all_ends(), says, Config::default(), job, |info| {
+            let come = i64::try_from(come).unwrap();
+            // One buffer to read into, and one that doubles ahead of what is read.
+            let most = 4 * come + (16 << 10);
+            assert!((come..most).contains(&info.bytes_current), "{info:?}");
+        });
+    }
+}
+
+/// Many bytes that come seven at a time: memory doubles from the read buffer's size on.
+#[test]
+fn a_long_frame_that_comes_in_small_reads_grows_by_doubling() {
+    const LEN: usize = 300_000;
+    let payload = pattern(LEN);
+    let says = |role| {
+        let frame = frame(peer(role), FIN | BINARY, &payload);
+        ScriptedPeer::new(frame).in_pieces_of(7)
+    };
+    let job = |connection: &mut dyn Messaging| assert!(connection.next_message().is_ok());
+    measure_each(all_ends(), says, Config::default(), job, |allocated| {
+        assert!(allocated.count_total <= 10, "{allocated:?}");
+        assert!(allocated.bytes_total < 4 * LEN as u64, "{allocated:?}");
+    });
+}
+
+#[test]
+fn tiny_and_empty_fragments_take_memory_as_their_payload() {
+    for (len, count, most) in each([(0, 300_000, 40_000), (1, 130_000, 600_000)]) {
+        let says = |role| {
+            let mut input = frame(peer(role), BINARY, b"");
+            input.extend(frame(peer(role), CONTINUATION, &[7; 1][..len]).repeat(count));
+            input.extend(frame(peer(role), FIN | CONTINUATION, b""));
+            ScriptedPeer::new(input)
+        };
+        let job = |connection: &mut dyn Messaging| {
+            let message = connection.next_message().unwrap();
+            assert_eq!(message.payload().len(), len * count);
+        };
+        measure_each(all_ends(), says, Config::default(), job, |info| {
+            assert!(info.bytes_max < most, "{info:?}");
+        });
+    }
+}
+
+#[test]
+fn a_streamed_message_is_received_in_constant_memory() {
+    let payload = pattern(100_000);
+    let says = |role| {
+        let part = frame(peer(role), CONTINUATION, &payload);
+        let ping = frame(peer(role), FIN | PING, b"?");
+        let begun = frame(peer(role), BINARY, b"");
+        let end = frame(peer(role), FIN | CONTINUATION, b"");
+        ScriptedPeer::new([begun, [part, ping].concat().repeat(50), end].concat())
+    };
+    let job = |connection: &mut dyn Messaging| {
+        let mut reader = connection.with_stream().unwrap().message_reader().unwrap();
+        let len = std::io::copy(&mut reader, &mut std::io::sink());
+        assert_eq!(len.unwrap(), 5_000_000);
+    };
+    measure_each(ends(), says, Config::default(), job, |info| {
+        assert!(info.bytes_max < 64 << 10, "{info:?}");
+    });
+}
+
 #[test]
 fn what_is_streamed_is_sent_in_constant_memory() {
     let payload = pattern(1 << 20);
-    let mut server = server(ScriptedPeer::new([]), Config::default());
-    server.stream_mut().reserve(2 << 20);
-    let info = measure(|| {
-        server
-            .stream_message(Opcode::Binary, 4096, &payload[..])
-            .unwrap();
+    let silent = |_| ScriptedPeer::new([]);
+    let job = |connection: &mut dyn Messaging| {
+        let connection = connection.with_stream().unwrap();
+        let sent = connection.stream_message(Opcode::Binary, 4096, &mut &payload[..]);
+        assert_eq!(sent.unwrap(), 1 << 20);
+    };
+    measure_each(ends(), silent, Config::default(), job, |info| {
+        assert!(info.bytes_max < 3 * 4096, "{info:?}");
     });
-    assert!(info.bytes_max < 3 * 4096, "{info:?}");
 }
