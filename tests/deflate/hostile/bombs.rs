@@ -1,20 +1,24 @@
 //! Little that becomes much: the limit stops it, and what has no limit costs no memory.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::num::NonZeroU64;
 
 use allocation_counter::measure;
-use framewire::Opcode;
 use framewire::deflate::{Engine as _, Flush, ZlibRs};
 use framewire::frame::Violation;
 use framewire::protocol::{Agreement as _, Limits, Role};
-use framewire::{Config, WebSocket};
+use framewire::{Config, Opcode};
+use support::compression::Compression;
+use support::connection::{Kind, endpoints_with};
 use support::deflate::{Receiving, negotiated};
 use support::frames::{BINARY, FIN, Length, RSV1, to};
 use support::peer::ScriptedPeer;
 use support::{each, json, pattern};
 
-use super::{MIB, bomb, close_code, in_fragments, in_one_frame, server, server_by, violation};
+use super::{
+    MIB, bomb, close_code, counted, counted_streaming, in_fragments, in_one_frame, server,
+    streaming_server, violation,
+};
 
 const GIB: usize = 1 << 30;
 
@@ -26,14 +30,17 @@ fn a_bomb_stops_at_the_limit() {
         assert!(bomb.len() < len / 50);
         for bytes in [in_one_frame(&bomb), in_fragments(&bomb, 700)] {
             for takeover in [false, true] {
-                let mut server = server(&negotiated(takeover), &bytes);
-                let mut allowed = false;
-                let info = measure(|| allowed = server.next_message().is_ok());
-                assert_eq!(allowed, len <= MIB, "{len}");
-                // Doubling holds the old memory while it makes the new.
-                assert!(info.bytes_max < 4 * MIB as u64, "{len}: {info:?}");
-                if !allowed {
-                    assert_eq!(close_code(server.stream()), 1009, "{len}");
+                let agreed = negotiated(takeover);
+                for kind in counted() {
+                    let (peer, mut server) = server(kind, &agreed, &bytes);
+                    let mut allowed = false;
+                    let info = measure(|| allowed = server.next_message().is_ok());
+                    assert_eq!(allowed, len <= MIB, "{len}");
+                    // Doubling holds the old memory while it makes the new.
+                    assert!(info.bytes_max < 4 * MIB as u64, "{len}: {info:?}");
+                    if !allowed {
+                        assert_eq!(close_code(&peer), 1009, "{len}");
+                    }
                 }
             }
         }
@@ -55,13 +62,15 @@ fn a_bomb_with_takeover_stops_each_time() {
             .message(Opcode::Binary, &message, &mut bytes)
             .unwrap();
     }
-    let mut server = server(&agreed, &bytes);
-    for _ in 0..2 {
-        assert_eq!(server.next_message().unwrap().payload().len(), MIB);
+    for kind in each(Kind::ALL) {
+        let (peer, mut server) = server(kind, &agreed, &bytes);
+        for _ in 0..2 {
+            assert_eq!(server.next_message().unwrap().payload().len(), MIB);
+        }
+        let too_big = Violation::MessageTooBig { limit: MIB as u64 };
+        assert_eq!(violation(&mut *server), too_big);
+        assert_eq!(close_code(&peer), 1009);
     }
-    let too_big = Violation::MessageTooBig { limit: MIB as u64 };
-    assert_eq!(violation(&mut server), too_big);
-    assert_eq!(close_code(server.stream()), 1009);
 }
 
 #[test]
@@ -87,20 +96,16 @@ fn a_bomb_is_streamed_in_constant_memory() {
     let bomb = bomb(len);
     for bytes in [in_one_frame(&bomb), in_fragments(&bomb, 700)] {
         for takeover in [false, true] {
-            let mut server = server(&negotiated(takeover), &bytes);
-            let mut buf = vec![0; 32 << 10];
-            let mut read = 0;
-            let info = measure(|| {
-                let mut reader = server.message_reader().unwrap();
-                loop {
-                    match reader.read(&mut buf).unwrap() {
-                        0 => break,
-                        len => read += len,
-                    }
-                }
-            });
-            assert_eq!(read, len);
-            assert!(info.bytes_max < 128 << 10, "{info:?}");
+            let agreed = negotiated(takeover);
+            for kind in counted_streaming() {
+                let (_, mut server) = streaming_server(kind, &agreed, &bytes, Config::default());
+                let info = measure(|| {
+                    let mut reader = server.message_reader().unwrap();
+                    let read = io::copy(&mut reader, &mut io::sink());
+                    assert_eq!(read.unwrap(), len as u64);
+                });
+                assert!(info.bytes_max < 128 << 10, "{info:?}");
+            }
         }
     }
 }
@@ -125,39 +130,45 @@ fn long_message(blocks: usize) -> (Vec<u8>, ScriptedPeer) {
     (begun, peer)
 }
 
-/// One message in one frame that inflates to a gigabyte.
+/// One message in one frame, which inflates to a gigabyte.
 #[test]
 fn a_message_of_any_length_is_streamed_in_constant_memory() {
-    let len = GIB;
-    let (begun, peer) = long_message(len / MIB - 1);
-    let config = Config::default();
-    let mut server = WebSocket::with_leftover(peer.clone(), &begun, Role::Server, config).unwrap();
-    server.set_extension(&negotiated(true));
-    let mut buf = vec![0; 64 << 10];
-    let expected = json(MIB);
-    let mut read = 0;
-    let info = measure(|| {
-        let mut reader = server.message_reader().unwrap();
-        loop {
-            let len = match reader.read(&mut buf) {
-                Ok(0) => break,
-                Ok(len) => len,
-                // The last block is an empty one, whose tail is cut off.
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
-                    assert!(!peer.has_more());
-                    peer.say([0x00]);
-                    continue;
-                }
-            };
-            let start = read % MIB;
-            let len_here = len.min(MIB - start);
-            assert!(buf[..len_here] == expected[start..start + len_here]);
-            read += len;
-        }
-    });
-    assert_eq!(read, len);
-    assert!(info.bytes_max < 128 << 10, "{info:?}");
+    let ends = endpoints_with(Compression::Takeover);
+    for end in ends.filter(|end| end.role == Role::Server && end.kind.is_counted()) {
+        // Once is enough for what has no end.
+        let len = if end.kind == Kind::Blocking {
+            GIB
+        } else {
+            64 * MIB
+        };
+        let (begun, peer) = long_message(len / MIB - 1);
+        let mut server = end.open_after(&begun, &peer, Config::default()).unwrap();
+        let mut buf = vec![0; 64 << 10];
+        let expected = json(MIB);
+        let mut read = 0;
+        let info = measure(|| {
+            let mut reader = server.message_reader().unwrap();
+            loop {
+                let len = match reader.read(&mut buf) {
+                    Ok(0) => break,
+                    Ok(len) => len,
+                    // The last block is an empty one, whose tail is cut off.
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                        assert!(!peer.has_more());
+                        peer.say([0x00]);
+                        continue;
+                    }
+                };
+                let start = read % MIB;
+                let len_here = len.min(MIB - start);
+                assert!(buf[..len_here] == expected[start..start + len_here]);
+                read += len;
+            }
+        });
+        assert_eq!(read, len);
+        assert!(info.bytes_max < 128 << 10, "{info:?}");
+    }
 }
 
 /// One that is not wanted is skipped in constant memory as well.
@@ -165,18 +176,20 @@ fn a_message_of_any_length_is_streamed_in_constant_memory() {
 fn a_bomb_is_skipped_in_constant_memory() {
     let after = in_one_frame(&bomb(3));
     let bytes = [in_one_frame(&bomb(16 * MIB)), after].concat();
-    let mut server = server(&negotiated(false), &bytes);
-    let info = measure(|| {
-        server.message_reader().unwrap();
-        assert_eq!(server.next_message().unwrap().payload(), [0; 3]);
-    });
-    assert!(info.bytes_max < 128 << 10, "{info:?}");
+    for kind in counted_streaming() {
+        let (_, mut server) = streaming_server(kind, &negotiated(false), &bytes, Config::default());
+        let info = measure(|| {
+            server.message_reader().unwrap();
+            assert_eq!(server.next_message().unwrap().payload(), [0; 3]);
+        });
+        assert!(info.bytes_max < 128 << 10, "{info:?}");
+    }
 }
 
 #[test]
 fn what_compression_makes_longer_is_within_the_limit() {
     let noise = pattern(MIB);
-    for level in each(0..=9) {
+    for (level, kind) in each((0..=9).zip(Kind::ALL.into_iter().cycle())) {
         let mut compressor = ZlibRs.compressor(level, 15, 1);
         let mut payload = vec![];
         // Flushed every kilobyte, as a peer that streams may.
@@ -190,7 +203,7 @@ fn what_compression_makes_longer_is_within_the_limit() {
         payload.truncate(payload.len() - 4);
         assert!(payload.len() > MIB);
         let bytes = in_one_frame(&payload);
-        let mut server = server_by(&negotiated(true), &bytes, Config::default());
+        let (_, mut server) = server(kind, &negotiated(true), &bytes);
         assert!(server.next_message().unwrap().payload() == noise);
     }
 }

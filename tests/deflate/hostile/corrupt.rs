@@ -6,15 +6,16 @@ use framewire::frame::Violation;
 use framewire::protocol::Role;
 use framewire::{Config, ErrorKind, Opcode};
 use proptest::prelude::*;
+use proptest::sample::select;
 use support::compression::Compression;
-use support::connection::{Endpoint, all_endpoints_with};
+use support::connection::{Endpoint, Kind, all_endpoints_with};
 use support::deflate::{negotiated, sender, sent};
 use support::frames::{BINARY, RSV1, TEXT};
 use support::operations::{Hands, Operation};
 use support::oracle::frames_in;
 use support::peer::ScriptedPeer;
 
-use super::{close_code, in_fragments, in_one_frame, server};
+use super::{close_code, in_fragments, in_one_frame, server, streaming_server};
 
 /// Whatever is called after it, the connection has failed, and for the same reason.
 #[test]
@@ -75,6 +76,7 @@ proptest! {
         takeover: bool,
         text: bool,
         size in 1_usize..600,
+        kind in select(Kind::FRONT_ENDS.to_vec()),
     ) {
         let agreed = negotiated(takeover);
         let wire = sent(&mut sender(&agreed), message.as_bytes());
@@ -88,8 +90,8 @@ proptest! {
         }
         let mut bytes = in_fragments(&payload, size);
         bytes[0] = RSV1 | if text { TEXT } else { BINARY };
-        let mut whole = server(&agreed, &bytes);
-        let mut streamed = server(&agreed, &bytes);
+        let (peer, mut whole) = server(kind, &agreed, &bytes);
+        let (_, mut streamed) = streaming_server(kind, &agreed, &bytes, Config::default());
         let result = whole.next_message().map(|message| message.payload().to_vec());
         let mut pieces = Vec::new();
         let read = streamed.message_reader().unwrap().read_to_end(&mut pieces);
@@ -105,15 +107,15 @@ proptest! {
                     return Err(TestCaseError::fail("not the peer's fault"));
                 };
                 if !matches!(violation, Violation::MessageTooBig { .. }) {
-                    prop_assert_eq!(close_code(whole.stream()), 1007);
+                    prop_assert_eq!(close_code(&peer), 1007);
                 }
             }
         }
     }
 
     #[test]
-    fn any_bytes_fail_or_are_a_message(bytes in proptest::collection::vec(any::<u8>(), 0..300), takeover: bool) {
-        let mut server = server(&negotiated(takeover), &in_one_frame(&bytes));
+    fn any_bytes_fail_or_are_a_message(bytes in proptest::collection::vec(any::<u8>(), 0..300), takeover: bool, kind in select(Kind::ALL.to_vec())) {
+        let (_, mut server) = server(kind, &negotiated(takeover), &in_one_frame(&bytes));
         if let Err(error) = server.next_message() {
             let expected = matches!(
                 error.kind(),

@@ -8,7 +8,9 @@ mod pool;
 use framewire::deflate::{DeflateConfig, Engine as _, Flush, Negotiated, ZlibRs};
 use framewire::frame::Violation;
 use framewire::protocol::Role;
-use framewire::{Config, ErrorKind, WebSocket};
+use framewire::{Config, ErrorKind};
+use support::connection::{Connection, Kind, Messaging};
+use support::each;
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, RSV1, frame};
 use support::oracle::frames_in;
 use support::peer::ScriptedPeer;
@@ -55,18 +57,37 @@ fn in_fragments(payload: &[u8], size: usize) -> Vec<u8> {
     bytes
 }
 
-fn server(negotiated: &Negotiated, input: &[u8]) -> WebSocket<ScriptedPeer> {
-    server_by(negotiated, input, Config::default())
+/// A server of a kind that compresses, and its peer, which says this.
+fn server(kind: Kind, negotiated: &Negotiated, input: &[u8]) -> (ScriptedPeer, Box<dyn Messaging>) {
+    let peer = ScriptedPeer::new(input);
+    let server = kind.messaging(&peer, Role::Server, Config::default(), Some(negotiated));
+    (peer, server.unwrap())
 }
 
-fn server_by(negotiated: &Negotiated, input: &[u8], config: Config) -> WebSocket<ScriptedPeer> {
-    let mut websocket = support::connect(Role::Server, ScriptedPeer::new(input), config);
-    websocket.set_extension(negotiated);
-    websocket
+/// The same of a kind that has every call.
+fn streaming_server(
+    kind: Kind,
+    negotiated: &Negotiated,
+    input: &[u8],
+    config: Config,
+) -> (ScriptedPeer, Box<dyn Connection>) {
+    let peer = ScriptedPeer::new(input);
+    let server = kind.open(&peer, Role::Server, config, Some(negotiated));
+    (peer, server.unwrap())
 }
 
-fn violation(websocket: &mut WebSocket<ScriptedPeer>) -> Violation {
-    match websocket.next_message().unwrap_err().into_kind() {
+/// Every kind whose allocations can be counted.
+fn counted() -> impl Iterator<Item = Kind> {
+    each(Kind::ALL.into_iter().filter(|kind| kind.is_counted()))
+}
+
+/// Those of them that have every call.
+fn counted_streaming() -> impl Iterator<Item = Kind> {
+    counted().filter(|kind| kind.has_stream())
+}
+
+fn violation(server: &mut dyn Messaging) -> Violation {
+    match server.next_message().unwrap_err().into_kind() {
         ErrorKind::Violation(violation) => violation,
         kind => panic!("{kind:?}"),
     }

@@ -6,19 +6,23 @@ use std::num::NonZeroU64;
 use allocation_counter::measure;
 use framewire::frame::Violation;
 use framewire::protocol::Role;
-use framewire::{Config, Error, ErrorKind};
+use framewire::{Config, ErrorKind};
+use support::connection::Kind;
 use support::deflate::negotiated;
 use support::frames::{BINARY, CONTINUATION, RSV1, frame};
+use support::{each, into_error};
 
-use super::{MIB, close_code, in_one_frame, server, server_by, violation};
+use super::{MIB, close_code, counted, in_one_frame, server, streaming_server, violation};
 
 #[test]
 fn empty_blocks_cost_nothing() {
     let nothing = [0x00, 0x00, 0x00, 0xff, 0xff].repeat(400_000);
     let bytes = in_one_frame(&[&nothing[..], &[0x00]].concat());
-    let mut server = server(&negotiated(true), &bytes);
-    let info = measure(|| assert_eq!(server.next_message().unwrap().payload(), b""));
-    assert!(info.bytes_max < 128 << 10, "{info:?}");
+    for kind in counted() {
+        let (_, mut server) = server(kind, &negotiated(true), &bytes);
+        let info = measure(|| assert_eq!(server.next_message().unwrap().payload(), b""));
+        assert!(info.bytes_max < 128 << 10, "{info:?}");
+    }
 }
 
 /// Empty blocks.
@@ -39,41 +43,49 @@ fn endless_nothing(frames: usize) -> Vec<u8> {
 #[test]
 fn a_message_of_which_nothing_comes_out_is_bounded() {
     let limit = 2 * MIB as u64 + (64 << 10);
-    let mut server = server_by(&negotiated(true), &endless_nothing(100), Config::default());
-    assert_eq!(
-        violation(&mut server),
-        Violation::CompressedTooBig { limit }
-    );
-    assert_eq!(close_code(server.stream()), 1009);
-    let read = server.stream().calls().reads;
-    assert!(
-        read <= 140,
-        "it stopped reading after {read} reads of 16 KiB"
-    );
+    let bytes = endless_nothing(100);
+    for kind in each(Kind::ALL) {
+        let (peer, mut server) = server(kind, &negotiated(true), &bytes);
+        let violation = violation(&mut *server);
+        assert_eq!(violation, Violation::CompressedTooBig { limit });
+        assert_eq!(close_code(&peer), 1009);
+        let read = peer.calls().reads;
+        assert!(
+            read <= 140,
+            "it stopped reading after {read} reads of 16 KiB"
+        );
+    }
 }
 
 #[test]
 fn a_limit_on_compressed_bytes_holds_for_streamed_messages_where_it_is_set() {
     let mut config = Config::default();
     config.limits.compressed = NonZeroU64::new(100_000);
-    let mut server = server_by(&negotiated(true), &endless_nothing(100), config);
-    let mut reader = server.message_reader().unwrap();
-    let error = reader.read(&mut [0; 100]).unwrap_err();
-    let limit = Violation::CompressedTooBig { limit: 100_000 };
-    let error = error.downcast::<Error>().unwrap();
-    assert!(matches!(error.kind(), ErrorKind::Violation(violation) if *violation == limit));
+    let bytes = endless_nothing(100);
+    for kind in each(Kind::FRONT_ENDS) {
+        let (_, mut server) = streaming_server(kind, &negotiated(true), &bytes, config);
+        let mut reader = server.message_reader().unwrap();
+        let error = reader.read(&mut [0; 100]).unwrap_err();
+        let limit = Violation::CompressedTooBig { limit: 100_000 };
+        assert!(matches!(into_error(error).kind(), ErrorKind::Violation(found) if *found == limit));
+    }
+}
 
-    // Where it is not, something has to come out now and then.
+/// Where none is set, something has to come out now and then.
+#[test]
+fn a_streamed_message_of_which_nothing_comes_out_any_more_is_bounded() {
     let limit = Violation::CompressedToNothing { most: 64 << 10 };
     let mut bytes = frame(Role::Client, RSV1 | BINARY, b"\0\x05\0\xFA\xFFhello");
     bytes.extend(frame(Role::Client, CONTINUATION, &nothing()).repeat(100));
-    let mut server = server_by(&negotiated(true), &bytes, Config::default());
-    let mut reader = server.message_reader().unwrap();
-    reader.read_exact(&mut [0; 5]).unwrap();
-    let error = reader.read(&mut [0; 100]).unwrap_err();
-    let error = error.downcast::<Error>().unwrap();
-    assert!(matches!(error.kind(), ErrorKind::Violation(violation) if *violation == limit));
-    assert_eq!(close_code(server.stream()), 1009);
-    let read = server.stream().calls().reads;
-    assert!(read <= 6, "it stopped after {read} reads of 16 KiB");
+    for kind in each(Kind::FRONT_ENDS) {
+        let (peer, mut server) =
+            streaming_server(kind, &negotiated(true), &bytes, Config::default());
+        let mut reader = server.message_reader().unwrap();
+        reader.read_exact(&mut [0; 5]).unwrap();
+        let error = reader.read(&mut [0; 100]).unwrap_err();
+        assert!(matches!(into_error(error).kind(), ErrorKind::Violation(found) if *found == limit));
+        assert_eq!(close_code(&peer), 1009);
+        let read = peer.calls().reads;
+        assert!(read <= 6, "it stopped after {read} reads of 16 KiB");
+    }
 }
