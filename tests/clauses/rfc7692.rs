@@ -6,10 +6,14 @@ use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::frame::{CloseCode, Rsv, Violation};
 use framewire::protocol::{Limits, Role};
 use framewire::{Config, ErrorKind, Opcode};
-use support::compression::{HELLO, HELLO_AGAIN, TAIL};
+use support::compression::{Compression, HELLO, HELLO_AGAIN, TAIL};
 use support::connection::{Connection, Kind, Messaging};
 use support::deflate::{Receiving, negotiated, parameters, sender, sent};
-use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame};
+use support::event::{End, Event};
+use support::frames::{
+    BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, RSV1, TEXT, frame, to, wire,
+};
+use support::front_end::{Script, assert_ends_with, check};
 use support::oracle::{data, frames_in};
 use support::peer::ScriptedPeer;
 
@@ -27,22 +31,51 @@ fn text(payload: &[u8]) -> Vec<u8> {
     frame(Role::Server, FIN | RSV1 | TEXT, payload)
 }
 
-/// What a client without takeover makes of a server's bytes.
-fn receive(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Violation> {
-    Receiving::client(false).receive(bytes)
+const BOTH: [Compression; 2] = [Compression::NoTakeover, Compression::Takeover];
+
+/// A client that is sent this, on a connection with this compression.
+fn script(compression: Compression, bytes: &[u8]) -> Script {
+    Script {
+        compression,
+        ..Script::new(Role::Client, bytes)
+    }
 }
 
-#[track_caller]
+/// Holds every front end, with takeover and without, to this: these bytes are these texts.
 fn receives(bytes: &[u8], expected: &[&[u8]]) {
-    assert_eq!(receive(bytes).unwrap(), expected);
-    assert_eq!(Receiving::client(true).receive(bytes).unwrap(), expected);
+    let texts = expected
+        .iter()
+        .map(|text| to(Role::Client, FIN | TEXT, text));
+    receives_frames(bytes, &texts.collect::<Vec<_>>());
 }
 
-#[track_caller]
-fn fails(bytes: &[u8], code: CloseCode) {
-    assert_eq!(receive(bytes).unwrap_err().close_code(), code);
-    let with_takeover = Receiving::client(true).receive(bytes);
-    assert_eq!(with_takeover.unwrap_err().close_code(), code);
+/// The same: they are what these frames are without compression.
+fn receives_frames(bytes: &[u8], plain: &[Frame]) {
+    for compression in BOTH {
+        receives_with(compression, bytes, plain);
+    }
+}
+
+fn receives_with(compression: Compression, bytes: &[u8], plain: &[Frame]) {
+    let script = Script {
+        plain: Some(wire(plain)),
+        ..script(compression, bytes)
+    };
+    check(&script);
+    check(&script.byte_by_byte());
+}
+
+/// Holds every front end, with takeover and without, to this: these bytes are this violation, and no more is given
+/// than this.
+fn fails(bytes: &[u8], partial: &[u8], violation: Violation) {
+    for compression in BOTH {
+        fails_with(compression, bytes, partial, violation);
+    }
+}
+
+fn fails_with(compression: Compression, bytes: &[u8], partial: &[u8], violation: Violation) {
+    let code = violation.close_code().get();
+    assert_ends_with(&script(compression, bytes), &[], partial, violation, code);
 }
 
 fn written(peer: &ScriptedPeer) -> Vec<(u8, Vec<u8>)> {
@@ -98,18 +131,17 @@ fn rfc7692_6_1_rsv1_stands_on_the_first_frame_only() {
 
 #[test]
 fn rfc7692_6_1_rsv1_is_not_set_on_what_is_not_compressed() {
-    let peer = ScriptedPeer::default();
-    let mut websocket = support::connect(Role::Server, peer.clone(), Config::default());
-    websocket.set_extension(&negotiated(true));
-    websocket.set_compression(false);
-    websocket.write_message(Opcode::Text, b"Hello").unwrap();
-    websocket.set_compression(true);
-    websocket.write_message(Opcode::Text, b"Hello").unwrap();
     let sent = [
         (FIN | TEXT, b"Hello".to_vec()),
         (FIN | RSV1 | TEXT, HELLO.to_vec()),
     ];
-    assert_eq!(written(&peer), sent);
+    for (peer, mut server) in servers(&[], Config::default()) {
+        server.set_compression(false);
+        server.write_message(Opcode::Text, b"Hello").unwrap();
+        server.set_compression(true);
+        server.write_message(Opcode::Text, b"Hello").unwrap();
+        assert_eq!(written(&peer), sent);
+    }
 }
 
 #[test]
@@ -134,16 +166,21 @@ fn rfc7692_6_1_control_frames_go_between_compressed_fragments() {
         frame(Role::Server, FIN | PING, b"Hello"),
         frame(Role::Server, FIN | CONTINUATION, &HELLO[3..]),
     ];
-    receives(&input.concat(), &[b"Hello"]);
+    let plain = [
+        to(Role::Client, FIN | PING, b"Hello"),
+        to(Role::Client, FIN | TEXT, b"Hello"),
+    ];
+    receives_frames(&input.concat(), &plain);
 }
 
 #[test]
 fn rfc7692_6_1_rsv1_on_a_control_frame_fails() {
     for opcode in [FIN | PING, FIN | PONG, FIN | CLOSE] {
         let bytes = frame(Role::Server, RSV1 | opcode, &[]);
-        fails(&bytes, CloseCode::PROTOCOL_ERROR);
+        let reserved = Violation::ReservedBits(Rsv::RSV1);
+        fails(&bytes, b"", reserved);
         let first = frame(Role::Server, RSV1 | TEXT, &HELLO[..3]);
-        fails(&[first, bytes].concat(), CloseCode::PROTOCOL_ERROR);
+        fails(&[first, bytes].concat(), b"Hello", reserved);
     }
 }
 
@@ -154,7 +191,7 @@ fn rfc7692_6_1_rsv1_on_a_continuation_fails() {
             frame(Role::Server, first, &[]),
             frame(Role::Server, FIN | RSV1 | CONTINUATION, &HELLO),
         ];
-        fails(&input.concat(), CloseCode::PROTOCOL_ERROR);
+        fails(&input.concat(), b"", Violation::ReservedBits(Rsv::RSV1));
     }
 }
 
@@ -162,17 +199,15 @@ fn rfc7692_6_1_rsv1_on_a_continuation_fails() {
 fn rfc7692_6_1_other_reserved_bits_are_nobodys() {
     for rsv in [0x10, 0x20, 0x30, 0x50, 0x60, 0x70] {
         let bytes = frame(Role::Server, FIN | rsv | TEXT, &HELLO);
-        fails(&bytes, CloseCode::PROTOCOL_ERROR);
+        let reserved = Rsv::from_first_byte(rsv);
+        fails(&bytes, b"", Violation::ReservedBits(reserved));
     }
 }
 
 #[test]
 fn rfc7692_5_rsv1_without_agreement_fails() {
-    let mut receiver = framewire::protocol::Receiver::new(Role::Client, Limits::default());
-    let mut buffer = framewire::protocol::MessageBuffer::new();
-    let mut bytes = text(&HELLO);
-    let result = receiver.receive(&mut bytes, &mut buffer);
-    assert_eq!(result, Err(Violation::ReservedBits(Rsv::RSV1)));
+    let reserved = Violation::ReservedBits(Rsv::RSV1);
+    fails_with(Compression::None, &text(&HELLO), b"", reserved);
 }
 
 #[test]
@@ -210,11 +245,11 @@ fn rfc7692_6_2_the_payloads_of_all_fragments_are_one_stream() {
 #[test]
 fn rfc7692_6_2_text_is_checked_once_it_is_decompressed() {
     let mut compressor = sender(&negotiated(false));
-    for bad in [&b"\xff"[..], b"Hello\xed\xa0\x80", b"\xc3"] {
-        let message = sent(&mut compressor, bad);
-        let mut message = message;
+    let texts: [(&[u8], &[u8]); 3] = [(b"", b"\xff"), (b"Hello\xed", b"\xa0\x80"), (b"\xc3", b"")];
+    for (good, bad) in texts {
+        let mut message = sent(&mut compressor, &[good, bad].concat());
         message[0] = FIN | RSV1 | TEXT;
-        fails(&message, CloseCode::INVALID_PAYLOAD);
+        fails(&message, good, Violation::InvalidUtf8);
     }
     // A stored block is put out as it comes.
     let first = frame(
@@ -222,11 +257,11 @@ fn rfc7692_6_2_text_is_checked_once_it_is_decompressed() {
         RSV1 | TEXT,
         &[0x00, 0x05, 0x00, 0xfa, 0xff, b'H', 0xff],
     );
-    fails(&first, CloseCode::INVALID_PAYLOAD);
+    fails(&first, b"H", Violation::InvalidUtf8);
     let mut cut = frame(Role::Server, RSV1 | TEXT, &HELLO_STORED);
     cut[7] = 0xff;
     // Nothing after the bad byte is needed: not even the rest of its frame.
-    fails(&cut[..8], CloseCode::INVALID_PAYLOAD);
+    fails(&cut[..8], b"", Violation::InvalidUtf8);
 }
 
 #[test]
@@ -295,7 +330,7 @@ fn rfc7692_7_2_2_what_is_no_deflate_fails() {
         // A distance before the beginning.
         &HELLO_AGAIN,
     ] {
-        fails(&text(payload), CloseCode::INVALID_PAYLOAD);
+        fails(&text(payload), b"H", Violation::InvalidDeflate);
     }
 }
 
@@ -318,10 +353,13 @@ fn rfc7692_7_2_3_1_a_message_in_two_fragments() {
 #[test]
 fn rfc7692_7_2_3_2_the_window_is_shared() {
     let input = [text(&HELLO), text(&HELLO_AGAIN)].concat();
-    let received = Receiving::client(true).receive(&input);
-    assert_eq!(received.unwrap(), [b"Hello", b"Hello"]);
+    let hello = to(Role::Client, FIN | TEXT, b"Hello");
+    receives_with(Compression::Takeover, &input, &[hello.clone(), hello]);
     // RFC 7692 7.1.1: and is not where the peer said that it keeps none.
-    assert_eq!(receive(&input), Err(Violation::InvalidDeflate));
+    let hello = Event::Message(Opcode::Text, b"Hello".to_vec());
+    let script = script(Compression::NoTakeover, &input);
+    let violation = Violation::InvalidDeflate;
+    assert_ends_with(&script, &[hello], b"H", violation, 1007);
 }
 
 #[test]
@@ -331,9 +369,9 @@ fn rfc7692_7_2_3_2_a_sender_that_keeps_its_context_refers_to_it() {
     let again = data(&sent(&mut compressor, b"Hello"));
     assert_eq!(first, HELLO);
     assert!(again.len() < first.len());
-    let mut client = Receiving::client(true);
-    let received = client.receive(&[text(&first), text(&again)].concat());
-    assert_eq!(received.unwrap(), [b"Hello", b"Hello"]);
+    let hello = to(Role::Client, FIN | TEXT, b"Hello");
+    let sent = [text(&first), text(&again)].concat();
+    receives_with(Compression::Takeover, &sent, &[hello.clone(), hello]);
 }
 
 #[test]
@@ -409,23 +447,18 @@ fn rfc7692_8_the_limit_is_on_what_comes_out() {
         message: 1000,
         ..Limits::default()
     };
-    for takeover in [false, true] {
-        let agreed = negotiated(takeover);
-        for (len, fits) in [(0, true), (999, true), (1000, true), (1001, false)] {
+    for compression in BOTH {
+        for len in [0, 999, 1000, 1001] {
             for message in [vec![7; len], support::pattern(len)] {
-                let bytes = sent(&mut sender(&agreed), &message);
-                let mut client = Receiving::new(Role::Client, &agreed, limits);
-                let received = client.receive(&bytes);
-                if fits {
-                    assert_eq!(received.unwrap(), [message]);
-                } else {
-                    let too_big = Violation::MessageTooBig { limit: 1000 };
-                    assert_eq!(received, Err(too_big));
-                    assert_eq!(too_big.close_code(), CloseCode::MESSAGE_TOO_BIG);
-                }
+                let message = to(Role::Client, FIN | BINARY, message);
+                check(&Script::said(compression, Role::Client, &[message]).limited(limits));
             }
         }
     }
+    let too_long = to(Role::Client, FIN | BINARY, [7; 1001]);
+    let script = Script::said(Compression::Takeover, Role::Client, &[too_long]).limited(limits);
+    let too_big = End::Violation(Violation::MessageTooBig { limit: 1000 });
+    assert_eq!(script.judge(script.terms).end, too_big);
 }
 
 #[test]

@@ -336,15 +336,28 @@ pub fn assert_refused_with(
     ]);
     let mut script = Script::new(role, [&good, bad.as_ref(), &after].concat()).limited(limits);
     script.compression = compression;
-    for script in [script.clone(), script.byte_by_byte()] {
+    let good = Event::Message(Opcode::Binary, b"good".to_vec());
+    assert_ends_with(&script, &[good], b"", violation, code);
+}
+
+/// Holds every front end to this: it gives these events, of a message that does not become whole no more than this, and
+/// ends with this violation. All that is sent is one Close frame with this code. Whole, and byte by byte.
+pub fn assert_ends_with(
+    script: &Script,
+    events: &[Event],
+    partial: &[u8],
+    violation: Violation,
+    code: u16,
+) {
+    for script in [script.clone(), script.clone().byte_by_byte()] {
         for front_end in script.front_ends() {
             let _told = told(front_end.as_ref(), &script);
             let name = front_end.name();
             let outcome = front_end.run(&script);
-            let good = Event::Message(Opcode::Binary, b"good".to_vec());
-            assert_eq!(outcome.events, [good], "{name}");
+            assert_eq!(outcome.events, events, "{name}");
             assert_eq!(outcome.end, End::Violation(violation), "{name}");
-            assert!(outcome.partial.is_empty(), "{name}: {:x?}", outcome.partial);
+            let given = &outcome.partial;
+            assert!(partial.starts_with(given), "{name}: {given:x?}");
             if let Some(sent) = outcome.sent {
                 let sent = oracle::frames(&sent);
                 let [close] = &sent[..] else {
