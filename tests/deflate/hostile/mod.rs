@@ -87,9 +87,13 @@ fn counted_streaming() -> impl Iterator<Item = Kind> {
 }
 
 fn violation(server: &mut dyn Messaging) -> Violation {
-    match server.next_message().unwrap_err().into_kind() {
-        ErrorKind::Violation(violation) => violation,
-        kind => panic!("{kind:?}"),
+    let received = server.next_message();
+    match received.map(|message| message.payload().len()) {
+        Ok(len) => panic!("a message of {len} bytes"),
+        Err(error) => match error.into_kind() {
+            ErrorKind::Violation(violation) => violation,
+            kind => panic!("{kind:?}"),
+        },
     }
 }
 
