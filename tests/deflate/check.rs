@@ -7,9 +7,11 @@ use framewire::deflate::{
     check_engine,
 };
 use framewire::protocol::{Role, SendError};
-use framewire::{ErrorKind, Opcode, WebSocket};
+use framewire::{ErrorKind, Opcode};
 use std::io::Write as _;
+use support::connection::{self, Connection};
 use support::deflate::parameters;
+use support::each;
 use support::peer::ScriptedPeer;
 
 use crate::engine_kinds::Kind;
@@ -269,21 +271,23 @@ fn an_engine_that_breaks_a_rule_is_told_which() {
     }
 }
 
-type Send = fn(&mut WebSocket<ScriptedPeer>) -> Result<(), framewire::Error>;
+type Send = fn(&mut dyn Connection) -> Result<(), framewire::Error>;
 
 /// The end of a flush that was sound does not stand for that of the next one.
 #[test]
 fn what_an_engine_falls_silent_on_is_not_lost() {
     let deflate = Deflate::with_engine(DeflateConfig::default(), Broken::FallsSilent, 1).unwrap();
     let negotiated = deflate.negotiated(parameters(true, 15));
-    let mut server = end(Role::Server, ScriptedPeer::new([]), 64, &negotiated);
-    let mut writer = server.message_writer(Opcode::Binary).unwrap();
-    writer.write_all(b"a").unwrap();
-    writer.flush().unwrap();
-    writer.write_all(b"b").unwrap();
-    let error = writer.finish().unwrap_err();
-    let is_told = matches!(error.kind(), ErrorKind::Send(SendError::Compression));
-    assert!(is_told, "{error:?}");
+    for kind in each(connection::Kind::FRONT_ENDS) {
+        let mut server = end(kind, Role::Server, &ScriptedPeer::new([]), 64, &negotiated);
+        let mut writer = server.message_writer(Opcode::Binary).unwrap();
+        writer.write_all(b"a").unwrap();
+        writer.flush().unwrap();
+        writer.write_all(b"b").unwrap();
+        let error = writer.finish().unwrap_err();
+        let is_told = matches!(error.kind(), ErrorKind::Send(SendError::Compression));
+        assert!(is_told, "{error:?}");
+    }
 }
 
 /// Nothing of a message goes out that a broken engine has made, and nothing panics.
@@ -295,7 +299,7 @@ fn what_a_broken_engine_makes_is_not_sent() {
             |websocket| websocket.write_message(Opcode::Binary, &[7; 300]),
             |websocket| websocket.feed_message(Opcode::Binary, &[7; 300]),
             |websocket| {
-                let streamed = websocket.stream_message(Opcode::Binary, 64, &[7; 300][..]);
+                let streamed = websocket.stream_message(Opcode::Binary, 64, &mut &[7; 300][..]);
                 streamed.map(drop)
             },
             |websocket| {
@@ -310,12 +314,15 @@ fn what_a_broken_engine_makes_is_not_sent() {
             let config = DeflateConfig::default();
             let deflate = Deflate::with_engine(config, broken, 1).unwrap();
             let negotiated = deflate.negotiated(parameters(true, 15));
-            let mut server = end(Role::Server, ScriptedPeer::new([]), 64, &negotiated);
-            let error = send(&mut server).unwrap_err();
-            let is_told = matches!(error.kind(), ErrorKind::Send(SendError::Compression));
-            assert!(is_told || which == 3, "{broken:?}, {which}: {error:?}");
-            server.flush().unwrap();
-            assert!(server.stream().written().is_empty(), "{broken:?}, {which}");
+            for kind in each(connection::Kind::FRONT_ENDS) {
+                let peer = ScriptedPeer::new([]);
+                let mut server = end(kind, Role::Server, &peer, 64, &negotiated);
+                let error = send(&mut *server).unwrap_err();
+                let is_told = matches!(error.kind(), ErrorKind::Send(SendError::Compression));
+                assert!(is_told || which == 3, "{broken:?}, {which}: {error:?}");
+                server.flush().unwrap();
+                assert!(peer.written().is_empty(), "{broken:?}, {which}");
+            }
         }
     }
 }

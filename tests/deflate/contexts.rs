@@ -1,7 +1,8 @@
 //! Who holds a context of the pool, and for how long; and engines that keep to their contract in
 //! their own way.
 
-use std::io::{ErrorKind as Kind, Write as _};
+use std::io::ErrorKind::BrokenPipe;
+use std::io::Write as _;
 
 use crate::ways::end;
 use framewire::deflate::{
@@ -9,31 +10,33 @@ use framewire::deflate::{
     Progress, ZlibRs,
 };
 use framewire::protocol::{Role, SendError};
-use framewire::{CloseCode, Config, ErrorKind, Opcode, WebSocket};
+use framewire::{CloseCode, Config, ErrorKind, Opcode};
 use support::compression::HELLO;
+use support::connection::{Kind, Messaging};
 use support::deflate::{parameters, pooled};
 use support::frames::{BINARY, CLOSE, FIN, RSV1, frame};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer};
 use support::{each, pattern};
 
-fn server(script: ScriptedPeer, negotiated: &Negotiated) -> WebSocket<ScriptedPeer> {
-    let mut server = support::connect(Role::Server, script, Config::default());
-    server.set_extension(negotiated);
-    server
+fn server(kind: Kind, peer: &ScriptedPeer, negotiated: &Negotiated) -> Box<dyn Messaging> {
+    let config = Config::default();
+    let server = kind.messaging(peer, Role::Server, config, Some(negotiated));
+    server.unwrap()
 }
 
 /// Whether a connection can have the only decompressor of the pool.
 fn decompressor_is_free(negotiated: &Negotiated) -> bool {
     let hello = frame(Role::Client, FIN | RSV1 | BINARY, &HELLO);
-    let mut server = server(ScriptedPeer::new(hello), negotiated);
+    let mut server = server(Kind::Blocking, &ScriptedPeer::new(hello), negotiated);
     server.next_message().is_ok()
 }
 
 /// Whether a connection can have the only compressor of the pool: else it sends as it is.
 fn compressor_is_free(negotiated: &Negotiated) -> bool {
-    let mut server = server(ScriptedPeer::new([]), negotiated);
+    let peer = ScriptedPeer::new([]);
+    let mut server = server(Kind::Blocking, &peer, negotiated);
     server.write_message(Opcode::Binary, b"Hello").unwrap();
-    server.stream().written()[0] & RSV1 != 0
+    peer.written()[0] & RSV1 != 0
 }
 
 #[test]
@@ -42,34 +45,44 @@ fn a_connection_that_has_ended_holds_no_decompressor() {
     let close = frame(Role::Client, FIN | CLOSE, b"\x03\xE8");
     let illegal = frame(Role::Client, FIN | BINARY, b"a message inside another");
     for rest in each([close, illegal, Vec::new()]) {
-        let negotiated = pooled(1);
-        let script = ScriptedPeer::new([&begun[..], &rest].concat());
-        let mut ended = server(script, &negotiated);
-        ended.next_message().unwrap_err();
-        assert!(decompressor_is_free(&negotiated), "{rest:02x?}");
+        for kind in each(Kind::ALL) {
+            let negotiated = pooled(1);
+            let peer = ScriptedPeer::saying([&begun[..]]);
+            let mut ended = server(kind, &peer, &negotiated);
+            assert!(ended.next_message().unwrap_err().is_would_block());
+            assert!(!decompressor_is_free(&negotiated));
+            peer.say(&rest);
+            peer.end();
+            assert!(!ended.next_message().unwrap_err().is_would_block());
+            assert!(decompressor_is_free(&negotiated));
+        }
     }
 }
 
 #[test]
 fn a_connection_that_can_send_no_more_holds_no_compressor() {
-    let negotiated = pooled(1);
-    let mut closed = server(ScriptedPeer::new([]), &negotiated);
-    closed.message_writer(Opcode::Binary).unwrap();
-    assert!(!compressor_is_free(&negotiated));
-    closed.close(CloseCode::NORMAL, "").unwrap();
-    assert!(compressor_is_free(&negotiated));
-    let mut writer = closed.resume_message_writer().unwrap();
-    let error = writer.write(b"more").unwrap_err();
-    assert!(error.to_string().contains("closed"), "{error}");
-    drop(writer);
+    for kind in each(Kind::FRONT_ENDS) {
+        let negotiated = pooled(1);
+        let mut closed = server(kind, &ScriptedPeer::new([]), &negotiated);
+        let closed = closed.with_stream().unwrap();
+        closed.message_writer(Opcode::Binary).unwrap();
+        assert!(!compressor_is_free(&negotiated));
+        closed.close(CloseCode::NORMAL, "").unwrap();
+        assert!(compressor_is_free(&negotiated));
+        let mut writer = closed.resume_message_writer().unwrap();
+        let error = writer.write(b"more").unwrap_err();
+        assert!(error.to_string().contains("closed"), "{error}");
+        drop(writer);
 
-    let plan = Plan::Always(Direction::Write, Fault::Error(Kind::BrokenPipe));
-    let mut failed = server(ScriptedPeer::new([]).failing(plan), &negotiated);
-    let mut writer = failed.message_writer(Opcode::Binary).unwrap();
-    writer.write_all(b"something").unwrap();
-    writer.flush().unwrap_err();
-    drop(writer);
-    assert!(compressor_is_free(&negotiated));
+        let plan = Plan::Always(Direction::Write, Fault::Error(BrokenPipe));
+        let mut failed = server(kind, &ScriptedPeer::new([]).failing(plan), &negotiated);
+        let failed = failed.with_stream().unwrap();
+        let mut writer = failed.message_writer(Opcode::Binary).unwrap();
+        writer.write_all(b"something").unwrap();
+        writer.flush().unwrap_err();
+        drop(writer);
+        assert!(compressor_is_free(&negotiated));
+    }
 }
 
 /// Takes and puts out as little as the traits allow, or nothing at all.
@@ -128,74 +141,56 @@ fn reluctant(works: bool) -> Negotiated {
 #[test]
 fn an_engine_that_takes_a_byte_at_a_time_sends_the_same_messages() {
     let negotiated = reluctant(true);
-    for fed in each((0..200).step_by(7)) {
-        let mut server = end(Role::Server, ScriptedPeer::new([]), 16, &negotiated);
-        let (first, second) = (pattern(fed), pattern(300));
-        server.feed_message(Opcode::Binary, &first).unwrap();
-        server.feed_message(Opcode::Binary, &second).unwrap();
-        server
-            .stream_message(Opcode::Binary, 16, &second[..])
-            .unwrap();
-        let written = server.into_inner().0.written();
-        let mut client = end(
-            Role::Client,
-            ScriptedPeer::new(written).in_pieces_of(700),
-            64,
-            &negotiated,
-        );
-        assert_eq!(client.next_message().unwrap().payload(), first);
-        assert_eq!(client.next_message().unwrap().payload(), second);
-        assert_eq!(client.next_message().unwrap().payload(), second);
+    for kind in each(Kind::FRONT_ENDS) {
+        for fed in each((0..200).step_by(7)) {
+            let peer = ScriptedPeer::new([]);
+            let mut server = end(kind, Role::Server, &peer, 16, &negotiated);
+            let (first, second) = (pattern(fed), pattern(300));
+            server.feed_message(Opcode::Binary, &first).unwrap();
+            server.feed_message(Opcode::Binary, &second).unwrap();
+            server
+                .stream_message(Opcode::Binary, 16, &mut &second[..])
+                .unwrap();
+            let wire = ScriptedPeer::new(peer.written()).in_pieces_of(700);
+            let mut client = end(kind, Role::Client, &wire, 64, &negotiated);
+            assert_eq!(client.next_message().unwrap().payload(), first);
+            assert_eq!(client.next_message().unwrap().payload(), second);
+            assert_eq!(client.next_message().unwrap().payload(), second);
+        }
     }
 }
 
 #[test]
 fn an_engine_that_gets_nowhere_is_an_error() {
     let negotiated = reluctant(false);
-    let mut server = end(Role::Server, ScriptedPeer::new([]), 16, &negotiated);
-    let written = server.write_message(Opcode::Binary, b"Hello").unwrap_err();
-    let streamed = server.stream_message(Opcode::Binary, 16, &b"Hello"[..]);
-    for error in [written, streamed.unwrap_err()] {
-        assert!(
-            matches!(error.kind(), ErrorKind::Send(SendError::Compression)),
-            "{error}"
-        );
+    for kind in each(Kind::FRONT_ENDS) {
+        let peer = ScriptedPeer::new([]);
+        let mut server = end(kind, Role::Server, &peer, 16, &negotiated);
+        let written = server.write_message(Opcode::Binary, b"Hello").unwrap_err();
+        let streamed = server.stream_message(Opcode::Binary, 16, &mut &b"Hello"[..]);
+        for error in [written, streamed.unwrap_err()] {
+            assert!(
+                matches!(error.kind(), ErrorKind::Send(SendError::Compression)),
+                "{error}"
+            );
+        }
+        assert!(peer.written().is_empty());
     }
-    assert!(server.into_inner().0.written().is_empty());
 }
 
 /// RFC 7692 7.2.3.6 has a byte for it, but there are peers that cut that off as well.
 #[test]
 fn an_empty_message_without_a_byte_leaves_the_context_as_it_was() {
+    let payloads: [&[u8]; 3] = [&HELLO, &[], &HELLO];
+    let frames = payloads.map(|payload| frame(Role::Client, FIN | RSV1 | BINARY, payload));
+    let frames = frames.concat();
     for takeover in each([true, false]) {
         let negotiated = support::deflate::negotiated(takeover);
-        let payloads: [&[u8]; 3] = [&HELLO, &[], &HELLO];
-        let frames = payloads.map(|payload| frame(Role::Client, FIN | RSV1 | BINARY, payload));
-        let mut server = server(ScriptedPeer::new(frames.concat()), &negotiated);
-        for expected in [&b"Hello"[..], b"", b"Hello"] {
-            assert_eq!(server.next_message().unwrap().payload(), expected);
+        for kind in each(Kind::ALL) {
+            let mut server = server(kind, &ScriptedPeer::new(&frames[..]), &negotiated);
+            for expected in [&b"Hello"[..], b"", b"Hello"] {
+                assert_eq!(server.next_message().unwrap().payload(), expected);
+            }
         }
-    }
-}
-
-#[test]
-fn a_writing_half_can_switch_compression_off() {
-    use std::net::{TcpListener, TcpStream};
-
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let (accepted, _) = listener.accept().unwrap();
-    let negotiated = support::deflate::negotiated(true);
-    let mut server = WebSocket::server(accepted, Config::default()).unwrap();
-    server.set_extension(&negotiated);
-    let mut client = WebSocket::client(stream, Config::default()).unwrap();
-    client.set_extension(&negotiated);
-    let (_reader, writer) = server.split().unwrap();
-    for enabled in [true, false, true] {
-        writer.set_compression(enabled);
-        writer.write_message(Opcode::Binary, b"Hello").unwrap();
-        let header = client.read_header().unwrap();
-        assert_eq!(!header.rsv().is_none(), enabled);
-        client.read_frame(&mut [0; 64]).unwrap();
     }
 }

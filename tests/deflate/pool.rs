@@ -17,6 +17,7 @@ use framewire::deflate::{
 use framewire::frame::Violation;
 use framewire::protocol::{Limits, Role};
 use support::compression::HELLO;
+use support::connection::Kind;
 use support::deflate::{Receiving, parameters, sender, sent};
 use support::frames::{FIN, RSV1, TEXT, frame};
 use support::peer::ScriptedPeer;
@@ -121,14 +122,18 @@ fn client(negotiated: &Negotiated) -> Receiving {
 
 /// How many of ten connections can be inside a message that they send compressed.
 fn compressors(negotiated: &Negotiated) -> usize {
-    let mut servers = [(); 10].map(|()| end(Role::Server, ScriptedPeer::new([]), 64, negotiated));
-    for server in &mut servers {
+    let mut servers = [(); 10].map(|()| {
+        let peer = ScriptedPeer::default();
+        let server = end(Kind::Blocking, Role::Server, &peer, 64, negotiated);
+        (peer, server)
+    });
+    for (_, server) in &mut servers {
         let mut message = server.message_writer(Opcode::Text).unwrap();
         message.write_all(b"Hello").unwrap();
     }
-    let is_compressed = servers.map(|mut server| {
+    let is_compressed = servers.map(|(peer, mut server)| {
         server.resume_message_writer().unwrap().finish().unwrap();
-        server.stream().written()[0] & RSV1 != 0
+        peer.written()[0] & RSV1 != 0
     });
     is_compressed.into_iter().filter(|is| *is).count()
 }
@@ -307,9 +312,10 @@ fn many_threads_share_a_prepared_message() {
             scope.spawn(move || {
                 let negotiated = deflate.negotiated(parameters(false, window_bits));
                 for _ in 0..20 {
-                    let mut server = end(Role::Server, ScriptedPeer::new([]), 4096, &negotiated);
+                    let peer = ScriptedPeer::default();
+                    let mut server = end(Kind::Blocking, Role::Server, &peer, 4096, &negotiated);
                     server.write_prepared(&prepared).unwrap();
-                    let written = server.into_inner().0.written();
+                    let written = peer.written();
                     let takeover = deflate.negotiated(parameters(true, window_bits));
                     let mut client = client(&takeover);
                     assert!(client.receive(&written).unwrap() == [&message[..]]);

@@ -1,6 +1,5 @@
 //! Any way to send a message, and any way to read one: the operations of the table, by every kind.
 
-use framewire::blocking::WebSocket;
 use framewire::deflate::Negotiated;
 use framewire::frame::Rsv;
 use framewire::protocol::{Limits, Role};
@@ -8,22 +7,21 @@ use framewire::{Config, Opcode};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use support::connection::{Kind, Messaging};
+use support::connection::{Connection, Kind, Messaging};
 use support::operations::{Hands, Operation, Seen, Sends};
 use support::pattern;
 use support::peer::ScriptedPeer;
 
-/// One end of a connection that compresses.
+/// One end of a connection of a kind with every call, which compresses.
 pub fn end(
+    kind: Kind,
     role: Role,
-    peer: ScriptedPeer,
+    peer: &ScriptedPeer,
     chunk_size: usize,
     negotiated: &Negotiated,
-) -> WebSocket<ScriptedPeer> {
-    let config = config(chunk_size);
-    let mut websocket = WebSocket::with_leftover(peer, &[], role, config).unwrap();
-    websocket.set_extension(negotiated);
-    websocket
+) -> Box<dyn Connection> {
+    let end = kind.open(peer, role, config(chunk_size), Some(negotiated));
+    end.unwrap()
 }
 
 fn config(chunk_size: usize) -> Config {
