@@ -1,4 +1,4 @@
-//! Any bytes in any pieces to either end. Every way to receive gives what the oracle of the conformance tests
+//! Any bytes in any pieces to either end. Every way to receive gives what the oracle of `tests/support`
 //! says, and answers with legal frames.
 //!
 //! The input: a byte of flags, one each for the limits on messages and frames, for the front end that is tried

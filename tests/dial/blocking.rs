@@ -13,3 +13,4 @@ mod secure;
 mod tcp;
 #[path = "cases/tls.rs"]
 mod tls;
+mod tls_stream;

@@ -3,5 +3,4 @@
 mod blocking;
 mod receiving;
 mod servers;
-mod tls_stream;
 mod tokio;

@@ -165,7 +165,7 @@ fn connection_that_is_not_answered_ends_at_the_time_limit() {
 #[test]
 fn time_limit_is_for_the_connection_and_the_answer_together() {
     let time = Duration::from_millis(500);
-    // Neither takes too long alone.
+    // Neither takes too long alone: what is added up is time itself, so it has to pass.
     let (address, _) = proxy(move |client, _| {
         read_head(client)?;
         thread::sleep(time * 3 / 5);

@@ -297,7 +297,7 @@ fn time_limit_is_for_tls_and_the_answer_together() {
     let authority = Authority::new();
     let config = authority.server(&["127.0.0.1"]);
     let time = Duration::from_millis(500);
-    // Neither takes too long alone.
+    // Neither takes too long alone: what is added up is time itself, so it has to pass.
     let (address, _) = proxy(move |client, _| {
         thread::sleep(time * 3 / 5);
         let stream = client.try_clone()?;

@@ -20,8 +20,8 @@ pub(crate) struct Behaviour {
     pub(crate) at_most: usize,
     /// Of every so many calls, about one says `WouldBlock` without moving anything; 0 is none.
     pub(crate) stall_one_in: u64,
-    /// How long a read takes before it looks.
-    pub(crate) read_takes: Duration,
+    /// How long a call takes before it looks.
+    pub(crate) takes: Duration,
 }
 
 impl Default for Behaviour {
@@ -30,7 +30,7 @@ impl Default for Behaviour {
             capacity: 1 << 16,
             at_most: usize::MAX,
             stall_one_in: 0,
-            read_takes: Duration::ZERO,
+            takes: Duration::ZERO,
         }
     }
 }
@@ -95,6 +95,11 @@ impl Pipe {
         assert!(!waited.unwrap().1.timed_out());
     }
 
+    /// How many bytes of this end the other has not read.
+    pub(crate) fn not_read(&self) -> usize {
+        self.output.lock().bytes.len()
+    }
+
     fn behaviour(&self) -> Behaviour {
         *self.behaviour.lock().unwrap()
     }
@@ -102,6 +107,11 @@ impl Pipe {
     fn stalls(&self) -> bool {
         let one_in = self.behaviour().stall_one_in;
         one_in > 0 && self.random().is_multiple_of(one_in)
+    }
+
+    /// What is tried is that calls of a slow stream use up a limit of time: it is time itself that has to pass.
+    fn take_time(&self) {
+        thread::sleep(self.behaviour().takes);
     }
 
     fn piece(&self, len: usize) -> usize {
@@ -162,7 +172,7 @@ impl Read for Pipe {
         if self.stalls() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        thread::sleep(self.behaviour().read_takes);
+        self.take_time();
         let empty = |state: &State| state.bytes.is_empty() && !state.ended;
         let mut state = self.input.wait(self.timeout(0), empty)?;
         let count = self.piece(buf.len());
@@ -177,6 +187,7 @@ impl Write for Pipe {
         if self.stalls() {
             return Err(ErrorKind::WouldBlock.into());
         }
+        self.take_time();
         let capacity = self.behaviour().capacity;
         let full = |state: &State| state.bytes.len() >= capacity && !state.ended;
         let mut state = self.output.wait(self.timeout(1), full)?;

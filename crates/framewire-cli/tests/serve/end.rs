@@ -5,7 +5,7 @@ use framewire::protocol::Role;
 use framewire::{CloseCode, Opcode, Side};
 use support::frames::{BINARY, CLOSE, FIN, frame};
 
-use crate::server::{DEADLINE, Engine, Server, is_ended};
+use crate::server::{DEADLINE, Engine, Server, eventually, is_ended};
 
 with_all_engines_at_once! {
     signals_close_every_connection_with_1001_and_end_with_0,
@@ -39,18 +39,17 @@ fn signals_close_every_connection_with_1001_and_end_with_0(engine: Engine) {
 }
 
 fn it_ends_at_once_when_all_have_answered(engine: Engine) {
-    let server = Server::start(engine, &[]);
-    let mut websocket = server.connect();
-    let started = Instant::now();
-    server.signal("TERM");
-    websocket.next_message().unwrap_err();
-    drop(websocket);
-    assert_eq!(server.end().0.code(), Some(0));
-    assert!(
-        started.elapsed() < Duration::from_millis(1500),
-        "{:?}",
-        started.elapsed()
-    );
+    // One that waited for its two seconds would never be that fast, and one on a slow machine is at some time.
+    eventually("an end at once", || {
+        let server = Server::start(engine, &[]);
+        let mut websocket = server.connect();
+        let started = Instant::now();
+        server.signal("TERM");
+        websocket.next_message().unwrap_err();
+        drop(websocket);
+        assert_eq!(server.end().0.code(), Some(0));
+        (started.elapsed() < Duration::from_millis(1500)).then_some(())
+    });
 }
 
 fn peers_that_do_not_answer_hold_it_up_for_two_seconds(engine: Engine) {
@@ -65,7 +64,7 @@ fn peers_that_do_not_answer_hold_it_up_for_two_seconds(engine: Engine) {
     assert_eq!(server.end().0.code(), Some(0));
     let elapsed = started.elapsed();
     assert!(elapsed > Duration::from_millis(1500), "{elapsed:?}");
-    assert!(elapsed < Duration::from_secs(6), "{elapsed:?}");
+    assert!(elapsed < DEADLINE, "{elapsed:?}");
     drop((silent, half_a_handshake));
 }
 

@@ -44,6 +44,7 @@ fn half_sent_handshakes_keep_nobody_out(engine: Engine) {
         // The server has ended the oldest of them already.
         let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n");
     }
+    // Sooner than the limit of time ends any of them.
     let started = Instant::now();
     server.connect();
     assert!(
@@ -80,13 +81,14 @@ fn without_file_descriptors_it_waits_and_goes_on(engine: Engine) {
             break;
         }
     }
-    let before = server.cpu_time();
-    thread::sleep(Duration::from_millis(500));
-    let spent = server.cpu_time().saturating_sub(before);
-    assert!(
-        spent < Duration::from_millis(250),
-        "{spent:?} of processor time in 500 ms"
-    );
+    // One that tries again and again uses up all that it gets of any such time, on a busy machine a fifth or so.
+    eventually("half a second with hardly any processor time", || {
+        let before = server.cpu_time();
+        // What it spends while nothing happens is counted: it is time itself that has to pass.
+        thread::sleep(Duration::from_millis(500));
+        let spent = server.cpu_time().saturating_sub(before);
+        (spent <= Duration::from_millis(20)).then_some(())
+    });
     drop(open);
     eventually("a connection", || {
         server.try_connect(&Connector::new()).ok()

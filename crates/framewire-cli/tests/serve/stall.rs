@@ -21,19 +21,28 @@ with_all_engines_at_once! {
     one_that_floods_and_never_reads_is_ended_soon_after_the_limit,
 }
 
-/// What the system buffers does not put it off.
+/// What the system buffers does not put it off. That would do so each time, and a slow machine does now and then.
 fn one_that_floods_and_never_reads_is_ended_soon_after_the_limit(engine: Engine) {
     let limit = Duration::from_secs(4);
     let server = Server::start(engine, &["--write-timeout", "4"]);
+    let waited: Vec<_> = (0..3)
+        .map(|_| flood_until_ended(&server))
+        .take_while(|waited| {
+            assert!(*waited >= limit, "{waited:?}");
+            *waited >= limit * 3 / 2
+        })
+        .collect();
+    assert!(waited.len() < 3, "{waited:?}");
+}
+
+fn flood_until_ended(server: &Server) -> Duration {
     let mut stream = server.connect_raw();
-    stream.set_write_timeout(Some(2 * limit)).unwrap();
     let message = frame(Role::Client, FIN | BINARY, &vec![7; 64 << 10]);
     let started = Instant::now();
     while stream.write_all(&message).is_ok() {
-        assert!(started.elapsed() < 2 * limit, "it goes on");
+        assert!(started.elapsed() < DEADLINE, "it goes on");
     }
-    let waited = started.elapsed();
-    assert!((limit..limit * 3 / 2).contains(&waited), "{waited:?}");
+    started.elapsed()
 }
 
 fn one_that_takes_nothing_and_sends_nothing_more_is_ended(engine: Engine) {
