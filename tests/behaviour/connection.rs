@@ -1,42 +1,17 @@
 //! A connection without a stream keeps what it is given, in whatever order its calls come.
 
-use framewire::connection::{BufferPool, Connection};
+use framewire::ErrorKind;
+use framewire::connection::Connection;
 use framewire::protocol::Role;
-use framewire::{Config, ErrorKind};
 use support::frames::{BINARY, CLOSE, FIN, PING, TEXT, close_payload, frame};
+use support::without_stream::{give, server, written};
 use support::{each, pattern};
 
 const CLIENT: Role = Role::Client;
 
-fn server(leftover: &[u8]) -> Connection {
-    let (config, pool) = (Config::default(), BufferPool::per_thread());
-    Connection::new(Role::Server, leftover, &config, &pool).unwrap()
-}
-
-/// Reads all of `bytes`, whatever the room.
-fn read(connection: &mut Connection, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        let room = connection.room();
-        let len = room.len().min(bytes.len());
-        room[..len].copy_from_slice(&bytes[..len]);
-        connection.filled(len);
-        bytes = &bytes[len..];
-    }
-}
-
 fn next(connection: &mut Connection) -> Vec<u8> {
     let (message, _) = connection.next_message().unwrap().unwrap();
     message.payload().to_vec()
-}
-
-fn written(connection: &mut Connection) -> Vec<u8> {
-    let mut written = vec![];
-    while let Some(bytes) = connection.outbound().output().unwrap() {
-        let len = bytes.len();
-        written.extend_from_slice(bytes);
-        connection.outbound().written(Ok(len)).unwrap();
-    }
-    written
 }
 
 #[test]
@@ -50,7 +25,7 @@ fn a_read_before_what_came_earlier_is_taken_goes_behind_it() {
             if looks {
                 assert!(connection.has_message().unwrap());
             }
-            read(&mut connection, frame);
+            give(&mut connection, frame);
             connection.rest();
             assert!(!connection.is_at_rest());
         }
@@ -69,9 +44,9 @@ fn a_message_whose_memory_was_read_into_is_kept_while_it_rests() {
     let payload = pattern(100_000);
     let mut connection = server(&[]);
     let message = frame(CLIENT, FIN | BINARY, &payload);
-    read(&mut connection, &message[..100]);
+    give(&mut connection, &message[..100]);
     assert!(connection.next_message().unwrap().is_none());
-    read(&mut connection, &message[100..]);
+    give(&mut connection, &message[100..]);
     connection.rest();
     assert!(!connection.is_at_rest());
     assert!(next(&mut connection) == payload);
@@ -84,7 +59,7 @@ fn a_room_that_was_lent_behind_a_message_is_filled_after_that_was_taken() {
         frame(CLIENT, FIN | TEXT, b"b"),
     );
     let mut connection = server(&[]);
-    read(&mut connection, &first);
+    give(&mut connection, &first);
     connection.room()[..second.len()].copy_from_slice(&second);
     assert_eq!(next(&mut connection), b"a");
     assert!(connection.next_message().unwrap().is_none());
@@ -98,7 +73,7 @@ fn the_end_of_the_stream_is_told_behind_the_messages() {
     connection.filled(0);
     assert!(!connection.is_at_rest(), "it has to tell its end");
     let mut connection = server(&[]);
-    read(&mut connection, &frame(CLIENT, FIN | TEXT, b"a"));
+    give(&mut connection, &frame(CLIENT, FIN | TEXT, b"a"));
     assert!(connection.has_message().unwrap());
     connection.filled(0);
     connection.rest();
@@ -115,7 +90,7 @@ fn the_end_of_the_stream_is_told_behind_the_messages() {
 fn how_a_connection_ended_stays_though_the_stream_ends_after_it() {
     let close = frame(CLIENT, FIN | CLOSE, &close_payload(4000, "so"));
     let mut connection = server(&[]);
-    read(&mut connection, &close);
+    give(&mut connection, &close);
     for _ in 0..2 {
         let end = connection.next_message().unwrap_err();
         assert_eq!(end.closed().unwrap().reason(), "so");
@@ -130,9 +105,9 @@ fn rfc6455_8_1_bad_text_that_is_read_into_its_message_is_answered() {
     let mut text = frame(CLIENT, FIN | TEXT, &vec![b'a'; 100_000]);
     text[50_000] = !text[50_000];
     let mut connection = server(&[]);
-    read(&mut connection, &text[..100]);
+    give(&mut connection, &text[..100]);
     assert!(connection.next_message().unwrap().is_none());
-    read(&mut connection, &text[100..]);
+    give(&mut connection, &text[100..]);
     for _ in 0..2 {
         let end = connection.next_message().unwrap_err();
         assert!(matches!(end.kind(), ErrorKind::Violation(_)), "{end}");
@@ -145,7 +120,7 @@ fn rfc6455_8_1_bad_text_that_is_read_into_its_message_is_answered() {
 fn pongs_of_the_application_are_sent() {
     let mut connection = server(&[]);
     connection.on_ping(|_| framewire::blocking::PingReply::Nothing);
-    read(&mut connection, &frame(CLIENT, FIN | PING, b"?"));
+    give(&mut connection, &frame(CLIENT, FIN | PING, b"?"));
     assert!(connection.next_message().unwrap().is_none());
     connection.outbound().pong(b"!").unwrap();
     assert_eq!(

@@ -1,13 +1,14 @@
 //! Every way to read and to send has its call on a connection without a stream, so that a front end can be written over
 //! it.
 
-use framewire::connection::{BufferPool, Connection, PreparedMessage};
+use framewire::connection::{Connection, PreparedMessage};
 use framewire::deflate::{Deflate, Parameters};
 use framewire::frame::Rsv;
 use framewire::protocol::{Role, SendError};
 use framewire::{CloseCode, Config, Error, ErrorKind, Opcode};
 use support::frames::{BINARY, CONTINUATION, FIN, PING, TEXT, frame};
 use support::pattern;
+use support::without_stream::{give, give_some, open, written};
 
 const CLIENT: Role = Role::Client;
 
@@ -20,7 +21,7 @@ fn of(role: Role, read_buffer: usize) -> Connection {
         chunk_size: 1000,
         ..Config::default()
     };
-    Connection::new(role, &[], &config, &BufferPool::per_thread()).unwrap()
+    open(role, &[], &config)
 }
 
 fn server() -> Connection {
@@ -38,22 +39,8 @@ fn read<R>(
         if let Some(result) = call(connection)? {
             return Ok(result);
         }
-        let room = connection.room();
-        let len = room.len().min(most).min(bytes.len());
-        room[..len].copy_from_slice(&bytes[..len]);
-        connection.filled(len);
-        *bytes = &bytes[len..];
+        give_some(connection, bytes, most);
     }
-}
-
-fn written(connection: &mut Connection) -> Vec<u8> {
-    let mut written = vec![];
-    while let Some(bytes) = connection.outbound().output().unwrap() {
-        let len = bytes.len();
-        written.extend_from_slice(bytes);
-        connection.outbound().written(Ok(len)).unwrap();
-    }
-    written
 }
 
 fn kind_of_send(error: Error) -> SendError {
@@ -168,8 +155,7 @@ fn a_frame_that_does_not_fit_is_not_consumed() {
 fn a_message_that_was_found_is_taken_before_anything_is_read_in_another_way() {
     let mut connection = server();
     let bytes = frame(CLIENT, FIN | TEXT, b"a");
-    connection.room()[..bytes.len()].copy_from_slice(&bytes);
-    connection.filled(bytes.len());
+    give(&mut connection, &bytes);
     assert!(connection.has_message().unwrap());
     for error in [
         connection.next_stream().unwrap_err(),
@@ -362,12 +348,6 @@ fn compressed() -> (Connection, Connection) {
     server.set_extension(&agreed);
     client.set_extension(&agreed);
     (server, client)
-}
-
-/// Reads bytes that fit into the room.
-fn give(connection: &mut Connection, bytes: &[u8]) {
-    connection.room()[..bytes.len()].copy_from_slice(bytes);
-    connection.filled(bytes.len());
 }
 
 #[test]

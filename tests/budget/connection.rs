@@ -1,21 +1,11 @@
 //! What a connection without a stream holds, however its bytes come and go.
 
 use allocation_counter::measure;
-use framewire::connection::{BufferPool, Connection, PreparedMessage};
+use framewire::connection::{Connection, PreparedMessage};
 use framewire::protocol::Role;
 use framewire::{Config, Opcode};
 use support::frames::{BINARY, FIN, frame};
-
-fn server() -> Connection {
-    let (config, pool) = (Config::default(), BufferPool::per_thread());
-    Connection::new(Role::Server, &[], &config, &pool).unwrap()
-}
-
-/// Reads bytes that fit into the room.
-fn read(connection: &mut Connection, bytes: &[u8]) {
-    connection.room()[..bytes.len()].copy_from_slice(bytes);
-    connection.filled(bytes.len());
-}
+use support::without_stream::{give, open, server};
 
 /// Writes all that waits but `left` bytes.
 fn write(connection: &mut Connection, left: usize) {
@@ -27,14 +17,14 @@ fn write(connection: &mut Connection, left: usize) {
 fn a_message_that_always_waits_behind_another_makes_no_memory_grow() {
     let message = frame(Role::Client, FIN | BINARY, &[7; 1000]);
     for looks in [false, true] {
-        let mut connection = server();
-        read(&mut connection, &message);
+        let mut connection = server(&[]);
+        give(&mut connection, &message);
         let most = measure(|| {
             for _ in 0..1000 {
                 if looks {
                     assert!(connection.has_message().unwrap());
                 }
-                read(&mut connection, &message);
+                give(&mut connection, &message);
                 let (message, _) = connection.next_message().unwrap().unwrap();
                 assert!(message.payload() == [7; 1000], "{looks}");
             }
@@ -45,7 +35,7 @@ fn a_message_that_always_waits_behind_another_makes_no_memory_grow() {
 
 #[test]
 fn a_byte_that_always_waits_behind_what_was_written_makes_no_memory_grow() {
-    let mut connection = server();
+    let mut connection = server(&[]);
     let most = measure(|| {
         for _ in 0..1000 {
             let fed = connection
@@ -88,8 +78,7 @@ fn feeding_allocates_nothing() {
     ];
     for (name, feed) in feeds {
         for role in [Role::Server, Role::Client] {
-            let (config, pool) = (Config::default(), BufferPool::per_thread());
-            let mut connection = Connection::new(role, &[], &config, &pool).unwrap();
+            let mut connection = open(role, &[], &Config::default());
             let mut round = || {
                 feed(&mut connection, &prepared);
                 write(&mut connection, 0);

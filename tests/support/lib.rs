@@ -20,6 +20,7 @@ pub mod shell;
 pub mod tasks;
 pub mod view;
 pub mod wait;
+pub mod without_stream;
 
 use std::fmt::Debug;
 
