@@ -6,7 +6,7 @@ use std::io::Read;
 use framewire::frame::Rsv;
 use framewire::{Config, Opcode};
 use support::compression::Compression;
-use support::connection::{Connection, Endpoint, endpoints};
+use support::connection::{Connection, Endpoint, all_endpoints};
 use support::frames::{CONTINUATION, FIN, TEXT, to, wire};
 use support::operations::{Hands, Operation};
 use support::oracle;
@@ -35,7 +35,7 @@ fn socket(end: Endpoint, bytes: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
 
 #[test]
 fn every_sending_call_puts_them_on_the_first_frame_alone() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         for operation in Operation::sending_messages(end.kind).filter(|one| one.rsv) {
             let (peer, mut socket) = socket(end, b"");
             let mut hands = Hands::new(PAYLOAD, 1);
@@ -55,7 +55,7 @@ fn every_sending_call_puts_them_on_the_first_frame_alone() {
 
 #[test]
 fn they_are_refused_on_continuations_control_frames_and_where_they_were_not_allowed() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let (peer, mut socket) = socket(end, b"");
         let begun = socket.write_frame(false, bits(end), Opcode::Text, b"");
         begun.unwrap();
@@ -75,7 +75,7 @@ fn they_are_refused_on_continuations_control_frames_and_where_they_were_not_allo
 // Each call has its own way to give them, which no operation of the table shows.
 #[test]
 fn every_reading_call_gives_them_back() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let expected = bits(end);
         let first = expected.bits() | TEXT;
         let whole = to(end.role, FIN | first, PAYLOAD).bytes();

@@ -3,7 +3,7 @@
 
 use framewire::Config;
 use framewire::protocol::Role;
-use support::connection::{endpoints, ends};
+use support::connection::{all_endpoints, all_ends};
 use support::each;
 use support::frames::{BINARY, FIN, PING, TEXT, to, wire};
 use support::operations::SMALL;
@@ -14,7 +14,7 @@ use support::peer::ScriptedPeer;
 /// The rule, by hand.
 #[test]
 fn a_frame_that_came_with_the_one_before_is_left_over() {
-    for end in ends().filter(|end| end.role == Role::Client) {
+    for end in all_ends().filter(|end| end.role == Role::Client) {
         let peer = ScriptedPeer::saying([b"\x81\x05Hello\x89\x01?\x82"]);
         let mut client = end.with(&peer);
         assert_eq!(client.next_message().unwrap().payload(), b"Hello");
@@ -24,7 +24,7 @@ fn a_frame_that_came_with_the_one_before_is_left_over() {
 
 #[test]
 fn what_was_read_and_not_used_and_what_was_not_read_are_all_the_rest() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let frames = [
             to(end.role, FIN | TEXT, b"first"),
             to(end.role, FIN | PING, b"?"),
@@ -46,7 +46,7 @@ fn what_was_read_and_not_used_and_what_was_not_read_are_all_the_rest() {
 
 #[test]
 fn a_header_of_whose_payload_nothing_has_come_is_left_over_to_another_connection() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         for len in each([5, 200, 70_000]) {
             let payload = pattern(len);
             let said = end.said(&[to(end.role, FIN | BINARY, &payload)]);
@@ -71,7 +71,7 @@ fn payload_that_was_assembled_is_not_left_over() {
         read_buffer: 4,
         ..SMALL
     };
-    for end in endpoints() {
+    for end in all_endpoints() {
         let said = end.said(&[to(end.role, FIN | BINARY, b"0123456789")]);
         let header = said.len() - oracle::frames(&said)[0].payload.len();
         for cut in each(header + 1..said.len()) {
@@ -90,7 +90,7 @@ fn payload_that_was_assembled_is_not_left_over() {
 
 #[test]
 fn it_is_read_before_the_stream() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let frames = [
             to(end.role, FIN | TEXT, b"first"),
             to(end.role, FIN | BINARY, pattern(150)),

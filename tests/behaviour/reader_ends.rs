@@ -4,13 +4,13 @@ use std::io::{ErrorKind as Kind, Read};
 
 use framewire::Error;
 use framewire::protocol::Role;
-use support::connection::endpoints;
+use support::connection::all_endpoints;
 use support::frames::{BINARY, CLOSE, FIN, Frame, close_payload, to};
 use support::peer::{Ending, ScriptedPeer};
 
 /// Reads a message whose first fragment is followed by `then`, up to the error and once more. The end is final.
 fn assert_ends(then: fn(Role) -> Vec<Frame>, kind: Kind, text: &str) {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let frames = [vec![to(end.role, BINARY, b"abc")], then(end.role)].concat();
         let peer = ScriptedPeer::saying([end.said(&frames)]).ending(Ending::Eof);
         let mut socket = end.with(&peer);

@@ -5,7 +5,7 @@ use std::io::{ErrorKind as Kind, Read as _};
 use framewire::protocol::{Limits, Role};
 use framewire::{Config, ErrorKind, Opcode};
 use support::compression::Compression;
-use support::connection::{Connection, Endpoint, endpoints, endpoints_with, ends};
+use support::connection::{Connection, Endpoint, all_endpoints, all_endpoints_with, all_ends};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, to, wire};
 use support::operations::SMALL;
 use support::oracle::frames_in;
@@ -38,7 +38,7 @@ fn next_message(socket: &mut dyn Connection) -> Vec<u8> {
 
 #[test]
 fn the_second_half_of_a_message_whose_first_was_read_raw_is_skipped() {
-    for end in ends().filter(|end| end.role == Role::Client) {
+    for end in all_ends().filter(|end| end.role == Role::Client) {
         let peer = ScriptedPeer::saying([b"\x02\x03Hel\x80\x02lo\x81\x04next"]);
         let mut client = end.with(&peer);
         assert_eq!(client.read_frame(&mut [0; 9]).unwrap().payload(), b"Hel");
@@ -50,7 +50,7 @@ fn the_second_half_of_a_message_whose_first_was_read_raw_is_skipped() {
 
 #[test]
 fn what_is_left_of_a_streamed_message_is_skipped() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let said = end.said(&[
             to(end.role, BINARY, pattern(40)),
             to(end.role, FIN | PING, b"inside"),
@@ -82,7 +82,7 @@ fn what_is_left_of_a_streamed_message_is_skipped() {
 
 #[test]
 fn what_is_left_of_a_message_read_raw_is_skipped() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let said = end.said(&[
             to(end.role, FIN | PING, b"before"),
             to(end.role, BINARY, pattern(60)),
@@ -114,7 +114,7 @@ fn what_is_left_of_a_message_read_raw_is_skipped() {
 
 #[test]
 fn a_half_assembled_message_is_for_the_calls_that_assemble() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let mut speaker = end.peer();
         let mut say = |first, payload| wire(&speaker.say(&[to(end.role, first, payload)]));
         let peer = ScriptedPeer::saying([say(TEXT, "be")]);
@@ -141,7 +141,7 @@ fn a_half_assembled_message_is_for_the_calls_that_assemble() {
 
 #[test]
 fn a_frame_buffer_that_is_too_small_loses_nothing_of_what_has_come() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let frame = to(end.role, FIN | BINARY, pattern(80)).bytes();
         for cut in each([0, 1, 5, 7, 30, 60, frame.len() - 1]) {
             let peer = ScriptedPeer::saying([&frame[..cut]]);
@@ -168,7 +168,7 @@ fn a_frame_buffer_that_is_too_small_loses_nothing_of_what_has_come() {
 #[test]
 fn the_bytes_of_a_raw_frame_are_given_once_however_often_its_reading_would_block() {
     const LEN: usize = 500;
-    for end in endpoints_with(Compression::None) {
+    for end in all_endpoints_with(Compression::None) {
         let peer = ScriptedPeer::default();
         let mut socket = end.open(&peer, SMALL).unwrap();
         let mut given = 0;
@@ -191,7 +191,7 @@ fn a_long_read_that_would_block_is_followed_by_short_ones() {
         read_buffer: 4,
         ..SMALL
     };
-    for end in endpoints() {
+    for end in all_endpoints() {
         let said = end.said(&[to(end.role, FIN | BINARY, b"0123456789")]);
         let header = if end.role == Role::Server { 6 } else { 2 };
         for cut in each(header..said.len()) {
@@ -238,7 +238,7 @@ fn assert_too_big(peer: &ScriptedPeer, socket: &mut dyn Connection) {
 
 #[test]
 fn a_message_whose_header_was_looked_at_is_bound_by_the_limit_of_the_call_that_reads_it() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         for len in each([9, 10]) {
             let said = end.said(&[to(end.role, FIN | BINARY, pattern(len))]);
             let (peer, mut socket) = limited(end, &said);
@@ -261,7 +261,7 @@ fn a_message_whose_header_was_looked_at_is_bound_by_the_limit_of_the_call_that_r
 
 #[test]
 fn what_is_skipped_of_a_streamed_message_is_bound_by_no_limit_and_the_next_message_is() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let long = [
             to(end.role, BINARY, pattern(90)),
             to(end.role, FIN | CONTINUATION, pattern(90)),

@@ -1,7 +1,7 @@
 //! What is queued without waiting: as much as the write buffer has room for.
 
 use framewire::{Config, Opcode, TryFeedError};
-use support::connection::endpoints;
+use support::connection::all_endpoints;
 use support::oracle;
 use support::pattern;
 use support::peer::{ScriptedPeer, Taking};
@@ -10,7 +10,7 @@ const WRITE_BUFFER: usize = 1000;
 
 #[test]
 fn a_message_is_queued_while_there_is_room_though_the_stream_takes_nothing() {
-    for end in endpoints() {
+    for end in all_endpoints() {
         let peer = ScriptedPeer::default().taking(Taking::Nothing);
         let config = Config {
             write_buffer: WRITE_BUFFER,

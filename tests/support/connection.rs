@@ -8,7 +8,7 @@ mod pieces;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use framewire::blocking::{CloseReply, Frame, PingReply, PreparedMessage, Shutdown};
+use framewire::blocking::{CloseReply, PingReply, PreparedMessage, Shutdown};
 use framewire::frame::{Header, Rsv};
 use framewire::protocol::{Agreement, Message, Role};
 use framewire::{CloseCode, Closed, Config, Error, Opcode, TryFeedError, blocking, tokio};
@@ -44,7 +44,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Those with a stream of their own, which have every call.
+    /// Those with a stream of their own.
     pub const FRONT_ENDS: [Self; 6] = [
         Self::Blocking,
         Self::BlockingHalves,
@@ -60,8 +60,7 @@ impl Kind {
         [a, b, c, d, e, f, Self::SansIo, Self::EventLoop]
     };
 
-    /// One end of a connection on which the handshake is done, of a kind with every call, with what was agreed on
-    /// about an extension.
+    /// One end of a connection on which the handshake is done, with what was agreed on about an extension.
     ///
     /// # Errors
     /// Where the configuration is not sound.
@@ -85,7 +84,11 @@ impl Kind {
         agreed: Option<&dyn Agreement>,
     ) -> Result<Box<dyn Connection>, Error> {
         let stream = stream.clone();
-        assert!(self.has_stream(), "{self:?} is for `messaging` alone");
+        if !self.has_stream() {
+            let is_looped = self == Self::EventLoop;
+            let connection = ByHand::new(leftover, stream, role, config, agreed, is_looped)?;
+            return Ok(Box::new(connection));
+        }
         if !self.waits() {
             let mut socket = blocking::WebSocket::with_leftover(stream, leftover, role, config)?;
             agreed.inspect(|agreed| socket.set_extension(*agreed));
@@ -99,7 +102,7 @@ impl Kind {
         Ok(self.whole_or_halves(Box::new(Tokio { threads, bytes })))
     }
 
-    /// The same of any kind.
+    /// The same for messages alone.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -110,12 +113,7 @@ impl Kind {
         config: Config,
         agreed: Option<&dyn Agreement>,
     ) -> Result<Box<dyn Messaging>, Error> {
-        if self.has_stream() {
-            return Ok(self.open(stream, role, config, agreed)?);
-        }
-        let is_looped = self == Self::EventLoop;
-        let connection = ByHand::new(stream.clone(), role, config, agreed, is_looped)?;
-        Ok(Box::new(connection))
+        Ok(self.open(stream, role, config, agreed)?)
     }
 
     fn whole_or_halves(self, whole: Box<dyn Connection>) -> Box<dyn Connection> {
@@ -126,7 +124,7 @@ impl Kind {
         }
     }
 
-    /// Whether it has every call, and not those for messages alone.
+    /// Whether it has a stream of its own: halves, a stream of bytes and a closing handshake that waits need one.
     #[must_use]
     pub fn has_stream(self) -> bool {
         Self::FRONT_ENDS.contains(&self)
@@ -175,7 +173,7 @@ pub struct Endpoint {
     pub compression: Compression,
 }
 
-/// Either end of a connection of every kind that has every call, without compression and with it. The last one
+/// Either end of a connection of every kind with a stream of its own, without compression and with it. The last one
 /// is the one at which a test failed.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
     Compression::ALL.into_iter().flat_map(endpoints_with)
@@ -191,7 +189,7 @@ pub fn ends() -> impl Iterator<Item = Endpoint> {
     endpoints_with(Compression::None)
 }
 
-/// Either end of a connection of every kind, for [`messaging`](Endpoint::messaging).
+/// Either end of a connection of every kind.
 pub fn all_endpoints() -> impl Iterator<Item = Endpoint> {
     Compression::ALL.into_iter().flat_map(all_endpoints_with)
 }
@@ -215,7 +213,7 @@ pub fn all_ends() -> impl Iterator<Item = Endpoint> {
 }
 
 impl Endpoint {
-    /// A connection on which the handshake is done, of a kind with every call.
+    /// A connection on which the handshake is done.
     ///
     /// # Errors
     /// Where the configuration is not sound.
@@ -239,7 +237,7 @@ impl Endpoint {
         kind.open_after(leftover, stream, role, config, agreed)
     }
 
-    /// One of any kind.
+    /// One for messages alone.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -302,13 +300,11 @@ pub trait Messaging: InOneCall {
     /// `closed` of the writing side.
     fn sent_close(&mut self) -> Option<Closed>;
 
-    /// The same connection with all its calls, of a [kind](Kind::FRONT_ENDS) that has more.
-    fn with_stream(&mut self) -> Option<&mut dyn Connection> {
-        None
-    }
+    /// The same connection with all its calls.
+    fn with_stream(&mut self) -> Option<&mut dyn Connection>;
 }
 
-/// What a connection with a stream of its own can do besides.
+/// What it can do besides, where it [has](Kind::has_stream) what a call needs.
 #[expect(missing_docs, reason = "they are those of `blocking::WebSocket`")]
 pub trait Connection: Messaging {
     fn message_reader(&mut self) -> Result<MessageReader<'_>, Error>;
@@ -357,6 +353,27 @@ pub trait Connection: Messaging {
     fn into_byte_stream(self: Box<Self>) -> Box<dyn ByteStream>;
     /// The halves of what is whole, and the whole of what is halves.
     fn split_or_reunite(self: Box<Self>) -> Box<dyn Connection>;
+}
+
+/// `blocking::Frame`.
+#[derive(Debug)]
+pub struct Frame<'b> {
+    header: Header,
+    payload: &'b mut [u8],
+}
+
+impl Frame<'_> {
+    /// Its header.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What is in it.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.payload
+    }
 }
 
 /// What takes both directions: one call of a whole connection.

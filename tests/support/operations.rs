@@ -52,7 +52,7 @@ pub struct Operation {
 pub enum Calls {
     /// What every kind has.
     Any(fn(&mut dyn Messaging, &mut Hands) -> Result<(), Error>),
-    /// What a kind with a stream of its own has.
+    /// What every kind has besides.
     WithStream(fn(&mut dyn Connection, &mut Hands) -> Result<(), Error>),
     /// What such a kind has that is no halves.
     Whole(fn(&mut dyn Connection, &mut Hands) -> Result<(), Error>),
@@ -194,8 +194,7 @@ impl Operation {
     #[must_use]
     pub fn is_of(&self, kind: Kind) -> bool {
         match self.calls {
-            Calls::Any(_) => true,
-            Calls::WithStream(_) => kind.has_stream(),
+            Calls::Any(_) | Calls::WithStream(_) => true,
             Calls::Whole(_) | Calls::Bytes(_) => kind.has_stream() && kind.is_whole(),
         }
     }

@@ -1,14 +1,22 @@
-//! A connection without a stream, and what moves its bytes: by hand, or as an event loop does.
+//! A connection without a stream, and what moves its bytes: by hand, or as an event loop does. It has all the calls that
+//! neither wait nor share a stream.
 
 use std::io::{self, Read as _, Write as _};
+use std::mem;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use framewire::connection::{self, BufferPool, Outbound};
-use framewire::frame::Rsv;
+use framewire::blocking::Shutdown;
+use framewire::connection::{self, BufferPool, FeedWriter, Outbound, PreparedMessage};
+use framewire::frame::{Header, Rsv};
 use framewire::protocol::{Agreement, Message, Role};
-use framewire::{CloseCode, Closed, Config, Error, Opcode};
+use framewire::{CloseCode, Closed, Config, Error, Opcode, TryFeedError};
 
-use super::{Back, InOneCall, Messaging, OnClose, OnPing, OnPong};
+use super::pieces::{Reading, Writing};
+use super::{
+    Back, ByteStream, Connection, Frame, InOneCall, MessageReader, MessageWriter, Messaging,
+    OnClose, OnPing, OnPong,
+};
 use crate::peer::ScriptedPeer;
 
 /// `connection::Connection` over a stream that does not block.
@@ -20,6 +28,8 @@ pub struct ByHand {
     config: Config,
     /// Whether it is given up where it is at rest, and begun anew, as an event loop does.
     is_looped: bool,
+    /// What a reader gave, on its way into a message.
+    chunk: Vec<u8>,
     /// What gives each its handlers.
     handlers: Vec<Handle>,
 }
@@ -33,6 +43,7 @@ thread_local! {
 
 impl ByHand {
     pub fn new(
+        leftover: &[u8],
         stream: ScriptedPeer,
         role: Role,
         config: Config,
@@ -44,7 +55,7 @@ impl ByHand {
         } else {
             BufferPool::per_thread()
         };
-        let mut connection = connection::Connection::new(role, &[], &config, &pool)?;
+        let mut connection = connection::Connection::new(role, leftover, &config, &pool)?;
         agreed.inspect(|agreed| connection.set_extension(*agreed));
         Ok(Self {
             connection,
@@ -53,6 +64,7 @@ impl ByHand {
             role,
             config,
             is_looped,
+            chunk: vec![],
             handlers: vec![],
         })
     }
@@ -74,13 +86,21 @@ impl ByHand {
         self.handlers.push(Box::new(handle));
     }
 
-    /// Reads until a message is there. What waits is written before each read. A peer that takes none of it is
-    /// not read from: by an event loop never, and by hand once the write buffer is full.
+    /// Reads until a message is there.
     fn until_message(&mut self) -> Result<(), Error> {
+        self.until(|connection| Ok(connection.has_message()?.then_some(())))
+    }
+
+    /// Reads until a call needs no more. What waits is written before each read. A peer that takes none of it is
+    /// not read from: by an event loop never, and by hand once the write buffer is full.
+    fn until<R>(
+        &mut self,
+        mut call: impl FnMut(&mut connection::Connection) -> Result<Option<R>, Error>,
+    ) -> Result<R, Error> {
         loop {
-            match self.connection.has_message() {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
+            match call(&mut self.connection) {
+                Ok(Some(result)) => return Ok(result),
+                Ok(None) => {}
                 Err(end) => {
                     // The answer to it. What the stream fails with is for those who flush.
                     let _ = self.write_out();
@@ -137,18 +157,78 @@ impl ByHand {
     }
 
     /// Takes what is to be sent once there is room for it.
-    fn take(&mut self, take: impl FnOnce(&mut Outbound) -> Result<(), Error>) -> Result<(), Error> {
-        let outbound = self.connection.outbound();
-        if outbound.buffered() >= self.config.write_buffer {
-            self.write_out()?;
-        }
+    fn take<R>(
+        &mut self,
+        take: impl FnOnce(&mut Outbound) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        self.make_room()?;
         take(self.connection.outbound())
     }
 
+    fn make_room(&mut self) -> Result<(), Error> {
+        if self.buffered() >= self.config.write_buffer {
+            self.write_out()?;
+        }
+        Ok(())
+    }
+
     /// As [`take`](Self::take), and writes as much of it as the stream takes.
-    fn send(&mut self, take: impl FnOnce(&mut Outbound) -> Result<(), Error>) -> Result<(), Error> {
-        self.take(take)?;
-        self.write_some()
+    fn send<R>(
+        &mut self,
+        take: impl FnOnce(&mut Outbound) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let taken = self.take(take)?;
+        self.write_some()?;
+        Ok(taken)
+    }
+
+    /// Reads payload of the message that was begun.
+    pub(super) fn read_piece(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+        self.until(|connection| connection.read_stream(buf))
+    }
+
+    /// Takes a piece of the message that is open.
+    pub(super) fn write_piece(&mut self, piece: &[u8]) -> Result<usize, Error> {
+        self.send(|outbound| feed_writer(outbound).feed(piece))?;
+        Ok(piece.len())
+    }
+
+    /// Ends the message that is open.
+    pub(super) fn finish(&mut self) -> Result<u64, Error> {
+        self.send(|outbound| feed_writer(outbound).finish())
+    }
+
+    /// Ends the message that is open with what a reader gives, which is asked once there is room for that. An error of the
+    /// reader is handed on as it is: the connection has nothing to do with it.
+    pub(super) fn finish_from(&mut self, reader: &mut (dyn io::Read + Send)) -> Result<u64, Error> {
+        let mut chunk = mem::take(&mut self.chunk);
+        chunk.resize(self.config.chunk_size, 0);
+        let fed = self.feed_all(reader, &mut chunk);
+        self.chunk = chunk;
+        fed?;
+        self.finish()
+    }
+
+    fn feed_all(&mut self, reader: &mut dyn io::Read, chunk: &mut [u8]) -> Result<(), Error> {
+        loop {
+            self.make_room()?;
+            match reader.read(chunk) {
+                Ok(0) => return Ok(()),
+                Ok(len) => self.write_piece(&chunk[..len])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+                Err(error) => return Err(error.into()),
+            };
+        }
+    }
+
+    fn streamed(&mut self) -> Option<MessageReader<'_>> {
+        let (opcode, rsv) = self.connection.streamed()?;
+        let reader = Reading::ByHand(self);
+        Some(MessageReader {
+            reader,
+            opcode,
+            rsv,
+        })
     }
 
     /// Writes as much as the stream takes.
@@ -251,4 +331,139 @@ impl Messaging for ByHand {
     fn sent_close(&mut self) -> Option<Closed> {
         self.connection.outbound().closed().cloned()
     }
+
+    fn with_stream(&mut self) -> Option<&mut dyn Connection> {
+        Some(self)
+    }
+}
+
+impl Connection for ByHand {
+    fn message_reader(&mut self) -> Result<MessageReader<'_>, Error> {
+        let (opcode, rsv) = self.until(connection::Connection::next_stream)?;
+        let reader = Reading::ByHand(self);
+        Ok(MessageReader {
+            reader,
+            opcode,
+            rsv,
+        })
+    }
+
+    fn resume_message_reader(&mut self) -> Option<MessageReader<'_>> {
+        self.streamed()
+    }
+
+    fn read_header(&mut self) -> Result<Header, Error> {
+        self.until(connection::Connection::next_header)
+    }
+
+    fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
+        let header = self.until(|connection| connection.read_frame(buf))?;
+        let payload = &mut buf[..header.payload_len() as usize];
+        Ok(Frame { header, payload })
+    }
+
+    /// A message with reserved bits is a frame here, which is not compressed.
+    fn write_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error> {
+        self.send(|outbound| feed_message_ext(outbound, opcode, rsv, payload))
+    }
+
+    fn feed_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error> {
+        self.take(|outbound| feed_message_ext(outbound, opcode, rsv, payload))
+    }
+
+    fn try_feed_message<'p>(
+        &mut self,
+        opcode: Opcode,
+        payload: &'p [u8],
+    ) -> Result<(), TryFeedError<&'p [u8]>> {
+        let outbound = self.connection.outbound();
+        outbound.try_feed_message(opcode, payload)
+    }
+
+    fn write_frame(
+        &mut self,
+        fin: bool,
+        rsv: Rsv,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.send(|outbound| outbound.feed_frame(fin, rsv, opcode, payload))
+    }
+
+    fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.send(|outbound| outbound.feed_prepared(message))
+    }
+
+    fn stream_message(
+        &mut self,
+        opcode: Opcode,
+        chunk_size: usize,
+        reader: &mut (dyn io::Read + Send),
+    ) -> Result<u64, Error> {
+        self.stream_message_ext(opcode, Rsv::NONE, chunk_size, reader)
+    }
+
+    /// The fragments have the length of the configuration.
+    fn stream_message_ext(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        _chunk_size: usize,
+        reader: &mut (dyn io::Read + Send),
+    ) -> Result<u64, Error> {
+        self.message_writer_ext(opcode, rsv)?.finish_from(reader)
+    }
+
+    fn message_writer(&mut self, opcode: Opcode) -> Result<MessageWriter<'_>, Error> {
+        self.message_writer_ext(opcode, Rsv::NONE)
+    }
+
+    fn message_writer_ext(&mut self, opcode: Opcode, rsv: Rsv) -> Result<MessageWriter<'_>, Error> {
+        drop(self.connection.outbound().feed_writer(opcode, rsv)?);
+        Ok(MessageWriter(Writing::ByHand(self)))
+    }
+
+    fn resume_message_writer(&mut self) -> Option<MessageWriter<'_>> {
+        drop(self.connection.outbound().resume_feed_writer()?);
+        Some(MessageWriter(Writing::ByHand(self)))
+    }
+
+    fn set_compression(&mut self, enabled: bool) {
+        self.connection.outbound().set_compression(enabled);
+    }
+
+    fn into_leftover(self: Box<Self>) -> Vec<u8> {
+        self.connection.into_leftover()
+    }
+
+    // These wait, or share a stream: what a front end is for.
+
+    fn shutdown(self: Box<Self>, _deadline: Duration) -> Result<Shutdown, Error> {
+        unimplemented!("a closing handshake waits for the peer");
+    }
+
+    fn into_byte_stream(self: Box<Self>) -> Box<dyn ByteStream> {
+        unimplemented!("bytes are read from a stream and written to it");
+    }
+
+    fn split_or_reunite(self: Box<Self>) -> Box<dyn Connection> {
+        unimplemented!("halves share a stream");
+    }
+}
+
+fn feed_message_ext(
+    outbound: &mut Outbound,
+    opcode: Opcode,
+    rsv: Rsv,
+    payload: &[u8],
+) -> Result<(), Error> {
+    if rsv.is_none() {
+        return outbound.feed_message(opcode, payload);
+    }
+    outbound.feed_frame(true, rsv, opcode, payload)
+}
+
+/// The message that is open.
+fn feed_writer(outbound: &mut Outbound) -> FeedWriter<'_> {
+    outbound.resume_feed_writer().expect("a message is open")
 }

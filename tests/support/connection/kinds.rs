@@ -7,15 +7,15 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use ::tokio::io::AsyncWrite as _;
-use framewire::blocking::{self, Frame, PreparedMessage, Shutdown};
+use framewire::blocking::{self, PreparedMessage, Shutdown};
 use framewire::frame::{Header, Rsv};
 use framewire::protocol::Message;
 use framewire::{CloseCode, Closed, Error, Opcode, TryFeedError, tokio};
 
 use super::pieces::{Reading, Writing};
 use super::{
-    Back, ByteStream, Connection, InOneCall, MessageReader, MessageWriter, Messaging, OnClose,
-    OnPing, OnPong,
+    Back, ByteStream, Connection, Frame, InOneCall, MessageReader, MessageWriter, Messaging,
+    OnClose, OnPing, OnPong,
 };
 use crate::again;
 use crate::peer::ScriptedPeer;
@@ -295,7 +295,11 @@ macro_rules! implement_connection {
             }
 
             fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-                $($calls)::+::done(self.threads, self.$($reading)+.read_frame(buf))
+                let frame = $($calls)::+::done(self.threads, self.$($reading)+.read_frame(buf))?;
+                Ok(Frame {
+                    header: *frame.header(),
+                    payload: frame.into_payload(),
+                })
             }
 
             fn write_message_ext(

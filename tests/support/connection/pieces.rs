@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use framewire::frame::Rsv;
 use framewire::{Error, Opcode, blocking, tokio};
 
+use super::Messaging;
+use super::by_hand::ByHand;
 use crate::peer::ScriptedPeer;
 use crate::wait::{Asking, Waiting, wait_on};
 
@@ -21,6 +23,7 @@ pub(super) enum Reading<'a> {
     BlockingHalves(blocking::MessageReader<'a, blocking::ReadEnd<ScriptedPeer>>),
     Tokio(Waiting<tokio::MessageReader<'a, tokio::Writer<ScriptedPeer>>>),
     TokioHalves(Waiting<tokio::MessageReader<'a, tokio::ReadEnd<ScriptedPeer>>>),
+    ByHand(&'a mut ByHand),
 }
 
 impl MessageReader<'_> {
@@ -53,6 +56,7 @@ impl Read for MessageReader<'_> {
             Reading::BlockingHalves(reader) => reader.read(buf),
             Reading::Tokio(reader) => reader.read(buf),
             Reading::TokioHalves(reader) => reader.read(buf),
+            Reading::ByHand(connection) => Ok(connection.read_piece(buf)?),
         }
     }
 }
@@ -65,6 +69,7 @@ pub(super) enum Writing<'a> {
     BlockingHalves(blocking::MessageWriter<blocking::SendTurn<'a, ScriptedPeer>>),
     Tokio(Waiting<tokio::MessageWriter<&'a mut tokio::Writer<ScriptedPeer>>>),
     TokioHalves(Waiting<tokio::MessageWriter<tokio::SendTurn<'a, ScriptedPeer>>>),
+    ByHand(&'a mut ByHand),
 }
 
 impl MessageWriter<'_> {
@@ -78,6 +83,7 @@ impl MessageWriter<'_> {
             Writing::BlockingHalves(writer) => writer.finish(),
             Writing::Tokio(Waiting(threads, writer)) => wait_on(threads, writer.finish()),
             Writing::TokioHalves(Waiting(threads, writer)) => wait_on(threads, writer.finish()),
+            Writing::ByHand(connection) => connection.finish(),
         }
     }
 
@@ -95,6 +101,7 @@ impl MessageWriter<'_> {
             Writing::TokioHalves(Waiting(threads, writer)) => {
                 wait_on(threads, writer.finish_from(Asking(reader)))
             }
+            Writing::ByHand(connection) => connection.finish_from(reader),
         }
     }
 
@@ -104,7 +111,19 @@ impl MessageWriter<'_> {
             Writing::BlockingHalves(writer) => writer,
             Writing::Tokio(writer) => writer,
             Writing::TokioHalves(writer) => writer,
+            Writing::ByHand(connection) => connection,
         }
+    }
+}
+
+impl Write for ByHand {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(self.write_piece(buf)?)
+    }
+
+    /// What is less than a fragment waits in the message.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(Messaging::flush(self)?)
     }
 }
 
