@@ -51,8 +51,8 @@ fn a_byte_that_always_waits_behind_what_was_written_makes_no_memory_grow() {
 #[test]
 fn a_message_of_16_kib_that_arrives_at_once_is_lent_from_the_read_buffer() {
     let message = frame(Role::Client, FIN | BINARY, &[7; 16 << 10]);
-    let mut connection = server();
-    read(&mut connection, &message);
+    let mut connection = server(&[]);
+    give(&mut connection, &message);
     let counted = measure(|| {
         let (message, _) = connection.next_message().unwrap().unwrap();
         assert_eq!(message.payload().len(), 16 << 10);
