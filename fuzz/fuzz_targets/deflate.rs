@@ -56,7 +56,9 @@ fuzz_target!(|bytes: &[u8]| {
 /// Sends the messages of the input, and returns them.
 fn send_all(connection: &mut dyn Messaging, most: usize, mut input: Input<'_>) -> Vec<Vec<u8>> {
     let operations = Operation::sending_messages(Kind::Blocking);
-    let operations: Vec<_> = operations.filter(|one| one.sends == Sends::Message).collect();
+    let operations: Vec<_> = operations
+        .filter(|one| one.sends == Sends::Message)
+        .collect();
     let mut sent = Vec::new();
     let mut total = 0;
     while !input.is_empty() && total < MOST {

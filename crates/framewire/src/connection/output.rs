@@ -110,6 +110,16 @@ impl Outbound {
         }
     }
 
+    /// Returns whether nothing is left to write, and records that.
+    #[inline]
+    pub(crate) fn end_write(&mut self) -> bool {
+        let is_done = self.buffered() == 0 && !self.sender.has_reply();
+        if is_done {
+            self.clear_output();
+        }
+        is_done
+    }
+
     /// As [`wrote`](Self::wrote), for a stream that may be pending.
     #[inline]
     pub(crate) fn polled_write(

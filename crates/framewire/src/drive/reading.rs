@@ -132,11 +132,17 @@ fn outcome<R>(
     }
 }
 
+/// As [`outcome`], of what failed.
+#[cold]
+fn failed(inbound: &mut Inbound, side: &mut impl ReadSide, error: Error) -> Result<(), Error> {
+    outcome::<()>(inbound, side, Err(Stop::Failed(error))).map(drop)
+}
+
 fn poll_fill(inbound: &mut Inbound, side: &mut impl ReadSide) -> Poll<Result<(), Error>> {
     let read = poll_once(side, inbound.room());
     let len = ready!(check_read(inbound, side, read))?;
     let filled = inbound.filled(len, side.replies());
-    Poll::Ready(outcome(inbound, side, filled.map_err(Stop::Failed)).map(drop))
+    Poll::Ready(filled.or_else(|error| failed(inbound, side, error)))
 }
 
 fn poll_direct(
@@ -147,7 +153,7 @@ fn poll_direct(
     let read = poll_once(side, output);
     let len = ready!(check_read(inbound, side, read))?;
     let filled = inbound.filled_direct(&mut output[..len], side.replies());
-    outcome(inbound, side, filled.map_err(Stop::Failed))?;
+    filled.or_else(|error| failed(inbound, side, error))?;
     Poll::Ready(Ok(len))
 }
 
@@ -168,13 +174,14 @@ fn check_read(
     read: Poll<io::Result<usize>>,
 ) -> Poll<Result<usize, Error>> {
     let read = match read {
+        Poll::Ready(Ok(len @ 1..)) => return Poll::Ready(Ok(len)),
         Poll::Ready(Ok(0)) => Poll::Ready(Err(ErrorKind::ConnectionLost.into())),
         other => other.map_err(Error::from),
     };
     if is_blocked(&read) {
         inbound.wait();
         side.rest();
-    } else if !matches!(read, Poll::Ready(Ok(_))) {
+    } else {
         // After an abort every call reports the error of the stream itself.
         if !side.is_aborted() {
             inbound.lose(side.replies());

@@ -165,6 +165,9 @@ pub trait WriteSide {
         while let Some(bytes) = outbound.staged_with_reply()? {
             let written = stream.poll_write(bytes);
             ready!(outbound.polled_write(written, &mut Unsent::Nothing))?;
+            if outbound.end_write() {
+                break;
+            }
         }
         while ready!(outbound.polled_flush(stream.poll_flush()))? {}
         Poll::Ready(Ok(()))
