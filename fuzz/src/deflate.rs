@@ -1,5 +1,7 @@
 //! Compressed messages, received whole and in pieces.
 
+use std::num::NonZeroU64;
+
 use framewire::deflate::{Deflate, DeflateConfig, Negotiated, Parameters};
 use framewire::frame::{CloseCode, Violation};
 use framewire::protocol::{Event, Limits, MessageBuffer, Piece, PieceEvent, Role, Session};
@@ -141,6 +143,8 @@ fn inflate(
 fn session(role: Role, agreed: &Negotiated, limit: u64) -> Session {
     let limits = Limits {
         message: limit,
+        // A flush after each byte of a piece costs more than any honest peer's messages.
+        compressed: Some(NonZeroU64::MAX),
         ..Limits::default()
     };
     let mut session = match role {
