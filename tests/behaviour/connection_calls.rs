@@ -336,7 +336,7 @@ fn a_write_buffer_that_is_full_gives_a_message_back() {
         outbound.buffered() <= most && outbound.buffered() + 1100 > most,
         "{fed}"
     );
-    // Whoever must send it all the same can.
+    // A message that has to be sent goes over the bound.
     outbound.feed_message(Opcode::Binary, &payload).unwrap();
     assert!(outbound.buffered() > most);
 }

@@ -110,7 +110,7 @@ fn hostile_ping_flood_fills_the_write_buffer_of_a_websocket_and_no_more() {
     }
 }
 
-/// What waits is never more than the answers to one read: whoever moves the bytes sees to that.
+/// The event loop writes before it reads again, so that no more waits than the answers to one read.
 #[test]
 fn hostile_ping_flood_is_answered_by_an_event_loop_as_far_as_the_peer_reads() {
     for role in each([Role::Server, Role::Client]) {

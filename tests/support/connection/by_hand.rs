@@ -436,7 +436,7 @@ impl Connection for ByHand {
         self.connection.into_leftover()
     }
 
-    // These wait, or share a stream: what a front end is for.
+    // The tests call these where `Kind::has_stream` says that there is a stream to wait for or to share.
 
     fn shutdown(self: Box<Self>, _deadline: Duration) -> Result<Shutdown, Error> {
         unimplemented!("a closing handshake waits for the peer");

@@ -255,7 +255,8 @@ impl Connection {
         self.step(Inbound::discard).map(drop)
     }
 
-    /// Returns what was read and not used up, for whatever goes on with the stream. What waits to be written is lost.
+    /// Returns the bytes that were read and not used up, for another connection over the same stream. What waits to be
+    /// written is lost, and so is a message that [`has_message`](Self::has_message) found and that was not taken.
     #[must_use]
     pub fn into_leftover(self) -> Vec<u8> {
         self.inbound.leftover()
