@@ -83,6 +83,7 @@
 //! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
 //!
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "alloc")]

@@ -74,6 +74,7 @@
 //! Without `http` this crate has no dependency. It then holds what a protocol needs whose connections come from
 //! somewhere else: the trait `Socket` and its errors, which are the same with and without an upgrade.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "http")]
