@@ -107,18 +107,14 @@ fn short(takeover: bool, messages: &[u8]) {
 
 /// Creates a server that compresses into a sink.
 fn websocket(takeover: bool) -> WebSocket<Sink> {
-    let config = DeflateConfig {
-        level: BEST_SPEED,
-        ..DeflateConfig::default()
-    };
+    let config = DeflateConfig::default().level(BEST_SPEED);
     let negotiated: Negotiated = Deflate::new(config)
         .expect("the defaults are allowed")
-        .negotiated(Parameters {
-            server_no_context_takeover: !takeover,
-            client_no_context_takeover: !takeover,
-            server_max_window_bits: 15,
-            client_max_window_bits: 15,
-        });
+        .negotiated(
+            Parameters::default()
+                .server_no_context_takeover(!takeover)
+                .client_no_context_takeover(!takeover),
+        );
     let mut websocket =
         WebSocket::server(Sink::default(), Config::default()).expect("the defaults are allowed");
     websocket.set_extension(&negotiated);

@@ -21,10 +21,7 @@ const ROUNDS: usize = 300;
 fn main() -> io::Result<()> {
     let message = vec![0x5A; MESSAGE];
     for chunk_size in [4 << 10, 64 << 10] {
-        let config = Config {
-            chunk_size,
-            ..Config::default()
-        };
+        let config = Config::default().chunk_size(chunk_size);
         let mut websocket = WebSocket::server(drained()?, config).map_err(io::Error::other)?;
         let mut bare = drained()?;
         let mut block = vec![0; chunk_size];

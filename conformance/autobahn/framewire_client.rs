@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Connector;
-use framewire::{Config, WebSocket};
+use framewire::{Config, Limits, WebSocket};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
@@ -145,8 +145,7 @@ struct Suite {
 
 impl Suite {
     fn new(address: SocketAddr) -> Result<Self> {
-        let mut config = Config::default();
-        config.limits.message = MAX_MESSAGE as u64;
+        let config = Config::default().limits(Limits::default().message(MAX_MESSAGE as u64));
         Ok(Self {
             address,
             connector: Connector::new().deflate(Deflate::new(DeflateConfig::default())?),

@@ -18,12 +18,10 @@ use support::peer::{ScriptedPeer, Taking};
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
     let role = input.role();
-    let config = DeflateConfig {
-        level: input.byte() % 10,
-        memory_level: 1 + input.byte() % 9,
-        threshold: input.byte().into(),
-        ..DeflateConfig::default()
-    };
+    let config = DeflateConfig::default()
+        .level(input.byte() % 10)
+        .memory_level(1 + input.byte() % 9)
+        .threshold(input.byte().into());
     let agreed = agreement(config, &mut input);
     let chunk_size = usize::from(input.byte()) + 1;
     let taking = match input.byte() {
@@ -33,10 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     let lengths = input.lengths();
     let output = usize::from(input.byte()) + 1;
 
-    let config = Config {
-        chunk_size,
-        ..Config::default()
-    };
+    let config = Config::default().chunk_size(chunk_size);
     let peer = ScriptedPeer::default().taking(taking);
     let opened = Kind::Blocking.messaging(&peer, role, config, Some(&agreed));
     let sent = send_all(&mut *opened.expect("legal sizes"), chunk_size, input);

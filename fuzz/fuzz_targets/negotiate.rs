@@ -48,13 +48,11 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn policy(input: &mut Input<'_>) -> DeflateConfig {
     let takeover = input.byte();
-    DeflateConfig {
-        server_no_context_takeover: takeover & 1 != 0,
-        client_no_context_takeover: takeover & 2 != 0,
-        server_max_window_bits: 9 + input.byte() % 7,
-        client_max_window_bits: 9 + input.byte() % 7,
-        ..DeflateConfig::default()
-    }
+    DeflateConfig::default()
+        .server_no_context_takeover(takeover & 1 != 0)
+        .client_no_context_takeover(takeover & 2 != 0)
+        .server_max_window_bits(9 + input.byte() % 7)
+        .client_max_window_bits(9 + input.byte() % 7)
 }
 
 fn deflate(policy: DeflateConfig) -> Deflate {
@@ -108,12 +106,11 @@ fn trim(part: &str) -> &str {
 
 fn meaning(answer: &Values) -> Parameters {
     let bits = |name| answer.get(name).copied().flatten().unwrap_or(15);
-    Parameters {
-        server_no_context_takeover: answer.contains_key(SERVER_NO_CONTEXT_TAKEOVER),
-        client_no_context_takeover: answer.contains_key(CLIENT_NO_CONTEXT_TAKEOVER),
-        server_max_window_bits: bits(SERVER_WINDOW),
-        client_max_window_bits: bits(CLIENT_WINDOW),
-    }
+    Parameters::default()
+        .server_no_context_takeover(answer.contains_key(SERVER_NO_CONTEXT_TAKEOVER))
+        .client_no_context_takeover(answer.contains_key(CLIENT_NO_CONTEXT_TAKEOVER))
+        .server_max_window_bits(bits(SERVER_WINDOW))
+        .client_max_window_bits(bits(CLIENT_WINDOW))
 }
 
 fn check_answer(offer: &Values, server: &DeflateConfig, parameters: Parameters, answer: &str) {
@@ -155,14 +152,17 @@ fn expected_of_client(values: &[&str], client: &DeflateConfig) -> Option<Option<
     let is_answer = (!client.server_no_context_takeover || parameters.server_no_context_takeover)
         && parameters.server_max_window_bits <= client.server_max_window_bits
         && answer.get(CLIENT_WINDOW) != Some(&None);
-    is_answer.then_some(Some(Parameters {
-        client_no_context_takeover: parameters.client_no_context_takeover
-            || client.client_no_context_takeover,
-        client_max_window_bits: parameters
-            .client_max_window_bits
-            .min(client.client_max_window_bits),
-        ..parameters
-    }))
+    is_answer.then_some(Some(
+        parameters
+            .client_no_context_takeover(
+                parameters.client_no_context_takeover || client.client_no_context_takeover,
+            )
+            .client_max_window_bits(
+                parameters
+                    .client_max_window_bits
+                    .min(client.client_max_window_bits),
+            ),
+    ))
 }
 
 /// Checks that each end can read what the other compresses.

@@ -18,11 +18,10 @@ use support::peer::{Ending, ScriptedPeer};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
-    let limits = Limits {
-        head_bytes: (usize::from(input.byte()) + 1) * 16,
-        headers: input.byte().into(),
-        time: Duration::MAX,
-    };
+    let limits = Limits::default()
+        .head_bytes((usize::from(input.byte()) + 1) * 16)
+        .headers(input.byte().into())
+        .time(Duration::MAX);
     let lengths = input.lengths();
     let bytes = input.rest();
 

@@ -18,11 +18,9 @@ use support::oracle::{self, Terms};
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
     let flags = input.byte();
-    let limits = Limits {
-        message: input.byte().into(),
-        frame: input.byte().into(),
-        ..Limits::UNLIMITED
-    };
+    let limits = Limits::UNLIMITED
+        .message(input.byte().into())
+        .frame(input.byte().into());
     let other = usize::from(input.byte());
     let read_buffer = match input.byte() {
         0 => 16 << 10,

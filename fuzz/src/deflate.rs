@@ -22,12 +22,11 @@ pub struct Received {
 #[must_use]
 pub fn agreement(config: DeflateConfig, input: &mut Input<'_>) -> Negotiated {
     let (first, second) = (input.byte(), input.byte());
-    let parameters = Parameters {
-        server_no_context_takeover: first & 0x80 != 0,
-        client_no_context_takeover: second & 0x80 != 0,
-        server_max_window_bits: 9 + first % 7,
-        client_max_window_bits: 9 + second % 7,
-    };
+    let parameters = Parameters::default()
+        .server_no_context_takeover(first & 0x80 != 0)
+        .client_no_context_takeover(second & 0x80 != 0)
+        .server_max_window_bits(9 + first % 7)
+        .client_max_window_bits(9 + second % 7);
     let deflate = Deflate::new(config).expect("a legal configuration");
     deflate.negotiated(parameters)
 }
@@ -141,12 +140,10 @@ fn inflate(
 }
 
 fn session(role: Role, agreed: &Negotiated, limit: u64) -> Session {
-    let limits = Limits {
-        message: limit,
+    let limits = Limits::default()
+        .message(limit)
         // A flush after each byte of a piece costs more than any honest peer's messages.
-        compressed: Some(NonZeroU64::MAX),
-        ..Limits::default()
-    };
+        .compressed(Some(NonZeroU64::MAX));
     let mut session = match role {
         Role::Server => Session::server(limits),
         Role::Client => Session::client(limits, key),

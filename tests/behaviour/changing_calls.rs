@@ -233,7 +233,7 @@ proptest! {
         let bytes = wire(&said);
         let all = oracle::judge(Terms::plain(Role::Server), &wire(&frames)).events;
         let pieces = cut(&bytes, cuts.iter().map(|at| at.index(bytes.len() + 1)));
-        let config = Config { read_buffer, ..Config::default() };
+        let config = Config::default().read_buffer(read_buffer);
         let shown: Vec<_> = pieces.iter().map(|piece| piece.escape_ascii().to_string()).collect();
         let context = format!("{end:?} by {read_buffer}, {calls:?}, pieces {shown:?}");
         // A task goes on after a pause by itself, and not after a silence: then it is cancelled.

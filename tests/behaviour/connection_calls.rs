@@ -16,11 +16,7 @@ const CLIENT: Role = Role::Client;
 type Call = fn(&mut Connection) -> Result<(), Error>;
 
 fn of(role: Role, read_buffer: usize) -> Connection {
-    let config = Config {
-        read_buffer,
-        chunk_size: 1000,
-        ..Config::default()
-    };
+    let config = Config::default().read_buffer(read_buffer).chunk_size(1000);
     open(role, &[], &config)
 }
 

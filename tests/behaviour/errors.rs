@@ -163,14 +163,7 @@ fn every_violation_has_its_words_its_code_and_the_peer_to_blame() {
         violations_of_a_frame_in_its_place(),
     ]
     .concat();
-    let config = Config {
-        limits: Limits {
-            message: 100,
-            frame: 90,
-            ..Limits::UNLIMITED
-        },
-        ..Config::default()
-    };
+    let config = Config::default().limits(Limits::UNLIMITED.message(100).frame(90));
     for end in all_endpoints() {
         if end.role == Role::Server {
             for (frames, violation, text, code) in &table {
@@ -485,27 +478,9 @@ fn a_message_that_another_call_is_assembling() {
 fn a_configuration_with_a_size_of_zero() {
     let sound = Config::default;
     for (config, text) in [
-        (
-            Config {
-                chunk_size: 0,
-                ..sound()
-            },
-            "chunk size of 0 bytes",
-        ),
-        (
-            Config {
-                read_buffer: 0,
-                ..sound()
-            },
-            "read buffer of 0 bytes",
-        ),
-        (
-            Config {
-                write_buffer: 0,
-                ..sound()
-            },
-            "write buffer of 0 bytes",
-        ),
+        (sound().chunk_size(0), "chunk size of 0 bytes"),
+        (sound().read_buffer(0), "read buffer of 0 bytes"),
+        (sound().write_buffer(0), "write buffer of 0 bytes"),
     ] {
         for end in servers() {
             let error = end.open(&ScriptedPeer::default(), config);

@@ -24,10 +24,7 @@ fn bits(end: Endpoint) -> Rsv {
 }
 
 fn socket(end: Endpoint, bytes: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
-    let config = Config {
-        rsv: bits(end),
-        ..Config::default()
-    };
+    let config = Config::default().rsv(bits(end));
     let peer = ScriptedPeer::saying([bytes]);
     let socket = end.open(&peer, config).unwrap();
     (peer, socket)

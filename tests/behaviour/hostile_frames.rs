@@ -258,10 +258,7 @@ fn hostile_text_that_ends_inside_a_character() {
 
 #[test]
 fn hostile_frame_over_the_limit_is_refused_by_its_header_alone() {
-    let limits = Limits {
-        frame: 100,
-        ..Limits::UNLIMITED
-    };
+    let limits = Limits::UNLIMITED.frame(100);
     for role in BOTH {
         for len in [101, 65536, 1 << 62] {
             let frame = to(role, FIN | BINARY, b"").with_length(Length::Declared(len));
@@ -273,10 +270,7 @@ fn hostile_frame_over_the_limit_is_refused_by_its_header_alone() {
 
 #[test]
 fn hostile_message_over_the_limit_is_refused_by_the_header_that_goes_over() {
-    let limits = Limits {
-        message: 100,
-        ..Limits::UNLIMITED
-    };
+    let limits = Limits::UNLIMITED.message(100);
     let violation = Violation::MessageTooBig { limit: 100 };
     for role in BOTH {
         let over = |first, len| {

@@ -20,10 +20,7 @@ const ROUNDS: usize = 70;
 /// is enough (RFC 6455 5.5.3).
 #[test]
 fn hostile_flood_of_three_pings_from_one_that_reads_nothing_leaves_two_pongs() {
-    let config = Config {
-        write_buffer: 3,
-        ..Config::default()
-    };
+    let config = Config::default().write_buffer(3);
     for end in ends().filter(|end| end.role == Role::Server) {
         let pings = b"\x89\x81\0\0\0\0a\x89\x81\0\0\0\0b\x89\x81\0\0\0\0c";
         let peer = ScriptedPeer::saying([pings]).taking(Taking::Nothing);

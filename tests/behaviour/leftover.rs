@@ -1,7 +1,6 @@
 //! Bytes that were read from the stream and not used: what a connection gives back when it is taken apart, and what
 //! another begins with.
 
-use framewire::Config;
 use framewire::protocol::Role;
 use support::connection::{all_endpoints, all_ends};
 use support::each;
@@ -67,10 +66,7 @@ fn a_header_of_whose_payload_nothing_has_come_is_left_over_to_another_connection
 
 #[test]
 fn payload_that_was_assembled_is_not_left_over() {
-    let config = Config {
-        read_buffer: 4,
-        ..SMALL
-    };
+    let config = SMALL.read_buffer(4);
     for end in all_endpoints() {
         let said = end.said(&[to(end.role, FIN | BINARY, b"0123456789")]);
         let header = said.len() - oracle::frames(&said)[0].payload.len();

@@ -77,14 +77,7 @@ impl fmt::Display for Case {
 /// The rule, by hand.
 #[test]
 fn three_bytes_pass_where_three_are_the_limit_and_four_are_refused() {
-    let limits = Limits {
-        message: 3,
-        ..Limits::UNLIMITED
-    };
-    let config = Config {
-        limits,
-        ..Config::default()
-    };
+    let config = Config::default().limits(Limits::UNLIMITED.message(3));
     for kind in each(Kind::ALL) {
         let peer = ScriptedPeer::saying([b"\x82\x03abc\x82\x04abcd"]);
         let mut socket = kind.messaging(&peer, Role::Client, config, None).unwrap();
@@ -103,10 +96,7 @@ fn a_message_in_one_frame() {
         if compression != Compression::None && ![0, 1, 126, 65536].contains(&limit) {
             continue;
         }
-        let limits = Limits {
-            message: limit,
-            ..Limits::UNLIMITED
-        };
+        let limits = Limits::UNLIMITED.message(limit);
         let limit_len = usize::try_from(limit).unwrap();
         for over in [0, 1] {
             let payload = vec![0x5A; limit_len + over];
@@ -132,10 +122,7 @@ fn a_message_in_one_frame() {
 #[test]
 fn a_message_in_fragments_with_a_ping_that_does_not_count() {
     for (role, compression) in ways() {
-        let limits = Limits {
-            message: 10,
-            ..Limits::UNLIMITED
-        };
+        let limits = Limits::UNLIMITED.message(10);
         for over in [0, 1] {
             let frames = vec![
                 to(role, BINARY, [0x5A; 4]),
@@ -168,10 +155,7 @@ fn a_message_in_fragments_with_a_ping_that_does_not_count() {
 #[test]
 fn a_frame() {
     for (role, limit) in BOTH.map(|role| LIMITS.map(|limit| (role, limit))).concat() {
-        let limits = Limits {
-            frame: limit,
-            ..Limits::UNLIMITED
-        };
+        let limits = Limits::UNLIMITED.frame(limit);
         let limit_len = usize::try_from(limit).unwrap();
         let first = to(role, BINARY, vec![0x5A; limit_len]);
         for over in [0, 1] {
@@ -197,11 +181,7 @@ fn a_frame() {
 
 #[test]
 fn control_frames_are_bound_by_no_limit_but_their_own() {
-    let limits = Limits {
-        message: 0,
-        frame: 0,
-        ..Limits::UNLIMITED
-    };
+    let limits = Limits::UNLIMITED.message(0).frame(0);
     for (role, compression) in ways() {
         let close = close_payload(1000, [b'x'; 123]);
         let case = Case {
@@ -223,14 +203,11 @@ fn control_frames_are_bound_by_no_limit_but_their_own() {
 #[test]
 fn each_message_is_counted_by_itself() {
     for (role, compression) in ways() {
-        let limits = Limits {
-            message: 3,
-            // As it goes over the wire.
-            frame: match compression {
-                Compression::None => 3,
-                _ => Limits::UNLIMITED.frame,
-            },
-            ..Limits::UNLIMITED
+        let limits = Limits::UNLIMITED.message(3);
+        // A frame is counted as it goes over the wire.
+        let limits = match compression {
+            Compression::None => limits.frame(3),
+            _ => limits,
         };
         let case = Case {
             role,
@@ -247,10 +224,7 @@ fn each_message_is_counted_by_itself() {
 #[test]
 fn fragments_whose_sum_has_no_number_are_too_much() {
     // The second header announces what would make 2^63 + 2 bytes, one byte after the first.
-    let limits = Limits {
-        message: (1 << 63) - 1,
-        ..Limits::UNLIMITED
-    };
+    let limits = Limits::UNLIMITED.message((1 << 63) - 1);
     for role in BOTH {
         let huge = to(role, FIN, b"").with_length(Length::Declared((1 << 63) - 1));
         let case = Case {

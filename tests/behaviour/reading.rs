@@ -3,7 +3,7 @@
 use std::io::{ErrorKind as Kind, Read as _};
 
 use framewire::protocol::{Limits, Role};
-use framewire::{Config, ErrorKind, Opcode};
+use framewire::{ErrorKind, Opcode};
 use support::compression::Compression;
 use support::connection::{Connection, Endpoint, all_endpoints, all_endpoints_with, all_ends};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, to, wire};
@@ -187,10 +187,7 @@ fn the_bytes_of_a_raw_frame_are_given_once_however_often_its_reading_would_block
 
 #[test]
 fn a_long_read_that_would_block_is_followed_by_short_ones() {
-    let config = Config {
-        read_buffer: 4,
-        ..SMALL
-    };
+    let config = SMALL.read_buffer(4);
     for end in all_endpoints() {
         let said = end.said(&[to(end.role, FIN | BINARY, b"0123456789")]);
         let header = if end.role == Role::Server { 6 } else { 2 };
@@ -220,12 +217,9 @@ fn a_long_read_that_would_block_is_followed_by_short_ones() {
 
 /// At most 9 bytes to a message that is assembled.
 fn limited(end: Endpoint, said: &[u8]) -> (ScriptedPeer, Box<dyn Connection>) {
-    let limits = Limits {
-        message: 9,
-        ..Limits::default()
-    };
+    let limits = Limits::default().message(9);
     let peer = ScriptedPeer::saying([said]);
-    let socket = end.open(&peer, Config { limits, ..SMALL });
+    let socket = end.open(&peer, SMALL.limits(limits));
     (peer, socket.unwrap())
 }
 

@@ -184,7 +184,7 @@ proptest! {
         let peer = ScriptedPeer::default()
             .behaving(manner)
             .taking(at_most.map_or(Taking::All, Taking::AtMost));
-        let config = Config { chunk_size, write_buffer, ..Config::default() };
+        let config = Config::default().chunk_size(chunk_size).write_buffer(write_buffer);
         let mut socket = end.messaging(&peer, config).unwrap();
         let mut sent = vec![];
         for ((_, bytes), operation, step) in &messages {
@@ -206,7 +206,7 @@ proptest! {
         waits: bool,
     ) {
         let streams = ["stream_message", "stream_message from a source that would block"];
-        let config = Config { chunk_size, ..Config::default() };
+        let config = Config::default().chunk_size(chunk_size);
         let peer = ScriptedPeer::default();
         let mut socket = kind.open(&peer, role, config, None).unwrap();
         let stream = Operation::named(streams[usize::from(waits)]);

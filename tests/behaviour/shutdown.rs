@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use framewire::blocking::{CloseReply, Shutdown};
 use framewire::protocol::{Limits, Role};
-use framewire::{CloseCode, Config, Error, ErrorKind, Opcode, Side};
+use framewire::{CloseCode, Error, ErrorKind, Opcode, Side};
 use support::connection::{Connection, Endpoint, endpoints, ends};
 use support::each;
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, TEXT, close_payload, to, wire};
@@ -57,18 +57,14 @@ fn what_comes_before_the_close_of_the_peer_is_forgotten() {
 
 #[test]
 fn so_is_a_message_over_the_limit() {
-    let limits = Limits {
-        message: 9,
-        frame: 9,
-        ..Limits::default()
-    };
+    let limits = Limits::default().message(9).frame(9);
     for end in endpoints() {
         let said = end.said(&[
             to(end.role, FIN | BINARY, vec![7; 70_000]),
             to(end.role, FIN | CLOSE, b""),
         ]);
         let peer = ScriptedPeer::saying([said]).ending(Ending::Eof);
-        let socket = end.open(&peer, Config { limits, ..SMALL }).unwrap();
+        let socket = end.open(&peer, SMALL.limits(limits)).unwrap();
         let shutdown = socket.shutdown(PATIENCE).unwrap();
         assert_eq!(shutdown, shut(1005, "", Side::Local, true));
     }
@@ -230,18 +226,12 @@ fn what_was_half_read_before_a_shutdown_that_would_block_comes_back_in_no_call()
 
 #[test]
 fn limits_hold_again_after_a_shutdown_that_would_block() {
-    let frame = Limits {
-        frame: 2,
-        ..Limits::UNLIMITED
-    };
-    let message = Limits {
-        message: 2,
-        ..Limits::UNLIMITED
-    };
+    let frame = Limits::UNLIMITED.frame(2);
+    let message = Limits::UNLIMITED.message(2);
     for end in whole() {
         for limits in each([frame, message]) {
             let peer = ScriptedPeer::default();
-            let mut socket = end.open(&peer, Config { limits, ..SMALL }).unwrap();
+            let mut socket = end.open(&peer, SMALL.limits(limits)).unwrap();
             assert!(shutdown(&mut *socket).unwrap_err().is_would_block());
             peer.say(to(end.role, FIN | TEXT, b"hello").bytes());
             let error = socket.next_message().unwrap_err();

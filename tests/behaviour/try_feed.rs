@@ -12,10 +12,7 @@ const WRITE_BUFFER: usize = 1000;
 fn a_message_is_queued_while_there_is_room_though_the_stream_takes_nothing() {
     for end in all_endpoints() {
         let peer = ScriptedPeer::default().taking(Taking::Nothing);
-        let config = Config {
-            write_buffer: WRITE_BUFFER,
-            ..Config::default()
-        };
+        let config = Config::default().write_buffer(WRITE_BUFFER);
         let mut socket = end.open(&peer, config).unwrap();
         // Of which compression makes nothing shorter.
         let all = pattern(2000);

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use framewire::frame::Rsv;
 use framewire::protocol::Role;
 use framewire::protocol::SendError;
-use framewire::{Config, Error, ErrorKind, Opcode, TryFeedError};
+use framewire::{Error, ErrorKind, Opcode, TryFeedError};
 use support::connection::{Endpoint, endpoints, ends};
 use support::frames::{BINARY, FIN, PING, PONG, TEXT, to, wire};
 use support::operations::{Again, Hands, Operation, SENDING, SMALL};
@@ -131,10 +131,7 @@ fn nothing_is_taken_before_the_stream_has_taken_what_was() {
 
 #[test]
 fn what_only_asks_writes_nothing() {
-    let config = Config {
-        write_buffer: 10,
-        ..SMALL
-    };
+    let config = SMALL.write_buffer(10);
     let payload = pattern(10);
     for end in endpoints() {
         let frames = [
@@ -191,10 +188,7 @@ fn what_was_fed_before_or_after_a_split_goes_out_before_a_read_that_waits() {
 
 #[test]
 fn a_message_of_a_half_leaves_at_once_though_one_of_the_whole_connection_may_wait() {
-    let config = Config {
-        coalesce_writes: true,
-        ..SMALL
-    };
+    let config = SMALL.coalesce_writes(true);
     for end in endpoints().filter(|end| end.kind.is_whole()) {
         let said = end.peer().say(&vec![to(end.role, FIN | TEXT, b"?"); 3]);
         let peer = ScriptedPeer::saying([wire(&said)]);

@@ -160,11 +160,7 @@ fn a_message_waits_for_a_stream_and_a_control_frame_does_not() {
 
 #[test]
 fn the_reader_does_not_wait_for_a_writer_that_is_blocked() {
-    let limits = Limits::UNLIMITED;
-    let config = Config {
-        limits,
-        ..Config::default()
-    };
+    let config = Config::default().limits(Limits::UNLIMITED);
     let (server, client) = tcp();
     let server = WebSocket::server(server, config).unwrap();
     let mut client = WebSocket::client(client, config).unwrap();

@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 use allocation_counter::measure;
 use framewire::protocol::Role;
 use framewire::tokio::{BufferPool, WebSocket};
-use framewire::{Config, Error};
+use framewire::{Config, Error, Limits};
 use support::frames::{BINARY, CONTINUATION, FIN, PING, frame};
 use support::peer::ScriptedPeer;
 use support::wait::wait;
@@ -156,8 +156,7 @@ fn rested(len: usize, config: Config) -> WebSocket<ScriptedPeer> {
 
 #[test]
 fn a_thread_keeps_the_memory_of_two_messages_at_most() {
-    let mut config = Config::default();
-    config.limits.message = 10 << 20;
+    let config = Config::default().limits(Limits::default().message(10 << 20));
     let thread = std::thread::spawn(move || {
         let small = rested(20, config);
         let held = measure(|| drop(rested(5 << 20, config))).bytes_current;
@@ -192,8 +191,7 @@ fn a_message_under_way_has_no_more_memory_than_one_of_its_connection_could() {
         let other = ScriptedPeer::saying([message(Role::Server, 1 << 20)]);
         echo(&mut connect(&other, Role::Server, &pool));
 
-        let mut config = Config::default();
-        config.limits.message = limit;
+        let config = Config::default().limits(Limits::default().message(limit));
         let peer = ScriptedPeer::saying([&begun[..]]);
         let mut websocket = WebSocket::server(peer.clone(), config).unwrap();
         websocket.set_buffer_pool(&pool);

@@ -143,10 +143,7 @@ fn a_length_that_was_only_announced_costs_nothing() {
         let frame = to(role, FIN | BINARY, [7; 10]).with_length(Length::Declared(1 << 62));
         ScriptedPeer::new(frame.bytes())
     };
-    let config = Config {
-        limits: Limits::UNLIMITED,
-        ..Config::default()
-    };
+    let config = Config::default().limits(Limits::UNLIMITED);
     let job = |connection: &mut dyn Messaging| assert!(connection.next_message().is_err());
     measure_each(all_ends(), says, config, job, |info| {
         assert!(info.bytes_max < 100_000, "{info:?}");

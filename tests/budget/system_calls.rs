@@ -45,10 +45,7 @@ fn each_use(end: Endpoint) -> impl Iterator<Item = Use> {
 }
 
 fn coalescing() -> Config {
-    Config {
-        coalesce_writes: true,
-        ..Config::default()
-    }
+    Config::default().coalesce_writes(true)
 }
 
 fn assert_waits(connection: &mut dyn Messaging) {

@@ -44,10 +44,7 @@ use support::peer::ScriptedPeer;
 const BOTH: [Role; 2] = [Role::Server, Role::Client];
 
 fn socket(end: Endpoint) -> (ScriptedPeer, Box<dyn Connection>) {
-    let config = Config {
-        chunk_size: 100,
-        ..Config::default()
-    };
+    let config = Config::default().chunk_size(100);
     let peer = ScriptedPeer::default();
     let socket = end.open(&peer, config).unwrap();
     (peer, socket)

@@ -277,10 +277,7 @@ fn rfc6455_7_1_7_failure_sends_its_code() {
                 1009,
             ),
         ] {
-            let limits = Limits {
-                frame: limit,
-                ..Limits::UNLIMITED
-            };
+            let limits = Limits::UNLIMITED.frame(limit);
             let bad = to(role, first, payload).bytes();
             assert_refused(role, limits, bad, violation, code);
         }

@@ -111,10 +111,7 @@ fn all_servers(
 
 #[test]
 fn rfc7692_6_1_rsv1_stands_on_the_first_frame_only() {
-    let config = Config {
-        chunk_size: 64,
-        ..Config::default()
-    };
+    let config = Config::default().chunk_size(64);
     let noise = support::pattern(500);
     for (peer, mut server) in servers(&[], config) {
         server
@@ -443,10 +440,7 @@ fn rfc7692_7_2_3_6_an_empty_message() {
 /// RFC 7692 8: what comes out is bounded, and not what comes in.
 #[test]
 fn rfc7692_8_the_limit_is_on_what_comes_out() {
-    let limits = Limits {
-        message: 1000,
-        ..Limits::default()
-    };
+    let limits = Limits::default().message(1000);
     for compression in BOTH {
         for len in [0, 999, 1000, 1001] {
             for message in [vec![7; len], support::pattern(len)] {
@@ -464,8 +458,7 @@ fn rfc7692_8_the_limit_is_on_what_comes_out() {
 #[test]
 fn rfc7692_8_a_connection_answers_1009() {
     let bytes = frame(Role::Client, FIN | RSV1 | BINARY, &HELLO);
-    let mut config = Config::default();
-    config.limits.message = 4;
+    let config = Config::default().limits(Limits::default().message(4));
     for (peer, mut server) in all_servers(&bytes, config) {
         let error = server.next_message().unwrap_err();
         assert!(matches!(

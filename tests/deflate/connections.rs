@@ -6,23 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::ways::end;
 use framewire::blocking::PreparedMessage;
 use framewire::deflate::{
-    Compressor, Decompressor, Deflate, DeflateConfig, Engine, Negotiated, Parameters, ZlibRs,
+    Compressor, Decompressor, Deflate, DeflateConfig, Engine, Negotiated, ZlibRs,
 };
 use framewire::protocol::Role;
 use framewire::{Config, Opcode};
 use support::compression::Compression;
 use support::connection::{Kind, endpoints_with};
+use support::deflate::parameters;
 use support::frames::{BINARY, FIN, RSV1, TEXT};
 use support::peer::{ScriptedPeer, Taking};
 use support::{each, json, oracle};
 
 fn negotiated(takeover: bool, window_bits: u8, config: DeflateConfig) -> Negotiated {
-    Deflate::new(config).unwrap().negotiated(Parameters {
-        server_no_context_takeover: !takeover,
-        client_no_context_takeover: !takeover,
-        server_max_window_bits: window_bits,
-        client_max_window_bits: window_bits,
-    })
+    let deflate = Deflate::new(config).unwrap();
+    deflate.negotiated(parameters(takeover, window_bits))
 }
 
 #[test]
@@ -30,11 +27,7 @@ fn a_long_message_leaves_in_frames_of_the_write_buffer() {
     let message = json(1 << 20);
     for end in endpoints_with(Compression::Takeover) {
         let stream = ScriptedPeer::default();
-        let config = Config {
-            chunk_size: 1024,
-            write_buffer: 4096,
-            ..Config::default()
-        };
+        let config = Config::default().chunk_size(1024).write_buffer(4096);
         let mut connection = end.open(&stream, config).unwrap();
         connection.write_message(Opcode::Text, &message).unwrap();
         let written = stream.written();
@@ -82,11 +75,7 @@ fn a_message_that_found_no_room_is_in_no_context() {
 fn a_stalled_stream_cuts_no_message() {
     let negotiated = negotiated(true, 15, DeflateConfig::default());
     let messages = [json(60_000), json(200), json(30_000)];
-    let config = Config {
-        chunk_size: 256,
-        write_buffer: 1024,
-        ..Config::default()
-    };
+    let config = Config::default().chunk_size(256).write_buffer(1024);
     for kind in each(Kind::ALL.into_iter().filter(|kind| !kind.waits())) {
         let mut stalls = 0;
         for room in each((0..6_000).step_by(191)) {
@@ -160,12 +149,7 @@ fn a_prepared_message_is_compressed_once_for_each_window() {
         let deflate = Deflate::with_engine(DeflateConfig::default(), engine, 1).unwrap();
         let prepared = PreparedMessage::new(Opcode::Text, &message).unwrap();
         let frames = [15, 9, 15, 9, 15].map(|window_bits| {
-            let negotiated = deflate.negotiated(Parameters {
-                server_no_context_takeover: true,
-                client_no_context_takeover: true,
-                server_max_window_bits: window_bits,
-                client_max_window_bits: 15,
-            });
+            let negotiated = deflate.negotiated(parameters(false, window_bits));
             let peer = ScriptedPeer::new([]);
             let mut server = end(kind, Role::Server, &peer, 4096, &negotiated);
             server.write_prepared(&prepared).unwrap();
@@ -184,10 +168,7 @@ fn a_prepared_message_is_compressed_once_for_each_window() {
 
 #[test]
 fn a_prepared_message_goes_as_it_is_where_compression_is_off_or_not_worth_it() {
-    let config = DeflateConfig {
-        threshold: 100,
-        ..DeflateConfig::default()
-    };
+    let config = DeflateConfig::default().threshold(100);
     let negotiated = negotiated(false, 15, config);
     let short = PreparedMessage::new(Opcode::Binary, &[b'a'; 99]).unwrap();
     let long = PreparedMessage::new(Opcode::Binary, &[b'a'; 100]).unwrap();

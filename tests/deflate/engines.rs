@@ -394,22 +394,23 @@ fn kinds() -> impl Strategy<Value = Kind> {
 
 fn agreements() -> impl Strategy<Value = Parameters> {
     (any::<bool>(), any::<bool>(), 9_u8..=15, 9_u8..=15).prop_map(
-        |(server_no_context_takeover, client_no_context_takeover, server, client)| Parameters {
-            server_no_context_takeover,
-            client_no_context_takeover,
-            server_max_window_bits: server,
-            client_max_window_bits: client,
+        |(server_no_context_takeover, client_no_context_takeover, server, client)| {
+            Parameters::default()
+                .server_no_context_takeover(server_no_context_takeover)
+                .client_no_context_takeover(client_no_context_takeover)
+                .server_max_window_bits(server)
+                .client_max_window_bits(client)
         },
     )
 }
 
 fn configs() -> impl Strategy<Value = DeflateConfig> {
     (0_u8..=9, 1_u8..=9, prop_oneof![Just(0), Just(40)]).prop_map(
-        |(level, memory_level, threshold)| DeflateConfig {
-            level,
-            memory_level,
-            threshold,
-            ..DeflateConfig::default()
+        |(level, memory_level, threshold)| {
+            DeflateConfig::default()
+                .level(level)
+                .memory_level(memory_level)
+                .threshold(threshold)
         },
     )
 }

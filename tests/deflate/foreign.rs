@@ -3,12 +3,13 @@
 use crate::engine_kinds::{Judge, Kind};
 use crate::ways::{messages, opcode, receivers, senders, ways};
 use flate2::{Compress, Compression, FlushCompress, Status};
-use framewire::deflate::{DeflateConfig, Parameters};
+use framewire::deflate::DeflateConfig;
 use framewire::protocol::Role;
 use framewire::{Config, Opcode};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use support::compression::TAIL;
+use support::deflate::parameters;
 use support::frames::{BINARY, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame};
 use support::oracle::frames_in;
 use support::peer::ScriptedPeer;
@@ -144,15 +145,6 @@ fn fragments(from: Role, first_byte: u8, payload: &[u8], cuts: &[Index]) -> Vec<
     bytes
 }
 
-fn agreement(takeover: bool, window_bits: u8) -> Parameters {
-    Parameters {
-        server_no_context_takeover: !takeover,
-        client_no_context_takeover: !takeover,
-        server_max_window_bits: window_bits,
-        client_max_window_bits: window_bits,
-    }
-}
-
 /// The rule, by hand: zlib says what RFC 7692 7.2.3.1 and 7.2.3.2 say, and either end understands the other.
 #[test]
 fn zlib_and_a_connection_say_hello_to_each_other_twice_as_the_rfc_does() {
@@ -167,7 +159,7 @@ fn zlib_and_a_connection_say_hello_to_each_other_twice_as_the_rfc_does() {
 
     for kind in each(Kind::ALL) {
         let negotiated = kind.deflate(DeflateConfig::default());
-        let negotiated = negotiated.negotiated(agreement(true, 15));
+        let negotiated = negotiated.negotiated(parameters(true, 15));
         let mut client = connect(Role::Client, ScriptedPeer::new(said), Config::default());
         client.set_extension(&negotiated);
         let peer = ScriptedPeer::default();
@@ -216,7 +208,7 @@ proptest! {
             let opcode = if opcode(message) == Opcode::Text { TEXT } else { BINARY };
             bytes.extend(fragments(from, rsv1 | opcode, &payload, cuts));
         }
-        let negotiated = reader.deflate(DeflateConfig::default()).negotiated(agreement(takeover, window_bits));
+        let negotiated = reader.deflate(DeflateConfig::default()).negotiated(parameters(takeover, window_bits));
         let wire = ScriptedPeer::new(bytes).in_pieces_of(step);
         let mut end = receives.end(peer(from), &wire, 64, &negotiated);
         for (message, _, way, _) in &plan {
@@ -236,8 +228,11 @@ proptest! {
         threshold in prop_oneof![Just(0), Just(40)],
         chunk_size in 64_usize..600,
     ) {
-        let config = DeflateConfig { level, memory_level, threshold, ..DeflateConfig::default() };
-        let negotiated = writer.deflate(config).negotiated(agreement(takeover, window_bits));
+        let config = DeflateConfig::default()
+            .level(level)
+            .memory_level(memory_level)
+            .threshold(threshold);
+        let negotiated = writer.deflate(config).negotiated(parameters(takeover, window_bits));
         let wire = ScriptedPeer::default();
         let mut end = sends.end(from, &wire, chunk_size, &negotiated);
         for (message, way) in &plan {

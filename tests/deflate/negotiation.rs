@@ -5,52 +5,20 @@ use framewire::deflate::{
 };
 use proptest::prelude::*;
 
-const OPEN: DeflateConfig = DeflateConfig {
-    server_no_context_takeover: false,
-    client_no_context_takeover: false,
-    server_max_window_bits: 15,
-    client_max_window_bits: 15,
-    level: 1,
-    memory_level: 8,
-    threshold: 0,
-};
+const OPEN: DeflateConfig = DeflateConfig::new();
 
 /// Each differs from the default in one thing.
-fn small_server() -> DeflateConfig {
-    DeflateConfig {
-        server_max_window_bits: 10,
-        ..OPEN
-    }
-}
-
-fn small_client() -> DeflateConfig {
-    DeflateConfig {
-        client_max_window_bits: 11,
-        ..OPEN
-    }
-}
-
-fn forgetful_server() -> DeflateConfig {
-    DeflateConfig {
-        server_no_context_takeover: true,
-        ..OPEN
-    }
-}
-
-fn forgetful_client() -> DeflateConfig {
-    DeflateConfig {
-        client_no_context_takeover: true,
-        ..OPEN
-    }
-}
+const SMALL_SERVER: DeflateConfig = OPEN.server_max_window_bits(10);
+const SMALL_CLIENT: DeflateConfig = OPEN.client_max_window_bits(11);
+const FORGETFUL_SERVER: DeflateConfig = OPEN.server_no_context_takeover(true);
+const FORGETFUL_CLIENT: DeflateConfig = OPEN.client_no_context_takeover(true);
 
 fn parameters(server_keeps: bool, client_keeps: bool, server: u8, client: u8) -> Parameters {
-    Parameters {
-        server_no_context_takeover: !server_keeps,
-        client_no_context_takeover: !client_keeps,
-        server_max_window_bits: server,
-        client_max_window_bits: client,
-    }
+    Parameters::default()
+        .server_no_context_takeover(!server_keeps)
+        .client_no_context_takeover(!client_keeps)
+        .server_max_window_bits(server)
+        .client_max_window_bits(client)
 }
 
 fn deflate(config: DeflateConfig) -> Deflate {
@@ -120,38 +88,38 @@ fn a_server_asks_for_what_its_policy_says() {
     for (offer, config, answer, agreed) in [
         (
             plain,
-            small_server(),
+            SMALL_SERVER,
             "permessage-deflate; server_max_window_bits=10",
             parameters(true, true, 10, 15),
         ),
         (
             full,
-            small_client(),
+            SMALL_CLIENT,
             "permessage-deflate; client_max_window_bits=11",
             parameters(true, true, 15, 11),
         ),
         (
             plain,
-            forgetful_server(),
+            FORGETFUL_SERVER,
             "permessage-deflate; server_no_context_takeover",
             parameters(false, true, 15, 15),
         ),
         (
             plain,
-            forgetful_client(),
+            FORGETFUL_CLIENT,
             "permessage-deflate; client_no_context_takeover",
             parameters(true, false, 15, 15),
         ),
         // The smaller of what both say.
         (
             "permessage-deflate; server_max_window_bits=12; client_max_window_bits=9",
-            small_server(),
+            SMALL_SERVER,
             "permessage-deflate; server_max_window_bits=10; client_max_window_bits=9",
             parameters(true, true, 10, 9),
         ),
         (
             "permessage-deflate; server_max_window_bits=9; client_max_window_bits=14",
-            small_client(),
+            SMALL_CLIENT,
             "permessage-deflate; server_max_window_bits=9; client_max_window_bits=11",
             parameters(true, true, 9, 11),
         ),
@@ -180,7 +148,7 @@ fn rfc7692_7_1_2_1_a_server_confirms_a_window_or_a_smaller_one() {
         let less = bits.min(10);
         let answer = format!("permessage-deflate; server_max_window_bits={less}");
         let agreed = parameters(true, true, less, 15);
-        accepts(&[&offer], small_server(), &answer, agreed);
+        accepts(&[&offer], SMALL_SERVER, &answer, agreed);
     }
 }
 
@@ -189,7 +157,7 @@ fn rfc7692_7_1_2_2_a_server_asks_for_no_smaller_window_that_was_not_offered() {
     let plain = "permessage-deflate";
     accepts(
         &[plain],
-        small_client(),
+        SMALL_CLIENT,
         plain,
         parameters(true, true, 15, 15),
     );
@@ -373,19 +341,19 @@ fn a_client_offers_what_its_policy_says() {
     for (config, offer) in [
         (OPEN, "permessage-deflate; client_max_window_bits"),
         (
-            small_server(),
+            SMALL_SERVER,
             "permessage-deflate; server_max_window_bits=10; client_max_window_bits",
         ),
         (
-            small_client(),
+            SMALL_CLIENT,
             "permessage-deflate; client_max_window_bits=11",
         ),
         (
-            forgetful_server(),
+            FORGETFUL_SERVER,
             "permessage-deflate; server_no_context_takeover; client_max_window_bits",
         ),
         (
-            forgetful_client(),
+            FORGETFUL_CLIENT,
             "permessage-deflate; client_no_context_takeover; client_max_window_bits",
         ),
     ] {
@@ -409,17 +377,17 @@ fn a_client_takes_an_answer_to_its_offer() {
             parameters(true, true, 8, 9),
         ),
         (
-            small_server(),
+            SMALL_SERVER,
             "permessage-deflate; server_max_window_bits=9",
             parameters(true, true, 9, 15),
         ),
         (
-            small_client(),
+            SMALL_CLIENT,
             "permessage-deflate",
             parameters(true, true, 15, 11),
         ),
         (
-            forgetful_client(),
+            FORGETFUL_CLIENT,
             "permessage-deflate",
             parameters(true, false, 15, 15),
         ),
@@ -478,17 +446,17 @@ fn rfc7692_7_1_a_client_rejects_what_it_did_not_offer() {
 fn rfc7692_7_1_1_1_a_client_rejects_a_context_that_it_forbade() {
     let answer = ["permessage-deflate"];
     let missing = Err(AnswerError::MissingParameter);
-    assert_eq!(checked(&answer, forgetful_server()), missing);
+    assert_eq!(checked(&answer, FORGETFUL_SERVER), missing);
 }
 
 #[test]
 fn rfc7692_7_1_2_1_a_client_rejects_a_larger_window_than_it_offered() {
     let missing = Err(AnswerError::MissingParameter);
-    assert_eq!(checked(&["permessage-deflate"], small_server()), missing);
+    assert_eq!(checked(&["permessage-deflate"], SMALL_SERVER), missing);
     for bits in 11..=15 {
         let answer = format!("permessage-deflate; server_max_window_bits={bits}");
         let invalid = Err(AnswerError::InvalidValue);
-        assert_eq!(checked(&[&answer], small_server()), invalid);
+        assert_eq!(checked(&[&answer], SMALL_SERVER), invalid);
     }
 }
 
@@ -501,17 +469,16 @@ fn rfc7692_7_1_2_2_a_client_rejects_a_window_without_a_value() {
 
 #[test]
 fn a_policy_out_of_range_is_none() {
-    type Field = fn(&mut DeflateConfig) -> &mut u8;
-    let fields: [(Field, _); 4] = [
-        (|config| &mut config.server_max_window_bits, 9..=15),
-        (|config| &mut config.client_max_window_bits, 9..=15),
-        (|config| &mut config.level, 0..=9),
-        (|config| &mut config.memory_level, 1..=9),
+    type Setter = fn(DeflateConfig, u8) -> DeflateConfig;
+    let setters: [(Setter, _); 4] = [
+        (DeflateConfig::server_max_window_bits, 9..=15),
+        (DeflateConfig::client_max_window_bits, 9..=15),
+        (DeflateConfig::level, 0..=9),
+        (DeflateConfig::memory_level, 1..=9),
     ];
-    for (field, range) in fields {
+    for (set, range) in setters {
         for value in 0..=255 {
-            let mut config = OPEN;
-            *field(&mut config) = value;
+            let config = set(OPEN, value);
             let is_made = Deflate::new(config).is_ok();
             assert_eq!(is_made, range.contains(&value), "{config:?}");
         }
@@ -520,12 +487,11 @@ fn a_policy_out_of_range_is_none() {
 
 fn configs() -> impl Strategy<Value = DeflateConfig> {
     (any::<bool>(), any::<bool>(), 9_u8..=15, 9_u8..=15).prop_map(
-        |(server_no_context_takeover, client_no_context_takeover, server, client)| DeflateConfig {
-            server_no_context_takeover,
-            client_no_context_takeover,
-            server_max_window_bits: server,
-            client_max_window_bits: client,
-            ..OPEN
+        |(server_no_context_takeover, client_no_context_takeover, server, client)| {
+            OPEN.server_no_context_takeover(server_no_context_takeover)
+                .client_no_context_takeover(client_no_context_takeover)
+                .server_max_window_bits(server)
+                .client_max_window_bits(client)
         },
     )
 }

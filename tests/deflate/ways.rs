@@ -25,13 +25,11 @@ pub fn end(
 }
 
 fn config(chunk_size: usize) -> Config {
-    Config {
-        chunk_size,
-        read_buffer: 512,
-        write_buffer: 4 * chunk_size,
-        limits: Limits::UNLIMITED,
-        ..Config::default()
-    }
+    Config::default()
+        .chunk_size(chunk_size)
+        .read_buffer(512)
+        .write_buffer(4 * chunk_size)
+        .limits(Limits::UNLIMITED)
 }
 
 /// A kind of connection, and any of the operations that it has.

@@ -82,31 +82,25 @@ fn what_was_agreed_on_is_among_the_parts_of_what_was_accepted_in_two_steps() {
 
 #[test]
 fn rfc7692_5_1_both_ends_agree() {
-    let expected = Parameters {
-        server_no_context_takeover: true,
-        client_no_context_takeover: true,
-        server_max_window_bits: 12,
-        client_max_window_bits: 10,
-    };
-    let by_server = DeflateConfig {
-        server_no_context_takeover: true,
-        client_max_window_bits: 10,
-        ..DeflateConfig::default()
-    };
-    let by_client = DeflateConfig {
-        client_no_context_takeover: true,
-        server_max_window_bits: 12,
-        ..DeflateConfig::default()
-    };
+    let expected = Parameters::default()
+        .server_no_context_takeover(true)
+        .client_no_context_takeover(true)
+        .server_max_window_bits(12)
+        .client_max_window_bits(10);
+    let by_server = DeflateConfig::default()
+        .server_no_context_takeover(true)
+        .client_max_window_bits(10);
+    let by_client = DeflateConfig::default()
+        .client_no_context_takeover(true)
+        .server_max_window_bits(12);
     let parameters = agreed(&acceptor(by_server), &connector(by_client));
     assert_eq!(parameters, [Some(expected); 2]);
     let parameters = agreed(&acceptor(by_client), &connector(by_server));
-    let expected = Parameters {
-        server_no_context_takeover: true,
-        client_no_context_takeover: true,
-        server_max_window_bits: 12,
-        client_max_window_bits: 10,
-    };
+    let expected = Parameters::default()
+        .server_no_context_takeover(true)
+        .client_no_context_takeover(true)
+        .server_max_window_bits(12)
+        .client_max_window_bits(10);
     assert_eq!(parameters, [Some(expected); 2]);
 }
 
@@ -134,15 +128,7 @@ fn a_response_carries_what_was_agreed_on() {
     assert_eq!(values, ["permessage-deflate"]);
     let agreed: &Arc<dyn Agreement> = answered.extensions().get().unwrap();
     let negotiated: &Negotiated = agreed.downcast_ref().unwrap();
-    assert_eq!(
-        negotiated.parameters(),
-        &Parameters {
-            server_no_context_takeover: false,
-            client_no_context_takeover: false,
-            server_max_window_bits: 15,
-            client_max_window_bits: 15,
-        }
-    );
+    assert_eq!(negotiated.parameters(), &Parameters::default());
 }
 
 #[test]
@@ -184,10 +170,7 @@ fn an_answer_that_is_refused_says_why() {
 
 #[test]
 fn rfc7692_7_1_a_client_fails_an_answer_that_was_not_offered() {
-    let small = DeflateConfig {
-        server_max_window_bits: 10,
-        ..DeflateConfig::default()
-    };
+    let small = DeflateConfig::default().server_max_window_bits(10);
     for answer in [
         &["permessage-bzip2"][..],
         &["permessage-deflate; server_max_window_bits=11"],

@@ -49,10 +49,7 @@ fn outcome(result: Result<Option<(usize, Request<()>)>, Error>) -> String {
 
 #[test]
 fn head_of_exactly_the_limit_is_accepted() {
-    let limits = Limits {
-        head_bytes: REQUEST.len(),
-        ..Limits::default()
-    };
+    let limits = Limits::default().head_bytes(REQUEST.len());
     assert!(decode(&limits, REQUEST.as_bytes()).unwrap().is_some());
     assert!(
         decode_cut(&limits, REQUEST.as_bytes(), 1..REQUEST.len())
@@ -63,10 +60,7 @@ fn head_of_exactly_the_limit_is_accepted() {
 
 #[test]
 fn head_that_cannot_end_within_the_limit_is_refused_at_the_limit() {
-    let limits = Limits {
-        head_bytes: REQUEST.len() - 1,
-        ..Limits::default()
-    };
+    let limits = Limits::default().head_bytes(REQUEST.len() - 1);
     let head = &REQUEST.as_bytes()[..REQUEST.len() - 1];
     let error = decode(&limits, head).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::HeadTooLarge);
@@ -94,20 +88,14 @@ fn default_limit_is_16_kib() {
 
 #[test]
 fn bytes_after_the_head_do_not_count() {
-    let limits = Limits {
-        head_bytes: REQUEST.len(),
-        ..Limits::default()
-    };
+    let limits = Limits::default().head_bytes(REQUEST.len());
     let input = [REQUEST.as_bytes(), &vec![0; 100_000]].concat();
     assert_eq!(decode(&limits, &input).unwrap().unwrap().0, REQUEST.len());
 }
 
 #[test]
 fn request_line_over_the_limit_is_414() {
-    let limits = Limits {
-        head_bytes: 100,
-        ..Limits::default()
-    };
+    let limits = Limits::default().head_bytes(100);
     let error = decode(&limits, "GET /".repeat(20).as_bytes()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::HeadTooLarge);
     assert_eq!(error.status(), Some(StatusCode::URI_TOO_LONG));
@@ -115,10 +103,7 @@ fn request_line_over_the_limit_is_414() {
 
 #[test]
 fn target_longer_than_a_uri_can_be_is_an_error() {
-    let limits = Limits {
-        head_bytes: usize::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits::default().head_bytes(usize::MAX);
     let head = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(70_000));
     assert_eq!(
         decode(&limits, head.as_bytes()).unwrap_err().kind(),
@@ -128,20 +113,14 @@ fn target_longer_than_a_uri_can_be_is_an_error() {
 
 #[test]
 fn empty_lines_in_front_count_as_well() {
-    let limits = Limits {
-        head_bytes: 100,
-        ..Limits::default()
-    };
+    let limits = Limits::default().head_bytes(100);
     let error = decode(&limits, "\r\n".repeat(50).as_bytes()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::HeadTooLarge);
 }
 
 #[test]
 fn headers_are_counted_as_they_come() {
-    let limits = Limits {
-        headers: 2,
-        ..Limits::default()
-    };
+    let limits = Limits::default().headers(2);
     let two = "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n";
     assert!(
         decode(&limits, format!("{two}\r\n").as_bytes())
@@ -179,11 +158,7 @@ fn default_limit_is_100_headers() {
 
 #[test]
 fn more_headers_than_a_map_can_hold_are_an_error_and_no_panic() {
-    let limits = Limits {
-        head_bytes: usize::MAX,
-        headers: usize::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits::default().head_bytes(usize::MAX).headers(usize::MAX);
     for count in [24_575, 24_576, 24_577, 32_768, 40_000] {
         let lines: String = (0..count).fold(String::new(), |lines, line| {
             lines + &format!("x{line}: a\r\n")
@@ -205,11 +180,7 @@ fn more_headers_than_a_map_can_hold_are_an_error_and_no_panic() {
 
 #[test]
 fn many_headers_of_one_name_are_no_trouble() {
-    let limits = Limits {
-        head_bytes: usize::MAX,
-        headers: usize::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits::default().head_bytes(usize::MAX).headers(usize::MAX);
     let head = format!(
         "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
         "X: a\r\n".repeat(50_000)
@@ -221,10 +192,7 @@ fn many_headers_of_one_name_are_no_trouble() {
 /// With a second look at every byte each time, this would be 2 million million steps.
 #[test]
 fn megabytes_fed_byte_by_byte_are_looked_at_once() {
-    let limits = Limits {
-        head_bytes: usize::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits::default().head_bytes(usize::MAX);
     let head = format!(
         "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
         "a".repeat(2 << 20)
@@ -378,10 +346,7 @@ fn rfc9112_5_2_folded_lines_of_an_answer_are_put_together() {
 
 #[test]
 fn folded_lines_count_as_lines_and_bytes() {
-    let limits = Limits {
-        headers: 3,
-        ..Limits::default()
-    };
+    let limits = Limits::default().headers(3);
     let decode = |lines: &str| {
         let input = format!("HTTP/1.1 101 x\r\n{lines}\r\n");
         ResponseDecoder::new(&limits).decode(input.as_bytes())
@@ -567,7 +532,7 @@ proptest! {
         input in any_input(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
     ) {
-        let limits = Limits { head_bytes: 300, headers: 6, ..Limits::default() };
+        let limits = Limits::default().head_bytes(300).headers(6);
         let whole = outcome(decode(&limits, &input));
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
         cuts.sort_unstable();

@@ -9,7 +9,7 @@ use axum::routing::{any, get};
 use framewire::axum::{Socket, WebSocketUpgrade, WebSocketUpgradeRejection};
 use framewire::handshake::{Acceptor, Connector, ErrorKind};
 use framewire::tokio::WebSocket;
-use framewire::{CloseCode, Config, Fault, Opcode};
+use framewire::{CloseCode, Config, Fault, Limits, Opcode};
 use http::Request;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -220,8 +220,7 @@ async fn limits_are_those_of_the_handler() {
         Some(CloseCode::MESSAGE_TOO_BIG)
     );
     let config = |upgrade: WebSocketUpgrade| {
-        let mut config = Config::default();
-        config.limits.message = 100;
+        let config = Config::default().limits(Limits::default().message(100));
         upgrade
             .config(config)
             .read_buffer_size(10)

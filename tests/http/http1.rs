@@ -225,10 +225,7 @@ fn request_that_is_not_of_hyper_is_the_fault_of_the_program() {
 
 #[test]
 fn size_of_0_is_the_fault_of_the_program() {
-    let config = Config {
-        read_buffer: 0,
-        ..Config::default()
-    };
+    let config = Config::default().read_buffer(0);
     let acceptor = Acceptor::new();
     let upgraded = upgrade_with::<_, Vec<u8>>(&mut sound_request(), &acceptor, config);
     let error = upgraded.unwrap_err();

@@ -196,10 +196,10 @@ pub fn bytes(role: Role) -> impl Strategy<Value = Vec<u8>> {
 /// Limits that such streams meet now and then.
 pub fn limits() -> impl Strategy<Value = Limits> {
     let limit = || prop_oneof![3 => Just(None), 1 => (0_u64..150).prop_map(Some)];
-    (limit(), limit()).prop_map(|(message, frame)| Limits {
-        message: message.unwrap_or(Limits::UNLIMITED.message),
-        compressed: None,
-        frame: frame.unwrap_or(Limits::UNLIMITED.frame),
+    (limit(), limit()).prop_map(|(message, frame)| {
+        Limits::UNLIMITED
+            .message(message.unwrap_or(Limits::UNLIMITED.message))
+            .frame(frame.unwrap_or(Limits::UNLIMITED.frame))
     })
 }
 
@@ -227,10 +227,8 @@ pub fn compressed_script() -> impl Strategy<Value = Script> {
             (frames, Limits::UNLIMITED)
         });
         // What is too long and no text either is refused for what comes first.
-        let limited = (legal(role), limits()).prop_map(|(frames, limits)| {
-            let frame = Limits::UNLIMITED.frame;
-            (frames, Limits { frame, ..limits })
-        });
+        let limited = (legal(role), limits())
+            .prop_map(|(frames, limits)| (frames, limits.frame(Limits::UNLIMITED.frame)));
         (Just(role), prop_oneof![twisted, limited])
     });
     let compression = proptest::sample::select(Compression::ALL[1..].to_vec());

@@ -7,12 +7,11 @@ use framewire::{Opcode, protocol::Encoder};
 
 /// What both ends agreed on: whether contexts are kept, and the window bits each way.
 pub fn parameters(takeover: bool, window_bits: u8) -> Parameters {
-    Parameters {
-        server_no_context_takeover: !takeover,
-        client_no_context_takeover: !takeover,
-        server_max_window_bits: window_bits,
-        client_max_window_bits: window_bits,
-    }
+    Parameters::default()
+        .server_no_context_takeover(!takeover)
+        .client_no_context_takeover(!takeover)
+        .server_max_window_bits(window_bits)
+        .client_max_window_bits(window_bits)
 }
 
 pub fn negotiated(takeover: bool) -> Negotiated {

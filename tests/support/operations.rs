@@ -259,15 +259,8 @@ impl Operation {
 }
 
 /// Sizes that a few hundred bytes go over, and a bit for an extension.
-pub const SMALL: Config = Config {
-    limits: framewire::protocol::Limits {
-        message: framewire::READ_LIMIT_STANDARD,
-        compressed: None,
-        frame: framewire::frame::MAX_PAYLOAD,
-    },
-    chunk_size: 32,
-    read_buffer: 48,
-    coalesce_writes: false,
-    write_buffer: 100,
-    rsv: Rsv::RSV3,
-};
+pub const SMALL: Config = Config::new()
+    .chunk_size(32)
+    .read_buffer(48)
+    .write_buffer(100)
+    .rsv(Rsv::RSV3);

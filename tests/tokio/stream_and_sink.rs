@@ -203,10 +203,7 @@ async fn close_of_the_sink_of_a_lost_connection_sends_nothing() {
 #[tokio::test]
 async fn sink_waits_when_its_buffer_is_full() {
     let (stream, mut peer) = duplex(1000);
-    let config = Config {
-        write_buffer: 5000,
-        ..Config::default()
-    };
+    let config = Config::default().write_buffer(5000);
     let mut server = WebSocket::server(stream, config).unwrap();
     let mut fed = 0;
     while let Some(result) = server.feed(vec![0; 100].into()).now_or_never() {

@@ -11,7 +11,8 @@ use framewire::handshake::{self, Connector};
 use framewire::protocol::{Agreement, Message, Role};
 use framewire::rustls::ProtocolVersion;
 use framewire::{
-    CloseCode, Config, Error, Opcode, Socket as _, WebSocket, tokio as asynchronous, upgrade,
+    CloseCode, Config, Error, Limits, Opcode, Socket as _, WebSocket, tokio as asynchronous,
+    upgrade,
 };
 use http::Response;
 use tokio::io::AsyncWriteExt as _;
@@ -146,9 +147,7 @@ impl Connected {
 }
 
 fn config() -> Config {
-    let mut config = Config::default();
-    config.limits.message = MAX_MESSAGE as u64;
-    config
+    Config::default().limits(Limits::default().message(MAX_MESSAGE as u64))
 }
 
 impl Connection for WebSocket<Metered<upgrade::Stream>> {

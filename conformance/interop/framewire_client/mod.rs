@@ -211,11 +211,9 @@ fn compression(checks: &mut Checks, server: &EchoServer) {
     }
     for level in 0..=9 {
         let memory_level = level.max(1);
-        let config = DeflateConfig {
-            level,
-            memory_level,
-            ..DeflateConfig::default()
-        };
+        let config = DeflateConfig::default()
+            .level(level)
+            .memory_level(memory_level);
         checks.run(
             format!("level {level}, memory level {memory_level}"),
             || {
@@ -228,13 +226,7 @@ fn compression(checks: &mut Checks, server: &EchoServer) {
         );
     }
     checks.run("messages under the threshold are sent as they are", || {
-        let mut websocket = compressing(
-            server,
-            DeflateConfig {
-                threshold: 1000,
-                ..DeflateConfig::default()
-            },
-        )?;
+        let mut websocket = compressing(server, DeflateConfig::default().threshold(1000))?;
         for _ in 0..3 {
             ensure!(
                 echo_zeros(websocket.as_mut(), 999)? > 999,

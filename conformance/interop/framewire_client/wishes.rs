@@ -20,13 +20,13 @@ pub(crate) struct Wishes {
 impl Wishes {
     /// A client of ours that wants this.
     pub(crate) fn connector(self) -> Result<Connector> {
-        let deflate = Deflate::new(DeflateConfig {
-            server_no_context_takeover: self.server_no_context_takeover,
-            client_no_context_takeover: self.client_no_context_takeover,
-            server_max_window_bits: self.server_max_window_bits.unwrap_or(15),
-            client_max_window_bits: self.client_max_window_bits.unwrap_or(15),
-            ..DeflateConfig::default()
-        })?;
+        let deflate = Deflate::new(
+            DeflateConfig::default()
+                .server_no_context_takeover(self.server_no_context_takeover)
+                .client_no_context_takeover(self.client_no_context_takeover)
+                .server_max_window_bits(self.server_max_window_bits.unwrap_or(15))
+                .client_max_window_bits(self.client_max_window_bits.unwrap_or(15)),
+        )?;
         Ok(Connector::new().deflate(deflate))
     }
 
@@ -86,12 +86,11 @@ impl Wishes {
             .deflate
             .as_ref()
             .context("compression is not on")?;
-        let parameters = Parameters {
-            server_no_context_takeover: self.server_no_context_takeover,
-            client_no_context_takeover: self.client_no_context_takeover,
-            server_max_window_bits: self.server_max_window_bits.unwrap_or(15),
-            client_max_window_bits: self.client_max_window_bits.unwrap_or(15),
-        };
+        let parameters = Parameters::default()
+            .server_no_context_takeover(self.server_no_context_takeover)
+            .client_no_context_takeover(self.client_no_context_takeover)
+            .server_max_window_bits(self.server_max_window_bits.unwrap_or(15))
+            .client_max_window_bits(self.client_max_window_bits.unwrap_or(15));
         let found = *negotiated.parameters();
         ensure!(found == parameters, "{found:?} is not {parameters:?}");
         Ok(found)

@@ -76,8 +76,8 @@ struct Conversation {
 
 /// Connects, and returns the connection and the address that it leads to.
 fn open(options: &Options) -> Result<(WebSocket<Stream>, String), Failure> {
-    let mut config = Config::default();
-    config.limits.message = options.max_message as u64;
+    let limits = framewire::Limits::default().message(options.max_message as u64);
+    let config = Config::default().limits(limits);
     let connector = connector(options).map_err(Failure::NoConnection)?;
     let url = url::to_ascii(&options.url).map_err(Failure::NoConnection)?;
     let established = connector.connect(&url);
@@ -98,10 +98,7 @@ fn open(options: &Options) -> Result<(WebSocket<Stream>, String), Failure> {
 }
 
 fn connector(options: &Options) -> Result<Connector, String> {
-    let limits = Limits {
-        time: options.timeout,
-        ..Limits::default()
-    };
+    let limits = Limits::default().time(options.timeout);
     let mut connector = Connector::new()
         .limits(limits)
         .follow_redirects(options.follow)
@@ -119,10 +116,7 @@ fn connector(options: &Options) -> Result<Connector, String> {
         connector = connector.origin(origin.clone());
     }
     if let Some(level) = options.deflate {
-        let config = DeflateConfig {
-            level,
-            ..DeflateConfig::default()
-        };
+        let config = DeflateConfig::default().level(level);
         connector = connector.deflate(Deflate::new(config).map_err(|error| error.to_string())?);
     }
     Ok(connector.dialer(dialer(options)?))

@@ -36,10 +36,7 @@ pub(crate) fn run(listener: &TcpListener, upstream: &str) -> Result<(), Box<dyn 
 }
 
 fn relay(stream: TcpStream, upstream: &str) -> Result<(), Box<dyn Error>> {
-    let config = Config {
-        chunk_size: CHUNK_SIZE_STREAMING,
-        ..Config::default()
-    };
+    let config = Config::default().chunk_size(CHUNK_SIZE_STREAMING);
     let uri = format!("ws://{upstream}/");
     let upstream = TcpStream::connect(upstream)?;
     let server = framewire::connect_stream_with(upstream, &uri, &Connector::new(), config)?;

@@ -77,11 +77,9 @@ fn a_bomb_with_takeover_stops_each_time() {
 fn the_message_buffer_stays_near_the_limit() {
     let bytes = in_one_frame(&bomb(64 * MIB));
     for limit in each([0, 1, 100, 5000, 100_000]) {
-        let limits = Limits {
-            message: limit,
-            compressed: NonZeroU64::new(u64::MAX),
-            ..Limits::default()
-        };
+        let limits = Limits::default()
+            .message(limit)
+            .compressed(NonZeroU64::new(u64::MAX));
         let mut server = Receiving::new(Role::Server, &negotiated(true), limits);
         let received = server.receive(&bytes);
         assert_eq!(received, Err(Violation::MessageTooBig { limit }));

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use allocation_counter::measure;
 use framewire::frame::Violation;
 use framewire::protocol::Role;
-use framewire::{Config, ErrorKind};
+use framewire::{Config, ErrorKind, Limits};
 use support::connection::Kind;
 use support::deflate::negotiated;
 use support::frames::{BINARY, CONTINUATION, RSV1, frame};
@@ -59,8 +59,7 @@ fn a_message_of_which_nothing_comes_out_is_bounded() {
 
 #[test]
 fn a_limit_on_compressed_bytes_holds_for_streamed_messages_where_it_is_set() {
-    let mut config = Config::default();
-    config.limits.compressed = NonZeroU64::new(100_000);
+    let config = Config::default().limits(Limits::default().compressed(NonZeroU64::new(100_000)));
     let bytes = endless_nothing(100);
     for kind in each(Kind::FRONT_ENDS) {
         let (_, mut server) = streaming_server(kind, &negotiated(true), &bytes, config);

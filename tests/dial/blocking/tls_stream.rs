@@ -192,10 +192,7 @@ fn answer_of_a_server_is_written_within_its_time() {
     let (server, _client) = connected();
     let pipe = server.get_ref().clone();
     pipe.behave(|behaviour| *behaviour = SLOW);
-    let limits = Limits {
-        time: TIME,
-        ..Limits::default()
-    };
+    let limits = Limits::default().time(TIME);
     let request = Request::get("/").header("host", "a").body(()).unwrap();
     let pending = Pending::from_parts(server, Vec::new(), &request, &limits);
     let page = Response::builder().status(404).body(pattern(40_000));

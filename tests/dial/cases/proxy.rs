@@ -18,13 +18,6 @@ fn through(url: &str) -> Connector {
     Connector::new().dialer(Dialer::new().proxy(Proxy::parse(url).unwrap()))
 }
 
-fn within(connector: Connector, time: Duration) -> Connector {
-    connector.limits(Limits {
-        time,
-        ..Limits::default()
-    })
-}
-
 fn connect(url: &str, uri: &str) -> WebSocket<Dialled> {
     shell::connect_with(uri, &through(url)).unwrap()
 }
@@ -203,10 +196,8 @@ fn proxy_that_hangs_ends_at_the_time_limit() {
     let address = listener.local_addr().unwrap();
     for scheme in ["http", "socks5h"] {
         let started = Instant::now();
-        let connector = within(
-            through(&format!("{scheme}://{address}")),
-            Duration::from_millis(50),
-        );
+        let limits = Limits::default().time(Duration::from_millis(50));
+        let connector = through(&format!("{scheme}://{address}")).limits(limits);
         let error = shell::connect(&connector, "ws://a.example/").unwrap_err();
         assert_eq!(
             error.kind(),

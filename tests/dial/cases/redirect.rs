@@ -221,10 +221,7 @@ fn credentials_are_dropped_for_another_host_or_port_for_good() {
 #[test]
 fn time_limit_is_for_all_redirects_together() {
     let (address, asked) = redirecting(|_| "/".to_owned());
-    let limits = Limits {
-        time: Duration::from_millis(100),
-        ..Limits::default()
-    };
+    let limits = Limits::default().time(Duration::from_millis(100));
     // Each takes far less than the limit, and all of them far more.
     let connector = Connector::new().limits(limits).follow_redirects(100_000);
     let error = failure(&connector, &format!("ws://{address}/"));
@@ -251,10 +248,7 @@ fn body_of_a_redirect_that_is_followed_is_not_waited_for() {
         Ok(None)
     });
     // A client that waited for one would never come to the next, and fail at its limit of time.
-    let limits = Limits {
-        time: PATIENCE,
-        ..Limits::default()
-    };
+    let limits = Limits::default().time(PATIENCE);
     let connector = Connector::new().limits(limits).follow_redirects(4);
     shell::connect(&connector, &format!("ws://{address}/0")).unwrap();
 }

@@ -14,10 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 fn within(time: Duration) -> Connector {
-    Connector::new().limits(Limits {
-        time,
-        ..Limits::default()
-    })
+    Connector::new().limits(Limits::default().time(time))
 }
 
 fn failure(connector: &Connector, uri: &str) -> Error {

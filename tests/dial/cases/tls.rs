@@ -274,10 +274,7 @@ fn certificate_without_names_is_refused_with_what_to_do() {
 #[test]
 fn server_that_says_nothing_to_the_hello_ends_at_the_time_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let limits = Limits {
-        time: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let limits = Limits::default().time(Duration::from_millis(50));
     let connector = connector(&Authority::new()).limits(limits);
     let started = Instant::now();
     let error = failure(&connector, listener.local_addr().unwrap());
@@ -307,10 +304,7 @@ fn time_limit_is_for_tls_and_the_answer_together() {
         stream.write_all(b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n")?;
         Ok(None)
     });
-    let limits = Limits {
-        time,
-        ..Limits::default()
-    };
+    let limits = Limits::default().time(time);
     let started = Instant::now();
     let error = failure(&connector(&authority).limits(limits), address);
     assert_eq!(

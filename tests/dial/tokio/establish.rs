@@ -71,10 +71,7 @@ async fn many_connections_share_a_thread() {
 
 #[tokio::test]
 async fn configuration_that_cannot_be_used_is_told_before_anything_is_sent() {
-    let config = Config {
-        chunk_size: 0,
-        ..Config::default()
-    };
+    let config = Config::default().chunk_size(0);
     let (near, mut far) = duplex(100);
     let connected =
         front::connect_stream_with(near, "ws://a.example/", &Connector::new(), config).await;

@@ -20,10 +20,7 @@ fn no_time_outs_are_left_behind() {
     let upgraded = ask_within(ScriptedPeer::new(ANSWER), &Limits::default()).unwrap();
     let timeouts = upgraded.get_ref().timeouts();
     assert_eq!((timeouts.read, timeouts.write), (None, None));
-    let limits = Limits {
-        time: Duration::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits::default().time(Duration::MAX);
     assert_eq!(
         ask_within(ScriptedPeer::new(ANSWER), &limits)
             .unwrap()

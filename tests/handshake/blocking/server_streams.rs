@@ -47,10 +47,7 @@ fn no_time_outs_are_left_behind() {
 
     // Reading away has a time limit where the request had none.
     let stream = ScriptedPeer::new(format!("{PLAIN}more"));
-    let forever = Limits {
-        time: Duration::MAX,
-        ..Limits::default()
-    };
+    let forever = Limits::default().time(Duration::MAX);
     let pending = upgrade::receive(stream.clone(), &forever).unwrap();
     pending.refuse(&Response::new("")).unwrap();
     assert!(stream.calls().timeouts > 0);
@@ -60,14 +57,7 @@ fn no_time_outs_are_left_behind() {
 #[test]
 fn time_outs_are_not_touched_without_a_time_limit() {
     let stream = ScriptedPeer::new(ECHO);
-    accept(
-        stream.clone(),
-        &Limits {
-            time: Duration::MAX,
-            ..Limits::default()
-        },
-    )
-    .unwrap();
+    accept(stream.clone(), &Limits::default().time(Duration::MAX)).unwrap();
     assert_eq!(stream.calls().timeouts, 0);
 }
 

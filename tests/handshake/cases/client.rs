@@ -258,10 +258,7 @@ fn request_that_cannot_be_sent_sends_nothing() {
 #[test]
 fn silent_server_ends_at_the_time_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let limits = Limits {
-        time: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let limits = Limits::default().time(Duration::from_millis(50));
     let connector = Connector::new().limits(limits);
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let error = shell::handshake(&connector, stream, "ws://a.example/").unwrap_err();
@@ -288,10 +285,7 @@ fn body_of_a_refusal_that_does_not_end_is_not_waited_for() {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut server, _) = listener.accept().unwrap();
         server.write_all(b"HTTP/1.1 403 x\r\n\r\nno").unwrap();
-        let limits = Limits {
-            time,
-            ..Limits::default()
-        };
+        let limits = Limits::default().time(time);
         let started = Instant::now();
         let connector = Connector::new().limits(limits);
         let error = shell::handshake(&connector, stream, "ws://a.example/").unwrap_err();
@@ -313,19 +307,13 @@ fn end_of_stream_before_the_answer_is_closed() {
 
 #[test]
 fn limits_are_for_the_answer_too() {
-    let head = Limits {
-        head_bytes: ANSWER.len() - 1,
-        ..Limits::default()
-    };
+    let head = Limits::default().head_bytes(ANSWER.len() - 1);
     let error = ask_within(ScriptedPeer::new(ANSWER), &head).unwrap_err();
     assert_eq!(
         (error.kind(), error.status()),
         (ErrorKind::HeadTooLarge, None)
     );
-    let headers = Limits {
-        headers: 1,
-        ..Limits::default()
-    };
+    let headers = Limits::default().headers(1);
     let error = ask_within(ScriptedPeer::new(ANSWER), &headers).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
 }

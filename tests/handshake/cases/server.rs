@@ -18,10 +18,7 @@ const ECHO: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo/1\r\nConnection: 
 const PLAIN: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn short() -> Limits {
-    Limits {
-        time: Duration::from_millis(50),
-        ..Limits::default()
-    }
+    Limits::default().time(Duration::from_millis(50))
 }
 
 fn accept<S: Shelled>(stream: S, limits: &Limits) -> Result<Upgraded<S::In>, Error> {
@@ -69,10 +66,7 @@ fn endless(byte: u8, at_once: usize) -> ScriptedPeer {
 
 #[test]
 fn time_limit_is_for_the_whole_head_and_not_for_each_read() {
-    let limits = Limits {
-        head_bytes: usize::MAX,
-        ..short()
-    };
+    let limits = short().head_bytes(usize::MAX);
     let error = accept(endless(b'a', 1), &limits).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
 }
@@ -81,10 +75,7 @@ fn time_limit_is_for_the_whole_head_and_not_for_each_read() {
 fn what_is_read_away_after_a_refusal_is_bounded() {
     const AT_ONCE: usize = 1024;
     let peer = endless(b'\n', AT_ONCE);
-    let limits = Limits {
-        time: Duration::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits::default().time(Duration::MAX);
     let error = accept(peer.clone(), &limits).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
     let reads = peer.calls().reads;

@@ -108,10 +108,7 @@ async fn body_of_a_refusal_is_waited_for_for_half_a_second() {
     for time in [Limits::default().time, Duration::MAX] {
         let (mut server, client) = duplex(4096);
         server.write_all(b"HTTP/1.1 403 x\r\n\r\nno").await.unwrap();
-        let limits = Limits {
-            time,
-            ..Limits::default()
-        };
+        let limits = Limits::default().time(time);
         let start = Instant::now();
         let connector = Connector::new().limits(limits);
         let error = handshake::client(client, URI, &connector)
@@ -140,10 +137,7 @@ async fn streams_of_the_callers_own_are_waited_for_as_long_as_the_limit_says() {
 
 #[test]
 fn timer_is_not_asked_for_without_a_limit_of_time() {
-    let limits = Limits {
-        time: Duration::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits::default().time(Duration::MAX);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();

@@ -318,12 +318,10 @@ impl Run {
 
 /// The configuration that a script asks for.
 pub fn config(script: &Script) -> Config {
-    Config {
-        limits: script.terms.limits,
-        read_buffer: script.read_buffer,
-        rsv: Rsv::from_first_byte(script.terms.rsv),
-        ..Config::default()
-    }
+    Config::default()
+        .limits(script.terms.limits)
+        .read_buffer(script.read_buffer)
+        .rsv(Rsv::from_first_byte(script.terms.rsv))
 }
 
 /// The end that an error is.

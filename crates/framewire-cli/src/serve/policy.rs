@@ -41,14 +41,12 @@ pub(crate) fn acceptor(options: &Options) -> Result<Acceptor, String> {
 }
 
 fn deflate(options: &Options, level: u8) -> Result<Deflate, String> {
-    let config = DeflateConfig {
-        server_no_context_takeover: options.no_context_takeover,
-        client_no_context_takeover: options.no_context_takeover,
-        server_max_window_bits: options.window_bits,
-        client_max_window_bits: options.window_bits,
-        level,
-        ..DeflateConfig::default()
-    };
+    let config = DeflateConfig::default()
+        .server_no_context_takeover(options.no_context_takeover)
+        .client_no_context_takeover(options.no_context_takeover)
+        .server_max_window_bits(options.window_bits)
+        .client_max_window_bits(options.window_bits)
+        .level(level);
     // A connection has one of each at most.
     let contexts = options.max_connections;
     Deflate::with_engine(config, ZlibRs, contexts).map_err(|error| error.to_string())

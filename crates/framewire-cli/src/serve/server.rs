@@ -7,9 +7,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use framewire::Config;
 use framewire::handshake::{Acceptor, is_websocket};
 use framewire::rustls::ServerConfig;
+use framewire::{Config, Limits};
 use http::{Request, Response};
 use socket2::SockRef;
 
@@ -37,8 +37,8 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(options: &Options, acceptor: Acceptor) -> Result<Self, String> {
-        let mut config = Config::default();
-        config.limits.message = options.max_message as u64;
+        let config =
+            Config::default().limits(Limits::default().message(options.max_message as u64));
         Ok(Self {
             acceptor,
             config,

@@ -10,7 +10,7 @@ use std::time::Instant;
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Connector;
 use framewire::protocol::Role;
-use framewire::{Config, Opcode, WebSocket};
+use framewire::{Config, Limits, Opcode, WebSocket};
 use support::frames::{BINARY, FIN, PONG, frame};
 
 use crate::server::{DEADLINE, Engine, Server, until_it_rests};
@@ -133,8 +133,7 @@ fn a_peer_that_floods_starves_nobody(engine: Engine) {
 
 /// A client that takes large messages.
 fn websocket(server: &Server, connector: &Connector) -> WebSocket<TcpStream> {
-    let mut config = Config::default();
-    config.limits.message = 16 << 20;
+    let config = Config::default().limits(Limits::default().message(16 << 20));
     let uri = format!("ws://{}/", server.address);
     let websocket = framewire::connect_stream_with(server.tcp(), &uri, connector, config).unwrap();
     websocket.stream().set_read_timeout(Some(DEADLINE)).unwrap();

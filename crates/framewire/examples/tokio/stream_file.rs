@@ -50,10 +50,7 @@ pub(crate) async fn serve(listener: TcpListener, file: &Path) -> io::Result<()> 
 }
 
 async fn send(stream: TcpStream, file: &Path) -> Result<()> {
-    let config = Config {
-        chunk_size: CHUNK_SIZE_STREAMING,
-        ..Config::default()
-    };
+    let config = Config::default().chunk_size(CHUNK_SIZE_STREAMING);
     let mut websocket = framewire::tokio::accept_with(stream, &Acceptor::new(), config).await?;
     let file = File::open(file).await?;
     // Holds one chunk, and reads one byte ahead, so that the last fragment carries FIN.

@@ -39,7 +39,7 @@ pub(crate) async fn serve(listener: TcpListener, target: &str) -> io::Result<()>
         tokio::spawn(async move {
             let tunnel = async {
                 let websocket =
-                    framewire::tokio::accept_with(stream, &Acceptor::new(), config()).await?;
+                    framewire::tokio::accept_with(stream, &Acceptor::new(), CONFIG).await?;
                 let mut target = TcpStream::connect(target).await?;
                 // Copies bytes in both directions. Where a message ends means nothing.
                 copy_bidirectional(&mut websocket.into_byte_stream(), &mut target).await?;
@@ -64,7 +64,7 @@ pub(crate) async fn listen(listener: TcpListener, uri: &str) -> io::Result<()> {
         tokio::spawn(async move {
             let tunnel = async {
                 let websocket =
-                    framewire::tokio::connect_with(&uri, &Connector::new(), config()).await?;
+                    framewire::tokio::connect_with(&uri, &Connector::new(), CONFIG).await?;
                 copy_bidirectional(&mut stream, &mut websocket.into_byte_stream()).await?;
                 Result::Ok(())
             };
@@ -75,12 +75,7 @@ pub(crate) async fn listen(listener: TcpListener, uri: &str) -> io::Result<()> {
     }
 }
 
-fn config() -> Config {
-    Config {
-        chunk_size: CHUNK_SIZE_STREAMING,
-        ..Config::default()
-    }
-}
+const CONFIG: Config = Config::new().chunk_size(CHUNK_SIZE_STREAMING);
 
 /// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

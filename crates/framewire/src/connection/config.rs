@@ -14,18 +14,22 @@ pub const CHUNK_SIZE_STREAMING: usize = 32 << 10;
 /// The sizes and limits of one connection. Each field states its default; a size of 0 is an error. A `chunk_size` or
 /// `write_buffer` of 4 GiB or more counts as 4 GiB less one byte.
 ///
+/// Each field has a setter of its name, which takes and returns the configuration. There are presets for a
+/// `chunk_size`, [`CHUNK_SIZE_LOW_MEMORY`], [`CHUNK_SIZE_BALANCED`] and [`CHUNK_SIZE_STREAMING`], and for the longest
+/// message, [`READ_LIMIT_SMALL`](crate::READ_LIMIT_SMALL), [`READ_LIMIT_STANDARD`](crate::READ_LIMIT_STANDARD) and
+/// [`READ_LIMIT_LARGE`](crate::READ_LIMIT_LARGE).
+///
 /// # Examples
 /// ```
-/// use framewire::{CHUNK_SIZE_STREAMING, Config, Limits};
+/// use framewire::{CHUNK_SIZE_STREAMING, Config, Limits, READ_LIMIT_SMALL};
 ///
-/// let config = Config {
-///     limits: Limits { message: 64 << 10, ..Limits::default() },
-///     chunk_size: CHUNK_SIZE_STREAMING,
-///     ..Config::default()
-/// };
+/// let config = Config::default()
+///     .limits(Limits::default().message(READ_LIMIT_SMALL))
+///     .chunk_size(CHUNK_SIZE_STREAMING);
 /// # let _ = config;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// The limits on what the peer may send. Default: messages of 1 MiB, frames of any length.
     pub limits: Limits,
@@ -51,10 +55,12 @@ pub struct Config {
     pub coalesce_writes: bool,
 }
 
-impl Default for Config {
-    fn default() -> Self {
+impl Config {
+    /// Creates the default configuration. Unlike [`Default`], it works in constants too.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
-            limits: Limits::default(),
+            limits: Limits::new(),
             chunk_size: CHUNK_SIZE_LOW_MEMORY,
             read_buffer: (16 << 10) + MAX_HEADER,
             write_buffer: 64 << 10,
@@ -62,9 +68,50 @@ impl Default for Config {
             coalesce_writes: false,
         }
     }
-}
 
-impl Config {
+    /// Sets the [limits](field@Self::limits) on what the peer may send, by default messages of 1 MiB and frames of any
+    /// length.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the longest [fragment](field@Self::chunk_size) of a streamed message, in bytes, 4 KiB by default.
+    #[must_use]
+    pub const fn chunk_size(mut self, chunk_size: usize) -> Self {
+        self.chunk_size = chunk_size;
+        self
+    }
+
+    /// Sets how many bytes are [read](field@Self::read_buffer) at a time, 16 KiB and the longest header by default.
+    #[must_use]
+    pub const fn read_buffer(mut self, read_buffer: usize) -> Self {
+        self.read_buffer = read_buffer;
+        self
+    }
+
+    /// Sets how many bytes may [wait](field@Self::write_buffer) to be written, 64 KiB by default.
+    #[must_use]
+    pub const fn write_buffer(mut self, write_buffer: usize) -> Self {
+        self.write_buffer = write_buffer;
+        self
+    }
+
+    /// Sets the [reserved bits](field@Self::rsv) that a negotiated extension uses, by default none.
+    #[must_use]
+    pub const fn rsv(mut self, rsv: Rsv) -> Self {
+        self.rsv = rsv;
+        self
+    }
+
+    /// Sets whether a written message may [wait](field@Self::coalesce_writes) for later ones, by default `false`.
+    #[must_use]
+    pub const fn coalesce_writes(mut self, coalesce_writes: bool) -> Self {
+        self.coalesce_writes = coalesce_writes;
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         let config = |what| Err(ErrorKind::Config(what).into());
         if self.chunk_size == 0 {
@@ -77,5 +124,11 @@ impl Config {
             return config("write buffer of 0 bytes");
         }
         Ok(())
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
     }
 }

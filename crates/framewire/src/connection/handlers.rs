@@ -10,6 +10,7 @@ use crate::protocol::{CloseFrame, Event};
 
 /// The answer to a Ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PingReply {
     /// A Pong with the same payload, as RFC 6455 5.5.2 asks for.
     Pong,
@@ -21,6 +22,7 @@ pub enum PingReply {
 
 /// The answer to the peer's Close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CloseReply {
     /// A Close frame with the same code, as RFC 6455 5.5.1 asks for.
     Echo,

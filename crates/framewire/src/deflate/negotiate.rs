@@ -8,7 +8,16 @@ use crate::protocol::Role;
 /// What one end is ready to use.
 ///
 /// A server compares offers with it. A client offers it.
+///
+/// # Examples
+/// ```
+/// use framewire::deflate::DeflateConfig;
+///
+/// let config = DeflateConfig::default().level(6).threshold(64);
+/// # let _ = config;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeflateConfig {
     /// Whether the server compresses each message without the earlier ones. Less memory, worse compression. Default:
     /// `false`; a client that offers it makes it `true`.
@@ -33,8 +42,10 @@ pub struct DeflateConfig {
 /// The lowest level that compresses.
 pub const BEST_SPEED: u8 = 1;
 
-impl Default for DeflateConfig {
-    fn default() -> Self {
+impl DeflateConfig {
+    /// Creates the default configuration. Unlike [`Default`], it works in constants too.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             server_no_context_takeover: false,
             client_no_context_takeover: false,
@@ -45,9 +56,58 @@ impl Default for DeflateConfig {
             threshold: 0,
         }
     }
-}
 
-impl DeflateConfig {
+    /// Sets whether the [server](field@Self::server_no_context_takeover) compresses each message without the earlier
+    /// ones, by default `false`.
+    #[must_use]
+    pub const fn server_no_context_takeover(mut self, server_no_context_takeover: bool) -> Self {
+        self.server_no_context_takeover = server_no_context_takeover;
+        self
+    }
+
+    /// Sets whether the [client](field@Self::client_no_context_takeover) compresses each message without the earlier
+    /// ones, by default `false`.
+    #[must_use]
+    pub const fn client_no_context_takeover(mut self, client_no_context_takeover: bool) -> Self {
+        self.client_no_context_takeover = client_no_context_takeover;
+        self
+    }
+
+    /// Sets the base-2 logarithm of the [server's window](field@Self::server_max_window_bits), 15 by default.
+    #[must_use]
+    pub const fn server_max_window_bits(mut self, server_max_window_bits: u8) -> Self {
+        self.server_max_window_bits = server_max_window_bits;
+        self
+    }
+
+    /// Sets the base-2 logarithm of the [client's window](field@Self::client_max_window_bits), 15 by default.
+    #[must_use]
+    pub const fn client_max_window_bits(mut self, client_max_window_bits: u8) -> Self {
+        self.client_max_window_bits = client_max_window_bits;
+        self
+    }
+
+    /// Sets [how hard](field@Self::level) to compress, 0 to 9, by default 1.
+    #[must_use]
+    pub const fn level(mut self, level: u8) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Sets [how much memory](field@Self::memory_level) to compress with, 1 to 9, by default 8.
+    #[must_use]
+    pub const fn memory_level(mut self, memory_level: u8) -> Self {
+        self.memory_level = memory_level;
+        self
+    }
+
+    /// Sets the [least length](field@Self::threshold) of a message that is compressed, in bytes, 0 by default.
+    #[must_use]
+    pub const fn threshold(mut self, threshold: usize) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
     pub(super) fn check(&self) -> Result<(), InvalidConfig> {
         let bits = MIN_COMPRESSOR_WINDOW_BITS..=MAX_WINDOW_BITS;
         if !bits.contains(&self.server_max_window_bits) {
@@ -63,6 +123,12 @@ impl DeflateConfig {
             return Err(InvalidConfig("memory level is not 1 to 9"));
         }
         Ok(())
+    }
+}
+
+impl Default for DeflateConfig {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -86,7 +152,11 @@ impl fmt::Display for InvalidConfig {
 impl std::error::Error for InvalidConfig {}
 
 /// What both ends have agreed on.
+///
+/// By default both ends refer to earlier messages, with the largest window: what there is where no parameter was agreed
+/// on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Parameters {
     /// RFC 7692 7.1.1.1.
     pub server_no_context_takeover: bool,
@@ -98,15 +168,50 @@ pub struct Parameters {
     pub client_max_window_bits: u8,
 }
 
-/// Both ends refer to earlier messages, with the largest window: what there is where no parameter was agreed on.
-impl Default for Parameters {
-    fn default() -> Self {
+impl Parameters {
+    /// Creates the default parameters. Unlike [`Default`], it works in constants too.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             server_no_context_takeover: false,
             client_no_context_takeover: false,
             server_max_window_bits: MAX_WINDOW_BITS,
             client_max_window_bits: MAX_WINDOW_BITS,
         }
+    }
+
+    /// Sets whether the server compresses each message without the earlier ones (RFC 7692 7.1.1.1), by default `false`.
+    #[must_use]
+    pub const fn server_no_context_takeover(mut self, server_no_context_takeover: bool) -> Self {
+        self.server_no_context_takeover = server_no_context_takeover;
+        self
+    }
+
+    /// Sets whether the client compresses each message without the earlier ones (RFC 7692 7.1.1.2), by default `false`.
+    #[must_use]
+    pub const fn client_no_context_takeover(mut self, client_no_context_takeover: bool) -> Self {
+        self.client_no_context_takeover = client_no_context_takeover;
+        self
+    }
+
+    /// Sets the base-2 logarithm of the server's window (RFC 7692 7.1.2.1), 15 by default.
+    #[must_use]
+    pub const fn server_max_window_bits(mut self, server_max_window_bits: u8) -> Self {
+        self.server_max_window_bits = server_max_window_bits;
+        self
+    }
+
+    /// Sets the base-2 logarithm of the client's window (RFC 7692 7.1.2.2), 15 by default.
+    #[must_use]
+    pub const fn client_max_window_bits(mut self, client_max_window_bits: u8) -> Self {
+        self.client_max_window_bits = client_max_window_bits;
+        self
+    }
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

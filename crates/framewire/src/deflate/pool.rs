@@ -74,10 +74,7 @@ impl Deflate {
     /// ```
     #[cfg(feature = "deflate")]
     pub fn with_level(level: u8) -> Result<Self, InvalidConfig> {
-        Self::new(DeflateConfig {
-            level,
-            ..DeflateConfig::default()
-        })
+        Self::new(DeflateConfig::default().level(level))
     }
 
     /// Creates a policy with an engine, and a pool of `pool_size` compressors and as many decompressors.

@@ -11,6 +11,7 @@ use crate::lock::{Condvar, Mutex, lock};
 
 /// Why a keep-alive ended.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum KeepAliveEnd {
     /// `stop_keep_alive` was called, or another keep-alive was begun.
     Stopped,

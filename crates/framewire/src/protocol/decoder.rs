@@ -69,6 +69,7 @@ enum State {
 
 /// A piece of a message or of a control frame, lent from the input.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Piece<'a> {
     /// The opcode of the message or control frame: Text, Binary, Close, Ping or Pong.
     pub opcode: Opcode,

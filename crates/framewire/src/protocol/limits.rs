@@ -14,7 +14,16 @@ pub const READ_LIMIT_LARGE: u64 = 16 << 20;
 /// header, before any memory is spent; the `message` limit on a compressed message, while that is decompressed.
 ///
 /// 0 is a limit like any other: only empty messages or frames pass.
+///
+/// # Examples
+/// ```
+/// use framewire::{Limits, READ_LIMIT_LARGE};
+///
+/// let limits = Limits::default().message(READ_LIMIT_LARGE).frame(1 << 20);
+/// # let _ = limits;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The most bytes in one message, all fragments together. Default: [`READ_LIMIT_STANDARD`]. The front ends lift
     /// this limit for messages that are read as a stream, which are not held in memory.
@@ -36,6 +45,34 @@ impl Limits {
         frame: MAX_PAYLOAD,
     };
 
+    /// Creates the default limits. Unlike [`Default`], it works in constants too.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::UNLIMITED.message(READ_LIMIT_STANDARD)
+    }
+
+    /// Sets the most bytes in one [message](field@Self::message), 1 MiB by default.
+    #[must_use]
+    pub const fn message(mut self, message: u64) -> Self {
+        self.message = message;
+        self
+    }
+
+    /// Sets the most bytes in the frames of one [compressed message](field@Self::compressed), by default 64 KiB over
+    /// twice `message`.
+    #[must_use]
+    pub const fn compressed(mut self, compressed: Option<NonZeroU64>) -> Self {
+        self.compressed = compressed;
+        self
+    }
+
+    /// Sets the most bytes in one [data frame](field@Self::frame), 2^63 − 1 by default.
+    #[must_use]
+    pub const fn frame(mut self, frame: u64) -> Self {
+        self.frame = frame;
+        self
+    }
+
     /// Returns the limit on the frames of a compressed message. Compression that gains nothing, and is flushed now and
     /// then, adds a few per cent.
     pub(crate) fn compressed_bound(&self) -> u64 {
@@ -47,9 +84,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            message: READ_LIMIT_STANDARD,
-            ..Self::UNLIMITED
-        }
+        Self::new()
     }
 }

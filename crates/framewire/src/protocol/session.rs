@@ -346,12 +346,13 @@ mod tests {
         use crate::deflate::{Deflate, DeflateConfig, Parameters};
         let deflate = Deflate::new(DeflateConfig::default()).unwrap();
         let mut session = Session::server(Limits::default());
-        session.set_extension(&deflate.negotiated(Parameters {
-            server_no_context_takeover: true,
-            client_no_context_takeover: true,
-            server_max_window_bits: 15,
-            client_max_window_bits: 15,
-        }));
+        session.set_extension(
+            &deflate.negotiated(
+                Parameters::default()
+                    .server_no_context_takeover(true)
+                    .client_no_context_takeover(true),
+            ),
+        );
         assert!(!session.is_at_rest());
     }
 }

@@ -9,11 +9,12 @@ use std::time::Duration;
 /// use framewire_upgrade::Limits;
 /// use std::time::Duration;
 ///
-/// let limits = Limits { time: Duration::from_secs(3), ..Limits::default() };
+/// let limits = Limits::default().time(Duration::from_secs(3));
 /// assert_eq!(limits.head_bytes, 16 * 1024);
 /// assert_eq!(limits.headers, 100);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The most bytes of a head, from the first to the end of the empty line that closes it. Default: 16 KiB.
     ///
@@ -40,12 +41,41 @@ pub struct Limits {
     pub time: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    /// Creates the default limits. Unlike [`Default`], it works in constants too.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             head_bytes: 16 * 1024,
             headers: 100,
             time: Duration::from_secs(10),
         }
+    }
+
+    /// Sets the most bytes of a [head](field@Self::head_bytes), 16 KiB by default.
+    #[must_use]
+    pub const fn head_bytes(mut self, head_bytes: usize) -> Self {
+        self.head_bytes = head_bytes;
+        self
+    }
+
+    /// Sets the most [header lines](field@Self::headers) in a head, 100 by default.
+    #[must_use]
+    pub const fn headers(mut self, headers: usize) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Sets the [time](field@Self::time) from the call to the end of the head, 10 s by default.
+    #[must_use]
+    pub const fn time(mut self, time: Duration) -> Self {
+        self.time = time;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -305,10 +305,7 @@ impl Shared {
         Self {
             slots: Slots::new(server.max_connections),
             input: vec![0; READ_AT_ONCE],
-            config: Config {
-                read_buffer: READ_AT_ONCE,
-                ..server.config
-            },
+            config: server.config.read_buffer(READ_AT_ONCE),
             pool: BufferPool::per_thread(),
             server,
             spare: Vec::new(),

@@ -23,10 +23,7 @@ impl Setting {
     }
 
     fn with_pool(taking: Taking, pool: &BufferPool) -> Self {
-        let config = Config {
-            read_buffer: 64 << 10,
-            ..Config::default()
-        };
+        let config = Config::default().read_buffer(64 << 10);
         Self {
             echo: Echo::new(&[], &config, pool, Duration::from_secs(30)).unwrap(),
             peer: ScriptedPeer::default().taking(taking),
@@ -134,16 +131,10 @@ fn some_progress_puts_the_deadline_off_and_none_does_not() {
 fn what_one_read_inflates_to_is_not_all_held() {
     const LARGE: usize = 1 << 20;
     // Replies are not compressed, as on a server whose contexts are all in use.
-    let config = DeflateConfig {
-        threshold: usize::MAX,
-        ..DeflateConfig::default()
-    };
-    let agreed = Parameters {
-        server_no_context_takeover: true,
-        client_no_context_takeover: true,
-        server_max_window_bits: 15,
-        client_max_window_bits: 15,
-    };
+    let config = DeflateConfig::default().threshold(usize::MAX);
+    let agreed = Parameters::default()
+        .server_no_context_takeover(true)
+        .client_no_context_takeover(true);
     let mut client = Session::client(Limits::default(), os_key);
     let deflate = Deflate::new(DeflateConfig::default()).unwrap();
     client.set_extension(&deflate.negotiated(agreed));
