@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use framewire::upgrade::{self, Limits, Rewind};
+use framewire::upgrade::{self, Limits, Rewind, UpgradeError};
 use http::{HeaderMap, Request};
 
 use crate::process::{self, Running};
@@ -85,7 +85,7 @@ fn python_server(project: &Project) -> Result<()> {
         let request = Request::get(format!("http://{address}{target}"))
             .header("upgrade", PROTOCOL)
             .body(())?;
-        let validate = |_: &_| Ok::<(), upgrade::Error>(());
+        let validate = |_: &_| Ok::<(), UpgradeError>(());
         anyhow::Ok(upgrade::request(
             stream,
             request,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use framewire::Untimed;
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::{self, Acceptor};
-use framewire::upgrade::{self, Error, Limits, RequestDecoder, ResponseDecoder};
+use framewire::upgrade::{self, Limits, RequestDecoder, ResponseDecoder, UpgradeError};
 use framewire_fuzz::{Input, cut};
 use http::{HeaderMap, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
@@ -51,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// The request and the length of its head, or an error.
-type Decoded = Result<Option<(usize, Request<()>)>, Error>;
+type Decoded = Result<Option<(usize, Request<()>)>, UpgradeError>;
 
 fn decode(limits: &Limits, pieces: &[Vec<u8>]) -> Decoded {
     let mut decoder = RequestDecoder::new(limits);

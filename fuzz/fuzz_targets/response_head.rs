@@ -11,7 +11,7 @@ use std::time::Duration;
 use framewire::Untimed;
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::{self, Connector};
-use framewire::upgrade::{self, Error, Limits, ResponseDecoder};
+use framewire::upgrade::{self, Limits, ResponseDecoder, UpgradeError};
 use framewire_fuzz::{Input, cut};
 use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderValue, Request, Response};
@@ -58,7 +58,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// The response and the length of its head, or an error.
-type Decoded = Result<Option<(usize, Response<()>)>, Error>;
+type Decoded = Result<Option<(usize, Response<()>)>, UpgradeError>;
 
 fn decode(limits: &Limits, pieces: &[Vec<u8>]) -> Decoded {
     let mut decoder = ResponseDecoder::new(limits);

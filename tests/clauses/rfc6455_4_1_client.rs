@@ -1,7 +1,9 @@
 //! RFC 6455 section 4.1, the client's handshake: one test per MUST, named for its clause.
 
-use framewire::handshake::{Acceptor, Connector, Error, ErrorKind, accept_key, check_response};
-use framewire::upgrade::{self, Limits, RequestDecoder, encode_request};
+use framewire::handshake::{
+    Acceptor, Connector, HandshakeError, HandshakeErrorKind, accept_key, check_response,
+};
+use framewire::upgrade::{self, Limits, RequestDecoder, UpgradeErrorKind, encode_request};
 use http::{HeaderValue, Method, Request, Response, Version};
 use support::http_text::REQUEST;
 use support::peer::ScriptedPeer;
@@ -32,14 +34,17 @@ fn answer_to(request: &Request<()>) -> Response<()> {
 }
 
 /// What a client says to a sound answer after `change`.
-fn check(connector: &Connector, change: impl FnOnce(&mut Response<()>)) -> Result<(), Error> {
+fn check(
+    connector: &Connector,
+    change: impl FnOnce(&mut Response<()>),
+) -> Result<(), HandshakeError> {
     let request = connector.request("ws://server.example.com/chat").unwrap();
     let mut response = answer_to(&request);
     change(&mut response);
     check_response(&request, &response)
 }
 
-fn check_kind(change: impl FnOnce(&mut Response<()>)) -> ErrorKind {
+fn check_kind(change: impl FnOnce(&mut Response<()>)) -> HandshakeErrorKind {
     check(&Connector::new(), change).unwrap_err().kind()
 }
 
@@ -55,8 +60,11 @@ fn add(response: &mut Response<()>, name: &'static str, value: &'static str) {
         .append(name, HeaderValue::from_static(value));
 }
 
-fn invalid_argument<T: std::fmt::Debug>(result: Result<T, Error>) {
-    assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidArgument);
+fn invalid_argument<T: std::fmt::Debug>(result: Result<T, HandshakeError>) {
+    assert_eq!(
+        result.unwrap_err().kind(),
+        HandshakeErrorKind::InvalidArgument
+    );
 }
 
 // 4.1: what a client sends.
@@ -113,7 +121,7 @@ fn rfc6455_3_uris_that_are_not_ascii() {
     let error = Connector::new()
         .request("ws://b\u{fc}cher.example/")
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert_eq!(error.kind(), HandshakeErrorKind::InvalidArgument);
     assert!(error.to_string().contains("punycode (xn--"), "{error}");
     // An upgrade to any protocol sends no byte raw either.
     let request = Request::get("http://a.example/\u{fc}").header("upgrade", "echo");
@@ -290,10 +298,10 @@ fn rfc6455_4_1_12_credentials_are_not_shown() {
 
 #[test]
 fn rfc6455_4_1_answer_1_another_status_is_left_to_http() {
-    let refused = ErrorKind::Upgrade(upgrade::ErrorKind::Refused);
+    let refused = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Refused);
     for (status, kind) in [
         ("200 OK", refused),
-        ("301 Moved Permanently", ErrorKind::Redirect),
+        ("301 Moved Permanently", HandshakeErrorKind::Redirect),
         ("401 Unauthorized", refused),
         ("503 Unavailable", refused),
     ] {
@@ -311,7 +319,7 @@ fn rfc6455_4_1_answer_1_another_status_is_left_to_http() {
 
 #[test]
 fn rfc6455_4_1_answer_2_upgrade_must_be_websocket() {
-    let invalid = ErrorKind::Upgrade(upgrade::ErrorKind::ProtocolMismatch);
+    let invalid = HandshakeErrorKind::Upgrade(UpgradeErrorKind::ProtocolMismatch);
     assert_eq!(
         check_kind(|answer| drop(answer.headers_mut().remove("upgrade"))),
         invalid
@@ -341,7 +349,7 @@ fn rfc6455_4_1_answer_2_upgrade_must_be_websocket() {
 
 #[test]
 fn rfc6455_4_1_answer_3_connection_must_include_upgrade() {
-    let invalid = ErrorKind::Upgrade(upgrade::ErrorKind::MissingConnection);
+    let invalid = HandshakeErrorKind::Upgrade(UpgradeErrorKind::MissingConnection);
     assert_eq!(
         check_kind(|answer| drop(answer.headers_mut().remove("connection"))),
         invalid
@@ -361,20 +369,20 @@ fn rfc6455_4_1_answer_4_accept_must_fit_the_key() {
     let name = "sec-websocket-accept";
     assert_eq!(
         check_kind(|answer| drop(answer.headers_mut().remove(name))),
-        ErrorKind::Accept
+        HandshakeErrorKind::Accept
     );
     assert_eq!(
         check_kind(|answer| set(answer, name, "")),
-        ErrorKind::Accept
+        HandshakeErrorKind::Accept
     );
     let other = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
     assert_eq!(
         check_kind(|answer| set(answer, name, other)),
-        ErrorKind::Accept
+        HandshakeErrorKind::Accept
     );
     assert_eq!(
         check_kind(|answer| add(answer, name, other)),
-        ErrorKind::Accept
+        HandshakeErrorKind::Accept
     );
 }
 
@@ -397,7 +405,7 @@ fn rfc6455_4_1_answer_4_whitespace_around_the_accept_is_ignored() {
 fn rfc6455_4_1_answer_5_extension_must_have_been_offered() {
     let name = "sec-websocket-extensions";
     let extension = check_kind(|answer| set(answer, name, "permessage-deflate"));
-    assert_eq!(extension, ErrorKind::Extension);
+    assert_eq!(extension, HandshakeErrorKind::Extension);
 
     let mut request = Connector::new().request("ws://a/").unwrap();
     let offer = HeaderValue::from_static("x; a=1, y");
@@ -408,7 +416,7 @@ fn rfc6455_4_1_answer_5_extension_must_have_been_offered() {
     set(&mut response, name, "y, z");
     assert_eq!(
         check_response(&request, &response).unwrap_err().kind(),
-        ErrorKind::Extension
+        HandshakeErrorKind::Extension
     );
 }
 
@@ -417,7 +425,7 @@ fn rfc6455_4_1_answer_6_subprotocol_must_have_been_offered() {
     let name = "sec-websocket-protocol";
     assert_eq!(
         check_kind(|answer| set(answer, name, "chat")),
-        ErrorKind::Subprotocol
+        HandshakeErrorKind::Subprotocol
     );
 
     let connector = Connector::new()
@@ -425,13 +433,13 @@ fn rfc6455_4_1_answer_6_subprotocol_must_have_been_offered() {
         .unwrap();
     for wrong in ["", "Chat", "chat2", "chat, superchat"] {
         let error = check(&connector, |answer| set(answer, name, wrong)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Subprotocol, "{wrong}");
+        assert_eq!(error.kind(), HandshakeErrorKind::Subprotocol, "{wrong}");
     }
     let doubled = check(&connector, |answer| {
         add(answer, name, "chat");
         add(answer, name, "chat");
     });
-    assert_eq!(doubled.unwrap_err().kind(), ErrorKind::Subprotocol);
+    assert_eq!(doubled.unwrap_err().kind(), HandshakeErrorKind::Subprotocol);
     assert!(check(&connector, |answer| set(answer, name, "superchat")).is_ok());
     assert!(check(&connector, |_| ()).is_ok());
 }
@@ -448,6 +456,6 @@ fn rfc6455_11_3_2_extensions_come_in_one_header_of_an_answer() {
     add(&mut response, name, "y");
     assert_eq!(
         check_response(&request, &response).unwrap_err().kind(),
-        ErrorKind::Extension
+        HandshakeErrorKind::Extension
     );
 }

@@ -1,17 +1,19 @@
 //! RFC 6455 sections 4.2 to 4.4, the server's handshake: one test per MUST, named for its clause.
 
-use framewire::handshake::{Acceptor, Connector, Error, ErrorKind, Established, check_response};
-use framewire::upgrade::{self, Limits, RequestDecoder, encode_request};
+use framewire::handshake::{
+    Acceptor, Connector, Established, HandshakeError, HandshakeErrorKind, check_response,
+};
+use framewire::upgrade::{Limits, RequestDecoder, UpgradeErrorKind, encode_request};
 use http::{HeaderValue, Request, Response, Version};
 use support::http_text::{REQUEST, header_of, request_replacing, request_with, status_of};
 use support::peer::ScriptedPeer;
 
 /// What a server with the default policy does with a request.
-fn refused(request: &str) -> (ErrorKind, u16) {
+fn refused(request: &str) -> (HandshakeErrorKind, u16) {
     refused_by(&Acceptor::new(), request)
 }
 
-fn refused_by(acceptor: &Acceptor, request: &str) -> (ErrorKind, u16) {
+fn refused_by(acceptor: &Acceptor, request: &str) -> (HandshakeErrorKind, u16) {
     let error = acceptor.respond(&parse(request)).unwrap_err();
     (error.kind(), error.status().unwrap().as_u16())
 }
@@ -28,15 +30,18 @@ fn parse(request: &str) -> Request<()> {
         .unwrap()
 }
 
-fn invalid_argument<T: std::fmt::Debug>(result: Result<T, Error>) {
-    assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidArgument);
+fn invalid_argument<T: std::fmt::Debug>(result: Result<T, HandshakeError>) {
+    assert_eq!(
+        result.unwrap_err().kind(),
+        HandshakeErrorKind::InvalidArgument
+    );
 }
 
 // 4.2.1: what a server reads.
 
 #[test]
 fn rfc6455_4_2_1_1_request_must_be_a_get() {
-    let method = ErrorKind::Upgrade(upgrade::ErrorKind::Method);
+    let method = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Method);
     assert_eq!(
         refused(&request_replacing("GET", "POST /chat HTTP/1.1")),
         (method, 405)
@@ -49,7 +54,7 @@ fn rfc6455_4_2_1_1_request_must_be_a_get() {
 
 #[test]
 fn rfc6455_4_2_1_1_version_must_be_1_1_or_higher() {
-    let version = ErrorKind::Upgrade(upgrade::ErrorKind::Version);
+    let version = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Version);
     assert_eq!(
         refused(&request_replacing("GET", "GET /chat HTTP/1.0")),
         (version, 505)
@@ -70,14 +75,14 @@ fn rfc6455_4_2_1_2_host_must_be_there() {
     let error = Acceptor::new().respond(&request).unwrap_err();
     assert_eq!(
         error.kind(),
-        ErrorKind::Upgrade(upgrade::ErrorKind::Malformed)
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::Malformed)
     );
     assert_eq!(error.status().unwrap(), 400);
 }
 
 #[test]
 fn rfc6455_4_2_1_3_upgrade_must_contain_websocket_in_any_case() {
-    let not_upgrade = ErrorKind::Upgrade(upgrade::ErrorKind::NotUpgrade);
+    let not_upgrade = HandshakeErrorKind::Upgrade(UpgradeErrorKind::NotUpgrade);
     assert_eq!(
         refused(&request_replacing("Upgrade", "")),
         (not_upgrade, 400)
@@ -94,7 +99,7 @@ fn rfc6455_4_2_1_3_upgrade_must_contain_websocket_in_any_case() {
 
 #[test]
 fn rfc6455_4_2_1_4_connection_must_include_upgrade_in_any_case() {
-    let not_upgrade = ErrorKind::Upgrade(upgrade::ErrorKind::NotUpgrade);
+    let not_upgrade = HandshakeErrorKind::Upgrade(UpgradeErrorKind::NotUpgrade);
     assert_eq!(
         refused(&request_replacing("Connection", "")),
         (not_upgrade, 400)
@@ -111,7 +116,7 @@ fn rfc6455_4_2_1_4_connection_must_include_upgrade_in_any_case() {
 fn rfc6455_4_2_1_5_key_must_be_16_bytes_when_decoded() {
     assert_eq!(
         refused(&request_replacing("Sec-WebSocket-Key", "")),
-        (ErrorKind::Key, 400)
+        (HandshakeErrorKind::Key, 400)
     );
     for key in [
         "",
@@ -122,7 +127,7 @@ fn rfc6455_4_2_1_5_key_must_be_16_bytes_when_decoded() {
     ] {
         let line = format!("Sec-WebSocket-Key: {key}");
         let request = request_replacing("Sec-WebSocket-Key", &line);
-        assert_eq!(refused(&request), (ErrorKind::Key, 400), "{key}");
+        assert_eq!(refused(&request), (HandshakeErrorKind::Key, 400), "{key}");
     }
 }
 
@@ -131,11 +136,15 @@ fn rfc6455_4_2_1_6_version_must_be_13() {
     let version = "Sec-WebSocket-Version";
     assert_eq!(
         refused(&request_replacing(version, "")),
-        (ErrorKind::Version, 426)
+        (HandshakeErrorKind::Version, 426)
     );
     for other in ["0", "8", "12", "14", "013", "+13", "13.0", ""] {
         let request = request_replacing(version, &format!("{version}: {other}"));
-        assert_eq!(refused(&request), (ErrorKind::Version, 426), "{other}");
+        assert_eq!(
+            refused(&request),
+            (HandshakeErrorKind::Version, 426),
+            "{other}"
+        );
     }
 }
 
@@ -191,7 +200,7 @@ fn rfc6455_4_2_2_2_server_may_ask_for_credentials_or_redirect() {
 #[test]
 fn rfc6455_4_2_2_4_origin_that_is_not_allowed_is_403() {
     let evil = request_with("Origin: https://evil.example");
-    let forbidden = (ErrorKind::Origin, 403);
+    let forbidden = (HandshakeErrorKind::Origin, 403);
     assert_eq!(refused(&evil), forbidden);
     assert_eq!(refused(&request_with("Origin: null")), forbidden);
     accepted(&Acceptor::new().allow_any_origin(), &evil);
@@ -240,7 +249,10 @@ fn rfc6455_4_2_2_4_origins_without_a_host_can_be_listed() {
         let acceptor = Acceptor::new().allow_origins([listed]).unwrap();
         accepted(&acceptor, &request_with(&format!("Origin: {listed}")));
         let other = request_with(&format!("Origin: {other}"));
-        assert_eq!(refused_by(&acceptor, &other), (ErrorKind::Origin, 403));
+        assert_eq!(
+            refused_by(&acceptor, &other),
+            (HandshakeErrorKind::Origin, 403)
+        );
     }
 }
 
@@ -415,20 +427,24 @@ fn rfc6455_4_2_2_5_other_headers_may_be_added() {
 fn rfc6455_4_3_subprotocols_are_one_or_more_tokens() {
     for value in ["", ",", "a b", "a;b", "\"a\"", "a, b/c", "a, é"] {
         let request = request_with(&format!("Sec-WebSocket-Protocol: {value}"));
-        assert_eq!(refused(&request), (ErrorKind::Subprotocol, 400), "{value}");
+        assert_eq!(
+            refused(&request),
+            (HandshakeErrorKind::Subprotocol, 400),
+            "{value}"
+        );
     }
 }
 
 #[test]
 fn rfc6455_11_3_1_key_must_not_come_twice() {
     let request = request_with("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==");
-    assert_eq!(refused(&request), (ErrorKind::Key, 400));
+    assert_eq!(refused(&request), (HandshakeErrorKind::Key, 400));
 }
 
 #[test]
 fn rfc6455_11_3_5_version_must_not_come_twice() {
     let request = request_with("Sec-WebSocket-Version: 13");
-    assert_eq!(refused(&request), (ErrorKind::Version, 400));
+    assert_eq!(refused(&request), (HandshakeErrorKind::Version, 400));
 }
 
 // 4.4: other versions.

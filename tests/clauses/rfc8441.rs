@@ -2,9 +2,9 @@
 
 use framewire::Fault;
 use framewire::handshake::{
-    Acceptor, Connector, Error, ErrorKind, check_extended_connect_response,
+    Acceptor, Connector, HandshakeError, HandshakeErrorKind, check_extended_connect_response,
 };
-use framewire::upgrade;
+use framewire::upgrade::UpgradeErrorKind;
 use http::{HeaderValue, Method, Request, Response, Version};
 
 /// The example of RFC 8441 5.1, as HTTP servers hand it over; `:protocol` is apart.
@@ -45,11 +45,15 @@ fn accepted(acceptor: &Acceptor, request: &Request<()>) -> Response<()> {
     response.unwrap()
 }
 
-fn refused(request: &Request<()>) -> (ErrorKind, u16) {
+fn refused(request: &Request<()>) -> (HandshakeErrorKind, u16) {
     refused_by(&Acceptor::new(), request, "websocket")
 }
 
-fn refused_by(acceptor: &Acceptor, request: &Request<()>, protocol: &str) -> (ErrorKind, u16) {
+fn refused_by(
+    acceptor: &Acceptor,
+    request: &Request<()>,
+    protocol: &str,
+) -> (HandshakeErrorKind, u16) {
     let error = acceptor.respond_extended_connect(request, protocol);
     let error = error.unwrap_err();
     assert_eq!(error.fault(), Fault::Peer);
@@ -60,8 +64,14 @@ fn refused_by(acceptor: &Acceptor, request: &Request<()>, protocol: &str) -> (Er
     (error.kind(), response.status().as_u16())
 }
 
-const MALFORMED: (ErrorKind, u16) = (ErrorKind::Upgrade(upgrade::ErrorKind::Malformed), 400);
-const OTHER_PROTOCOL: (ErrorKind, u16) = (ErrorKind::Upgrade(upgrade::ErrorKind::NotUpgrade), 501);
+const MALFORMED: (HandshakeErrorKind, u16) = (
+    HandshakeErrorKind::Upgrade(UpgradeErrorKind::Malformed),
+    400,
+);
+const OTHER_PROTOCOL: (HandshakeErrorKind, u16) = (
+    HandshakeErrorKind::Upgrade(UpgradeErrorKind::NotUpgrade),
+    501,
+);
 
 #[test]
 fn rfc8441_4_protocol_must_be_websocket() {
@@ -80,7 +90,7 @@ fn rfc8441_4_method_must_be_connect() {
     for method in [Method::GET, Method::POST, Method::OPTIONS] {
         let mut request = request();
         *request.method_mut() = method;
-        let method = ErrorKind::Upgrade(upgrade::ErrorKind::Method);
+        let method = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Method);
         assert_eq!(refused(&request), (method, 405));
         let error = Acceptor::new().respond_extended_connect(&request, "websocket");
         let response = error.unwrap_err().into_response().unwrap();
@@ -90,7 +100,7 @@ fn rfc8441_4_method_must_be_connect() {
 
 #[test]
 fn rfc8441_4_version_must_be_http_2() {
-    let version = ErrorKind::Upgrade(upgrade::ErrorKind::Version);
+    let version = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Version);
     for old in [Version::HTTP_09, Version::HTTP_10, Version::HTTP_11] {
         let mut request = request();
         *request.version_mut() = old;
@@ -173,11 +183,11 @@ fn rfc8441_5_version_is_as_in_rfc_6455() {
         with("sec-websocket-version", "13"),
     ] {
         // RFC 9110 15.5.22: no 426, whose Upgrade header HTTP/2 does not have.
-        assert_eq!(refused(&request), (ErrorKind::Version, 400));
+        assert_eq!(refused(&request), (HandshakeErrorKind::Version, 400));
     }
     let mut request = request();
     request.headers_mut().remove("sec-websocket-version");
-    assert_eq!(refused(&request), (ErrorKind::Version, 400));
+    assert_eq!(refused(&request), (HandshakeErrorKind::Version, 400));
     let error = Acceptor::new().respond_extended_connect(&request, "websocket");
     let response = error.unwrap_err().into_response().unwrap();
     // RFC 6455 4.4: the one that is spoken.
@@ -193,7 +203,7 @@ fn rfc8441_5_subprotocol_is_as_in_rfc_6455() {
     let response = accepted(&acceptor, &request());
     assert!(!response.headers().contains_key("sec-websocket-protocol"));
     let refused = refused(&replacing("sec-websocket-protocol", "a b"));
-    assert_eq!(refused, (ErrorKind::Subprotocol, 400));
+    assert_eq!(refused, (HandshakeErrorKind::Subprotocol, 400));
 }
 
 #[test]
@@ -206,10 +216,14 @@ fn rfc8441_5_origin_is_as_in_rfc_6455() {
         "https://server.example.com:8443",
         "null",
     ] {
-        assert_eq!(refused(&page(other)), (ErrorKind::Origin, 403), "{other}");
+        assert_eq!(
+            refused(&page(other)),
+            (HandshakeErrorKind::Origin, 403),
+            "{other}"
+        );
     }
     let two = with("origin", "https://server.example.com");
-    assert_eq!(refused(&two), (ErrorKind::Origin, 403));
+    assert_eq!(refused(&two), (HandshakeErrorKind::Origin, 403));
     let named = Acceptor::new().allow_origins(["https://example.com"]);
     accepted(&named.unwrap(), &page("https://example.com"));
     accepted(&Acceptor::new().allow_any_origin(), &page("null"));
@@ -218,7 +232,7 @@ fn rfc8441_5_origin_is_as_in_rfc_6455() {
 /// RFC 8441 5: `https` is for `wss`, so the scheme tells which pages are of the same origin.
 #[test]
 fn rfc8441_5_same_origin_is_of_the_scheme_of_the_target() {
-    let origin = (ErrorKind::Origin, 403);
+    let origin = (HandshakeErrorKind::Origin, 403);
     let page = |origin, uri| {
         let mut request = replacing("origin", origin);
         *request.uri_mut() = http::Uri::from_static(uri);
@@ -305,12 +319,12 @@ fn rfc8441_5_uri_of_a_client_must_be_ws_or_wss() {
         "wss://a.example/#there",
         "ws://b@a.example/",
     ] {
-        let error: Error = Connector::new().extended_connect_request(uri).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{uri}");
+        let error: HandshakeError = Connector::new().extended_connect_request(uri).unwrap_err();
+        assert_eq!(error.kind(), HandshakeErrorKind::InvalidArgument, "{uri}");
     }
 }
 
-fn checked(response: http::response::Builder) -> Result<(), ErrorKind> {
+fn checked(response: http::response::Builder) -> Result<(), HandshakeErrorKind> {
     let connector = Connector::new().subprotocols(["chat"]).unwrap();
     let request = connector
         .extended_connect_request("wss://a.example/")
@@ -332,7 +346,7 @@ fn rfc8441_5_response_must_be_of_success() {
     );
     // RFC 9110 9.3.6: any 2xx.
     assert_eq!(checked(ok().status(202)), Ok(()));
-    let refused = Err(ErrorKind::Upgrade(upgrade::ErrorKind::Refused));
+    let refused = Err(HandshakeErrorKind::Upgrade(UpgradeErrorKind::Refused));
     for status in [101, 304, 401, 501] {
         assert_eq!(checked(ok().status(status)), refused, "{status}");
     }
@@ -343,10 +357,10 @@ fn rfc8441_5_response_must_keep_to_what_was_offered() {
     let answer = |name, value| checked(Response::builder().header(name, value));
     assert_eq!(
         answer("sec-websocket-protocol", "mqtt"),
-        Err(ErrorKind::Subprotocol)
+        Err(HandshakeErrorKind::Subprotocol)
     );
     assert_eq!(
         answer("sec-websocket-extensions", "permessage-deflate"),
-        Err(ErrorKind::Extension)
+        Err(HandshakeErrorKind::Extension)
     );
 }

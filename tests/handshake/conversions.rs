@@ -1,8 +1,8 @@
 //! What a program converts with `?` and `into`.
 
 use framewire::deflate::{Deflate, DeflateConfig, Parameters};
-use framewire::handshake::{Acceptor, Connector};
-use framewire::{CloseCode, Config, Error, ErrorKind, Fault, WebSocket, handshake};
+use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind};
+use framewire::{CloseCode, Config, Error, ErrorKind, Fault, WebSocket};
 
 #[test]
 fn every_error_of_a_connection_s_making_is_one_of_the_connection() {
@@ -10,7 +10,7 @@ fn every_error_of_a_connection_s_making_is_one_of_the_connection() {
         Ok(Deflate::with_level(level)?)
     }
     fn exchange() -> Result<(), Error> {
-        Err(framewire::upgrade::Error::veto("no"))?
+        Err(framewire::upgrade::UpgradeError::veto("no"))?
     }
     fn handshake() -> Result<Acceptor, Error> {
         Ok(Acceptor::new().header("upgrade", "x")?)
@@ -40,7 +40,7 @@ fn a_header_is_given_as_text_and_refused_where_it_is_none() {
             let kind = error.kind();
             assert_eq!(
                 kind,
-                handshake::ErrorKind::InvalidArgument,
+                HandshakeErrorKind::InvalidArgument,
                 "{name:?}: {error}"
             );
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Negotiated, Parameters};
-use framewire::handshake::{Acceptor, Connector, ErrorKind, accept_key};
+use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind, accept_key};
 use framewire::protocol::{Agreement, Role};
 use framewire::upgrade::RequestDecoder;
 use framewire::{Config, Fault, Opcode, WebSocket, accept_with, connect_stream_with};
@@ -157,7 +157,7 @@ fn an_answer_that_is_refused_says_why() {
     let answer = ["permessage-deflate; server_max_window_bits=16"];
     let response = response(&request(&connector), &answer);
     let error = connector.negotiated(&response).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Extension);
+    assert_eq!(error.kind(), HandshakeErrorKind::Extension);
     assert_eq!(error.fault(), Fault::Peer);
     let cause = error.cause().unwrap().downcast_ref();
     assert_eq!(cause, Some(&AnswerError::InvalidValue));
@@ -195,7 +195,7 @@ fn rfc7692_7_1_a_client_fails_an_answer_that_was_not_offered() {
                 std::io::Write::write_all(&mut server, &head).unwrap();
             });
             let error = connector(small).handshake(stream, URI).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Extension, "{answer:?}");
+            assert_eq!(error.kind(), HandshakeErrorKind::Extension, "{answer:?}");
             assert_eq!(error.fault(), Fault::Peer, "{answer:?}");
         });
     }

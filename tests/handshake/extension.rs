@@ -10,7 +10,7 @@ use std::thread;
 use framewire::blocking::PreparedMessage;
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::frame::{Rsv, Violation};
-use framewire::handshake::{Acceptor, Connector, ErrorKind as HandshakeErrorKind, Extension};
+use framewire::handshake::{Acceptor, Connector, Extension, HandshakeErrorKind};
 use framewire::protocol::{
     Agreement, MessageDecoder, MessageEncoder, Role, SendError, Transformed, Until,
 };

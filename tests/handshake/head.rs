@@ -1,7 +1,8 @@
 //! The decoders: limits, strictness, and the same answer however the bytes are cut.
 
 use framewire::upgrade::{
-    Error, ErrorKind, Limits, RequestDecoder, ResponseDecoder, encode_request, encode_response,
+    Limits, RequestDecoder, ResponseDecoder, UpgradeError, UpgradeErrorKind, encode_request,
+    encode_response,
 };
 use http::{Request, Response, StatusCode, Version};
 use proptest::prelude::*;
@@ -14,7 +15,7 @@ fn decode_cut(
     limits: &Limits,
     input: &[u8],
     cuts: impl IntoIterator<Item = usize>,
-) -> Result<Option<(usize, Request<()>)>, Error> {
+) -> Result<Option<(usize, Request<()>)>, UpgradeError> {
     let mut decoder = RequestDecoder::new(limits);
     let mut start = 0;
     for end in cuts.into_iter().chain([input.len()]) {
@@ -28,16 +29,16 @@ fn decode_cut(
     Ok(None)
 }
 
-fn decode(limits: &Limits, input: &[u8]) -> Result<Option<(usize, Request<()>)>, Error> {
+fn decode(limits: &Limits, input: &[u8]) -> Result<Option<(usize, Request<()>)>, UpgradeError> {
     decode_cut(limits, input, [])
 }
 
-fn decode_answer(input: &str) -> Result<(usize, Option<Response<()>>), Error> {
+fn decode_answer(input: &str) -> Result<(usize, Option<Response<()>>), UpgradeError> {
     ResponseDecoder::new(&Limits::default()).decode(input.as_bytes())
 }
 
 /// What a test can compare: the request, how much was used, or the error.
-fn outcome(result: Result<Option<(usize, Request<()>)>, Error>) -> String {
+fn outcome(result: Result<Option<(usize, Request<()>)>, UpgradeError>) -> String {
     match result {
         Ok(Some((used, request))) => format!("{used} {request:?}"),
         Ok(None) => "more".to_owned(),
@@ -63,7 +64,7 @@ fn head_that_cannot_end_within_the_limit_is_refused_at_the_limit() {
     let limits = Limits::default().head_bytes(REQUEST.len() - 1);
     let head = &REQUEST.as_bytes()[..REQUEST.len() - 1];
     let error = decode(&limits, head).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::HeadTooLarge);
+    assert_eq!(error.kind(), UpgradeErrorKind::HeadTooLarge);
     assert_eq!(
         error.status(),
         Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -97,7 +98,7 @@ fn bytes_after_the_head_do_not_count() {
 fn request_line_over_the_limit_is_414() {
     let limits = Limits::default().head_bytes(100);
     let error = decode(&limits, "GET /".repeat(20).as_bytes()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::HeadTooLarge);
+    assert_eq!(error.kind(), UpgradeErrorKind::HeadTooLarge);
     assert_eq!(error.status(), Some(StatusCode::URI_TOO_LONG));
 }
 
@@ -107,7 +108,7 @@ fn target_longer_than_a_uri_can_be_is_an_error() {
     let head = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(70_000));
     assert_eq!(
         decode(&limits, head.as_bytes()).unwrap_err().kind(),
-        ErrorKind::HeadTooLarge
+        UpgradeErrorKind::HeadTooLarge
     );
 }
 
@@ -115,7 +116,7 @@ fn target_longer_than_a_uri_can_be_is_an_error() {
 fn empty_lines_in_front_count_as_well() {
     let limits = Limits::default().head_bytes(100);
     let error = decode(&limits, "\r\n".repeat(50).as_bytes()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::HeadTooLarge);
+    assert_eq!(error.kind(), UpgradeErrorKind::HeadTooLarge);
 }
 
 #[test]
@@ -129,7 +130,7 @@ fn headers_are_counted_as_they_come() {
     );
     // The first byte of a third is enough.
     let error = decode(&limits, format!("{two}Y").as_bytes()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
+    assert_eq!(error.kind(), UpgradeErrorKind::TooManyHeaders);
     assert_eq!(
         error.status(),
         Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -169,7 +170,7 @@ fn more_headers_than_a_map_can_hold_are_an_error_and_no_panic() {
         ] {
             let head = format!("{first}{lines}\r\n");
             if let Err(error) = decode(&limits, head.as_bytes()) {
-                assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
+                assert_eq!(error.kind(), UpgradeErrorKind::TooManyHeaders);
                 assert_eq!(error.status().unwrap(), 431);
             } else {
                 assert!(count < 24_577);
@@ -222,7 +223,7 @@ fn what_is_no_request_is_refused_at_the_byte_that_shows_it() {
             "{input:?}"
         );
         let error = decode(&Limits::default(), input.as_bytes()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Malformed, "{input:?}");
+        assert_eq!(error.kind(), UpgradeErrorKind::Malformed, "{input:?}");
     }
 }
 
@@ -291,24 +292,36 @@ fn credentials_are_not_shown() {
 #[test]
 fn malformed_answers_are_errors_without_an_answer() {
     for (input, kind) in [
-        ("HTTP/1.1 101\n\n", ErrorKind::Malformed),
-        ("HTTP/1.1 10 x\r\n\r\n", ErrorKind::Malformed),
-        ("HTTP/1.1 1010 x\r\n\r\n", ErrorKind::Malformed),
-        ("HTTP/1.1 099 x\r\n\r\n", ErrorKind::Malformed),
-        ("HTTP/2.0 101 x\r\n\r\n", ErrorKind::Version),
-        ("SSH-2.0-OpenSSH\r\n\r\n", ErrorKind::Version),
-        ("HTTP/1.1 101 x\r\nX : a\r\n\r\n", ErrorKind::Malformed),
-        ("HTTP/1.1 101 x\r\n X: a\r\n\r\n", ErrorKind::Malformed),
-        ("\r\nHTTP/1.1 101 x\r\n X: a\r\n\r\n", ErrorKind::Malformed),
+        ("HTTP/1.1 101\n\n", UpgradeErrorKind::Malformed),
+        ("HTTP/1.1 10 x\r\n\r\n", UpgradeErrorKind::Malformed),
+        ("HTTP/1.1 1010 x\r\n\r\n", UpgradeErrorKind::Malformed),
+        ("HTTP/1.1 099 x\r\n\r\n", UpgradeErrorKind::Malformed),
+        ("HTTP/2.0 101 x\r\n\r\n", UpgradeErrorKind::Version),
+        ("SSH-2.0-OpenSSH\r\n\r\n", UpgradeErrorKind::Version),
+        (
+            "HTTP/1.1 101 x\r\nX : a\r\n\r\n",
+            UpgradeErrorKind::Malformed,
+        ),
+        (
+            "HTTP/1.1 101 x\r\n X: a\r\n\r\n",
+            UpgradeErrorKind::Malformed,
+        ),
+        (
+            "\r\nHTTP/1.1 101 x\r\n X: a\r\n\r\n",
+            UpgradeErrorKind::Malformed,
+        ),
         (
             "\r\n\r\nHTTP/1.1 101 x\r\n\tX: a\r\n\r\n",
-            ErrorKind::Malformed,
+            UpgradeErrorKind::Malformed,
         ),
         (
             "HTTP/1.1 101 x\r\nX: a\r\n \0\r\n\r\n",
-            ErrorKind::Malformed,
+            UpgradeErrorKind::Malformed,
         ),
-        ("HTTP/1.1 101 x\r\nX: a\0\r\n\r\n", ErrorKind::Malformed),
+        (
+            "HTTP/1.1 101 x\r\nX: a\0\r\n\r\n",
+            UpgradeErrorKind::Malformed,
+        ),
     ] {
         let error = decode_answer(input).unwrap_err();
         assert_eq!(error.kind(), kind, "{input:?}");
@@ -317,7 +330,7 @@ fn malformed_answers_are_errors_without_an_answer() {
     let error = decode_answer(&format!("HTTP/1.1 101 {}", "a".repeat(20_000))).unwrap_err();
     assert_eq!(
         (error.kind(), error.status()),
-        (ErrorKind::HeadTooLarge, None)
+        (UpgradeErrorKind::HeadTooLarge, None)
     );
 }
 
@@ -353,7 +366,7 @@ fn folded_lines_count_as_lines_and_bytes() {
     };
     assert!(decode("X: a\r\n b\r\n c\r\n").unwrap().1.is_some());
     let error = decode("X: a\r\n b\r\n c\r\n d\r\n").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
+    assert_eq!(error.kind(), UpgradeErrorKind::TooManyHeaders);
 }
 
 #[test]
@@ -380,7 +393,7 @@ fn endless_interim_answers_end_at_the_limit() {
     let mut decoder = ResponseDecoder::new(&Limits::default());
     let hint = b"HTTP/1.1 103 Early Hints\r\n\r\n";
     let error = (0..1000).find_map(|_| decoder.decode(hint).err()).unwrap();
-    assert_eq!(error.kind(), ErrorKind::HeadTooLarge);
+    assert_eq!(error.kind(), UpgradeErrorKind::HeadTooLarge);
 }
 
 // Encoding.
@@ -435,7 +448,7 @@ fn request_that_asks_for_nothing_or_has_a_body_is_not_written() {
         ),
     ] {
         let error = encode_request(&request.unwrap()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{what}");
+        assert_eq!(error.kind(), UpgradeErrorKind::InvalidArgument, "{what}");
     }
 }
 
@@ -463,14 +476,14 @@ fn answers_that_have_no_body_get_none() {
         let full = Response::builder().status(status).body("x").unwrap();
         assert_eq!(
             encode_response(&full).unwrap_err().kind(),
-            ErrorKind::InvalidArgument
+            UpgradeErrorKind::InvalidArgument
         );
     }
     for status in [100, 103] {
         let interim = Response::builder().status(status).body("").unwrap();
         assert_eq!(
             encode_response(&interim).unwrap_err().kind(),
-            ErrorKind::InvalidArgument
+            UpgradeErrorKind::InvalidArgument
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use framewire::connection::{BufferPool, Connection};
 use framewire::deflate::Deflate;
-use framewire::handshake::{Acceptor, Error, ErrorKind, Pending};
+use framewire::handshake::{Acceptor, HandshakeError, HandshakeErrorKind, PendingHandshake};
 use framewire::protocol::Role;
 use framewire::upgrade::{Limits, RequestDecoder};
 use framewire::{Config, Opcode};
@@ -13,7 +13,11 @@ const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: a.example\r\nUpgrade: websock
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
-fn decode(acceptor: &Acceptor, bytes: &[u8], at_a_time: usize) -> Result<Pending<()>, Error> {
+fn decode(
+    acceptor: &Acceptor,
+    bytes: &[u8],
+    at_a_time: usize,
+) -> Result<PendingHandshake<()>, HandshakeError> {
     let mut decoder = RequestDecoder::new(&Limits::default());
     let mut pieces = bytes.chunks(at_a_time);
     loop {
@@ -57,10 +61,13 @@ fn rfc6455_1_3_a_request_becomes_an_answer_and_a_connection() {
 fn a_request_that_the_policy_refuses_is_answered_with_its_status() {
     let request = REQUEST.replace("Version: 13", "Version: 12");
     let pending = decode(&Acceptor::new(), request.as_bytes(), 100).unwrap();
-    assert_eq!(pending.refusal().unwrap().kind(), ErrorKind::Version);
+    assert_eq!(
+        pending.refusal().unwrap().kind(),
+        HandshakeErrorKind::Version
+    );
     let (answer, established) = pending.into_answer();
     assert!(answer.starts_with(b"HTTP/1.1 426 "));
-    assert_eq!(established.unwrap_err().kind(), ErrorKind::Version);
+    assert_eq!(established.unwrap_err().kind(), HandshakeErrorKind::Version);
 }
 
 #[test]
@@ -90,5 +97,8 @@ fn a_program_refuses_with_a_response_of_its_own_without_its_body_for_a_head() {
     let pending = decode(&Acceptor::new(), REQUEST.as_bytes(), 100).unwrap();
     let switching = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
     let error = pending.encode_refusal(&switching.body("").unwrap());
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(
+        error.unwrap_err().kind(),
+        HandshakeErrorKind::InvalidArgument
+    );
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use framewire::axum::{Socket, WebSocketUpgrade, WebSocketUpgradeRejection};
-use framewire::handshake::{Acceptor, Connector, ErrorKind};
+use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind};
 use framewire::tokio::WebSocket;
 use framewire::{CloseCode, Config, Fault, Limits, Opcode};
 use http::Request;
@@ -121,7 +121,7 @@ async fn protocol_is_chosen_by_the_handler() {
     let address = serve_with(|upgrade| {
         let mut upgrade = upgrade.protocols(["a"]);
         let refused = upgrade.set_selected_protocol(Some("c")).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(refused.kind(), HandshakeErrorKind::InvalidArgument);
         assert_eq!(upgrade.selected_protocol(), Some("a"));
         upgrade.set_selected_protocol(Some("b")).unwrap();
         upgrade
@@ -315,7 +315,10 @@ async fn handler_may_look_at_the_rejection() {
             Ok(upgrade) => upgrade.on_upgrade(echo),
             Err(rejection) => {
                 let kind = rejection.error().kind();
-                assert!(matches!(kind, ErrorKind::Upgrade(_)), "{rejection}");
+                assert!(
+                    matches!(kind, HandshakeErrorKind::Upgrade(_)),
+                    "{rejection}"
+                );
                 assert!(rejection.error().cause().is_none());
                 "a page for browsers".into_response()
             }

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use crate::client::hyper::respond;
 use crate::client::{answer, header, patiently, request, status};
-use framewire::handshake::{self, Acceptor, Connector};
+use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind};
 use framewire::hyper::{refusal, upgrade, upgrade_with};
 use framewire::protocol::Role;
-use framewire::{Config, ErrorKind, Fault, Opcode, Side, connect_with, upgrade as http_upgrade};
+use framewire::upgrade::UpgradeErrorKind;
+use framewire::{Config, ErrorKind, Fault, Opcode, Side, connect_with};
 use http::{Request, Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -197,7 +198,7 @@ async fn client_that_left_before_the_answer_is_the_fault_of_the_stream() {
     let ErrorKind::Handshake(error) = error.kind() else {
         panic!("{error}");
     };
-    let write = handshake::ErrorKind::Upgrade(http_upgrade::ErrorKind::Write);
+    let write = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Write);
     assert_eq!((error.kind(), error.fault()), (write, Fault::Transport));
 }
 
@@ -216,7 +217,7 @@ fn sound_request() -> Request<()> {
 #[test]
 fn request_that_is_not_of_hyper_is_the_fault_of_the_program() {
     let error = upgrade::<_, Vec<u8>>(&mut sound_request()).unwrap_err();
-    assert_eq!(error.kind(), handshake::ErrorKind::InvalidArgument);
+    assert_eq!(error.kind(), HandshakeErrorKind::InvalidArgument);
     assert_eq!(error.fault(), Fault::Caller);
     let response: Response<Vec<u8>> = refusal(&error);
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -229,6 +230,6 @@ fn size_of_0_is_the_fault_of_the_program() {
     let acceptor = Acceptor::new();
     let upgraded = upgrade_with::<_, Vec<u8>>(&mut sound_request(), &acceptor, config);
     let error = upgraded.unwrap_err();
-    assert_eq!(error.kind(), handshake::ErrorKind::InvalidArgument);
+    assert_eq!(error.kind(), HandshakeErrorKind::InvalidArgument);
     assert!(error.to_string().contains("read buffer"), "{error}");
 }

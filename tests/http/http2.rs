@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::client::hyper::{Page, respond};
 use crate::client::{Http2, patiently};
-use framewire::handshake::{Acceptor, Connector, ErrorKind};
+use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind};
 use framewire::{CloseCode, Opcode, Side};
 use h2::Reason;
 use http::Request;
@@ -237,6 +237,6 @@ async fn rfc8441_5_page_of_the_same_origin_is_let_in() {
     let refused = framewire::handshake::check_extended_connect_response(&request, &response);
     let refused = refused.unwrap_err();
     assert_eq!(refused.status().unwrap(), 403);
-    let kind = ErrorKind::Upgrade(framewire::upgrade::ErrorKind::Refused);
+    let kind = HandshakeErrorKind::Upgrade(framewire::upgrade::UpgradeErrorKind::Refused);
     assert_eq!(refused.kind(), kind);
 }

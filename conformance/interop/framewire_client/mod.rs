@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use framewire::deflate::{Deflate, DeflateConfig};
-use framewire::handshake::{self, Connector};
-use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Opcode, Side, upgrade};
+use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
+use framewire::upgrade::UpgradeErrorKind;
+use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Opcode, Side};
 
 use self::connection::{Client, Connection};
 use self::exchange::{
@@ -34,8 +35,8 @@ pub(crate) struct Tls {
     pub(crate) elsewhere: Certificate,
 }
 
-/// Starts a server, which may have a certificate to show, and runs every check against it, over TLS those that TLS could make a difference
-/// to.
+/// Starts a server, which may have a certificate to show, and runs every check against it, over TLS those that TLS
+/// could make a difference to.
 pub(crate) fn run(
     server: impl Fn(Option<&Certificate>) -> Command,
     tls: Option<&Tls>,
@@ -179,8 +180,8 @@ fn handshakes(checks: &mut Checks, server: &EchoServer) {
         let Err(error) = server.connect("/refuse", &Connector::new()) else {
             bail!("it was not refused");
         };
-        let error: handshake::Error = error.downcast()?;
-        let refused = handshake::ErrorKind::Upgrade(upgrade::ErrorKind::Refused);
+        let error: HandshakeError = error.downcast()?;
+        let refused = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Refused);
         ensure!(error.kind() == refused, "{error:?}");
         ensure!(error.status().is_some_and(|it| it == 403), "{error:?}");
         let body = error.response().context("no response")?.body();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
-use framewire::handshake::{self, Connector};
+use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
 use framewire::rustls::version::{TLS12, TLS13};
 use framewire::rustls::{ALL_VERSIONS, CertificateError, ClientConfig, Error};
-use framewire::upgrade::{self, Dialer};
+use framewire::upgrade::{Dialer, UpgradeErrorKind};
 
 use super::connection::Connected;
 use super::exchange::{echo_all, large_messages, messages};
@@ -58,11 +58,11 @@ fn refusal(connected: Result<Connected>) -> Result<CertificateError> {
     let Err(error) = connected else {
         bail!("it was trusted");
     };
-    let failed: Option<&handshake::Error> = error.downcast_ref();
-    let kind = failed.map(handshake::Error::kind);
-    let expected = handshake::ErrorKind::Upgrade(upgrade::ErrorKind::Tls);
+    let failed: Option<&HandshakeError> = error.downcast_ref();
+    let kind = failed.map(HandshakeError::kind);
+    let expected = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Tls);
     ensure!(kind == Some(expected), "{error:?}");
-    let cause = failed.and_then(handshake::Error::cause);
+    let cause = failed.and_then(HandshakeError::cause);
     match cause.and_then(|cause| cause.downcast_ref()) {
         Some(Error::InvalidCertificate(why)) => Ok(why.clone()),
         _ => bail!("{error:?}"),

@@ -57,7 +57,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::Request;
 use http::request::Parts;
 
-use crate::handshake::{self, Acceptor, offered_subprotocols};
+use crate::handshake::{Acceptor, HandshakeError, offered_subprotocols};
 use crate::hyper::{refusal, respond, upgrade_with};
 use crate::{Config, Error};
 
@@ -74,7 +74,7 @@ pub use crate::hyper::Socket;
 #[must_use = "without `on_upgrade` there is no connection"]
 pub struct WebSocketUpgrade {
     request: Request<()>,
-    acceptor: Result<Acceptor, handshake::Error>,
+    acceptor: Result<Acceptor, HandshakeError>,
     config: Config,
     on_failed: Option<Box<dyn FnOnce(Error) + Send>>,
 }
@@ -117,14 +117,14 @@ impl WebSocketUpgrade {
     /// Agrees on a subprotocol that the handler chooses, or on none.
     ///
     /// # Errors
-    /// [`InvalidArgument`](handshake::ErrorKind::InvalidArgument) if the client does not offer it (RFC 6455
-    /// 4.2.2). Nothing is changed then.
-    pub fn set_selected_protocol(&mut self, name: Option<&str>) -> Result<(), handshake::Error> {
+    /// [`InvalidArgument`](crate::handshake::HandshakeErrorKind::InvalidArgument) if the client does not offer it (RFC
+    /// 6455 4.2.2). Nothing is changed then.
+    pub fn set_selected_protocol(&mut self, name: Option<&str>) -> Result<(), HandshakeError> {
         if let Some(name) = name
             && !self.requested_protocols().any(|offered| offered == name)
         {
             let message = format!("subprotocol {name:?} was not offered");
-            return Err(handshake::Error::invalid(message));
+            return Err(HandshakeError::invalid(message));
         }
         if let Ok(acceptor) = &mut self.acceptor {
             *acceptor = std::mem::take(acceptor).subprotocols(name)?;
@@ -259,21 +259,21 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
 ///
 /// As a response it has the status that [`Acceptor::respond`] documents, or over HTTP/2
 /// [`Acceptor::respond_extended_connect`], and a line of text. If the request does not come from a WebSocket
-/// client at all, such as a browser that opens the address as a page, the [`kind`](handshake::Error::kind) is
-/// [`Upgrade`](handshake::ErrorKind::Upgrade).
+/// client at all, such as a browser that opens the address as a page, the [`kind`](HandshakeError::kind) is
+/// [`Upgrade`](crate::handshake::HandshakeErrorKind::Upgrade).
 #[derive(Debug)]
-pub struct WebSocketUpgradeRejection(handshake::Error);
+pub struct WebSocketUpgradeRejection(HandshakeError);
 
 impl WebSocketUpgradeRejection {
     /// Returns what is wrong with the request.
     #[must_use]
-    pub fn error(&self) -> &handshake::Error {
+    pub fn error(&self) -> &HandshakeError {
         &self.0
     }
 }
 
-impl From<handshake::Error> for WebSocketUpgradeRejection {
-    fn from(error: handshake::Error) -> Self {
+impl From<HandshakeError> for WebSocketUpgradeRejection {
+    fn from(error: HandshakeError) -> Self {
         Self(error)
     }
 }

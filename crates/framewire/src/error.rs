@@ -68,7 +68,7 @@ pub enum ErrorKind {
     Config(&'static str),
     /// The handshake failed. If this end refused the peer, the refusal was sent.
     #[cfg(feature = "handshake")]
-    Handshake(crate::handshake::Error),
+    Handshake(crate::handshake::HandshakeError),
 }
 
 /// Why a message was not staged.
@@ -126,7 +126,7 @@ impl Error {
     }
 
     /// Returns the underlying error, if there is one: the [`io::Error`] of the stream or the reader, or the
-    /// [cause](crate::handshake::Error::cause) of a handshake error.
+    /// [cause](crate::handshake::HandshakeError::cause) of a handshake error.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         match &self.kind {
@@ -381,17 +381,17 @@ impl From<SendError> for Error {
 }
 
 #[cfg(feature = "handshake")]
-impl From<crate::handshake::Error> for Error {
-    fn from(error: crate::handshake::Error) -> Self {
+impl From<crate::handshake::HandshakeError> for Error {
+    fn from(error: crate::handshake::HandshakeError) -> Self {
         ErrorKind::Handshake(error).into()
     }
 }
 
 /// A handshake that failed while heads were exchanged.
 #[cfg(feature = "handshake")]
-impl From<crate::upgrade::Error> for Error {
-    fn from(error: crate::upgrade::Error) -> Self {
-        crate::handshake::Error::from(error).into()
+impl From<crate::upgrade::UpgradeError> for Error {
+    fn from(error: crate::upgrade::UpgradeError) -> Self {
+        crate::handshake::HandshakeError::from(error).into()
     }
 }
 

@@ -61,7 +61,7 @@
 //! A client needs nothing of this module. What hyper's client makes of a
 //! [`Connector::request`](crate::handshake::Connector::request), or over HTTP/2 an
 //! [`extended_connect_request`](crate::handshake::Connector::extended_connect_request), is checked by the
-//! functions of [`handshake`] for that. `hyper::upgrade::on` the response then gives the stream for
+//! functions of [`handshake`](crate::handshake) for that. `hyper::upgrade::on` the response then gives the stream for
 //! [`WebSocket::client`].
 //!
 //! # What it costs
@@ -80,10 +80,10 @@ use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 
-use crate::handshake::{self, Acceptor};
+use crate::handshake::{Acceptor, HandshakeError};
 use crate::protocol::{Agreement, Role};
 use crate::tokio::WebSocket;
-use crate::upgrade::{Error as UpgradeError, ErrorKind as UpgradeErrorKind};
+use crate::upgrade::{UpgradeError, UpgradeErrorKind};
 use crate::{Config, Error};
 
 /// A connection over the stream of a hyper server: the whole connection of HTTP/1.1, or one stream of HTTP/2.
@@ -96,7 +96,7 @@ pub type Socket = WebSocket<TokioIo<Upgraded>>;
 /// As [`upgrade_with`].
 pub fn upgrade<R, B: Default>(
     request: &mut Request<R>,
-) -> Result<(Response<B>, OnUpgrade), handshake::Error> {
+) -> Result<(Response<B>, OnUpgrade), HandshakeError> {
     upgrade_with(request, &Acceptor::new(), Config::default())
 }
 
@@ -109,24 +109,24 @@ pub fn upgrade<R, B: Default>(
 /// # Errors
 /// * Those of [`Acceptor::respond`], or of [`Acceptor::respond_extended_connect`] for HTTP/2. The client is at
 ///   fault, and [`refusal`] makes the response.
-/// * [`InvalidArgument`](handshake::ErrorKind::InvalidArgument) if the request does not come from hyper, if its
-///   upgrade was taken out before, or if a size of the `config` is 0. The program is at fault. The request is
-///   then unchanged.
+/// * [`InvalidArgument`](crate::handshake::HandshakeErrorKind::InvalidArgument) if the request does not come from
+///   hyper, if its upgrade was taken out before, or if a size of the `config` is 0. The program is at fault. The
+///   request is then unchanged.
 pub fn upgrade_with<R, B: Default>(
     request: &mut Request<R>,
     acceptor: &Acceptor,
     config: Config,
-) -> Result<(Response<B>, OnUpgrade), handshake::Error> {
+) -> Result<(Response<B>, OnUpgrade), HandshakeError> {
     let response = respond(acceptor, request)?;
     let on_upgrade = on_upgrade(request.extensions_mut(), &response, config)?;
     Ok((response.map(|()| B::default()), on_upgrade))
 }
 
-/// Returns the response to a request that [`upgrade`] refuses: the
-/// [`Error::response`](handshake::Error::response) with its line of text as a body, of the type that the
+/// Returns the response to a request that [`upgrade`] refuses: its
+/// [`response`](HandshakeError::response) with its line of text as a body, of the type that the
 /// service's responses have. It is a 500 if the program is at fault.
 #[must_use]
-pub fn refusal<B: From<Vec<u8>>>(error: &handshake::Error) -> Response<B> {
+pub fn refusal<B: From<Vec<u8>>>(error: &HandshakeError) -> Response<B> {
     let response = error.response().cloned().unwrap_or_else(|| {
         let mut response = Response::new(Vec::new());
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -139,7 +139,7 @@ pub fn refusal<B: From<Vec<u8>>>(error: &handshake::Error) -> Response<B> {
 pub(crate) fn respond<R>(
     acceptor: &Acceptor,
     request: &Request<R>,
-) -> Result<Response<()>, handshake::Error> {
+) -> Result<Response<()>, HandshakeError> {
     #[cfg(feature = "http2")]
     if request.version() > http::Version::HTTP_11 {
         let protocol = request.extensions().get::<::hyper::ext::Protocol>();
@@ -150,9 +150,9 @@ pub(crate) fn respond<R>(
 }
 
 /// The error of a request that carries no upgrade of hyper's.
-pub(crate) fn no_upgrade() -> handshake::Error {
+pub(crate) fn no_upgrade() -> HandshakeError {
     let message = "request does not come from hyper, or its upgrade was taken before";
-    handshake::Error::invalid(message)
+    HandshakeError::invalid(message)
 }
 
 /// Returns the future of the connection that a response establishes.
@@ -160,10 +160,10 @@ fn on_upgrade(
     extensions: &mut http::Extensions,
     response: &Response<()>,
     config: Config,
-) -> Result<OnUpgrade, handshake::Error> {
+) -> Result<OnUpgrade, HandshakeError> {
     config
         .check()
-        .map_err(|error| handshake::Error::invalid(error.to_string()))?;
+        .map_err(|error| HandshakeError::invalid(error.to_string()))?;
     let Some(inner) = extensions.remove::<Upgrade>() else {
         return Err(no_upgrade());
     };
@@ -187,7 +187,7 @@ fn on_upgrade(
 /// # Errors
 /// [`ErrorKind::Handshake`](crate::ErrorKind::Handshake), with hyper's own error as the cause:
 /// * [`Write`](UpgradeErrorKind::Write) if the connection ended before the response was sent.
-/// * [`InvalidArgument`](handshake::ErrorKind::InvalidArgument) if hyper was not
+/// * [`InvalidArgument`](crate::handshake::HandshakeErrorKind::InvalidArgument) if hyper was not
 ///   [told](self#what-to-set-on-hyper) of upgrades. The program is at fault.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
@@ -227,7 +227,7 @@ impl Future for OnUpgrade {
     }
 }
 
-fn failed(error: ::hyper::Error) -> handshake::Error {
+fn failed(error: ::hyper::Error) -> HandshakeError {
     let error = if error.is_user() {
         let message = "hyper was not told to give the stream up";
         UpgradeError::new(UpgradeErrorKind::InvalidArgument, message).with_cause(error)

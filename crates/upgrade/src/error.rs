@@ -11,19 +11,19 @@ use std::{fmt, io};
 ///
 /// One pointer in size; creating one allocates. The text includes its [cause](Self::cause), down to the innermost, so
 /// [`source`](StdError::source) is `None`.
-pub struct Error(Box<Inner>);
+pub struct UpgradeError(Box<Inner>);
 
 struct Inner {
-    kind: ErrorKind,
+    kind: UpgradeErrorKind,
     message: String,
     response: Option<Response<Vec<u8>>>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// The kind of an [`Error`].
+/// The kind of an [`UpgradeError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ErrorKind {
+pub enum UpgradeErrorKind {
     /// The head breaks the grammar of RFC 9112, has no `Host`, two or an invalid one, or announces a body. A server
     /// answers 400. The peer's fault.
     Malformed,
@@ -47,49 +47,50 @@ pub enum ErrorKind {
     TimedOut,
     /// The stream ended before the head did. Nothing is answered. The peer's fault.
     Closed,
-    /// Reading failed; [`Error::cause`] is the [`std::io::Error`].
+    /// Reading failed; [`UpgradeError::cause`] is the [`std::io::Error`].
     ///
     /// `WouldBlock` before the time was over is this error: use the decoders for a non-blocking stream.
     Read,
-    /// Writing failed; [`Error::cause`] is the [`std::io::Error`].
+    /// Writing failed; [`UpgradeError::cause`] is the [`std::io::Error`].
     Write,
     /// The operating system failed at something else: an option of the socket, entropy, its root
-    /// certificates. [`Error::cause`] says how.
+    /// certificates. [`UpgradeError::cause`] says how.
     Io,
-    /// The server answered with a status other than 101: see [`Error::response`]. The peer's fault.
+    /// The server answered with a status other than 101: see [`UpgradeError::response`]. The peer's fault.
     Refused,
     /// The server answered 101, but with no token `upgrade` in `Connection`. The peer's fault.
     MissingConnection,
     /// The server answered 101, but `Upgrade` does not name exactly one protocol that was asked for. The peer's fault.
     ProtocolMismatch,
-    /// A check above this crate refused the peer, with [`Error::veto`]. The peer's fault.
+    /// A check above this crate refused the peer, with [`UpgradeError::veto`]. The peer's fault.
     Vetoed,
     /// The caller passed something that cannot be sent. The caller's fault.
     InvalidArgument,
-    /// A host's name could not be resolved: it has no address, or the resolver failed. [`Error::cause`] then says why.
+    /// A host's name could not be resolved: it has no address, or the resolver failed. [`UpgradeError::cause`] then
+    /// says why.
     Resolve,
-    /// No address of a host accepted the connection. The message says what became of each, and [`Error::cause`] is the
-    /// [`std::io::Error`] of the last.
+    /// No address of a host accepted the connection. The message says what became of each, and [`UpgradeError::cause`]
+    /// is the [`std::io::Error`] of the last.
     Dial,
     /// The TLS handshake failed: the certificate is not trusted or for another host, or the other end does not speak
-    /// TLS. [`Error::cause`] is the error of rustls, or the [`std::io::Error`] of the stream. The peer's fault, unless
-    /// the stream failed.
+    /// TLS. [`UpgradeError::cause`] is the error of rustls, or the [`std::io::Error`] of the stream. The peer's fault,
+    /// unless the stream failed.
     Tls,
-    /// A proxy could not be reached, or made no connection. Where it answered in HTTP, [`Error::response`] is its
-    /// answer. The peer's fault, unless the stream failed.
+    /// A proxy could not be reached, or made no connection. Where it answered in HTTP, [`UpgradeError::response`] is
+    /// its answer. The peer's fault, unless the stream failed.
     Proxy,
     /// What was asked for needs a feature of this crate that is off. The caller's fault.
     Unsupported,
 }
 
-impl Error {
-    /// Creates an error for a peer that a check of the caller refuses: [`ErrorKind::Vetoed`].
+impl UpgradeError {
+    /// Creates an error for a peer that a check of the caller refuses: [`UpgradeErrorKind::Vetoed`].
     pub fn veto(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Vetoed, message)
+        Self::new(UpgradeErrorKind::Vetoed, message)
     }
 
     /// Creates an error of a kind, with a message. For a protocol on top of an upgrade, whose errors these are too.
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub fn new(kind: UpgradeErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
             message: message.into(),
@@ -100,7 +101,7 @@ impl Error {
 
     /// Creates the error for something that cannot be sent.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::InvalidArgument, message)
+        Self::new(UpgradeErrorKind::InvalidArgument, message)
     }
 
     /// Adds the answer to a peer that sent a request: the status, and the message as its body.
@@ -137,15 +138,18 @@ impl Error {
     }
 
     /// Turns this into an error of a larger operation, which `what` names.
-    pub(crate) fn of(mut self, kind: ErrorKind, what: &str) -> Self {
+    pub(crate) fn of(mut self, kind: UpgradeErrorKind, what: &str) -> Self {
         self.0.kind = kind;
         self.0.message = format!("{what}: {}", self.0.message);
         self
     }
 
     /// As [`of`](Self::of), but `TimedOut` and `InvalidArgument` stay what they are.
-    pub(crate) fn of_step(self, kind: ErrorKind, what: &str) -> Self {
-        let kept = [ErrorKind::TimedOut, ErrorKind::InvalidArgument];
+    pub(crate) fn of_step(self, kind: UpgradeErrorKind, what: &str) -> Self {
+        let kept = [
+            UpgradeErrorKind::TimedOut,
+            UpgradeErrorKind::InvalidArgument,
+        ];
         let kind = if kept.contains(&self.kind()) {
             self.kind()
         } else {
@@ -172,7 +176,7 @@ impl Error {
             "server refused the upgrade with status {}",
             response.status()
         );
-        Self::new(ErrorKind::Refused, message).with_received(response)
+        Self::new(UpgradeErrorKind::Refused, message).with_received(response)
     }
 
     /// Adds the answer that was received.
@@ -183,7 +187,7 @@ impl Error {
 
     /// Returns the kind of the error.
     #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> UpgradeErrorKind {
         self.0.kind
     }
 
@@ -191,13 +195,15 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.0.kind {
-            ErrorKind::Tls | ErrorKind::Proxy if self.is_of_stream() => Fault::Transport,
-            ErrorKind::Read
-            | ErrorKind::Write
-            | ErrorKind::Io
-            | ErrorKind::Resolve
-            | ErrorKind::Dial => Fault::Transport,
-            ErrorKind::InvalidArgument | ErrorKind::Unsupported => Fault::Caller,
+            UpgradeErrorKind::Tls | UpgradeErrorKind::Proxy if self.is_of_stream() => {
+                Fault::Transport
+            }
+            UpgradeErrorKind::Read
+            | UpgradeErrorKind::Write
+            | UpgradeErrorKind::Io
+            | UpgradeErrorKind::Resolve
+            | UpgradeErrorKind::Dial => Fault::Transport,
+            UpgradeErrorKind::InvalidArgument | UpgradeErrorKind::Unsupported => Fault::Caller,
             _ => Fault::Peer,
         }
     }
@@ -234,9 +240,9 @@ impl Error {
     }
 }
 
-impl fmt::Debug for Error {
+impl fmt::Debug for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
+        f.debug_struct("UpgradeError")
             .field("kind", &self.0.kind)
             .field("message", &self.0.message)
             .field("status", &self.status())
@@ -245,7 +251,7 @@ impl fmt::Debug for Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cause = self.0.cause.as_deref();
         write_with_causes(f, &self.0.message, cause.map(|cause| cause as _))
@@ -253,7 +259,7 @@ impl fmt::Display for Error {
 }
 
 /// Has no source: the text includes the causes.
-impl StdError for Error {}
+impl StdError for UpgradeError {}
 
 /// Returns a refusal with one line of text.
 fn plain_response(status: StatusCode, message: &str) -> Response<Vec<u8>> {

@@ -34,11 +34,11 @@
 //! first: names and addresses, proxies, and TLS with the feature `rustls`.
 //!
 //! ```no_run
-//! use framewire_upgrade::{Dialer, Error, Limits};
+//! use framewire_upgrade::{Dialer, Limits, UpgradeError};
 //! use http::{Request, Response};
 //!
 //! let request = Request::get("http://echo.example/").header("upgrade", "echo/1").body(())?;
-//! let accept_any = |_: &Response<()>| Ok::<_, Error>(());
+//! let accept_any = |_: &Response<()>| Ok::<_, UpgradeError>(());
 //! let upgraded = Dialer::new().request(request, &Limits::default(), accept_any)?;
 //! # drop(upgraded);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -108,8 +108,8 @@ pub use {blocking::TlsStream, rustls};
 pub use {
     blocking::{Stream, receive, request},
     dial::{Dialer, Proxies, Proxy},
-    error::{Error, ErrorKind},
-    exchange::{Pending, Rewind, Upgraded},
+    error::{UpgradeError, UpgradeErrorKind},
+    exchange::{PendingUpgrade, Rewind, Upgraded},
     head::{
         Limits, RequestDecoder, ResponseDecoder, check_extended_connect_response, check_response,
         encode_request, encode_response, respond, respond_extended_connect,

@@ -4,7 +4,7 @@ use crate::servers::certificates::Authority;
 use crate::servers::pipe::{Behaviour, Pipe, pipe};
 use crate::servers::{PATIENCE, pattern};
 use framewire::rustls::ClientConnection;
-use framewire::upgrade::{ErrorKind, Limits, Pending, TlsStream};
+use framewire::upgrade::{Limits, PendingUpgrade, TlsStream, UpgradeErrorKind};
 use framewire::{Duplicate, Fault, Socket, rustls};
 use http::{Request, Response};
 use std::io::{self, IoSlice, Read, Write};
@@ -194,10 +194,10 @@ fn answer_of_a_server_is_written_within_its_time() {
     pipe.behave(|behaviour| *behaviour = SLOW);
     let limits = Limits::default().time(TIME);
     let request = Request::get("/").header("host", "a").body(()).unwrap();
-    let pending = Pending::from_parts(server, Vec::new(), &request, &limits);
+    let pending = PendingUpgrade::from_parts(server, Vec::new(), &request, &limits);
     let page = Response::builder().status(404).body(pattern(40_000));
     let error = pending.refuse(&page.unwrap()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(error.kind(), UpgradeErrorKind::TimedOut);
     let written = pipe.not_read();
     assert!((1..=MOST).contains(&written), "{written}");
 }
@@ -429,7 +429,7 @@ fn server_gives_up_on_a_client_that_says_nothing_or_something_else() {
     let error = TlsStream::accept(server, config.clone(), Duration::from_millis(20)).unwrap_err();
     assert_eq!(
         (error.kind(), error.fault()),
-        (ErrorKind::TimedOut, Fault::Peer)
+        (UpgradeErrorKind::TimedOut, Fault::Peer)
     );
     assert_eq!(
         error.to_string(),
@@ -439,7 +439,10 @@ fn server_gives_up_on_a_client_that_says_nothing_or_something_else() {
     let (server, mut client) = pipe(Behaviour::default());
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     let error = TlsStream::accept(server, config.clone(), PATIENCE).unwrap_err();
-    assert_eq!((error.kind(), error.fault()), (ErrorKind::Tls, Fault::Peer));
+    assert_eq!(
+        (error.kind(), error.fault()),
+        (UpgradeErrorKind::Tls, Fault::Peer)
+    );
     assert_eq!(
         error.to_string(),
         "client does not speak TLS: it has to connect with TLS \
@@ -466,7 +469,7 @@ fn slow_handshake_ends_at_the_deadline_however_much_moves() {
     let config = authority.server(&["a.example"]);
     thread::spawn(move || TlsStream::connect(client, "a.example", authority.client(), PATIENCE));
     let error = TlsStream::accept(server, config, Duration::from_millis(50)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(error.kind(), UpgradeErrorKind::TimedOut);
 }
 
 #[test]

@@ -4,15 +4,15 @@ use super::shell::upgrade::dial;
 use super::shell::{self, Dialled, assert_unarmed};
 use crate::servers::proxy::{http, proxy, read, read_head, socks5};
 use crate::servers::{PATIENCE, serve};
-use framewire::handshake::{Connector, Error, ErrorKind};
-use framewire::upgrade::{self, Dialer, Limits, Proxies, Proxy};
+use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
+use framewire::upgrade::{Dialer, Limits, Proxies, Proxy, UpgradeErrorKind};
 use framewire::{Fault, Opcode, WebSocket};
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-const PROXY: ErrorKind = ErrorKind::Upgrade(upgrade::ErrorKind::Proxy);
+const PROXY: HandshakeErrorKind = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Proxy);
 
 fn through(url: &str) -> Connector {
     Connector::new().dialer(Dialer::new().proxy(Proxy::parse(url).unwrap()))
@@ -22,7 +22,7 @@ fn connect(url: &str, uri: &str) -> WebSocket<Dialled> {
     shell::connect_with(uri, &through(url)).unwrap()
 }
 
-fn failure(url: &str) -> Error {
+fn failure(url: &str) -> HandshakeError {
     shell::connect(&through(url), "ws://a.example/").unwrap_err()
 }
 
@@ -201,7 +201,7 @@ fn proxy_that_hangs_ends_at_the_time_limit() {
         let error = shell::connect(&connector, "ws://a.example/").unwrap_err();
         assert_eq!(
             error.kind(),
-            ErrorKind::Upgrade(upgrade::ErrorKind::TimedOut)
+            HandshakeErrorKind::Upgrade(UpgradeErrorKind::TimedOut)
         );
         assert_eq!(
             error.to_string(),

@@ -3,8 +3,8 @@
 use super::shell;
 use crate::servers::proxy::{proxy, read_head};
 use crate::servers::{PATIENCE, echo, serve};
-use framewire::handshake::{Connector, Error, ErrorKind};
-use framewire::upgrade::{self, Limits};
+use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
+use framewire::upgrade::{Limits, UpgradeErrorKind};
 use framewire::{Config, Fault, Opcode, WebSocket};
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
 use std::io::{self, Write as _};
@@ -46,7 +46,7 @@ fn assert_echoes<S: framewire::Socket>(mut websocket: WebSocket<S>) {
     assert!(websocket.shutdown(PATIENCE).unwrap().clean);
 }
 
-fn failure(connector: &Connector, uri: &str) -> Error {
+fn failure(connector: &Connector, uri: &str) -> HandshakeError {
     shell::connect(connector, uri).unwrap_err()
 }
 
@@ -58,7 +58,7 @@ fn redirect_is_an_error_that_tells_where_to() {
     let error = failure(&Connector::new(), &uri);
     assert_eq!(
         (error.kind(), error.fault()),
-        (ErrorKind::Redirect, Fault::Peer)
+        (HandshakeErrorKind::Redirect, Fault::Peer)
     );
     assert_eq!(error.redirect().unwrap(), target.as_str());
     assert_eq!(error.to_string(), format!("server redirects to {target}"));
@@ -72,7 +72,7 @@ fn redirect_is_an_error_that_tells_where_to() {
     // Over a stream of the program's own as well.
     let stream = TcpStream::connect(address).unwrap();
     let error = shell::handshake(&Connector::new(), stream, &uri).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Redirect);
+    assert_eq!(error.kind(), HandshakeErrorKind::Redirect);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn redirect_to_nowhere_is_a_refusal() {
         let error = failure(&connector, &format!("ws://{address}/"));
         assert_eq!(
             error.kind(),
-            ErrorKind::Upgrade(upgrade::ErrorKind::Refused)
+            HandshakeErrorKind::Upgrade(UpgradeErrorKind::Refused)
         );
         assert_eq!(
             (error.status().unwrap().as_u16(), error.redirect()),
@@ -134,7 +134,7 @@ fn redirects_are_followed_up_to_the_limit() {
     let error = failure(&following(2), &uri);
     assert_eq!(
         (error.kind(), error.fault()),
-        (ErrorKind::TooManyRedirects, Fault::Peer)
+        (HandshakeErrorKind::TooManyRedirects, Fault::Peer)
     );
     assert_eq!(
         error.redirect().unwrap(),
@@ -153,7 +153,7 @@ fn redirect_in_a_circle_ends() {
         &Connector::new().follow_redirects(5),
         &format!("ws://{address}/"),
     );
-    assert_eq!(error.kind(), ErrorKind::TooManyRedirects);
+    assert_eq!(error.kind(), HandshakeErrorKind::TooManyRedirects);
     assert_eq!(asked.try_iter().count(), 6);
 }
 
@@ -208,7 +208,7 @@ fn credentials_are_dropped_for_another_host_or_port_for_good() {
     let error = failure(&with_credentials(), &format!("ws://127.0.0.1:{port}/"));
     assert_eq!(
         error.kind(),
-        ErrorKind::Upgrade(upgrade::ErrorKind::Refused)
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::Refused)
     );
     assert_eq!(home.join().unwrap(), [3, 0]);
     let heads: Vec<_> = asked_there
@@ -227,7 +227,7 @@ fn time_limit_is_for_all_redirects_together() {
     let error = failure(&connector, &format!("ws://{address}/"));
     assert_eq!(
         error.kind(),
-        ErrorKind::Upgrade(upgrade::ErrorKind::TimedOut)
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::TimedOut)
     );
     assert!(asked.try_iter().count() > 1);
 }
@@ -260,7 +260,7 @@ fn redirect_to_what_cannot_be_dialled_is_the_servers_fault() {
     let error = failure(&connector, &format!("ws://{address}/"));
     assert_eq!(
         (error.kind(), error.fault()),
-        (ErrorKind::Redirect, Fault::Peer)
+        (HandshakeErrorKind::Redirect, Fault::Peer)
     );
     assert_eq!(error.redirect().unwrap(), "ws://[v1.x]/");
     assert_eq!(
@@ -305,7 +305,7 @@ mod tls {
         for scheme in ["ws", "http"] {
             let address = redirecting_over_tls(&authority, format!("{scheme}://{plain}/"));
             let error = failure(&connector(&authority), &format!("wss://{address}/"));
-            assert_eq!(error.kind(), ErrorKind::Redirect);
+            assert_eq!(error.kind(), HandshakeErrorKind::Redirect);
             assert_eq!(error.redirect().unwrap(), format!("ws://{plain}/").as_str());
             assert_eq!(
                 error.to_string(),
@@ -353,7 +353,10 @@ fn streams_of_the_callers_own_are_redirected_too() {
 fn stream_that_the_caller_cannot_connect_is_an_error_with_its_reason() {
     let refuse = |_: &_| Err::<TcpStream, _>(io::ErrorKind::ConnectionRefused.into());
     let error = shell::connect_over(&Connector::new(), "ws://a/", refuse).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Dial));
+    assert_eq!(
+        error.kind(),
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::Dial)
+    );
     assert_eq!(error.fault(), Fault::Transport);
     let cause = error.cause().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(cause.kind(), io::ErrorKind::ConnectionRefused);

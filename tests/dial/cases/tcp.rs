@@ -4,8 +4,8 @@ use super::shell::upgrade::{dial, dial_and_request};
 use super::shell::{self, assert_unarmed};
 use crate::servers::proxy::{proxy, read_head};
 use crate::servers::{PATIENCE, serve, serve_on};
-use framewire::handshake::{Connector, Error, ErrorKind};
-use framewire::upgrade::{self, Dialer, Limits, Proxy};
+use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
+use framewire::upgrade::{self, Dialer, Limits, Proxy, UpgradeErrorKind};
 use framewire::{Fault, Opcode};
 use http::{HeaderMap, Request};
 use std::io::{self, Read, Write};
@@ -17,12 +17,12 @@ fn within(time: Duration) -> Connector {
     Connector::new().limits(Limits::default().time(time))
 }
 
-fn failure(connector: &Connector, uri: &str) -> Error {
+fn failure(connector: &Connector, uri: &str) -> HandshakeError {
     shell::connect(connector, uri).unwrap_err()
 }
 
-fn kind(kind: upgrade::ErrorKind) -> ErrorKind {
-    ErrorKind::Upgrade(kind)
+fn kind(kind: UpgradeErrorKind) -> HandshakeErrorKind {
+    HandshakeErrorKind::Upgrade(kind)
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn another_place_can_be_connected_to_than_the_uri_names() {
 
     for place in ["", "a.example", ":80", "a.example:", "a b:80", "u@a:80"] {
         let error = Dialer::new().connect_to(place).unwrap_err();
-        assert_eq!(error.kind(), upgrade::ErrorKind::InvalidArgument, "{place}");
+        assert_eq!(error.kind(), UpgradeErrorKind::InvalidArgument, "{place}");
     }
 }
 
@@ -91,7 +91,7 @@ fn another_place_can_be_connected_to_than_the_uri_names() {
 fn refused_connection_names_the_address() {
     let address = unused();
     let error = failure(&Connector::new(), &format!("ws://{address}/"));
-    assert_eq!(error.kind(), kind(upgrade::ErrorKind::Dial));
+    assert_eq!(error.kind(), kind(UpgradeErrorKind::Dial));
     assert_eq!(error.fault(), Fault::Transport);
     assert_eq!(
         error.to_string(),
@@ -127,7 +127,7 @@ fn name_that_cannot_be_resolved_is_named() {
     // A label is of 63 bytes at most (RFC 1035 2.3.4), so that nobody has to be asked.
     let name = "a".repeat(64);
     let error = failure(&Connector::new(), &format!("ws://{name}/"));
-    assert_eq!(error.kind(), kind(upgrade::ErrorKind::Resolve));
+    assert_eq!(error.kind(), kind(UpgradeErrorKind::Resolve));
     assert_eq!(error.fault(), Fault::Transport);
     assert_eq!(
         error.to_string(),
@@ -152,7 +152,7 @@ fn connection_that_is_not_answered_ends_at_the_time_limit() {
     let error = failure(&within(tick), &format!("ws://{address}/"));
     assert!(queue.len() < 10_000 && started.elapsed() >= tick);
     assert!(started.elapsed() < PATIENCE);
-    assert_eq!(error.kind(), kind(upgrade::ErrorKind::TimedOut));
+    assert_eq!(error.kind(), kind(UpgradeErrorKind::TimedOut));
     assert_eq!(
         error.to_string(),
         format!("connection to {address} was not done within the limit of 100ms")
@@ -176,11 +176,11 @@ fn time_limit_is_for_the_connection_and_the_answer_together() {
     let connector = within(time).dialer(Dialer::new().proxy(through));
     let started = Instant::now();
     let error = failure(&connector, "ws://a.example/");
-    assert_eq!(error.kind(), kind(upgrade::ErrorKind::TimedOut));
+    assert_eq!(error.kind(), kind(UpgradeErrorKind::TimedOut));
     assert!(started.elapsed() >= time);
     // Nothing is left to connect with.
     let error = failure(&within(Duration::ZERO), &format!("ws://{}/", serve()));
-    assert_eq!(error.kind(), kind(upgrade::ErrorKind::TimedOut));
+    assert_eq!(error.kind(), kind(UpgradeErrorKind::TimedOut));
 }
 
 #[test]
@@ -205,11 +205,11 @@ fn uri_that_cannot_be_dialled_is_the_callers_fault() {
         // Some are no URI at all.
         let Ok(uri) = uri.parse() else { continue };
         let error = dial(&Dialer::new(), &uri, PATIENCE).unwrap_err();
-        assert_eq!(error.kind(), upgrade::ErrorKind::InvalidArgument, "{uri}");
+        assert_eq!(error.kind(), UpgradeErrorKind::InvalidArgument, "{uri}");
         assert_eq!(error.fault(), Fault::Caller);
     }
     let error = failure(&Connector::new(), "http://127.0.0.1/");
-    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert_eq!(error.kind(), HandshakeErrorKind::InvalidArgument);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use super::shell::{self, Dialled};
 use crate::servers::certificates::{Authority, self_signed, version_1};
 use crate::servers::proxy::proxy;
 use crate::servers::{PATIENCE, pattern, serve, serve_tls};
-use framewire::handshake::{Connector, Error, ErrorKind};
+use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
 use framewire::rustls::{ClientConfig, ServerConfig};
-use framewire::upgrade::{self, Dialer, Limits, TlsStream};
+use framewire::upgrade::{Dialer, Limits, TlsStream, UpgradeErrorKind};
 use framewire::{Fault, Opcode, WebSocket, rustls};
 use std::error::Error as _;
 use std::io::{Read as _, Write as _};
@@ -31,7 +31,7 @@ fn connected() -> WebSocket<Dialled> {
     shell::connect_with(&uri, &connector(&authority)).unwrap()
 }
 
-fn failure(connector: &Connector, address: SocketAddr) -> Error {
+fn failure(connector: &Connector, address: SocketAddr) -> HandshakeError {
     shell::connect(connector, &format!("wss://{address}/")).unwrap_err()
 }
 
@@ -40,7 +40,10 @@ fn assert_refused(authority: &Authority, config: Arc<ServerConfig>, words: &str)
     let text = error.to_string();
     let start = format!("{words} (invalid peer certificate: ");
     assert!(text.starts_with(&start), "{text}");
-    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
+    assert_eq!(
+        error.kind(),
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::Tls)
+    );
     assert_eq!(error.fault(), Fault::Peer);
     let cause: &rustls::Error = error.cause().unwrap().downcast_ref().unwrap();
     assert!(
@@ -141,7 +144,10 @@ fn certificate_is_for_the_uris_host_wherever_it_is_connected_to() {
     let connector = Connector::new().dialer(dialer);
     assert!(shell::connect(&connector, "wss://a.invalid/").is_ok());
     let error = shell::connect(&connector, "wss://b.invalid/").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
+    assert_eq!(
+        error.kind(),
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::Tls)
+    );
 }
 
 #[test]
@@ -158,7 +164,10 @@ fn nothing_is_offered_in_alpn_and_nothing_but_http_1_1_may_be_agreed_on() {
     assert!(connect(&[]).is_ok());
     assert!(connect(&["http/1.1"]).is_ok());
     let error = connect(&["http/1.1", "h2"]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
+    assert_eq!(
+        error.kind(),
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::Tls)
+    );
     assert_eq!(
         error.to_string(),
         "127.0.0.1 and the tls configuration agreed on h2, which is not http/1.1"
@@ -210,7 +219,7 @@ fn platform_trusts_no_authority_made_for_a_test() {
     let address = serve_tls(Authority::new().server(&["127.0.0.1"]));
     let error = failure(&Connector::new(), address);
     // A system may have no roots at all.
-    let kinds = [upgrade::ErrorKind::Tls, upgrade::ErrorKind::Io].map(ErrorKind::Upgrade);
+    let kinds = [UpgradeErrorKind::Tls, UpgradeErrorKind::Io].map(HandshakeErrorKind::Upgrade);
     assert!(kinds.contains(&error.kind()), "{error}");
     assert!(error.to_string().contains("trust"), "{error}");
 }
@@ -219,7 +228,10 @@ fn platform_trusts_no_authority_made_for_a_test() {
 fn server_without_tls_is_refused() {
     let authority = Authority::new();
     let error = failure(&connector(&authority), serve());
-    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
+    assert_eq!(
+        error.kind(),
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::Tls)
+    );
     assert_eq!(
         error.to_string(),
         "127.0.0.1 does not speak TLS: connect to it without TLS \
@@ -233,7 +245,7 @@ fn server_that_speaks_tls_is_told_from_one_that_speaks_nonsense() {
     let authority = Authority::new();
     let address = serve_tls(authority.server(&["127.0.0.1"]));
     let error = shell::connect(&Connector::new(), &format!("ws://{address}/")).unwrap_err();
-    let malformed = ErrorKind::Upgrade(upgrade::ErrorKind::Malformed);
+    let malformed = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Malformed);
     assert_eq!(error.kind(), malformed);
     let text = "the peer speaks TLS: connect to it with TLS";
     assert_eq!(error.to_string(), text);
@@ -280,7 +292,7 @@ fn server_that_says_nothing_to_the_hello_ends_at_the_time_limit() {
     let error = failure(&connector, listener.local_addr().unwrap());
     assert_eq!(
         error.kind(),
-        ErrorKind::Upgrade(upgrade::ErrorKind::TimedOut)
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::TimedOut)
     );
     assert_eq!(
         error.to_string(),
@@ -309,7 +321,7 @@ fn time_limit_is_for_tls_and_the_answer_together() {
     let error = failure(&connector(&authority).limits(limits), address);
     assert_eq!(
         error.kind(),
-        ErrorKind::Upgrade(upgrade::ErrorKind::TimedOut)
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::TimedOut)
     );
     assert!(started.elapsed() >= time);
 }
@@ -325,7 +337,10 @@ fn connection_cut_in_the_handshake_is_the_streams_fault() {
     });
     let error = failure(&connector(&Authority::new()), address);
     server.join().unwrap();
-    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Tls));
+    assert_eq!(
+        error.kind(),
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::Tls)
+    );
     assert_eq!(error.fault(), Fault::Transport);
     let text = error.to_string();
     assert!(
@@ -349,5 +364,8 @@ fn server_that_ends_without_an_answer_has_closed() {
     });
     let error = failure(&connector(&authority), address);
     server.join().unwrap();
-    assert_eq!(error.kind(), ErrorKind::Upgrade(upgrade::ErrorKind::Closed));
+    assert_eq!(
+        error.kind(),
+        HandshakeErrorKind::Upgrade(UpgradeErrorKind::Closed)
+    );
 }

@@ -1,6 +1,6 @@
 //! The client's end over a stream that blocks, and what is left of it.
 
-use framewire::upgrade::{self, Error, Limits, Upgraded};
+use framewire::upgrade::{self, Limits, UpgradeError, Upgraded};
 use http::Request;
 use std::time::Duration;
 use support::peer::ScriptedPeer;
@@ -8,10 +8,13 @@ use support::peer::ScriptedPeer;
 const ANSWER: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n";
 
-fn ask_within(stream: ScriptedPeer, limits: &Limits) -> Result<Upgraded<ScriptedPeer>, Error> {
+fn ask_within(
+    stream: ScriptedPeer,
+    limits: &Limits,
+) -> Result<Upgraded<ScriptedPeer>, UpgradeError> {
     let request = Request::get("http://a.example/").header("upgrade", "echo/1");
     upgrade::request(stream, request.body(()).unwrap(), limits, |_| {
-        Ok::<_, Error>(())
+        Ok::<_, UpgradeError>(())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use framewire::Socket;
 use framewire::handshake::Acceptor;
-use framewire::upgrade::{self, Error, Limits, Rewind, Upgraded};
+use framewire::upgrade::{self, Limits, Rewind, UpgradeError, Upgraded};
 use http::{HeaderMap, Response};
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use support::peer::ScriptedPeer;
 const ECHO: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo/1\r\nConnection: upgrade\r\n\r\n";
 const PLAIN: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-fn accept<S: Socket>(stream: S, limits: &Limits) -> Result<Upgraded<S>, Error> {
+fn accept<S: Socket>(stream: S, limits: &Limits) -> Result<Upgraded<S>, UpgradeError> {
     upgrade::receive(stream, limits)?.accept(&["echo/1"], HeaderMap::new())
 }
 

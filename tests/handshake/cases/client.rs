@@ -3,7 +3,7 @@
 use super::shell::{self, Shelled, upgrade};
 use framewire::Fault;
 use framewire::handshake::{Acceptor, Connector};
-use framewire::upgrade::{Error, ErrorKind, Limits, Rewind, Upgraded};
+use framewire::upgrade::{Limits, Rewind, UpgradeError, UpgradeErrorKind, Upgraded};
 use http::{Request, Response};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,17 +14,17 @@ use support::peer::{Ending, Plan, ScriptedPeer};
 const ANSWER: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n";
 
-fn ask(stream: ScriptedPeer) -> Result<Upgraded<<ScriptedPeer as Shelled>::In>, Error> {
+fn ask(stream: ScriptedPeer) -> Result<Upgraded<<ScriptedPeer as Shelled>::In>, UpgradeError> {
     ask_within(stream, &Limits::default())
 }
 
 fn ask_within(
     stream: ScriptedPeer,
     limits: &Limits,
-) -> Result<Upgraded<<ScriptedPeer as Shelled>::In>, Error> {
+) -> Result<Upgraded<<ScriptedPeer as Shelled>::In>, UpgradeError> {
     let request = Request::get("http://a.example/").header("upgrade", "echo/2, echo/1");
     upgrade::request(stream, request.body(()).unwrap(), limits, |_| {
-        Ok::<_, Error>(())
+        Ok::<_, UpgradeError>(())
     })
 }
 
@@ -32,7 +32,7 @@ fn refusal(answer: impl AsRef<[u8]>) -> Response<Vec<u8>> {
     let error = ask(ScriptedPeer::new(answer.as_ref())).unwrap_err();
     assert_eq!(
         (error.kind(), error.fault()),
-        (ErrorKind::Refused, Fault::Peer)
+        (UpgradeErrorKind::Refused, Fault::Peer)
     );
     error.into_response().unwrap()
 }
@@ -158,8 +158,8 @@ fn target_of_a_redirect_is_a_header() {
 
 #[test]
 fn answer_to_something_else_is_invalid() {
-    let mismatch = ErrorKind::ProtocolMismatch;
-    let connection = ErrorKind::MissingConnection;
+    let mismatch = UpgradeErrorKind::ProtocolMismatch;
+    let connection = UpgradeErrorKind::MissingConnection;
     for (from, to, kind) in [
         ("echo/1", "echo/3", mismatch),
         ("echo/1", "echo", mismatch),
@@ -180,7 +180,7 @@ fn answer_of_http_1_0_does_not_switch() {
     let error = ask(ScriptedPeer::new(ANSWER.replace("HTTP/1.1", "HTTP/1.0"))).unwrap_err();
     assert_eq!(
         (error.kind(), error.fault()),
-        (ErrorKind::Version, Fault::Peer)
+        (UpgradeErrorKind::Version, Fault::Peer)
     );
 }
 
@@ -188,11 +188,11 @@ fn answer_of_http_1_0_does_not_switch() {
 fn validator_can_veto_with_an_error_of_its_own() {
     #[derive(Debug, PartialEq)]
     enum Mine {
-        Library(ErrorKind),
+        Library(UpgradeErrorKind),
         NotReady,
     }
-    impl From<Error> for Mine {
-        fn from(error: Error) -> Self {
+    impl From<UpgradeError> for Mine {
+        fn from(error: UpgradeError) -> Self {
             Self::Library(error.kind())
         }
     }
@@ -219,13 +219,16 @@ fn validator_can_veto_with_an_error_of_its_own() {
     assert_eq!(ask(ANSWER), Err(Mine::NotReady));
     assert_eq!(
         ask("HTTP/1.1 403 x\r\n\r\n"),
-        Err(Mine::Library(ErrorKind::Refused))
+        Err(Mine::Library(UpgradeErrorKind::Refused))
     );
     assert_eq!(
         ask(&ANSWER.replace("\r\n\r\n", "\r\nReady: yes\r\n\r\n")),
         Ok(())
     );
-    assert_eq!(Error::veto("not ready").kind(), ErrorKind::Vetoed);
+    assert_eq!(
+        UpgradeError::veto("not ready").kind(),
+        UpgradeErrorKind::Vetoed
+    );
 }
 
 #[test]
@@ -247,7 +250,7 @@ fn request_that_cannot_be_sent_sends_nothing() {
     let stream = ScriptedPeer::new(ANSWER);
     let request = Request::get("http://a.example/").body(()).unwrap();
     let result = upgrade::request(stream.clone(), request, &Limits::default(), |_| {
-        Ok::<_, Error>(())
+        Ok::<_, UpgradeError>(())
     });
     assert_eq!(result.unwrap_err().fault(), Fault::Caller);
     assert_eq!(stream.written_text(), "");
@@ -300,7 +303,7 @@ fn end_of_stream_before_the_answer_is_closed() {
         let error = ask(ScriptedPeer::new(&ANSWER[..end])).unwrap_err();
         assert_eq!(
             (error.kind(), error.fault()),
-            (ErrorKind::Closed, Fault::Peer)
+            (UpgradeErrorKind::Closed, Fault::Peer)
         );
     }
 }
@@ -311,11 +314,11 @@ fn limits_are_for_the_answer_too() {
     let error = ask_within(ScriptedPeer::new(ANSWER), &head).unwrap_err();
     assert_eq!(
         (error.kind(), error.status()),
-        (ErrorKind::HeadTooLarge, None)
+        (UpgradeErrorKind::HeadTooLarge, None)
     );
     let headers = Limits::default().headers(1);
     let error = ask_within(ScriptedPeer::new(ANSWER), &headers).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
+    assert_eq!(error.kind(), UpgradeErrorKind::TooManyHeaders);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::shell;
 use framewire::Fault;
-use framewire::handshake::{Acceptor, ErrorKind};
-use framewire::upgrade;
+use framewire::handshake::{Acceptor, HandshakeErrorKind};
+use framewire::upgrade::UpgradeErrorKind;
 use support::http_text::{REQUEST, body_of, header_of, request_replacing, request_with, status_of};
 use support::peer::ScriptedPeer;
 
@@ -364,38 +364,44 @@ fn every_kind_of_refusal_can_be_told_apart() {
     };
     let replaced = |start, line| kind_of(&request_replacing(start, line));
     let added = |line: &str| kind_of(&request_with(line));
-    let upgrade = ErrorKind::Upgrade;
+    let upgrade = HandshakeErrorKind::Upgrade;
 
     assert_eq!(
         kind_of("hello\r\n\r\n"),
-        upgrade(upgrade::ErrorKind::Malformed)
+        upgrade(UpgradeErrorKind::Malformed)
     );
-    assert_eq!(replaced("Host", ""), upgrade(upgrade::ErrorKind::Malformed));
+    assert_eq!(replaced("Host", ""), upgrade(UpgradeErrorKind::Malformed));
     assert_eq!(
         replaced("GET", "GET / HTTP/1.0"),
-        upgrade(upgrade::ErrorKind::Version)
+        upgrade(UpgradeErrorKind::Version)
     );
     assert_eq!(
         replaced("GET", "PUT / HTTP/1.1"),
-        upgrade(upgrade::ErrorKind::Method)
+        upgrade(UpgradeErrorKind::Method)
     );
     assert_eq!(
         replaced("Upgrade", ""),
-        upgrade(upgrade::ErrorKind::NotUpgrade)
+        upgrade(UpgradeErrorKind::NotUpgrade)
     );
     assert_eq!(
         added(&["X: a"; 96].join("\r\n")),
-        upgrade(upgrade::ErrorKind::TooManyHeaders)
+        upgrade(UpgradeErrorKind::TooManyHeaders)
     );
     assert_eq!(
         added(&"a".repeat(16384)),
-        upgrade(upgrade::ErrorKind::HeadTooLarge)
+        upgrade(UpgradeErrorKind::HeadTooLarge)
     );
-    assert_eq!(kind_of("GET / HT"), upgrade(upgrade::ErrorKind::Closed));
-    assert_eq!(replaced("Sec-WebSocket-Version", ""), ErrorKind::Version);
-    assert_eq!(replaced("Sec-WebSocket-Key", ""), ErrorKind::Key);
-    assert_eq!(added("Origin: null"), ErrorKind::Origin);
-    assert_eq!(added("Sec-WebSocket-Protocol: ("), ErrorKind::Subprotocol);
+    assert_eq!(kind_of("GET / HT"), upgrade(UpgradeErrorKind::Closed));
+    assert_eq!(
+        replaced("Sec-WebSocket-Version", ""),
+        HandshakeErrorKind::Version
+    );
+    assert_eq!(replaced("Sec-WebSocket-Key", ""), HandshakeErrorKind::Key);
+    assert_eq!(added("Origin: null"), HandshakeErrorKind::Origin);
+    assert_eq!(
+        added("Sec-WebSocket-Protocol: ("),
+        HandshakeErrorKind::Subprotocol
+    );
 }
 
 /// What is unusual, and the request.

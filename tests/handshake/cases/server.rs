@@ -4,7 +4,9 @@ use super::shell::{self, Shelled, upgrade};
 use framewire::Fault;
 use framewire::handshake::Acceptor;
 use framewire::protocol::Role;
-use framewire::upgrade::{Error, ErrorKind, Limits, RequestDecoder, Upgraded, respond};
+use framewire::upgrade::{
+    Limits, RequestDecoder, UpgradeError, UpgradeErrorKind, Upgraded, respond,
+};
 use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -21,7 +23,7 @@ fn short() -> Limits {
     Limits::default().time(Duration::from_millis(50))
 }
 
-fn accept<S: Shelled>(stream: S, limits: &Limits) -> Result<Upgraded<S::In>, Error> {
+fn accept<S: Shelled>(stream: S, limits: &Limits) -> Result<Upgraded<S::In>, UpgradeError> {
     upgrade::receive(stream, limits)?.accept(&["echo/1"], HeaderMap::new())
 }
 
@@ -44,7 +46,7 @@ fn half_a_head_and_silence_end_at_the_time_limit() {
     let (mut client, server) = tcp();
     client.write_all(&ECHO.as_bytes()[..30]).unwrap();
     let error = accept(server, &short()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(error.kind(), UpgradeErrorKind::TimedOut);
     assert_eq!(error.fault(), Fault::Peer);
     assert_eq!(status_of(&read_to_end(client)), 408);
 }
@@ -53,7 +55,10 @@ fn half_a_head_and_silence_end_at_the_time_limit() {
 fn silence_alone_is_not_answered() {
     let (client, server) = tcp();
     let error = accept(server, &short()).unwrap_err();
-    assert_eq!((error.kind(), error.status()), (ErrorKind::TimedOut, None));
+    assert_eq!(
+        (error.kind(), error.status()),
+        (UpgradeErrorKind::TimedOut, None)
+    );
     assert_eq!(read_to_end(client), "");
 }
 
@@ -68,7 +73,7 @@ fn endless(byte: u8, at_once: usize) -> ScriptedPeer {
 fn time_limit_is_for_the_whole_head_and_not_for_each_read() {
     let limits = short().head_bytes(usize::MAX);
     let error = accept(endless(b'a', 1), &limits).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(error.kind(), UpgradeErrorKind::TimedOut);
 }
 
 #[test]
@@ -77,7 +82,7 @@ fn what_is_read_away_after_a_refusal_is_bounded() {
     let peer = endless(b'\n', AT_ONCE);
     let limits = Limits::default().time(Duration::MAX);
     let error = accept(peer.clone(), &limits).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Malformed);
+    assert_eq!(error.kind(), UpgradeErrorKind::Malformed);
     let reads = peer.calls().reads;
     assert!(reads * AT_ONCE <= 64 * 1024 + 4096, "{reads} reads");
 }
@@ -87,7 +92,7 @@ fn refused_peer_that_neither_sends_nor_closes_is_dropped() {
     let (mut client, server) = tcp();
     client.write_all(b"\n").unwrap();
     let error = accept(server, &short()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Malformed);
+    assert_eq!(error.kind(), UpgradeErrorKind::Malformed);
     assert_eq!(status_of(&read_to_end(client)), 400);
 }
 
@@ -100,7 +105,7 @@ fn peer_that_does_not_read_its_answer_cannot_hold_the_server() {
     let page = Response::new(vec![b'x'; 64 << 20]);
     assert_eq!(
         pending.refuse(&page).unwrap_err().kind(),
-        ErrorKind::TimedOut
+        UpgradeErrorKind::TimedOut
     );
     drop(client);
 }
@@ -112,7 +117,7 @@ fn would_block_before_the_time_is_over_is_an_io_error() {
     let error = accept(stream.clone(), &Limits::default()).unwrap_err();
     assert_eq!(
         (error.kind(), error.fault()),
-        (ErrorKind::Read, Fault::Transport)
+        (UpgradeErrorKind::Read, Fault::Transport)
     );
     let cause = error.cause().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(cause.kind(), io::ErrorKind::WouldBlock);
@@ -140,7 +145,7 @@ fn answer_is_not_lost_to_a_reset_when_the_peer_sent_more_than_was_read() {
         })
     };
     let error = accept(server, &Limits::default()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::HeadTooLarge);
+    assert_eq!(error.kind(), UpgradeErrorKind::HeadTooLarge);
     writer.join().unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
@@ -176,7 +181,10 @@ fn end_of_stream_inside_a_head_is_not_answered() {
     for end in each([0, 1, ECHO.len() - 1]) {
         let stream = ScriptedPeer::new(&ECHO[..end]);
         let error = accept(stream.clone(), &Limits::default()).unwrap_err();
-        assert_eq!((error.kind(), error.status()), (ErrorKind::Closed, None));
+        assert_eq!(
+            (error.kind(), error.status()),
+            (UpgradeErrorKind::Closed, None)
+        );
         assert_eq!(stream.written_text(), "");
     }
 }
@@ -269,7 +277,7 @@ fn refusal_lists_every_protocol_that_is_accepted() {
         .unwrap_err();
     assert_eq!(
         (error.kind(), error.status().unwrap().as_u16()),
-        (ErrorKind::NotUpgrade, 426)
+        (UpgradeErrorKind::NotUpgrade, 426)
     );
     assert_eq!(
         header_of(&stream.written_text(), "upgrade"),
@@ -290,7 +298,7 @@ fn what_the_caller_must_not_put_into_a_101_is_the_callers_fault() {
         let stream = ScriptedPeer::new(ECHO);
         let pending = upgrade::receive(stream.clone(), &Limits::default()).unwrap();
         let error = pending.accept(accepted, headers).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(error.kind(), UpgradeErrorKind::InvalidArgument);
         assert_eq!(stream.written_text(), "");
     }
 }
@@ -354,9 +362,9 @@ fn failure_of_any_call_while_refusing_leaves_the_reason() {
             .failing(Plan::AllFrom(calls, io::ErrorKind::ConnectionAborted));
         let error = accept(stream, &Limits::default()).unwrap_err();
         let expected = if calls < shell::CALLS_TO_READ {
-            ErrorKind::Read
+            UpgradeErrorKind::Read
         } else {
-            ErrorKind::Malformed
+            UpgradeErrorKind::Malformed
         };
         assert_eq!(error.kind(), expected, "call {calls}");
         sent.push(error.cause().is_none());
@@ -393,7 +401,7 @@ fn a_socket_is_taken_over_from_another_http_server() {
     let stream = ScriptedPeer::new("second");
     let leftover = b"first ".to_vec();
     let limits = Limits::default();
-    let pending = upgrade::Pending::from_parts(stream.clone(), leftover, &request, &limits);
+    let pending = upgrade::PendingUpgrade::from_parts(stream.clone(), leftover, &request, &limits);
     assert_eq!(pending.request().uri(), "/chat");
     let upgraded = pending.accept(&["echo/1"], HeaderMap::new()).unwrap();
     assert_eq!(status_of(&stream.written_text()), 101);
@@ -448,7 +456,7 @@ fn a_101_that_no_client_would_take_is_the_callers_fault() {
             response = response.header(*name, *value);
         }
         let error = pending.switch(response.body(()).unwrap()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(error.kind(), UpgradeErrorKind::InvalidArgument);
         assert_eq!(stream.written_text(), "");
     }
 }
@@ -470,10 +478,11 @@ fn request_that_cannot_ask_for_an_upgrade_is_not_switched() {
         let stream = ScriptedPeer::new("");
         let request = request.body(()).unwrap();
         let limits = Limits::default();
-        let pending = upgrade::Pending::from_parts(stream.clone(), Vec::new(), &request, &limits);
+        let pending =
+            upgrade::PendingUpgrade::from_parts(stream.clone(), Vec::new(), &request, &limits);
         let response = respond(&sound().body(()).unwrap(), &["echo/1"], HeaderMap::new());
         let error = pending.switch(response.unwrap()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(error.kind(), UpgradeErrorKind::InvalidArgument);
         assert_eq!(stream.written_text(), "");
     }
 }

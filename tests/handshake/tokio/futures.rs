@@ -1,8 +1,8 @@
 //! Handshakes over tokio: time that is tokio's, futures that are dropped, what one costs.
 
-use framewire::handshake::{Acceptor, Connector, Error, ErrorKind};
+use framewire::handshake::{Acceptor, Connector, HandshakeError, HandshakeErrorKind};
 use framewire::tokio::{handshake, upgrade};
-use framewire::upgrade::{ErrorKind as Upgrade, Limits, Rewind};
+use framewire::upgrade::{Limits, Rewind, UpgradeErrorKind as Upgrade};
 use http::{HeaderMap, Request, Response};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep};
 
 const URI: &str = "ws://server.example.com/chat";
 
-fn assert_timed_out(error: &Error) {
-    assert_eq!(error.kind(), ErrorKind::Upgrade(Upgrade::TimedOut));
+fn assert_timed_out(error: &HandshakeError) {
+    assert_eq!(error.kind(), HandshakeErrorKind::Upgrade(Upgrade::TimedOut));
 }
 
 async fn read_to_end(mut stream: DuplexStream) -> String {
@@ -89,7 +89,10 @@ async fn refused_peer_that_goes_on_sending_is_listened_to_for_half_a_second() {
     let acceptor = Acceptor::new();
     let (result, ()) = tokio::join!(handshake::accept(server, &acceptor), feed);
     let error = result.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Upgrade(Upgrade::Malformed));
+    assert_eq!(
+        error.kind(),
+        HandshakeErrorKind::Upgrade(Upgrade::Malformed)
+    );
     assert_eq!(start.elapsed(), Duration::from_millis(3500));
     assert_eq!(status_of(&read_to_end(client).await), 400);
 }
@@ -256,7 +259,7 @@ async fn handshake_that_is_dropped_takes_its_stream_along() {
         let request = Request::get("http://a/").header("upgrade", "echo/1");
         let request = request.body(()).unwrap();
         let (limits, any) = (Limits::default(), |_: &Response<()>| Ok(()));
-        upgrade::request::<_, framewire::upgrade::Error>(stream, request, &limits, any).await
+        upgrade::request::<_, framewire::upgrade::UpgradeError>(stream, request, &limits, any).await
     };
     let answer = "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n";
     assert!(dropped_at_every_await(request, answer).await > answer.len());
@@ -319,11 +322,11 @@ fn futures_can_move_between_threads() {
         is_send(handshake::client(stream(), URI, &connector));
         let dial = move |_| async move { Ok(stream()) };
         is_send(handshake::connect_over(URI, &connector, dial));
-        let pending = |pending: handshake::Pending<S>| is_send(pending.accept());
+        let pending = |pending: handshake::PendingHandshake<S>| is_send(pending.accept());
         let _ = pending;
         let request = Request::new(());
         let limits = Limits::default();
-        let pending = upgrade::Pending::from_parts(stream(), Vec::new(), &request, &limits);
+        let pending = upgrade::PendingUpgrade::from_parts(stream(), Vec::new(), &request, &limits);
         is_send(pending.accept(&["echo/1"], HeaderMap::new()));
         is_send(handshake::connect(URI, &connector));
     }

@@ -1,6 +1,6 @@
 //! The blocking front end, as the cases call it.
 
-use framewire::handshake::{Acceptor, Connector, Error, Established};
+use framewire::handshake::{Acceptor, Connector, Established, HandshakeError};
 use framewire::upgrade::Stream;
 use framewire::{Config, Socket, WebSocket};
 use http::{Request, Uri};
@@ -10,16 +10,19 @@ use std::net::TcpStream;
 pub mod upgrade {
     use super::Shelled;
     #[allow(unused_imports, reason = "each test file uses a part of it")]
-    pub use framewire::upgrade::Pending;
-    use framewire::upgrade::{self, Dialer, Error, Limits, Stream, Upgraded};
+    pub use framewire::upgrade::PendingUpgrade;
+    use framewire::upgrade::{self, Dialer, Limits, Stream, UpgradeError, Upgraded};
     use http::{Request, Response, Uri};
     use std::time::Duration;
 
-    pub fn receive<S: Shelled>(stream: S, limits: &Limits) -> Result<Pending<S::In>, Error> {
+    pub fn receive<S: Shelled>(
+        stream: S,
+        limits: &Limits,
+    ) -> Result<PendingUpgrade<S::In>, UpgradeError> {
         upgrade::receive(stream.enter(), limits)
     }
 
-    pub fn request<S: Shelled, E: From<Error>>(
+    pub fn request<S: Shelled, E: From<UpgradeError>>(
         stream: S,
         request: Request<()>,
         limits: &Limits,
@@ -28,7 +31,7 @@ pub mod upgrade {
         upgrade::request(stream.enter(), request, limits, validate)
     }
 
-    pub fn dial(dialer: &Dialer, uri: &Uri, time: Duration) -> Result<Stream, Error> {
+    pub fn dial(dialer: &Dialer, uri: &Uri, time: Duration) -> Result<Stream, UpgradeError> {
         dialer.dial(uri, time)
     }
 
@@ -36,8 +39,8 @@ pub mod upgrade {
         dialer: &Dialer,
         request: Request<()>,
         limits: &Limits,
-        validate: impl FnOnce(&Response<()>) -> Result<(), Error>,
-    ) -> Result<Upgraded<Stream>, Error> {
+        validate: impl FnOnce(&Response<()>) -> Result<(), UpgradeError>,
+    ) -> Result<Upgraded<Stream>, UpgradeError> {
         dialer.request(request, limits, validate)
     }
 }
@@ -65,19 +68,19 @@ pub const CALLS_TO_READ: usize = 2;
 
 /// What fails when each call in turn does, in that order: time-outs are set, and in the end taken
 /// back.
-pub const FAILURES_OF_A_REQUEST: &[framewire::upgrade::ErrorKind] = {
-    use framewire::upgrade::ErrorKind::{Io, Read, Write};
+pub const FAILURES_OF_A_REQUEST: &[framewire::upgrade::UpgradeErrorKind] = {
+    use framewire::upgrade::UpgradeErrorKind::{Io, Read, Write};
     &[Write, Read, Io]
 };
 
-pub fn accept<S: Socket>(acceptor: &Acceptor, stream: S) -> Result<Established<S>, Error> {
+pub fn accept<S: Socket>(acceptor: &Acceptor, stream: S) -> Result<Established<S>, HandshakeError> {
     acceptor.accept(stream)
 }
 
 pub fn receive<S: Socket>(
     acceptor: &Acceptor,
     stream: S,
-) -> Result<framewire::handshake::Pending<S>, Error> {
+) -> Result<framewire::handshake::PendingHandshake<S>, HandshakeError> {
     acceptor.receive(stream)
 }
 
@@ -86,7 +89,7 @@ pub fn take_over<S>(
     stream: S,
     leftover: Vec<u8>,
     request: &Request<()>,
-) -> framewire::handshake::Pending<S> {
+) -> framewire::handshake::PendingHandshake<S> {
     acceptor.take_over(stream, leftover, request)
 }
 
@@ -94,11 +97,11 @@ pub fn handshake<S: Socket>(
     connector: &Connector,
     stream: S,
     uri: &str,
-) -> Result<Established<S>, Error> {
+) -> Result<Established<S>, HandshakeError> {
     connector.handshake(stream, uri)
 }
 
-pub fn connect(connector: &Connector, uri: &str) -> Result<Established<Stream>, Error> {
+pub fn connect(connector: &Connector, uri: &str) -> Result<Established<Stream>, HandshakeError> {
     connector.connect(uri)
 }
 
@@ -106,7 +109,7 @@ pub fn connect_over(
     connector: &Connector,
     uri: &str,
     dial: impl FnMut(&Uri) -> io::Result<TcpStream>,
-) -> Result<Established<TcpStream>, Error> {
+) -> Result<Established<TcpStream>, HandshakeError> {
     connector.connect_over(uri, dial)
 }
 

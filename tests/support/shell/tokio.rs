@@ -1,6 +1,6 @@
 //! The tokio front end, as the cases call it: each call waits until the future is done.
 
-use framewire::handshake::{Acceptor, Connector, Error, Established};
+use framewire::handshake::{Acceptor, Connector, Established, HandshakeError};
 use framewire::protocol::Role;
 use framewire::tokio as front;
 use framewire::{Config, Socket, WebSocket};
@@ -17,19 +17,22 @@ use tokio::runtime::{Builder, Runtime};
 
 pub mod upgrade {
     use super::{Shelled, Waiting, front, wait};
-    use framewire::upgrade::{Dialer, Error, Limits, Upgraded};
+    use framewire::upgrade::{Dialer, Limits, UpgradeError, Upgraded};
     use http::{HeaderMap, Request, Response, Uri};
     use std::time::Duration;
     use tokio::io::{AsyncRead, AsyncWrite};
 
     #[derive(Debug)]
-    pub struct Pending<S>(front::upgrade::Pending<S>);
+    pub struct PendingUpgrade<S>(front::upgrade::PendingUpgrade<S>);
 
-    pub fn receive<S: Shelled>(stream: S, limits: &Limits) -> Result<Pending<S::In>, Error> {
-        wait(async { front::upgrade::receive(stream.enter(), limits).await }).map(Pending)
+    pub fn receive<S: Shelled>(
+        stream: S,
+        limits: &Limits,
+    ) -> Result<PendingUpgrade<S::In>, UpgradeError> {
+        wait(async { front::upgrade::receive(stream.enter(), limits).await }).map(PendingUpgrade)
     }
 
-    pub fn request<S: Shelled, E: From<Error>>(
+    pub fn request<S: Shelled, E: From<UpgradeError>>(
         stream: S,
         request: Request<()>,
         limits: &Limits,
@@ -38,7 +41,11 @@ pub mod upgrade {
         wait(async { front::upgrade::request(stream.enter(), request, limits, validate).await })
     }
 
-    pub fn dial(dialer: &Dialer, uri: &Uri, time: Duration) -> Result<super::Dialled, Error> {
+    pub fn dial(
+        dialer: &Dialer,
+        uri: &Uri,
+        time: Duration,
+    ) -> Result<super::Dialled, UpgradeError> {
         wait(front::upgrade::dial(dialer, uri, time)).map(Waiting)
     }
 
@@ -46,14 +53,14 @@ pub mod upgrade {
         dialer: &Dialer,
         request: Request<()>,
         limits: &Limits,
-        validate: impl FnOnce(&Response<()>) -> Result<(), Error>,
-    ) -> Result<super::Parts, Error> {
+        validate: impl FnOnce(&Response<()>) -> Result<(), UpgradeError>,
+    ) -> Result<super::Parts, UpgradeError> {
         let asked = front::upgrade::dial_and_request(dialer, request, limits, validate);
         let (stream, leftover) = wait(asked)?.into_parts();
         Ok(super::Parts(Waiting(stream), leftover))
     }
 
-    impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
+    impl<S: AsyncRead + AsyncWrite + Unpin> PendingUpgrade<S> {
         pub fn from_parts<T: Shelled<In = S>>(
             stream: T,
             leftover: Vec<u8>,
@@ -61,7 +68,7 @@ pub mod upgrade {
             limits: &Limits,
         ) -> Self {
             let stream = stream.enter();
-            Self(front::upgrade::Pending::from_parts(
+            Self(front::upgrade::PendingUpgrade::from_parts(
                 stream, leftover, request, limits,
             ))
         }
@@ -70,15 +77,19 @@ pub mod upgrade {
             self.0.request()
         }
 
-        pub fn accept(self, accepted: &[&str], headers: HeaderMap) -> Result<Upgraded<S>, Error> {
+        pub fn accept(
+            self,
+            accepted: &[&str],
+            headers: HeaderMap,
+        ) -> Result<Upgraded<S>, UpgradeError> {
             wait(self.0.accept(accepted, headers))
         }
 
-        pub fn switch(self, response: Response<()>) -> Result<Upgraded<S>, Error> {
+        pub fn switch(self, response: Response<()>) -> Result<Upgraded<S>, UpgradeError> {
             wait(self.0.switch(response))
         }
 
-        pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+        pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, UpgradeError> {
             wait(self.0.refuse(response))
         }
     }
@@ -188,18 +199,22 @@ impl Parts {
 }
 
 #[derive(Debug)]
-pub struct Pending<S>(front::handshake::Pending<S>);
+pub struct PendingHandshake<S>(front::handshake::PendingHandshake<S>);
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
-    pub fn accept(self) -> Result<Established<S>, Error> {
+impl<S: AsyncRead + AsyncWrite + Unpin> PendingHandshake<S> {
+    pub fn accept(self) -> Result<Established<S>, HandshakeError> {
         wait(self.0.accept())
     }
 
-    pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+    pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, HandshakeError> {
         wait(self.0.refuse(response))
     }
 
-    pub fn add_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), Error> {
+    pub fn add_header(
+        &mut self,
+        name: HeaderName,
+        value: HeaderValue,
+    ) -> Result<(), HandshakeError> {
         self.0.add_header(name, value)
     }
 
@@ -211,7 +226,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
         self.0.is_websocket()
     }
 
-    pub fn refusal(&self) -> Option<&Error> {
+    pub fn refusal(&self) -> Option<&HandshakeError> {
         self.0.refusal()
     }
 }
@@ -223,17 +238,23 @@ pub type Dialled = Waiting<front::Stream>;
 pub const CALLS_TO_READ: usize = 1;
 
 /// What fails when each call in turn does, in that order.
-pub const FAILURES_OF_A_REQUEST: &[framewire::upgrade::ErrorKind] = {
-    use framewire::upgrade::ErrorKind::{Read, Write};
+pub const FAILURES_OF_A_REQUEST: &[framewire::upgrade::UpgradeErrorKind] = {
+    use framewire::upgrade::UpgradeErrorKind::{Read, Write};
     &[Write, Read]
 };
 
-pub fn accept<S: Shelled>(acceptor: &Acceptor, stream: S) -> Result<Established<S::In>, Error> {
+pub fn accept<S: Shelled>(
+    acceptor: &Acceptor,
+    stream: S,
+) -> Result<Established<S::In>, HandshakeError> {
     wait(async { front::handshake::accept(stream.enter(), acceptor).await })
 }
 
-pub fn receive<S: Shelled>(acceptor: &Acceptor, stream: S) -> Result<Pending<S::In>, Error> {
-    wait(async { front::handshake::receive(stream.enter(), acceptor).await }).map(Pending)
+pub fn receive<S: Shelled>(
+    acceptor: &Acceptor,
+    stream: S,
+) -> Result<PendingHandshake<S::In>, HandshakeError> {
+    wait(async { front::handshake::receive(stream.enter(), acceptor).await }).map(PendingHandshake)
 }
 
 pub fn take_over<S: Shelled>(
@@ -241,9 +262,9 @@ pub fn take_over<S: Shelled>(
     stream: S,
     leftover: Vec<u8>,
     request: &Request<()>,
-) -> Pending<S::In> {
+) -> PendingHandshake<S::In> {
     let stream = stream.enter();
-    Pending(front::handshake::take_over(
+    PendingHandshake(front::handshake::take_over(
         stream, leftover, request, acceptor,
     ))
 }
@@ -252,11 +273,14 @@ pub fn handshake<S: Shelled>(
     connector: &Connector,
     stream: S,
     uri: &str,
-) -> Result<Established<S::In>, Error> {
+) -> Result<Established<S::In>, HandshakeError> {
     wait(async { front::handshake::client(stream.enter(), uri, connector).await })
 }
 
-pub fn connect(connector: &Connector, uri: &str) -> Result<Established<front::Stream>, Error> {
+pub fn connect(
+    connector: &Connector,
+    uri: &str,
+) -> Result<Established<front::Stream>, HandshakeError> {
     wait(front::handshake::connect(uri, connector))
 }
 
@@ -264,7 +288,7 @@ pub fn connect_over(
     connector: &Connector,
     uri: &str,
     mut dial: impl FnMut(&Uri) -> io::Result<TcpStream>,
-) -> Result<Established<Waiting<tokio::net::TcpStream>>, Error> {
+) -> Result<Established<Waiting<tokio::net::TcpStream>>, HandshakeError> {
     wait(front::handshake::connect_over(uri, connector, |uri| {
         let stream = dial(&uri);
         async { Ok(stream?.enter()) }

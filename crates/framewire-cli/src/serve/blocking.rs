@@ -12,8 +12,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use framewire::blocking::{ReadHalf, WriteHalf};
-use framewire::handshake::{self, Established};
-use framewire::upgrade::{self, Limits, TlsStream};
+use framewire::handshake::{Established, HandshakeError, HandshakeErrorKind};
+use framewire::upgrade::{Limits, TlsStream, UpgradeError, UpgradeErrorKind};
 use framewire::{Duplicate as _, Socket as _, WebSocket};
 
 use self::connections::{Connection, Connections};
@@ -124,7 +124,7 @@ impl Threads {
     }
 
     /// Does the TLS handshake if the server has a certificate.
-    fn secure(&self, socket: SharedSocket) -> Result<Stream, upgrade::Error> {
+    fn secure(&self, socket: SharedSocket) -> Result<Stream, UpgradeError> {
         match &self.server.tls {
             Some(config) => {
                 let config = Arc::clone(config);
@@ -199,9 +199,9 @@ fn linger(stream: &Stream) {
 }
 
 /// Describes for the log why there was no request to answer.
-fn no_request(error: &handshake::Error, securing: bool, connection: &Connection) -> String {
-    use upgrade::ErrorKind::{Closed, Read, TimedOut, Tls};
-    let handshake::ErrorKind::Upgrade(kind) = error.kind() else {
+fn no_request(error: &HandshakeError, securing: bool, connection: &Connection) -> String {
+    use UpgradeErrorKind::{Closed, Read, TimedOut, Tls};
+    let HandshakeErrorKind::Upgrade(kind) = error.kind() else {
         return format!("no request: {error}");
     };
     let reason = match (kind, error.cause()) {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use framewire::handshake::{self, Established};
+use framewire::handshake::{Established, HandshakeError};
 use framewire::upgrade::{Limits, RequestDecoder, encode_response};
 
 use super::page;
@@ -143,7 +143,7 @@ impl Refusal {
         }
     }
 
-    fn of_handshake(error: &handshake::Error, answer: Vec<u8>) -> Self {
+    fn of_handshake(error: &HandshakeError, answer: Vec<u8>) -> Self {
         Self {
             why: format!("handshake: {error}"),
             answer,

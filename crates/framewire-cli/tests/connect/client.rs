@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use framewire::handshake::{Acceptor, Pending};
+use framewire::handshake::{Acceptor, PendingHandshake};
 use framewire::{CloseCode, Config, ErrorKind, WebSocket};
 
 /// How long anything here may take before a test fails.
@@ -15,7 +15,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// A server for one connection, and its URL.
 pub(crate) fn server<T: Send + 'static>(
     acceptor: Acceptor,
-    serve: impl FnOnce(Pending<TcpStream>) -> T + Send + 'static,
+    serve: impl FnOnce(PendingHandshake<TcpStream>) -> T + Send + 'static,
 ) -> (String, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/path", listener.local_addr().unwrap());
@@ -27,7 +27,7 @@ pub(crate) fn server<T: Send + 'static>(
     (url, served)
 }
 
-pub(crate) fn open(pending: Pending<TcpStream>) -> WebSocket<TcpStream> {
+pub(crate) fn open(pending: PendingHandshake<TcpStream>) -> WebSocket<TcpStream> {
     let established = pending.accept().unwrap();
     let websocket = WebSocket::from_established(established, Config::default());
     let websocket = websocket.unwrap();

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::path::Path;
 
-use framewire::handshake::{Acceptor, Pending};
+use framewire::handshake::{Acceptor, PendingHandshake};
 use framewire::{CloseCode, Opcode};
 
 use crate::client::{Client, DEADLINE, echo, open, program, server};
@@ -37,7 +37,7 @@ fn a_line_that_is_not_text_is_not_sent() {
     served.join().unwrap();
 }
 
-fn send_binary(pending: Pending<TcpStream>) {
+fn send_binary(pending: PendingHandshake<TcpStream>) {
     let mut websocket = open(pending);
     for payload in [&b"\x00\x0f\xf0"[..], b"abc"] {
         websocket.write_message(Opcode::Binary, payload).unwrap();

@@ -6,11 +6,11 @@ use super::extensions::Extension;
 use super::fields::{Single, append, header, single};
 use super::key::{accept_key, is_valid_key};
 use super::origin::{Origin, Policy};
-use super::{Error, ErrorKind, Established, Pending, subprotocol};
+use super::{Established, HandshakeError, HandshakeErrorKind, PendingHandshake, subprotocol};
 use crate::Socket;
 use crate::upgrade::layer::blocking::{BlockingWire, finish};
 use crate::upgrade::layer::{Wire, nodelay_failed, receive_over};
-use crate::upgrade::{self, Limits};
+use crate::upgrade::{self, Limits, UpgradeError};
 use http::header::{
     HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
 };
@@ -45,8 +45,8 @@ impl Acceptor {
     /// 6455 4.2.2). A program that needs one checks [`Established::subprotocol`] or decides in two steps.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where a name is not a token or appears twice.
-    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, Error>
+    /// [`HandshakeErrorKind::InvalidArgument`] where a name is not a token or appears twice.
+    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, HandshakeError>
     where
         I: IntoIterator<Item: Into<String>>,
     {
@@ -68,15 +68,15 @@ impl Acceptor {
     /// [`allow_any_origin`](Self::allow_any_origin) does. `file://` accepts every page that is opened from a disk.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where an origin is neither of these nor `scheme://host[:port]`.
-    pub fn allow_origins<I>(mut self, origins: I) -> Result<Self, Error>
+    /// [`HandshakeErrorKind::InvalidArgument`] where an origin is neither of these nor `scheme://host[:port]`.
+    pub fn allow_origins<I>(mut self, origins: I) -> Result<Self, HandshakeError>
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
         let parse = |origin: I::Item| {
             let origin = origin.as_ref();
             Origin::parse(origin).ok_or_else(|| {
-                Error::invalid(format!(
+                HandshakeError::invalid(format!(
                     "{origin:?} is not scheme://host[:port], null or file://"
                 ))
             })
@@ -113,13 +113,13 @@ impl Acceptor {
     /// (`DNT`).
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for a header that the handshake sets or that has no place in it:
+    /// [`HandshakeErrorKind::InvalidArgument`] for a header that the handshake sets or that has no place in it:
     /// `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`, `Content-Length`, `Transfer-Encoding`.
     pub fn header(
         mut self,
         name: impl TryInto<HeaderName, Error: Into<http::Error>>,
         value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, HandshakeError> {
         append(&mut self.headers, header(name, value)?)?;
         Ok(self)
     }
@@ -154,9 +154,9 @@ impl Acceptor {
 
     /// Does the handshake over a stream that was just accepted.
     ///
-    /// Calls [`receive`](Self::receive) and [`Pending::accept`], and blocks and fails as they do. A request that is
-    /// refused was answered when this returns its error.
-    pub fn accept<S: Socket>(&self, stream: S) -> Result<Established<S>, Error> {
+    /// Calls [`receive`](Self::receive) and [`PendingHandshake::accept`], and blocks and fails as they do. A request
+    /// that is refused was answered when this returns its error.
+    pub fn accept<S: Socket>(&self, stream: S) -> Result<Established<S>, HandshakeError> {
         self.receive(stream)?.accept()
     }
 
@@ -164,7 +164,7 @@ impl Acceptor {
     ///
     /// Returns any valid HTTP/1.1 request, whether it asks for a WebSocket or not. Blocks, sets time-outs, answers
     /// invalid requests, and fails as [`upgrade::receive`] does.
-    pub fn receive<S: Socket>(&self, stream: S) -> Result<Pending<S>, Error> {
+    pub fn receive<S: Socket>(&self, stream: S) -> Result<PendingHandshake<S>, HandshakeError> {
         stream
             .set_nodelay(self.sets_nodelay())
             .map_err(nodelay_failed)?;
@@ -179,21 +179,21 @@ impl Acceptor {
     pub(crate) async fn receive_on<W: Wire>(
         &self,
         stream: W::Stream,
-    ) -> Result<Pending<W::Stream>, Error> {
+    ) -> Result<PendingHandshake<W::Stream>, HandshakeError> {
         let wire = W::within(stream, self.limits.time);
         let pending = receive_over(wire, &self.limits).await?;
         let answer = self.respond(pending.request());
-        Ok(Pending::new(pending, answer))
+        Ok(PendingHandshake::new(pending, answer))
     }
 
     /// Takes bytes of a request, without I/O: for event loops. Returns the request once it is whole, for the program to
-    /// examine and then [answer](Pending::into_answer). What came after its head is in it.
+    /// examine and then [answer](PendingHandshake::into_answer). What came after its head is in it.
     ///
     /// Of the acceptor's limits those of `decoder` count here, and the time is the caller's to keep.
     ///
     /// # Errors
-    /// As [`RequestDecoder::decode`](upgrade::RequestDecoder::decode): the [answer](Error::encode_response) to write
-    /// before the stream is closed.
+    /// As [`RequestDecoder::decode`](upgrade::RequestDecoder::decode): the [answer](HandshakeError::encode_response) to
+    /// write before the stream is closed.
     ///
     /// # Examples
     /// ```
@@ -207,13 +207,13 @@ impl Acceptor {
     /// let (answer, established) = pending.expect("it is whole").into_answer();
     /// assert!(answer.starts_with(b"HTTP/1.1 101 "));
     /// assert!(established?.leftover().is_empty());
-    /// # Ok::<(), framewire::handshake::Error>(())
+    /// # Ok::<(), framewire::handshake::HandshakeError>(())
     /// ```
     pub fn decode(
         &self,
         decoder: &mut upgrade::RequestDecoder,
         input: &[u8],
-    ) -> Result<Option<Pending<()>>, Error> {
+    ) -> Result<Option<PendingHandshake<()>>, HandshakeError> {
         let (used, request) = decoder.decode(input)?;
         let leftover = &input[used..];
         Ok(request.map(|request| self.take_over((), leftover.to_vec(), &request)))
@@ -228,10 +228,10 @@ impl Acceptor {
         stream: S,
         leftover: Vec<u8>,
         request: &Request<B>,
-    ) -> Pending<S> {
+    ) -> PendingHandshake<S> {
         let answer = self.respond(request);
-        let pending = upgrade::Pending::from_parts(stream, leftover, request, &self.limits);
-        Pending::new(pending, answer)
+        let pending = upgrade::PendingUpgrade::from_parts(stream, leftover, request, &self.limits);
+        PendingHandshake::new(pending, answer)
     }
 
     /// Returns the 101 for a request, by this policy (RFC 6455 4.2.1 and 4.2.2).
@@ -243,17 +243,17 @@ impl Acceptor {
     /// `Arc<dyn Agreement>`, for [`set_extension`](crate::WebSocket::set_extension).
     ///
     /// # Errors
-    /// With the refusal as [`Error::response`]. Those of [`upgrade::respond`] for the protocol `websocket` (a 426 has
-    /// `Sec-WebSocket-Version` too), and then:
+    /// With the refusal as [`HandshakeError::response`]. Those of [`upgrade::respond`] for the protocol `websocket` (a
+    /// 426 has `Sec-WebSocket-Version` too), and then:
     ///
     /// | status | kind | request |
     /// |---|---|---|
-    /// | 426 | [`ErrorKind::Version`] | has no `Sec-WebSocket-Version`, or one other than 13 |
-    /// | 400 | [`ErrorKind::Version`] | has two |
-    /// | 400 | [`ErrorKind::Key`] | has no `Sec-WebSocket-Key`, two, or not one of 16 bytes |
-    /// | 400 | [`ErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is not a list of tokens |
-    /// | 403 | [`ErrorKind::Origin`] | has an `Origin` that the policy does not accept |
-    pub fn respond<B>(&self, request: &Request<B>) -> Result<Response<()>, Error> {
+    /// | 426 | [`HandshakeErrorKind::Version`] | has no `Sec-WebSocket-Version`, or one other than 13 |
+    /// | 400 | [`HandshakeErrorKind::Version`] | has two |
+    /// | 400 | [`HandshakeErrorKind::Key`] | has no `Sec-WebSocket-Key`, two, or not one of 16 bytes |
+    /// | 400 | [`HandshakeErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is not a list of tokens |
+    /// | 403 | [`HandshakeErrorKind::Origin`] | has an `Origin` that the policy does not accept |
+    pub fn respond<B>(&self, request: &Request<B>) -> Result<Response<()>, HandshakeError> {
         let mut response = upgrade::respond(request, &["websocket"], self.headers.clone())
             .map_err(with_version_if_upgrade_required)?;
         let headers = request.headers();
@@ -276,26 +276,26 @@ impl Acceptor {
     /// compression and headers are as for [`respond`](Self::respond). Allocates the response. Does no I/O.
     ///
     /// # Errors
-    /// With the refusal as [`Error::response`]:
+    /// With the refusal as [`HandshakeError::response`]:
     ///
     /// | status | kind | request |
     /// |---|---|---|
-    /// | 505 | [`upgrade::ErrorKind::Version`] | is neither HTTP/2 nor HTTP/3 |
-    /// | 405 | [`upgrade::ErrorKind::Method`] | is not a `CONNECT` |
-    /// | 501 | [`upgrade::ErrorKind::NotUpgrade`] | is for a protocol other than `websocket`, or for none |
-    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has `Connection` or `Upgrade` |
-    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has `Transfer-Encoding` or `Content-Length` |
-    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has no valid `:authority` |
-    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has a `:scheme` that is not `http` or `https` |
-    /// | 400 | [`upgrade::ErrorKind::Malformed`] | has a `Host` that is not the authority |
-    /// | 400 | [`ErrorKind::Version`] | has no `Sec-WebSocket-Version`, two, or one other than 13 |
-    /// | 400 | [`ErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is not a list of tokens |
-    /// | 403 | [`ErrorKind::Origin`] | has an `Origin` that the policy does not accept |
+    /// | 505 | [`upgrade::UpgradeErrorKind::Version`] | is neither HTTP/2 nor HTTP/3 |
+    /// | 405 | [`upgrade::UpgradeErrorKind::Method`] | is not a `CONNECT` |
+    /// | 501 | [`upgrade::UpgradeErrorKind::NotUpgrade`] | is for a protocol other than `websocket`, or for none |
+    /// | 400 | [`upgrade::UpgradeErrorKind::Malformed`] | has `Connection` or `Upgrade` |
+    /// | 400 | [`upgrade::UpgradeErrorKind::Malformed`] | has `Transfer-Encoding` or `Content-Length` |
+    /// | 400 | [`upgrade::UpgradeErrorKind::Malformed`] | has no valid `:authority` |
+    /// | 400 | [`upgrade::UpgradeErrorKind::Malformed`] | has a `:scheme` that is not `http` or `https` |
+    /// | 400 | [`upgrade::UpgradeErrorKind::Malformed`] | has a `Host` that is not the authority |
+    /// | 400 | [`HandshakeErrorKind::Version`] | has no `Sec-WebSocket-Version`, two, or one other than 13 |
+    /// | 400 | [`HandshakeErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is not a list of tokens |
+    /// | 403 | [`HandshakeErrorKind::Origin`] | has an `Origin` that the policy does not accept |
     pub fn respond_extended_connect<B>(
         &self,
         request: &Request<B>,
         protocol: &str,
-    ) -> Result<Response<()>, Error> {
+    ) -> Result<Response<()>, HandshakeError> {
         let headers = self.headers.clone();
         let response = upgrade::respond_extended_connect(request, protocol, "websocket", headers)?;
         let uri = request.uri();
@@ -304,7 +304,7 @@ impl Acceptor {
         // RFC 9110 15.5.22: a 426 comes with Upgrade, which HTTP/2 does not have.
         check_version(request.headers(), StatusCode::BAD_REQUEST)
             .and_then(|()| self.agree(request.headers(), host, secure, response))
-            .map_err(|error| error.map_inner(upgrade::Error::without_connection_headers))
+            .map_err(|error| error.map_inner(UpgradeError::without_connection_headers))
     }
 
     /// Returns the subprotocol that is agreed on with a client that sends these headers.
@@ -319,7 +319,7 @@ impl Acceptor {
         host: Option<&str>,
         secure: Option<bool>,
         mut response: Response<()>,
-    ) -> Result<Response<()>, Error> {
+    ) -> Result<Response<()>, HandshakeError> {
         subprotocol::check_offer(headers)?;
         self.origin.check(headers, host, secure)?;
         // RFC 6455 4.2.2: without agreement there is no Sec-WebSocket-Protocol, not an empty one.
@@ -340,11 +340,11 @@ impl Acceptor {
 }
 
 /// RFC 6455 4.2.1: the version is 13; 4.4: a refusal says which version is spoken.
-fn check_version(headers: &HeaderMap, status: StatusCode) -> Result<(), Error> {
+fn check_version(headers: &HeaderMap, status: StatusCode) -> Result<(), HandshakeError> {
     match single(headers, SEC_WEBSOCKET_VERSION) {
         Single::One(version) if version == "13" => Ok(()),
-        Single::One(_) | Single::Missing => Err(with_version(Error::refusing(
-            ErrorKind::Version,
+        Single::One(_) | Single::Missing => Err(with_version(HandshakeError::refusing(
+            HandshakeErrorKind::Version,
             status,
             "sec-websocket-version is not 13",
         ))
@@ -354,8 +354,8 @@ fn check_version(headers: &HeaderMap, status: StatusCode) -> Result<(), Error> {
             HeaderValue::from_static("Upgrade"),
         )),
         // RFC 6455 11.3.5: not more than once in a request.
-        Single::Several => Err(with_version(Error::refusing(
-            ErrorKind::Version,
+        Single::Several => Err(with_version(HandshakeError::refusing(
+            HandshakeErrorKind::Version,
             StatusCode::BAD_REQUEST,
             "more than one sec-websocket-version header",
         ))),
@@ -363,8 +363,10 @@ fn check_version(headers: &HeaderMap, status: StatusCode) -> Result<(), Error> {
 }
 
 /// RFC 6455 4.2.1: one key, which is 16 bytes when decoded.
-fn accept_for(headers: &HeaderMap) -> Result<HeaderValue, Error> {
-    let refuse = |message| Error::refusing(ErrorKind::Key, StatusCode::BAD_REQUEST, message);
+fn accept_for(headers: &HeaderMap) -> Result<HeaderValue, HandshakeError> {
+    let refuse = |message| {
+        HandshakeError::refusing(HandshakeErrorKind::Key, StatusCode::BAD_REQUEST, message)
+    };
     let key = match single(headers, SEC_WEBSOCKET_KEY) {
         Single::One(key) if is_valid_key(key.as_bytes()) => key,
         Single::One(_) => return Err(refuse("sec-websocket-key is not 16 bytes in base64")),
@@ -378,9 +380,9 @@ fn accept_for(headers: &HeaderMap) -> Result<HeaderValue, Error> {
     accept.ok_or_else(|| refuse("sec-websocket-key is not 16 bytes in base64"))
 }
 
-fn with_version_if_upgrade_required(error: upgrade::Error) -> Error {
+fn with_version_if_upgrade_required(error: UpgradeError) -> HandshakeError {
     let is_upgrade_required = error.status() == Some(StatusCode::UPGRADE_REQUIRED);
-    let error = Error::from(error);
+    let error = HandshakeError::from(error);
     if is_upgrade_required {
         with_version(error)
     } else {
@@ -388,6 +390,6 @@ fn with_version_if_upgrade_required(error: upgrade::Error) -> Error {
     }
 }
 
-fn with_version(error: Error) -> Error {
+fn with_version(error: HandshakeError) -> HandshakeError {
     error.with_header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
 }

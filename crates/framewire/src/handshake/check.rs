@@ -2,7 +2,7 @@
 
 use super::fields::{Single, single};
 use super::key::accept_key;
-use super::{Error, ErrorKind, offered_subprotocols};
+use super::{HandshakeError, HandshakeErrorKind, offered_subprotocols};
 use crate::upgrade;
 use crate::upgrade::layer::{is_token, lists};
 use http::header::{
@@ -19,10 +19,13 @@ use http::{HeaderMap, Request, Response};
 ///
 /// | kind | response |
 /// |---|---|
-/// | [`ErrorKind::Accept`] | has no `Sec-WebSocket-Accept`, two, or one for another key |
-/// | [`ErrorKind::Extension`] | has an extension that was not offered, or two header lines of them |
-/// | [`ErrorKind::Subprotocol`] | has a subprotocol that was not offered, or two header lines |
-pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
+/// | [`HandshakeErrorKind::Accept`] | has no `Sec-WebSocket-Accept`, two, or one for another key |
+/// | [`HandshakeErrorKind::Extension`] | has an extension that was not offered, or two header lines of them |
+/// | [`HandshakeErrorKind::Subprotocol`] | has a subprotocol that was not offered, or two header lines |
+pub fn check_response<B, C>(
+    request: &Request<B>,
+    response: &Response<C>,
+) -> Result<(), HandshakeError> {
     upgrade::check_response(request, response)?;
     check_websocket_headers(request.headers(), response.headers())
 }
@@ -33,12 +36,12 @@ pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Res
 /// Does no I/O. The caller resets the stream after an error; the server is at fault.
 ///
 /// # Errors
-/// [`upgrade::ErrorKind::Refused`] where the status is not 2xx. [`ErrorKind::Extension`] and
-/// [`ErrorKind::Subprotocol`] as for [`check_response`].
+/// [`upgrade::UpgradeErrorKind::Refused`] where the status is not 2xx. [`HandshakeErrorKind::Extension`] and
+/// [`HandshakeErrorKind::Subprotocol`] as for [`check_response`].
 pub fn check_extended_connect_response<B, C>(
     request: &Request<B>,
     response: &Response<C>,
-) -> Result<(), Error> {
+) -> Result<(), HandshakeError> {
     upgrade::check_extended_connect_response(response)?;
     check_extensions(request.headers(), response.headers())?;
     check_subprotocol(request.headers(), response.headers())
@@ -48,14 +51,14 @@ pub fn check_extended_connect_response<B, C>(
 pub(super) fn check_websocket_headers(
     asked: &HeaderMap,
     answered: &HeaderMap,
-) -> Result<(), Error> {
+) -> Result<(), HandshakeError> {
     check_accept(asked, answered)?;
     check_extensions(asked, answered)?;
     check_subprotocol(asked, answered)
 }
 
-fn check_accept(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
-    let refuse = |message: &str| Err(Error::peer(ErrorKind::Accept, message));
+fn check_accept(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), HandshakeError> {
+    let refuse = |message: &str| Err(HandshakeError::peer(HandshakeErrorKind::Accept, message));
     let key = asked
         .get(SEC_WEBSOCKET_KEY)
         .and_then(|key| key.to_str().ok())
@@ -68,11 +71,11 @@ fn check_accept(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-fn check_extensions(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
+fn check_extensions(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), HandshakeError> {
     // RFC 6455 11.3.2: not more than once in a response.
     if single(answered, SEC_WEBSOCKET_EXTENSIONS) == Single::Several {
         let message = "more than one sec-websocket-extensions header";
-        return Err(Error::peer(ErrorKind::Extension, message));
+        return Err(HandshakeError::peer(HandshakeErrorKind::Extension, message));
     }
     let is_offered = |name: &[u8]| {
         lists(asked, SEC_WEBSOCKET_EXTENSIONS)
@@ -81,8 +84,8 @@ fn check_extensions(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error
     if lists(answered, SEC_WEBSOCKET_EXTENSIONS).all(|answer| is_offered(extension(answer))) {
         return Ok(());
     }
-    Err(Error::peer(
-        ErrorKind::Extension,
+    Err(HandshakeError::peer(
+        HandshakeErrorKind::Extension,
         "server chose an extension that was not offered",
     ))
 }
@@ -96,8 +99,13 @@ fn extension(element: &[u8]) -> &[u8] {
         .trim_ascii_end()
 }
 
-fn check_subprotocol(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Error> {
-    let refuse = |message: &str| Err(Error::peer(ErrorKind::Subprotocol, message));
+fn check_subprotocol(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), HandshakeError> {
+    let refuse = |message: &str| {
+        Err(HandshakeError::peer(
+            HandshakeErrorKind::Subprotocol,
+            message,
+        ))
+    };
     match single(answered, SEC_WEBSOCKET_PROTOCOL) {
         Single::Missing => Ok(()),
         Single::One(chosen) if !is_token(chosen.as_bytes()) => {

@@ -7,12 +7,12 @@ use super::extensions::Extension;
 use super::fields::{append, header, value};
 use super::key::generate_key;
 use super::uri::{is_secure, parse_uri, target};
-use super::{Error, ErrorKind, Established, redirect, subprotocol};
+use super::{Established, HandshakeError, HandshakeErrorKind, redirect, subprotocol};
 use crate::Socket;
 use crate::protocol::{Agreement, Role};
 use crate::upgrade::layer::blocking::{BlockingWire, dial_by, finish};
 use crate::upgrade::layer::{Deadline, Wire, nodelay_failed, request_over};
-use crate::upgrade::{self, Dialer, Limits, Stream};
+use crate::upgrade::{Dialer, Limits, Stream, UpgradeError, UpgradeErrorKind};
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -48,8 +48,8 @@ impl Connector {
     /// Sets the subprotocols to offer, most preferred first. Replaces earlier ones.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where a name is not a token or appears twice (RFC 6455 4.1).
-    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, Error>
+    /// [`HandshakeErrorKind::InvalidArgument`] where a name is not a token or appears twice (RFC 6455 4.1).
+    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, HandshakeError>
     where
         I: IntoIterator<Item: Into<String>>,
     {
@@ -71,13 +71,13 @@ impl Connector {
     /// (`DNT`).
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for a header that the handshake sets or that has no place in it:
+    /// [`HandshakeErrorKind::InvalidArgument`] for a header that the handshake sets or that has no place in it:
     /// `Sec-WebSocket-*`, `Connection`, `Upgrade`, `Host`, `Origin`, `Content-Length`, `Transfer-Encoding`.
     pub fn header(
         mut self,
         name: impl TryInto<HeaderName, Error: Into<http::Error>>,
         value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, HandshakeError> {
         append(&mut self.headers, header(name, value)?)?;
         Ok(self)
     }
@@ -132,12 +132,12 @@ impl Connector {
     /// Returns what the server has made of the offer of an extension.
     ///
     /// # Errors
-    /// [`ErrorKind::Extension`] where its answer does not fit the offer. The caller then closes the connection (RFC
-    /// 7692 5); the server is at fault.
+    /// [`HandshakeErrorKind::Extension`] where its answer does not fit the offer. The caller then closes the connection
+    /// (RFC 7692 5); the server is at fault.
     pub fn negotiated<B>(
         &self,
         response: &Response<B>,
-    ) -> Result<Option<Arc<dyn Agreement>>, Error> {
+    ) -> Result<Option<Arc<dyn Agreement>>, HandshakeError> {
         match self.extension.as_deref() {
             Some(extension) => super::extensions::check(extension, response.headers()),
             None => Ok(None),
@@ -150,8 +150,8 @@ impl Connector {
     /// resolving names. No time-out is left set on the stream.
     ///
     /// # Errors
-    /// Those of [`handshake`](Self::handshake) and [`Dialer::dial`], and [`ErrorKind::TooManyRedirects`].
-    pub fn connect(&self, uri: &str) -> Result<Established<Stream>, Error> {
+    /// Those of [`handshake`](Self::handshake) and [`Dialer::dial`], and [`HandshakeErrorKind::TooManyRedirects`].
+    pub fn connect(&self, uri: &str) -> Result<Established<Stream>, HandshakeError> {
         let deadline = Deadline::after(self.limits.time);
         let dial = |uri: Uri| {
             let stream = dial_by(&self.dialer, &target(&uri)?, deadline)?;
@@ -168,12 +168,12 @@ impl Connector {
     /// interrupt it.
     ///
     /// # Errors
-    /// Those of `connect`, and [`upgrade::ErrorKind::Dial`] where `dial` fails.
+    /// Those of `connect`, and [`UpgradeErrorKind::Dial`] where `dial` fails.
     pub fn connect_over<S: Socket>(
         &self,
         uri: &str,
         mut dial: impl FnMut(&Uri) -> io::Result<S>,
-    ) -> Result<Established<S>, Error> {
+    ) -> Result<Established<S>, HandshakeError> {
         let deadline = Deadline::after(self.limits.time);
         finish(self.connect_by(uri, |uri| {
             let stream = dial(&uri).map_err(|error| not_dialled(&uri, error));
@@ -196,15 +196,15 @@ impl Connector {
     }
 
     /// Connects over what `dial` returns, and follows redirects.
-    pub(crate) async fn connect_by<W: Wire, F: Future<Output = Result<W, Error>>>(
+    pub(crate) async fn connect_by<W: Wire, F: Future<Output = Result<W, HandshakeError>>>(
         &self,
         uri: &str,
         mut dial: impl FnMut(Uri) -> F,
-    ) -> Result<Established<W::Stream>, Error> {
+    ) -> Result<Established<W::Stream>, HandshakeError> {
         let mut request = self.request(uri)?;
         let mut is_same_origin = true;
         let mut followed = 0;
-        let mut led_here: Option<Error> = None;
+        let mut led_here: Option<HandshakeError> = None;
         loop {
             let asked = request.uri().clone();
             let follows = |target: &Uri| self.obstacle(&asked, target, followed).is_none();
@@ -214,11 +214,13 @@ impl Connector {
             };
             let error = match (connected, led_here) {
                 // The redirect cannot be used, but not because of what the caller passed.
-                (Err(error), Some(redirect)) if error.kind() == ErrorKind::InvalidArgument => {
+                (Err(error), Some(redirect))
+                    if error.kind() == HandshakeErrorKind::InvalidArgument =>
+                {
                     let why = format!(": {error}");
-                    return Err(redirect.redirecting(ErrorKind::Redirect, asked, &why));
+                    return Err(redirect.redirecting(HandshakeErrorKind::Redirect, asked, &why));
                 }
-                (Err(error), _) if error.kind() == ErrorKind::Redirect => error,
+                (Err(error), _) if error.kind() == HandshakeErrorKind::Redirect => error,
                 (result, _) => return result,
             };
             let Some(target) = error.redirect().cloned() else {
@@ -239,18 +241,23 @@ impl Connector {
     }
 
     /// Returns why a redirect is not followed, if it is not.
-    fn obstacle(&self, asked: &Uri, target: &Uri, followed: usize) -> Option<(ErrorKind, String)> {
+    fn obstacle(
+        &self,
+        asked: &Uri,
+        target: &Uri,
+        followed: usize,
+    ) -> Option<(HandshakeErrorKind, String)> {
         if self.redirects == 0 {
-            return Some((ErrorKind::Redirect, String::new()));
+            return Some((HandshakeErrorKind::Redirect, String::new()));
         }
         if followed == self.redirects {
             let s = if followed == 1 { "" } else { "s" };
             let why = format!(", over the limit of {followed} redirect{s}");
-            return Some((ErrorKind::TooManyRedirects, why));
+            return Some((HandshakeErrorKind::TooManyRedirects, why));
         }
         if is_secure(asked) == Some(true) && is_secure(target) != Some(true) {
             let why = ", from wss to ws, which is not followed".to_owned();
-            return Some((ErrorKind::Redirect, why));
+            return Some((HandshakeErrorKind::Redirect, why));
         }
         None
     }
@@ -258,17 +265,21 @@ impl Connector {
     /// Does the handshake over a stream that is connected to the host of `uri`: one that the program dialled itself,
     /// with TLS of its own, or in memory.
     ///
-    /// Blocks and sets time-outs as [`upgrade::request`] does.
+    /// Blocks and sets time-outs as [`upgrade::request`](crate::upgrade::request) does.
     ///
     /// # Errors
     /// Those of [`request`](Self::request), `upgrade::request` and [`check_response`](super::check_response), and
-    /// [`ErrorKind::Redirect`]. A refusal's status, headers and body are in the error.
-    pub fn handshake<S: Socket>(&self, stream: S, uri: &str) -> Result<Established<S>, Error> {
+    /// [`HandshakeErrorKind::Redirect`]. A refusal's status, headers and body are in the error.
+    pub fn handshake<S: Socket>(
+        &self,
+        stream: S,
+        uri: &str,
+    ) -> Result<Established<S>, HandshakeError> {
         self.set_nodelay(&stream)?;
         finish(self.handshake_on::<BlockingWire<S>>(stream, uri))
     }
 
-    fn set_nodelay<S: Socket>(&self, stream: &S) -> Result<(), Error> {
+    fn set_nodelay<S: Socket>(&self, stream: &S) -> Result<(), HandshakeError> {
         let set = stream.set_nodelay(self.sets_nodelay());
         Ok(set.map_err(nodelay_failed)?)
     }
@@ -282,7 +293,7 @@ impl Connector {
         &self,
         stream: W::Stream,
         uri: &str,
-    ) -> Result<Established<W::Stream>, Error> {
+    ) -> Result<Established<W::Stream>, HandshakeError> {
         let wire = W::within(stream, self.limits.time);
         let request = self.request(uri)?;
         self.handshake_over(wire, request, |_| false).await
@@ -293,7 +304,7 @@ impl Connector {
         wire: W,
         request: Request<()>,
         follows: impl Fn(&Uri) -> bool,
-    ) -> Result<Established<W::Stream>, Error> {
+    ) -> Result<Established<W::Stream>, HandshakeError> {
         // `request_over` takes the request; the check needs only its headers.
         let (uri, asked) = (request.uri().clone(), request.headers().clone());
         let upgraded = request_over(
@@ -317,9 +328,9 @@ impl Connector {
     /// Does no I/O but asking the operating system for entropy.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where the URI is not `ws` or `wss`, or has a fragment or user information.
-    /// [`ErrorKind::Entropy`].
-    pub fn request(&self, uri: &str) -> Result<Request<()>, Error> {
+    /// [`HandshakeErrorKind::InvalidArgument`] where the URI is not `ws` or `wss`, or has a fragment or user
+    /// information. [`HandshakeErrorKind::Entropy`].
+    pub fn request(&self, uri: &str) -> Result<Request<()>, HandshakeError> {
         let (uri, host) = parse_uri(uri)?;
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.uri = uri;
@@ -344,8 +355,8 @@ impl Connector {
     /// Does no I/O.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`], as for [`request`](Self::request).
-    pub fn extended_connect_request(&self, uri: &str) -> Result<Request<()>, Error> {
+    /// [`HandshakeErrorKind::InvalidArgument`], as for [`request`](Self::request).
+    pub fn extended_connect_request(&self, uri: &str) -> Result<Request<()>, HandshakeError> {
         let (uri, _) = parse_uri(uri)?;
         let scheme = match is_secure(&uri) {
             Some(true) => Scheme::HTTPS,
@@ -356,13 +367,13 @@ impl Connector {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = Method::CONNECT;
         parts.version = Version::HTTP_2;
-        parts.uri = Uri::from_parts(target).map_err(|_| Error::invalid("invalid uri"))?;
+        parts.uri = Uri::from_parts(target).map_err(|_| HandshakeError::invalid("invalid uri"))?;
         parts.headers = self.offer()?;
         Ok(Request::from_parts(parts, ()))
     }
 
     /// Returns the headers of a request that are the same in every version of HTTP.
-    fn offer(&self) -> Result<HeaderMap, Error> {
+    fn offer(&self) -> Result<HeaderMap, HandshakeError> {
         let mut headers = self.headers.clone();
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         if !self.subprotocols.is_empty() {
@@ -382,13 +393,13 @@ impl Connector {
 }
 
 /// Turns a refusal that is a redirect into the error for a redirect.
-fn as_redirect(error: Error, asked: &Uri) -> Error {
-    let is_refusal = error.kind() == ErrorKind::Upgrade(upgrade::ErrorKind::Refused);
+fn as_redirect(error: HandshakeError, asked: &Uri) -> HandshakeError {
+    let is_refusal = error.kind() == HandshakeErrorKind::Upgrade(UpgradeErrorKind::Refused);
     let Some(response) = error.response().filter(|_| is_refusal) else {
         return error;
     };
     if let Some(target) = redirect::target(asked, response) {
-        return error.redirecting(ErrorKind::Redirect, target, "");
+        return error.redirecting(HandshakeErrorKind::Redirect, target, "");
     }
     match redirect::why_unusable(asked, response) {
         Some(why) => {
@@ -400,9 +411,9 @@ fn as_redirect(error: Error, asked: &Uri) -> Error {
 }
 
 /// Returns the error for a stream that the program's own dialling did not return.
-pub(crate) fn not_dialled(uri: &Uri, error: io::Error) -> Error {
+pub(crate) fn not_dialled(uri: &Uri, error: io::Error) -> HandshakeError {
     let message = format!("connection for {uri} failed");
-    upgrade::Error::new(upgrade::ErrorKind::Dial, message)
+    UpgradeError::new(UpgradeErrorKind::Dial, message)
         .with_cause(error)
         .into()
 }

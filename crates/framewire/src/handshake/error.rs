@@ -1,24 +1,24 @@
 //! Why a handshake failed.
 
 use crate::Fault;
-use crate::upgrade;
+use crate::upgrade::{self, UpgradeError, UpgradeErrorKind};
 use http::{HeaderName, HeaderValue, Response, StatusCode, Uri};
 use std::error::Error as StdError;
 use std::fmt;
 
 /// Why a handshake failed. The text includes its [cause](Self::cause).
-pub struct Error {
-    kind: ErrorKind,
-    inner: upgrade::Error,
+pub struct HandshakeError {
+    kind: HandshakeErrorKind,
+    inner: UpgradeError,
     redirect: Option<Box<Uri>>,
 }
 
-/// The kind of an [`Error`].
+/// The kind of a [`HandshakeError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ErrorKind {
+pub enum HandshakeErrorKind {
     /// The HTTP exchange failed. Never `InvalidArgument`, which is the kind of that name here.
-    Upgrade(upgrade::ErrorKind),
+    Upgrade(UpgradeErrorKind),
     /// `Sec-WebSocket-Version` is not 13: a server answers 426 with `Sec-WebSocket-Version: 13`
     /// (RFC 6455 4.4), or 400 where there are two, or over HTTP/2.
     Version,
@@ -30,16 +30,16 @@ pub enum ErrorKind {
     /// was not offered (RFC 6455 4.1).
     Subprotocol,
     /// The server answered with an extension that was not offered (RFC 6455 4.1), or with permessage-deflate in a way
-    /// that does not fit the offer (RFC 7692 5.1): then [`Error::cause`] is the `deflate::AnswerError`.
+    /// that does not fit the offer (RFC 7692 5.1): then [`HandshakeError::cause`] is the `deflate::AnswerError`.
     Extension,
     /// `Sec-WebSocket-Accept` is missing, duplicate or does not fit the key (RFC 6455 4.1).
     Accept,
-    /// The server answered with a redirect to another `ws` or `wss` URI, [`Error::redirect`], which was not followed:
-    /// because that was not [asked for](super::Connector::follow_redirects), because it led from `wss` to `ws`, or
-    /// because nothing can connect to such a URI.
+    /// The server answered with a redirect to another `ws` or `wss` URI, [`HandshakeError::redirect`], which was not
+    /// followed: because that was not [asked for](super::Connector::follow_redirects), because it led from `wss` to
+    /// `ws`, or because nothing can connect to such a URI.
     Redirect,
     /// The server's redirect was one more than was [asked for](super::Connector::follow_redirects).
-    /// [`Error::redirect`] is its target.
+    /// [`HandshakeError::redirect`] is its target.
     TooManyRedirects,
     /// The operating system had no random bytes for a key.
     Entropy,
@@ -48,34 +48,34 @@ pub enum ErrorKind {
     InvalidArgument,
 }
 
-impl Error {
+impl HandshakeError {
     /// Creates an error that a server answers with a status.
-    pub(super) fn refusing(kind: ErrorKind, status: StatusCode, message: &str) -> Self {
+    pub(super) fn refusing(kind: HandshakeErrorKind, status: StatusCode, message: &str) -> Self {
         Self {
             kind,
-            inner: upgrade::Error::veto(message).refusing(status),
+            inner: UpgradeError::veto(message).refusing(status),
             redirect: None,
         }
     }
 
     /// Creates an error that a client finds, with the peer at fault.
-    pub(super) fn peer(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub(super) fn peer(kind: HandshakeErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
-            inner: upgrade::Error::veto(message),
+            inner: UpgradeError::veto(message),
             redirect: None,
         }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        upgrade::Error::new(upgrade::ErrorKind::InvalidArgument, message).into()
+        UpgradeError::new(UpgradeErrorKind::InvalidArgument, message).into()
     }
 
     pub(super) fn entropy(cause: getrandom::Error) -> Self {
         let message = "operating system gave no random bytes";
-        let inner = upgrade::Error::new(upgrade::ErrorKind::Io, message).with_cause(cause);
+        let inner = UpgradeError::new(UpgradeErrorKind::Io, message).with_cause(cause);
         Self {
-            kind: ErrorKind::Entropy,
+            kind: HandshakeErrorKind::Entropy,
             inner,
             redirect: None,
         }
@@ -97,7 +97,7 @@ impl Error {
     }
 
     /// Changes the inner error.
-    pub(super) fn map_inner(self, f: impl FnOnce(upgrade::Error) -> upgrade::Error) -> Self {
+    pub(super) fn map_inner(self, f: impl FnOnce(UpgradeError) -> UpgradeError) -> Self {
         Self {
             inner: f(self.inner),
             ..self
@@ -105,9 +105,9 @@ impl Error {
     }
 
     /// Changes the inner error by a future.
-    pub(super) async fn then_inner<F: Future<Output = upgrade::Error>>(
+    pub(super) async fn then_inner<F: Future<Output = UpgradeError>>(
         self,
-        f: impl FnOnce(upgrade::Error) -> F,
+        f: impl FnOnce(UpgradeError) -> F,
     ) -> Self {
         Self {
             inner: f(self.inner).await,
@@ -116,7 +116,7 @@ impl Error {
     }
 
     /// Turns a refusal into a redirect, and adds why it is not followed.
-    pub(super) fn redirecting(self, kind: ErrorKind, target: Uri, why: &str) -> Self {
+    pub(super) fn redirecting(self, kind: HandshakeErrorKind, target: Uri, why: &str) -> Self {
         Self {
             kind,
             inner: self
@@ -128,7 +128,7 @@ impl Error {
 
     /// Returns the kind of the error.
     #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> HandshakeErrorKind {
         self.kind
     }
 
@@ -165,8 +165,8 @@ impl Error {
         encoded.and_then(Result::ok).unwrap_or_default()
     }
 
-    /// Returns where the server redirects to: a `ws` or `wss` URI, with [`ErrorKind::Redirect`] and
-    /// [`ErrorKind::TooManyRedirects`].
+    /// Returns where the server redirects to: a `ws` or `wss` URI, with [`HandshakeErrorKind::Redirect`] and
+    /// [`HandshakeErrorKind::TooManyRedirects`].
     #[must_use]
     pub fn redirect(&self) -> Option<&Uri> {
         self.redirect.as_deref()
@@ -179,11 +179,11 @@ impl Error {
     }
 }
 
-impl From<upgrade::Error> for Error {
-    fn from(inner: upgrade::Error) -> Self {
+impl From<UpgradeError> for HandshakeError {
+    fn from(inner: UpgradeError) -> Self {
         let kind = match inner.kind() {
-            upgrade::ErrorKind::InvalidArgument => ErrorKind::InvalidArgument,
-            kind => ErrorKind::Upgrade(kind),
+            UpgradeErrorKind::InvalidArgument => HandshakeErrorKind::InvalidArgument,
+            kind => HandshakeErrorKind::Upgrade(kind),
         };
         Self {
             kind,
@@ -193,9 +193,9 @@ impl From<upgrade::Error> for Error {
     }
 }
 
-impl fmt::Debug for Error {
+impl fmt::Debug for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
+        f.debug_struct("HandshakeError")
             .field("kind", &self.kind)
             .field("message", &self.to_string())
             .field("status", &self.status())
@@ -204,11 +204,11 @@ impl fmt::Debug for Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
 /// Has no source: the text includes the causes.
-impl StdError for Error {}
+impl StdError for HandshakeError {}

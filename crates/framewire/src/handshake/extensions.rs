@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-use super::{Error, ErrorKind};
+use super::{HandshakeError, HandshakeErrorKind};
 use crate::protocol::Agreement;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue};
@@ -51,10 +51,10 @@ pub(super) fn offer(extension: &dyn Extension) -> Option<HeaderValue> {
 pub(super) fn check(
     extension: &dyn Extension,
     answered: &HeaderMap,
-) -> Result<Option<Arc<dyn Agreement>>, Error> {
+) -> Result<Option<Arc<dyn Agreement>>, HandshakeError> {
     extension.check(&values(answered)).map_err(|error| {
         let message = "server's answer does not fit the extension that was offered";
-        Error::peer(ErrorKind::Extension, message).with_cause(error)
+        HandshakeError::peer(HandshakeErrorKind::Extension, message).with_cause(error)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Header fields that the handshake sets or reads.
 
-use super::Error;
+use super::HandshakeError;
 use crate::upgrade::layer::hide_credentials;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
@@ -26,7 +26,7 @@ pub(super) fn single(headers: &HeaderMap, name: HeaderName) -> Single<'_> {
 }
 
 /// Refuses a header that has a meaning in a handshake, and so a method of its own here.
-pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), Error> {
+pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), HandshakeError> {
     let reserved = [
         CONNECTION,
         UPGRADE,
@@ -36,7 +36,7 @@ pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), Error> {
         TRANSFER_ENCODING,
     ];
     if reserved.contains(name) || name.as_str().starts_with("sec-websocket-") {
-        return Err(Error::invalid(format!(
+        return Err(HandshakeError::invalid(format!(
             "header {name} is the handshake's to set"
         )));
     }
@@ -47,8 +47,8 @@ pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), Error> {
 pub(super) fn header(
     name: impl TryInto<HeaderName, Error: Into<http::Error>>,
     value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
-) -> Result<(HeaderName, HeaderValue), Error> {
-    let invalid = |error: http::Error| Error::invalid(error.to_string());
+) -> Result<(HeaderName, HeaderValue), HandshakeError> {
+    let invalid = |error: http::Error| HandshakeError::invalid(error.to_string());
     let name = name.try_into().map_err(|error| invalid(error.into()))?;
     let value = value.try_into().map_err(|error| invalid(error.into()))?;
     Ok((name, value))
@@ -58,12 +58,12 @@ pub(super) fn header(
 pub(super) fn append(
     headers: &mut HeaderMap,
     (name, mut value): (HeaderName, HeaderValue),
-) -> Result<(), Error> {
+) -> Result<(), HandshakeError> {
     check_not_reserved(&name)?;
     hide_credentials(&name, &mut value);
     headers
         .try_append(name, value)
-        .map_err(|_| Error::invalid("too many headers"))?;
+        .map_err(|_| HandshakeError::invalid("too many headers"))?;
     Ok(())
 }
 
@@ -73,7 +73,7 @@ pub(super) fn subprotocol(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Returns a header value of the handshake.
-pub(super) fn value(text: &str) -> Result<HeaderValue, Error> {
+pub(super) fn value(text: &str) -> Result<HeaderValue, HandshakeError> {
     HeaderValue::from_str(text)
-        .map_err(|_| Error::invalid(format!("{text:?} cannot be a header's value")))
+        .map_err(|_| HandshakeError::invalid(format!("{text:?} cannot be a header's value")))
 }

@@ -1,6 +1,6 @@
 //! The client's key, and the answer that proves that the server read it (RFC 6455 1.3).
 
-use super::Error;
+use super::HandshakeError;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -28,10 +28,10 @@ pub fn accept_key(key: &str) -> String {
 /// Returns a `Sec-WebSocket-Key`: 16 bytes of the operating system's entropy in base64 (RFC 6455 4.1).
 ///
 /// # Errors
-/// [`ErrorKind::Entropy`](super::ErrorKind::Entropy) where the system has none.
-pub fn generate_key() -> Result<String, Error> {
+/// [`HandshakeErrorKind::Entropy`](super::HandshakeErrorKind::Entropy) where the system has none.
+pub fn generate_key() -> Result<String, HandshakeError> {
     let mut nonce = [0; NONCE_LEN];
-    getrandom::fill(&mut nonce).map_err(Error::entropy)?;
+    getrandom::fill(&mut nonce).map_err(HandshakeError::entropy)?;
     Ok(BASE64.encode(nonce))
 }
 

@@ -89,11 +89,11 @@ pub use check::{check_extended_connect_response, check_response};
 pub use connector::Connector;
 #[cfg(feature = "tokio")]
 pub(crate) use connector::not_dialled;
-pub use error::{Error, ErrorKind};
+pub use error::{HandshakeError, HandshakeErrorKind};
 pub use established::{Established, Parts};
 pub use extensions::Extension;
 pub use key::{accept_key, generate_key};
-pub use pending::{Pending, is_websocket};
+pub use pending::{PendingHandshake, is_websocket};
 pub use subprotocol::offered_subprotocols;
 #[cfg(feature = "tokio-net")]
 pub(crate) use uri::target;

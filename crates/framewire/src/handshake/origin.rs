@@ -1,7 +1,7 @@
 //! Which pages may connect (RFC 6455 10.2).
 
 use super::fields::{Single, single};
-use super::{Error, ErrorKind};
+use super::{HandshakeError, HandshakeErrorKind};
 use crate::upgrade::layer::split_host;
 use http::header::ORIGIN;
 use http::{HeaderMap, StatusCode};
@@ -33,7 +33,7 @@ impl Policy {
         headers: &HeaderMap,
         host: Option<&str>,
         secure: Option<bool>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), HandshakeError> {
         if matches!(self, Self::Any) {
             return Ok(());
         }
@@ -52,8 +52,8 @@ impl Policy {
             return Ok(());
         }
         let message = "origin is not allowed";
-        Err(Error::refusing(
-            ErrorKind::Origin,
+        Err(HandshakeError::refusing(
+            HandshakeErrorKind::Origin,
             StatusCode::FORBIDDEN,
             message,
         ))

@@ -1,7 +1,7 @@
 //! A request that a server has read and not yet answered.
 
 use super::fields::{append, check_not_reserved, header, subprotocol};
-use super::{Error, Established, offered_subprotocols, subprotocol as names};
+use super::{Established, HandshakeError, offered_subprotocols, subprotocol as names};
 use crate::Socket;
 use crate::protocol::Role;
 use crate::upgrade::layer::Wire;
@@ -22,28 +22,31 @@ pub fn is_websocket<B>(request: &Request<B>) -> bool {
 /// cannot. Dropping it closes the connection without an answer.
 #[derive(Debug)]
 #[must_use = "a request must be accepted or refused"]
-pub struct Pending<S> {
-    upgrade: upgrade::Pending<S>,
-    answer: Result<Response<()>, Error>,
+pub struct PendingHandshake<S> {
+    upgrade: upgrade::PendingUpgrade<S>,
+    answer: Result<Response<()>, HandshakeError>,
 }
 
-impl<S> Pending<S> {
-    pub(super) fn new(upgrade: upgrade::Pending<S>, answer: Result<Response<()>, Error>) -> Self {
+impl<S> PendingHandshake<S> {
+    pub(super) fn new(
+        upgrade: upgrade::PendingUpgrade<S>,
+        answer: Result<Response<()>, HandshakeError>,
+    ) -> Self {
         Self { upgrade, answer }
     }
 
     /// Agrees on a subprotocol that the program chooses, or on none.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](super::ErrorKind::InvalidArgument), and nothing is changed, where the client
-    /// does not offer it (RFC 6455 4.2.2).
-    pub fn set_subprotocol(&mut self, name: Option<&str>) -> Result<(), Error> {
+    /// [`HandshakeErrorKind::InvalidArgument`](super::HandshakeErrorKind::InvalidArgument), and nothing is changed,
+    /// where the client does not offer it (RFC 6455 4.2.2).
+    pub fn set_subprotocol(&mut self, name: Option<&str>) -> Result<(), HandshakeError> {
         let value = match name {
             Some(name) if self.offered_subprotocols().any(|offer| offer == name) => {
                 Some(names::value(name)?)
             }
             Some(name) => {
-                return Err(Error::invalid(format!(
+                return Err(HandshakeError::invalid(format!(
                     "subprotocol {name:?} was not offered"
                 )));
             }
@@ -61,13 +64,13 @@ impl<S> Pending<S> {
     /// Adds a header to the 101.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](super::ErrorKind::InvalidArgument) for a header that
+    /// [`HandshakeErrorKind::InvalidArgument`](super::HandshakeErrorKind::InvalidArgument) for a header that
     /// [`Acceptor::header`](super::Acceptor::header) refuses.
     pub fn add_header(
         &mut self,
         name: impl TryInto<HeaderName, Error: Into<http::Error>>,
         value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), HandshakeError> {
         let header = header(name, value)?;
         match &mut self.answer {
             Ok(response) => append(response.headers_mut(), header),
@@ -89,7 +92,7 @@ impl<S> Pending<S> {
     }
 
     /// Returns why [`accept`](Self::accept) would refuse the request, if it would.
-    pub fn refusal(&self) -> Option<&Error> {
+    pub fn refusal(&self) -> Option<&HandshakeError> {
         self.answer.as_ref().err()
     }
 
@@ -110,7 +113,7 @@ impl<S> Pending<S> {
 
     /// Answers as [`accept`](Self::accept) does, without I/O: returns the bytes of the 101 or of the policy's refusal,
     /// which the caller writes, and what they lead to.
-    pub fn into_answer(self) -> (Vec<u8>, Result<Established<S>, Error>) {
+    pub fn into_answer(self) -> (Vec<u8>, Result<Established<S>, HandshakeError>) {
         match self.answer {
             Ok(response) => match self.upgrade.into_switch(response) {
                 Ok((head, upgraded)) => (head, Ok(Established::new(upgraded, Role::Server))),
@@ -128,37 +131,42 @@ impl<S> Pending<S> {
     /// and then closes the stream.
     ///
     /// # Errors
-    /// [`InvalidArgument`](super::ErrorKind::InvalidArgument) where the status is 1xx, or a header is not one that can
-    /// be sent.
-    pub fn encode_refusal<B: AsRef<[u8]>>(&self, response: &Response<B>) -> Result<Vec<u8>, Error> {
+    /// [`InvalidArgument`](super::HandshakeErrorKind::InvalidArgument) where the status is 1xx, or a header is not one
+    /// that can be sent.
+    pub fn encode_refusal<B: AsRef<[u8]>>(
+        &self,
+        response: &Response<B>,
+    ) -> Result<Vec<u8>, HandshakeError> {
         Ok(self.upgrade.encode_refusal(response)?)
     }
 }
 
-impl<S: Socket> Pending<S> {
+impl<S: Socket> PendingHandshake<S> {
     /// Answers 101, or the policy's refusal.
     ///
     /// Blocks while writing, at most [`Limits::time`](upgrade::Limits::time).
     ///
     /// # Errors
     /// The [`refusal`](Self::refusal), after it was sent and, where the peer sent more than the head, up to half a
-    /// second of further input was discarded. Else [`Write`](upgrade::ErrorKind::Write) or
-    /// [`TimedOut`](upgrade::ErrorKind::TimedOut).
-    pub fn accept(self) -> Result<Established<S>, Error> {
+    /// second of further input was discarded. Else [`Write`](upgrade::UpgradeErrorKind::Write) or
+    /// [`TimedOut`](upgrade::UpgradeErrorKind::TimedOut).
+    pub fn accept(self) -> Result<Established<S>, HandshakeError> {
         finish(self.accept_over::<BlockingWire<S>>())
     }
 
     /// Answers with a response of the program, whatever the policy says: a 401, a redirect, or a page for a browser.
     ///
-    /// Returns the stream, to be closed. Blocks and fails as [`upgrade::Pending::refuse`] does.
-    pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+    /// Returns the stream, to be closed. Blocks and fails as [`upgrade::PendingUpgrade::refuse`] does.
+    pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, HandshakeError> {
         finish(self.refuse_over::<BlockingWire<S>, B>(response))
     }
 }
 
 /// The same calls over any wire.
-impl<S> Pending<S> {
-    pub(crate) async fn accept_over<W: Wire<Stream = S>>(self) -> Result<Established<S>, Error> {
+impl<S> PendingHandshake<S> {
+    pub(crate) async fn accept_over<W: Wire<Stream = S>>(
+        self,
+    ) -> Result<Established<S>, HandshakeError> {
         match self.answer {
             Ok(response) => {
                 let upgraded = layer::switch_over::<W>(self.upgrade, response).await?;
@@ -175,7 +183,7 @@ impl<S> Pending<S> {
     pub(crate) async fn refuse_over<W: Wire<Stream = S>, B: AsRef<[u8]>>(
         self,
         response: &Response<B>,
-    ) -> Result<S, Error> {
+    ) -> Result<S, HandshakeError> {
         Ok(layer::refuse_over::<W, B>(self.upgrade, response).await?)
     }
 }

@@ -1,6 +1,6 @@
 //! Subprotocols (RFC 6455 1.9): which are offered and which one is chosen.
 
-use super::{Error, ErrorKind};
+use super::{HandshakeError, HandshakeErrorKind};
 use crate::upgrade::layer::{is_token, lists};
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -16,15 +16,15 @@ pub fn offered_subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 /// Checks that names are tokens, each listed once (RFC 6455 4.1).
-pub(super) fn check_names(names: &[String]) -> Result<(), Error> {
+pub(super) fn check_names(names: &[String]) -> Result<(), HandshakeError> {
     for (index, name) in names.iter().enumerate() {
         if !is_token(name.as_bytes()) {
-            return Err(Error::invalid(format!(
+            return Err(HandshakeError::invalid(format!(
                 "subprotocol {name:?} is not a token"
             )));
         }
         if names[..index].contains(name) {
-            return Err(Error::invalid(format!(
+            return Err(HandshakeError::invalid(format!(
                 "subprotocol {name} is listed twice"
             )));
         }
@@ -41,12 +41,12 @@ pub(super) fn choose<'a>(supported: &'a [String], headers: &HeaderMap) -> Option
 }
 
 /// RFC 6455 4.3: `Sec-WebSocket-Protocol` is one or more tokens.
-pub(super) fn check_offer(headers: &HeaderMap) -> Result<(), Error> {
+pub(super) fn check_offer(headers: &HeaderMap) -> Result<(), HandshakeError> {
     let mut offers = lists(headers, SEC_WEBSOCKET_PROTOCOL).peekable();
     let is_empty_list = headers.contains_key(SEC_WEBSOCKET_PROTOCOL) && offers.peek().is_none();
     if is_empty_list || !offers.all(is_token) {
-        return Err(Error::refusing(
-            ErrorKind::Subprotocol,
+        return Err(HandshakeError::refusing(
+            HandshakeErrorKind::Subprotocol,
             StatusCode::BAD_REQUEST,
             "sec-websocket-protocol header is not a list of tokens",
         ));
@@ -55,7 +55,7 @@ pub(super) fn check_offer(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 /// Returns a name as a header value.
-pub(super) fn value(name: &str) -> Result<HeaderValue, Error> {
+pub(super) fn value(name: &str) -> Result<HeaderValue, HandshakeError> {
     HeaderValue::from_str(name)
-        .map_err(|_| Error::invalid(format!("subprotocol {name:?} is not a token")))
+        .map_err(|_| HandshakeError::invalid(format!("subprotocol {name:?} is not a token")))
 }

@@ -35,7 +35,7 @@
 //! # }
 //! ```
 
-use crate::handshake::{self, Acceptor, Connector, Error, Established, not_dialled};
+use crate::handshake::{self, Acceptor, Connector, Established, HandshakeError, not_dialled};
 use crate::upgrade::layer::tokio::{self as over_tokio, TokioWire, after, by};
 use crate::upgrade::layer::{Wire as _, nodelay_failed};
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
@@ -44,13 +44,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Does a server's handshake over a stream that was just accepted: [`Acceptor::accept`] over tokio.
 ///
-/// The same as [`receive`] followed by [`Pending::accept`], with the same waits and errors. When it fails
+/// The same as [`receive`] followed by [`PendingHandshake::accept`], with the same waits and errors. When it fails
 /// because the request is refused, the refusal has been sent. Cancelled, it drops the stream: see
 /// [above](self#cancel-safety).
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     acceptor: &Acceptor,
-) -> Result<Established<S>, Error> {
+) -> Result<Established<S>, HandshakeError> {
     set_nodelay(&stream, acceptor.sets_nodelay())?;
     let handshake = async move {
         let pending = acceptor.receive_on::<TokioWire<S>>(stream).await?;
@@ -68,10 +68,10 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 pub async fn receive<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     acceptor: &Acceptor,
-) -> Result<Pending<S>, Error> {
+) -> Result<PendingHandshake<S>, HandshakeError> {
     set_nodelay(&stream, acceptor.sets_nodelay())?;
     let received = Box::pin(acceptor.receive_on::<TokioWire<S>>(stream)).await;
-    Ok(Pending(received?))
+    Ok(PendingHandshake(received?))
 }
 
 /// Takes over from an HTTP server that has read a request and gives up its socket, as [`Acceptor::take_over`]
@@ -81,8 +81,8 @@ pub fn take_over<S, B>(
     leftover: Vec<u8>,
     request: &Request<B>,
     acceptor: &Acceptor,
-) -> Pending<S> {
-    Pending(acceptor.take_over(stream, leftover, request))
+) -> PendingHandshake<S> {
+    PendingHandshake(acceptor.take_over(stream, leftover, request))
 }
 
 /// Does a client's handshake over a stream that is connected to the host of `uri`: [`Connector::handshake`]
@@ -94,22 +94,22 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     uri: &str,
     connector: &Connector,
-) -> Result<Established<S>, Error> {
+) -> Result<Established<S>, HandshakeError> {
     set_nodelay(&stream, connector.sets_nodelay())?;
     Box::pin(connector.handshake_on::<TokioWire<S>>(stream, uri)).await
 }
 
 /// Connects to the host of a `ws` or `wss` URI and does the handshake there: [`Connector::connect`] over tokio.
 ///
-/// Waits for the connector's [`Limits::time`](crate::upgrade::Limits::time) at most, for names, addresses,
-/// proxies, TLS, redirects and the handshake together. Fails as [`client`] and [`dial`](super::upgrade::dial)
-/// do, and with [`ErrorKind::TooManyRedirects`](handshake::ErrorKind::TooManyRedirects). Cancelled, it stops
+/// Waits for the connector's [`Limits::time`](crate::upgrade::Limits::time) at most, for names, addresses, proxies,
+/// TLS, redirects and the handshake together. Fails as [`client`] and [`dial`](super::upgrade::dial) do, and with
+/// [`HandshakeErrorKind::TooManyRedirects`](handshake::HandshakeErrorKind::TooManyRedirects). Cancelled, it stops
 /// connecting and closes the stream that it has: see [above](self#cancel-safety).
 #[cfg(feature = "tokio-net")]
 pub async fn connect(
     uri: &str,
     connector: &Connector,
-) -> Result<Established<super::Stream>, Error> {
+) -> Result<Established<super::Stream>, HandshakeError> {
     let deadline = after(connector.time());
     let dial = |uri: Uri| async move {
         let target = handshake::target(&uri)?;
@@ -124,8 +124,8 @@ pub async fn connect(
 /// included: [`Connector::connect_over`] over tokio.
 ///
 /// The time of the limits includes that of `dial`, which is dropped when the time is over. Fails as [`client`]
-/// does, with [`ErrorKind::TooManyRedirects`](handshake::ErrorKind::TooManyRedirects), and with
-/// [`upgrade::ErrorKind::Dial`](crate::upgrade::ErrorKind::Dial) if `dial` fails. Cancelled, it drops the
+/// does, with [`HandshakeErrorKind::TooManyRedirects`](handshake::HandshakeErrorKind::TooManyRedirects), and with
+/// [`upgrade::UpgradeErrorKind::Dial`](crate::upgrade::UpgradeErrorKind::Dial) if `dial` fails. Cancelled, it drops the
 /// stream that `dial` returned: see [above](self#cancel-safety).
 ///
 /// # Examples
@@ -150,7 +150,7 @@ pub async fn connect_over<S, F>(
     uri: &str,
     connector: &Connector,
     mut dial: impl FnMut(Uri) -> F,
-) -> Result<Established<S>, Error>
+) -> Result<Established<S>, HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
     F: Future<Output = io::Result<S>>,
@@ -172,38 +172,38 @@ where
     Box::pin(connector.connect_by(uri, dial)).await
 }
 
-fn set_nodelay<S: 'static>(stream: &S, nodelay: bool) -> Result<(), Error> {
+fn set_nodelay<S: 'static>(stream: &S, nodelay: bool) -> Result<(), HandshakeError> {
     let set = over_tokio::set_nodelay(stream, nodelay);
     Ok(set.map_err(nodelay_failed)?)
 }
 
-/// A request that was read and awaits its answer: a [`handshake::Pending`] over tokio.
+/// A request that was read and awaits its answer: a [`handshake::PendingHandshake`] over tokio.
 ///
 /// Holds the answer of the [`Acceptor`]'s policy: a 101 that can be changed, or a refusal that cannot. Dropping
 /// it closes the connection without an answer. So does dropping a future that its methods return before that is
 /// ready.
 #[derive(Debug)]
 #[must_use = "a request must be accepted or refused"]
-pub struct Pending<S>(handshake::Pending<S>);
+pub struct PendingHandshake<S>(handshake::PendingHandshake<S>);
 
-impl<S> Pending<S> {
+impl<S> PendingHandshake<S> {
     /// Agrees on a subprotocol that the program chooses, or on none.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`](handshake::ErrorKind::InvalidArgument), and changes nothing,
-    /// if the client does not offer it (RFC 6455 4.2.2).
-    pub fn set_subprotocol(&mut self, name: Option<&str>) -> Result<(), Error> {
+    /// Fails with [`HandshakeErrorKind::InvalidArgument`](handshake::HandshakeErrorKind::InvalidArgument), and changes
+    /// nothing, if the client does not offer it (RFC 6455 4.2.2).
+    pub fn set_subprotocol(&mut self, name: Option<&str>) -> Result<(), HandshakeError> {
         self.0.set_subprotocol(name)
     }
 
     /// Adds a header to the 101.
     ///
-    /// Fails with [`ErrorKind::InvalidArgument`](handshake::ErrorKind::InvalidArgument) for headers that
-    /// [`Acceptor::header`] refuses.
+    /// Fails with [`HandshakeErrorKind::InvalidArgument`](handshake::HandshakeErrorKind::InvalidArgument) for headers
+    /// that [`Acceptor::header`] refuses.
     pub fn add_header(
         &mut self,
         name: impl TryInto<HeaderName, Error: Into<http::Error>>,
         value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), HandshakeError> {
         self.0.add_header(name, value)
     }
 
@@ -221,7 +221,7 @@ impl<S> Pending<S> {
     }
 
     /// Returns why [`accept`](Self::accept) would refuse the request; `None` if it would accept it.
-    pub fn refusal(&self) -> Option<&Error> {
+    pub fn refusal(&self) -> Option<&HandshakeError> {
         self.0.refusal()
     }
 
@@ -241,14 +241,14 @@ impl<S> Pending<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> PendingHandshake<S> {
     /// Answers 101, or sends the policy's refusal.
     ///
     /// Waits for the stream for at most [`Limits::time`](crate::upgrade::Limits::time). Fails with the error of
     /// [`refusal`](Self::refusal) after the refusal was sent. If the peer sent more than the head, that is read
     /// and dropped first, for at most half a second. Otherwise fails with
-    /// [`Write`](crate::upgrade::ErrorKind::Write) or [`TimedOut`](crate::upgrade::ErrorKind::TimedOut).
-    pub async fn accept(self) -> Result<Established<S>, Error> {
+    /// [`Write`](crate::upgrade::UpgradeErrorKind::Write) or [`TimedOut`](crate::upgrade::UpgradeErrorKind::TimedOut).
+    pub async fn accept(self) -> Result<Established<S>, HandshakeError> {
         Box::pin(self.0.accept_over::<TokioWire<S>>()).await
     }
 
@@ -256,8 +256,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     /// a browser.
     ///
     /// Returns the stream, to be closed. Waits and fails as
-    /// [`Pending::refuse`](super::upgrade::Pending::refuse) of `upgrade` does.
-    pub async fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+    /// [`PendingHandshake::refuse`](super::upgrade::PendingUpgrade::refuse) of `upgrade` does.
+    pub async fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, HandshakeError> {
         Box::pin(self.0.refuse_over::<TokioWire<S>, B>(response)).await
     }
 }

@@ -4,7 +4,7 @@ use super::network::Blocking;
 use super::stream::Stream;
 use super::wire::BlockingWire;
 use crate::dial::{Dialer, Target};
-use crate::error::Error;
+use crate::error::UpgradeError;
 use crate::exchange::{Deadline, Upgraded, Wire as _, finish, request_over};
 use crate::head::Limits;
 use http::{Request, Response, Uri};
@@ -21,21 +21,21 @@ impl Dialer {
     ///
     /// | kind | where |
     /// |---|---|
-    /// | [`Resolve`](crate::ErrorKind::Resolve) | the host's name has no address |
-    /// | [`Dial`](crate::ErrorKind::Dial) | no address accepted the connection |
-    /// | [`Proxy`](crate::ErrorKind::Proxy) | the proxy could not be reached, or made no connection |
-    /// | [`Tls`](crate::ErrorKind::Tls) | the TLS handshake failed |
-    /// | [`Io`](crate::ErrorKind::Io) | the platform has no roots to trust, or the socket no options |
-    /// | [`TimedOut`](crate::ErrorKind::TimedOut) | the time was over |
-    /// | [`Unsupported`](crate::ErrorKind::Unsupported) | the URI is `https`, and the feature `rustls` is off |
-    /// | [`InvalidArgument`](crate::ErrorKind::InvalidArgument) | the URI is not `http` or `https`, or has no host |
-    pub fn dial(&self, uri: &Uri, time: Duration) -> Result<Stream, Error> {
+    /// | [`Resolve`](crate::UpgradeErrorKind::Resolve) | the host's name has no address |
+    /// | [`Dial`](crate::UpgradeErrorKind::Dial) | no address accepted the connection |
+    /// | [`Proxy`](crate::UpgradeErrorKind::Proxy) | the proxy could not be reached, or made no connection |
+    /// | [`Tls`](crate::UpgradeErrorKind::Tls) | the TLS handshake failed |
+    /// | [`Io`](crate::UpgradeErrorKind::Io) | the platform has no roots to trust, or the socket no options |
+    /// | [`TimedOut`](crate::UpgradeErrorKind::TimedOut) | the time was over |
+    /// | [`Unsupported`](crate::UpgradeErrorKind::Unsupported) | the URI is `https`, and the feature `rustls` is off |
+    /// | [`InvalidArgument`](crate::UpgradeErrorKind::InvalidArgument) | the URI is not `http` or `https`, or has no host |
+    pub fn dial(&self, uri: &Uri, time: Duration) -> Result<Stream, UpgradeError> {
         dial_by(self, &Target::of(uri)?, Deadline::after(time))
     }
 
     /// Connects to the host of the request's URI and asks there for an upgrade: [`dial`](Self::dial)
     /// and [`request`](crate::request), with [`Limits::time`] for both together.
-    pub fn request<E: From<Error>>(
+    pub fn request<E: From<UpgradeError>>(
         &self,
         request: Request<()>,
         limits: &Limits,
@@ -50,7 +50,11 @@ impl Dialer {
 
 /// Connects to a target as [`Dialer::dial`] does, by a deadline that also applies to what follows. No time-out is left
 /// set on the stream.
-pub fn dial_by(dialer: &Dialer, target: &Target, deadline: Deadline) -> Result<Stream, Error> {
+pub fn dial_by(
+    dialer: &Dialer,
+    target: &Target,
+    deadline: Deadline,
+) -> Result<Stream, UpgradeError> {
     if cfg!(not(feature = "rustls")) && target.secure {
         return Err(target.needs_feature("rustls"));
     }
@@ -69,13 +73,13 @@ pub fn dial_by(dialer: &Dialer, target: &Target, deadline: Deadline) -> Result<S
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::error::UpgradeErrorKind;
 
     #[test]
     fn tls_without_its_feature_is_refused_by_the_name_of_the_feature() {
         let uri = Uri::from_static("https://127.0.0.1:1/");
         let error = Dialer::new().dial(&uri, Duration::MAX).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.kind(), UpgradeErrorKind::Unsupported);
         assert_eq!(
             error.to_string(),
             "127.0.0.1:1 is to be reached over tls, which needs the feature `rustls`"

@@ -2,10 +2,10 @@
 
 use super::wire::BlockingWire;
 use crate::Socket;
-use crate::error::Error;
+use crate::error::UpgradeError;
 use crate::exchange::{
-    Pending, Upgraded, Wire as _, accept_over, finish, receive_over, refuse_over, refuse_with_over,
-    request_over, switch_over,
+    PendingUpgrade, Upgraded, Wire as _, accept_over, finish, receive_over, refuse_over,
+    refuse_with_over, request_over, switch_over,
 };
 use crate::head::Limits;
 use http::{HeaderMap, Request, Response};
@@ -13,9 +13,9 @@ use http::{HeaderMap, Request, Response};
 /// Reads one request from a stream.
 ///
 /// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as HTTP/1.1 is answered
-/// before the error is returned: see [`ErrorKind`](crate::ErrorKind) for the statuses, and [`Error::cause`] for why an
-/// answer could not be sent. Then up to 64 KiB of further input are discarded, for at most half a second, so that no
-/// connection reset loses the answer. The stream is dropped.
+/// before the error is returned: see [`UpgradeErrorKind`](crate::UpgradeErrorKind) for the statuses, and
+/// [`UpgradeError::cause`] for why an answer could not be sent. Then up to 64 KiB of further input are discarded, for
+/// at most half a second, so that no connection reset loses the answer. The stream is dropped.
 ///
 /// Sets the stream's time-outs and restores them at the end. Without a limit on the time
 /// ([`Duration::MAX`](std::time::Duration::MAX)) they are left alone until a peer is refused.
@@ -26,18 +26,22 @@ use http::{HeaderMap, Request, Response};
 /// stream that returns `WouldBlock` before the time is over (a non-blocking one) fails with `Read`, and its bytes are
 /// lost: [`RequestDecoder`](crate::RequestDecoder) is for such streams. A `TimedOut` of the stream itself is
 /// `TimedOut` at any time.
-pub fn receive<S: Socket>(stream: S, limits: &Limits) -> Result<Pending<S>, Error> {
+pub fn receive<S: Socket>(stream: S, limits: &Limits) -> Result<PendingUpgrade<S>, UpgradeError> {
     let wire = BlockingWire::within(stream, limits.time);
     finish(receive_over(wire, limits))
 }
 
-impl<S: Socket> Pending<S> {
+impl<S: Socket> PendingUpgrade<S> {
     /// Switches to the first protocol in `accepted` that the request offers: 101, with `headers`
     /// added.
     ///
     /// Blocks while writing, at most [`Limits::time`]. A request that [`respond`](crate::respond)
     /// refuses is refused with its status, as by [`refuse_with`](Self::refuse_with).
-    pub fn accept(self, accepted: &[&str], headers: HeaderMap) -> Result<Upgraded<S>, Error> {
+    pub fn accept(
+        self,
+        accepted: &[&str],
+        headers: HeaderMap,
+    ) -> Result<Upgraded<S>, UpgradeError> {
         finish(accept_over::<BlockingWire<S>>(self, accepted, headers))
     }
 
@@ -49,7 +53,7 @@ impl<S: Socket> Pending<S> {
     ///
     /// `InvalidArgument` where [`check_response`](crate::check_response) would not let a client accept the response,
     /// or the request is not one of HTTP/1.1 with `GET`, a host and no body. Else `Write`, `TimedOut` or `Io`.
-    pub fn switch(self, response: Response<()>) -> Result<Upgraded<S>, Error> {
+    pub fn switch(self, response: Response<()>) -> Result<Upgraded<S>, UpgradeError> {
         finish(switch_over::<BlockingWire<S>>(self, response))
     }
 
@@ -64,15 +68,15 @@ impl<S: Socket> Pending<S> {
     /// # Errors
     ///
     /// `InvalidArgument` where the response cannot be sent; else `Write`, `TimedOut` or `Io`.
-    pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+    pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, UpgradeError> {
         finish(refuse_over::<BlockingWire<S>, B>(self, response))
     }
 
-    /// Answers with [`Error::response`], if the error has one, and returns the error.
+    /// Answers with [`UpgradeError::response`], if the error has one, and returns the error.
     ///
     /// Blocks as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
-    /// [`cause`](Error::cause) says why.
-    pub fn refuse_with(self, error: Error) -> Error {
+    /// [`cause`](UpgradeError::cause) says why.
+    pub fn refuse_with(self, error: UpgradeError) -> UpgradeError {
         finish(refuse_with_over::<BlockingWire<S>>(self, error))
     }
 }
@@ -81,7 +85,7 @@ impl<S: Socket> Pending<S> {
 ///
 /// `asked` is a `GET` with an `Upgrade` header, as for [`encode_request`](crate::encode_request). `validate` is called
 /// with the 101 after [`check_response`](crate::check_response). It may refuse it, with an error of its own type or
-/// with [`Error::veto`].
+/// with [`UpgradeError::veto`].
 ///
 /// Blocks until the response is read, at most [`Limits::time`] in all. Sets the stream's time-outs and restores them
 /// where there is an upgrade. Without a limit on the time ([`Duration::MAX`](std::time::Duration::MAX)) they are left
@@ -89,10 +93,10 @@ impl<S: Socket> Pending<S> {
 ///
 /// # Errors
 ///
-/// `Refused` for a status other than 101. [`Error::response`] is then the answer with the first 64 KiB of its body: as
-/// long as `Content-Length` says, decoded where it is chunked, else up to the end of the stream, and no more than
-/// arrives within half a second or the limit. That half second is a time-out that is set even without a limit on the
-/// time.
+/// `Refused` for a status other than 101. [`UpgradeError::response`] is then the answer with the first 64 KiB of its
+/// body: as long as `Content-Length` says, decoded where it is chunked, else up to the end of the stream, and no more
+/// than arrives within half a second or the limit. That half second is a time-out that is set even without a limit on
+/// the time.
 ///
 /// Also those of [`ResponseDecoder::decode`](crate::ResponseDecoder::decode), `check_response`, `encode_request` and
 /// `validate`, and `Read`, `Write`, `Closed` or `TimedOut`.
@@ -100,7 +104,7 @@ impl<S: Socket> Pending<S> {
 /// # Examples
 ///
 /// ```no_run
-/// use framewire_upgrade::{Error, Limits, request};
+/// use framewire_upgrade::{Limits, UpgradeError, request};
 /// use http::Request;
 /// use std::net::TcpStream;
 ///
@@ -109,13 +113,13 @@ impl<S: Socket> Pending<S> {
 /// let upgraded = request(stream, asked, &Limits::default(), |response| {
 ///     match response.headers().contains_key("echo-ready") {
 ///         true => Ok(()),
-///         false => Err(Error::veto("server is not ready")),
+///         false => Err(UpgradeError::veto("server is not ready")),
 ///     }
 /// })?;
 /// # drop(upgraded);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn request<S: Socket, E: From<Error>>(
+pub fn request<S: Socket, E: From<UpgradeError>>(
     stream: S,
     asked: Request<()>,
     limits: &Limits,

@@ -2,7 +2,7 @@
 
 use super::wire::BlockingWire;
 use crate::dial::{Endpoint, Network, no_connection, nodelay_failed, not_resolved};
-use crate::error::Error;
+use crate::error::UpgradeError;
 use crate::exchange::{Deadline, Wire as _};
 use std::future::ready;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -18,7 +18,7 @@ impl Network for Blocking {
         &self,
         name: &str,
         port: u16,
-    ) -> impl Future<Output = Result<Vec<SocketAddr>, Error>> + Send {
+    ) -> impl Future<Output = Result<Vec<SocketAddr>, UpgradeError>> + Send {
         ready(resolve(name, port))
     }
 
@@ -26,7 +26,7 @@ impl Network for Blocking {
         &self,
         addresses: Vec<SocketAddr>,
         endpoint: &Endpoint,
-    ) -> impl Future<Output = Result<Self::Wire, Error>> + Send {
+    ) -> impl Future<Output = Result<Self::Wire, UpgradeError>> + Send {
         let stream = connect_to_any(&addresses, endpoint, self.0);
         ready(stream.map(|stream| BlockingWire::new(stream, self.0)))
     }
@@ -39,7 +39,7 @@ fn connect_to_any(
     addresses: &[SocketAddr],
     endpoint: &Endpoint,
     deadline: Deadline,
-) -> Result<TcpStream, Error> {
+) -> Result<TcpStream, UpgradeError> {
     let mut failures = Vec::new();
     for (tried, &address) in addresses.iter().enumerate() {
         let result = match deadline.share(addresses.len() - tried) {
@@ -65,7 +65,7 @@ fn connect_to_any(
 /// Returns all addresses of a name, in the resolver's order (RFC 6724).
 ///
 /// Blocks for as long as the operating system takes, whatever the deadline.
-fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, UpgradeError> {
     let addresses = (name, port).to_socket_addrs();
     let addresses = addresses.map_err(|error| not_resolved(name).with_cause(error))?;
     Ok(addresses.collect())
@@ -129,7 +129,7 @@ mod tests {
     impl Network for TwoAddresses {
         type Wire = BlockingWire<TcpStream>;
 
-        async fn resolve(&self, _: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+        async fn resolve(&self, _: &str, port: u16) -> Result<Vec<SocketAddr>, UpgradeError> {
             Ok([1, 2].map(|last| ([192, 0, 2, last], port).into()).to_vec())
         }
 
@@ -137,12 +137,12 @@ mod tests {
             &self,
             addresses: Vec<SocketAddr>,
             endpoint: &Endpoint,
-        ) -> Result<Self::Wire, Error> {
+        ) -> Result<Self::Wire, UpgradeError> {
             self.0.connect(addresses, endpoint).await
         }
     }
 
-    fn connect_through(proxy: &str) -> Result<BlockingWire<TcpStream>, Error> {
+    fn connect_through(proxy: &str) -> Result<BlockingWire<TcpStream>, UpgradeError> {
         let network = TwoAddresses(Blocking(Deadline::after(Duration::from_secs(30))));
         let dialer = Dialer::new().proxy(Proxy::parse(proxy).unwrap());
         let target = Target::new(false, "a.example").unwrap();

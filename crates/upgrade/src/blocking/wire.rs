@@ -1,6 +1,6 @@
 //! A stream that blocks, with a deadline.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::exchange::{Deadline, Peek, Wire};
 use crate::{Socket, Timeouts};
 use std::io;
@@ -32,7 +32,11 @@ impl<S: Socket> Wire for BlockingWire<S> {
         Instant::now()
     }
 
-    fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+    fn poll_read(
+        &mut self,
+        _: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize, UpgradeError>> {
         Poll::Ready(self.read(buf))
     }
 
@@ -40,7 +44,7 @@ impl<S: Socket> Wire for BlockingWire<S> {
         &mut self,
         _: &mut Context<'_>,
         unsent: &mut &[u8],
-    ) -> Poll<Result<(), Error>> {
+    ) -> Poll<Result<(), UpgradeError>> {
         Poll::Ready(self.write_all(unsent))
     }
 
@@ -53,13 +57,13 @@ impl<S: Socket> Wire for BlockingWire<S> {
     }
 
     /// Restores the time-outs. Without a deadline none were set.
-    fn release(&self) -> Result<(), Error> {
+    fn release(&self) -> Result<(), UpgradeError> {
         if self.deadline.end().is_none() {
             return Ok(());
         }
         let doing = "restoring the time-outs";
         let restored = self.timeouts.set_on(&self.stream);
-        restored.map_err(|error| self.deadline.error(error, ErrorKind::Io, doing))
+        restored.map_err(|error| self.deadline.error(error, UpgradeErrorKind::Io, doing))
     }
 
     fn into_stream(self) -> S {
@@ -68,22 +72,26 @@ impl<S: Socket> Wire for BlockingWire<S> {
 }
 
 impl Peek for BlockingWire<TcpStream> {
-    fn poll_peek(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+    fn poll_peek(
+        &mut self,
+        _: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize, UpgradeError>> {
         Poll::Ready(self.read_by(|stream| stream.peek(buf)))
     }
 }
 
 impl<S: Socket> BlockingWire<S> {
-    /// Reads once. Past the deadline, fails with [`ErrorKind::TimedOut`].
-    pub(super) fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+    /// Reads once. Past the deadline, fails with [`UpgradeErrorKind::TimedOut`].
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> Result<usize, UpgradeError> {
         self.read_by(|stream| stream.read(buf))
     }
 
-    /// Writes all. Past the deadline, fails with [`ErrorKind::TimedOut`].
-    pub(super) fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    /// Writes all. Past the deadline, fails with [`UpgradeErrorKind::TimedOut`].
+    pub(super) fn write_all(&mut self, bytes: &[u8]) -> Result<(), UpgradeError> {
         let deadline = self.deadline;
         let written = self.try_write_all(bytes);
-        written.map_err(|error| deadline.error(error, ErrorKind::Write, "write"))
+        written.map_err(|error| deadline.error(error, UpgradeErrorKind::Write, "write"))
     }
 
     fn try_write_all(&mut self, mut unsent: &[u8]) -> io::Result<()> {
@@ -111,7 +119,7 @@ impl<S: Socket> BlockingWire<S> {
     fn read_by(
         &mut self,
         mut read_once: impl FnMut(&mut S) -> io::Result<usize>,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, UpgradeError> {
         let deadline = self.deadline;
         let mut read = || loop {
             if let Some(left) = deadline.left()? {
@@ -122,6 +130,6 @@ impl<S: Socket> BlockingWire<S> {
                 result => return result,
             }
         };
-        read().map_err(|error| deadline.error(error, ErrorKind::Read, "read"))
+        read().map_err(|error| deadline.error(error, UpgradeErrorKind::Read, "read"))
     }
 }

@@ -1,14 +1,14 @@
 //! The addresses of a name: their order, and what became of each.
 
 use super::endpoint::Endpoint;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use std::io;
 use std::net::SocketAddr;
 
 /// Returns the error for a name without an address.
-pub(crate) fn not_resolved(name: &str) -> Error {
+pub(crate) fn not_resolved(name: &str) -> UpgradeError {
     let message = format!("host {name} could not be resolved");
-    Error::new(ErrorKind::Resolve, message)
+    UpgradeError::new(UpgradeErrorKind::Resolve, message)
 }
 
 /// Orders addresses by RFC 8305 4: the family of the resolver's first address first, and then the families in turn.
@@ -32,15 +32,15 @@ pub(super) fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Returns the error for a stream that does not accept `TCP_NODELAY`.
 #[must_use]
-pub fn nodelay_failed(error: io::Error) -> Error {
-    Error::new(ErrorKind::Io, "setting tcp_nodelay failed").with_cause(error)
+pub fn nodelay_failed(error: io::Error) -> UpgradeError {
+    UpgradeError::new(UpgradeErrorKind::Io, "setting tcp_nodelay failed").with_cause(error)
 }
 
 /// Returns the error for an endpoint none of whose addresses accepted the connection.
 pub(crate) fn no_connection(
     endpoint: &Endpoint,
     mut failures: Vec<(SocketAddr, io::Error)>,
-) -> Error {
+) -> UpgradeError {
     let message = match &failures[..] {
         [(address, error)] if address.to_string() == endpoint.to_string() => {
             format!("connection to {endpoint} {}", outcome(error))
@@ -53,7 +53,7 @@ pub(crate) fn no_connection(
             format!("no connection to {endpoint}: {}", each.join(", "))
         }
     };
-    let error = Error::new(ErrorKind::Dial, message);
+    let error = UpgradeError::new(UpgradeErrorKind::Dial, message);
     match failures.pop() {
         Some((_, last)) => error.with_cause(last),
         None => error,

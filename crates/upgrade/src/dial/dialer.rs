@@ -5,7 +5,7 @@ use super::network::Network;
 use super::proxies::Proxies;
 use super::route;
 use super::target::Target;
-use crate::error::Error;
+use crate::error::UpgradeError;
 use crate::syntax::split_host;
 
 /// How a client connects to the host of a URI.
@@ -53,12 +53,15 @@ impl Dialer {
     /// [exceptions](Proxies) apply to it, and redirects that are followed lead to it as well.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) where it is not a host and a port.
-    pub fn connect_to(mut self, place: &str) -> Result<Self, Error> {
+    /// [`UpgradeErrorKind::InvalidArgument`](crate::UpgradeErrorKind::InvalidArgument) where it is not a host and a
+    /// port.
+    pub fn connect_to(mut self, place: &str) -> Result<Self, UpgradeError> {
         let has_port = matches!(split_host(place), Some((_, Some(_))));
         let place = Endpoint::parse(place, 0).filter(|_| has_port);
         if place.is_none() {
-            return Err(Error::invalid("place to connect to is not HOST:PORT"));
+            return Err(UpgradeError::invalid(
+                "place to connect to is not HOST:PORT",
+            ));
         }
         self.place = place;
         Ok(self)
@@ -68,7 +71,7 @@ impl Dialer {
     ///
     /// Without one, the certificate must be for the host and lead to a root that the platform trusts. The roots are
     /// read once for the process. The configuration may offer `http/1.1` in ALPN. A connection that agrees on any
-    /// other protocol fails with [`ErrorKind::Tls`](crate::ErrorKind::Tls).
+    /// other protocol fails with [`UpgradeErrorKind::Tls`](crate::UpgradeErrorKind::Tls).
     #[cfg(feature = "rustls")]
     #[must_use]
     pub fn tls(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
@@ -81,7 +84,7 @@ impl Dialer {
         &self,
         network: &N,
         target: &Target,
-    ) -> Result<N::Wire, Error> {
+    ) -> Result<N::Wire, UpgradeError> {
         let endpoint = self.place.as_ref().unwrap_or(&target.endpoint).clone();
         let reached = Target {
             endpoint,

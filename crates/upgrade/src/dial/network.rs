@@ -1,7 +1,7 @@
 //! What dialling needs from a front end.
 
 use super::endpoint::Endpoint;
-use crate::error::Error;
+use crate::error::UpgradeError;
 use crate::exchange::Peek;
 use std::net::SocketAddr;
 
@@ -14,12 +14,12 @@ pub(crate) trait Network: Sync {
         &self,
         name: &str,
         port: u16,
-    ) -> impl Future<Output = Result<Vec<SocketAddr>, Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<SocketAddr>, UpgradeError>> + Send;
 
     /// Connects to one of an endpoint's addresses, the most preferred first, with `TCP_NODELAY`.
     fn connect(
         &self,
         addresses: Vec<SocketAddr>,
         endpoint: &Endpoint,
-    ) -> impl Future<Output = Result<Self::Wire, Error>> + Send;
+    ) -> impl Future<Output = Result<Self::Wire, UpgradeError>> + Send;
 }

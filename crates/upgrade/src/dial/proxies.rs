@@ -3,7 +3,7 @@
 use super::endpoint::{Endpoint, Host};
 use super::proxy::Proxy;
 use super::target::Target;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::syntax::split_host;
 use http::Uri;
 use std::net::IpAddr;
@@ -58,13 +58,13 @@ impl Proxies {
     /// sender of the request chose. The values are as for [`Proxy::parse`].
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where a value is not a proxy. The message names the variable.
-    pub fn from_env() -> Result<Self, Error> {
+    /// [`UpgradeErrorKind::InvalidArgument`] where a value is not a proxy. The message names the variable.
+    pub fn from_env() -> Result<Self, UpgradeError> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
     /// As [`from_env`](Self::from_env), with the variables that `lookup` returns.
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, UpgradeError> {
         let find = |names: &[&str]| {
             names.iter().find_map(|&name| {
                 let value = lookup(name)?;
@@ -74,7 +74,8 @@ impl Proxies {
         };
         let proxy = |names: &[&str]| {
             let found = find(names).map(|(name, value)| {
-                Proxy::parse(&value).map_err(|error| error.of(ErrorKind::InvalidArgument, &name))
+                Proxy::parse(&value)
+                    .map_err(|error| error.of(UpgradeErrorKind::InvalidArgument, &name))
             });
             found.transpose()
         };
@@ -120,8 +121,8 @@ impl Proxies {
     /// Returns the proxy for an `http` or `https` URI. Does no I/O.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] where the URI is neither, or has no host.
-    pub fn proxy_for(&self, uri: &Uri) -> Result<Option<&Proxy>, Error> {
+    /// [`UpgradeErrorKind::InvalidArgument`] where the URI is neither, or has no host.
+    pub fn proxy_for(&self, uri: &Uri) -> Result<Option<&Proxy>, UpgradeError> {
         Ok(self.choose(&Target::of(uri)?))
     }
 
@@ -318,7 +319,7 @@ mod tests {
         }
     }
 
-    fn from(variables: Variables<'_>) -> Result<Proxies, Error> {
+    fn from(variables: Variables<'_>) -> Result<Proxies, UpgradeError> {
         Proxies::from_lookup(|name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
@@ -370,6 +371,6 @@ mod tests {
             error.to_string(),
             "HTTPS_PROXY: invalid proxy: scheme is not http, socks5 or socks5h"
         );
-        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(error.kind(), UpgradeErrorKind::InvalidArgument);
     }
 }

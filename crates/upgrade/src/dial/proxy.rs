@@ -1,7 +1,7 @@
 //! A proxy: its protocol, where it is, and the credentials for it.
 
 use super::endpoint::Endpoint;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use http::uri::{Authority, Uri};
 use std::fmt;
 
@@ -46,7 +46,7 @@ impl Proxy {
     /// between here and the proxy can read them.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for anything else, a proxy over TLS included.
+    /// [`UpgradeErrorKind::InvalidArgument`] for anything else, a proxy over TLS included.
     ///
     /// # Examples
     /// ```
@@ -54,9 +54,9 @@ impl Proxy {
     ///
     /// let proxy = Proxy::parse("http://user:secret@proxy.example:3128")?;
     /// let dialer = Dialer::new().proxy(proxy);
-    /// # Ok::<(), framewire_upgrade::Error>(())
+    /// # Ok::<(), framewire_upgrade::UpgradeError>(())
     /// ```
-    pub fn parse(url: &str) -> Result<Self, Error> {
+    pub fn parse(url: &str) -> Result<Self, UpgradeError> {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let (protocol, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (Protocol::Http, 80),
@@ -92,7 +92,7 @@ impl Proxy {
 }
 
 impl Credentials {
-    fn parse(user_information: &str) -> Result<Self, Error> {
+    fn parse(user_information: &str) -> Result<Self, UpgradeError> {
         let (user, password) = user_information
             .split_once(':')
             .unwrap_or((user_information, ""));
@@ -103,7 +103,7 @@ impl Credentials {
     }
 
     /// Checks that the protocol can carry them.
-    fn check(&self, protocol: Protocol) -> Result<(), Error> {
+    fn check(&self, protocol: Protocol) -> Result<(), UpgradeError> {
         let fits = match protocol {
             // RFC 7617 2: the first colon ends the user, and control characters are not allowed.
             Protocol::Http => {
@@ -124,7 +124,7 @@ impl Credentials {
 }
 
 /// RFC 3986 2.1.
-fn percent_decode(text: &str) -> Result<String, Error> {
+fn percent_decode(text: &str) -> Result<String, UpgradeError> {
     let mut decoded = Vec::new();
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -141,8 +141,11 @@ fn percent_decode(text: &str) -> Result<String, Error> {
     String::from_utf8(decoded).map_err(|_| invalid("user or password is not utf-8"))
 }
 
-fn invalid(what: &str) -> Error {
-    Error::new(ErrorKind::InvalidArgument, format!("invalid proxy: {what}"))
+fn invalid(what: &str) -> UpgradeError {
+    UpgradeError::new(
+        UpgradeErrorKind::InvalidArgument,
+        format!("invalid proxy: {what}"),
+    )
 }
 
 /// Leaves out the password.
@@ -214,7 +217,7 @@ mod tests {
             "http://a b",
         ] {
             let error = Proxy::parse(url).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{url}");
+            assert_eq!(error.kind(), UpgradeErrorKind::InvalidArgument, "{url}");
         }
     }
 

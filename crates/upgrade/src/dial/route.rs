@@ -8,7 +8,7 @@ use super::proxy::{Protocol, Proxy};
 use super::socks::{self, Failure};
 use super::target::Target;
 use super::tunnel;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use std::net::SocketAddr;
 
 /// Connects to a target, directly or through a proxy.
@@ -16,7 +16,7 @@ pub(super) async fn connect<N: Network>(
     network: &N,
     proxies: &Proxies,
     target: &Target,
-) -> Result<N::Wire, Error> {
+) -> Result<N::Wire, UpgradeError> {
     match proxies.choose(target) {
         Some(proxy) => connect_through(network, proxy, &target.endpoint).await,
         None => connect_to(network, &target.endpoint).await,
@@ -24,7 +24,10 @@ pub(super) async fn connect<N: Network>(
 }
 
 /// Returns the addresses of an endpoint, in the order in which they are tried.
-async fn ordered<N: Network>(network: &N, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
+async fn ordered<N: Network>(
+    network: &N,
+    endpoint: &Endpoint,
+) -> Result<Vec<SocketAddr>, UpgradeError> {
     let name = match &endpoint.host {
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, endpoint.port)]),
         Host::Name(name) => name,
@@ -36,7 +39,7 @@ async fn ordered<N: Network>(network: &N, endpoint: &Endpoint) -> Result<Vec<Soc
     Ok(interleave(addresses))
 }
 
-async fn connect_to<N: Network>(network: &N, endpoint: &Endpoint) -> Result<N::Wire, Error> {
+async fn connect_to<N: Network>(network: &N, endpoint: &Endpoint) -> Result<N::Wire, UpgradeError> {
     let addresses = ordered(network, endpoint).await?;
     network.connect(addresses, endpoint).await
 }
@@ -45,7 +48,7 @@ async fn connect_through<N: Network>(
     network: &N,
     proxy: &Proxy,
     target: &Endpoint,
-) -> Result<N::Wire, Error> {
+) -> Result<N::Wire, UpgradeError> {
     match proxy.protocol {
         Protocol::Socks5 => {
             let addresses = ordered(network, target).await?;
@@ -62,8 +65,8 @@ async fn open_to_any<N: Network>(
     network: &N,
     proxy: &Proxy,
     addresses: &[SocketAddr],
-) -> Result<N::Wire, Error> {
-    let mut unreachable = Error::new(ErrorKind::Resolve, "host has no address");
+) -> Result<N::Wire, UpgradeError> {
+    let mut unreachable = UpgradeError::new(UpgradeErrorKind::Resolve, "host has no address");
     for address in addresses {
         let target = Endpoint {
             host: Host::Address(address.ip()),
@@ -87,7 +90,7 @@ async fn open_through<N: Network>(
         .await
         .map_err(|error| {
             let message = format!("proxy {} cannot be reached", proxy.endpoint);
-            error.of_step(ErrorKind::Proxy, &message)
+            error.of_step(UpgradeErrorKind::Proxy, &message)
         })?;
     let credentials = proxy.credentials.as_ref();
     let opened = match proxy.protocol {
@@ -99,7 +102,7 @@ async fn open_through<N: Network>(
     opened.map_err(|failure| {
         let message = format!("proxy {} made no connection to {target}", proxy.endpoint);
         Failure {
-            error: failure.error.of_step(ErrorKind::Proxy, &message),
+            error: failure.error.of_step(UpgradeErrorKind::Proxy, &message),
             ..failure
         }
     })?;

@@ -2,7 +2,7 @@
 
 use super::endpoint::{Endpoint, Host};
 use super::proxy::Credentials;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::exchange::{Wire, read_exact, write_all};
 use std::net::IpAddr;
 
@@ -23,13 +23,13 @@ pub(super) async fn open<W: Wire>(
 /// Why a proxy made no connection.
 #[derive(Debug)]
 pub(super) struct Failure {
-    pub(super) error: Error,
+    pub(super) error: UpgradeError,
     /// Whether another address of the target may succeed.
     pub(super) of_address: bool,
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+impl From<UpgradeError> for Failure {
+    fn from(error: UpgradeError) -> Self {
         Self {
             error,
             of_address: false,
@@ -63,7 +63,10 @@ enum State {
 }
 
 impl Client {
-    fn new(target: &Endpoint, credentials: Option<&Credentials>) -> Result<(Self, Next), Error> {
+    fn new(
+        target: &Endpoint,
+        credentials: Option<&Credentials>,
+    ) -> Result<(Self, Next), UpgradeError> {
         let client = Self {
             state: State::Method,
             authentication: credentials.map(encode_credentials),
@@ -110,7 +113,7 @@ impl Client {
         Ok(next)
     }
 
-    fn authenticate(&mut self, method: u8) -> Result<(State, Next), Error> {
+    fn authenticate(&mut self, method: u8) -> Result<(State, Next), UpgradeError> {
         match (method, self.authentication.take()) {
             (NO_AUTHENTICATION, _) => Ok(self.ask()),
             (PASSWORD, Some(send)) => Ok((State::Authentication, exchange(send, 2))),
@@ -132,7 +135,7 @@ fn exchange(send: Vec<u8>, expected: usize) -> Next {
 }
 
 /// RFC 1928 4.
-fn encode_request(target: &Endpoint) -> Result<Vec<u8>, Error> {
+fn encode_request(target: &Endpoint) -> Result<Vec<u8>, UpgradeError> {
     let mut request = vec![VERSION, CONNECT, 0];
     match &target.host {
         Host::Address(IpAddr::V4(address)) => {
@@ -146,7 +149,10 @@ fn encode_request(target: &Endpoint) -> Result<Vec<u8>, Error> {
         Host::Name(name) => {
             let Ok(len) = u8::try_from(name.len()) else {
                 let message = format!("host of {} bytes is too long for socks", name.len());
-                return Err(Error::new(ErrorKind::InvalidArgument, message));
+                return Err(UpgradeError::new(
+                    UpgradeErrorKind::InvalidArgument,
+                    message,
+                ));
             };
             request.extend_from_slice(&[NAME, len]);
             request.extend_from_slice(name.as_bytes());
@@ -166,8 +172,8 @@ fn encode_credentials(credentials: &Credentials) -> Vec<u8> {
     bytes
 }
 
-fn refused(why: &str) -> Error {
-    Error::new(ErrorKind::Proxy, why)
+fn refused(why: &str) -> UpgradeError {
+    UpgradeError::new(UpgradeErrorKind::Proxy, why)
 }
 
 /// RFC 1928 6.
@@ -315,7 +321,7 @@ mod tests {
             let error = client.receive(last).unwrap_err().error;
             assert_eq!(
                 (error.kind(), error.to_string().as_str()),
-                (ErrorKind::Proxy, words)
+                (UpgradeErrorKind::Proxy, words)
             );
         }
     }
@@ -328,6 +334,6 @@ mod tests {
         };
         assert!(Client::new(&endpoint(255), None).is_ok());
         let error = Client::new(&endpoint(256), None).err().unwrap();
-        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(error.kind(), UpgradeErrorKind::InvalidArgument);
     }
 }

@@ -1,7 +1,7 @@
 //! The server that a client wants to reach.
 
 use super::endpoint::{Endpoint, Host};
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use http::uri::{Authority, Scheme, Uri};
 
 /// What a URI says about the connection to its host.
@@ -13,21 +13,23 @@ pub struct Target {
 
 impl Target {
     /// Returns the target of an `http` or `https` URI.
-    pub fn of(uri: &Uri) -> Result<Self, Error> {
+    pub fn of(uri: &Uri) -> Result<Self, UpgradeError> {
         let secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
             Some(scheme) if *scheme == Scheme::HTTPS => true,
-            _ => return Err(Error::invalid("uri is neither http nor https")),
+            _ => return Err(UpgradeError::invalid("uri is neither http nor https")),
         };
         let authority = uri.authority().map_or("", Authority::as_str);
         Self::new(secure, authority)
     }
 
     /// Returns the target for the authority of a URI.
-    pub fn new(secure: bool, authority: &str) -> Result<Self, Error> {
+    pub fn new(secure: bool, authority: &str) -> Result<Self, UpgradeError> {
         let default_port = if secure { 443 } else { 80 };
         let Some(endpoint) = Endpoint::parse(authority, default_port) else {
-            return Err(Error::invalid("authority of the uri is not host[:port]"));
+            return Err(UpgradeError::invalid(
+                "authority of the uri is not host[:port]",
+            ));
         };
         Ok(Self { secure, endpoint })
     }
@@ -42,11 +44,11 @@ impl Target {
     }
 
     /// Returns the error for a feature without which there is no TLS.
-    pub(crate) fn needs_feature(&self, feature: &str) -> Error {
+    pub(crate) fn needs_feature(&self, feature: &str) -> UpgradeError {
         let message = format!(
             "{} is to be reached over tls, which needs the feature `{feature}`",
             self.endpoint
         );
-        Error::new(ErrorKind::Unsupported, message)
+        UpgradeError::new(UpgradeErrorKind::Unsupported, message)
     }
 }

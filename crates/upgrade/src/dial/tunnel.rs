@@ -2,7 +2,7 @@
 
 use super::endpoint::Endpoint;
 use super::proxy::Credentials;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::exchange::{Peek, peek, read_body, read_exact, write_all};
 use crate::head::{Limits, ResponseDecoder};
 use base64::Engine as _;
@@ -15,7 +15,7 @@ pub(super) async fn open<W: Peek>(
     wire: &mut W,
     target: &Endpoint,
     credentials: Option<&Credentials>,
-) -> Result<(), Error> {
+) -> Result<(), UpgradeError> {
     write_all(wire, &encode(target, credentials)).await?;
     let response = read_head(wire).await?;
     // Any 2xx is a tunnel, whatever its length fields say.
@@ -24,7 +24,7 @@ pub(super) async fn open<W: Peek>(
     }
     let message = format!("it refused the tunnel with status {}", response.status());
     let response = read_body(wire, response, &[]).await;
-    Err(Error::new(ErrorKind::Proxy, message).with_received(response))
+    Err(UpgradeError::new(UpgradeErrorKind::Proxy, message).with_received(response))
 }
 
 /// Returns the request for a tunnel.
@@ -40,12 +40,15 @@ fn encode(target: &Endpoint, credentials: Option<&Credentials>) -> Vec<u8> {
     request.into_bytes()
 }
 
-async fn read_head<W: Peek>(wire: &mut W) -> Result<Response<()>, Error> {
+async fn read_head<W: Peek>(wire: &mut W) -> Result<Response<()>, UpgradeError> {
     let mut decoder = ResponseDecoder::new(&Limits::default());
     loop {
         let next = peek(wire, |piece| {
             if piece.is_empty() {
-                return Err(Error::new(ErrorKind::Closed, "it ended the connection"));
+                return Err(UpgradeError::new(
+                    UpgradeErrorKind::Closed,
+                    "it ended the connection",
+                ));
             }
             decoder.decode(piece)
         });

@@ -3,14 +3,14 @@
 use super::deadline::Deadline;
 use super::upgraded::Upgraded;
 use super::wire::{Wire, read, write_all};
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::head::{Body, Limits, ResponseDecoder, begins_tls, check_response, encode_request};
 use http::{Request, Response, StatusCode};
 use std::time::Duration;
 
 /// As [`request`](crate::request), over any wire and by its deadline. Leaves out the body of a refusal that is not
 /// `worth_reading`.
-pub async fn request_over<W: Wire, E: From<Error>>(
+pub async fn request_over<W: Wire, E: From<UpgradeError>>(
     mut wire: W,
     request: Request<()>,
     limits: &Limits,
@@ -25,7 +25,7 @@ pub async fn request_over<W: Wire, E: From<Error>>(
         } else {
             response.map(|()| Vec::new())
         };
-        return Err(Error::refused(response).into());
+        return Err(UpgradeError::refused(response).into());
     }
     check_response(&request, &response)?;
     validate(&response)?;
@@ -37,13 +37,13 @@ pub async fn request_over<W: Wire, E: From<Error>>(
 async fn read_response<W: Wire>(
     wire: &mut W,
     limits: &Limits,
-) -> Result<(Response<()>, Vec<u8>), Error> {
+) -> Result<(Response<()>, Vec<u8>), UpgradeError> {
     let mut decoder = ResponseDecoder::new(limits);
     loop {
         let next = read(wire, |piece| {
             if piece.is_empty() {
                 let message = "stream ended before the response";
-                return Err(Error::new(ErrorKind::Closed, message));
+                return Err(UpgradeError::new(UpgradeErrorKind::Closed, message));
             }
             let is_tls = !decoder.is_started() && begins_tls(piece);
             let head = decoder.decode(piece);

@@ -1,6 +1,6 @@
 //! The time by which something must be done.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -54,9 +54,9 @@ impl Deadline {
 
     /// Returns the error for something that was not done in time.
     #[must_use]
-    pub fn error_for(self, what: &str) -> Error {
+    pub fn error_for(self, what: &str) -> UpgradeError {
         let message = format!("{what} was not done within the limit of {:?}", self.time);
-        Error::new(ErrorKind::TimedOut, message)
+        UpgradeError::new(UpgradeErrorKind::TimedOut, message)
     }
 
     /// Returns the time that is left by the clock of the operating system; `None` without a deadline.
@@ -71,13 +71,18 @@ impl Deadline {
     }
 
     /// Returns the error for something that the stream failed at.
-    pub(crate) fn error(self, error: io::Error, kind: ErrorKind, doing: &str) -> Error {
+    pub(crate) fn error(
+        self,
+        error: io::Error,
+        kind: UpgradeErrorKind,
+        doing: &str,
+    ) -> UpgradeError {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             // A TLS stream says so where it was cut.
-            return Error::new(ErrorKind::Closed, "stream ended").with_cause(error);
+            return UpgradeError::new(UpgradeErrorKind::Closed, "stream ended").with_cause(error);
         }
         if !self.is_time_out(&error) {
-            return Error::new(kind, format!("{doing} failed")).with_cause(error);
+            return UpgradeError::new(kind, format!("{doing} failed")).with_cause(error);
         }
         self.error_for(doing)
     }

@@ -2,7 +2,7 @@
 
 use super::upgraded::Upgraded;
 use super::wire::{Wire, read, write_all};
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::head::{
     Limits, RequestDecoder, announces_body, check_request, check_response, encode_head,
     encode_response, respond,
@@ -14,11 +14,11 @@ use std::time::Duration;
 pub async fn receive_over<W: Wire>(
     mut wire: W,
     limits: &Limits,
-) -> Result<Pending<W::Stream>, Error> {
+) -> Result<PendingUpgrade<W::Stream>, UpgradeError> {
     match read_request(&mut wire, limits).await {
         Ok((request, leftover)) => {
             wire.release()?;
-            Ok(Pending {
+            Ok(PendingUpgrade {
                 stream: wire.into_stream(),
                 request,
                 leftover,
@@ -27,7 +27,7 @@ pub async fn receive_over<W: Wire>(
         }
         Err(error) => {
             // The rest of a request that was not understood may be on its way.
-            let unread = error.kind() != ErrorKind::TimedOut;
+            let unread = error.kind() != UpgradeErrorKind::TimedOut;
             Err(answer_error(&mut wire, error, false, unread, limits.time).await)
         }
     }
@@ -38,14 +38,14 @@ pub async fn receive_over<W: Wire>(
 /// Dropping it closes the connection without an answer.
 #[derive(Debug)]
 #[must_use = "a request must be accepted or refused"]
-pub struct Pending<S> {
+pub struct PendingUpgrade<S> {
     stream: S,
     request: Request<()>,
     leftover: Vec<u8>,
     time: Duration,
 }
 
-impl<S> Pending<S> {
+impl<S> PendingUpgrade<S> {
     /// Takes over from an HTTP server that has read a request and gives up its socket.
     ///
     /// `leftover` is what that server read of the stream after the head. Of `limits` only [`Limits::time`] applies, to
@@ -78,7 +78,10 @@ impl<S> Pending<S> {
     ///
     /// # Errors
     /// `InvalidArgument`, as for [`switch`](Self::switch).
-    pub fn into_switch(self, response: Response<()>) -> Result<(Vec<u8>, Upgraded<S>), Error> {
+    pub fn into_switch(
+        self,
+        response: Response<()>,
+    ) -> Result<(Vec<u8>, Upgraded<S>), UpgradeError> {
         let head = encode_switch(&self.request, &response)?;
         let upgraded = Upgraded::new(self.stream, self.leftover, self.request, response);
         Ok((head, upgraded))
@@ -89,16 +92,19 @@ impl<S> Pending<S> {
     ///
     /// # Errors
     /// `InvalidArgument` where the status is 1xx, or a header is not one that can be sent.
-    pub fn encode_refusal<B: AsRef<[u8]>>(&self, response: &Response<B>) -> Result<Vec<u8>, Error> {
+    pub fn encode_refusal<B: AsRef<[u8]>>(
+        &self,
+        response: &Response<B>,
+    ) -> Result<Vec<u8>, UpgradeError> {
         if response.status().is_informational() {
             let message = format!("status {} is not a refusal", response.status());
-            return Err(Error::invalid(message));
+            return Err(UpgradeError::invalid(message));
         }
         encode_answer(response, self.is_head())
     }
 }
 
-impl<S> Pending<S> {
+impl<S> PendingUpgrade<S> {
     fn is_head(&self) -> bool {
         self.request.method() == Method::HEAD
     }
@@ -108,23 +114,23 @@ impl<S> Pending<S> {
     }
 }
 
-/// As [`Pending::accept`], over any wire.
+/// As [`PendingUpgrade::accept`], over any wire.
 pub async fn accept_over<W: Wire>(
-    pending: Pending<W::Stream>,
+    pending: PendingUpgrade<W::Stream>,
     accepted: &[&str],
     headers: HeaderMap,
-) -> Result<Upgraded<W::Stream>, Error> {
+) -> Result<Upgraded<W::Stream>, UpgradeError> {
     match respond(&pending.request, accepted, headers) {
         Ok(response) => switch_over::<W>(pending, response).await,
         Err(error) => Err(refuse_with_over::<W>(pending, error).await),
     }
 }
 
-/// As [`Pending::switch`], over any wire.
+/// As [`PendingUpgrade::switch`], over any wire.
 pub async fn switch_over<W: Wire>(
-    pending: Pending<W::Stream>,
+    pending: PendingUpgrade<W::Stream>,
     response: Response<()>,
-) -> Result<Upgraded<W::Stream>, Error> {
+) -> Result<Upgraded<W::Stream>, UpgradeError> {
     let head = encode_switch(&pending.request, &response)?;
     let mut wire = W::within(pending.stream, pending.time);
     write(&mut wire, &head).await?;
@@ -137,11 +143,11 @@ pub async fn switch_over<W: Wire>(
     ))
 }
 
-/// As [`Pending::refuse`], over any wire.
+/// As [`PendingUpgrade::refuse`], over any wire.
 pub async fn refuse_over<W: Wire, B: AsRef<[u8]>>(
-    pending: Pending<W::Stream>,
+    pending: PendingUpgrade<W::Stream>,
     response: &Response<B>,
-) -> Result<W::Stream, Error> {
+) -> Result<W::Stream, UpgradeError> {
     let bytes = pending.encode_refusal(response)?;
     let unread = pending.has_unread();
     let mut wire = W::within(pending.stream, pending.time);
@@ -152,8 +158,11 @@ pub async fn refuse_over<W: Wire, B: AsRef<[u8]>>(
     Ok(wire.into_stream())
 }
 
-/// As [`Pending::refuse_with`], over any wire.
-pub async fn refuse_with_over<W: Wire>(pending: Pending<W::Stream>, error: Error) -> Error {
+/// As [`PendingUpgrade::refuse_with`], over any wire.
+pub async fn refuse_with_over<W: Wire>(
+    pending: PendingUpgrade<W::Stream>,
+    error: UpgradeError,
+) -> UpgradeError {
     let (is_head, unread) = (pending.is_head(), pending.has_unread());
     let mut wire = W::within(pending.stream, pending.time);
     answer_error(&mut wire, error, is_head, unread, pending.time).await
@@ -162,13 +171,13 @@ pub async fn refuse_with_over<W: Wire>(pending: Pending<W::Stream>, error: Error
 async fn read_request<W: Wire>(
     wire: &mut W,
     limits: &Limits,
-) -> Result<(Request<()>, Vec<u8>), Error> {
+) -> Result<(Request<()>, Vec<u8>), UpgradeError> {
     let mut decoder = RequestDecoder::new(limits);
     loop {
         let next = read(wire, |piece| {
             if piece.is_empty() {
                 let message = "stream ended before the request";
-                return Err(Error::new(ErrorKind::Closed, message));
+                return Err(UpgradeError::new(UpgradeErrorKind::Closed, message));
             }
             let (used, request) = decoder.decode(piece)?;
             Ok(request.map(|request| (request, piece[used..].to_vec())))
@@ -181,10 +190,10 @@ async fn read_request<W: Wire>(
     }
 }
 
-fn read_failed(error: Error, decoder: &RequestDecoder) -> Error {
+fn read_failed(error: UpgradeError, decoder: &RequestDecoder) -> UpgradeError {
     // RFC 9110 15.5.9. A peer that sent nothing asked for nothing: browsers open connections they
     // may need, and would take the 408 for the answer to a later request.
-    if error.kind() == ErrorKind::TimedOut && decoder.is_started() {
+    if error.kind() == UpgradeErrorKind::TimedOut && decoder.is_started() {
         return error.refusing(StatusCode::REQUEST_TIMEOUT);
     }
     error
@@ -194,11 +203,11 @@ fn read_failed(error: Error, decoder: &RequestDecoder) -> Error {
 /// cause says why.
 async fn answer_error<W: Wire>(
     wire: &mut W,
-    error: Error,
+    error: UpgradeError,
     is_head: bool,
     unread: bool,
     time: Duration,
-) -> Error {
+) -> UpgradeError {
     let Some(response) = error.response() else {
         return error;
     };
@@ -234,20 +243,23 @@ fn head_of<B>(request: &Request<B>) -> Request<()> {
 }
 
 /// Returns the bytes of a 101 that a client accepts as the answer to this request.
-fn encode_switch(request: &Request<()>, response: &Response<()>) -> Result<Vec<u8>, Error> {
+fn encode_switch(request: &Request<()>, response: &Response<()>) -> Result<Vec<u8>, UpgradeError> {
     let status = response.status();
     if status != StatusCode::SWITCHING_PROTOCOLS {
         let message = format!("status {status} does not switch protocols");
-        return Err(Error::invalid(message));
+        return Err(UpgradeError::invalid(message));
     }
     check_request(request)
         .and_then(|()| check_response(request, response))
-        .map_err(|error| Error::invalid(error.to_string()))?;
+        .map_err(|error| UpgradeError::invalid(error.to_string()))?;
     encode_head(status, response.headers(), 0)
 }
 
 /// RFC 9110 9.3.2: the answer to a HEAD is that to a GET without the body.
-fn encode_answer<B: AsRef<[u8]>>(response: &Response<B>, is_head: bool) -> Result<Vec<u8>, Error> {
+fn encode_answer<B: AsRef<[u8]>>(
+    response: &Response<B>,
+    is_head: bool,
+) -> Result<Vec<u8>, UpgradeError> {
     if is_head {
         let length = response.body().as_ref().len();
         return encode_head(response.status(), response.headers(), length);
@@ -255,7 +267,7 @@ fn encode_answer<B: AsRef<[u8]>>(response: &Response<B>, is_head: bool) -> Resul
     encode_response(response)
 }
 
-async fn write<W: Wire>(wire: &mut W, bytes: &[u8]) -> Result<(), Error> {
+async fn write<W: Wire>(wire: &mut W, bytes: &[u8]) -> Result<(), UpgradeError> {
     write_all(wire, bytes).await?;
     wire.release()
 }
@@ -264,7 +276,7 @@ async fn write<W: Wire>(wire: &mut W, bytes: &[u8]) -> Result<(), Error> {
 ///
 /// RFC 9112 9.6: closing a TCP connection with unread input resets it, and the client may then lose the answer before
 /// it has read it.
-async fn drain<W: Wire>(wire: &mut W, time: Duration) -> Result<(), Error> {
+async fn drain<W: Wire>(wire: &mut W, time: Duration) -> Result<(), UpgradeError> {
     wire.set_time(time.min(LINGER));
     let mut left = LINGER_BYTES;
     while let Ok(count @ 1..) = read(wire, |piece| Ok(piece.len())).await {

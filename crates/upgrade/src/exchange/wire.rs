@@ -5,7 +5,7 @@
 //! pending, and needs nothing but [`finish`].
 
 use super::deadline::Deadline;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -27,14 +27,14 @@ pub trait Wire: Sized {
         &mut self,
         context: &mut Context<'_>,
         buf: &mut [u8],
-    ) -> Poll<Result<usize, Error>>;
+    ) -> Poll<Result<usize, UpgradeError>>;
 
     /// Writes all of `unsent` and flushes. What was written is removed from `unsent`.
     fn poll_write_all(
         &mut self,
         context: &mut Context<'_>,
         unsent: &mut &[u8],
-    ) -> Poll<Result<(), Error>>;
+    ) -> Poll<Result<(), UpgradeError>>;
 
     /// Returns the deadline for what follows.
     fn deadline(&self) -> Deadline;
@@ -43,7 +43,7 @@ pub trait Wire: Sized {
     fn set_deadline(&mut self, deadline: Deadline);
 
     /// Restores what the deadline has changed on the stream.
-    fn release(&self) -> Result<(), Error>;
+    fn release(&self) -> Result<(), UpgradeError>;
 
     /// Returns the stream, with whatever the deadline has changed on it: see [`release`](Self::release).
     fn into_stream(self) -> Self::Stream;
@@ -66,7 +66,7 @@ pub(crate) trait Peek: Wire {
         &mut self,
         context: &mut Context<'_>,
         buf: &mut [u8],
-    ) -> Poll<Result<usize, Error>>;
+    ) -> Poll<Result<usize, UpgradeError>>;
 }
 
 /// Runs an exchange over a stream that blocks, and returns its result.
@@ -86,8 +86,8 @@ pub fn finish<T>(exchange: impl Future<Output = T>) -> T {
 /// The piece is on the stack during that call only, so that an exchange that waits holds none.
 pub(crate) async fn read<W: Wire, T>(
     wire: &mut W,
-    mut take: impl FnMut(&[u8]) -> Result<T, Error>,
-) -> Result<T, Error> {
+    mut take: impl FnMut(&[u8]) -> Result<T, UpgradeError>,
+) -> Result<T, UpgradeError> {
     poll_fn(|context| {
         let mut piece = [0; PIECE];
         let count = ready!(wire.poll_read(context, &mut piece))?;
@@ -99,8 +99,8 @@ pub(crate) async fn read<W: Wire, T>(
 /// As [`read`], but leaves the piece in the stream.
 pub(crate) async fn peek<W: Peek, T>(
     wire: &mut W,
-    mut take: impl FnMut(&[u8]) -> Result<T, Error>,
-) -> Result<T, Error> {
+    mut take: impl FnMut(&[u8]) -> Result<T, UpgradeError>,
+) -> Result<T, UpgradeError> {
     poll_fn(|context| {
         let mut piece = [0; PIECE];
         let count = ready!(wire.poll_peek(context, &mut piece))?;
@@ -109,21 +109,24 @@ pub(crate) async fn peek<W: Peek, T>(
     .await
 }
 
-/// Reads `count` bytes. The end of the stream before that is [`ErrorKind::Closed`].
-pub(crate) async fn read_exact<W: Wire>(wire: &mut W, count: usize) -> Result<Vec<u8>, Error> {
+/// Reads `count` bytes. The end of the stream before that is [`UpgradeErrorKind::Closed`].
+pub(crate) async fn read_exact<W: Wire>(
+    wire: &mut W,
+    count: usize,
+) -> Result<Vec<u8>, UpgradeError> {
     let mut bytes = vec![0; count];
     let mut filled = 0;
     while filled < count {
         let unfilled = &mut bytes[filled..];
         filled += match poll_fn(|context| wire.poll_read(context, unfilled)).await? {
-            0 => return Err(Error::new(ErrorKind::Closed, "stream ended")),
+            0 => return Err(UpgradeError::new(UpgradeErrorKind::Closed, "stream ended")),
             more => more,
         };
     }
     Ok(bytes)
 }
 
-pub(crate) async fn write_all<W: Wire>(wire: &mut W, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) async fn write_all<W: Wire>(wire: &mut W, bytes: &[u8]) -> Result<(), UpgradeError> {
     let mut unsent = bytes;
     poll_fn(|context| wire.poll_write_all(context, &mut unsent)).await
 }

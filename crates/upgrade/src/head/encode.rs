@@ -1,6 +1,6 @@
 //! Heads as bytes: what goes on the wire, without anything that must not.
 
-use crate::error::Error;
+use crate::error::UpgradeError;
 use crate::syntax::{contains, percent_encode, split_host};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
@@ -11,28 +11,34 @@ use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 /// else the URI's authority. `Connection: Upgrade` is added. Allocates the result. Does no I/O.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) where the method is not `GET`, there is no
-/// `Upgrade` header, no host (or one with user information), or a header that announces a body.
-pub fn encode_request(request: &Request<()>) -> Result<Vec<u8>, Error> {
+/// [`UpgradeErrorKind::InvalidArgument`](crate::UpgradeErrorKind::InvalidArgument) where the method is not `GET`, there
+/// is no `Upgrade` header, no host (or one with user information), or a header that announces a body.
+pub fn encode_request(request: &Request<()>) -> Result<Vec<u8>, UpgradeError> {
     let headers = request.headers();
     if request.method() != Method::GET {
-        return Err(Error::invalid(
+        return Err(UpgradeError::invalid(
             "an upgrade is asked for with the method get",
         ));
     }
     if !headers.contains_key(UPGRADE) {
-        return Err(Error::invalid("request has no upgrade header"));
+        return Err(UpgradeError::invalid("request has no upgrade header"));
     }
     if headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) {
-        return Err(Error::invalid("a request for an upgrade has no body"));
+        return Err(UpgradeError::invalid(
+            "a request for an upgrade has no body",
+        ));
     }
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let host = match (headers.get(HOST), authority) {
         (Some(host), _) => host.as_bytes(),
         // RFC 9110 7.2: user information is not part of Host.
         (None, Some(host)) if split_host(host).is_some() => host.as_bytes(),
-        (None, Some(_)) => return Err(Error::invalid("host of the uri is not host[:port]")),
-        (None, None) => return Err(Error::invalid("request has no host in a header or its uri")),
+        (None, Some(_)) => return Err(UpgradeError::invalid("host of the uri is not host[:port]")),
+        (None, None) => {
+            return Err(UpgradeError::invalid(
+                "request has no host in a header or its uri",
+            ));
+        }
     };
 
     let mut bytes = b"GET ".to_vec();
@@ -59,9 +65,9 @@ pub fn encode_request(request: &Request<()>) -> Result<Vec<u8>, Error> {
 /// an `Upgrade` header, RFC 9110 7.8), and `Transfer-Encoding` is removed. Allocates the result. Does no I/O.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for another 1xx status, which would not be an
-/// answer, and for a body with a status that has none (101, 204, 304).
-pub fn encode_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Vec<u8>, Error> {
+/// [`UpgradeErrorKind::InvalidArgument`](crate::UpgradeErrorKind::InvalidArgument) for another 1xx status, which would
+/// not be an answer, and for a body with a status that has none (101, 204, 304).
+pub fn encode_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Vec<u8>, UpgradeError> {
     let body = response.body().as_ref();
     let mut bytes = encode_head(response.status(), response.headers(), body.len())?;
     bytes.extend_from_slice(body);
@@ -73,17 +79,19 @@ pub(crate) fn encode_head(
     status: StatusCode,
     headers: &HeaderMap,
     body_len: usize,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<u8>, UpgradeError> {
     let switching = status == StatusCode::SWITCHING_PROTOCOLS;
     if status.is_informational() && !switching {
-        return Err(Error::invalid(format!(
+        return Err(UpgradeError::invalid(format!(
             "status {status} is not a final answer"
         )));
     }
     // RFC 9110 6.4.1, 8.6: these have no body, and all but 304 no Content-Length either.
     let bodyless = switching || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if bodyless && body_len > 0 {
-        return Err(Error::invalid(format!("status {status} has no body")));
+        return Err(UpgradeError::invalid(format!(
+            "status {status} has no body"
+        )));
     }
 
     let mut bytes = b"HTTP/1.1 ".to_vec();

@@ -2,7 +2,7 @@
 
 use super::lines::malformed;
 use super::negotiate::without_body;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::syntax::split_host;
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, Scheme};
@@ -11,38 +11,42 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, V
 /// Returns the 200 for a request whose `:protocol` is `protocol`, with `headers` added, where that protocol is
 /// `accepted`.
 ///
-/// A refusal has no connection headers: see [`Error::without_connection_headers`].
+/// A refusal has no connection headers: see [`UpgradeError::without_connection_headers`].
 pub fn respond_extended_connect<B>(
     request: &Request<B>,
     protocol: &str,
     accepted: &str,
     headers: HeaderMap,
-) -> Result<Response<()>, Error> {
-    check_request(request, protocol, accepted).map_err(Error::without_connection_headers)?;
+) -> Result<Response<()>, UpgradeError> {
+    check_request(request, protocol, accepted).map_err(UpgradeError::without_connection_headers)?;
     let (mut parts, ()) = Response::new(()).into_parts();
     parts.version = request.version();
     parts.headers = headers;
     Ok(Response::from_parts(parts, ()))
 }
 
-/// Fails with [`ErrorKind::Refused`] where the answer is not a success (RFC 9110 9.3.6).
-pub fn check_extended_connect_response<B>(response: &Response<B>) -> Result<(), Error> {
+/// Fails with [`UpgradeErrorKind::Refused`] where the answer is not a success (RFC 9110 9.3.6).
+pub fn check_extended_connect_response<B>(response: &Response<B>) -> Result<(), UpgradeError> {
     if response.status().is_success() {
         return Ok(());
     }
-    Err(Error::refused(without_body(response)))
+    Err(UpgradeError::refused(without_body(response)))
 }
 
-fn check_request<B>(request: &Request<B>, protocol: &str, accepted: &str) -> Result<(), Error> {
+fn check_request<B>(
+    request: &Request<B>,
+    protocol: &str,
+    accepted: &str,
+) -> Result<(), UpgradeError> {
     if ![Version::HTTP_2, Version::HTTP_3].contains(&request.version()) {
         let message = "http version has no extended connect";
-        return Err(Error::new(ErrorKind::Version, message)
+        return Err(UpgradeError::new(UpgradeErrorKind::Version, message)
             .refusing(StatusCode::HTTP_VERSION_NOT_SUPPORTED));
     }
     if request.method() != Method::CONNECT {
         let method = request.method();
         let message = format!("an upgrade is asked for with connect, not {method}");
-        return Err(Error::new(ErrorKind::Method, message)
+        return Err(UpgradeError::new(UpgradeErrorKind::Method, message)
             .refusing(StatusCode::METHOD_NOT_ALLOWED)
             .with_header(ALLOW, HeaderValue::from_static("CONNECT")));
     }
@@ -51,16 +55,15 @@ fn check_request<B>(request: &Request<B>, protocol: &str, accepted: &str) -> Res
     if !protocol.eq_ignore_ascii_case(accepted) {
         let message = format!("request is not for the protocol {accepted}");
         // RFC 9220 3: an unknown `:protocol` should be answered with 501.
-        return Err(
-            Error::new(ErrorKind::NotUpgrade, message).refusing(StatusCode::NOT_IMPLEMENTED)
-        );
+        return Err(UpgradeError::new(UpgradeErrorKind::NotUpgrade, message)
+            .refusing(StatusCode::NOT_IMPLEMENTED));
     }
     check_headers(request.headers())?;
     check_host(check_target(request.uri())?, request.headers())
 }
 
 /// RFC 8441 4: `:scheme`, `:path` and `:authority` are those of the resource.
-fn check_target(uri: &Uri) -> Result<&Authority, Error> {
+fn check_target(uri: &Uri) -> Result<&Authority, UpgradeError> {
     let is_scheme = [&Scheme::HTTP, &Scheme::HTTPS]
         .map(Some)
         .contains(&uri.scheme());
@@ -72,7 +75,7 @@ fn check_target(uri: &Uri) -> Result<&Authority, Error> {
     }
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Error> {
+fn check_headers(headers: &HeaderMap) -> Result<(), UpgradeError> {
     // RFC 8441 5: Connection and Upgrade MUST NOT be included. RFC 9113 8.1.1: the frames of the
     // stream that follows would have to add up to a length.
     let alien = [CONNECTION, UPGRADE, TRANSFER_ENCODING, CONTENT_LENGTH];
@@ -85,7 +88,7 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 /// RFC 9113 8.3.1: a `Host` that differs from `:authority` makes a request malformed.
-fn check_host(authority: &Authority, headers: &HeaderMap) -> Result<(), Error> {
+fn check_host(authority: &Authority, headers: &HeaderMap) -> Result<(), UpgradeError> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => Ok(()),

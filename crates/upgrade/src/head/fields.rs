@@ -1,12 +1,12 @@
 //! Header lines as a map.
 
 use super::lines::malformed;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use http::header::{AUTHORIZATION, COOKIE, MaxSizeReached, PROXY_AUTHORIZATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// Collects header lines into a map, in their order.
-pub(super) fn collect_headers(lines: &[httparse::Header<'_>]) -> Result<HeaderMap, Error> {
+pub(super) fn collect_headers(lines: &[httparse::Header<'_>]) -> Result<HeaderMap, UpgradeError> {
     let mut headers = HeaderMap::new();
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(malformed)?;
@@ -25,9 +25,9 @@ pub fn hide_credentials(name: &HeaderName, value: &mut HeaderValue) {
 }
 
 /// Returns the error for more headers than the most that `Limits::headers` documents.
-pub(super) fn too_many(error: MaxSizeReached) -> Error {
-    Error::new(
-        ErrorKind::TooManyHeaders,
+pub(super) fn too_many(error: MaxSizeReached) -> UpgradeError {
+    UpgradeError::new(
+        UpgradeErrorKind::TooManyHeaders,
         "head has more headers than the limit of a header map",
     )
     .refusing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)

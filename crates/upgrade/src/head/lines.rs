@@ -1,7 +1,7 @@
 //! The search for the end of a head: byte by byte, in one pass, however the input is cut.
 
 use super::limits::Limits;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use http::StatusCode;
 
 /// Bytes of one head as they arrive, up to the empty line that ends it.
@@ -49,7 +49,10 @@ impl Head {
     }
 
     /// Takes a piece. Returns the head where the piece holds its end; otherwise stores the piece.
-    pub(super) fn feed<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Complete<'a>>, Error> {
+    pub(super) fn feed<'a>(
+        &'a mut self,
+        input: &'a [u8],
+    ) -> Result<Option<Complete<'a>>, UpgradeError> {
         let Some(used) = self.find_end(input)? else {
             self.stored.extend_from_slice(input);
             return Ok(None);
@@ -81,7 +84,7 @@ impl Head {
         self.seen > 0
     }
 
-    fn find_end(&mut self, input: &[u8]) -> Result<Option<usize>, Error> {
+    fn find_end(&mut self, input: &[u8]) -> Result<Option<usize>, UpgradeError> {
         for (index, &byte) in input.iter().enumerate() {
             if self.seen >= self.limits.head_bytes {
                 return Err(self.too_long());
@@ -102,7 +105,7 @@ impl Head {
     }
 
     /// Takes one byte. Returns `true` when it ends the head.
-    fn step(&mut self, byte: u8) -> Result<bool, Error> {
+    fn step(&mut self, byte: u8) -> Result<bool, UpgradeError> {
         match (self.line, byte) {
             (Line::Start, b'\r') => self.line = Line::EmptyEnding,
             (Line::Inside, b'\r') => self.line = Line::Ending,
@@ -134,27 +137,28 @@ impl Head {
         Ok(false)
     }
 
-    fn too_long(&self) -> Error {
+    fn too_long(&self) -> UpgradeError {
         let limit = self.limits.head_bytes;
         if self.lines == 0 {
             let message =
                 format!("first line is longer than the limit of {limit} bytes for a head");
             // RFC 9112 3: a request target that is too long MUST be answered with 414.
-            return Error::new(ErrorKind::HeadTooLarge, message).refusing(StatusCode::URI_TOO_LONG);
+            return UpgradeError::new(UpgradeErrorKind::HeadTooLarge, message)
+                .refusing(StatusCode::URI_TOO_LONG);
         }
-        Error::new(
-            ErrorKind::HeadTooLarge,
+        UpgradeError::new(
+            UpgradeErrorKind::HeadTooLarge,
             format!("head exceeds the limit of {limit} bytes"),
         )
         .refusing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     }
 
-    fn too_many_headers(&self) -> Error {
+    fn too_many_headers(&self) -> UpgradeError {
         let message = format!(
             "head exceeds the limit of {} header lines",
             self.limits.headers
         );
-        Error::new(ErrorKind::TooManyHeaders, message)
+        UpgradeError::new(UpgradeErrorKind::TooManyHeaders, message)
             .refusing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     }
 }
@@ -166,9 +170,12 @@ pub(crate) fn begins_tls(input: &[u8]) -> bool {
 }
 
 /// Returns the error for a head that breaks the grammar of RFC 9112.
-pub(super) fn malformed(what: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Malformed, format!("malformed head: {what}"))
-        .refusing(StatusCode::BAD_REQUEST)
+pub(super) fn malformed(what: impl std::fmt::Display) -> UpgradeError {
+    UpgradeError::new(
+        UpgradeErrorKind::Malformed,
+        format!("malformed head: {what}"),
+    )
+    .refusing(StatusCode::BAD_REQUEST)
 }
 
 #[cfg(test)]

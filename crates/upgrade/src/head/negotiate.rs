@@ -2,7 +2,7 @@
 
 use super::lines::malformed;
 use super::request::check_host;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::syntax::{contains, is_protocol, lists};
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -15,26 +15,26 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 /// response. Does no I/O.
 ///
 /// # Errors
-/// With the refusal as [`Error::response`], where the request is:
+/// With the refusal as [`UpgradeError::response`], where the request is:
 ///
 /// | status | kind | request |
 /// |---|---|---|
-/// | 505 | [`ErrorKind::Version`] | not HTTP/1.1: in 1.0 `Upgrade` means nothing (RFC 9110 7.8) |
-/// | 405 | [`ErrorKind::Method`] | not a `GET` |
-/// | 400 | [`ErrorKind::Malformed`] | without one valid `Host`, or announcing a body |
-/// | 400 | [`ErrorKind::NotUpgrade`] | without `Upgrade`, or with one that is not a list of protocols |
-/// | 400 | [`ErrorKind::NotUpgrade`] | without the token `upgrade` in `Connection` |
-/// | 426 | [`ErrorKind::NotUpgrade`] | for none of the protocols in `accepted` |
+/// | 505 | [`UpgradeErrorKind::Version`] | not HTTP/1.1: in 1.0 `Upgrade` means nothing (RFC 9110 7.8) |
+/// | 405 | [`UpgradeErrorKind::Method`] | not a `GET` |
+/// | 400 | [`UpgradeErrorKind::Malformed`] | without one valid `Host`, or announcing a body |
+/// | 400 | [`UpgradeErrorKind::NotUpgrade`] | without `Upgrade`, or with one that is not a list of protocols |
+/// | 400 | [`UpgradeErrorKind::NotUpgrade`] | without the token `upgrade` in `Connection` |
+/// | 426 | [`UpgradeErrorKind::NotUpgrade`] | for none of the protocols in `accepted` |
 ///
-/// [`ErrorKind::InvalidArgument`], with the caller at fault, where `accepted` is empty or holds something that is not
-/// a protocol, or `headers` holds `Connection`, `Upgrade`, `Content-Length` or `Transfer-Encoding`.
+/// [`UpgradeErrorKind::InvalidArgument`], with the caller at fault, where `accepted` is empty or holds something that
+/// is not a protocol, or `headers` holds `Connection`, `Upgrade`, `Content-Length` or `Transfer-Encoding`.
 pub fn respond<B>(
     request: &Request<B>,
     accepted: &[&str],
     headers: HeaderMap,
-) -> Result<Response<()>, Error> {
+) -> Result<Response<()>, UpgradeError> {
     if let Some(name) = RESERVED.iter().find(|name| headers.contains_key(*name)) {
-        return Err(Error::invalid(format!(
+        return Err(UpgradeError::invalid(format!(
             "header {name} of a 101 is not the caller's to set"
         )));
     }
@@ -50,11 +50,11 @@ pub fn respond<B>(
     parts.status = StatusCode::SWITCHING_PROTOCOLS;
     parts.headers = headers;
     let protocol =
-        HeaderValue::from_str(protocol).map_err(|_| Error::invalid("invalid protocol"))?;
+        HeaderValue::from_str(protocol).map_err(|_| UpgradeError::invalid("invalid protocol"))?;
     let upgrade = HeaderValue::from_static("Upgrade");
     for (name, value) in [(CONNECTION, upgrade), (UPGRADE, protocol)] {
         let inserted = parts.headers.try_insert(name, value);
-        inserted.map_err(|_| Error::invalid("too many headers"))?;
+        inserted.map_err(|_| UpgradeError::invalid("too many headers"))?;
     }
     Ok(Response::from_parts(parts, ()))
 }
@@ -62,42 +62,58 @@ pub fn respond<B>(
 /// Checks that a response switches to a protocol that the request asked for. Does no I/O.
 ///
 /// # Errors
-/// The server is at fault: [`ErrorKind::Refused`] where the status is not 101, [`ErrorKind::Version`] where the 101 is
-/// not of HTTP/1.1, [`ErrorKind::MissingConnection`] where `Connection` lacks the token `upgrade`, and
-/// [`ErrorKind::ProtocolMismatch`] where `Upgrade` names anything but one protocol of the request.
-pub fn check_response<B, C>(request: &Request<B>, response: &Response<C>) -> Result<(), Error> {
+/// The server is at fault: [`UpgradeErrorKind::Refused`] where the status is not 101, [`UpgradeErrorKind::Version`]
+/// where the 101 is not of HTTP/1.1, [`UpgradeErrorKind::MissingConnection`] where `Connection` lacks the token
+/// `upgrade`, and [`UpgradeErrorKind::ProtocolMismatch`] where `Upgrade` names anything but one protocol of the
+/// request.
+pub fn check_response<B, C>(
+    request: &Request<B>,
+    response: &Response<C>,
+) -> Result<(), UpgradeError> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Error::refused(without_body(response)));
+        return Err(UpgradeError::refused(without_body(response)));
     }
     // RFC 9110 7.8, 15.2: HTTP/1.0 has neither Upgrade nor any 1xx.
     if response.version() != Version::HTTP_11 {
-        return Err(Error::new(ErrorKind::Version, "the 101 is not of http/1.1"));
+        return Err(UpgradeError::new(
+            UpgradeErrorKind::Version,
+            "the 101 is not of http/1.1",
+        ));
     }
     if !contains(response.headers(), CONNECTION, "upgrade") {
         let message = "connection header of the 101 has no token upgrade";
-        return Err(Error::new(ErrorKind::MissingConnection, message));
+        return Err(UpgradeError::new(
+            UpgradeErrorKind::MissingConnection,
+            message,
+        ));
     }
     let mut switched = lists(response.headers(), UPGRADE);
     let (Some(protocol), None) = (switched.next(), switched.next()) else {
         let message = "upgrade header of the 101 does not name one protocol";
-        return Err(Error::new(ErrorKind::ProtocolMismatch, message));
+        return Err(UpgradeError::new(
+            UpgradeErrorKind::ProtocolMismatch,
+            message,
+        ));
     };
     // RFC 9110 7.8: a server must not switch to a protocol that the client did not indicate.
     let offered =
         lists(request.headers(), UPGRADE).any(|asked| asked.eq_ignore_ascii_case(protocol));
     if !offered {
         let message = "the 101 switches to a protocol that was not asked for";
-        return Err(Error::new(ErrorKind::ProtocolMismatch, message));
+        return Err(UpgradeError::new(
+            UpgradeErrorKind::ProtocolMismatch,
+            message,
+        ));
     }
     Ok(())
 }
 
 /// Checks that a request can ask for an upgrade, to any protocol.
-pub(crate) fn check_request<B>(request: &Request<B>) -> Result<(), Error> {
+pub(crate) fn check_request<B>(request: &Request<B>) -> Result<(), UpgradeError> {
     check_version(request.version())?;
     if request.method() != Method::GET {
         let message = format!("an upgrade is asked for with get, not {}", request.method());
-        return Err(Error::new(ErrorKind::Method, message)
+        return Err(UpgradeError::new(UpgradeErrorKind::Method, message)
             .refusing(StatusCode::METHOD_NOT_ALLOWED)
             .with_header(ALLOW, HeaderValue::from_static("GET")));
     }
@@ -118,27 +134,32 @@ pub(crate) fn announces_body(headers: &HeaderMap) -> bool {
             .any(|length| length.as_bytes() != b"0")
 }
 
-fn protocol_list(accepted: &[&str]) -> Result<HeaderValue, Error> {
+fn protocol_list(accepted: &[&str]) -> Result<HeaderValue, UpgradeError> {
     if accepted.is_empty()
         || !accepted
             .iter()
             .all(|protocol| is_protocol(protocol.as_bytes()))
     {
-        return Err(Error::invalid("accepted protocols are not a list of names"));
+        return Err(UpgradeError::invalid(
+            "accepted protocols are not a list of names",
+        ));
     }
-    HeaderValue::from_str(&accepted.join(", ")).map_err(|_| Error::invalid("invalid protocol"))
+    HeaderValue::from_str(&accepted.join(", "))
+        .map_err(|_| UpgradeError::invalid("invalid protocol"))
 }
 
-fn check_version(version: Version) -> Result<(), Error> {
+fn check_version(version: Version) -> Result<(), UpgradeError> {
     if version == Version::HTTP_11 {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Version, "http version is not 1.1")
-        .refusing(StatusCode::HTTP_VERSION_NOT_SUPPORTED))
+    Err(
+        UpgradeError::new(UpgradeErrorKind::Version, "http version is not 1.1")
+            .refusing(StatusCode::HTTP_VERSION_NOT_SUPPORTED),
+    )
 }
 
 /// Checks that a request asks for an upgrade, to any protocol.
-fn check_asked(headers: &HeaderMap) -> Result<(), Error> {
+fn check_asked(headers: &HeaderMap) -> Result<(), UpgradeError> {
     let message = if !headers.contains_key(UPGRADE) {
         "request has no upgrade header"
     } else if !lists(headers, UPGRADE).all(is_protocol) || lists(headers, UPGRADE).next().is_none()
@@ -151,13 +172,13 @@ fn check_asked(headers: &HeaderMap) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::new(ErrorKind::NotUpgrade, message).refusing(StatusCode::BAD_REQUEST))
+    Err(UpgradeError::new(UpgradeErrorKind::NotUpgrade, message).refusing(StatusCode::BAD_REQUEST))
 }
 
 /// RFC 9110 15.5.22: a 426 MUST say in `Upgrade` what is accepted.
-fn upgrade_required(accepted: &[&str], listed: HeaderValue) -> Error {
-    Error::new(
-        ErrorKind::NotUpgrade,
+fn upgrade_required(accepted: &[&str], listed: HeaderValue) -> UpgradeError {
+    UpgradeError::new(
+        UpgradeErrorKind::NotUpgrade,
         format!(
             "request does not ask for an upgrade to {}",
             accepted.join(" or ")

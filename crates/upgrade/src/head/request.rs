@@ -3,7 +3,7 @@
 use super::fields::{collect_headers, too_many};
 use super::limits::Limits;
 use super::lines::{Head, malformed};
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::syntax::split_host;
 use http::header::{HOST, HeaderValue};
 use http::uri::Scheme;
@@ -23,7 +23,7 @@ use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 /// let (used, request) = decoder.decode(b"st: a.example\r\n\r\nleftover")?;
 /// assert_eq!(used, 17);
 /// assert_eq!(request.unwrap().uri(), "/chat");
-/// # Ok::<(), framewire_upgrade::Error>(())
+/// # Ok::<(), framewire_upgrade::UpgradeError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct RequestDecoder {
@@ -49,10 +49,10 @@ impl RequestDecoder {
     /// upgrade.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`], [`ErrorKind::HeadTooLarge`], [`ErrorKind::TooManyHeaders`] or [`ErrorKind::Version`]:
-    /// at the first byte that shows it where that is an illegal control character, line ending or limit, and at the
-    /// end of the head otherwise. [`Error::response`] is the answer to send.
-    pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Request<()>>), Error> {
+    /// [`UpgradeErrorKind::Malformed`], [`UpgradeErrorKind::HeadTooLarge`], [`UpgradeErrorKind::TooManyHeaders`] or
+    /// [`UpgradeErrorKind::Version`]: at the first byte that shows it where that is an illegal control character, line
+    /// ending or limit, and at the end of the head otherwise. [`UpgradeError::response`] is the answer to send.
+    pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Request<()>>), UpgradeError> {
         let Some(complete) = self.head.feed(input)? else {
             return Ok((input.len(), None));
         };
@@ -67,7 +67,7 @@ impl RequestDecoder {
     }
 }
 
-fn parse(head: &[u8], headers: usize) -> Result<Request<()>, Error> {
+fn parse(head: &[u8], headers: usize) -> Result<Request<()>, UpgradeError> {
     let mut lines = vec![httparse::EMPTY_HEADER; headers];
     let mut parsed = httparse::Request::new(&mut lines);
     match parsed.parse(head) {
@@ -98,7 +98,7 @@ fn parse(head: &[u8], headers: usize) -> Result<Request<()>, Error> {
     Ok(Request::from_parts(parts, ()))
 }
 
-fn parse_target(method: &Method, target: &str) -> Result<Uri, Error> {
+fn parse_target(method: &Method, target: &str) -> Result<Uri, UpgradeError> {
     // RFC 9112 3.2: no form of a target has a fragment; `Uri` would drop it.
     if target.contains('#') {
         return Err(malformed("a fragment in the request target"));
@@ -106,7 +106,8 @@ fn parse_target(method: &Method, target: &str) -> Result<Uri, Error> {
     if target.len() > TARGET_LIMIT {
         let message = format!("request target exceeds the limit of {TARGET_LIMIT} bytes");
         // RFC 9112 3: a target that is too long MUST be answered with 414.
-        return Err(Error::new(ErrorKind::HeadTooLarge, message).refusing(StatusCode::URI_TOO_LONG));
+        return Err(UpgradeError::new(UpgradeErrorKind::HeadTooLarge, message)
+            .refusing(StatusCode::URI_TOO_LONG));
     }
     let uri: Uri = target.parse().map_err(malformed)?;
     // RFC 9112 3.2.3, 3.2.4: a bare authority is for CONNECT, an asterisk for OPTIONS.
@@ -132,7 +133,7 @@ fn parse_target(method: &Method, target: &str) -> Result<Uri, Error> {
 
 /// RFC 9112 3.2: 400 for an HTTP/1.1 request without `Host`, and for one with two or an invalid
 /// one.
-pub(super) fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Error> {
+pub(super) fn check_host(version: Version, headers: &HeaderMap) -> Result<(), UpgradeError> {
     let mut hosts = headers.get_all(HOST).iter();
     let (host, second) = (hosts.next(), hosts.next());
     match (host, second) {
@@ -149,7 +150,7 @@ fn is_host(host: &HeaderValue) -> bool {
 }
 
 /// Returns the error for a version: 505 for another major one (RFC 9110 15.6.6), malformed for anything else.
-fn unsupported_version(head: &[u8]) -> Error {
+fn unsupported_version(head: &[u8]) -> UpgradeError {
     let line = head
         .trim_ascii_start()
         .split(|&byte| byte == b'\r')
@@ -165,7 +166,7 @@ fn unsupported_version(head: &[u8]) -> Error {
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
-            Error::new(ErrorKind::Version, "http version is not 1.1")
+            UpgradeError::new(UpgradeErrorKind::Version, "http version is not 1.1")
                 .refusing(StatusCode::HTTP_VERSION_NOT_SUPPORTED)
         }
         _ => malformed("invalid http version"),

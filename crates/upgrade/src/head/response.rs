@@ -3,7 +3,7 @@
 use super::fields::collect_headers;
 use super::limits::Limits;
 use super::lines::{Head, malformed};
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use http::{Response, StatusCode, Version};
 
 /// A decoder of one final response head, without I/O.
@@ -35,9 +35,9 @@ impl ResponseDecoder {
     /// body, and is the caller's to store. The decoder is done after a response or an error.
     ///
     /// # Errors
-    /// [`ErrorKind::Malformed`], [`ErrorKind::HeadTooLarge`], [`ErrorKind::TooManyHeaders`] or [`ErrorKind::Version`];
-    /// the server is at fault.
-    pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Response<()>>), Error> {
+    /// [`UpgradeErrorKind::Malformed`], [`UpgradeErrorKind::HeadTooLarge`], [`UpgradeErrorKind::TooManyHeaders`] or
+    /// [`UpgradeErrorKind::Version`]; the server is at fault.
+    pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Response<()>>), UpgradeError> {
         let mut used = 0;
         loop {
             let complete = match self.head.feed(&input[used..]) {
@@ -47,7 +47,7 @@ impl ResponseDecoder {
             };
             used += complete.used;
             let response =
-                parse(complete.bytes, complete.headers).map_err(Error::without_response)?;
+                parse(complete.bytes, complete.headers).map_err(UpgradeError::without_response)?;
             if response.status().is_informational()
                 && response.status() != StatusCode::SWITCHING_PROTOCOLS
             {
@@ -59,7 +59,7 @@ impl ResponseDecoder {
     }
 }
 
-fn parse(head: &[u8], headers: usize) -> Result<Response<()>, Error> {
+fn parse(head: &[u8], headers: usize) -> Result<Response<()>, UpgradeError> {
     let unfolded = unfold(head);
     let head = unfolded.as_deref().unwrap_or(head);
     let mut lines = vec![httparse::EMPTY_HEADER; headers];
@@ -68,7 +68,10 @@ fn parse(head: &[u8], headers: usize) -> Result<Response<()>, Error> {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(malformed("it ends early")),
         Err(httparse::Error::Version) => {
-            return Err(Error::new(ErrorKind::Version, "response is not http/1.1"));
+            return Err(UpgradeError::new(
+                UpgradeErrorKind::Version,
+                "response is not http/1.1",
+            ));
         }
         Err(error) => return Err(malformed(error)),
     }

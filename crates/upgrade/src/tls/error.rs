@@ -1,11 +1,11 @@
 //! TLS errors, in words that a person can act on.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::exchange::Deadline;
 use rustls::{CertificateError, InvalidMessage};
 
 /// Returns the error for a handshake with `peer` that rustls ended.
-pub(crate) fn refused(peer: &str, error: rustls::Error) -> Error {
+pub(crate) fn refused(peer: &str, error: rustls::Error) -> UpgradeError {
     let message = match &error {
         rustls::Error::InvalidCertificate(reason) => {
             format!("{} ({error})", certificate(peer, reason))
@@ -21,22 +21,22 @@ pub(crate) fn refused(peer: &str, error: rustls::Error) -> Error {
         }
         error => format!("tls handshake with {peer} failed: {error}"),
     };
-    Error::new(ErrorKind::Tls, message).with_cause(error)
+    UpgradeError::new(UpgradeErrorKind::Tls, message).with_cause(error)
 }
 
 /// Returns the error for a handshake with a client that rustls ended.
-pub(crate) fn refused_client(error: rustls::Error) -> Error {
+pub(crate) fn refused_client(error: rustls::Error) -> UpgradeError {
     if error != rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) {
         return refused("client", error);
     }
     let message = format!("client does not speak TLS: it has to connect with TLS ({error})");
-    Error::new(ErrorKind::Tls, message).with_cause(error)
+    UpgradeError::new(UpgradeErrorKind::Tls, message).with_cause(error)
 }
 
 /// Returns the error for a configuration that rustls does not accept.
-pub(crate) fn unusable(error: rustls::Error) -> Error {
-    Error::new(
-        ErrorKind::InvalidArgument,
+pub(crate) fn unusable(error: rustls::Error) -> UpgradeError {
+    UpgradeError::new(
+        UpgradeErrorKind::InvalidArgument,
         format!("tls configuration cannot be used: {error}"),
     )
     .with_cause(error)
@@ -80,13 +80,16 @@ fn certificate(peer: &str, reason: &CertificateError) -> String {
 }
 
 /// Returns the error for a handshake with `peer` that the stream ended.
-pub(crate) fn broken(peer: &str, error: Error, deadline: Deadline) -> Error {
+pub(crate) fn broken(peer: &str, error: UpgradeError, deadline: Deadline) -> UpgradeError {
     match error.kind() {
-        ErrorKind::TimedOut => deadline.error_for(&format!("tls handshake with {peer}")),
-        ErrorKind::Closed => Error::new(
-            ErrorKind::Tls,
+        UpgradeErrorKind::TimedOut => deadline.error_for(&format!("tls handshake with {peer}")),
+        UpgradeErrorKind::Closed => UpgradeError::new(
+            UpgradeErrorKind::Tls,
             format!("{peer} ended the connection in the tls handshake"),
         ),
-        _ => error.of(ErrorKind::Tls, &format!("tls handshake with {peer} failed")),
+        _ => error.of(
+            UpgradeErrorKind::Tls,
+            &format!("tls handshake with {peer} failed"),
+        ),
     }
 }

@@ -1,7 +1,7 @@
 //! The exchanges of both ends, as futures.
 
 use super::wire::TokioWire;
-use crate::error::Error;
+use crate::error::UpgradeError;
 use crate::exchange::{
     self, Upgraded, Wire as _, accept_over, receive_over, refuse_over, refuse_with_over,
     request_over, switch_over,
@@ -22,10 +22,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     limits: &Limits,
-) -> Result<Pending<S>, Error> {
+) -> Result<PendingUpgrade<S>, UpgradeError> {
     let wire = TokioWire::within(stream, limits.time);
     let received = Box::pin(receive_over(wire, limits)).await;
-    Ok(Pending(received?))
+    Ok(PendingUpgrade(received?))
 }
 
 /// Asks the server at the other end of a stream for an upgrade: [`request`](crate::request) over tokio,
@@ -35,7 +35,7 @@ pub async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// # Cancel safety
 /// Dropped before it is ready, it loses the stream: see [above](super#cancellation).
-pub async fn request<S: AsyncRead + AsyncWrite + Unpin, E: From<Error>>(
+pub async fn request<S: AsyncRead + AsyncWrite + Unpin, E: From<UpgradeError>>(
     stream: S,
     asked: Request<()>,
     limits: &Limits,
@@ -50,18 +50,18 @@ pub async fn request<S: AsyncRead + AsyncWrite + Unpin, E: From<Error>>(
 /// Dropping it closes the connection without an answer. So does dropping the future of a method before it is ready.
 #[derive(Debug)]
 #[must_use = "a request must be accepted or refused"]
-pub struct Pending<S>(exchange::Pending<S>);
+pub struct PendingUpgrade<S>(exchange::PendingUpgrade<S>);
 
-impl<S> Pending<S> {
+impl<S> PendingUpgrade<S> {
     /// Takes over from an HTTP server that has read a request and gives up its socket: as
-    /// [`Pending::from_parts`](crate::Pending::from_parts).
+    /// [`PendingUpgrade::from_parts`](crate::PendingUpgrade::from_parts).
     pub fn from_parts<B>(
         stream: S,
         leftover: Vec<u8>,
         request: &Request<B>,
         limits: &Limits,
     ) -> Self {
-        Self(exchange::Pending::from_parts(
+        Self(exchange::PendingUpgrade::from_parts(
             stream, leftover, request, limits,
         ))
     }
@@ -78,19 +78,25 @@ impl<S> Pending<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> PendingUpgrade<S> {
     /// Switches to the first protocol in `accepted` that the request offers: 101, with `headers`
     /// added.
     ///
-    /// Waits for the write for at most [`Limits::time`]. Fails as [`Pending::accept`](crate::Pending::accept) does.
-    pub async fn accept(self, accepted: &[&str], headers: HeaderMap) -> Result<Upgraded<S>, Error> {
+    /// Waits for the write for at most [`Limits::time`]. Fails as
+    /// [`PendingUpgrade::accept`](crate::PendingUpgrade::accept) does.
+    pub async fn accept(
+        self,
+        accepted: &[&str],
+        headers: HeaderMap,
+    ) -> Result<Upgraded<S>, UpgradeError> {
         Box::pin(accept_over::<TokioWire<S>>(self.0, accepted, headers)).await
     }
 
     /// Sends a 101 that [`respond`](crate::respond) or a layer above it made.
     ///
-    /// Waits for the write for at most [`Limits::time`]. Fails as [`Pending::switch`](crate::Pending::switch) does.
-    pub async fn switch(self, response: Response<()>) -> Result<Upgraded<S>, Error> {
+    /// Waits for the write for at most [`Limits::time`]. Fails as
+    /// [`PendingUpgrade::switch`](crate::PendingUpgrade::switch) does.
+    pub async fn switch(self, response: Response<()>) -> Result<Upgraded<S>, UpgradeError> {
         Box::pin(switch_over::<TokioWire<S>>(self.0, response)).await
     }
 
@@ -98,16 +104,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     ///
     /// Returns the stream, to be closed. Waits for the write for at most [`Limits::time`] and, if the peer sent or
     /// announced more than the head, until it closes or for half a second. Fails as
-    /// [`Pending::refuse`](crate::Pending::refuse) does.
-    pub async fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, Error> {
+    /// [`PendingUpgrade::refuse`](crate::PendingUpgrade::refuse) does.
+    pub async fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, UpgradeError> {
         Box::pin(refuse_over::<TokioWire<S>, B>(self.0, response)).await
     }
 
-    /// Answers with [`Error::response`], if the error has one, and returns the error.
+    /// Answers with [`UpgradeError::response`], if the error has one, and returns the error.
     ///
     /// Waits as [`refuse`](Self::refuse) does. Where the answer could not be written, the error's
-    /// [`cause`](Error::cause) says why.
-    pub async fn refuse_with(self, error: Error) -> Error {
+    /// [`cause`](UpgradeError::cause) says why.
+    pub async fn refuse_with(self, error: UpgradeError) -> UpgradeError {
         Box::pin(refuse_with_over::<TokioWire<S>>(self.0, error)).await
     }
 }

@@ -32,4 +32,4 @@ pub(crate) mod wire;
 
 #[cfg(feature = "tokio-net")]
 pub use dial::{Stream, dial, dial_and_request};
-pub use exchange::{Pending, receive, request};
+pub use exchange::{PendingUpgrade, receive, request};

@@ -1,6 +1,6 @@
 //! A stream of tokio's, with a deadline.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::exchange::{Deadline, Wire};
 use std::io;
 use std::pin::Pin;
@@ -35,7 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire for TokioWire<S> {
         &mut self,
         context: &mut Context<'_>,
         buf: &mut [u8],
-    ) -> Poll<Result<usize, Error>> {
+    ) -> Poll<Result<usize, UpgradeError>> {
         self.poll_by_deadline(context, READ, |stream, context| {
             let mut buf = ReadBuf::new(buf);
             ready!(stream.poll_read(context, &mut buf))?;
@@ -47,7 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire for TokioWire<S> {
         &mut self,
         context: &mut Context<'_>,
         unsent: &mut &[u8],
-    ) -> Poll<Result<(), Error>> {
+    ) -> Poll<Result<(), UpgradeError>> {
         while !unsent.is_empty() {
             let written = self.poll_by_deadline(context, WRITE, |stream, context| {
                 match ready!(stream.poll_write(context, unsent)) {
@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire for TokioWire<S> {
         self.alarm = None;
     }
 
-    fn release(&self) -> Result<(), Error> {
+    fn release(&self) -> Result<(), UpgradeError> {
         Ok(())
     }
 
@@ -82,9 +82,9 @@ impl<S: Unpin> TokioWire<S> {
     pub(super) fn poll_by_deadline<T>(
         &mut self,
         context: &mut Context<'_>,
-        (kind, doing): (ErrorKind, &str),
+        (kind, doing): (UpgradeErrorKind, &str),
         mut poll: impl FnMut(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
-    ) -> Poll<Result<T, Error>> {
+    ) -> Poll<Result<T, UpgradeError>> {
         let end = self.deadline.end().map(Instant::from_std);
         // A peer that always has more never lets the alarm go off.
         if end.is_some_and(|end| Instant::now() >= end) {
@@ -123,5 +123,5 @@ pub fn after(time: std::time::Duration) -> Deadline {
     Deadline::starting(Instant::now().into_std(), time)
 }
 
-pub(super) const READ: (ErrorKind, &str) = (ErrorKind::Read, "read");
-const WRITE: (ErrorKind, &str) = (ErrorKind::Write, "write");
+pub(super) const READ: (UpgradeErrorKind, &str) = (UpgradeErrorKind::Read, "read");
+const WRITE: (UpgradeErrorKind, &str) = (UpgradeErrorKind::Write, "write");

@@ -3,7 +3,7 @@
 use super::records::{over_bound, take_sealed};
 use crate::Socket;
 use crate::blocking::wire::BlockingWire;
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::exchange::Wire as _;
 use crate::tls::{broken, refused, refused_client};
 use rustls::Connection;
@@ -13,7 +13,7 @@ pub(super) fn handshake<S: Socket>(
     wire: &mut BlockingWire<S>,
     session: &mut Connection,
     peer: &str,
-) -> Result<(), Error> {
+) -> Result<(), UpgradeError> {
     let deadline = wire.deadline();
     let is_broken = |error| broken(peer, error, deadline);
     let mut piece = [0; PIECE];
@@ -23,7 +23,7 @@ pub(super) fn handshake<S: Socket>(
             return Ok(());
         }
         let count = match wire.read(&mut piece) {
-            Ok(0) => Err(Error::new(ErrorKind::Closed, "")),
+            Ok(0) => Err(UpgradeError::new(UpgradeErrorKind::Closed, "")),
             result => result,
         }
         .map_err(is_broken)?;
@@ -38,7 +38,10 @@ pub(super) fn handshake<S: Socket>(
     }
 }
 
-fn send<S: Socket>(wire: &mut BlockingWire<S>, session: &mut Connection) -> Result<(), Error> {
+fn send<S: Socket>(
+    wire: &mut BlockingWire<S>,
+    session: &mut Connection,
+) -> Result<(), UpgradeError> {
     let mut flight = Vec::new();
     take_sealed(session, &mut flight);
     if flight.is_empty() {

@@ -4,7 +4,7 @@ use super::allowance::Allowance;
 use super::handshake::handshake;
 use super::records::{Incoming, Outgoing, take_sealed};
 use crate::blocking::wire::BlockingWire;
-use crate::error::Error;
+use crate::error::UpgradeError;
 use crate::exchange::{Deadline, Wire as _};
 use crate::tls::{check_alpn, server_name, unusable};
 use crate::{Duplicate, Socket, Timeouts};
@@ -71,21 +71,25 @@ impl<S: Socket> TlsStream<S> {
     /// they are left alone. A non-blocking stream cannot be used.
     ///
     /// # Errors
-    /// [`Tls`](crate::ErrorKind::Tls), where [`Error::cause`] is the [`rustls::Error`] or the [`io::Error`];
-    /// [`TimedOut`](crate::ErrorKind::TimedOut); and [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where
-    /// `host` is neither a name nor an address.
+    /// [`Tls`](crate::UpgradeErrorKind::Tls), where [`UpgradeError::cause`] is the [`rustls::Error`] or the
+    /// [`io::Error`]; [`TimedOut`](crate::UpgradeErrorKind::TimedOut); and
+    /// [`InvalidArgument`](crate::UpgradeErrorKind::InvalidArgument) where `host` is neither a name nor an address.
     pub fn connect(
         socket: S,
         host: &str,
         config: Arc<ClientConfig>,
         time: Duration,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, UpgradeError> {
         let wire = BlockingWire::new(socket, Deadline::after(time));
         connect(wire, host, config)
     }
 
     /// Does a server's handshake. Blocks, and fails, as [`connect`](Self::connect) does.
-    pub fn accept(socket: S, config: Arc<ServerConfig>, time: Duration) -> Result<Self, Error> {
+    pub fn accept(
+        socket: S,
+        config: Arc<ServerConfig>,
+        time: Duration,
+    ) -> Result<Self, UpgradeError> {
         let session = ServerConnection::new(config).map_err(unusable)?;
         let wire = BlockingWire::new(socket, Deadline::after(time));
         established(wire, session.into(), "client")
@@ -229,7 +233,7 @@ fn connect<S: Socket>(
     wire: BlockingWire<S>,
     host: &str,
     config: Arc<ClientConfig>,
-) -> Result<TlsStream<S>, Error> {
+) -> Result<TlsStream<S>, UpgradeError> {
     let session = ClientConnection::new(config, server_name(host)?).map_err(unusable)?;
     established(wire, session.into(), host)
 }
@@ -239,7 +243,7 @@ pub(in crate::blocking) fn connect_for_http<S: Socket>(
     wire: BlockingWire<S>,
     host: &str,
     config: Arc<ClientConfig>,
-) -> Result<TlsStream<S>, Error> {
+) -> Result<TlsStream<S>, UpgradeError> {
     let stream = connect(wire, host, config)?;
     stream.inspect(|session| check_alpn(host, session.alpn_protocol()))?;
     Ok(stream)
@@ -250,7 +254,7 @@ fn established<S: Socket>(
     mut wire: BlockingWire<S>,
     mut session: Connection,
     peer: &str,
-) -> Result<TlsStream<S>, Error> {
+) -> Result<TlsStream<S>, UpgradeError> {
     handshake(&mut wire, &mut session, peer)?;
     wire.release()?;
     let socket = wire.into_stream();

@@ -8,7 +8,7 @@ mod tls;
 
 use super::wire::{READ, TokioWire, after, by};
 use crate::dial::{Dialer, Endpoint, Network, Target, no_connection, nodelay_failed, not_resolved};
-use crate::error::Error;
+use crate::error::UpgradeError;
 use crate::exchange::{Deadline, Peek, Upgraded, Wire as _, request_over};
 use crate::head::Limits;
 use http::{Request, Response, Uri};
@@ -50,7 +50,7 @@ pub(super) use tcp::tcp;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn dial(dialer: &Dialer, uri: &Uri, time: Duration) -> Result<Stream, Error> {
+pub async fn dial(dialer: &Dialer, uri: &Uri, time: Duration) -> Result<Stream, UpgradeError> {
     let target = Target::of(uri)?;
     Box::pin(dial_by(dialer, &target, after(time))).await
 }
@@ -62,7 +62,7 @@ pub async fn dial(dialer: &Dialer, uri: &Uri, time: Duration) -> Result<Stream, 
 ///
 /// # Cancel safety
 /// Dropped before it is ready, it closes the connection.
-pub async fn dial_and_request<E: From<Error>>(
+pub async fn dial_and_request<E: From<UpgradeError>>(
     dialer: &Dialer,
     request: Request<()>,
     limits: &Limits,
@@ -80,7 +80,7 @@ pub async fn dial_by(
     dialer: &Dialer,
     target: &Target,
     deadline: Deadline,
-) -> Result<Stream, Error> {
+) -> Result<Stream, UpgradeError> {
     if cfg!(not(feature = "tokio-rustls")) && target.secure {
         return Err(target.needs_feature("tokio-rustls"));
     }
@@ -102,7 +102,7 @@ struct Tokio(Deadline);
 impl Network for Tokio {
     type Wire = TokioWire<TcpStream>;
 
-    async fn resolve(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+    async fn resolve(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, UpgradeError> {
         resolve_by(self.0, name, lookup_host((name, port))).await
     }
 
@@ -110,7 +110,7 @@ impl Network for Tokio {
         &self,
         addresses: Vec<SocketAddr>,
         endpoint: &Endpoint,
-    ) -> Result<Self::Wire, Error> {
+    ) -> Result<Self::Wire, UpgradeError> {
         let stream = match by(self.0, race(addresses, TcpStream::connect)).await {
             Some(Ok(stream)) => stream,
             Some(Err(failures)) => return Err(no_connection(endpoint, failures)),
@@ -127,7 +127,7 @@ impl Peek for TokioWire<TcpStream> {
         &mut self,
         context: &mut Context<'_>,
         buf: &mut [u8],
-    ) -> Poll<Result<usize, Error>> {
+    ) -> Poll<Result<usize, UpgradeError>> {
         self.poll_by_deadline(context, READ, |stream, context| {
             stream.poll_peek(context, &mut ReadBuf::new(buf))
         })
@@ -138,7 +138,7 @@ async fn resolve_by<I: Iterator<Item = SocketAddr>>(
     deadline: Deadline,
     name: &str,
     lookup: impl Future<Output = io::Result<I>>,
-) -> Result<Vec<SocketAddr>, Error> {
+) -> Result<Vec<SocketAddr>, UpgradeError> {
     match by(deadline, lookup).await {
         Some(Ok(addresses)) => Ok(addresses.collect()),
         Some(Err(error)) => Err(not_resolved(name).with_cause(error)),
@@ -150,7 +150,7 @@ async fn resolve_by<I: Iterator<Item = SocketAddr>>(
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::error::UpgradeErrorKind;
     use std::future::pending;
 
     #[tokio::test(start_paused = true)]
@@ -160,7 +160,7 @@ mod tests {
         let error = resolve_by(after(time), "a.example", lookup)
             .await
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(error.kind(), UpgradeErrorKind::TimedOut);
         assert_eq!(
             error.to_string(),
             "resolution of a.example was not done within the limit of 3s"
@@ -173,7 +173,7 @@ mod tests {
         let uri = Uri::from_static("https://127.0.0.1:1/");
         let refused = dial(&Dialer::new(), &uri, Duration::MAX).await;
         let error = refused.map(drop).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.kind(), UpgradeErrorKind::Unsupported);
         assert_eq!(
             error.to_string(),
             "127.0.0.1:1 is to be reached over tls, which needs the feature `tokio-rustls`"

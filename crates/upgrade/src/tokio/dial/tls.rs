@@ -1,6 +1,6 @@
 //! The TLS handshake of a client, by a deadline.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::exchange::Deadline;
 use crate::tls::{broken, check_alpn, refused, server_name, unusable};
 use crate::tokio::wire::by;
@@ -16,7 +16,7 @@ pub(super) async fn connect(
     host: &str,
     config: Arc<ClientConfig>,
     deadline: Deadline,
-) -> Result<TlsStream<TcpStream>, Error> {
+) -> Result<TlsStream<TcpStream>, UpgradeError> {
     let connecting = TlsConnector::from(config).connect(server_name(host)?, stream);
     match by(deadline, connecting).await {
         Some(Ok(stream)) => {
@@ -29,14 +29,14 @@ pub(super) async fn connect(
 }
 
 /// Returns the error for a handshake. tokio-rustls wraps the errors of rustls in those of the stream.
-fn failed(host: &str, error: io::Error, deadline: Deadline) -> Error {
+fn failed(host: &str, error: io::Error, deadline: Deadline) -> UpgradeError {
     let was_never_begun = error.kind() == io::ErrorKind::Other;
     match error.downcast::<rustls::Error>() {
         Ok(error) if was_never_begun => unusable(error),
         Ok(error) => refused(host, error),
         Err(error) => broken(
             host,
-            deadline.error(error, ErrorKind::Io, "stream"),
+            deadline.error(error, UpgradeErrorKind::Io, "stream"),
             deadline,
         ),
     }
