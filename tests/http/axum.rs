@@ -6,7 +6,7 @@ use crate::client::{Http2, Http2Stream, answer, header, patiently, request, stat
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use framewire::axum::{Socket, WebSocketUpgrade, WebSocketUpgradeRejection};
+use framewire::axum::{WebSocketUpgrade, WebSocketUpgradeRejection};
 use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind};
 use framewire::tokio::WebSocket;
 use framewire::{CloseCode, Config, Fault, Limits, Opcode};
@@ -33,7 +33,7 @@ async fn serve_with(
     serve(Router::new().route("/", page).route("/ws", any(handler))).await
 }
 
-async fn echo(mut websocket: Socket) {
+async fn echo(mut websocket: framewire::axum::WebSocket) {
     while let Ok((message, writer)) = websocket.next_message_and_writer().await {
         let (opcode, payload) = (message.opcode(), message.payload());
         if writer.feed_message(opcode, payload).await.is_err() {

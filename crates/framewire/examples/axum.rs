@@ -11,7 +11,7 @@ use axum::response::{Html, Response};
 use axum::routing::{any, get};
 use axum::serve::ListenerExt as _;
 use framewire::Opcode;
-use framewire::axum::{Socket, WebSocketUpgrade};
+use framewire::axum::{WebSocket, WebSocketUpgrade};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 
@@ -53,7 +53,7 @@ async fn join(upgrade: WebSocketUpgrade, State(room): State<Room>) -> Response {
         })
 }
 
-async fn chat(mut websocket: Socket, room: Room) -> Result<(), framewire::Error> {
+async fn chat(mut websocket: WebSocket, room: Room) -> Result<(), framewire::Error> {
     let mut said = room.0.subscribe();
     loop {
         // A read can be dropped at any point: what has arrived of a message is there for the next read.

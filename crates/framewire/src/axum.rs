@@ -6,13 +6,13 @@
 //!
 //! ```no_run
 //! use axum::{Router, response::Response, routing::any, serve::ListenerExt as _};
-//! use framewire::axum::{Socket, WebSocketUpgrade};
+//! use framewire::axum::{WebSocket, WebSocketUpgrade};
 //!
 //! async fn handler(upgrade: WebSocketUpgrade) -> Response {
 //!     upgrade.protocols(["chat.v2", "chat.v1"]).on_upgrade(echo)
 //! }
 //!
-//! async fn echo(mut websocket: Socket) {
+//! async fn echo(mut websocket: WebSocket) {
 //!     // An error is the end of the connection: `error.closed()` says whether it was a clean one.
 //!     while let Ok((message, writer)) = websocket.next_message_and_writer().await {
 //!         if writer.feed_message(message.opcode(), message.payload()).await.is_err() {
@@ -61,7 +61,7 @@ use crate::handshake::{Acceptor, HandshakeError, offered_subprotocols};
 use crate::hyper::{refusal, respond, upgrade_with};
 use crate::{Config, Error};
 
-pub use crate::hyper::Socket;
+pub use crate::hyper::WebSocket;
 
 /// An extractor for requests that ask for a WebSocket connection.
 ///
@@ -183,7 +183,7 @@ impl WebSocketUpgrade {
     /// Outside of a tokio runtime, as `tokio::spawn` does.
     pub fn on_upgrade<C, F>(self, callback: C) -> Response
     where
-        C: FnOnce(Socket) -> F + Send + 'static,
+        C: FnOnce(WebSocket) -> F + Send + 'static,
         F: Future<Output = ()> + Send,
     {
         let Self {

@@ -6,7 +6,7 @@
 //! there is an extractor, with the feature `axum`.
 //!
 //! ```no_run
-//! use framewire::hyper::{Socket, refusal, upgrade_with};
+//! use framewire::hyper::{WebSocket, refusal, upgrade_with};
 //! use framewire::{Config, Error, handshake::Acceptor};
 //! use http_body_util::Full;
 //! use hyper::body::{Bytes, Incoming};
@@ -26,7 +26,7 @@
 //!     })
 //! }
 //!
-//! async fn echo(mut websocket: Socket) -> Result<(), Error> {
+//! async fn echo(mut websocket: WebSocket) -> Result<(), Error> {
 //!     loop {
 //!         let (message, writer) = websocket.next_message_and_writer().await?;
 //!         writer.feed_message(message.opcode(), message.payload()).await?;
@@ -62,7 +62,7 @@
 //! [`Connector::request`](crate::handshake::Connector::request), or over HTTP/2 an
 //! [`extended_connect_request`](crate::handshake::Connector::extended_connect_request), is checked by the
 //! functions of [`handshake`](crate::handshake) for that. `hyper::upgrade::on` the response then gives the stream for
-//! [`WebSocket::client`].
+//! [`WebSocket::client`](crate::tokio::WebSocket::client).
 //!
 //! # What it costs
 //!
@@ -82,12 +82,11 @@ use hyper_util::rt::TokioIo;
 
 use crate::handshake::{Acceptor, HandshakeError};
 use crate::protocol::{Agreement, Role};
-use crate::tokio::WebSocket;
 use crate::upgrade::{UpgradeError, UpgradeErrorKind};
 use crate::{Config, Error};
 
 /// A connection over the stream of a hyper server: the whole connection of HTTP/1.1, or one stream of HTTP/2.
-pub type Socket = WebSocket<TokioIo<Upgraded>>;
+pub type WebSocket = crate::tokio::WebSocket<TokioIo<Upgraded>>;
 
 /// Accepts a WebSocket connection with the defaults of [`Acceptor`] and [`Config`]: from pages of the same
 /// origin, and from clients that are no browsers. See [`upgrade_with`].
@@ -122,8 +121,8 @@ pub fn upgrade_with<R, B: Default>(
     Ok((response.map(|()| B::default()), on_upgrade))
 }
 
-/// Returns the response to a request that [`upgrade`] refuses: its
-/// [`response`](HandshakeError::response) with its line of text as a body, of the type that the
+/// Returns the response to a request that [`upgrade`] refuses: the
+/// [`response`](HandshakeError::response) of the error, with its line of text as a body, of the type that the
 /// service's responses have. It is a 500 if the program is at fault.
 #[must_use]
 pub fn refusal<B: From<Vec<u8>>>(error: &HandshakeError) -> Response<B> {
@@ -205,7 +204,7 @@ impl OnUpgrade {
         self.subprotocol.as_deref()
     }
 
-    fn establish(&self, stream: Upgraded) -> Result<Socket, Error> {
+    fn establish(&self, stream: Upgraded) -> Result<WebSocket, Error> {
         let stream = TokioIo::new(stream);
         let mut websocket = WebSocket::with_leftover(stream, &[], Role::Server, self.config)?;
         if let Some(agreed) = &self.extension {
@@ -216,7 +215,7 @@ impl OnUpgrade {
 }
 
 impl Future for OnUpgrade {
-    type Output = Result<Socket, Error>;
+    type Output = Result<WebSocket, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let upgraded = ready!(Pin::new(&mut self.inner).poll(cx));
