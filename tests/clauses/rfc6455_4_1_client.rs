@@ -307,7 +307,7 @@ fn rfc6455_4_1_answer_1_another_status_is_left_to_http() {
     ] {
         let answer = format!("HTTP/1.1 {status}\r\nLocation: /x\r\nContent-Length: 4\r\n\r\nbody");
         let error = Connector::new()
-            .handshake(ScriptedPeer::new(answer), "ws://a/")
+            .connect_stream(ScriptedPeer::new(answer), "ws://a/")
             .unwrap_err();
         assert_eq!(error.kind(), kind);
         let response = error.into_response().unwrap();

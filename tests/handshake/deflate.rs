@@ -50,7 +50,7 @@ fn agreed(server: &Acceptor, client: &Connector) -> [Option<Parameters>; 2] {
     let (server_stream, client_stream) = loopback::tcp();
     thread::scope(|scope| {
         let server = scope.spawn(|| server.accept(server_stream).unwrap());
-        let client = client.handshake(client_stream, URI).unwrap();
+        let client = client.connect_stream(client_stream, URI).unwrap();
         let server = server.join().unwrap();
         [server.deflate(), client.deflate()].map(|negotiated| negotiated.map(|n| *n.parameters()))
     })
@@ -194,7 +194,7 @@ fn rfc7692_7_1_a_client_fails_an_answer_that_was_not_offered() {
                         .unwrap();
                 std::io::Write::write_all(&mut server, &head).unwrap();
             });
-            let error = connector(small).handshake(stream, URI).unwrap_err();
+            let error = connector(small).connect_stream(stream, URI).unwrap_err();
             assert_eq!(error.kind(), HandshakeErrorKind::Extension, "{answer:?}");
             assert_eq!(error.fault(), Fault::Peer, "{answer:?}");
         });

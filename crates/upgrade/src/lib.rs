@@ -39,7 +39,7 @@
 //!
 //! let request = Request::get("http://echo.example/").header("upgrade", "echo/1").body(())?;
 //! let accept_any = |_: &Response<()>| Ok::<_, UpgradeError>(());
-//! let upgraded = Dialer::new().request(request, &Limits::default(), accept_any)?;
+//! let upgraded = Dialer::new().dial_and_request(request, &Limits::default(), accept_any)?;
 //! # drop(upgraded);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -71,7 +71,7 @@ fn redirect_is_an_error_that_tells_where_to() {
 
     // Over a stream of the program's own as well.
     let stream = TcpStream::connect(address).unwrap();
-    let error = shell::handshake(&Connector::new(), stream, &uri).unwrap_err();
+    let error = shell::connect_stream(&Connector::new(), stream, &uri).unwrap_err();
     assert_eq!(error.kind(), HandshakeErrorKind::Redirect);
 }
 

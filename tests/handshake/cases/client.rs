@@ -264,7 +264,7 @@ fn silent_server_ends_at_the_time_limit() {
     let limits = Limits::default().time(Duration::from_millis(50));
     let connector = Connector::new().limits(limits);
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let error = shell::handshake(&connector, stream, "ws://a.example/").unwrap_err();
+    let error = shell::connect_stream(&connector, stream, "ws://a.example/").unwrap_err();
     assert_eq!(
         error.to_string(),
         "read was not done within the limit of 50ms"
@@ -277,7 +277,7 @@ fn silent_server_ends_at_the_time_limit() {
     server
         .write_all(b"HTTP/1.1 403 x\r\nContent-Length: 9\r\n\r\nno")
         .unwrap();
-    let error = shell::handshake(&connector, stream, "ws://a.example/").unwrap_err();
+    let error = shell::connect_stream(&connector, stream, "ws://a.example/").unwrap_err();
     assert_eq!(error.response().unwrap().body(), b"no");
 }
 
@@ -291,7 +291,7 @@ fn body_of_a_refusal_that_does_not_end_is_not_waited_for() {
         let limits = Limits::default().time(time);
         let started = Instant::now();
         let connector = Connector::new().limits(limits);
-        let error = shell::handshake(&connector, stream, "ws://a.example/").unwrap_err();
+        let error = shell::connect_stream(&connector, stream, "ws://a.example/").unwrap_err();
         assert_eq!(error.response().unwrap().body(), b"no");
         assert!(started.elapsed() < Duration::from_secs(5));
     }
@@ -354,7 +354,7 @@ fn client_and_server_meet_over_a_socket() {
     let connector = Connector::new().subprotocols(["chat"]).unwrap();
     let stream = TcpStream::connect(address).unwrap();
     let uri = format!("ws://{address}/");
-    let established = shell::handshake(&connector, stream, &uri).unwrap();
+    let established = shell::connect_stream(&connector, stream, &uri).unwrap();
     assert_eq!(established.subprotocol(), Some("chat"));
     let parts = established.into_parts();
     let mut stream = Rewind::new(parts.stream, parts.leftover);

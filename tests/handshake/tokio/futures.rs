@@ -101,7 +101,7 @@ async fn refused_peer_that_goes_on_sending_is_listened_to_for_half_a_second() {
 async fn answer_that_does_not_come_ends_at_the_time_limit() {
     let (_server, client) = duplex(4096);
     let start = Instant::now();
-    let error = handshake::client(client, URI, &Connector::new()).await;
+    let error = handshake::connect_stream(client, URI, &Connector::new()).await;
     assert_timed_out(&error.unwrap_err());
     assert_eq!(start.elapsed(), Duration::from_secs(10));
 }
@@ -114,7 +114,7 @@ async fn body_of_a_refusal_is_waited_for_for_half_a_second() {
         let limits = Limits::default().time(time);
         let start = Instant::now();
         let connector = Connector::new().limits(limits);
-        let error = handshake::client(client, URI, &connector)
+        let error = handshake::connect_stream(client, URI, &connector)
             .await
             .unwrap_err();
         assert_eq!(error.response().unwrap().body(), b"no");
@@ -152,7 +152,7 @@ fn timer_is_not_asked_for_without_a_limit_of_time() {
         );
         let (accepted, connected) = tokio::join!(
             handshake::accept(server, &acceptor),
-            handshake::client(client, URI, &connector),
+            handshake::connect_stream(client, URI, &connector),
         );
         accepted.unwrap();
         connected.unwrap();
@@ -253,7 +253,7 @@ async fn handshake_that_is_dropped_takes_its_stream_along() {
     assert!(dropped_at_every_await(accept, &refused).await > refused.len());
 
     let connector = Connector::new();
-    let client = |stream| handshake::client(stream, URI, &connector);
+    let client = |stream| handshake::connect_stream(stream, URI, &connector);
     assert!(dropped_at_every_await(client, CUT).await > CUT.len());
     let request = |stream| async {
         let request = Request::get("http://a/").header("upgrade", "echo/1");
@@ -319,7 +319,7 @@ fn futures_can_move_between_threads() {
     fn over<S: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static>(stream: fn() -> S) {
         let (acceptor, connector) = (Acceptor::new(), Connector::new());
         is_send(handshake::accept(stream(), &acceptor));
-        is_send(handshake::client(stream(), URI, &connector));
+        is_send(handshake::connect_stream(stream(), URI, &connector));
         let dial = move |_| async move { Ok(stream()) };
         is_send(handshake::connect_over(URI, &connector, dial));
         let pending = |pending: handshake::PendingHandshake<S>| is_send(pending.accept());

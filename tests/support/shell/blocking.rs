@@ -41,7 +41,7 @@ pub mod upgrade {
         limits: &Limits,
         validate: impl FnOnce(&Response<()>) -> Result<(), UpgradeError>,
     ) -> Result<Upgraded<Stream>, UpgradeError> {
-        dialer.request(request, limits, validate)
+        dialer.dial_and_request(request, limits, validate)
     }
 }
 
@@ -93,12 +93,12 @@ pub fn take_over<S>(
     acceptor.take_over(stream, leftover, request)
 }
 
-pub fn handshake<S: Socket>(
+pub fn connect_stream<S: Socket>(
     connector: &Connector,
     stream: S,
     uri: &str,
 ) -> Result<Established<S>, HandshakeError> {
-    connector.handshake(stream, uri)
+    connector.connect_stream(stream, uri)
 }
 
 pub fn connect(connector: &Connector, uri: &str) -> Result<Established<Stream>, HandshakeError> {

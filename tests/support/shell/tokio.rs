@@ -269,12 +269,12 @@ pub fn take_over<S: Shelled>(
     ))
 }
 
-pub fn handshake<S: Shelled>(
+pub fn connect_stream<S: Shelled>(
     connector: &Connector,
     stream: S,
     uri: &str,
 ) -> Result<Established<S::In>, HandshakeError> {
-    wait(async { front::handshake::client(stream.enter(), uri, connector).await })
+    wait(async { front::handshake::connect_stream(stream.enter(), uri, connector).await })
 }
 
 pub fn connect(

@@ -94,7 +94,7 @@ pub fn connect_stream_with<S: Socket>(
     config: Config,
 ) -> Result<WebSocket<S>, Error> {
     config.check()?;
-    WebSocket::from_established(connector.handshake(stream, uri)?, config)
+    WebSocket::from_established(connector.connect_stream(stream, uri)?, config)
 }
 
 impl<S> WebSocket<S> {

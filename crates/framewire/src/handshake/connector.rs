@@ -150,7 +150,8 @@ impl Connector {
     /// resolving names. No time-out is left set on the stream.
     ///
     /// # Errors
-    /// Those of [`handshake`](Self::handshake) and [`Dialer::dial`], and [`HandshakeErrorKind::TooManyRedirects`].
+    /// Those of [`connect_stream`](Self::connect_stream) and [`Dialer::dial`], and
+    /// [`HandshakeErrorKind::TooManyRedirects`].
     pub fn connect(&self, uri: &str) -> Result<Established<Stream>, HandshakeError> {
         let deadline = Deadline::after(self.limits.time);
         let dial = |uri: Uri| {
@@ -270,13 +271,13 @@ impl Connector {
     /// # Errors
     /// Those of [`request`](Self::request), `upgrade::request` and [`check_response`](super::check_response), and
     /// [`HandshakeErrorKind::Redirect`]. A refusal's status, headers and body are in the error.
-    pub fn handshake<S: Socket>(
+    pub fn connect_stream<S: Socket>(
         &self,
         stream: S,
         uri: &str,
     ) -> Result<Established<S>, HandshakeError> {
         self.set_nodelay(&stream)?;
-        finish(self.handshake_on::<BlockingWire<S>>(stream, uri))
+        finish(self.connect_stream_on::<BlockingWire<S>>(stream, uri))
     }
 
     fn set_nodelay<S: Socket>(&self, stream: &S) -> Result<(), HandshakeError> {
@@ -288,8 +289,8 @@ impl Connector {
         !self.delay
     }
 
-    /// As [`handshake`](Self::handshake), over any wire.
-    pub(crate) async fn handshake_on<W: Wire>(
+    /// As [`connect_stream`](Self::connect_stream), over any wire.
+    pub(crate) async fn connect_stream_on<W: Wire>(
         &self,
         stream: W::Stream,
         uri: &str,

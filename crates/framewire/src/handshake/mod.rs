@@ -26,7 +26,7 @@
 //! ```
 //!
 //! A client connects with [`Connector::connect`], or over a stream of its own with
-//! [`Connector::handshake`]:
+//! [`Connector::connect_stream`]:
 //!
 //! ```no_run
 //! use framewire::handshake::Connector;

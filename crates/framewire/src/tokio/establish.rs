@@ -128,6 +128,6 @@ pub async fn connect_stream_with<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     config: Config,
 ) -> Result<WebSocket<S>, Error> {
     config.check()?;
-    let established = handshake::client(stream, uri, connector).await?;
+    let established = handshake::connect_stream(stream, uri, connector).await?;
     WebSocket::from_established(established, config)
 }

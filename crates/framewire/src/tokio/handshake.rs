@@ -85,25 +85,25 @@ pub fn take_over<S, B>(
     PendingHandshake(acceptor.take_over(stream, leftover, request))
 }
 
-/// Does a client's handshake over a stream that is connected to the host of `uri`: [`Connector::handshake`]
+/// Does a client's handshake over a stream that is connected to the host of `uri`: [`Connector::connect_stream`]
 /// over tokio, with the same errors.
 ///
 /// Waits for the connector's [`Limits::time`](crate::upgrade::Limits::time) at most. Cancelled, it drops the
 /// stream: see [above](self#cancel-safety).
-pub async fn client<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+pub async fn connect_stream<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     uri: &str,
     connector: &Connector,
 ) -> Result<Established<S>, HandshakeError> {
     set_nodelay(&stream, connector.sets_nodelay())?;
-    Box::pin(connector.handshake_on::<TokioWire<S>>(stream, uri)).await
+    Box::pin(connector.connect_stream_on::<TokioWire<S>>(stream, uri)).await
 }
 
 /// Connects to the host of a `ws` or `wss` URI and does the handshake there: [`Connector::connect`] over tokio.
 ///
 /// Waits for the connector's [`Limits::time`](crate::upgrade::Limits::time) at most, for names, addresses, proxies,
-/// TLS, redirects and the handshake together. Fails as [`client`] and [`dial`](super::upgrade::dial) do, and with
-/// [`HandshakeErrorKind::TooManyRedirects`](handshake::HandshakeErrorKind::TooManyRedirects). Cancelled, it stops
+/// TLS, redirects and the handshake together. Fails as [`connect_stream`] and [`dial`](super::upgrade::dial) do, and
+/// with [`HandshakeErrorKind::TooManyRedirects`](handshake::HandshakeErrorKind::TooManyRedirects). Cancelled, it stops
 /// connecting and closes the stream that it has: see [above](self#cancel-safety).
 #[cfg(feature = "tokio-net")]
 pub async fn connect(
@@ -123,7 +123,7 @@ pub async fn connect(
 /// Does a client's handshake over streams that `dial` connects to the host of a `ws` or `wss` URI, redirects
 /// included: [`Connector::connect_over`] over tokio.
 ///
-/// The time of the limits includes that of `dial`, which is dropped when the time is over. Fails as [`client`]
+/// The time of the limits includes that of `dial`, which is dropped when the time is over. Fails as [`connect_stream`]
 /// does, with [`HandshakeErrorKind::TooManyRedirects`](handshake::HandshakeErrorKind::TooManyRedirects), and with
 /// [`upgrade::UpgradeErrorKind::Dial`](crate::upgrade::UpgradeErrorKind::Dial) if `dial` fails. Cancelled, it drops the
 /// stream that `dial` returned: see [above](self#cancel-safety).

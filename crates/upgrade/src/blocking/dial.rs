@@ -35,7 +35,7 @@ impl Dialer {
 
     /// Connects to the host of the request's URI and asks there for an upgrade: [`dial`](Self::dial)
     /// and [`request`](crate::request), with [`Limits::time`] for both together.
-    pub fn request<E: From<UpgradeError>>(
+    pub fn dial_and_request<E: From<UpgradeError>>(
         &self,
         request: Request<()>,
         limits: &Limits,

@@ -58,7 +58,7 @@ pub async fn dial(dialer: &Dialer, uri: &Uri, time: Duration) -> Result<Stream, 
 /// Connects to the host of the request's URI and asks there for an upgrade: [`dial`] and
 /// [`request`](super::request), with [`Limits::time`] for both together.
 ///
-/// As [`Dialer::request`], over tokio.
+/// As [`Dialer::dial_and_request`], over tokio.
 ///
 /// # Cancel safety
 /// Dropped before it is ready, it closes the connection.
