@@ -205,7 +205,7 @@ fn rfc6455_4_1_8_origin_is_sent_where_there_is_one() {
             .headers()
             .contains_key("origin")
     );
-    let connector = Connector::new().origin(HeaderValue::from_static("https://page.example"));
+    let connector = Connector::new().origin("https://page.example").unwrap();
     assert_eq!(
         asked(&connector, "ws://a.example/").headers()["origin"],
         "https://page.example"

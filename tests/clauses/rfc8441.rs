@@ -291,7 +291,8 @@ fn rfc8441_5_request_of_a_client() {
     let connector = Connector::new()
         .subprotocols(["chat", "superchat"])
         .unwrap()
-        .origin(HeaderValue::from_static("https://page.example"))
+        .origin("https://page.example")
+        .unwrap()
         .header("cookie", HeaderValue::from_static("a=b"))
         .unwrap();
     let request = connector.extended_connect_request("wss://server.example.com:8443/chat?x=y");

@@ -381,7 +381,9 @@ fn axum_application_has_a_page_and_a_chat() {
         "{page}"
     );
 
-    let page = Connector::new().origin(format!("http://{address}").parse().unwrap());
+    let page = Connector::new()
+        .origin(format!("http://{address}"))
+        .unwrap();
     let mut members: Vec<_> = (0..3).map(|_| join(address, &page).unwrap()).collect();
     for (number, member) in members.iter_mut().enumerate() {
         let text = format!("{number} is here");
@@ -392,7 +394,7 @@ fn axum_application_has_a_page_and_a_chat() {
     for member in &mut members {
         while member.next_message().unwrap().text() != Some("to all") {}
     }
-    let other = Connector::new().origin("https://a.example".parse().unwrap());
+    let other = Connector::new().origin("https://a.example").unwrap();
     let Err(ErrorKind::Handshake(refused)) = join(address, &other).map_err(Error::into_kind) else {
         panic!("a page of another origin was let in");
     };

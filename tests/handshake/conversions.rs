@@ -3,6 +3,7 @@
 use framewire::deflate::{Deflate, DeflateConfig, Parameters};
 use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind};
 use framewire::{CloseCode, Config, Error, ErrorKind, Fault, WebSocket};
+use http::Request;
 
 #[test]
 fn every_error_of_a_connection_s_making_is_one_of_the_connection() {
@@ -45,6 +46,25 @@ fn a_header_is_given_as_text_and_refused_where_it_is_none() {
             );
         }
     }
+}
+
+#[test]
+fn an_origin_is_given_as_text_and_refused_where_it_is_none() {
+    fn request(origin: &str) -> Result<Request<()>, Error> {
+        Ok(Connector::new()
+            .origin(origin)?
+            .request("ws://a.example/")?)
+    }
+    let request_of_a_page = request("https://page.example").unwrap();
+    assert_eq!(
+        request_of_a_page.headers()["origin"],
+        "https://page.example"
+    );
+    let ErrorKind::Handshake(error) = request("https://a\nb").unwrap_err().into_kind() else {
+        panic!("not an error of the handshake");
+    };
+    assert_eq!(error.kind(), HandshakeErrorKind::InvalidArgument);
+    assert_eq!(error.fault(), Fault::Caller);
 }
 
 #[test]

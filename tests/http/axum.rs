@@ -196,7 +196,7 @@ async fn pages_of_other_origins_are_refused_unless_the_acceptor_lets_them_in() {
     let same = format!("Origin: http://{address}");
     assert_eq!(status(&head(address, &[&same]).await), 101);
     let mut client = Http2::connect(address).await;
-    let page = Connector::new().origin("https://a.example".parse().unwrap());
+    let page = Connector::new().origin("https://a.example").unwrap();
     let asked = page.extended_connect_request(&client.uri("/ws")).unwrap();
     assert_eq!(client.status(asked, Some("websocket")).await, 403);
 
@@ -303,7 +303,9 @@ async fn nested_router_keeps_the_origin() {
     let nested = Router::new().nest("/api", Router::new().route("/ws", route));
     let address = serve(nested.route("/", page)).await;
     let mut http2 = Http2::connect(address).await;
-    let page = Connector::new().origin(format!("http://{address}").parse().unwrap());
+    let page = Connector::new()
+        .origin(format!("http://{address}"))
+        .unwrap();
     http2.websocket("/api/ws", &page).await;
 }
 

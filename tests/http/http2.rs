@@ -227,7 +227,7 @@ async fn rfc8441_5_page_of_the_same_origin_is_let_in() {
     let mut http2 = Http2::connect(address).await;
     let page = |scheme: &str| {
         let origin = format!("{scheme}://{address}");
-        Connector::new().origin(origin.parse().unwrap())
+        Connector::new().origin(origin).unwrap()
     };
     http2.websocket("/ws", &page("http")).await;
     let request = page("https")

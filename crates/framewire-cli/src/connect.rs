@@ -113,7 +113,8 @@ fn connector(options: &Options) -> Result<Connector, String> {
         connector = with_header.map_err(|error| error.to_string())?;
     }
     if let Some(origin) = &options.origin {
-        connector = connector.origin(origin.clone());
+        let with_origin = connector.origin(origin.clone());
+        connector = with_origin.map_err(|error| error.to_string())?;
     }
     if let Some(level) = options.deflate {
         let config = DeflateConfig::default().level(level);

@@ -98,7 +98,7 @@ async fn configuration_that_cannot_be_used_is_told_before_anything_is_sent() {
 async fn refusal_is_in_the_error() {
     let (near, far) = duplex(4096);
     let acceptor = Acceptor::new();
-    let connector = Connector::new().origin("http://elsewhere.example".parse().unwrap());
+    let connector = Connector::new().origin("http://elsewhere.example").unwrap();
     let config = Config::default();
     let (accepted, connected) = tokio::join!(
         front::accept_with(far, &acceptor, config),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::check::check_websocket_headers;
 use super::extensions::Extension;
-use super::fields::{append, header, value};
+use super::fields::{append, header, header_value, value};
 use super::key::generate_key;
 use super::uri::{is_secure, parse_uri, target};
 use super::{Established, HandshakeError, HandshakeErrorKind, redirect, subprotocol};
@@ -59,10 +59,15 @@ impl Connector {
     }
 
     /// Sets the `Origin` to send. Browsers must; other clients need not (RFC 6455 4.1).
-    #[must_use]
-    pub fn origin(mut self, origin: HeaderValue) -> Self {
-        self.origin = Some(origin);
-        self
+    ///
+    /// # Errors
+    /// [`HandshakeErrorKind::InvalidArgument`] where it cannot be a header's value.
+    pub fn origin(
+        mut self,
+        origin: impl TryInto<HeaderValue, Error: Into<http::Error>>,
+    ) -> Result<Self, HandshakeError> {
+        self.origin = Some(header_value(origin)?);
+        Ok(self)
     }
 
     /// Adds a header to every request: `Authorization`, `Cookie`, ….

@@ -48,10 +48,15 @@ pub(super) fn header(
     name: impl TryInto<HeaderName, Error: Into<http::Error>>,
     value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
 ) -> Result<(HeaderName, HeaderValue), HandshakeError> {
-    let invalid = |error: http::Error| HandshakeError::invalid(error.to_string());
-    let name = name.try_into().map_err(|error| invalid(error.into()))?;
-    let value = value.try_into().map_err(|error| invalid(error.into()))?;
-    Ok((name, value))
+    let name = name.try_into().map_err(|error| invalid(&error.into()))?;
+    Ok((name, header_value(value)?))
+}
+
+/// Returns the value of a header of the program.
+pub(super) fn header_value(
+    value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
+) -> Result<HeaderValue, HandshakeError> {
+    value.try_into().map_err(|error| invalid(&error.into()))
 }
 
 /// Adds a header of the program.
@@ -76,4 +81,8 @@ pub(super) fn subprotocol(headers: &HeaderMap) -> Option<&str> {
 pub(super) fn value(text: &str) -> Result<HeaderValue, HandshakeError> {
     HeaderValue::from_str(text)
         .map_err(|_| HandshakeError::invalid(format!("{text:?} cannot be a header's value")))
+}
+
+fn invalid(error: &http::Error) -> HandshakeError {
+    HandshakeError::invalid(error.to_string())
 }
