@@ -2,7 +2,8 @@
 
 use super::shell::{self, Shelled, upgrade};
 use framewire::Fault;
-use framewire::handshake::{Acceptor, Connector};
+use framewire::handshake::{Acceptor, Connector, Established};
+use framewire::protocol::Role;
 use framewire::upgrade::{Limits, Rewind, UpgradeError, UpgradeErrorKind, Upgraded};
 use http::{Request, Response};
 use std::io::{self, Read, Write};
@@ -336,6 +337,42 @@ fn failure_of_any_call_is_an_error() {
     assert!(calls >= 10);
     kinds.dedup();
     assert_eq!(kinds, shell::FAILURES_OF_A_REQUEST);
+}
+
+#[test]
+fn each_end_keeps_what_was_asked_for_and_what_was_answered() {
+    fn check<S>(established: Established<S>, role: Role) {
+        assert_eq!(established.role(), role);
+        assert_eq!(established.subprotocol(), Some("chat"));
+        check_heads(established.request(), established.response());
+        // As after a handshake without I/O.
+        let parts = established.with_stream(()).into_parts();
+        assert_eq!(parts.role, role);
+        assert_eq!(parts.subprotocol.as_deref(), Some("chat"));
+        check_heads(&parts.request, &parts.response);
+    }
+    fn check_heads(request: &Request<()>, response: &Response<()>) {
+        assert_eq!(request.uri().path(), "/room");
+        assert_eq!(request.uri().query(), Some("id=7"));
+        assert_eq!(request.headers()["cookie"], "a=b");
+        assert_eq!(response.status(), 101);
+        assert_eq!(response.headers()["x-node"], "eu-3");
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let acceptor = Acceptor::new().subprotocols(["chat"]).unwrap();
+        let acceptor = acceptor.header("x-node", "eu-3").unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        check(shell::accept(&acceptor, stream).unwrap(), Role::Server);
+    });
+    let connector = Connector::new().subprotocols(["news", "chat"]).unwrap();
+    let connector = connector.header("cookie", "a=b").unwrap();
+    let stream = TcpStream::connect(address).unwrap();
+    let uri = format!("ws://{address}/room?id=7");
+    let established = shell::connect_stream(&connector, stream, &uri).unwrap();
+    check(established, Role::Client);
+    server.join().unwrap();
 }
 
 #[test]

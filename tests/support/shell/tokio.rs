@@ -56,7 +56,7 @@ pub mod upgrade {
         validate: impl FnOnce(&Response<()>) -> Result<(), UpgradeError>,
     ) -> Result<super::Parts, UpgradeError> {
         let asked = front::upgrade::dial_and_request(dialer, request, limits, validate);
-        let (stream, leftover) = wait(asked)?.into_parts();
+        let (stream, leftover, ..) = wait(asked)?.into_parts();
         Ok(super::Parts(Waiting(stream), leftover))
     }
 

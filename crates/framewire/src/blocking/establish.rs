@@ -108,6 +108,7 @@ impl<S> WebSocket<S> {
             leftover,
             role,
             extension,
+            ..
         } = established.into_parts();
         let mut websocket = Self::with_leftover(stream, &leftover, role, config)?;
         if let Some(agreed) = extension {

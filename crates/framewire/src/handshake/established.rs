@@ -75,20 +75,27 @@ impl<S> Established<S> {
         }
     }
 
-    /// Returns all that a connection needs, where `WebSocket::from_established` does not create it: over a wrapped
-    /// stream, or in an event loop.
+    /// Returns all that a connection needs, where `WebSocket::from_established` does not create it (over a wrapped
+    /// stream, or in an event loop), and what the application may keep. Of the heads nothing is copied but the
+    /// subprotocol's name.
     pub fn into_parts(self) -> Parts<S> {
-        let (stream, leftover) = self.upgraded.into_parts();
+        let (stream, leftover, request, response) = self.upgraded.into_parts();
         Parts {
             stream,
             leftover,
             role: self.role,
             extension: self.extension,
+            subprotocol: subprotocol(response.headers()).map(Box::from),
+            request,
+            response,
         }
     }
 }
 
-/// What a connection needs after the handshake. A connection that leaves out any of it is broken.
+/// What is left of a handshake.
+///
+/// A connection needs the first four fields: one that leaves out any of them is broken. The others are for the
+/// application.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Parts<S> {
@@ -101,4 +108,10 @@ pub struct Parts<S> {
     /// The extension agreed on, if any, for `WebSocket::set_extension` or `Session::set_extension`: the
     /// peer may use it from its first message on.
     pub extension: Option<Arc<dyn Agreement>>,
+    /// The subprotocol agreed on, if any.
+    pub subprotocol: Option<Box<str>>,
+    /// The request, received or sent.
+    pub request: Request<()>,
+    /// The 101, sent or received.
+    pub response: Response<()>,
 }

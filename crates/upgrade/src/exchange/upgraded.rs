@@ -67,8 +67,8 @@ impl<S> Upgraded<S> {
         Rewind::new(self.stream, self.leftover)
     }
 
-    /// Returns the stream, and the bytes to read before anything from it.
-    pub fn into_parts(self) -> (S, Vec<u8>) {
-        (self.stream, self.leftover)
+    /// Returns the stream, the bytes to read before anything from it, and the two heads.
+    pub fn into_parts(self) -> (S, Vec<u8>, Request<()>, Response<()>) {
+        (self.stream, self.leftover, self.request, self.response)
     }
 }
