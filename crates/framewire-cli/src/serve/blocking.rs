@@ -12,8 +12,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use framewire::blocking::{ReadHalf, WriteHalf};
-use framewire::handshake::{Established, HandshakeError, HandshakeErrorKind};
-use framewire::upgrade::{Limits, TlsStream, UpgradeError, UpgradeErrorKind};
+use framewire::handshake::{Established, HandshakeError};
+use framewire::upgrade::{Limits, TlsStream, UpgradeError};
 use framewire::{Duplicate as _, Socket as _, WebSocket};
 
 use self::connections::{Connection, Connections};
@@ -200,15 +200,8 @@ fn linger(stream: &Stream) {
 
 /// Describes for the log why there was no request to answer.
 fn no_request(error: &HandshakeError, securing: bool, connection: &Connection) -> String {
-    use UpgradeErrorKind::{Closed, Read, TimedOut, Tls};
-    let HandshakeErrorKind::Upgrade(kind) = error.kind() else {
+    let Some(reason) = NoRequest::of_handshake(error) else {
         return format!("no request: {error}");
-    };
-    let reason = match (kind, error.cause()) {
-        (Closed, _) | (Tls, None) => NoRequest::Ended,
-        (Read | Tls, Some(source)) => NoRequest::Failed(source.to_string()),
-        (TimedOut, _) => NoRequest::Late,
-        _ => return format!("no request: {error}"),
     };
     // If the server ended the handshake, its thread sees only the end of the stream.
     connection.displacement().unwrap_or(reason).why(securing)

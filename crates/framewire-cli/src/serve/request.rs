@@ -1,9 +1,10 @@
-//! A connection before it is open, for engines that do their own I/O: bytes of a request in, the answer out.
+//! A connection before it is open: why no request came, and for the engine that does its own I/O, bytes of a request in and
+//! the answer out.
 
 use std::io;
 
-use framewire::handshake::{Established, HandshakeError};
-use framewire::upgrade::{Limits, RequestDecoder, encode_response};
+use framewire::handshake::{Established, HandshakeError, HandshakeErrorKind};
+use framewire::upgrade::{Limits, RequestDecoder, UpgradeErrorKind, encode_response};
 
 use super::page;
 use super::server::{GOODBYE, Server, TIME};
@@ -48,6 +49,23 @@ impl NoRequest {
             return Self::Ended;
         }
         Self::Failed(error.to_string())
+    }
+
+    /// Returns why a handshake had no request to answer; `None` if what came was none.
+    pub(crate) fn of_handshake(error: &HandshakeError) -> Option<Self> {
+        use UpgradeErrorKind::{Closed, Read, TimedOut, Tls};
+        let HandshakeErrorKind::Upgrade(kind) = error.kind() else {
+            return None;
+        };
+        Some(match (kind, error.cause()) {
+            (Closed, _) | (Tls, None) => Self::Ended,
+            (Read | Tls, Some(source)) => match source.downcast_ref() {
+                Some(error) => Self::of(error),
+                None => Self::Failed(source.to_string()),
+            },
+            (TimedOut, _) => Self::Late,
+            _ => return None,
+        })
     }
 
     /// Describes it for the log. `securing` says whether TLS was still under way.

@@ -5,148 +5,111 @@ use std::future::poll_fn;
 use std::mem;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use framewire::handshake::Established;
 use framewire::tokio::WebSocket;
+use framewire::tokio::handshake::{self, PendingHandshake};
 use framewire::{CloseCode, Error, Opcode, TryFeedError};
+use http::Response;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::socket::Socket;
 use super::stream::{self, Stream};
 use super::tasks::SlotGuard;
-use crate::serve::request::{NoRequest, Outcome, Reception, Refusal};
+use crate::serve::request::NoRequest;
 use crate::serve::server::{GOODBYE, LINGER, Server, TIME};
 use crate::serve::traffic::Traffic;
 
-/// Answers the request and starts the task that echoes, unless `displaced` fires before.
+/// Answers the request, and starts the task that echoes. `displaced` ends that before the request is accepted.
 pub(super) async fn begin(
     socket: TcpStream,
     peer: SocketAddr,
     mut slot_guard: SlotGuard,
     mut displaced: oneshot::Receiver<()>,
 ) {
-    let met = tokio::select! {
-        // First whether the request is accepted: from then on the connection is not displaced.
+    let engine = Arc::clone(&slot_guard.engine);
+    let server = &engine.server;
+    let log = |line: String| server.log(format_args!("{peer} {line}"));
+    let received = tokio::select! {
+        // First whether the request is there: one that is accepted is not displaced any more.
         biased;
-        met = shake_hands(Socket::new(socket), &mut slot_guard) => met,
-        _ = &mut displaced => {
-            let reason = slot_guard.engine.displacement();
-            // The stream was dropped with the handshake.
-            Err(Refused { refusal: Refusal::without_request(&reason, false), stream: None })
-        }
+        received = receive(Socket::new(socket), server) => received,
+        // The stream is dropped with the handshake.
+        _ = &mut displaced => Err(engine.displacement().why(false)),
     };
-    match met {
-        Ok(accepted) => open(accepted, peer, slot_guard).await,
-        Err(Refused { refusal, stream }) => {
-            let server = &slot_guard.engine.server;
-            server.log(format_args!("{peer} {}", refusal.why));
-            let Some(stream) = stream else { return };
-            tokio::select! {
-                () = turn_away(stream, &refusal.answer) => {}
-                _ = displaced => {}
-            }
-        }
+    let pending = match received {
+        Ok(pending) => pending,
+        Err(why) => return log(why),
+    };
+    let is_refused = pending.refusal().is_some();
+    let reserve = || slot_guard.open();
+    if let Some(answer) = server.answer(pending.request(), is_refused, reserve) {
+        log(format!("{}: {}", answer.to, answer.response.status()));
+        return turn_away(pending, &answer.response, displaced).await;
     }
-}
-
-/// Answers with a 101, and starts the task that echoes.
-async fn open(accepted: Accepted, peer: SocketAddr, slot_guard: SlotGuard) {
-    let server = &slot_guard.engine.server;
-    server.log(format_args!("{peer} open"));
-    match accepted.open(server).await {
+    if let Some(error) = pending.refusal() {
+        log(format!("handshake: {error}"));
+        let Some(response) = error.response().cloned() else {
+            return;
+        };
+        return turn_away(pending, &response, displaced).await;
+    }
+    let established = match pending.accept().await {
+        Ok(established) => established,
+        Err(error) => return log(format!("handshake: {error}")),
+    };
+    log("open".to_owned());
+    match open(established, server) {
         Ok(websocket) => {
             let details = Box::new(Details {
                 peer,
                 traffic: Traffic::default(),
                 slot_guard,
             });
-            let open = Open { websocket, details };
-            tokio::spawn(EchoTask::Echoing(Some(open)));
+            tokio::spawn(EchoTask::Echoing(Some(Open { websocket, details })));
         }
-        Err(error) => server.log(format_args!("{peer} {}", Traffic::default().until(&error))),
+        Err(error) => log(Traffic::default().until(&error)),
     }
 }
 
-async fn turn_away(mut stream: Stream, answer: &[u8]) {
-    if stream.write_all(answer).await.is_ok() {
-        linger(stream).await;
-    }
-}
-
-/// A connection that is refused.
-struct Refused {
-    refusal: Refusal,
-    /// The stream to answer on; `None` if there is none any more.
-    stream: Option<Stream>,
-}
-
-impl Refused {
-    /// Creates the refusal of a connection on which TLS was not agreed on.
-    fn insecure(reason: &NoRequest) -> Self {
-        Self {
-            refusal: Refusal::without_request(reason, true),
-            stream: None,
-        }
-    }
-}
-
-/// A request to answer with a 101.
-struct Accepted {
-    stream: Stream,
-    answer: Vec<u8>,
-    established: Box<Established<()>>,
-}
-
-impl Accepted {
-    async fn open(mut self, server: &Server) -> Result<WebSocket<Stream>, Error> {
-        self.stream.get_ref().set_nodelay()?;
-        self.stream.write_all(&self.answer).await?;
-        self.stream.flush().await?;
-        let established = self.established.with_stream(self.stream);
-        WebSocket::from_established(established, server.config)
-    }
-}
-
-/// Does the TLS handshake if the server has a certificate, and reads the request.
-async fn shake_hands(socket: Socket, slot_guard: &mut SlotGuard) -> Result<Accepted, Refused> {
-    let engine = slot_guard.engine.clone();
-    let server = &engine.server;
+/// Does the TLS handshake if the server has a certificate, and reads the request. Fails with the line for the log.
+async fn receive(socket: Socket, server: &Server) -> Result<PendingHandshake<Stream>, String> {
     let secured = timeout(TIME, stream::accept(socket, server.tls.as_ref())).await;
-    let secured = secured.map_err(|_| Refused::insecure(&NoRequest::Late))?;
-    let mut stream = secured.map_err(|error| Refused::insecure(&NoRequest::of(&error)))?;
-    let deadline = Instant::now() + TIME;
-    let mut reception = Reception::new();
-    let mut input = vec![0; READ_AT_ONCE];
-    let refusal = loop {
-        let len = match timeout_at(deadline, stream.read(&mut input)).await {
-            Ok(Ok(0)) => break Refusal::without_request(&NoRequest::Ended, false),
-            Ok(Ok(len)) => len,
-            Ok(Err(error)) => break Refusal::without_request(&NoRequest::of(&error), false),
-            Err(_) => break reception.expire(),
-        };
-        match reception.receive(&input[..len], server, || slot_guard.open()) {
-            Outcome::Unfinished => {}
-            Outcome::Refused(refusal) => break refusal,
-            Outcome::Accepted {
-                answer,
-                established,
-            } => {
-                return Ok(Accepted {
-                    stream,
-                    answer,
-                    established,
-                });
-            }
+    let secured = secured.map_err(|_| NoRequest::Late.why(true))?;
+    let stream = secured.map_err(|error| NoRequest::of(&error).why(true))?;
+    let received = handshake::receive(stream, &server.acceptor).await;
+    received.map_err(|error| match NoRequest::of_handshake(&error) {
+        Some(reason) => reason.why(false),
+        None => format!("no request: {error}"),
+    })
+}
+
+/// Small messages leave at once.
+fn open(established: Established<Stream>, server: &Server) -> Result<WebSocket<Stream>, Error> {
+    established.get_ref().get_ref().set_nodelay()?;
+    WebSocket::from_established(established, server.config)
+}
+
+/// Answers with a refusal, unless `displaced` fires before.
+async fn turn_away<B: AsRef<[u8]>>(
+    pending: PendingHandshake<Stream>,
+    response: &Response<B>,
+    displaced: oneshot::Receiver<()>,
+) {
+    let answered = async {
+        if let Ok(stream) = pending.refuse(response).await {
+            linger(stream).await;
         }
     };
-    Err(Refused {
-        refusal,
-        stream: Some(stream),
-    })
+    tokio::select! {
+        () = answered => {}
+        _ = displaced => {}
+    }
 }
 
 /// The task of an open connection. While it echoes, it is no larger than the connection.
@@ -339,7 +302,7 @@ fn recycle(payload: Vec<u8>) {
 const FED_AT_ONCE: usize = 64 << 10;
 /// The largest message memory that is reused.
 const MAX_RECYCLED: usize = 1 << 20;
-/// How many bytes are read with one call, before and after the connection is open.
+/// How many bytes of a connection that is ending are read with one call.
 const READ_AT_ONCE: usize = 4 << 10;
 
 #[cfg(test)]
