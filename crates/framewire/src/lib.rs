@@ -127,6 +127,18 @@ pub use blocking::{
 pub use blocking::{
     accept, accept_with, connect, connect_stream, connect_stream_with, connect_with,
 };
+/// The crate whose `Bytes` is the payload of a `tokio::Message`.
+///
+/// # Examples
+/// ```
+/// use framewire::bytes::Bytes;
+/// use framewire::tokio::Message;
+///
+/// let payload = Bytes::from_static(b"hello");
+/// assert_eq!(Message::binary(payload.clone()), Message::Binary(payload));
+/// ```
+#[cfg(feature = "futures")]
+pub use bytes;
 #[cfg(feature = "std")]
 pub use error::{Close, Closed, Error, ErrorKind, Side, TryFeedError};
 pub use frame::{CloseCode, Opcode, Rsv, Violation};
