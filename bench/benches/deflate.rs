@@ -26,7 +26,7 @@ fn main() {
     println!("stream_message of 1 MiB, 4 KiB chunks, level 1:");
     stream("the same JSON object", &repeated);
     stream("JSON objects that differ", &records(MESSAGE));
-    println!("write_message of 300 bytes of JSON, level 1:");
+    println!("write of 300 bytes of JSON, level 1:");
     for takeover in [true, false] {
         short(takeover, &records(300 * SHORT_MESSAGES));
     }
@@ -81,7 +81,7 @@ fn short(takeover: bool, messages: &[u8]) {
         [
             &mut || {
                 for message in messages.chunks(300) {
-                    let sent = websocket.write_message(Opcode::Binary, message);
+                    let sent = websocket.write(message);
                     sent.expect("a sink takes all");
                 }
             },

@@ -2,9 +2,10 @@
 //! in memory that is always ready and gives a number of frames with each read. Blocking and tokio with their
 //! usual loop, compared to a `Session`, which has no stream.
 //!
-//! `cargo bench -p framewire-bench --bench echo`; with `-- KIND FRAMES MESSAGES [BYTES]` (`session`, `blocking`,
-//! `tokio` or `halves`, frames with each read, bytes of each message) it echoes that many and times nothing, to
-//! count instructions under `valgrind --tool=callgrind`: the difference of two counts is the cost.
+//! `cargo bench -p framewire-bench --bench echo`; with `-- KIND FRAMES MESSAGES [BYTES [text]]` (`session`,
+//! `blocking`, `tokio` or `halves`, frames with each read, bytes of each message, text instead of binary ones) it
+//! echoes that many and times nothing, to count instructions under `valgrind --tool=callgrind`: the difference of
+//! two counts is the cost.
 #![allow(
     clippy::expect_used,
     clippy::cast_precision_loss,
@@ -30,11 +31,15 @@ fn main() {
         .skip(1)
         .filter(|arg| arg != "--bench")
         .collect();
-    if let [kind, frames, messages, len @ ..] = &args[..] {
+    if let [kind, frames, messages, rest @ ..] = &args[..] {
         let frames = frames.parse().expect("a number of frames");
         let messages = messages.parse().expect("a number of messages");
-        let len = len.first().map(|len| len.parse().expect("a length"));
-        let mut echo = Echo::new(frames, len.unwrap_or(LEN));
+        let len = rest.first().map(|len| len.parse().expect("a length"));
+        let opcode = match rest.get(1) {
+            Some(kind) if kind == "text" => Opcode::Text,
+            _ => Opcode::Binary,
+        };
+        let mut echo = Echo::new(opcode, frames, len.unwrap_or(LEN));
         match kind.as_str() {
             "blocking" => echo.blocking(messages),
             "tokio" => echo.tokio(messages),
@@ -47,7 +52,7 @@ fn main() {
         "ns for a message of {LEN} bytes  session  blocking  tokio (to blocking)  tokio halves"
     );
     for frames in [64, 1] {
-        let mut echoes = [(); 4].map(|()| Echo::new(frames, LEN));
+        let mut echoes = [(); 4].map(|()| Echo::new(Opcode::Binary, frames, LEN));
         let [session, blocking, tokio, halves] = &mut echoes;
         let times = medians(
             ROUNDS,
@@ -78,8 +83,8 @@ struct Echo {
 }
 
 impl Echo {
-    fn new(frames: usize, len: usize) -> Self {
-        let message = masked(Opcode::Binary, &vec![b'x'; len]).expect("a legal message");
+    fn new(opcode: Opcode, frames: usize, len: usize) -> Self {
+        let message = masked((opcode, vec![b'x'; len])).expect("a legal message");
         let batch = message.repeat(frames);
         let stream = || Ready {
             batch: batch.clone(),
@@ -112,9 +117,7 @@ impl Echo {
                 let (taken, event) = received.expect("the frames are legal");
                 used += taken;
                 if let Some(Event::Message(message)) = event {
-                    let sent = self
-                        .session
-                        .send(message.opcode(), message.payload(), &mut output);
+                    let sent = self.session.send(message, &mut output);
                     sent.expect("the echo is legal");
                     done += 1;
                 }
@@ -127,9 +130,9 @@ impl Echo {
     fn blocking(&mut self, messages: usize) {
         for _ in 0..messages {
             let received = self.blocking.next_message_and_writer();
-            let (message, writer) = received.expect("the frames are legal");
-            let fed = writer.feed_message(message.opcode(), message.payload());
-            fed.expect("the echo is legal");
+            let received = received.expect("the frames are legal");
+            let (message, writer) = received.expect(NO_END);
+            writer.feed(message).expect("the echo is legal");
         }
     }
 
@@ -137,9 +140,10 @@ impl Echo {
         now(async {
             for _ in 0..messages {
                 let received = self.tokio.next_message_and_writer().await;
-                let (message, writer) = received.expect("the frames are legal");
-                let fed = writer.feed_message(message.opcode(), message.payload());
-                fed.await.expect("the echo is legal");
+                let received = received.expect("the frames are legal");
+                let (message, writer) = received.expect(NO_END);
+                let fed = writer.feed(message).await;
+                fed.expect("the echo is legal");
             }
         });
     }
@@ -147,19 +151,16 @@ impl Echo {
     fn halves(&mut self, messages: usize) {
         now(async {
             for _ in 0..messages {
-                let message = self
-                    .reader
-                    .next_message()
-                    .await
-                    .expect("the frames are legal");
-                let fed = self
-                    .writer
-                    .feed_message(message.opcode(), message.payload());
-                fed.await.expect("the echo is legal");
+                let received = self.reader.next_message().await;
+                let message = received.expect("the frames are legal").expect(NO_END);
+                let fed = self.writer.feed(message).await;
+                fed.expect("the echo is legal");
             }
         });
     }
 }
+
+const NO_END: &str = "the peer never closes";
 
 /// Runs a future that never waits.
 fn now<T>(future: impl Future<Output = T>) -> T {

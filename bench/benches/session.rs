@@ -20,7 +20,7 @@ const BATCH: usize = 100;
 const ROUNDS: usize = 2_000;
 
 fn main() {
-    let message = masked(Opcode::Text, PAYLOAD).expect("a legal message");
+    let message = masked((Opcode::Text, PAYLOAD)).expect("a legal message");
     let batch = message.repeat(BATCH);
     let mut echo = Echo::new();
     if let Some(messages) = std::env::args().find_map(|arg| arg.parse::<usize>().ok()) {
@@ -94,7 +94,7 @@ impl Echo {
             used += taken;
             if let Some(Event::Message(message)) = event {
                 self.session
-                    .send(message.opcode(), message.payload(), &mut self.output)
+                    .send(message, &mut self.output)
                     .expect("the echo is legal");
             }
         }

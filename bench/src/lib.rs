@@ -3,8 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use framewire::Opcode;
-use framewire::protocol::{Encoder, SendError, Sender};
+use framewire::protocol::{Encoder, SendError, Sender, ToOutgoing};
 
 /// Runs the jobs in turn, `rounds` times over, and returns the median time of each.
 ///
@@ -29,9 +28,9 @@ pub fn medians<const N: usize>(rounds: usize, mut jobs: [&mut dyn FnMut(); N]) -
 ///
 /// # Errors
 /// Where the message is not legal.
-pub fn masked(opcode: Opcode, payload: &[u8]) -> Result<Vec<u8>, SendError> {
+pub fn masked(message: impl ToOutgoing) -> Result<Vec<u8>, SendError> {
     let mut bytes = Vec::new();
-    Sender::new(Encoder::client(|| Some(KEY))).message(opcode, payload, &mut bytes)?;
+    Sender::new(Encoder::client(|| Some(KEY))).message(message, &mut bytes)?;
     Ok(bytes)
 }
 

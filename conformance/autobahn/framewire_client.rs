@@ -71,19 +71,14 @@ impl Blocking {
 impl Client for Blocking {
     fn read_one(&self, target: &str) -> Result<Vec<u8>> {
         let mut message = Vec::new();
-        self.connect(target)?.read_message(&mut message)?;
+        self.connect(target)?.append_message(&mut message)?;
         Ok(message)
     }
 
     fn echo_until_closed(&self, target: &str) -> Result<()> {
         let mut websocket = self.connect(target)?;
-        loop {
-            let echoed = websocket
-                .next_message_and_writer()
-                .and_then(|(message, writer)| {
-                    writer.feed_message(message.opcode(), message.payload())
-                });
-            if echoed.is_err() {
+        while let Ok(Some((message, writer))) = websocket.next_message_and_writer() {
+            if writer.feed(message).is_err() {
                 break;
             }
         }
@@ -111,7 +106,7 @@ impl Client for Tokio {
         self.1.block_on(async {
             let mut message = Vec::new();
             let mut websocket = self.connect(target).await?;
-            timeout(SILENCE, websocket.read_message(&mut message)).await??;
+            timeout(SILENCE, websocket.append_message(&mut message)).await??;
             Ok(message)
         })
     }
@@ -121,12 +116,11 @@ impl Client for Tokio {
             let mut websocket = self.connect(target).await?;
             loop {
                 let echo = async {
-                    let (message, writer) = websocket.next_message_and_writer().await?;
-                    writer
-                        .feed_message(message.opcode(), message.payload())
-                        .await
+                    let read = websocket.next_message_and_writer().await;
+                    let (message, writer) = read.ok().flatten()?;
+                    writer.feed(message).await.ok()
                 };
-                if !matches!(timeout(SILENCE, echo).await, Ok(Ok(()))) {
+                if !matches!(timeout(SILENCE, echo).await, Ok(Some(()))) {
                     break;
                 }
             }

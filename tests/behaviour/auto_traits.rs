@@ -31,17 +31,17 @@ const _: () = {
     fn futures_are_send(
         mut websocket: WebSocket<DuplexStream>,
         mut reader: ReadHalf<DuplexStream>,
-        writer: &WriteHalf<DuplexStream>,
+        writer: &mut WriteHalf<DuplexStream>,
     ) {
         is_send(&websocket.next_message());
         is_send(&websocket.next_message_and_writer());
         is_send(&websocket.message_reader());
-        is_send(&websocket.write_message(Opcode::Text, b""));
-        is_send(&websocket.feed_message(Opcode::Text, b""));
+        is_send(&websocket.write(""));
+        is_send(&websocket.feed(""));
         is_send(&websocket.stream_message(Opcode::Text, 1, tokio::io::empty()));
         is_send(&websocket.shutdown(std::time::Duration::MAX));
         is_send(&reader.next_message());
-        is_send(&writer.write_message(Opcode::Text, b""));
+        is_send(&writer.write(""));
         is_send(&writer.message_writer(Opcode::Text));
         is_send(&writer.keep_alive(std::time::Duration::MAX, std::time::Duration::MAX));
     }

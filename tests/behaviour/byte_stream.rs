@@ -183,7 +183,7 @@ fn it_goes_back_to_messages() {
         let (_, mut stream) = stream(end, &frames);
         stream.read_exact(&mut [0; 5]).unwrap();
         let mut socket = stream.into_messages();
-        let message = socket.next_message().unwrap();
+        let message = socket.next_message().unwrap().unwrap();
         assert_eq!(message.opcode(), Opcode::Text);
         assert_eq!(message.payload(), b"message");
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use framewire::protocol::Role;
-use framewire::{Config, Error, Opcode};
+use framewire::{Config, Error};
 use support::compression::Compression;
 use support::connection::{Connection, Endpoint, endpoints, endpoints_with};
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, frame};
@@ -48,10 +48,10 @@ impl Then {
 const THENS: [Then; 18] = [
     Then::Call("flush", 0),
     Then::Read,
-    Then::Call("write_message", 7),
-    Then::Call("write_message", 110),
-    Then::Call("feed_message", 10),
-    Then::Call("feed_message", 110),
+    Then::Call("write", 7),
+    Then::Call("write", 110),
+    Then::Call("feed", 10),
+    Then::Call("feed", 110),
     Then::Call("write_prepared", 80),
     Then::Call("ping", 4),
     Then::Call("close", 0),
@@ -62,8 +62,8 @@ const THENS: [Then; 18] = [
     Then::Shutdown,
     Then::SplitOrReunite,
     Then::ByteStream,
-    Then::Dropped("write_message", 70),
-    Then::Dropped("feed_message", 70),
+    Then::Dropped("write", 70),
+    Then::Dropped("feed", 70),
 ];
 const MOST_TELLING: usize = 3;
 const EVERY: usize = THENS.len();
@@ -97,7 +97,7 @@ fn a_message_that_was_dropped_in_its_middle_is_written_to_its_end_before_the_nex
     for end in ends.filter(|end| end.role == Role::Server) {
         let stream = ScriptedPeer::default().taking(Taking::Room(10));
         let mut connection = end.open(&stream, SMALL).unwrap();
-        let dropped = connection.write_message(Opcode::Binary, &[7; 60]);
+        let dropped = connection.write([7; 60]);
         assert!(dropped.unwrap_err().is_would_block());
         assert_eq!(
             stream.written(),
@@ -145,9 +145,9 @@ fn what_is_kept_of_calls_that_are_dropped_is_bounded() {
         let stream = ScriptedPeer::default().taking(Taking::Room(100));
         let mut connection = end.with(&stream);
         for _ in 0..20 {
-            let large = connection.write_message(Opcode::Binary, &payload);
+            let large = connection.write(&payload);
             assert!(large.unwrap_err().is_would_block());
-            let small = connection.feed_message(Opcode::Binary, b"small");
+            let small = connection.feed(b"small");
             assert!(small.unwrap_err().is_would_block());
             assert!(connection.buffered() <= most);
         }
@@ -184,7 +184,7 @@ fn drop_at(
 ) -> bool {
     let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
     let mut connection = end.open(&stream, SMALL).unwrap();
-    let fed = connection.feed_message(Opcode::Text, b"before");
+    let fed = connection.feed("before");
     fed.unwrap();
     let mut hands = Hands::new(&sample(len), 11);
     let (result, dropped) = in_turns(&stream, Drops::At(n), || {
@@ -194,7 +194,7 @@ fn drop_at(
     assert_eq!(result.is_ok(), was_done, "{result:?}");
 
     let mut views = Views(vec![View::default()]);
-    views.show(Operation::named("feed_message"), b"before");
+    views.show(Operation::named("feed"), b"before");
     if was_done {
         views.show(operation, &hands.message);
     } else {
@@ -285,15 +285,13 @@ fn go_on(
             connection = connection.split_or_reunite();
             read_the_rest(stream, &mut *connection, end)?;
             views.show(Operation::named("pong"), b"?");
-            finish(stream, || {
-                connection.write_message(Opcode::Binary, &NO_TEXT)
-            })?;
-            views.show(Operation::named("write_message"), &NO_TEXT);
+            finish(stream, || connection.write(NO_TEXT))?;
+            views.show(Operation::named("write"), &NO_TEXT);
         }
         Then::ByteStream => {
             let mut bytes = connection.into_byte_stream();
             finish(stream, || Ok(bytes.write_all(&NO_TEXT)?))?;
-            views.show(Operation::named("write_message"), &NO_TEXT);
+            views.show(Operation::named("write"), &NO_TEXT);
             let silence = finish(stream, || Ok(bytes.read(&mut [0; 10])?));
             assert!(silence.is_err(), "it waits, and nothing is unsent");
             return Ok(());
@@ -324,7 +322,7 @@ fn read_the_rest(
     stream.say(frame(peer(end.role), FIN | PING, b"?"));
     stream.say(frame(peer(end.role), FIN | CONTINUATION, b"b"));
     finish(stream, || {
-        assert_eq!(connection.next_message()?.payload(), b"ab");
+        assert_eq!(connection.next_message()?.unwrap().payload(), b"ab");
         Ok(())
     })
 }

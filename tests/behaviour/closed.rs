@@ -6,7 +6,7 @@ use framewire::blocking::CloseReply;
 use framewire::frame::ControlPayload;
 use framewire::protocol::Role;
 use framewire::{Close, CloseCode, Closed, Config, Error, ErrorKind, Fault, Opcode, Side};
-use support::connection::{Endpoint, Messaging, all_endpoints, endpoints};
+use support::connection::{Back, Endpoint, Messaging, all_endpoints, endpoints};
 use support::each;
 use support::frames::{CLOSE, FIN, PING, close_payload, to};
 use support::loopback::PATIENCE;
@@ -47,23 +47,29 @@ fn hear_close(
     payload: &[u8],
 ) -> Closed {
     peer.say(to(role, FIN | CLOSE, payload).bytes());
-    let error = socket.next_message().unwrap_err();
-    let closed = error.closed().unwrap().clone();
+    // Final: every further read says the same.
+    for _ in 0..2 {
+        assert!(socket.next_message().unwrap().is_none());
+        assert!(socket.append_message(&mut vec![]).unwrap().is_none());
+        if let Some(socket) = socket.with_stream() {
+            assert!(socket.message_reader().unwrap().is_none());
+            assert!(socket.read_header().unwrap().is_none());
+            assert!(socket.read_frame(&mut []).unwrap().is_none());
+        }
+        let echoed = socket.echo_message(Back::Fed, None, &mut vec![]);
+        assert_eq!(echoed.unwrap(), None);
+    }
+    socket.closed().unwrap()
+}
+
+/// Nothing is sent any more, for this reason.
+fn assert_refuses(socket: &mut dyn Messaging, closed: &Closed) {
+    let error = socket.write("").unwrap_err();
+    assert_eq!(error.closed(), Some(closed));
     assert_eq!(error.close_code(), Some(closed.code()));
     assert_eq!(error.fault(), Fault::Transport);
     assert_eq!(error.to_string(), closed.to_string());
-    // Final: every further read and write says the same.
-    assert_eq!(socket.next_message().unwrap_err().closed(), Some(&closed));
-    assert_eq!(
-        socket.read_message(&mut vec![]).unwrap_err().closed(),
-        Some(&closed)
-    );
-    if let Some(socket) = socket.with_stream() {
-        assert_eq!(socket.read_header().unwrap_err().closed(), Some(&closed));
-        let reader = socket.message_reader().map(drop);
-        assert_eq!(reader.unwrap_err().closed(), Some(&closed));
-    }
-    closed
+    assert_eq!(socket.closed().as_ref(), Some(closed));
 }
 
 #[test]
@@ -78,9 +84,7 @@ fn by_the_peer() {
                 by: Side::Peer,
             };
             assert_eq!(closed, expected);
-            assert_eq!(socket.sent_close().as_ref(), Some(&expected));
-            let error = socket.write_message(Opcode::Text, b"").unwrap_err();
-            assert_eq!(error.closed(), Some(&expected));
+            assert_refuses(socket.as_mut(), &expected);
             let tail = if reason.is_empty() {
                 String::new()
             } else {
@@ -101,7 +105,7 @@ fn by_this_end_and_answered_by_the_peer() {
             let (peer, mut socket) = socket(end);
             socket.close(CloseCode::GOING_AWAY, "bye").unwrap();
             // Until the peer answers it is our own frame that tells.
-            let error = socket.write_message(Opcode::Text, b"").unwrap_err();
+            let error = socket.write("").unwrap_err();
             assert_eq!(error.to_string(), "closed by this end with 1001: bye");
             let closed = hear_close(&peer, socket.as_mut(), end.role, &payload);
             let expected = Closed {
@@ -111,10 +115,31 @@ fn by_this_end_and_answered_by_the_peer() {
             };
             assert_eq!(closed, expected);
             assert_eq!((closed.code().get(), closed.reason()), (code, reason));
-            // A write fails with the same, and `closed` returns it.
-            assert_eq!(socket.sent_close().as_ref(), Some(&expected));
-            let error = socket.write_message(Opcode::Text, b"").unwrap_err();
-            assert_eq!(error.closed(), Some(&expected));
+            assert_refuses(socket.as_mut(), &expected);
+        }
+    }
+}
+
+#[test]
+fn it_is_normal_where_the_peer_says_so() {
+    let normal = [close_payload(1000, ""), close_payload(1001, ""), vec![]];
+    let others = [1002, 1007, 1011, 3000, 4000].map(|code| close_payload(code, ""));
+    let all = normal.map(|payload| (payload, true)).into_iter();
+    let all: Vec<_> = all.chain(others.map(|payload| (payload, false))).collect();
+    for end in all_endpoints() {
+        for (payload, is_normal) in each(&all) {
+            let (peer, mut socket) = socket(end);
+            let closed = hear_close(&peer, socket.as_mut(), end.role, payload);
+            assert_eq!(closed.is_normal(), *is_normal);
+        }
+        // Until the peer answers, it is what this end has said.
+        for (code, is_normal, answer) in [(1001, true, 4000), (4000, false, 1000)] {
+            let (peer, mut socket) = socket(end);
+            socket.close(CloseCode::new(code), "").unwrap();
+            assert_eq!(socket.closed().unwrap().is_normal(), is_normal);
+            let answer = close_payload(answer, "");
+            let closed = hear_close(&peer, socket.as_mut(), end.role, &answer);
+            assert_eq!(closed.is_normal(), !is_normal);
         }
     }
 }
@@ -185,7 +210,7 @@ fn a_close_that_the_application_answers_itself_is_the_peers_still() {
         socket.on_close(Box::new(|_, _| CloseReply::Nothing));
         hear_close(&peer, socket.as_mut(), end.role, &close_payload(3000, "né"));
         // RFC 6455 5.5.1: what is under way may be finished before.
-        socket.write_message(Opcode::Text, b"last").unwrap();
+        socket.write("last").unwrap();
         socket.close(CloseCode::NORMAL, "ok").unwrap();
         let [message, close] = &oracle::frames(&end.heard(&peer.written()))[..] else {
             panic!("two frames");
@@ -197,11 +222,8 @@ fn a_close_that_the_application_answers_itself_is_the_peers_still() {
             peer: Some(self::close(3000, "né")),
             by: Side::Peer,
         };
-        let error = socket.next_message().unwrap_err();
-        assert_eq!(error.closed(), Some(&expected));
-        assert_eq!(socket.sent_close(), Some(expected.clone()));
-        let error = socket.write_message(Opcode::Text, b"").unwrap_err();
-        assert_eq!(error.closed(), Some(&expected));
+        assert!(socket.next_message().unwrap().is_none());
+        assert_refuses(socket.as_mut(), &expected);
     }
 }
 
@@ -285,7 +307,7 @@ fn assert_takes_nothing(end: Endpoint, peer: &ScriptedPeer, socket: &mut dyn Mes
     let writes: Vec<_> = all.map(|one| one.call(socket, &mut hands)).collect();
     assert!(writes.iter().all(is_lost), "{writes:?}");
     assert_eq!(peer.written(), b"");
-    assert_eq!(socket.sent_close(), None);
+    assert_eq!(socket.closed(), None);
 }
 
 fn is_lost(result: &Result<(), Error>) -> bool {

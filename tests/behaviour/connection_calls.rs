@@ -5,7 +5,7 @@ use framewire::connection::{Connection, PreparedMessage};
 use framewire::deflate::{Deflate, Parameters};
 use framewire::frame::Rsv;
 use framewire::protocol::{Role, SendError};
-use framewire::{CloseCode, Config, Error, ErrorKind, Opcode};
+use framewire::{CloseCode, Config, Error, ErrorKind, Opcode, Outgoing, TryFeedError};
 use support::frames::{BINARY, CONTINUATION, FIN, PING, TEXT, frame};
 use support::pattern;
 use support::without_stream::{give, give_some, open, written};
@@ -190,10 +190,7 @@ fn the_end_of_the_stream_is_told_by_every_call_that_reads() {
 fn a_long_payload_is_written_from_where_it_lies() {
     let payload = pattern(100_000);
     let mut connection = server();
-    let mut begun = connection
-        .outbound()
-        .begin_message(Opcode::Binary, &payload)
-        .unwrap();
+    let mut begun = connection.outbound().begin_message(&payload).unwrap();
     let [head, rest] = connection
         .outbound()
         .output_of(&mut begun)
@@ -239,10 +236,7 @@ fn a_long_payload_that_is_buffered_is_free() {
     for role in [Role::Server, Role::Client] {
         let mut connection = of(role, 4096);
         let payload = pattern(100_000);
-        let mut begun = connection
-            .outbound()
-            .begin_message(Opcode::Binary, &payload)
-            .unwrap();
+        let mut begun = connection.outbound().begin_message(&payload).unwrap();
         let [head, rest] = connection
             .outbound()
             .output_of(&mut begun)
@@ -266,15 +260,12 @@ fn a_long_payload_that_is_buffered_is_free() {
 fn a_message_is_fed_in_pieces() {
     let mut connection = server();
     let payload = pattern(2500);
-    let mut writer = connection
-        .outbound()
-        .feed_writer(Opcode::Binary, Rsv::NONE)
-        .unwrap();
+    let mut writer = connection.outbound().feed_writer(Opcode::Binary).unwrap();
     writer.feed(&payload[..700]).unwrap();
     writer.feed(&payload[700..]).unwrap();
     drop(writer);
     let outbound = connection.outbound();
-    let error = outbound.feed_message(Opcode::Text, b"").unwrap_err();
+    let error = outbound.feed("").unwrap_err();
     assert_eq!(kind_of_send(error), SendError::MessageOpen(Opcode::Binary));
     outbound.ping(b"between").unwrap();
     let writer = outbound.resume_feed_writer().unwrap();
@@ -294,7 +285,7 @@ fn a_message_is_fed_in_pieces() {
 fn frames_and_prepared_messages_are_fed() {
     let mut connection = server();
     let outbound = connection.outbound();
-    let prepared = PreparedMessage::new(Opcode::Text, b"all").unwrap();
+    let prepared = PreparedMessage::new("all").unwrap();
     outbound.feed_prepared(&prepared).unwrap();
     let frames = [
         (false, Opcode::Text, b"a"),
@@ -320,10 +311,10 @@ fn a_write_buffer_that_is_full_gives_a_message_back() {
     let payload = vec![0; 1000];
     let mut fed = 0;
     let back = loop {
-        match outbound.try_feed_message(Opcode::Binary, &payload) {
+        match outbound.try_feed(&payload) {
             Ok(()) => fed += 1,
-            Err(framewire::TryFeedError::Full(back)) => break back,
-            Err(framewire::TryFeedError::Failed(error)) => panic!("{error}"),
+            Err(TryFeedError::Full(back)) => break back,
+            Err(TryFeedError::Failed(error)) => panic!("{error}"),
         }
     };
     assert!(std::ptr::eq(back, &raw const payload));
@@ -333,8 +324,22 @@ fn a_write_buffer_that_is_full_gives_a_message_back() {
         "{fed}"
     );
     // A message that has to be sent goes over the bound.
-    outbound.feed_message(Opcode::Binary, &payload).unwrap();
+    outbound.feed(&payload).unwrap();
     assert!(outbound.buffered() > most);
+}
+
+#[test]
+fn a_message_that_was_received_and_finds_no_room_is_given_back() {
+    let mut connection = server();
+    give(&mut connection, &frame(CLIENT, FIN | TEXT, b"echo"));
+    let full = vec![0; Config::default().write_buffer];
+    connection.outbound().feed(full).unwrap();
+    let (message, outbound) = connection.next_message().unwrap().unwrap();
+    let Err(TryFeedError::Full(message)) = outbound.try_feed(message) else {
+        panic!("there is no room");
+    };
+    outbound.feed(message).unwrap();
+    assert!(written(&mut connection).ends_with(b"\x81\x04echo"));
 }
 
 /// Both ends of a connection that compresses.
@@ -352,7 +357,7 @@ fn a_compressed_message_that_is_half_read_stays_while_it_rests_and_while_more_is
     for reads_more in [false, true] {
         let (mut server, mut client) = compressed();
         let outbound = client.outbound();
-        outbound.feed_message(Opcode::Binary, &payload).unwrap();
+        outbound.feed(&payload).unwrap();
         give(&mut server, &written(&mut client));
         assert!(server.next_stream().unwrap().is_some());
         let mut output = [0; 100];
@@ -374,22 +379,42 @@ fn a_compressed_message_that_is_half_read_stays_while_it_rests_and_while_more_is
 }
 
 #[test]
+fn a_long_payload_that_is_not_to_be_compressed_is_written_from_where_it_lies() {
+    let payload = vec![7; 100_000];
+    let message = Outgoing::binary(&payload).uncompressed();
+    let mut connection = compressed().0;
+    let outbound = connection.outbound();
+    let mut begun = outbound.begin_message(&message).unwrap();
+    let [head, rest] = outbound.output_of(&mut begun).unwrap().unwrap();
+    assert_eq!(head[..2], [FIN | BINARY, 127]);
+    assert!(std::ptr::eq(rest, &raw const payload[..]), "it was copied");
+    let len = head.len() + rest.len();
+    outbound.written_of(Ok(len), &mut begun).unwrap();
+    assert!(outbound.output_of(&mut begun).unwrap().is_none());
+    let mut writer = outbound.feed_writer(message.kind()).unwrap();
+    writer.feed(&payload[..500]).unwrap();
+    writer.finish().unwrap();
+    let plain = frame(Role::Server, FIN | BINARY, &[7; 500]);
+    assert_eq!(written(&mut connection), plain);
+}
+
+#[test]
 fn no_other_message_begins_within_one_that_was_begun() {
     let noise = pattern(400_000);
     for compresses in [false, true] {
         let mut server = if compresses { compressed().0 } else { server() };
         let outbound = server.outbound();
-        let begun = outbound.begin_message(Opcode::Binary, &noise).unwrap();
+        let begun = outbound.begin_message(&noise).unwrap();
         let errors = [
-            outbound.feed_message(Opcode::Text, b"").unwrap_err(),
+            outbound.feed("").unwrap_err(),
             outbound
                 .feed_frame(false, Rsv::NONE, Opcode::Continuation, b"")
                 .unwrap_err(),
             outbound
                 .feed_frame(true, Rsv::NONE, Opcode::Text, b"")
                 .unwrap_err(),
-            outbound.feed_writer(Opcode::Text, Rsv::NONE).unwrap_err(),
-            outbound.begin_message(Opcode::Text, b"").unwrap_err(),
+            outbound.feed_writer(Opcode::Text).unwrap_err(),
+            outbound.begin_message("").unwrap_err(),
         ];
         for error in errors {
             assert_eq!(
@@ -400,7 +425,7 @@ fn no_other_message_begins_within_one_that_was_begun() {
         }
         assert!(!server.is_at_rest());
         server.outbound().buffer(begun).unwrap();
-        server.outbound().feed_message(Opcode::Text, b"").unwrap();
+        server.outbound().feed("").unwrap();
     }
 }
 
@@ -409,7 +434,7 @@ fn a_connection_in_the_middle_of_a_frame_is_not_at_rest() {
     let payload = pattern(100_000);
     let mut connection = server();
     let outbound = connection.outbound();
-    let mut begun = outbound.begin_message(Opcode::Binary, &payload).unwrap();
+    let mut begun = outbound.begin_message(&payload).unwrap();
     let [head, _] = outbound.output_of(&mut begun).unwrap().unwrap();
     let len = head.len();
     outbound.written_of(Ok(len + 10), &mut begun).unwrap();
@@ -421,7 +446,7 @@ fn what_is_left_of_a_message_is_not_buffered_for_a_stream_that_has_failed() {
     let payload = pattern(100_000);
     let mut connection = server();
     let outbound = connection.outbound();
-    let mut begun = outbound.begin_message(Opcode::Binary, &payload).unwrap();
+    let mut begun = outbound.begin_message(&payload).unwrap();
     assert!(outbound.output_of(&mut begun).unwrap().is_some());
     let failed = Err(std::io::ErrorKind::BrokenPipe.into());
     outbound.written_of(failed, &mut begun).unwrap_err();
@@ -443,12 +468,12 @@ fn a_message_that_was_found_is_lent_or_appended() {
     let (message, _) = connection.message().unwrap();
     assert_eq!(message.text(), Some("a"));
     let mut buffer = b"so ".to_vec();
-    let read = connection.read_message(&mut buffer).unwrap().unwrap();
-    assert_eq!(
-        (read, &buffer[..]),
-        ((Opcode::Binary, Rsv::NONE), &b"so b"[..])
-    );
-    assert!(connection.read_message(&mut buffer).unwrap().is_none());
+    let appended = connection.append_message(&mut buffer).unwrap().unwrap();
+    let kind = (appended.opcode(), appended.rsv());
+    assert_eq!(kind, (Opcode::Binary, Rsv::NONE));
+    assert_eq!(appended.payload(), b"b");
+    assert_eq!(buffer, b"so b");
+    assert!(connection.append_message(&mut buffer).unwrap().is_none());
 }
 
 #[test]
@@ -494,7 +519,7 @@ fn a_streamed_message_is_known_until_its_end_and_what_follows_is_left_over() {
 
 #[test]
 fn a_prepared_message_is_written_from_where_it_lies() {
-    let prepared = PreparedMessage::new(Opcode::Binary, &pattern(3000)).unwrap();
+    let prepared = PreparedMessage::new(pattern(3000)).unwrap();
     let mut connection = server();
     let outbound = connection.outbound();
     let mut begun = outbound.begin_prepared(&prepared).unwrap();

@@ -208,12 +208,12 @@ fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_wri
             "no message is open to continue",
         ),
         (
-            Box::new(|socket| socket.write_message(Opcode::Ping, b"")),
+            Box::new(|socket| socket.write((Opcode::Ping, b""))),
             SendError::NotAMessage(Opcode::Ping),
             "a message cannot begin as ping",
         ),
         (
-            Box::new(|_| PreparedMessage::new(Opcode::Continuation, b"").map(drop)),
+            Box::new(|_| PreparedMessage::new((Opcode::Continuation, b"")).map(drop)),
             SendError::NotAMessage(Opcode::Continuation),
             "a message cannot begin as continuation",
         ),
@@ -248,7 +248,7 @@ fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_wri
             "close code 1006 is never sent",
         ),
         (
-            Box::new(|socket| socket.write_message(Opcode::Text, b"\xFF")),
+            Box::new(|socket| socket.write((Opcode::Text, b"\xFF"))),
             SendError::InvalidUtf8,
             "text that is not UTF-8",
         ),
@@ -263,7 +263,7 @@ fn every_frame_that_may_not_be_sent_is_refused_with_its_words_and_nothing_is_wri
             let (peer, mut socket) = quiet(end);
             assert_send_error(&job(socket.as_mut()).unwrap_err(), expected, text);
             assert_eq!(peer.written(), b"", "{text}");
-            socket.write_message(Opcode::Text, b"still").unwrap();
+            socket.write("still").unwrap();
             assert_eq!(end.heard(&peer.written()), b"\x81\x05still");
         }
     }
@@ -296,7 +296,7 @@ fn what_only_the_parts_beneath_can_say() {
     let mut session = Session::server(Limits::default());
     let mut output = vec![];
     session.close(CloseCode::NORMAL, "", &mut output).unwrap();
-    let error = session.send(Opcode::Text, b"", &mut output).unwrap_err();
+    let error = session.send("", &mut output).unwrap_err();
     assert_eq!(error, SendError::Closed);
     assert_eq!(
         error.to_string(),
@@ -368,7 +368,7 @@ fn a_stream_that_would_block_leaves_the_connection_standing() {
         assert!(error.cause().is_some());
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::WouldBlock);
         peer.say(end.said(&[to(Role::Server, FIN | TEXT, b"now")]));
-        assert_eq!(socket.next_message().unwrap().text(), Some("now"));
+        assert_eq!(socket.next_message().unwrap().unwrap().text(), Some("now"));
     }
 }
 
@@ -378,7 +378,7 @@ fn a_stream_that_takes_nothing_has_failed() {
         let peer = ScriptedPeer::default().taking(Taking::AtMost(0));
         let mut socket = end.with(&peer);
         for _ in 0..2 {
-            let error = socket.write_message(Opcode::Text, b"").unwrap_err();
+            let error = socket.write("").unwrap_err();
             let text = "stream failed: write zero";
             assert_error(&error, text, Some(1006), Fault::Transport);
             assert_eq!(io::Error::from(error).kind(), io::ErrorKind::WriteZero);
@@ -421,7 +421,10 @@ fn a_frame_buffer_that_is_too_small_consumes_nothing_and_says_how_much_is_needed
             assert_error(&error, text, None, Fault::Caller);
         }
         let mut buffer = [0; 5];
-        assert_eq!(socket.read_frame(&mut buffer).unwrap().payload(), b"Hello");
+        assert_eq!(
+            socket.read_frame(&mut buffer).unwrap().unwrap().payload(),
+            b"Hello"
+        );
     }
 }
 
@@ -470,7 +473,10 @@ fn a_message_that_another_call_is_assembling() {
             ErrorKind::MessageInProgress
         ));
         peer.say(wire(&speaker.say(&[to(Role::Server, FIN, b"lo")])));
-        assert_eq!(socket.next_message().unwrap().text(), Some("Hello"));
+        assert_eq!(
+            socket.next_message().unwrap().unwrap().text(),
+            Some("Hello")
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Read;
 use framewire::frame::Rsv;
 use framewire::{Config, Opcode};
 use support::compression::Compression;
-use support::connection::{Connection, Endpoint, all_endpoints};
+use support::connection::{Back, Change, Connection, Endpoint, all_endpoints};
 use support::frames::{CONTINUATION, FIN, TEXT, to, wire};
 use support::operations::{Hands, Operation};
 use support::oracle;
@@ -69,6 +69,28 @@ fn they_are_refused_on_continuations_control_frames_and_where_they_were_not_allo
     }
 }
 
+#[test]
+fn a_message_that_is_sent_back_keeps_them_whatever_its_bytes_are() {
+    for end in all_endpoints() {
+        for back in [Back::Fed, Back::Written] {
+            for change in [None, Some((|payload| payload[0] = 0xF8) as Change)] {
+                let said = to(end.role, FIN | bits(end).bits() | TEXT, PAYLOAD).bytes();
+                let (peer, mut socket) = socket(end, &said);
+                let mut seen = vec![];
+                let echoed = socket.echo_message(back, change, &mut seen);
+                assert_eq!(echoed.unwrap(), Some(Opcode::Text));
+                socket.flush().unwrap();
+                let [echo] = &oracle::frames(&peer.written())[..] else {
+                    panic!("one frame");
+                };
+                assert_eq!(Rsv::from_first_byte(echo.rsv), bits(end));
+                assert_eq!((echo.opcode, &echo.payload), (Opcode::Text, &seen));
+                assert_eq!(seen == PAYLOAD, change.is_none());
+            }
+        }
+    }
+}
+
 // Each call has its own way to give them, which no operation of the table shows.
 #[test]
 fn every_reading_call_gives_them_back() {
@@ -82,25 +104,26 @@ fn every_reading_call_gives_them_back() {
         ]);
         for bytes in [whole, fragments] {
             let (_, mut next) = socket(end, &bytes);
-            let message = next.next_message().unwrap();
+            let message = next.next_message().unwrap().unwrap();
             assert_eq!((message.rsv(), message.payload()), (expected, PAYLOAD));
             assert_eq!(message.text(), None);
 
             let mut buffer = vec![];
             let (_, mut appended) = socket(end, &bytes);
-            let read = appended.read_message_ext(&mut buffer);
-            assert_eq!(read.unwrap(), (Opcode::Text, expected));
+            let message = appended.append_message(&mut buffer).unwrap().unwrap();
+            assert_eq!((message.opcode(), message.rsv()), (Opcode::Text, expected));
+            assert_eq!(message.payload(), PAYLOAD);
             assert_eq!(buffer, PAYLOAD);
 
             let (_, mut streamed) = socket(end, &bytes);
-            let mut reader = streamed.message_reader().unwrap();
+            let mut reader = streamed.message_reader().unwrap().unwrap();
             assert_eq!(reader.rsv(), expected);
             let mut bytes_read = vec![];
             reader.read_to_end(&mut bytes_read).unwrap();
             assert_eq!(bytes_read, PAYLOAD);
 
             let (_, mut raw) = socket(end, &bytes);
-            assert_eq!(raw.read_header().unwrap().rsv(), expected);
+            assert_eq!(raw.read_header().unwrap().unwrap().rsv(), expected);
         }
     }
 }

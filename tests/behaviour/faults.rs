@@ -5,7 +5,7 @@
 use std::io::ErrorKind as Kind;
 
 use framewire::protocol::Role;
-use framewire::{CloseCode, Config, Error, ErrorKind, Opcode};
+use framewire::{CloseCode, Config, Error, ErrorKind};
 use support::compression::{Compression, HELLO};
 use support::connection::{Endpoint, all_endpoints_with, all_ends};
 use support::faults::{Case, Conditions, Outcome};
@@ -30,7 +30,7 @@ fn a_read_that_would_block_in_the_middle_of_a_compressed_message_is_gone_on_with
         let mut client = end.messaging(&peer, Config::default()).unwrap();
         assert!(client.next_message().unwrap_err().is_would_block());
         peer.say(&hello[5..]);
-        assert_eq!(client.next_message().unwrap().payload(), b"Hello");
+        assert_eq!(client.next_message().unwrap().unwrap().payload(), b"Hello");
     }
 }
 
@@ -41,7 +41,7 @@ fn a_read_that_would_block_in_the_middle_of_a_frame_is_gone_on_with_by_the_next(
         let mut client = end.messaging(&peer, Config::default()).unwrap();
         assert!(client.next_message().unwrap_err().is_would_block());
         peer.say(b"llo");
-        assert_eq!(client.next_message().unwrap().payload(), b"hello");
+        assert_eq!(client.next_message().unwrap().unwrap().payload(), b"hello");
     }
 }
 
@@ -50,7 +50,7 @@ fn a_message_that_was_written_in_part_is_ended_by_the_next_flush() {
     for end in plain(Role::Server) {
         let peer = ScriptedPeer::default().taking(Taking::Room(3));
         let mut server = end.messaging(&peer, Config::default()).unwrap();
-        let written = server.write_message(Opcode::Text, b"hello");
+        let written = server.write("hello");
         // What does not wait has taken it, and so has what was dropped while it waits.
         assert_eq!(written.is_err(), end.kind.waits(), "{written:?}");
         assert_eq!(peer.written(), b"\x81\x05h");
@@ -66,7 +66,7 @@ fn a_task_that_waits_is_woken_and_goes_on() {
         let peer = ScriptedPeer::saying([b"\x81\x05hello"]).waiting();
         let mut client = end.with(&peer);
         let (message, dropped) = in_turns(&peer, Drops::Never, || {
-            client.next_message().unwrap().payload().to_vec()
+            client.next_message().unwrap().unwrap().payload().to_vec()
         });
         assert_eq!((&message[..], dropped), (&b"hello"[..], 0));
         // Nothing more comes, and no turn changes that.
@@ -83,7 +83,7 @@ fn a_call_that_is_dropped_where_it_waits_is_made_again() {
         let mut client = end.with(&peer);
         // A read of each piece waits, and the first wait of each call is where it is dropped.
         let (message, dropped) = in_turns(&peer, Drops::At(1), || {
-            again(|| Ok(client.next_message()?.payload().to_vec())).unwrap()
+            again(|| Ok(client.next_message()?.unwrap().payload().to_vec())).unwrap()
         });
         assert_eq!((&message[..], dropped), (&b"hello"[..], 2));
     }
@@ -98,10 +98,10 @@ fn a_write_that_fails_is_an_error_and_the_next_one_writes_nothing() {
                 .in_pieces_of(1)
                 .failing(Plan::Nth(Direction::Write, 1, fault));
         let mut end = end.messaging(&peer, Config::default()).unwrap();
-        let written = end.write_message(Opcode::Text, b"hello");
+        let written = end.write("hello");
         assert_eq!(io_kind(&written), Some(Kind::BrokenPipe));
         assert_eq!(peer.written(), b"\x81", "then the second write failed");
-        let next = end.write_message(Opcode::Text, b"next");
+        let next = end.write("next");
         assert_eq!(io_kind(&next), Some(Kind::BrokenPipe));
         assert_eq!(peer.written(), b"\x81");
     }

@@ -224,7 +224,7 @@ fn hostile_tiny_fragments_cost_a_websocket_one_read_for_each_full_buffer_and_mem
                 peer.reserve(input.len());
                 let mut socket = end.with(&peer);
                 let taken = measure(|| {
-                    assert_eq!(socket.next_message().unwrap().payload().len(), len);
+                    assert_eq!(socket.next_message().unwrap().unwrap().payload().len(), len);
                 });
                 assert_eq!(peer.calls().reads, reads);
                 if end.kind.is_counted() && compression == Compression::None {
@@ -279,9 +279,9 @@ fn hostile_peer_that_reads_nothing_is_reported_and_what_waits_is_bounded() {
             let error = loop {
                 let payload = payloads.next().unwrap();
                 let sent = if feed {
-                    socket.feed_message(Opcode::Binary, payload)
+                    socket.feed(payload)
                 } else {
-                    socket.write_message(Opcode::Binary, payload)
+                    socket.write(payload)
                 };
                 match sent {
                     Ok(()) => taken += 1,

@@ -4,8 +4,8 @@
 use std::io::ErrorKind;
 
 use allocation_counter::measure;
+use framewire::Config;
 use framewire::protocol::Role;
-use framewire::{Config, Opcode};
 use support::connection::{Endpoint, endpoints, ends};
 use support::frames::{BINARY, FIN, Frame, PING, to};
 use support::pattern;
@@ -78,9 +78,9 @@ fn hostile_echo_to_a_slow_reader() {
         let mut socket = end.with(&peer);
         let mut message = Vec::with_capacity(1000);
         let held = measure(|| {
-            while socket.read_message(&mut message).is_ok() {
+            while let Ok(Some(_)) = socket.append_message(&mut message) {
                 // An application that drops what cannot be sent now.
-                let _ = socket.feed_message(Opcode::Binary, &message);
+                let _ = socket.feed(&message);
                 message.clear();
                 peer.set_taking(Taking::Room(600));
             }

@@ -16,7 +16,7 @@ fn a_frame_that_came_with_the_one_before_is_left_over() {
     for end in all_ends().filter(|end| end.role == Role::Client) {
         let peer = ScriptedPeer::saying([b"\x81\x05Hello\x89\x01?\x82"]);
         let mut client = end.with(&peer);
-        assert_eq!(client.next_message().unwrap().payload(), b"Hello");
+        assert_eq!(client.next_message().unwrap().unwrap().payload(), b"Hello");
         assert_eq!(client.into_leftover(), b"\x89\x01?\x82");
     }
 }
@@ -36,7 +36,7 @@ fn what_was_read_and_not_used_and_what_was_not_read_are_all_the_rest() {
         for cut in each(0..=rest.len()) {
             let peer = ScriptedPeer::saying([[&first.bytes()[..], &rest[..cut]].concat()]);
             let mut socket = end.open(&peer, SMALL).unwrap();
-            assert_eq!(socket.next_message().unwrap().payload(), b"first");
+            assert_eq!(socket.next_message().unwrap().unwrap().payload(), b"first");
             let leftover = socket.into_leftover();
             assert_eq!([leftover, peer.unread()].concat(), rest[..cut]);
         }
@@ -58,7 +58,7 @@ fn a_header_of_whose_payload_nothing_has_come_is_left_over_to_another_connection
                 assert_eq!(leftover, said[..cut]);
                 peer.say(&said[cut..]);
                 let mut other = end.open_after(&leftover, &peer, SMALL).unwrap();
-                assert!(other.next_message().unwrap().payload() == payload);
+                assert!(other.next_message().unwrap().unwrap().payload() == payload);
             }
         }
     }
@@ -78,7 +78,10 @@ fn payload_that_was_assembled_is_not_left_over() {
         }
         let peer = ScriptedPeer::saying([said]);
         let mut socket = end.open(&peer, config).unwrap();
-        assert_eq!(socket.next_message().unwrap().payload(), b"0123456789");
+        assert_eq!(
+            socket.next_message().unwrap().unwrap().payload(),
+            b"0123456789"
+        );
         assert!(socket.next_message().unwrap_err().is_would_block());
         assert_eq!(socket.into_leftover(), b"");
     }
@@ -95,8 +98,11 @@ fn it_is_read_before_the_stream() {
         for cut in each(0..=said.len()) {
             let peer = ScriptedPeer::saying([&said[cut..]]);
             let mut socket = end.open_after(&said[..cut], &peer, SMALL).unwrap();
-            assert_eq!(socket.next_message().unwrap().payload(), b"first");
-            assert_eq!(socket.next_message().unwrap().payload(), pattern(150));
+            assert_eq!(socket.next_message().unwrap().unwrap().payload(), b"first");
+            assert_eq!(
+                socket.next_message().unwrap().unwrap().payload(),
+                pattern(150)
+            );
             assert_eq!(socket.into_leftover(), b"");
         }
     }

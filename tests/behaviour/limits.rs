@@ -81,7 +81,7 @@ fn three_bytes_pass_where_three_are_the_limit_and_four_are_refused() {
     for kind in each(Kind::ALL) {
         let peer = ScriptedPeer::saying([b"\x82\x03abc\x82\x04abcd"]);
         let mut socket = kind.messaging(&peer, Role::Client, config, None).unwrap();
-        assert_eq!(socket.next_message().unwrap().payload(), b"abc");
+        assert_eq!(socket.next_message().unwrap().unwrap().payload(), b"abc");
         let error = socket.next_message().unwrap_err();
         assert_eq!(error.to_string(), "message exceeds the limit of 3 bytes");
         assert_eq!(error.close_code(), Some(CloseCode::MESSAGE_TOO_BIG));

@@ -8,6 +8,7 @@ mod changing_calls;
 mod closed;
 mod connection;
 mod connection_calls;
+mod conversions;
 mod error_causes;
 mod errors;
 mod extension_bits;

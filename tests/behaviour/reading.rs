@@ -31,7 +31,7 @@ fn by_pieces<T>(
 }
 
 fn next_message(socket: &mut dyn Connection) -> Vec<u8> {
-    again(|| Ok(socket.next_message()?.payload().to_vec())).unwrap()
+    again(|| Ok(socket.next_message()?.unwrap().payload().to_vec())).unwrap()
 }
 
 // The rule, by hand.
@@ -41,8 +41,11 @@ fn the_second_half_of_a_message_whose_first_was_read_raw_is_skipped() {
     for end in all_ends().filter(|end| end.role == Role::Client) {
         let peer = ScriptedPeer::saying([b"\x02\x03Hel\x80\x02lo\x81\x04next"]);
         let mut client = end.with(&peer);
-        assert_eq!(client.read_frame(&mut [0; 9]).unwrap().payload(), b"Hel");
-        assert_eq!(client.next_message().unwrap().payload(), b"next");
+        assert_eq!(
+            client.read_frame(&mut [0; 9]).unwrap().unwrap().payload(),
+            b"Hel"
+        );
+        assert_eq!(client.next_message().unwrap().unwrap().payload(), b"next");
     }
 }
 
@@ -97,7 +100,7 @@ fn what_is_left_of_a_message_read_raw_is_skipped() {
                         again(|| socket.read_frame(&mut [0; 200]).map(drop)).unwrap();
                     }
                     if looks {
-                        again(|| socket.read_header()).unwrap();
+                        again(|| socket.read_header()).unwrap().unwrap();
                     }
                     next_message(socket)
                 });
@@ -134,7 +137,9 @@ fn a_half_assembled_message_is_for_the_calls_that_assemble() {
         }
         peer.say(say(FIN | CONTINUATION, "gun"));
         let mut buf = b"It has ".to_vec();
-        assert_eq!(socket.read_message(&mut buf).unwrap(), Opcode::Text);
+        let message = socket.append_message(&mut buf).unwrap().unwrap();
+        assert_eq!(message.opcode(), Opcode::Text);
+        assert_eq!(message.text(), Some("begun"));
         assert_eq!(buf, b"It has begun");
     }
 }
@@ -148,7 +153,7 @@ fn a_frame_buffer_that_is_too_small_loses_nothing_of_what_has_come() {
             let mut socket = end.open(&peer, SMALL).unwrap();
             let mut buf = [0; 80];
             if let Ok(header) = socket.read_header() {
-                assert_eq!(header.payload_len(), 80);
+                assert_eq!(header.unwrap().payload_len(), 80);
             }
             for len in [80, 79, 80] {
                 socket.read_frame(&mut buf[..len]).map(drop).unwrap_err();
@@ -158,7 +163,7 @@ fn a_frame_buffer_that_is_too_small_loses_nothing_of_what_has_come() {
             let needed = matches!(error.kind(), ErrorKind::FrameBufferTooSmall { needed: 80 });
             assert!(needed, "{error:?}");
             buf.fill(0);
-            socket.read_frame(&mut buf).unwrap();
+            socket.read_frame(&mut buf).unwrap().unwrap();
             assert_eq!(buf[..], pattern(80));
         }
     }
@@ -180,7 +185,10 @@ fn the_bytes_of_a_raw_frame_are_given_once_however_often_its_reading_would_block
             peer.say([byte]);
         }
         let mut buf = [0; LEN];
-        assert_eq!(socket.read_frame(&mut buf).unwrap().payload(), [1; LEN]);
+        assert_eq!(
+            socket.read_frame(&mut buf).unwrap().unwrap().payload(),
+            [1; LEN]
+        );
         assert!(given < LEN, "{given} bytes before the last call");
     }
 }
@@ -194,7 +202,7 @@ fn a_long_read_that_would_block_is_followed_by_short_ones() {
         for cut in each(header..said.len()) {
             let peer = ScriptedPeer::saying([&said[..cut]]);
             let mut socket = end.open(&peer, config).unwrap();
-            let mut reader = socket.message_reader().unwrap();
+            let mut reader = socket.message_reader().unwrap().unwrap();
             let (mut bytes, mut buf) = (vec![], [0; 100]);
             let error = loop {
                 match reader.read(&mut buf) {
@@ -236,17 +244,20 @@ fn a_message_whose_header_was_looked_at_is_bound_by_the_limit_of_the_call_that_r
         for len in each([9, 10]) {
             let said = end.said(&[to(end.role, FIN | BINARY, pattern(len))]);
             let (peer, mut socket) = limited(end, &said);
-            socket.read_header().unwrap();
+            socket.read_header().unwrap().unwrap();
             if len == 9 {
-                assert_eq!(socket.next_message().unwrap().payload(), pattern(9));
+                assert_eq!(
+                    socket.next_message().unwrap().unwrap().payload(),
+                    pattern(9)
+                );
             } else {
                 assert_too_big(&peer, &mut *socket);
             }
 
             let (_, mut socket) = limited(end, &said);
-            socket.read_header().unwrap();
+            socket.read_header().unwrap().unwrap();
             let mut bytes = vec![];
-            let mut reader = socket.message_reader().unwrap();
+            let mut reader = socket.message_reader().unwrap().unwrap();
             reader.read_to_end(&mut bytes).unwrap();
             assert_eq!(bytes, pattern(len));
         }
@@ -262,7 +273,7 @@ fn what_is_skipped_of_a_streamed_message_is_bound_by_no_limit_and_the_next_messa
         ];
         let said = end.said(&[&long[..], &long].concat());
         let (peer, mut socket) = limited(end, &said);
-        let mut reader = socket.message_reader().unwrap();
+        let mut reader = socket.message_reader().unwrap().unwrap();
         reader.read_exact(&mut [0]).unwrap();
         assert_too_big(&peer, &mut *socket);
     }

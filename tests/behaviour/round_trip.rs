@@ -233,7 +233,7 @@ proptest! {
         let (mut sent, mut events) = (vec![], vec![]);
         for (message, cuts) in &messages {
             if cuts.is_empty() {
-                session.send(opcode(message.0), &message.1, &mut sent).unwrap();
+                session.send((opcode(message.0), &message.1), &mut sent).unwrap();
             } else {
                 for (fin, opcode, payload, control) in fragments(message, cuts) {
                     if let Some((bits, payload)) = control {

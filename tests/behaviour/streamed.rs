@@ -69,7 +69,7 @@ fn fail_source_at(end: Endpoint, fault: Kind, n: usize) -> bool {
         let error = result.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Source(error) if error.kind() == fault));
         assert_eq!(error.fault(), Whose::Caller);
-        assert!(is_message_open(socket.write_message(Opcode::Text, b"x")));
+        assert!(is_message_open(socket.write("x")));
         let writer = socket.resume_message_writer().unwrap();
         assert_eq!(writer.finish_from(&mut source).unwrap(), 90);
     } else {
@@ -132,7 +132,7 @@ fn stop_at(end: Endpoint, at_most: usize, n: usize, len: usize) -> bool {
             assert!(so_far == read);
         }
         let between = || {
-            let other = again(|| match socket.write_message(Opcode::Text, b"no") {
+            let other = again(|| match socket.write("no") {
                 Err(error) if error.is_would_block() => Err(error),
                 other => Ok(is_message_open(other)),
             });

@@ -10,7 +10,7 @@ use std::time::Duration;
 use framewire::blocking::ReadHalf;
 use framewire::protocol::{Limits, Role, SendError};
 use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Side, TryFeedError, WebSocket};
-use support::frames::{BINARY, CLOSE, FIN, PING, TEXT, frame};
+use support::frames::{BINARY, CLOSE, FIN, PING, TEXT, close_payload, frame};
 use support::loopback::{PATIENCE, connected, tcp};
 use support::pattern;
 use support::peer::{Ending, ScriptedPeer};
@@ -34,13 +34,11 @@ fn full_duplex<S: Duplicate + Send>(pair: (S, S)) {
     thread::scope(|scope| {
         let mut ends = Vec::new();
         for websocket in [server, client] {
-            let (mut read, write) = websocket.split().unwrap();
-            let streaming = write.clone();
+            let (mut read, mut write) = websocket.split().unwrap();
+            let mut streaming = write.clone();
             scope.spawn(move || {
                 for number in 0..MESSAGES {
-                    write
-                        .write_message(Opcode::Binary, &message(0, number))
-                        .unwrap();
+                    write.write(message(0, number)).unwrap();
                     if number % 10 == 0 {
                         write.ping(b"?").unwrap();
                     }
@@ -68,7 +66,7 @@ fn full_duplex<S: Duplicate + Send>(pair: (S, S)) {
 fn read_all<S: Duplicate>(read: &mut ReadHalf<S>) {
     let mut next = [0, 0];
     while next != [MESSAGES, MESSAGES] {
-        let got = read.next_message().unwrap();
+        let got = read.next_message().unwrap().unwrap();
         let writer = got.payload()[0];
         let number = &mut next[usize::from(writer)];
         assert!(
@@ -90,7 +88,7 @@ fn message(writer: u8, number: u32) -> Vec<u8> {
 #[test]
 fn a_ping_is_answered_in_the_middle_of_a_slow_stream() {
     let (server, mut client) = connected(tcp());
-    let (mut read, write) = server.split().unwrap();
+    let (mut read, mut write) = server.split().unwrap();
     let source = ScriptedPeer::default().blocking();
     let pieces = source.clone();
     thread::scope(|scope| {
@@ -100,14 +98,14 @@ fn a_ping_is_answered_in_the_middle_of_a_slow_stream() {
 
         // One byte ahead: the first four go out.
         pieces.say(b"first");
-        let frame = client.read_frame(&mut buf).unwrap();
+        let frame = client.read_frame(&mut buf).unwrap().unwrap();
         assert_eq!(
             (frame.header().fin(), frame.payload()),
             (false, &b"firs"[..])
         );
         for number in 0..10_u8 {
             client.ping(&[number]).unwrap();
-            let frame = client.read_frame(&mut buf).unwrap();
+            let frame = client.read_frame(&mut buf).unwrap().unwrap();
             assert_eq!(
                 (frame.header().opcode(), frame.payload()),
                 (Opcode::Pong, &[number][..])
@@ -115,7 +113,7 @@ fn a_ping_is_answered_in_the_middle_of_a_slow_stream() {
         }
         pieces.say(b"!");
         pieces.end();
-        let frame = client.read_frame(&mut buf).unwrap();
+        let frame = client.read_frame(&mut buf).unwrap().unwrap();
         assert_eq!((frame.header().fin(), frame.payload()), (true, &b"t!"[..]));
         client.close(CloseCode::NORMAL, "").unwrap();
     });
@@ -124,8 +122,8 @@ fn a_ping_is_answered_in_the_middle_of_a_slow_stream() {
 #[test]
 fn a_message_waits_for_a_stream_and_a_control_frame_does_not() {
     let (server, mut client) = connected(tcp());
-    let (_read, write) = server.split().unwrap();
-    let other = write.clone();
+    let (_read, mut write) = server.split().unwrap();
+    let mut other = write.clone();
     thread::scope(|scope| {
         let mut writer = write.message_writer(Opcode::Binary).unwrap();
         writer.write_all(b"begun").unwrap();
@@ -134,7 +132,7 @@ fn a_message_waits_for_a_stream_and_a_control_frame_does_not() {
         scope.spawn(move || {
             other.ping(b"now").unwrap();
             waiting.send(()).unwrap();
-            other.write_message(Opcode::Text, b"later").unwrap();
+            other.write("later").unwrap();
         });
         waits.recv().unwrap();
         writer.write_all(b", ended").unwrap();
@@ -143,7 +141,7 @@ fn a_message_waits_for_a_stream_and_a_control_frame_does_not() {
     let mut seen = Vec::new();
     let mut buf = [0; 125];
     for _ in 0..4 {
-        let frame = client.read_frame(&mut buf).unwrap();
+        let frame = client.read_frame(&mut buf).unwrap().unwrap();
         seen.push((frame.header().opcode(), frame.payload().to_vec()));
     }
     let expected: [(Opcode, &[u8]); 4] = [
@@ -164,29 +162,32 @@ fn the_reader_does_not_wait_for_a_writer_that_is_blocked() {
     let (server, client) = tcp();
     let server = WebSocket::server(server, config).unwrap();
     let mut client = WebSocket::client(client, config).unwrap();
-    let (mut read, write) = server.split().unwrap();
+    let (mut read, mut write) = server.split().unwrap();
     let written = AtomicBool::new(false);
     // More than any socket buffer takes.
     let big = vec![7; 64 << 20];
     thread::scope(|scope| {
         scope.spawn(|| {
-            write.write_message(Opcode::Binary, &big).unwrap();
+            write.write(&big).unwrap();
             written.store(true, Ordering::SeqCst);
         });
         // Its header is there, so the writer is in the middle of it.
-        assert_eq!(client.read_header().unwrap().payload_len(), 64 << 20);
+        assert_eq!(
+            client.read_header().unwrap().unwrap().payload_len(),
+            64 << 20
+        );
         for number in 0..100_u8 {
             client.ping(&[number]).unwrap();
-            client.write_message(Opcode::Text, &[number]).unwrap();
-            assert_eq!(read.next_message().unwrap().payload(), [number]);
+            client.write((Opcode::Text, &[number])).unwrap();
+            assert_eq!(read.next_message().unwrap().unwrap().payload(), [number]);
         }
         assert!(!written.load(Ordering::SeqCst));
 
         let mut received = vec![0; big.len()];
-        client.read_frame(&mut received).unwrap();
+        client.read_frame(&mut received).unwrap().unwrap();
         assert!(received == big);
         // The latest Ping counts (RFC 6455 5.5.3), and its Pong was left with the writer.
-        let pong = client.read_frame(&mut received).unwrap();
+        let pong = client.read_frame(&mut received).unwrap().unwrap();
         assert_eq!(
             (pong.header().opcode(), pong.payload()),
             (Opcode::Pong, &[99][..])
@@ -197,14 +198,15 @@ fn the_reader_does_not_wait_for_a_writer_that_is_blocked() {
 #[test]
 fn a_close_comes_through_while_a_stream_is_open_and_the_stream_then_fails() {
     let (server, mut client) = connected(tcp());
-    let (_read, write) = server.split().unwrap();
+    let (_read, mut write) = server.split().unwrap();
+    let mut closing = write.clone();
     let mut writer = write.message_writer(Opcode::Binary).unwrap();
     writer.write_all(&[1; 5000]).unwrap();
-    write.close(CloseCode::GOING_AWAY, "down").unwrap();
+    closing.close(CloseCode::GOING_AWAY, "down").unwrap();
     let error = io_error(writer.finish().unwrap_err().into_kind());
     assert_eq!(error, (CloseCode::GOING_AWAY, Side::Local));
-    let error = client.next_message().unwrap_err();
-    assert_eq!(error.closed().unwrap().reason(), "down");
+    assert!(client.next_message().unwrap().is_none());
+    assert_eq!(client.closed().unwrap().reason(), "down");
 }
 
 fn io_error(kind: ErrorKind) -> (CloseCode, Side) {
@@ -229,11 +231,12 @@ fn a_message_is_given_back_while_another_thread_sends() {
             Ok(())
         });
     let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
-    let (_read, write) = server.split().unwrap();
+    let (_read, mut write) = server.split().unwrap();
+    let other = write.clone();
     let (done, fed) = channel();
     let try_feed = || {
-        let (done, write) = (done.clone(), write.clone());
-        thread::spawn(move || done.send(write.try_feed_message(Opcode::Text, "fed")));
+        let (done, mut other) = (done.clone(), other.clone());
+        thread::spawn(move || done.send(other.try_feed("fed")));
         fed.recv_timeout(PATIENCE).expect("it waits")
     };
     let is_given_back = |fed| matches!(fed, Err(TryFeedError::Full("fed")));
@@ -262,8 +265,8 @@ fn a_message_is_given_back_while_another_thread_sends() {
 #[test]
 fn a_stream_that_its_source_interrupted_is_gone_on_with_by_another_clone() {
     let (server, mut client) = connected(tcp());
-    let (_read, write) = server.split().unwrap();
-    let other = write.clone();
+    let (_read, mut write) = server.split().unwrap();
+    let mut other = write.clone();
     let failing = ScriptedPeer::saying([b"half"]).ending(Ending::Failure(io::ErrorKind::Other));
     let error = write.stream_message(Opcode::Text, 3, failing).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Source(_)));
@@ -273,7 +276,10 @@ fn a_stream_that_its_source_interrupted_is_gone_on_with_by_another_clone() {
     let writer = other.resume_message_writer().unwrap();
     assert_eq!(writer.finish_from(&b" and half"[..]).unwrap(), 13);
     assert!(write.resume_message_writer().is_none());
-    assert_eq!(client.next_message().unwrap().text(), Some("half and half"));
+    assert_eq!(
+        client.next_message().unwrap().unwrap().text(),
+        Some("half and half")
+    );
 }
 
 #[test]
@@ -292,11 +298,11 @@ fn an_answer_that_comes_before_the_close_was_written_knows_who_closed() {
             Ok(())
         });
     let server = WebSocket::server(stream, Config::default()).unwrap();
-    let (mut read, write) = server.split().unwrap();
+    let (mut read, mut write) = server.split().unwrap();
     thread::scope(|scope| {
         scope.spawn(move || {
-            let error = read.next_message().unwrap_err();
-            hear.send(error.closed().unwrap().by).unwrap();
+            assert!(read.next_message().unwrap().is_none());
+            hear.send(read.closed().unwrap().by).unwrap();
         });
         write.close(CloseCode::NORMAL, "").unwrap();
     });
@@ -318,18 +324,19 @@ fn a_close_that_waits_for_its_turn_did_not_come_first() {
             Ok(())
         });
     let server = WebSocket::server(stream.clone(), Config::default()).unwrap();
-    let (mut read, write) = server.split().unwrap();
+    let (mut read, mut write) = server.split().unwrap();
+    let mut closing = write.clone();
     thread::scope(|scope| {
-        scope.spawn(|| write.write_message(Opcode::Binary, b"slow").unwrap());
+        scope.spawn(|| write.write(b"slow").unwrap());
         has_begun.recv_timeout(PATIENCE).unwrap();
         let (done, closed) = channel();
-        let closing = write.clone();
         scope.spawn(move || done.send(closing.close(CloseCode::NORMAL, "")).unwrap());
         // No frame goes out in the middle of another.
         assert!(closed.recv_timeout(Duration::from_millis(20)).is_err());
 
         stream.say(frame(Role::Client, FIN | CLOSE, b"\x03\xE9"));
-        let by = read.next_message().unwrap_err().closed().unwrap().by;
+        assert!(read.next_message().unwrap().is_none());
+        let by = read.closed().unwrap().by;
         open.send(()).unwrap();
         let refused = closed.recv_timeout(PATIENCE).unwrap().unwrap_err();
         assert_eq!((by, refused.closed().unwrap().by), (Side::Peer, Side::Peer));
@@ -342,11 +349,12 @@ fn a_close_that_waits_for_its_turn_did_not_come_first() {
 fn abort_ends_the_wait_of_whoever_reads_or_writes() {
     let (server, client) = connected(tcp());
     let (mut read, write) = server.split().unwrap();
+    let mut other = write.clone();
     // More than any socket buffer takes.
     let big = vec![7; 64 << 20];
     thread::scope(|scope| {
         let reading = scope.spawn(|| read.next_message().map(drop).unwrap_err());
-        let writing = scope.spawn(|| write.write_message(Opcode::Binary, &big).unwrap_err());
+        let writing = scope.spawn(move || other.write(big).unwrap_err());
         write.abort().unwrap();
         let error = reading.join().unwrap();
         let aborted = io::ErrorKind::ConnectionAborted;
@@ -359,8 +367,39 @@ fn abort_ends_the_wait_of_whoever_reads_or_writes() {
     let mut server = read.reunite(write).unwrap();
     let error = server.next_message().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ConnectionLost));
-    let error = server.write_message(Opcode::Text, b"x").unwrap_err();
+    let error = server.write("x").unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error:?}");
+}
+
+#[test]
+fn both_halves_tell_how_the_connection_was_closed() {
+    let close = frame(Role::Client, FIN | CLOSE, &close_payload(4000, "lunch"));
+    let server = WebSocket::server(ScriptedPeer::saying([close]), Config::default());
+    let (mut read, mut write) = server.unwrap().split().unwrap();
+    assert_eq!((read.closed(), write.closed()), (None, None));
+    for _ in 0..2 {
+        assert!(read.next_message().unwrap().is_none());
+        assert!(read.append_message(&mut vec![]).unwrap().is_none());
+        assert!(read.message_reader().unwrap().is_none());
+        assert!(read.read_header().unwrap().is_none());
+        assert!(read.read_frame(&mut []).unwrap().is_none());
+        assert!(read.resume_message_reader().is_none());
+    }
+    let closed = read.closed().unwrap();
+    let [local, peer] = [&closed.local, &closed.peer].map(|close| close.clone().unwrap());
+    assert_eq!((local.code.get(), &*local.reason), (4000, ""));
+    assert_eq!((peer.code.get(), &*peer.reason), (4000, "lunch"));
+    assert_eq!((closed.by, closed.is_normal()), (Side::Peer, false));
+    assert_eq!(write.closed().as_ref(), Some(&closed));
+    let late = write.write("late").unwrap_err();
+    assert_eq!(late.closed(), Some(&closed));
+    // And so does the connection, whole again.
+    let mut whole = read.reunite(write).unwrap();
+    for _ in 0..2 {
+        assert!(whole.next_message().unwrap().is_none());
+        assert!(whole.next_message_and_writer().unwrap().is_none());
+    }
+    assert_eq!(whole.closed(), Some(closed));
 }
 
 #[test]
@@ -372,18 +411,22 @@ fn halves_that_are_no_pair_are_given_back() {
     let (first_read, second_write) = *first_read.reunite(second_write).unwrap_err();
 
     let clone = first_write.clone();
-    let (first_read, first_write) = *first_read.reunite(first_write).unwrap_err();
+    let (first_read, mut first_write) = *first_read.reunite(first_write).unwrap_err();
     drop(clone);
 
-    first_write.feed_message(Opcode::Text, b"last").unwrap();
+    first_write.feed("last").unwrap();
     let mut first = first_read.reunite(first_write).unwrap();
     let answering = thread::spawn(move || {
-        assert_eq!(first_client.next_message().unwrap().text(), Some("last"));
-        first_client.next_message().map(drop).unwrap_err()
+        assert_eq!(
+            first_client.next_message().unwrap().unwrap().text(),
+            Some("last")
+        );
+        assert!(first_client.next_message().unwrap().is_none());
+        first_client.closed().unwrap()
     });
     let shutdown = first.shutdown(PATIENCE).unwrap();
     assert!(shutdown.clean);
-    assert_eq!(answering.join().unwrap().closed().unwrap().by, Side::Peer);
+    assert_eq!(answering.join().unwrap().by, Side::Peer);
     assert!(second_read.reunite(second_write).is_ok());
     drop(second_client);
 }

@@ -47,9 +47,9 @@ fn begin() {
 /// Echoes the message that is there, and waits for the next.
 fn echo(websocket: &mut WebSocket<ScriptedPeer>) {
     wait(async {
-        let (message, writer) = websocket.next_message_and_writer().await?;
-        let (opcode, payload) = (message.opcode(), message.payload());
-        writer.write_message(opcode, payload).await
+        let both = websocket.next_message_and_writer().await?;
+        let (message, writer) = both.expect("a message is there");
+        writer.write(message).await
     })
     .unwrap();
     rest(websocket.next_message());
@@ -87,7 +87,7 @@ fn a_connection_that_waits_holds_nothing() {
                 assert_eq!(held.bytes_current, 0, "{role:?}, {len}: {held:?}");
                 let held = measure(|| {
                     peer.say_again(1);
-                    wait(websocket.message_reader()).unwrap();
+                    wait(websocket.message_reader()).unwrap().unwrap();
                     rest(websocket.message_reader());
                 });
                 assert_eq!(held.bytes_current, 0, "{role:?}, {len}: {held:?}");
@@ -128,13 +128,12 @@ fn a_connection_with_a_pool_of_its_own_allocates_nothing() {
             });
             assert_eq!(info.count_total, 0, "{role:?}, {len}: {info:?}");
 
-            let (mut reader, writer) = websocket.split();
+            let (mut reader, mut writer) = websocket.split();
             let info = steadily(3, || {
                 peer.forget_written();
                 wait(async {
                     let message = reader.next_message().await?;
-                    let (opcode, payload) = (message.opcode(), message.payload());
-                    writer.feed_message(opcode, payload).await
+                    writer.feed(message.expect("it is there")).await
                 })
                 .unwrap();
                 rest(reader.next_message());
@@ -149,7 +148,7 @@ fn a_connection_with_a_pool_of_its_own_allocates_nothing() {
 fn rested(len: usize, config: Config) -> WebSocket<ScriptedPeer> {
     let peer = ScriptedPeer::saying([message(Role::Server, len)]);
     let mut websocket = WebSocket::server(peer, config).unwrap();
-    wait(websocket.next_message()).unwrap();
+    wait(websocket.next_message()).unwrap().unwrap();
     rest(websocket.next_message());
     websocket
 }
@@ -167,7 +166,7 @@ fn a_thread_keeps_the_memory_of_two_messages_at_most() {
             for _ in 0..10 {
                 let peer = ScriptedPeer::saying([message(Role::Server, 1 << 20)]);
                 let mut websocket = WebSocket::server(peer, config).unwrap();
-                wait(websocket.next_message()).unwrap();
+                wait(websocket.next_message()).unwrap().unwrap();
                 waiting.push(websocket);
             }
             for websocket in &mut waiting {

@@ -1,9 +1,9 @@
 //! What a connection without a stream holds, however its bytes come and go.
 
 use allocation_counter::measure;
+use framewire::Config;
 use framewire::connection::{Connection, PreparedMessage};
 use framewire::protocol::Role;
-use framewire::{Config, Opcode};
 use support::frames::{BINARY, FIN, frame};
 use support::without_stream::{give, open, server};
 
@@ -38,9 +38,7 @@ fn a_byte_that_always_waits_behind_what_was_written_makes_no_memory_grow() {
     let mut connection = server(&[]);
     let most = measure(|| {
         for _ in 0..1000 {
-            let fed = connection
-                .outbound()
-                .feed_message(Opcode::Binary, &[7; 1000]);
+            let fed = connection.outbound().feed([7; 1000]);
             fed.unwrap();
             write(&mut connection, 1);
         }
@@ -62,15 +60,15 @@ fn a_message_of_16_kib_that_arrives_at_once_is_lent_from_the_read_buffer() {
 
 #[test]
 fn feeding_allocates_nothing() {
-    let prepared = PreparedMessage::new(Opcode::Binary, &[7; 1000]).unwrap();
+    let prepared = PreparedMessage::new([7; 1000]).unwrap();
     let feeds: [(&str, Feed); 3] = [
         ("message", |connection, _| {
             let outbound = connection.outbound();
-            outbound.feed_message(Opcode::Binary, &[7; 1000]).unwrap();
+            outbound.feed([7; 1000]).unwrap();
         }),
         ("long message", |connection, _| {
             let outbound = connection.outbound();
-            outbound.feed_message(Opcode::Binary, &LONG).unwrap();
+            outbound.feed(&LONG[..]).unwrap();
         }),
         ("prepared message", |connection, prepared| {
             connection.outbound().feed_prepared(prepared).unwrap();

@@ -60,7 +60,7 @@ fn an_end_that_compresses_does_and_keeps_its_context_with_takeover_alone() {
         let message = json(10_000);
         let lens = [(); 2].map(|()| {
             peer.forget_written();
-            connection.write_message(Opcode::Text, &message).unwrap();
+            connection.write((Opcode::Text, &message)).unwrap();
             peer.written().len()
         });
         let is_compressed = lens[0] < message.len() / 2;

@@ -73,9 +73,7 @@ fn echo(
         let (taken, event) = session.receive(&mut input[used..], message).unwrap();
         used += taken;
         if let Some(Event::Message(message)) = event {
-            session
-                .send(message.opcode(), message.payload(), output)
-                .unwrap();
+            session.send(message, output).unwrap();
         }
         session.write_reply(output).unwrap();
     }

@@ -1,7 +1,6 @@
 //! What a message costs whose peer does not read, or reads slowly.
 
 use allocation_counter::measure;
-use framewire::Opcode;
 use framewire::protocol::Role;
 use support::connection::{Endpoint, ends};
 use support::pattern;
@@ -26,7 +25,7 @@ fn a_large_message_of_a_server_is_not_copied_however_the_stream_stalls() {
             .failing(stalls);
         peer.reserve(3 << 20);
         let mut server = end.with(&peer);
-        let info = measure(|| server.write_message(Opcode::Binary, &payload).unwrap());
+        let info = measure(|| server.write(&payload).unwrap());
         assert!(info.bytes_total < 100_000, "{end:?}: {info:?}");
         let view = View::of(Role::Server, &peer.written());
         assert_eq!(view.payloads(), [&payload[..]]);
@@ -41,7 +40,7 @@ fn what_a_dropped_write_kept_is_given_back() {
         peer.reserve(3 << 20);
         let mut server = end.with(&peer);
         let held = measure(|| {
-            let write = server.write_message(Opcode::Binary, &payload);
+            let write = server.write(&payload);
             assert!(write.unwrap_err().is_would_block());
         });
         let kept = MIB..MIB + (MIB >> 3);

@@ -3,7 +3,7 @@
 use framewire::frame::MAX_HEADER;
 use framewire::protocol::Role;
 use framewire::tokio::WebSocket;
-use framewire::{CHUNK_SIZE_LOW_MEMORY as CHUNK, Config, Opcode};
+use framewire::{CHUNK_SIZE_LOW_MEMORY as CHUNK, Config};
 use support::compression::Compression;
 use support::connection::{
     Endpoint, Messaging, all_endpoints, all_endpoints_with, endpoints, endpoints_with,
@@ -28,10 +28,8 @@ fn two_echoes_are_one_read_and_one_write() {
     let peer = ScriptedPeer::saying([message.repeat(2)]);
     let mut server = framewire::WebSocket::server(peer.clone(), Config::default()).unwrap();
     for _ in 0..2 {
-        let (message, writer) = server.next_message_and_writer().unwrap();
-        writer
-            .feed_message(message.opcode(), message.payload())
-            .unwrap();
+        let (message, writer) = server.next_message_and_writer().unwrap().unwrap();
+        writer.feed(message).unwrap();
     }
     assert_eq!((peer.calls().reads, peer.calls().writes), (1, 0));
     assert!(server.next_message().unwrap_err().is_would_block());
@@ -138,8 +136,8 @@ fn what_may_wait_leaves_when_something_else_is_awaited() {
         let peer = ScriptedPeer::saying([says]);
         let mut connection = end.open(&peer, coalescing()).unwrap();
         for (unsent, writes) in [(true, 0), (false, 1)] {
-            connection.next_message().unwrap();
-            connection.write_message(Opcode::Binary, b"?").unwrap();
+            connection.next_message().unwrap().unwrap();
+            connection.write(b"?").unwrap();
             assert_eq!(connection.has_pending_output(), unsent, "{end:?}");
             assert_eq!(peer.calls().writes, writes, "{end:?}");
         }
@@ -151,7 +149,7 @@ fn what_was_fed_leaves_before_a_read_that_waits() {
     for end in all_endpoints() {
         let peer = ScriptedPeer::default();
         let mut connection = end.messaging(&peer, Config::default()).unwrap();
-        connection.feed_message(Opcode::Text, b"fed").unwrap();
+        connection.feed("fed").unwrap();
         assert_eq!(peer.calls().writes, 0, "{end:?}");
         assert_waits(&mut *connection);
         assert_eq!(peer.calls().writes, 1, "{end:?}");
@@ -172,12 +170,12 @@ fn replies_leave_together_while_the_application_only_reads() {
         let ended = frame(from, FIN | CONTINUATION, b"");
         let peer = ScriptedPeer::saying([[&pings[..], &begun, &pings, &ended].concat()]);
         let mut connection = end.messaging(&peer, Config::default()).unwrap();
-        connection.next_message().unwrap();
+        connection.next_message().unwrap().unwrap();
         assert_waits(&mut *connection);
         assert_eq!(peer.calls().writes, 1, "{end:?}");
         let close = frame(from, FIN | CLOSE, b"\x03\xE8");
         peer.say([frame(from, FIN | PING, b"?").repeat(3), close].concat());
-        assert!(connection.next_message().is_err());
+        assert!(connection.next_message().unwrap().is_none());
         let view = View::of(end.role, &peer.written());
         let pong = (FIN | PONG, b"?".to_vec());
         let answers = view.control.iter().filter(|control| **control == pong);
@@ -285,12 +283,12 @@ fn a_large_message_that_arrives_at_once_takes_few_reads() {
         let message = frame(peer(end.role), FIN | BINARY, &pattern(1 << 20));
         let peer = ScriptedPeer::saying([message]);
         let mut connection = end.messaging(&peer, Config::default()).unwrap();
-        connection.next_message().unwrap();
+        connection.next_message().unwrap().unwrap();
         // It doubles with each read from 16 KiB on, as no length is trusted.
         let reads = peer.calls().reads;
         assert!(reads <= 8, "{end:?}: {reads}");
         peer.say_again(1);
-        connection.next_message().unwrap();
+        connection.next_message().unwrap().unwrap();
         let reads = peer.calls().reads - reads;
         assert!(reads <= 2, "{end:?}: {reads}");
     }
@@ -303,16 +301,16 @@ fn a_whole_connection_that_was_halves_may_let_messages_wait_again() {
         let peer = ScriptedPeer::saying([message.repeat(BURST)]);
         let mut whole = WebSocket::with_leftover(peer.clone(), &[], role, coalescing()).unwrap();
         wait(async {
-            whole.next_message().await?;
-            let (reader, writer) = whole.split();
-            writer.write_message(Opcode::Text, b"!").await?;
+            whole.next_message().await?.expect("it is there");
+            let (reader, mut writer) = whole.split();
+            writer.write("!").await?;
             assert_eq!(peer.calls().writes, 1);
 
             let mut whole = reader.reunite(writer).expect("they are of one connection");
-            whole.write_message(Opcode::Text, b"!").await?;
+            whole.write("!").await?;
             assert_eq!(peer.calls().writes, 2);
-            whole.next_message().await?;
-            whole.write_message(Opcode::Text, b"!").await?;
+            whole.next_message().await?.expect("it is there");
+            whole.write("!").await?;
             assert_eq!(peer.calls().writes, 2, "another is there");
             whole.flush().await
         })

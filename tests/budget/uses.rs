@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use framewire::Opcode;
 use support::connection::{Endpoint, Kind, Messaging};
 use support::operations::{Hands, Leaves, Operation, RECEIVING, Sends};
 
@@ -64,7 +63,7 @@ impl Use {
             return;
         }
         for _ in 1..self.count {
-            connection.feed_message(Opcode::Text, b"before").unwrap();
+            connection.feed("before").unwrap();
         }
         operation.call(connection, hands).unwrap();
     }
@@ -106,7 +105,7 @@ pub fn fed(count: usize) -> Use {
     Use {
         count,
         flushes: true,
-        ..one(None, Some(Operation::named("feed_message")))
+        ..one(None, Some(Operation::named("feed")))
     }
 }
 

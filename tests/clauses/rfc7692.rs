@@ -134,9 +134,9 @@ fn rfc7692_6_1_rsv1_is_not_set_on_what_is_not_compressed() {
     ];
     for (peer, mut server) in servers(&[], Config::default()) {
         server.set_compression(false);
-        server.write_message(Opcode::Text, b"Hello").unwrap();
+        server.write("Hello").unwrap();
         server.set_compression(true);
-        server.write_message(Opcode::Text, b"Hello").unwrap();
+        server.write("Hello").unwrap();
         assert_eq!(written(&peer), sent);
     }
 }
@@ -280,7 +280,7 @@ fn rfc7692_6_2_characters_may_be_cut_by_fragments() {
 fn rfc7692_7_2_1_the_tail_is_cut_off() {
     for (peer, mut server) in servers(&[], Config::default()) {
         for message in [&b"Hello"[..], b"", &[7; 10_000], &support::pattern(5000)] {
-            server.write_message(Opcode::Binary, message).unwrap();
+            server.write(message).unwrap();
             server
                 .stream_message(Opcode::Binary, 4096, &mut &message[..])
                 .unwrap();
@@ -426,12 +426,12 @@ fn rfc7692_7_2_3_6_an_empty_message() {
         &[b"Hello", b"", b"Hello"],
     );
     for (peer, mut server) in servers(&[], Config::default()) {
-        server.write_message(Opcode::Binary, b"").unwrap();
+        server.write(b"").unwrap();
         server
             .stream_message(Opcode::Binary, 64, &mut &b""[..])
             .unwrap();
-        server.write_message(Opcode::Binary, b"Hello").unwrap();
-        server.write_message(Opcode::Binary, b"").unwrap();
+        server.write(b"Hello").unwrap();
+        server.write(b"").unwrap();
         let payloads: Vec<_> = written(&peer).into_iter().map(|(_, p)| p).collect();
         assert_eq!(payloads, [&EMPTY[..], &EMPTY, &HELLO, &EMPTY]);
     }
@@ -472,7 +472,7 @@ fn rfc7692_8_a_connection_answers_1009() {
     // Streamed, it is not held, and so not bound.
     for (_, mut server) in servers(&bytes, config) {
         let mut message = Vec::new();
-        let mut reader = server.message_reader().unwrap();
+        let mut reader = server.message_reader().unwrap().unwrap();
         reader.read_to_end(&mut message).unwrap();
         assert_eq!(message, b"Hello");
     }

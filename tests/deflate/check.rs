@@ -296,8 +296,8 @@ fn what_a_broken_engine_makes_is_not_sent() {
     use Broken::{Fails, NoTail, Nothing, Silent, TooGreedy, TooMuch};
     for broken in [NoTail, Nothing, Silent, TooMuch, TooGreedy, Fails] {
         let sends: [Send; 4] = [
-            |websocket| websocket.write_message(Opcode::Binary, &[7; 300]),
-            |websocket| websocket.feed_message(Opcode::Binary, &[7; 300]),
+            |websocket| websocket.write([7; 300]),
+            |websocket| websocket.feed([7; 300]),
             |websocket| {
                 let streamed = websocket.stream_message(Opcode::Binary, 64, &mut &[7; 300][..]);
                 streamed.map(drop)

@@ -29,7 +29,7 @@ fn a_long_message_leaves_in_frames_of_the_write_buffer() {
         let stream = ScriptedPeer::default();
         let config = Config::default().chunk_size(1024).write_buffer(4096);
         let mut connection = end.open(&stream, config).unwrap();
-        connection.write_message(Opcode::Text, &message).unwrap();
+        connection.write((Opcode::Text, &message)).unwrap();
         let written = stream.written();
         assert!(oracle::data(&end.heard(&written)) == message);
         let frames = oracle::frames(&written);
@@ -56,11 +56,11 @@ fn a_message_that_found_no_room_is_in_no_context() {
         let stream = ScriptedPeer::default().taking(Taking::Nothing);
         let mut server = end.with(&stream);
         // What does not wait has taken it, and so has what was dropped while it waits.
-        let _ = server.write_message(Opcode::Text, b"Hello");
-        let refused = server.write_message(Opcode::Text, b"world");
+        let _ = server.write("Hello");
+        let refused = server.write("world");
         assert!(refused.unwrap_err().is_would_block());
         stream.set_taking(Taking::All);
-        server.write_message(Opcode::Text, b"Hello").unwrap();
+        server.write("Hello").unwrap();
         let first = b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00";
         assert_eq!(
             stream.written(),
@@ -83,12 +83,12 @@ fn a_stalled_stream_cuts_no_message() {
             let connect = |peer, role| kind.messaging(peer, role, config, Some(&negotiated));
             let mut server = connect(&peer, Role::Server).unwrap();
             for message in &messages {
-                let mut sent = server.write_message(Opcode::Text, message);
+                let mut sent = server.write((Opcode::Text, message));
                 while let Err(error) = sent {
                     assert!(error.is_would_block(), "{error}");
                     stalls += 1;
                     peer.set_taking(Taking::Room(100));
-                    sent = server.write_message(Opcode::Text, message);
+                    sent = server.write((Opcode::Text, message));
                 }
             }
             peer.set_taking(Taking::All);
@@ -96,7 +96,7 @@ fn a_stalled_stream_cuts_no_message() {
             let wire = ScriptedPeer::new(peer.written()).in_pieces_of(700);
             let mut client = connect(&wire, Role::Client).unwrap();
             for message in &messages {
-                assert_eq!(client.next_message().unwrap().payload(), message);
+                assert_eq!(client.next_message().unwrap().unwrap().payload(), message);
             }
         }
         assert!(stalls > 0);
@@ -109,11 +109,11 @@ fn a_message_is_compressed_into_the_room_that_a_stalled_stream_leaves() {
     for end in endpoints_with(Compression::Takeover) {
         let stream = ScriptedPeer::default().taking(Taking::Room(20));
         let mut connection = end.with(&stream);
-        connection.feed_message(Opcode::Text, &messages[0]).unwrap();
+        connection.feed((Opcode::Text, &messages[0])).unwrap();
         assert!(connection.flush().unwrap_err().is_would_block());
         stream.set_taking(Taking::All);
         for message in &messages[1..] {
-            connection.try_feed_message(Opcode::Text, message).unwrap();
+            connection.try_feed((Opcode::Text, message)).unwrap();
         }
         assert_eq!(stream.written().len(), 20, "it never writes");
         connection.flush().unwrap();
@@ -147,7 +147,7 @@ fn a_prepared_message_is_compressed_once_for_each_window() {
         let engine = Counted(Arc::clone(&compressors));
         // Without room in the pool nothing can be compressed any more.
         let deflate = Deflate::with_engine(DeflateConfig::default(), engine, 1).unwrap();
-        let prepared = PreparedMessage::new(Opcode::Text, &message).unwrap();
+        let prepared = PreparedMessage::new((Opcode::Text, &message)).unwrap();
         let frames = [15, 9, 15, 9, 15].map(|window_bits| {
             let negotiated = deflate.negotiated(parameters(false, window_bits));
             let peer = ScriptedPeer::new([]);
@@ -157,7 +157,7 @@ fn a_prepared_message_is_compressed_once_for_each_window() {
             assert!(written.len() < message.len() / 2);
             let wire = ScriptedPeer::new(written.clone()).in_pieces_of(700);
             let mut client = end(kind, Role::Client, &wire, 4096, &negotiated);
-            assert_eq!(client.next_message().unwrap().payload(), message);
+            assert_eq!(client.next_message().unwrap().unwrap().payload(), message);
             written
         });
         assert_eq!(compressors.load(Ordering::Relaxed), 2);
@@ -170,8 +170,8 @@ fn a_prepared_message_is_compressed_once_for_each_window() {
 fn a_prepared_message_goes_as_it_is_where_compression_is_off_or_not_worth_it() {
     let config = DeflateConfig::default().threshold(100);
     let negotiated = negotiated(false, 15, config);
-    let short = PreparedMessage::new(Opcode::Binary, &[b'a'; 99]).unwrap();
-    let long = PreparedMessage::new(Opcode::Binary, &[b'a'; 100]).unwrap();
+    let short = PreparedMessage::new([b'a'; 99]).unwrap();
+    let long = PreparedMessage::new([b'a'; 100]).unwrap();
     for kind in each(Kind::FRONT_ENDS) {
         let peer = ScriptedPeer::new([]);
         let mut server = end(kind, Role::Server, &peer, 4096, &negotiated);
@@ -193,14 +193,14 @@ fn a_prepared_message_goes_as_it_is_where_compression_is_off_or_not_worth_it() {
 #[test]
 fn a_prepared_message_refers_to_those_before_it_and_is_referred_to() {
     let message = json(5_000);
-    let prepared = PreparedMessage::new(Opcode::Text, &message).unwrap();
+    let prepared = PreparedMessage::new((Opcode::Text, &message)).unwrap();
     for end in endpoints_with(Compression::Takeover) {
         let stream = ScriptedPeer::default();
         let mut connection = end.with(&stream);
         let mut sent = vec![];
         for n in 1..4 {
             let other = &message[n * 1000..];
-            connection.write_message(Opcode::Text, other).unwrap();
+            connection.write((Opcode::Text, other)).unwrap();
             connection.write_prepared(&prepared).unwrap();
             sent.extend_from_slice(&[other, &message[..]].concat());
         }

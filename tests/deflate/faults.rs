@@ -47,11 +47,11 @@ fn a_message_that_could_not_be_finished_goes_on() {
                         assert!(kind.waits(), "it is open");
                     }
                 }
-                server.write_message(Opcode::Binary, b"next").unwrap();
+                server.write(b"next").unwrap();
                 let wire = ScriptedPeer::new(peer.written()).in_pieces_of(700);
                 let mut client = end(kind, Role::Client, &wire, 64, &negotiated);
-                assert_eq!(client.next_message().unwrap().payload(), expected);
-                assert_eq!(client.next_message().unwrap().payload(), b"next");
+                assert_eq!(client.next_message().unwrap().unwrap().payload(), expected);
+                assert_eq!(client.next_message().unwrap().unwrap().payload(), b"next");
             }
             assert!(resumed > 0);
         }
@@ -85,7 +85,7 @@ fn the_message_of_a_forgotten_writer_stays_open_and_nothing_of_it_is_sent() {
         let mut writer = server.message_writer(Opcode::Binary).unwrap();
         writer.write_all(b"secret").unwrap();
         std::mem::forget(writer);
-        let refused = server.write_message(Opcode::Binary, b"hello").unwrap_err();
+        let refused = server.write(b"hello").unwrap_err();
         let open = SendError::MessageOpen(Opcode::Binary);
         assert!(matches!(refused.kind(), ErrorKind::Send(error) if *error == open));
         assert!(server.resume_message_writer().is_none());
@@ -107,7 +107,7 @@ fn shutdown_is_clean_after_a_part_of_a_compressed_message() {
     for end in ends.filter(|end| end.role == Role::Server) {
         let peer = ScriptedPeer::new(end.said(&frames));
         let mut server = end.open(&peer, SMALL).unwrap();
-        let mut reader = server.message_reader().unwrap();
+        let mut reader = server.message_reader().unwrap().unwrap();
         assert_eq!(reader.read(&mut [0; 10]).unwrap(), 10);
         let end = server.shutdown(Duration::from_secs(600)).unwrap();
         assert!(end.clean && end.code == CloseCode::NORMAL, "{end:?}");

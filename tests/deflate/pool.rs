@@ -305,7 +305,7 @@ fn many_threads_share_a_prepared_message() {
     // Not all that compress it at once find a compressor.
     let deflate = deflate(&Watched::default(), 3);
     let message = json(50_000);
-    let prepared = PreparedMessage::new(Opcode::Text, &message).unwrap();
+    let prepared = PreparedMessage::new((Opcode::Text, &message)).unwrap();
     thread::scope(|scope| {
         for window_bits in (9..=15).chain(9..=15) {
             let (deflate, message, prepared) = (&deflate, &message, prepared.clone());

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 
 use allocation_counter::measure;
-use framewire::Opcode;
 use framewire::frame::{Rsv, Violation, os_key};
 use framewire::protocol::{
     Agreement as _, Encoder, Event, Limits, MessageBuffer, PieceEvent, Role, SendError, Sender,
@@ -31,7 +30,7 @@ fn bits_of_other_extensions_do_not_end_compression() {
         session.set_extension(&negotiated(true));
         session.allow_rsv(rsv);
         let mut output = Vec::new();
-        session.send(Opcode::Text, b"Hello", &mut output).unwrap();
+        session.send("Hello", &mut output).unwrap();
         assert_eq!(output, frame(Role::Server, FIN | RSV1 | TEXT, &HELLO));
         let bytes = frame(Role::Client, FIN | RSV1 | TEXT, &HELLO);
         let hello = (b"Hello".to_vec(), Rsv::NONE);
@@ -62,13 +61,11 @@ fn a_message_that_found_no_masking_key_is_in_no_later_one() {
     client.set_extension(&negotiated(true));
     let mut output = Vec::new();
     let text = "the same words twice";
-    let refused = client.send(Opcode::Text, text.as_bytes(), &mut output);
+    let refused = client.send(text, &mut output);
     assert_eq!(refused, Err(SendError::NoEntropy));
     assert!(output.is_empty());
     IS_DRY.set(false);
-    client
-        .send(Opcode::Text, text.as_bytes(), &mut output)
-        .unwrap();
+    client.send(text, &mut output).unwrap();
     let mut server = Session::server(Limits::default());
     server.set_extension(&negotiated(true));
     assert_eq!(received(&mut server, output).0, text.as_bytes());
@@ -127,10 +124,10 @@ fn messages_of_any_size_are_streamed_in_constant_memory() {
     server.set_extension(&negotiated);
     let mut wire = Vec::new();
     // One that is not compressed, and two that are.
-    client.send(Opcode::Binary, b"Hello", &mut wire).unwrap();
+    client.send(b"Hello", &mut wire).unwrap();
     client.set_extension(&negotiated);
-    client.send(Opcode::Binary, &message, &mut wire).unwrap();
-    client.send(Opcode::Binary, &message, &mut wire).unwrap();
+    client.send(&message, &mut wire).unwrap();
+    client.send(&message, &mut wire).unwrap();
 
     let expected = [b"Hello", &message[..], &message].concat();
     let mut streamed = 0;

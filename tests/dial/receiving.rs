@@ -122,10 +122,11 @@ fn receive(socket: TcpStream, script: &Script, events: &Events) -> Error {
     socket.on_close(events.of_closes());
     loop {
         match socket.next_message() {
-            Ok(message) => {
+            Ok(Some(message)) => {
                 let payload = message.payload().to_vec();
                 events.push(Event::Message(message.opcode(), payload));
             }
+            Ok(None) => return ErrorKind::Closed(Box::new(socket.closed().unwrap())).into(),
             Err(error) => return error,
         }
     }
@@ -159,10 +160,11 @@ async fn receive_over_tokio(
     let mut socket = open(stream, script, events);
     loop {
         match socket.next_message().await {
-            Ok(message) => {
+            Ok(Some(message)) => {
                 let payload = message.payload().to_vec();
                 events.push(Event::Message(message.opcode(), payload));
             }
+            Ok(None) => return ErrorKind::Closed(Box::new(socket.closed().unwrap())).into(),
             Err(error) => return error,
         }
     }

@@ -60,11 +60,9 @@ fn shake_hands(stream: TcpStream, address: SocketAddr) -> WebSocket<TcpStream> {
 fn assert_echoes(address: SocketAddr) {
     let mut websocket = connect(address);
     for len in [0, 1, 125, 126, 5000, 70_000, 1 << 20] {
-        websocket
-            .write_message(Opcode::Binary, &pattern(len))
-            .unwrap();
+        websocket.write(pattern(len)).unwrap();
         websocket.ping(b"?").unwrap();
-        let message = websocket.next_message().unwrap();
+        let message = websocket.next_message().unwrap().unwrap();
         assert!(message.payload() == pattern(len), "{len}");
     }
     websocket
@@ -73,7 +71,10 @@ fn assert_echoes(address: SocketAddr) {
     websocket
         .write_frame(true, Rsv::NONE, Opcode::Continuation, b"pieces")
         .unwrap();
-    assert_eq!(websocket.next_message().unwrap().text(), Some("in pieces"));
+    assert_eq!(
+        websocket.next_message().unwrap().unwrap().text(),
+        Some("in pieces")
+    );
     let shutdown = websocket.shutdown(PATIENCE).unwrap();
     assert!(shutdown.clean);
     assert_eq!(
@@ -110,10 +111,13 @@ fn event_loop_serves_many_connections_at_once() {
     let mut websockets: Vec<_> = (0..30).map(|_| connect(address)).collect();
     for round in 0..3_u8 {
         for websocket in &mut websockets {
-            websocket.write_message(Opcode::Binary, &[round]).unwrap();
+            websocket.write([round]).unwrap();
         }
         for websocket in websockets.iter_mut().rev() {
-            assert_eq!(websocket.next_message().unwrap().payload(), [round]);
+            assert_eq!(
+                websocket.next_message().unwrap().unwrap().payload(),
+                [round]
+            );
         }
     }
     assert_echoes(address);
@@ -126,9 +130,9 @@ fn event_loop_answers_a_violation_and_goes_on_serving() {
     let (stream, _) = websocket.into_inner();
     (&stream).write_all(&[0xFF]).unwrap();
     let mut websocket = WebSocket::client(stream, Config::default()).unwrap();
-    let error = websocket.next_message().unwrap_err();
-    assert_eq!(error.close_code(), Some(CloseCode::PROTOCOL_ERROR));
-    assert!(error.closed().is_some(), "{error}");
+    assert!(websocket.next_message().unwrap().is_none());
+    let closed = websocket.closed().unwrap();
+    assert_eq!(closed.code(), CloseCode::PROTOCOL_ERROR);
     assert_echoes(address);
 }
 
@@ -137,8 +141,11 @@ fn futures_io_serves_many_connections_at_once() {
     let address = serve(|listener| futures_io::run(listener, PATIENCE));
     let mut websockets: Vec<_> = (0..30).map(|_| connect(address)).collect();
     for websocket in websockets.iter_mut().rev() {
-        websocket.write_message(Opcode::Text, b"hello").unwrap();
-        assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+        websocket.write("hello").unwrap();
+        assert_eq!(
+            websocket.next_message().unwrap().unwrap().text(),
+            Some("hello")
+        );
     }
     assert_echoes(address);
 }
@@ -149,16 +156,17 @@ fn futures_io_answers_a_violation_before_it_ends() {
     let (stream, _) = connect(address).into_inner();
     (&stream).write_all(&[0xFF]).unwrap();
     let mut websocket = WebSocket::client(stream, Config::default()).unwrap();
-    let error = websocket.next_message().unwrap_err();
-    assert_eq!(error.close_code(), Some(CloseCode::PROTOCOL_ERROR));
+    assert!(websocket.next_message().unwrap().is_none());
+    let closed = websocket.closed().unwrap();
+    assert_eq!(closed.code(), CloseCode::PROTOCOL_ERROR);
 }
 
 #[test]
 fn futures_io_ends_who_says_nothing() {
     let address = serve(|listener| futures_io::run(listener, Duration::from_millis(100)));
     let mut websocket = connect(address);
-    let error = websocket.next_message().unwrap_err();
-    let closed = error.closed().unwrap();
+    assert!(websocket.next_message().unwrap().is_none());
+    let closed = websocket.closed().unwrap();
     assert_eq!(
         (closed.code(), closed.by),
         (CloseCode::GOING_AWAY, Side::Peer)
@@ -245,8 +253,11 @@ fn servers_go_on_when_they_could_take_no_connection() {
         drop(waiting);
         server.wait_until_open_files(|count| count < few_files::FILES / 2);
         let mut websocket = shake_hands(last, server.address);
-        websocket.write_message(Opcode::Text, b"hello").unwrap();
-        assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+        websocket.write("hello").unwrap();
+        assert_eq!(
+            websocket.next_message().unwrap().unwrap().text(),
+            Some("hello")
+        );
     }
 }
 
@@ -348,14 +359,14 @@ fn broadcast_gives_what_anyone_says_to_everyone() {
     // Whoever hears itself is in the room, and so is everyone once the last has been heard.
     for (number, member) in members.iter_mut().enumerate() {
         let text = format!("{number} is here");
-        member.write_message(Opcode::Text, text.as_bytes()).unwrap();
-        while member.next_message().unwrap().text() != Some(&text) {}
+        member.write(&text).unwrap();
+        while member.next_message().unwrap().unwrap().text() != Some(&text) {}
     }
     let gone = members.swap_remove(1);
     drop(gone);
-    members[0].write_message(Opcode::Text, b"to all").unwrap();
+    members[0].write("to all").unwrap();
     for member in &mut members {
-        while member.next_message().unwrap().text() != Some("to all") {}
+        while member.next_message().unwrap().unwrap().text() != Some("to all") {}
     }
 }
 
@@ -387,12 +398,12 @@ fn axum_application_has_a_page_and_a_chat() {
     let mut members: Vec<_> = (0..3).map(|_| join(address, &page).unwrap()).collect();
     for (number, member) in members.iter_mut().enumerate() {
         let text = format!("{number} is here");
-        member.write_message(Opcode::Text, text.as_bytes()).unwrap();
-        while member.next_message().unwrap().text() != Some(&text) {}
+        member.write(&text).unwrap();
+        while member.next_message().unwrap().unwrap().text() != Some(&text) {}
     }
-    members[0].write_message(Opcode::Text, b"to all").unwrap();
+    members[0].write("to all").unwrap();
     for member in &mut members {
-        while member.next_message().unwrap().text() != Some("to all") {}
+        while member.next_message().unwrap().unwrap().text() != Some("to all") {}
     }
     let other = Connector::new().origin("https://a.example").unwrap();
     let Err(ErrorKind::Handshake(refused)) = join(address, &other).map_err(Error::into_kind) else {

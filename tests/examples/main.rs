@@ -2,3 +2,4 @@
 
 mod blocking;
 mod over_tokio;
+mod small_chats;

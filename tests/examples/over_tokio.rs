@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use framewire::tokio::WebSocket;
-use framewire::{CloseCode, Config, ErrorKind, Opcode, Side};
+use framewire::{CloseCode, Config, Opcode, Side};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
@@ -57,9 +57,9 @@ async fn in_time<T>(job: impl Future<Output = T>) -> T {
 async fn assert_echoes(websocket: &mut WebSocket<TcpStream>) {
     for len in [0, 1, 125, 126, 5_000, 70_000, 1_000_000] {
         let sent = vec![b'a'; len];
-        websocket.write_message(Opcode::Text, &sent).await.unwrap();
+        websocket.write((Opcode::Text, &sent)).await.unwrap();
         websocket.ping(b"?").await.unwrap();
-        let message = websocket.next_message().await.unwrap();
+        let message = websocket.next_message().await.unwrap().unwrap();
         assert_eq!(message.opcode(), Opcode::Text);
         assert!(message.payload() == sent, "{len}");
     }
@@ -87,16 +87,16 @@ async fn chat_gives_what_anyone_says_to_everyone() {
             // Whoever hears itself is in the room.
             let mut member = connect(address).await;
             let text = format!("{number} is here");
-            let said = member.write_message(Opcode::Text, text.as_bytes());
+            let said = member.write(&text);
             said.await.unwrap();
-            while member.next_message().await.unwrap().text() != Some(&text) {}
+            while member.next_message().await.unwrap().unwrap().text() != Some(&text) {}
             members.push(member);
         }
         drop(members.swap_remove(1));
-        let all = members[0].write_message(Opcode::Text, b"to all");
+        let all = members[0].write("to all");
         all.await.unwrap();
         for member in &mut members {
-            while member.next_message().await.unwrap().text() != Some("to all") {}
+            while member.next_message().await.unwrap().unwrap().text() != Some("to all") {}
         }
     })
     .await;
@@ -116,10 +116,8 @@ async fn graceful_shutdown_closes_all_with_1001_and_ends() {
         }
         stop.cancel();
         for websocket in &mut websockets {
-            let end = websocket.next_message().await.map(drop).unwrap_err();
-            let ErrorKind::Closed(closed) = end.kind() else {
-                unreachable!("{end}")
-            };
+            assert!(websocket.next_message().await.unwrap().is_none());
+            let closed = websocket.closed().unwrap();
             assert_eq!(closed.code(), CloseCode::GOING_AWAY);
             assert_eq!(closed.by, Side::Peer);
             assert!(websocket.shutdown(PATIENCE).await.unwrap().clean);
@@ -145,7 +143,7 @@ async fn graceful_shutdown_ends_after_its_grace_whatever_peers_do() {
         tokio::time::pause();
         let flood = vec![0; 1 << 16];
         let moment = Duration::from_secs(1);
-        while let Ok(sent) = timeout(moment, deaf.write_message(Opcode::Binary, &flood)).await {
+        while let Ok(sent) = timeout(moment, deaf.write(&flood)).await {
             sent.unwrap();
         }
         let stopped = Instant::now();
@@ -155,8 +153,8 @@ async fn graceful_shutdown_ends_after_its_grace_whatever_peers_do() {
         let taken = stopped.elapsed();
         let grace = graceful_shutdown::GRACE;
         assert!(grace <= taken && taken < 2 * grace, "{taken:?}");
-        let end = silent.next_message().await.map(drop).unwrap_err();
-        assert_eq!(end.close_code(), Some(CloseCode::GOING_AWAY));
+        assert!(silent.next_message().await.unwrap().is_none());
+        assert_eq!(silent.closed().unwrap().code(), CloseCode::GOING_AWAY);
     })
     .await;
 }
@@ -246,9 +244,8 @@ async fn tls_client_trusts_who_it_is_told_to_trust() {
             let acceptor = framewire::handshake::Acceptor::new();
             let websocket = framewire::tokio::accept_with(stream, &acceptor, Config::default());
             let mut websocket = websocket.await.unwrap();
-            while let Ok((message, writer)) = websocket.next_message_and_writer().await {
-                let echo = writer.feed_message(message.opcode(), message.payload());
-                echo.await.unwrap();
+            while let Ok(Some((message, writer))) = websocket.next_message_and_writer().await {
+                writer.feed(message).await.unwrap();
             }
         }
     });

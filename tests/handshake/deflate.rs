@@ -7,7 +7,7 @@ use framewire::deflate::{AnswerError, Deflate, DeflateConfig, Negotiated, Parame
 use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind, accept_key};
 use framewire::protocol::{Agreement, Role};
 use framewire::upgrade::RequestDecoder;
-use framewire::{Config, Fault, Opcode, WebSocket, accept_with, connect_stream_with};
+use framewire::{Config, Fault, WebSocket, accept_with, connect_stream_with};
 use http::{Request, Response};
 use support::frames::{FIN, RSV1, TEXT};
 use support::loopback;
@@ -65,7 +65,7 @@ fn what_was_agreed_on_is_among_the_parts_of_what_was_accepted_in_two_steps() {
             let (connector, config) = (connector(config), Config::default());
             let mut client = connect_stream_with(client_stream, URI, &connector, config).unwrap();
             let text = "to be compressed ".repeat(20);
-            client.write_message(Opcode::Text, text.as_bytes()).unwrap();
+            client.write(&text).unwrap();
             client
         });
         let pending = acceptor(config).receive(server_stream).unwrap();
@@ -75,7 +75,7 @@ fn what_was_agreed_on_is_among_the_parts_of_what_was_accepted_in_two_steps() {
         let server = WebSocket::with_leftover(parts.stream, &parts.leftover, role, config);
         let mut server = server.unwrap();
         server.set_extension(&*agreed);
-        assert_eq!(server.next_message().unwrap().payload().len(), 340);
+        assert_eq!(server.next_message().unwrap().unwrap().payload().len(), 340);
         client.join().unwrap();
     });
 }
@@ -250,10 +250,11 @@ impl framewire::Socket for Tap {
 /// Sends `text` and takes the echo, and gives back the frame that was sent.
 fn exchange(websocket: &mut WebSocket<Tap>, text: &str) -> (u8, Vec<u8>) {
     websocket.stream_mut().written.clear();
-    websocket
-        .write_message(Opcode::Text, text.as_bytes())
-        .unwrap();
-    assert_eq!(websocket.next_message().unwrap().text(), Some(text));
+    websocket.write(text).unwrap();
+    assert_eq!(
+        websocket.next_message().unwrap().unwrap().text(),
+        Some(text)
+    );
     let mut sent = frames_in(&websocket.stream().written);
     assert_eq!(sent.len(), 1);
     sent.remove(0)
@@ -267,10 +268,8 @@ fn messages_go_compressed() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 let mut server = accept_with(server, &acceptor, Config::default()).unwrap();
-                while let Ok((message, writer)) = server.next_message_and_writer() {
-                    writer
-                        .write_message(message.opcode(), message.payload())
-                        .unwrap();
+                while let Some((message, writer)) = server.next_message_and_writer().unwrap() {
+                    writer.write(message).unwrap();
                 }
             });
             let written = Vec::new();
@@ -287,7 +286,7 @@ fn messages_go_compressed() {
             client.set_compression(false);
             assert_eq!(exchange(&mut client, &text).0, FIN | TEXT);
             client.close(framewire::CloseCode::NORMAL, "").unwrap();
-            while client.next_message().is_ok() {}
+            assert!(client.next_message().unwrap().is_none());
         });
     }
 }

@@ -196,8 +196,8 @@ fn it_is_agreed_on_in_a_handshake_and_used_by_every_call() {
     let (mut server, mut client) = connected();
     let sending = thread::spawn(move || {
         let message = pattern(10_000);
-        client.write_message(Opcode::Binary, &message).unwrap();
-        client.feed_message(Opcode::Text, b"fed").unwrap();
+        client.write(&message).unwrap();
+        client.feed("fed").unwrap();
         client
             .stream_message(Opcode::Binary, 100, &message[..])
             .unwrap();
@@ -209,19 +209,22 @@ fn it_is_agreed_on_in_a_handshake_and_used_by_every_call() {
         writer.finish().unwrap();
         client
     });
-    assert!(server.next_message().unwrap().payload() == pattern(10_000));
-    assert_eq!(server.next_message().unwrap().text(), Some("fed"));
+    assert!(server.next_message().unwrap().unwrap().payload() == pattern(10_000));
+    assert_eq!(server.next_message().unwrap().unwrap().text(), Some("fed"));
     for _ in 0..2 {
         let mut streamed = vec![];
-        let mut reader = server.message_reader().unwrap();
+        let mut reader = server.message_reader().unwrap().unwrap();
         assert!(reader.rsv().is_none(), "its bits are not the caller's");
         reader.read_to_end(&mut streamed).unwrap();
         assert!(streamed == pattern(10_000));
     }
     let mut client = sending.join().unwrap();
-    let prepared = PreparedMessage::new(Opcode::Text, b"prepared").unwrap();
+    let prepared = PreparedMessage::new("prepared").unwrap();
     server.write_prepared(&prepared).unwrap();
-    assert_eq!(client.next_message().unwrap().text(), Some("prepared"));
+    assert_eq!(
+        client.next_message().unwrap().unwrap().text(),
+        Some("prepared")
+    );
 }
 
 #[test]
@@ -238,14 +241,17 @@ fn every_kind_of_connection_sends_and_receives_by_it() {
             .kind
             .open(&peer, end.role, Config::default(), Some(&Flip::default()));
         let mut connection = opened.unwrap();
-        assert_eq!(connection.next_message().unwrap().text(), Some("hello"));
-        connection.write_message(Opcode::Binary, &message).unwrap();
-        let prepared = PreparedMessage::new(Opcode::Binary, &message).unwrap();
+        assert_eq!(
+            connection.next_message().unwrap().unwrap().text(),
+            Some("hello")
+        );
+        connection.write(&message).unwrap();
+        let prepared = PreparedMessage::new(&message).unwrap();
         connection.write_prepared(&prepared).unwrap();
         connection
             .stream_message(Opcode::Binary, 4096, &mut &message[..])
             .unwrap();
-        connection.feed_message(Opcode::Binary, b"").unwrap();
+        connection.feed(b"").unwrap();
         connection.flush().unwrap();
         let sent = frames(&peer.written());
         let expected = [&wire, &wire, &wire, &flipped(b"")];
@@ -268,14 +274,14 @@ async fn it_is_agreed_on_over_tokio_too() {
     );
     let (mut server, mut client) = (server.unwrap(), client.unwrap());
     let message = pattern(10_000);
-    let (written, read) = tokio::join!(
-        client.write_message(Opcode::Binary, &message),
-        server.next_message(),
-    );
+    let (written, read) = tokio::join!(client.write(&message), server.next_message(),);
     written.unwrap();
-    assert!(read.unwrap().payload() == message);
-    server.write_message(Opcode::Text, b"back").await.unwrap();
-    assert_eq!(client.next_message().await.unwrap().text(), Some("back"));
+    assert!(read.unwrap().unwrap().payload() == message);
+    server.write("back").await.unwrap();
+    assert_eq!(
+        client.next_message().await.unwrap().unwrap().text(),
+        Some("back")
+    );
 }
 
 #[test]
@@ -284,7 +290,7 @@ fn a_prepared_message_goes_out_by_the_extension_of_each_connection() {
     let deflate = deflate.negotiated(parameters(false, 9));
     let both: [&dyn Agreement; 2] = [&Flip::default(), &deflate];
     for order in [[0, 1], [1, 0]] {
-        let prepared = PreparedMessage::new(Opcode::Binary, &[7; 100]).unwrap();
+        let prepared = PreparedMessage::new([7; 100]).unwrap();
         for which in order {
             let peer = ScriptedPeer::default();
             let opened =

@@ -52,7 +52,7 @@ fn rfc6455_1_3_a_request_becomes_an_answer_and_a_connection() {
         }
         // It compresses, as was agreed on.
         let outbound = connection.outbound();
-        outbound.feed_message(Opcode::Text, &[b'a'; 1000]).unwrap();
+        outbound.feed((Opcode::Text, &[b'a'; 1000])).unwrap();
         assert!(outbound.buffered() < 100, "{at_a_time}");
     }
 }

@@ -9,7 +9,7 @@ use axum::routing::{any, get};
 use framewire::axum::{WebSocketUpgrade, WebSocketUpgradeRejection};
 use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind};
 use framewire::tokio::WebSocket;
-use framewire::{CloseCode, Config, Fault, Limits, Opcode};
+use framewire::{CloseCode, Config, Fault, Limits};
 use http::Request;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -34,9 +34,8 @@ async fn serve_with(
 }
 
 async fn echo(mut websocket: framewire::axum::WebSocket) {
-    while let Ok((message, writer)) = websocket.next_message_and_writer().await {
-        let (opcode, payload) = (message.opcode(), message.payload());
-        if writer.feed_message(opcode, payload).await.is_err() {
+    while let Ok(Some((message, writer))) = websocket.next_message_and_writer().await {
+        if writer.feed(message).await.is_err() {
             break;
         }
     }
@@ -81,15 +80,11 @@ async fn messages_are_echoed_over_both_versions_of_http() {
     let mut second = http2(address, &Connector::new()).await;
     for len in [0, 125, 70_000] {
         let payload = vec![7; len];
-        patiently(first.write_message(Opcode::Binary, &payload))
-            .await
-            .unwrap();
-        patiently(second.write_message(Opcode::Binary, &payload))
-            .await
-            .unwrap();
-        let message = patiently(first.next_message()).await.unwrap();
+        patiently(first.write(&payload)).await.unwrap();
+        patiently(second.write(&payload)).await.unwrap();
+        let message = patiently(first.next_message()).await.unwrap().unwrap();
         assert!(message.payload() == payload, "{len}");
-        let message = patiently(second.next_message()).await.unwrap();
+        let message = patiently(second.next_message()).await.unwrap().unwrap();
         assert!(message.payload() == payload, "{len}");
     }
     let shutdown = patiently(first.shutdown(crate::client::PATIENCE))
@@ -237,13 +232,10 @@ async fn limits_are_those_of_the_handler() {
 /// How a connection ends on which a message of `len` bytes is sent, if it does.
 async fn close_code(address: SocketAddr, len: usize) -> Option<CloseCode> {
     let (mut websocket, _) = http1(address, &Connector::new()).await;
-    let payload = vec![0; len];
-    patiently(websocket.write_message(Opcode::Binary, &payload))
-        .await
-        .unwrap();
-    match patiently(websocket.next_message()).await {
-        Ok(_) => None,
-        Err(error) => error.close_code(),
+    patiently(websocket.write(vec![0; len])).await.unwrap();
+    match patiently(websocket.next_message()).await.unwrap() {
+        Some(_) => None,
+        None => Some(websocket.closed().unwrap().code()),
     }
 }
 
@@ -282,16 +274,12 @@ async fn compression_is_the_acceptors_to_agree_on() {
     let (mut websocket, response) = http1(address, &connector).await;
     assert!(response.headers().contains_key("sec-websocket-extensions"));
     let text = "again and again ".repeat(1000);
-    patiently(websocket.write_message(Opcode::Text, text.as_bytes()))
-        .await
-        .unwrap();
-    let header = patiently(websocket.read_header()).await.unwrap();
+    patiently(websocket.write(&text)).await.unwrap();
+    let header = patiently(websocket.read_header()).await.unwrap().unwrap();
     assert!(header.payload_len() < 1000, "{header:?}");
     let mut websocket = http2(address, &connector).await;
-    patiently(websocket.write_message(Opcode::Text, text.as_bytes()))
-        .await
-        .unwrap();
-    let message = patiently(websocket.next_message()).await.unwrap();
+    patiently(websocket.write(&text)).await.unwrap();
+    let message = patiently(websocket.next_message()).await.unwrap().unwrap();
     assert_eq!(message.text(), Some(&*text));
 }
 

@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use crate::client::hyper::respond;
+use crate::client::hyper::{Ended, respond};
 use crate::client::{answer, header, patiently, request, status};
 use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind};
 use framewire::hyper::{refusal, upgrade, upgrade_with};
 use framewire::protocol::Role;
 use framewire::upgrade::UpgradeErrorKind;
-use framewire::{Config, ErrorKind, Fault, Opcode, Side, connect_with};
+use framewire::{Config, ErrorKind, Fault, Side, connect_with};
 use http::{Request, Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -32,10 +32,7 @@ enum Way {
 }
 
 /// A server that echoes, and gives the ends of its connections.
-async fn serve(
-    acceptor: Acceptor,
-    way: Way,
-) -> (SocketAddr, mpsc::UnboundedReceiver<framewire::Error>) {
+async fn serve(acceptor: Acceptor, way: Way) -> (SocketAddr, Ended) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (ends, ended) = mpsc::unbounded_channel();
@@ -83,9 +80,9 @@ async fn messages_of_all_sizes_are_echoed() {
     let clean = with_client(address, Connector::new(), |mut websocket| {
         for len in [0, 1, 125, 126, 5000, 70_000, 1 << 20] {
             let payload = pattern(len);
-            websocket.write_message(Opcode::Binary, &payload).unwrap();
+            websocket.write(&payload).unwrap();
             assert!(
-                websocket.next_message().unwrap().payload() == payload,
+                websocket.next_message().unwrap().unwrap().payload() == payload,
                 "{len}"
             );
         }
@@ -94,7 +91,7 @@ async fn messages_of_all_sizes_are_echoed() {
     });
     assert_eq!(clean.await, (true, Side::Local));
     let end = patiently(ended.recv()).await.unwrap();
-    assert_eq!(end.closed().unwrap().by, Side::Peer);
+    assert_eq!(end.unwrap().by, Side::Peer);
 }
 
 #[tokio::test]
@@ -118,12 +115,10 @@ async fn compression_is_agreed_on_and_used() {
     let connector = Connector::new().deflate(deflate());
     let text = with_client(address, connector, |mut websocket| {
         let text = "again and again ".repeat(1000);
-        websocket
-            .write_message(Opcode::Text, text.as_bytes())
-            .unwrap();
-        let header = websocket.read_header().unwrap();
+        websocket.write(&text).unwrap();
+        let header = websocket.read_header().unwrap().unwrap();
         assert!(header.payload_len() < 1000, "{header:?}");
-        websocket.next_message().unwrap().text() == Some(&text)
+        websocket.next_message().unwrap().unwrap().text() == Some(&text)
     });
     assert!(text.await);
 }
@@ -182,7 +177,7 @@ async fn hyper_that_was_not_told_is_the_fault_of_the_program() {
     let (address, mut ended) = serve(Acceptor::new(), Way::WithoutUpgrades).await;
     let sent = request(address, "/", &[]);
     let _answer = answer(address, sent.as_bytes()).await;
-    let error = patiently(ended.recv()).await.unwrap();
+    let error = patiently(ended.recv()).await.unwrap().unwrap_err();
     assert_eq!(error.fault(), Fault::Caller);
     assert!(error.cause().is_some());
 }
@@ -194,7 +189,7 @@ async fn client_that_left_before_the_answer_is_the_fault_of_the_stream() {
     let sent = request(address, "/", &[]);
     stream.write_all(sent.as_bytes()).await.unwrap();
     drop(stream);
-    let error = patiently(ended.recv()).await.unwrap();
+    let error = patiently(ended.recv()).await.unwrap().unwrap_err();
     let ErrorKind::Handshake(error) = error.kind() else {
         panic!("{error}");
     };

@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use crate::client::hyper::{Page, respond};
+use crate::client::hyper::{Ended, Page, respond};
 use crate::client::{Http2, patiently};
 use framewire::handshake::{Acceptor, Connector, HandshakeErrorKind};
-use framewire::{CloseCode, Opcode, Side};
+use framewire::{CloseCode, Side};
 use h2::Reason;
 use http::Request;
 use hyper::body::{Bytes, Incoming};
@@ -18,10 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 /// A server that echoes on `/ws`, and gives the ends of its connections.
-async fn serve(
-    acceptor: Acceptor,
-    takes_extended_connect: bool,
-) -> (SocketAddr, mpsc::UnboundedReceiver<framewire::Error>) {
+async fn serve(acceptor: Acceptor, takes_extended_connect: bool) -> (SocketAddr, Ended) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (ends, ended) = mpsc::unbounded_channel();
@@ -62,10 +59,8 @@ async fn rfc8441_5_messages_of_all_sizes_are_echoed() {
     );
     for len in [0, 1, 125, 126, 5000, 70_000, 1 << 20] {
         let payload = pattern(len);
-        patiently(websocket.write_message(Opcode::Binary, &payload))
-            .await
-            .unwrap();
-        let message = patiently(websocket.next_message()).await.unwrap();
+        patiently(websocket.write(&payload)).await.unwrap();
+        let message = patiently(websocket.next_message()).await.unwrap().unwrap();
         assert!(message.payload() == payload, "{len}");
     }
     let shutdown = patiently(websocket.shutdown(crate::client::PATIENCE))
@@ -76,7 +71,7 @@ async fn rfc8441_5_messages_of_all_sizes_are_echoed() {
         (true, Side::Local, CloseCode::NORMAL)
     );
     let end = patiently(ended.recv()).await.unwrap();
-    assert_eq!(end.closed().unwrap().by, Side::Peer);
+    assert_eq!(end.unwrap().by, Side::Peer);
 }
 
 #[tokio::test]
@@ -89,12 +84,10 @@ async fn connections_share_one_connection_of_http_2() {
     }
     for (number, websocket) in websockets.iter_mut().enumerate() {
         let text = number.to_string();
-        patiently(websocket.write_message(Opcode::Text, text.as_bytes()))
-            .await
-            .unwrap();
+        patiently(websocket.write(&text)).await.unwrap();
     }
     for (number, websocket) in websockets.iter_mut().enumerate().rev() {
-        let message = patiently(websocket.next_message()).await.unwrap();
+        let message = patiently(websocket.next_message()).await.unwrap().unwrap();
         assert_eq!(message.text(), Some(number.to_string().as_str()));
     }
 }
@@ -121,12 +114,10 @@ async fn rfc8441_5_compression_is_agreed_on_and_used() {
     let (mut websocket, response) = http2.websocket("/ws", &connector).await;
     assert!(response.headers().contains_key("sec-websocket-extensions"));
     let text = "again and again ".repeat(1000);
-    patiently(websocket.write_message(Opcode::Text, text.as_bytes()))
-        .await
-        .unwrap();
-    let header = patiently(websocket.read_header()).await.unwrap();
+    patiently(websocket.write(&text)).await.unwrap();
+    let header = patiently(websocket.read_header()).await.unwrap().unwrap();
     assert!(header.payload_len() < 1000, "{header:?}");
-    let message = patiently(websocket.next_message()).await.unwrap();
+    let message = patiently(websocket.next_message()).await.unwrap().unwrap();
     assert_eq!(message.text(), Some(&*text));
 }
 
@@ -161,7 +152,7 @@ async fn rfc8441_refusals_have_their_status() {
     assert_eq!(http2.status(page, None).await, 405);
     // Only the first was accepted.
     drop(http2);
-    patiently(ended.recv()).await.unwrap();
+    patiently(ended.recv()).await.unwrap().unwrap_err();
     assert!(ended.try_recv().is_err());
 }
 
@@ -193,12 +184,10 @@ async fn rfc8441_5_reset_stream_is_a_lost_connection_and_the_others_stay() {
     let (mut lost, _) = http2.websocket("/ws", &Connector::new()).await;
     let (mut other, _) = http2.websocket("/ws", &Connector::new()).await;
     lost.stream_mut().send.send_reset(Reason::CANCEL);
-    let end = patiently(ended.recv()).await.unwrap();
+    let end = patiently(ended.recv()).await.unwrap().unwrap_err();
     assert_eq!(end.close_code(), Some(CloseCode::ABNORMAL), "{end:?}");
-    patiently(other.write_message(Opcode::Text, b"still here"))
-        .await
-        .unwrap();
-    let message = patiently(other.next_message()).await.unwrap();
+    patiently(other.write("still here")).await.unwrap();
+    let message = patiently(other.next_message()).await.unwrap().unwrap();
     assert_eq!(message.text(), Some("still here"));
 }
 
@@ -213,7 +202,7 @@ async fn rfc8441_5_end_of_stream_without_a_close_frame_is_a_lost_connection() {
         .send
         .send_data(Bytes::new(), true)
         .unwrap();
-    let end = patiently(ended.recv()).await.unwrap();
+    let end = patiently(ended.recv()).await.unwrap().unwrap_err();
     assert!(
         matches!(end.kind(), framewire::ErrorKind::ConnectionLost),
         "{end:?}"

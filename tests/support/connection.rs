@@ -11,7 +11,10 @@ use std::time::Duration;
 use framewire::blocking::{CloseReply, PingReply, PreparedMessage, Shutdown};
 use framewire::frame::{Header, Rsv};
 use framewire::protocol::{Agreement, Message, Role};
-use framewire::{CloseCode, Closed, Config, Error, Opcode, TryFeedError, blocking, tokio};
+use framewire::{
+    CloseCode, Closed, Config, Error, ErrorKind, MessageKind, Opcode, Outgoing, ToOutgoing,
+    TryFeedError, blocking, tokio,
+};
 
 use crate::compression::{self, Compression, Speaker};
 use crate::frames::Frame as Said;
@@ -280,16 +283,15 @@ impl Endpoint {
 /// What every connection can do, by the names and with the meaning of `blocking::WebSocket`.
 #[expect(missing_docs, reason = "they are those of `blocking::WebSocket`")]
 pub trait Messaging: InOneCall {
-    fn next_message(&mut self) -> Result<Message<'_>, Error>;
-    fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error>;
-    fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error>;
+    fn next_message(&mut self) -> Result<Option<Message<'_>>, Error>;
+    fn append_message<'b>(&mut self, buf: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, Error>;
 
     fn on_ping(&mut self, handler: OnPing);
     fn on_pong(&mut self, handler: OnPong);
     fn on_close(&mut self, handler: OnClose);
 
-    fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error>;
-    fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error>;
+    fn write_any(&mut self, message: Outgoing<'_>) -> Result<(), Error>;
+    fn feed_any(&mut self, message: Outgoing<'_>) -> Result<(), Error>;
     fn flush(&mut self) -> Result<(), Error>;
     fn ping(&mut self, payload: &[u8]) -> Result<(), Error>;
     fn pong(&mut self, payload: &[u8]) -> Result<(), Error>;
@@ -297,8 +299,7 @@ pub trait Messaging: InOneCall {
 
     fn has_pending_output(&mut self) -> bool;
     fn buffered(&mut self) -> usize;
-    /// `closed` of the writing side.
-    fn sent_close(&mut self) -> Option<Closed>;
+    fn closed(&mut self) -> Option<Closed>;
 
     /// The same connection with all its calls.
     fn with_stream(&mut self) -> Option<&mut dyn Connection>;
@@ -307,18 +308,13 @@ pub trait Messaging: InOneCall {
 /// What it can do besides, where it [has](Kind::has_stream) what a call needs.
 #[expect(missing_docs, reason = "they are those of `blocking::WebSocket`")]
 pub trait Connection: Messaging {
-    fn message_reader(&mut self) -> Result<MessageReader<'_>, Error>;
+    fn message_reader(&mut self) -> Result<Option<MessageReader<'_>>, Error>;
     fn resume_message_reader(&mut self) -> Option<MessageReader<'_>>;
-    fn read_header(&mut self) -> Result<Header, Error>;
-    fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error>;
+    fn read_header(&mut self) -> Result<Option<Header>, Error>;
+    fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Option<Frame<'b>>, Error>;
 
-    fn write_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error>;
-    fn feed_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error>;
-    fn try_feed_message<'p>(
-        &mut self,
-        opcode: Opcode,
-        payload: &'p [u8],
-    ) -> Result<(), TryFeedError<&'p [u8]>>;
+    fn try_feed_any<'p>(&mut self, message: Outgoing<'p>)
+    -> Result<(), TryFeedError<Outgoing<'p>>>;
     fn write_frame(
         &mut self,
         fin: bool,
@@ -327,21 +323,13 @@ pub trait Connection: Messaging {
         payload: &[u8],
     ) -> Result<(), Error>;
     fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error>;
-    fn stream_message(
+    fn stream_any(
         &mut self,
-        opcode: Opcode,
+        kind: MessageKind,
         chunk_size: usize,
         reader: &mut (dyn Read + Send),
     ) -> Result<u64, Error>;
-    fn stream_message_ext(
-        &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        chunk_size: usize,
-        reader: &mut (dyn Read + Send),
-    ) -> Result<u64, Error>;
-    fn message_writer(&mut self, opcode: Opcode) -> Result<MessageWriter<'_>, Error>;
-    fn message_writer_ext(&mut self, opcode: Opcode, rsv: Rsv) -> Result<MessageWriter<'_>, Error>;
+    fn any_message_writer(&mut self, kind: MessageKind) -> Result<MessageWriter<'_>, Error>;
     fn resume_message_writer(&mut self) -> Option<MessageWriter<'_>>;
     fn set_compression(&mut self, enabled: bool);
 
@@ -353,6 +341,88 @@ pub trait Connection: Messaging {
     fn into_byte_stream(self: Box<Self>) -> Box<dyn ByteStream>;
     /// The halves of what is whole, and the whole of what is halves.
     fn split_or_reunite(self: Box<Self>) -> Box<dyn Connection>;
+}
+
+/// The calls that take more than one type.
+#[expect(
+    missing_docs,
+    clippy::missing_errors_doc,
+    reason = "they are those of `blocking::Writer`"
+)]
+impl dyn Messaging + '_ {
+    pub fn write(&mut self, message: impl ToOutgoing) -> Result<(), Error> {
+        self.write_any(message.to_outgoing())
+    }
+
+    pub fn feed(&mut self, message: impl ToOutgoing) -> Result<(), Error> {
+        self.feed_any(message.to_outgoing())
+    }
+
+    /// How the connection ended, after a call that reads has returned `None`: as the error that it is to those who
+    /// compare the ends of connections.
+    pub fn end(&mut self) -> Error {
+        let closed = self.closed().expect("a connection that has ended says how");
+        assert!(closed.peer.is_some(), "{closed:?}");
+        ErrorKind::Closed(Box::new(closed)).into()
+    }
+
+    /// Reads how the connection ended: what `next_message` fails with, or, where that returns `None`, [the same as an
+    /// error](Self::end).
+    pub fn read_end(&mut self) -> Error {
+        match self.next_message() {
+            Ok(Some(message)) => panic!("{message:?}"),
+            Ok(None) => self.end(),
+            Err(error) => error,
+        }
+    }
+}
+
+/// The calls that take more than one type.
+#[expect(
+    missing_docs,
+    clippy::missing_errors_doc,
+    reason = "they are those of `blocking::Writer`"
+)]
+impl dyn Connection + '_ {
+    pub fn write(&mut self, message: impl ToOutgoing) -> Result<(), Error> {
+        self.write_any(message.to_outgoing())
+    }
+
+    pub fn feed(&mut self, message: impl ToOutgoing) -> Result<(), Error> {
+        self.feed_any(message.to_outgoing())
+    }
+
+    pub fn end(&mut self) -> Error {
+        <dyn Messaging>::end(self)
+    }
+
+    pub fn read_end(&mut self) -> Error {
+        <dyn Messaging>::read_end(self)
+    }
+
+    pub fn try_feed<M: ToOutgoing>(&mut self, message: M) -> Result<(), TryFeedError<M>> {
+        match self.try_feed_any(message.to_outgoing()) {
+            Ok(()) => Ok(()),
+            Err(TryFeedError::Full(_)) => Err(TryFeedError::Full(message)),
+            Err(TryFeedError::Failed(error)) => Err(TryFeedError::Failed(error)),
+        }
+    }
+
+    pub fn stream_message(
+        &mut self,
+        kind: impl Into<MessageKind>,
+        chunk_size: usize,
+        reader: &mut (dyn Read + Send),
+    ) -> Result<u64, Error> {
+        self.stream_any(kind.into(), chunk_size, reader)
+    }
+
+    pub fn message_writer(
+        &mut self,
+        kind: impl Into<MessageKind>,
+    ) -> Result<MessageWriter<'_>, Error> {
+        self.any_message_writer(kind.into())
+    }
 }
 
 /// `blocking::Frame`.
@@ -378,12 +448,17 @@ impl Frame<'_> {
 
 /// What takes both directions: one call of a whole connection.
 pub trait InOneCall {
-    /// `next_message_and_writer` with the message sent back, and appended to what was seen; of the
+    /// `next_message_and_writer` with the message sent back, maybe changed, and appended to what was seen; of the
     /// halves, `next_message` of one and the sending by the other.
     ///
     /// # Errors
     /// As those have.
-    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error>;
+    fn echo_message(
+        &mut self,
+        back: Back,
+        change: Option<Change>,
+        seen: &mut Vec<u8>,
+    ) -> Result<Option<Opcode>, Error>;
 
     /// `shutdown` of a connection that is whole, which can be gone on with.
     fn shutdown_whole(&mut self, _deadline: Duration) -> Option<Result<Shutdown, Error>> {
@@ -396,12 +471,15 @@ pub trait InOneCall {
     }
 }
 
+/// What changes the payload of a message.
+pub type Change = fn(&mut [u8]);
+
 /// How a message is sent back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Back {
-    /// By `feed_message`.
+    /// By `feed`.
     Fed,
-    /// By `write_message`.
+    /// By `write`.
     Written,
 }
 

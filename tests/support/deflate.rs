@@ -2,8 +2,8 @@
 
 use framewire::deflate::{Deflate, DeflateConfig, Negotiated, Parameters, ZlibRs};
 use framewire::frame::Violation;
+use framewire::protocol::Encoder;
 use framewire::protocol::{Agreement as _, Event, Limits, MessageBuffer, Receiver, Role, Sender};
-use framewire::{Opcode, protocol::Encoder};
 
 /// What both ends agreed on: whether contexts are kept, and the window bits each way.
 pub fn parameters(takeover: bool, window_bits: u8) -> Parameters {
@@ -71,8 +71,6 @@ pub fn sender(negotiated: &Negotiated) -> Sender {
 /// A binary message as a sending end puts it on the wire.
 pub fn sent(sender: &mut Sender, message: &[u8]) -> Vec<u8> {
     let mut output = Vec::new();
-    sender
-        .message(Opcode::Binary, message, &mut output)
-        .unwrap();
+    sender.message(message, &mut output).unwrap();
     output
 }

@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::{fmt, io};
 
+use framewire::Error;
 use framewire::protocol::Role;
-use framewire::{Error, Opcode};
 
 use super::compression::Compression;
 use super::connection::{Endpoint, Kind, Messaging, all_endpoints_with};
@@ -193,7 +193,7 @@ impl Case {
         if self.operation.lens.is_empty() {
             return self.until_closed(connection, hands);
         }
-        again(|| connection.feed_message(Opcode::Text, b"before"))?;
+        again(|| connection.feed("before"))?;
         for &len in self.operation.lens {
             hands.take(&sample(len));
             again(|| self.operation.call(connection, hands))?;

@@ -62,7 +62,7 @@ pub enum Calls {
 
 /// The call of a half of tokio's.
 pub type ByHalf = for<'a> fn(
-    &'a WriteHalf<ScriptedPeer>,
+    &'a mut WriteHalf<ScriptedPeer>,
     &'a Hands,
 ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 

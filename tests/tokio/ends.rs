@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use framewire::protocol::Role;
-use framewire::tokio::{Message, WebSocket};
-use framewire::{Config, ErrorKind, Opcode};
+use framewire::tokio::WebSocket;
+use framewire::{Config, ErrorKind, OwnedMessage, Side};
 use futures_util::stream::FusedStream as _;
 use futures_util::{SinkExt, StreamExt as _};
 use support::each;
@@ -32,7 +32,7 @@ fn rfc6455_5_5_1_a_stream_ends_when_what_was_fed_and_the_close_frame_were_sent()
             while let Some(message) = server.next().await {
                 assert!(!server.is_terminated() || message.is_err());
                 match message {
-                    Ok(message) => SinkExt::<Message>::feed(&mut server, message)
+                    Ok(message) => SinkExt::<OwnedMessage>::feed(&mut server, message)
                         .await
                         .unwrap(),
                     Err(_) => errors += 1,
@@ -87,9 +87,40 @@ async fn an_abort_holds_when_the_halves_are_one_again() {
     let mut server = reader.reunite(writer).unwrap();
     let error = server.next_message().await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ConnectionLost));
-    let error = server.write_message(Opcode::Text, b"x").await.unwrap_err();
+    let error = server.write("x").await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error:?}");
     assert_eq!(peer.written(), b"");
+}
+
+#[tokio::test]
+async fn both_halves_tell_how_the_connection_was_closed() {
+    let close = frame(Role::Client, FIN | CLOSE, &close_payload(4000, "lunch"));
+    let server = WebSocket::server(ScriptedPeer::saying([close]), Config::default());
+    let (mut read, mut write) = server.unwrap().split();
+    assert_eq!((read.closed(), write.closed()), (None, None));
+    for _ in 0..2 {
+        assert!(read.next_message().await.unwrap().is_none());
+        assert!(read.append_message(&mut vec![]).await.unwrap().is_none());
+        assert!(read.message_reader().await.unwrap().is_none());
+        assert!(read.read_header().await.unwrap().is_none());
+        assert!(read.read_frame(&mut []).await.unwrap().is_none());
+        assert!(read.resume_message_reader().is_none());
+    }
+    let closed = read.closed().unwrap();
+    let [local, peer] = [&closed.local, &closed.peer].map(|close| close.clone().unwrap());
+    assert_eq!((local.code.get(), &*local.reason), (4000, ""));
+    assert_eq!((peer.code.get(), &*peer.reason), (4000, "lunch"));
+    assert_eq!((closed.by, closed.is_normal()), (Side::Peer, false));
+    assert_eq!(write.closed().as_ref(), Some(&closed));
+    let late = write.write("late").await.unwrap_err();
+    assert_eq!(late.closed(), Some(&closed));
+    // And so does the connection, whole again.
+    let mut whole = read.reunite(write).unwrap();
+    for _ in 0..2 {
+        assert!(whole.next_message().await.unwrap().is_none());
+        assert!(whole.next_message_and_writer().await.unwrap().is_none());
+    }
+    assert_eq!(whole.closed(), Some(closed));
 }
 
 #[test]

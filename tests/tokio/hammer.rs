@@ -24,21 +24,20 @@ fn message(task: u32, number: u32) -> Vec<u8> {
 }
 
 /// Sends it by one of the ways of a half. Those of the table are for a scripted peer, to which no other end listens.
-async fn send(writer: &WriteHalf<DuplexStream>, task: u32, number: u32) {
+async fn send(writer: &mut WriteHalf<DuplexStream>, task: u32, number: u32) {
     let message = message(task, number);
-    let binary = Opcode::Binary;
     match number % 6 {
-        0 => writer.write_message(binary, &message).await.unwrap(),
+        0 => writer.write(&message).await.unwrap(),
         1 => {
-            writer.feed_message(binary, &message).await.unwrap();
+            writer.feed(&message).await.unwrap();
             writer.flush().await.unwrap();
         }
         2 => {
-            let streamed = writer.stream_message(binary, 1000, &message[..]);
+            let streamed = writer.stream_message(Opcode::Binary, 1000, &message[..]);
             assert_eq!(streamed.await.unwrap(), message.len() as u64);
         }
         3 => {
-            let mut streamed = writer.message_writer(binary).await.unwrap();
+            let mut streamed = writer.message_writer(Opcode::Binary).await.unwrap();
             for piece in message.chunks(3000) {
                 streamed.write_all(piece).await.unwrap();
                 tokio::task::yield_now().await;
@@ -47,14 +46,14 @@ async fn send(writer: &WriteHalf<DuplexStream>, task: u32, number: u32) {
         }
         4 => {
             writer.ping(b"between").await.unwrap();
-            let prepared = framewire::tokio::PreparedMessage::new(binary, &message).unwrap();
+            let prepared = framewire::tokio::PreparedMessage::new(&message).unwrap();
             writer.write_prepared(&prepared).await.unwrap();
         }
         _ => {
             // One that gives up at once: it is there whole, or not at all.
             let extra = [&u32::MAX.to_be_bytes()[..], &message[4..]].concat();
-            let _ = timeout(Duration::ZERO, writer.write_message(binary, &extra)).await;
-            writer.write_message(binary, &message).await.unwrap();
+            let _ = timeout(Duration::ZERO, writer.write(&extra)).await;
+            writer.write(&message).await.unwrap();
         }
     }
 }
@@ -62,14 +61,7 @@ async fn send(writer: &WriteHalf<DuplexStream>, task: u32, number: u32) {
 /// Reads everything, and gives how many messages there were of each.
 async fn check(mut reader: ReadHalf<DuplexStream>) -> HashMap<u32, u32> {
     let mut seen = HashMap::new();
-    loop {
-        let read = match reader.next_message().await {
-            Ok(message) => message,
-            Err(error) => {
-                assert!(error.closed().is_some(), "{error:?}");
-                return seen;
-            }
-        };
+    while let Some(read) = reader.next_message().await.unwrap() {
         let (task, rest) = read.payload().split_first_chunk().unwrap();
         let (number, rest) = rest.split_first_chunk().unwrap();
         let (task, number) = (u32::from_be_bytes(*task), u32::from_be_bytes(*number));
@@ -86,6 +78,7 @@ async fn check(mut reader: ReadHalf<DuplexStream>) -> HashMap<u32, u32> {
             assert_eq!(read.payload().len(), message(task, number).len());
         }
     }
+    seen
 }
 
 /// The rule, by hand: two messages of two tasks, one behind the other.
@@ -95,8 +88,8 @@ async fn two_messages_of_two_tasks_are_sent_one_after_the_other() {
     let server = WebSocket::server(peer.clone(), Config::default()).unwrap();
     let (_reader, writer) = server.split();
     let tasks = ["Hello", "world"].map(|text| {
-        let writer = writer.clone();
-        tokio::spawn(async move { writer.write_message(Opcode::Text, text.as_bytes()).await })
+        let mut writer = writer.clone();
+        tokio::spawn(async move { writer.write(text).await })
     });
     for task in tasks {
         task.await.unwrap().unwrap();
@@ -113,14 +106,14 @@ async fn each_message_of_many_tasks_arrives_whole_and_in_order() {
     let far = WebSocket::client(far, Config::default()).unwrap().split();
     let mut readers = JoinSet::new();
     let mut writers = JoinSet::new();
-    let closers = [near.1.clone(), far.1.clone()];
+    let mut closers = [near.1.clone(), far.1.clone()];
     for (reader, writer) in [near, far] {
         readers.spawn(check(reader));
         for task in 0..TASKS {
-            let writer = writer.clone();
+            let mut writer = writer.clone();
             writers.spawn(async move {
                 for number in 0..MESSAGES {
-                    send(&writer, task, number).await;
+                    send(&mut writer, task, number).await;
                 }
             });
         }
@@ -130,7 +123,7 @@ async fn each_message_of_many_tasks_arrives_whole_and_in_order() {
             done.unwrap();
         }
         // Both at once: the one whose Close frame comes second finds the connection closed.
-        let [near, far] = &closers;
+        let [near, far] = &mut closers;
         let _ = tokio::join!(
             near.close(CloseCode::NORMAL, ""),
             far.close(CloseCode::NORMAL, "")
@@ -151,18 +144,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// One that sends long messages without end, and what another wants to send between them: how many of
 /// those messages come before that.
 async fn messages_before<T>(
-    greedy: impl AsyncFn(&WriteHalf<DuplexStream>) + 'static,
+    greedy: impl AsyncFn(&mut WriteHalf<DuplexStream>) + 'static,
     other: impl AsyncFnOnce(WriteHalf<DuplexStream>) -> T + 'static,
     is_other: impl Fn(u8, &[u8]) -> bool,
 ) -> usize {
     let (stream, mut peer) = tokio::io::duplex(1000);
     let server = WebSocket::server(stream, Config::default()).unwrap();
     let (_reader, writer) = server.split();
-    let half = writer.clone();
+    let mut half = writer.clone();
     let local = tokio::task::LocalSet::new();
     local.spawn_local(async move {
         loop {
-            greedy(&half).await;
+            greedy(&mut half).await;
         }
     });
     local.spawn_local(async move {
@@ -195,23 +188,23 @@ async fn messages_before<T>(
 async fn a_task_that_never_stops_sending_lets_others_send() {
     let before = messages_before(
         writes_long,
-        async |writer| writer.write_message(Opcode::Text, b"small").await,
+        async |mut writer: WriteHalf<_>| writer.write("small").await,
         |_, payload| payload == b"small",
     );
     assert!(before.await <= 2);
     let before = messages_before(
         writes_long,
-        async |writer| writer.write_message(Opcode::Binary, &vec![1; 70_000]).await,
+        async |mut writer: WriteHalf<_>| writer.write(vec![1; 70_000]).await,
         |_, payload| payload.len() == 70_000,
     );
     assert!(before.await <= 2);
 }
 
-async fn writes_long(writer: &WriteHalf<DuplexStream>) {
-    writer.write_message(Opcode::Binary, &LONG).await.unwrap();
+async fn writes_long(writer: &mut WriteHalf<DuplexStream>) {
+    writer.write(&LONG).await.unwrap();
 }
 
-async fn streams_without_end(writer: &WriteHalf<DuplexStream>) {
+async fn streams_without_end(writer: &mut WriteHalf<DuplexStream>) {
     let endless = tokio::io::repeat(0);
     let streamed = writer.stream_message(Opcode::Binary, 4000, endless).await;
     assert!(streamed.unwrap_err().closed().is_some());
@@ -221,13 +214,13 @@ async fn streams_without_end(writer: &WriteHalf<DuplexStream>) {
 async fn a_task_that_never_stops_sending_lets_control_frames_through() {
     let before = messages_before(
         writes_long,
-        async |writer| writer.ping(b"ping").await,
+        async |mut writer: WriteHalf<_>| writer.ping(b"ping").await,
         |_, payload| payload == b"ping",
     );
     assert!(before.await <= 2);
     let before = messages_before(
         writes_long,
-        async |writer| writer.close(CloseCode::NORMAL, "").await,
+        async |mut writer: WriteHalf<_>| writer.close(CloseCode::NORMAL, "").await,
         |first, _| first == FIN | CLOSE,
     );
     assert!(before.await <= 2);
@@ -237,7 +230,7 @@ async fn a_task_that_never_stops_sending_lets_control_frames_through() {
 async fn a_message_without_end_lets_control_frames_through() {
     let before = messages_before(
         streams_without_end,
-        async |writer| writer.ping(b"ping").await,
+        async |mut writer: WriteHalf<_>| writer.ping(b"ping").await,
         |_, payload| payload == b"ping",
     );
     assert!(before.await <= 2);
@@ -249,8 +242,8 @@ async fn a_task_that_never_stops_sending_lets_a_sink_send() {
 
     let before = messages_before(
         writes_long,
-        async |mut writer| {
-            let message = framewire::tokio::Message::from("small");
+        async |mut writer: WriteHalf<_>| {
+            let message = framewire::OwnedMessage::from("small");
             writer.send(message).await
         },
         |_, payload| payload == b"small",

@@ -4,6 +4,7 @@ mod byte_stream;
 mod echo;
 mod ends;
 mod hammer;
+mod keep_alive;
 mod split_cancel;
 mod stream_and_sink;
 mod timers;

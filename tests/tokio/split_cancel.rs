@@ -8,7 +8,7 @@ use std::task::{Context, Wake, Waker};
 use allocation_counter::measure;
 use framewire::protocol::Role;
 use framewire::tokio::{ReadHalf, WebSocket, WriteHalf};
-use framewire::{Error, ErrorKind, Opcode};
+use framewire::{Closed, Error, ErrorKind, Opcode, Side};
 use support::compression::{Compression, heard};
 use support::frames::{BINARY, CLOSE, FIN, PING, PONG, frame};
 use support::operations::{Again, Hands, Leaves, Operation, SENDING, SMALL, Sends, sample};
@@ -48,19 +48,16 @@ impl Call {
         })
     }
 
-    async fn on(&self, half: &WriteHalf<ScriptedPeer>) -> Result<(), Error> {
+    async fn on(&self, half: &mut WriteHalf<ScriptedPeer>) -> Result<(), Error> {
         let by_half = self.operation.by_half.expect("a half has it");
         by_half(half, &self.hands).await
     }
 }
 
 /// Reads until there is nothing more, and for ever where that does not come.
-async fn read(mut half: ReadHalf<ScriptedPeer>) -> Error {
-    loop {
-        if let Err(error) = half.next_message().await {
-            return error;
-        }
-    }
+async fn read(mut half: ReadHalf<ScriptedPeer>) -> Result<Closed, Error> {
+    while half.next_message().await?.is_some() {}
+    Ok(half.closed().expect("it says how it ended"))
 }
 
 /// The rule, by two messages: one is dropped in the middle, and the task that waits for its end goes on.
@@ -69,9 +66,9 @@ fn a_message_that_one_task_drops_in_the_middle_is_ended_by_another() {
     let stream = ScriptedPeer::default().taking(Taking::Room(3));
     let (_reader, writer) = split(Role::Server, &stream);
     let mut tasks = Tasks::new(&stream);
-    let [first, second] = [b"hello", b"world"].map(|text| {
-        let writer = writer.clone();
-        tasks.begin(async move { writer.write_message(Opcode::Text, text).await.unwrap() })
+    let [first, second] = ["hello", "world"].map(|text| {
+        let mut writer = writer.clone();
+        tasks.begin(async move { writer.write(text).await.unwrap() })
     });
     tasks.run();
     assert_eq!(stream.written(), b"\x81\x05h");
@@ -107,20 +104,22 @@ fn drop_among_three(role: Role, call: &Call, at_most: usize, spurious: bool, n: 
     let _replay = Replay(how);
     let stream = ScriptedPeer::saying([frame(peer(role), FIN | PING, b"?")]);
     let stream = stream.in_pieces_of(at_most).waiting();
-    let (reader, writer) = split(role, &stream);
+    let (reader, mut writer) = split(role, &stream);
     let (was_done, others) = (Cell::new(false), Cell::new(0));
     let mut tasks = Tasks::new(&stream);
     tasks.spurious = spurious;
-    let dropping = tasks.begin(async {
-        let done = until_wait(n, call.on(&writer)).await;
+    let mut half = writer.clone();
+    let was_done = &was_done;
+    let dropping = tasks.begin(async move {
+        let done = until_wait(n, call.on(&mut half)).await;
         was_done.set(done.map(Result::unwrap).is_some());
     });
-    let other = writer.clone();
+    let mut other = writer.clone();
     let others = &others;
     let writing = tasks.begin(async move {
         for len in [50, 5] {
             let payload = vec![b'o'; len];
-            other.write_message(Opcode::Text, &payload).await.unwrap();
+            other.write((Opcode::Text, &payload)).await.unwrap();
             others.set(others.get() + 1);
         }
     });
@@ -158,17 +157,15 @@ fn control_frames_of_others_go_between_the_fragments_of_a_message() {
             let stream = ScriptedPeer::default().in_pieces_of(at_most).waiting();
             let (reader, writer) = split(role, &stream);
             let payload = pattern(200);
-            let mut message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+            let mut streaming = writer.clone();
+            let mut message = finish(&stream, streaming.message_writer(Opcode::Binary)).unwrap();
             finish(&stream, message.write_all(&payload[..90])).unwrap();
             let mut tasks = Tasks::new(&stream);
-            let other = writer.clone();
+            let mut other = writer.clone();
             let waiting = tasks.begin(async move {
-                other
-                    .write_message(Opcode::Text, b"after it")
-                    .await
-                    .unwrap();
+                other.write("after it").await.unwrap();
             });
-            let other = writer.clone();
+            let mut other = writer.clone();
             let pinging = tasks.begin(async move { other.ping(b"mine").await.unwrap() });
             tasks.begin(async { drop(read(reader).await) });
             stream.say(frame(peer(role), FIN | PING, b"yours"));
@@ -203,11 +200,11 @@ fn control_frames_of_others_go_between_the_fragments_of_a_compressed_message() {
             let websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL);
             let mut websocket = websocket.unwrap();
             websocket.set_extension(&compression.negotiated().unwrap());
-            let (reader, writer) = websocket.split();
-            let (other, payload) = (writer.clone(), &pattern(1000));
+            let (reader, mut writer) = websocket.split();
+            let (mut other, payload) = (writer.clone(), &pattern(1000));
             let mut tasks = Tasks::new(&stream);
             tasks.begin(async move {
-                writer.write_message(Opcode::Binary, payload).await.unwrap();
+                writer.write(payload).await.unwrap();
             });
             tasks.begin(async move { other.ping(b"mine").await.unwrap() });
             tasks.begin(async move { drop(read(reader).await) });
@@ -239,13 +236,14 @@ fn a_message_that_is_dropped_lets_those_go_on_that_wait_for_it() {
     for drop_first in each([None, Some(WhileItWaits), Some(WhenItIsItsTurn)]) {
         let stream = ScriptedPeer::default();
         let (_reader, writer) = split(Role::Server, &stream);
-        let message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+        let mut streaming = writer.clone();
+        let message = finish(&stream, streaming.message_writer(Opcode::Binary)).unwrap();
         let results = RefCell::new(Vec::new());
         let mut tasks = Tasks::new(&stream);
         let [first, second] = [0; 2].map(|_| {
-            let (writer, results) = (writer.clone(), &results);
+            let (mut writer, results) = (writer.clone(), &results);
             tasks.begin(async move {
-                let sent = writer.write_message(Opcode::Text, b"x").await;
+                let sent = writer.write("x").await;
                 results.borrow_mut().push(sent);
             })
         });
@@ -279,11 +277,12 @@ fn those_that_wait_for_a_message_go_in_the_order_in_which_they_came_and_are_woke
     const TASKS: u8 = 20;
     let stream = ScriptedPeer::default();
     let (_reader, writer) = split(Role::Server, &stream);
-    let message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+    let mut streaming = writer.clone();
+    let message = finish(&stream, streaming.message_writer(Opcode::Binary)).unwrap();
     let polls = Cell::new(0);
     let mut tasks = Tasks::new(&stream);
     for number in 0..TASKS {
-        let (writer, polls) = (writer.clone(), &polls);
+        let (mut writer, polls) = (writer.clone(), &polls);
         tasks.begin(async move {
             let mut waiting = std::pin::pin!(writer.message_writer(Opcode::Binary));
             let mut message = std::future::poll_fn(|cx| {
@@ -316,14 +315,13 @@ fn a_frame_that_ends_lets_those_go_on_that_wait_for_its_end() {
         for is_dropped in each([false, true]) {
             let stream = ScriptedPeer::default();
             stream.set_taking(Taking::Nothing);
-            let (reader, writer) = split(role, &stream);
+            let (reader, mut writer) = split(role, &stream);
             let mut tasks = Tasks::new(&stream);
-            let other = writer.clone();
+            let mut other = writer.clone();
             let pinging = tasks.begin(async move { other.ping(b"mine").await.unwrap() });
-            let other = writer.clone();
+            let mut other = writer.clone();
             let writing = tasks.begin(async move {
-                let payload = pattern(90);
-                other.write_message(Opcode::Binary, &payload).await.unwrap();
+                other.write(pattern(90)).await.unwrap();
             });
             tasks.begin(async { drop(read(reader).await) });
             tasks.poll(writing);
@@ -348,11 +346,11 @@ fn one_that_finds_the_stream_ready_wakes_those_that_wait_for_it() {
     for role in each(ROLES) {
         let stream = ScriptedPeer::default();
         stream.set_taking(Taking::Nothing);
-        let (reader, writer) = split(role, &stream);
+        let (reader, mut writer) = split(role, &stream);
         let mut tasks = Tasks::new(&stream);
-        let other = writer.clone();
+        let mut other = writer.clone();
         let waiting = tasks.begin(async move {
-            other.write_message(Opcode::Text, b"first").await.unwrap();
+            other.write("first").await.unwrap();
         });
         tasks.begin(async { drop(read(reader).await) });
         tasks.run();
@@ -371,12 +369,12 @@ fn the_rest_of_a_frame_that_was_dropped_is_sent_by_the_one_who_reads() {
     for role in each(ROLES) {
         let stream = ScriptedPeer::default();
         stream.set_taking(Taking::Nothing);
-        let (reader, writer) = split(role, &stream);
+        let (reader, mut writer) = split(role, &stream);
         let payload = &pattern(90);
         let mut tasks = Tasks::new(&stream);
-        let other = writer.clone();
+        let mut other = writer.clone();
         let writing = tasks.begin(async move {
-            other.write_message(Opcode::Binary, payload).await.unwrap();
+            other.write(payload).await.unwrap();
         });
         tasks.begin(async { drop(read(reader).await) });
         tasks.run();
@@ -398,12 +396,9 @@ fn a_ping_that_came_inside_of_a_frame_is_answered_after_it() {
         let (reader, writer) = split(role, &stream);
         let mut tasks = Tasks::new(&stream);
         tasks.begin(async { drop(read(reader).await) });
-        let other = writer.clone();
+        let mut other = writer.clone();
         let feeding = tasks.begin(async move {
-            other
-                .feed_message(Opcode::Binary, &pattern(300))
-                .await
-                .unwrap();
+            other.feed(pattern(300)).await.unwrap();
         });
         tasks.run();
         stream.say(frame(peer(role), FIN | PING, b"?"));
@@ -422,13 +417,13 @@ fn what_one_task_fails_with_fails_all_and_nothing_follows() {
     for role in each(ROLES) {
         let stream = ScriptedPeer::default();
         stream.set_taking(Taking::Nothing);
-        let (_reader, writer) = split(role, &stream);
+        let (_reader, mut writer) = split(role, &stream);
         let kinds = RefCell::new(Vec::new());
         let mut tasks = Tasks::new(&stream);
         for len in [90, 20, 90] {
-            let (writer, kinds) = (writer.clone(), &kinds);
+            let (mut writer, kinds) = (writer.clone(), &kinds);
             tasks.begin(async move {
-                let sent = writer.write_message(Opcode::Binary, &pattern(len)).await;
+                let sent = writer.write(pattern(len)).await;
                 kinds.borrow_mut().push(io_kind(&sent.unwrap_err()));
             });
         }
@@ -459,20 +454,20 @@ fn io_kind(error: &Error) -> Option<std::io::ErrorKind> {
 fn an_abort_wakes_whoever_waits() {
     let stream = ScriptedPeer::default();
     stream.set_taking(Taking::Room(20));
-    let (reader, writer) = split(Role::Server, &stream);
+    let (reader, mut writer) = split(Role::Server, &stream);
     let ends = RefCell::new(Vec::new());
     let note = |error: &Error| ends.borrow_mut().push(io_kind(error));
     let mut tasks = Tasks::new(&stream);
-    tasks.begin(async { note(&read(reader).await) });
+    tasks.begin(async { note(&read(reader).await.unwrap_err()) });
     for call in [
-        Call::new("write_message", 300),
-        Call::new("write_message", 3),
+        Call::new("write", 300),
+        Call::new("write", 3),
         Call::new("ping", 3),
         Call::new("close", 0),
         Call::new("stream_message", 3),
     ] {
-        let (writer, note) = (writer.clone(), &note);
-        tasks.begin(async move { note(&call.on(&writer).await.unwrap_err()) });
+        let (mut writer, note) = (writer.clone(), &note);
+        tasks.begin(async move { note(&call.on(&mut writer).await.unwrap_err()) });
     }
     tasks.run();
     assert!(ends.borrow().is_empty());
@@ -481,7 +476,7 @@ fn an_abort_wakes_whoever_waits() {
     tasks.run();
     assert_eq!(*ends.borrow(), [ABORTED; 6]);
     assert_eq!(stream.written().len(), before);
-    let later = finish(&stream, writer.write_message(Opcode::Text, b"x"));
+    let later = finish(&stream, writer.write("x"));
     assert_eq!(io_kind(&later.unwrap_err()), ABORTED);
 }
 
@@ -489,17 +484,18 @@ fn an_abort_wakes_whoever_waits() {
 fn an_abort_wakes_those_that_wait_for_a_message_of_one_that_does_not_come() {
     let stream = ScriptedPeer::default();
     let (_reader, writer) = split(Role::Server, &stream);
-    let _message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+    let mut streaming = writer.clone();
+    let _message = finish(&stream, streaming.message_writer(Opcode::Binary)).unwrap();
     let ends = RefCell::new(Vec::new());
     let mut tasks = Tasks::new(&stream);
     for call in [
-        Call::new("write_message", 3),
+        Call::new("write", 3),
         Call::new("stream_message", 3),
         Call::new("message_writer, in pieces", 3),
     ] {
-        let (writer, ends) = (writer.clone(), &ends);
+        let (mut writer, ends) = (writer.clone(), &ends);
         tasks.begin(async move {
-            let error = call.on(&writer).await.unwrap_err();
+            let error = call.on(&mut writer).await.unwrap_err();
             ends.borrow_mut().push(io_kind(&error));
         });
     }
@@ -514,25 +510,27 @@ fn an_abort_wakes_those_that_wait_for_a_message_of_one_that_does_not_come() {
 fn a_close_of_one_ends_the_message_of_another() {
     for role in each(ROLES) {
         let stream = ScriptedPeer::default().in_pieces_of(5).waiting();
-        let (reader, writer) = split(role, &stream);
-        let mut message = finish(&stream, writer.message_writer(Opcode::Binary)).unwrap();
+        let (reader, mut writer) = split(role, &stream);
+        let mut streaming = writer.clone();
+        let mut message = finish(&stream, streaming.message_writer(Opcode::Binary)).unwrap();
         finish(&stream, message.write_all(&pattern(90))).unwrap();
-        let ended = Cell::new(false);
+        let ended = Cell::new(None);
         let mut tasks = Tasks::new(&stream);
         tasks.begin(async {
-            ended.set(read(reader).await.closed().is_some());
+            ended.set(Some(read(reader).await.unwrap().by));
         });
-        let closing = writer.clone();
-        let closing = tasks.begin(async move { Call::new("close", 0).on(&closing).await.unwrap() });
+        let mut half = writer.clone();
+        let closing =
+            tasks.begin(async move { Call::new("close", 0).on(&mut half).await.unwrap() });
         tasks.run();
         assert!(tasks.is_done(closing));
         assert!(finish(&stream, message.write_all(&pattern(90))).is_err());
         drop(message);
-        let error = finish(&stream, Call::new("write_message", 3).on(&writer)).unwrap_err();
+        let error = finish(&stream, Call::new("write", 3).on(&mut writer)).unwrap_err();
         assert!(error.closed().is_some());
         stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE9"));
         tasks.run();
-        assert!(ended.get());
+        assert_eq!(ended.get(), Some(Side::Local));
         let view = View::of(role, &stream.written());
         assert!(view.is_closed() && view.messages.is_empty());
     }
@@ -551,13 +549,15 @@ fn calls_that_are_dropped_while_the_peer_does_not_read_leave_nothing() {
     let wait = || {
         let waker = Waker::from(Arc::new(Nobody([0; 100])));
         let mut cx = Context::from_waker(&waker);
-        for call in [Call::new("write_message", 0), Call::new("ping", 0)] {
-            let mut call = std::pin::pin!(call.on(&writer));
+        for call in [Call::new("write", 0), Call::new("ping", 0)] {
+            let mut half = writer.clone();
+            let mut call = std::pin::pin!(call.on(&mut half));
             assert!(Future::poll(call.as_mut(), &mut cx).is_pending());
         }
     };
     // One that has the right to send, and the stream does not take more.
-    let mut stuck = std::pin::pin!(writer.write_message(Opcode::Binary, &[1; 90]));
+    let mut writing = writer.clone();
+    let mut stuck = std::pin::pin!(writing.write([1; 90]));
     assert!(Future::poll(stuck.as_mut(), &mut Context::from_waker(Waker::noop())).is_pending());
     wait();
     let held = measure(|| (0..1000).for_each(|_| wait()));
@@ -572,16 +572,16 @@ fn a_message_of_a_peer_comes_while_every_writer_waits() {
         let (mut reader, writer) = split(role, &stream);
         let mut tasks = Tasks::new(&stream);
         for len in [300, 20] {
-            let writer = writer.clone();
+            let mut writer = writer.clone();
             tasks.begin(async move {
-                writer
-                    .write_message(Opcode::Binary, &pattern(len))
-                    .await
-                    .unwrap();
+                writer.write(pattern(len)).await.unwrap();
             });
         }
         let reading = tasks.begin(async {
-            assert_eq!(reader.next_message().await.unwrap().payload(), b"hello");
+            assert_eq!(
+                reader.next_message().await.unwrap().unwrap().payload(),
+                b"hello"
+            );
         });
         tasks.run();
         stream.say(frame(peer(role), FIN | BINARY, b"hello"));

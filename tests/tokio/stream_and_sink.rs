@@ -8,8 +8,8 @@ use std::task::{Context, Wake};
 use std::time::Duration;
 
 use framewire::protocol::Role;
-use framewire::tokio::{Message, WebSocket, WriteHalf};
-use framewire::{CloseCode, Config, ErrorKind, Fault, Opcode, Side};
+use framewire::tokio::{WebSocket, WriteHalf};
+use framewire::{CloseCode, Config, ErrorKind, Fault, Opcode, OwnedMessage, Side};
 use futures_util::stream::FusedStream as _;
 use futures_util::{FutureExt as _, Sink, SinkExt, StreamExt as _};
 use support::frames::{BINARY, FIN, PONG, TEXT, frame};
@@ -36,9 +36,9 @@ fn connected(room: usize) -> (Socket, Socket) {
     )
 }
 
-fn messages() -> Vec<Message> {
-    let binary = [0, 1, 125, 126, 70_000].map(|len| Message::from(pattern(len)));
-    let text = ["", "text", "w\u{f6}rld"].map(Message::from);
+fn messages() -> Vec<OwnedMessage> {
+    let binary = [0, 1, 125, 126, 70_000].map(|len| OwnedMessage::from(pattern(len)));
+    let text = ["", "text", "w\u{f6}rld"].map(OwnedMessage::from);
     binary.into_iter().chain(text).collect()
 }
 
@@ -52,8 +52,10 @@ async fn halves_forward_and_end_with_the_close() {
     });
     let (mut reader, mut writer) = client.split();
     for message in messages() {
-        patiently(writer.feed(message)).await.unwrap();
-        patiently(SinkExt::<Message>::flush(&mut writer))
+        patiently(SinkExt::feed(&mut writer, message))
+            .await
+            .unwrap();
+        patiently(SinkExt::<OwnedMessage>::flush(&mut writer))
             .await
             .unwrap();
     }
@@ -61,7 +63,7 @@ async fn halves_forward_and_end_with_the_close() {
         let echoed = patiently(reader.next()).await.unwrap().unwrap();
         assert!(echoed == message);
     }
-    patiently(SinkExt::<Message>::close(&mut writer))
+    patiently(SinkExt::<OwnedMessage>::close(&mut writer))
         .await
         .unwrap();
     assert!(
@@ -75,9 +77,11 @@ async fn halves_forward_and_end_with_the_close() {
 async fn connection_is_a_stream_and_a_sink_at_once() {
     let (mut server, mut client) = connected(1 << 20);
     for message in messages() {
-        patiently(client.feed(message)).await.unwrap();
+        patiently(SinkExt::feed(&mut client, message))
+            .await
+            .unwrap();
     }
-    patiently(SinkExt::<Message>::flush(&mut client))
+    patiently(SinkExt::<OwnedMessage>::flush(&mut client))
         .await
         .unwrap();
     for message in messages() {
@@ -92,14 +96,14 @@ async fn connection_is_a_stream_and_a_sink_at_once() {
 #[tokio::test]
 async fn close_of_the_sink_sends_1000_and_can_be_repeated() {
     let (mut server, mut client) = connected(1000);
-    patiently(SinkExt::<Message>::close(&mut client))
+    patiently(SinkExt::<OwnedMessage>::close(&mut client))
         .await
         .unwrap();
-    patiently(SinkExt::<Message>::close(&mut client))
+    patiently(SinkExt::<OwnedMessage>::close(&mut client))
         .await
         .unwrap();
-    let error = patiently(server.next_message()).await.unwrap_err();
-    let closed = error.closed().unwrap();
+    assert!(patiently(server.next_message()).await.unwrap().is_none());
+    let closed = server.closed().unwrap();
     assert_eq!((closed.code(), closed.by), (CloseCode::NORMAL, Side::Peer));
     // Nothing comes after a Close frame (RFC 6455 5.5.1).
     let error = patiently(client.send("late".into())).await.unwrap_err();
@@ -113,14 +117,15 @@ async fn close_of_the_sink_sends_all_that_waits() {
     let (mut server, mut client) = connected(3);
     let sending = tokio::spawn(async move {
         for number in 0..100 {
-            client.feed(number.to_string().into()).await.unwrap();
+            let message = OwnedMessage::from(number.to_string());
+            SinkExt::feed(&mut client, message).await.unwrap();
         }
-        SinkExt::<Message>::close(&mut client).await.unwrap();
+        SinkExt::<OwnedMessage>::close(&mut client).await.unwrap();
         assert!(client.next().await.is_none());
     });
     for number in 0..100 {
         let message = patiently(server.next()).await.unwrap().unwrap();
-        assert_eq!(message.as_text(), Some(&*number.to_string()));
+        assert_eq!(message.text(), Some(&*number.to_string()));
     }
     assert!(patiently(server.next()).await.is_none());
     patiently(sending).await.unwrap();
@@ -183,14 +188,14 @@ async fn close_of_the_sink_of_a_lost_connection_sends_nothing() {
     let peer = ScriptedPeer::new([]);
     let mut server = WebSocket::server(peer.clone(), Config::default()).unwrap();
     server.next_message().await.map(drop).unwrap_err();
-    let lost = patiently(SinkExt::<Message>::close(&mut server)).await;
+    let lost = patiently(SinkExt::<OwnedMessage>::close(&mut server)).await;
     assert!(matches!(
         lost.unwrap_err().kind(),
         ErrorKind::ConnectionLost
     ));
     assert_eq!(server.writer().closed(), None);
     let (_reader, mut writer) = server.split();
-    let lost = patiently(SinkExt::<Message>::close(&mut writer)).await;
+    let lost = patiently(SinkExt::<OwnedMessage>::close(&mut writer)).await;
     assert!(matches!(
         lost.unwrap_err().kind(),
         ErrorKind::ConnectionLost
@@ -206,7 +211,8 @@ async fn sink_waits_when_its_buffer_is_full() {
     let config = Config::default().write_buffer(5000);
     let mut server = WebSocket::server(stream, config).unwrap();
     let mut fed = 0;
-    while let Some(result) = server.feed(vec![0; 100].into()).now_or_never() {
+    let message = OwnedMessage::from(vec![0; 100]);
+    while let Some(result) = SinkExt::feed(&mut server, message.clone()).now_or_never() {
         result.unwrap();
         fed += 1;
         assert!(fed < 1000, "it never waits");
@@ -241,10 +247,11 @@ async fn long_message_is_taken_though_the_stream_is_stuck() {
     let (stream, mut peer) = duplex(10);
     let mut server = WebSocket::server(stream, Config::default()).unwrap();
     let long = pattern(300_000);
-    patiently(server.feed("first".into())).await.unwrap();
-    let taken = server.feed(long.clone().into()).now_or_never();
+    let first = SinkExt::<OwnedMessage>::feed(&mut server, "first".into());
+    patiently(first).await.unwrap();
+    let taken = SinkExt::<OwnedMessage>::feed(&mut server, long.clone().into()).now_or_never();
     taken.expect("it was ready").unwrap();
-    let third = server.feed("third".into());
+    let third = SinkExt::<OwnedMessage>::feed(&mut server, "third".into());
     let mut third = std::pin::pin!(third);
     assert!(
         third.as_mut().now_or_never().is_none(),
@@ -258,7 +265,7 @@ async fn long_message_is_taken_though_the_stream_is_stuck() {
         received
     });
     patiently(third).await.unwrap();
-    patiently(SinkExt::<Message>::flush(&mut server))
+    patiently(SinkExt::<OwnedMessage>::flush(&mut server))
         .await
         .unwrap();
     let received = patiently(reading).await.unwrap();
@@ -276,16 +283,14 @@ async fn dropped_next_loses_nothing() {
         peer.write_all(&[byte]).await.unwrap();
     }
     let message = patiently(server.next()).await.unwrap().unwrap();
-    assert_eq!(message, Message::from("hello"));
+    assert_eq!(message, OwnedMessage::from("hello"));
 }
 
 /// An assembled message changes hands, and is not copied.
 #[tokio::test]
 async fn long_message_is_not_copied() {
     let (mut server, mut client) = connected(1 << 20);
-    patiently(client.write_message(Opcode::Binary, &pattern(500_000)))
-        .await
-        .unwrap();
+    patiently(client.write(pattern(500_000))).await.unwrap();
     let message = patiently(server.next()).await.unwrap().unwrap();
     let bytes = message.into_payload();
     assert!(bytes == pattern(500_000));
@@ -296,11 +301,9 @@ async fn long_message_is_not_copied() {
 async fn control_frames_are_answered_and_are_no_items() {
     let (mut server, mut client) = connected(1000);
     patiently(client.ping(b"?")).await.unwrap();
-    patiently(client.write_message(Opcode::Text, b"text"))
-        .await
-        .unwrap();
+    patiently(client.write("text")).await.unwrap();
     let message = patiently(server.next()).await.unwrap().unwrap();
-    assert_eq!(message.as_text(), Some("text"));
+    assert_eq!(message.text(), Some("text"));
     // The Pong leaves while the server only reads.
     assert!(server.next().now_or_never().is_none());
     let (stream, _) = client.into_inner();
@@ -315,13 +318,13 @@ async fn control_frames_are_answered_and_are_no_items() {
 async fn half_holds_its_message_while_another_streams() {
     let (mut server, client) = connected(1000);
     let (reader, mut sink) = client.split();
-    let other = sink.clone();
+    let mut other = sink.clone();
     patiently(poll_fn(|cx| sink.poll_ready_unpin(cx)))
         .await
         .unwrap();
     let mut streaming = patiently(other.message_writer(Opcode::Text)).await.unwrap();
     sink.start_send_unpin("after".into()).unwrap();
-    let mut flushing = SinkExt::<Message>::flush(&mut sink);
+    let mut flushing = SinkExt::<OwnedMessage>::flush(&mut sink);
     assert!((&mut flushing).now_or_never().is_none(), "it cannot go yet");
     patiently(streaming.write_all(b"before")).await.unwrap();
     assert!((&mut flushing).now_or_never().is_none(), "it cannot go yet");
@@ -329,7 +332,7 @@ async fn half_holds_its_message_while_another_streams() {
     patiently(flushing).await.unwrap();
     for expected in ["before", "after"] {
         let message = patiently(server.next()).await.unwrap().unwrap();
-        assert_eq!(message.as_text(), Some(expected));
+        assert_eq!(message.text(), Some(expected));
     }
     drop(other);
     assert!(reader.reunite(sink).is_ok());
@@ -339,19 +342,19 @@ async fn half_holds_its_message_while_another_streams() {
 async fn close_of_a_half_sends_what_it_holds() {
     let (mut server, client) = connected(1000);
     let (_reader, mut sink) = client.split();
-    let other = sink.clone();
+    let mut other = sink.clone();
     patiently(poll_fn(|cx| sink.poll_ready_unpin(cx)))
         .await
         .unwrap();
     let streaming = patiently(other.message_writer(Opcode::Text)).await.unwrap();
     sink.start_send_unpin("held".into()).unwrap();
     patiently(streaming.finish()).await.unwrap();
-    patiently(SinkExt::<Message>::close(&mut sink))
+    patiently(SinkExt::<OwnedMessage>::close(&mut sink))
         .await
         .unwrap();
     for expected in ["", "held"] {
         let message = patiently(server.next()).await.unwrap().unwrap();
-        assert_eq!(message.as_text(), Some(expected));
+        assert_eq!(message.text(), Some(expected));
     }
     assert!(patiently(server.next()).await.is_none());
 }
@@ -360,7 +363,7 @@ async fn close_of_a_half_sends_what_it_holds() {
 async fn half_that_holds_a_message_is_not_reunited() {
     let (_server, client) = connected(1000);
     let (reader, mut sink) = client.split();
-    let other = sink.clone();
+    let mut other = sink.clone();
     patiently(poll_fn(|cx| sink.poll_ready_unpin(cx)))
         .await
         .unwrap();
@@ -369,7 +372,7 @@ async fn half_that_holds_a_message_is_not_reunited() {
     patiently(streaming.finish()).await.unwrap();
     drop(other);
     let (reader, mut sink) = *reader.reunite(sink).unwrap_err();
-    patiently(SinkExt::<Message>::flush(&mut sink))
+    patiently(SinkExt::<OwnedMessage>::flush(&mut sink))
         .await
         .unwrap();
     assert!(reader.reunite(sink).is_ok());
@@ -381,7 +384,8 @@ async fn half_that_waits_for_the_stream_is_woken_by_the_stream_alone() {
     let (stream, mut peer) = duplex(10);
     let server = WebSocket::server(stream, Config::default()).unwrap();
     let (_reader, mut sink) = server.split();
-    patiently(sink.feed(pattern(100_000).into())).await.unwrap();
+    let long = SinkExt::<OwnedMessage>::feed(&mut sink, pattern(100_000).into());
+    patiently(long).await.unwrap();
     let count = Arc::new(Wakes::default());
     let waker = count.clone().into();
     let mut cx = Context::from_waker(&waker);
@@ -398,15 +402,14 @@ async fn half_that_is_dropped_while_it_waits_leaves_nothing() {
     let (stream, _peer) = duplex(10);
     let server = WebSocket::server(stream, Config::default()).unwrap();
     let (_reader, mut stuck) = server.split();
-    patiently(stuck.feed(pattern(100_000).into()))
-        .await
-        .unwrap();
+    let long = SinkExt::<OwnedMessage>::feed(&mut stuck, pattern(100_000).into());
+    patiently(long).await.unwrap();
     let waits = |half: &mut WriteHalf<DuplexStream>| {
         let task = Arc::new(Wakes::default());
         let waker = task.clone().into();
         let mut cx = Context::from_waker(&waker);
         assert!(half.poll_ready_unpin(&mut cx).is_pending());
-        assert!(Sink::<Message>::poll_flush(Pin::new(half), &mut cx).is_pending());
+        assert!(Sink::<OwnedMessage>::poll_flush(Pin::new(half), &mut cx).is_pending());
         task
     };
     // For the stream.
@@ -416,9 +419,9 @@ async fn half_that_is_dropped_while_it_waits_leaves_nothing() {
     drop(half);
     assert_eq!(Arc::strong_count(&task), 1);
     // For a message of another.
-    let mut long = std::pin::pin!(stuck.message_writer(Opcode::Text));
-    let long = long.as_mut().now_or_never().unwrap().unwrap();
     let mut half = stuck.clone();
+    let long = stuck.message_writer(Opcode::Text).now_or_never();
+    let long = long.unwrap().unwrap();
     let task = waits(&mut half);
     drop(half);
     assert_eq!(Arc::strong_count(&task), 1);
@@ -428,16 +431,16 @@ async fn half_that_is_dropped_while_it_waits_leaves_nothing() {
 #[tokio::test]
 async fn half_that_is_flushed_while_it_waits_for_a_message_is_woken_by_its_end() {
     let (_server, client) = connected(1000);
-    let (_reader, writer) = client.split();
+    let (_reader, mut writer) = client.split();
+    let mut sink = writer.clone();
     let message = patiently(writer.message_writer(Opcode::Text))
         .await
         .unwrap();
-    let mut sink = writer.clone();
     let count = Arc::new(Wakes::default());
     let waker = count.clone().into();
     let mut cx = Context::from_waker(&waker);
     assert!(sink.poll_ready_unpin(&mut cx).is_pending());
-    assert!(Sink::<Message>::poll_flush(Pin::new(&mut sink), &mut cx).is_ready());
+    assert!(Sink::<OwnedMessage>::poll_flush(Pin::new(&mut sink), &mut cx).is_ready());
     patiently(message.finish()).await.unwrap();
     assert_eq!(count.0.load(Ordering::Relaxed), 1);
     assert!(sink.poll_ready_unpin(&mut cx).is_ready());
@@ -447,15 +450,14 @@ async fn half_that_is_flushed_while_it_waits_for_a_message_is_woken_by_its_end()
 #[tokio::test]
 async fn half_that_never_comes_back_holds_up_no_future() {
     let (_server, client) = connected(1000);
-    let (_reader, writer) = client.split();
+    let (_reader, mut writer) = client.split();
+    let [mut sink, mut waiting] = [writer.clone(), writer.clone()];
     let message = patiently(writer.message_writer(Opcode::Text))
         .await
         .unwrap();
-    let mut sink = writer.clone();
     let ready = poll_fn(|cx| sink.poll_ready_unpin(cx)).now_or_never();
     assert!(ready.is_none());
-    let waiting = writer.clone();
-    let waiting = tokio::spawn(async move { waiting.write_message(Opcode::Text, b"").await });
+    let waiting = tokio::spawn(async move { waiting.write("").await });
     tokio::task::yield_now().await;
     patiently(message.finish()).await.unwrap();
     patiently(waiting).await.unwrap().unwrap();
@@ -467,16 +469,15 @@ async fn half_that_waited_for_the_stream_and_never_comes_back_holds_up_nobody() 
     let server = WebSocket::server(stream, Config::default()).unwrap();
     let (_reader, mut first) = server.split();
     let [mut second, mut third] = [first.clone(), first.clone()];
-    patiently(first.feed(pattern(100_000).into()))
-        .await
-        .unwrap();
+    let long = SinkExt::<OwnedMessage>::feed(&mut first, pattern(100_000).into());
+    patiently(long).await.unwrap();
     for half in [&mut first, &mut second] {
         let ready = poll_fn(|cx| half.poll_ready_unpin(cx)).now_or_never();
         assert!(ready.is_none());
     }
     let sending = async {
-        third.send(Message::from("third")).await.unwrap();
-        third.write_message(Opcode::Text, b"after").await.unwrap();
+        third.send(OwnedMessage::from("third")).await.unwrap();
+        third.write("after").await.unwrap();
     };
     let mut received = vec![0; 10 + 100_000 + 7 + 7];
     let both = async { tokio::join!(sending, peer.read_exact(&mut received)) };
@@ -489,16 +490,16 @@ async fn close_of_a_half_waits_for_the_frame_of_another() {
     // The header of this frame is a byte longer than what the stream takes.
     let (stream, mut peer) = duplex(9);
     let server = WebSocket::server(stream, Config::default()).unwrap();
-    let (_reader, writer) = server.split();
+    let (_reader, mut writer) = server.split();
     let mut sink = writer.clone();
     let payload = pattern(100_000);
-    let mut sending = std::pin::pin!(writer.write_message(Opcode::Binary, &payload));
+    let mut sending = std::pin::pin!(writer.write(&payload));
     assert!(sending.as_mut().now_or_never().is_none());
     let mut received = vec![0; 10];
     patiently(peer.read_exact(&mut received[..9]))
         .await
         .unwrap();
-    let mut closing = SinkExt::<Message>::close(&mut sink);
+    let mut closing = SinkExt::<OwnedMessage>::close(&mut sink);
     let closed = (&mut closing).now_or_never();
     assert!(closed.is_none(), "nothing goes into another's frame");
     patiently(peer.read_exact(&mut received[9..]))
@@ -537,9 +538,10 @@ async fn halves_of_many_tasks_send_whole_messages() {
                     let len = usize::from(number) * 200;
                     let mut message = vec![sender; 2 + len];
                     message[1] = number;
-                    sink.feed(message.into()).await.unwrap();
+                    let message = OwnedMessage::from(message);
+                    SinkExt::feed(&mut sink, message).await.unwrap();
                 }
-                SinkExt::<Message>::flush(&mut sink).await.unwrap();
+                SinkExt::<OwnedMessage>::flush(&mut sink).await.unwrap();
             })
         })
         .collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use framewire::protocol::Role;
 use framewire::tokio::{KeepAliveEnd, PingReply, ReadHalf, WebSocket, WriteHalf};
-use framewire::{CloseCode, Config, Error, ErrorKind, Opcode, Side};
+use framewire::{CloseCode, Closed, Config, Error, ErrorKind, Side};
 use support::frames::{FIN, PING, TEXT, frame};
 use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
 use support::{each, peer};
@@ -27,16 +27,13 @@ fn connected() -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
     )
 }
 
-async fn read(mut half: ReadHalf<DuplexStream>) -> Error {
-    loop {
-        if let Err(error) = half.next_message().await {
-            return error;
-        }
-    }
+async fn read(mut half: ReadHalf<DuplexStream>) -> Result<Closed, Error> {
+    while half.next_message().await?.is_some() {}
+    Ok(half.closed().expect("it says how it ended"))
 }
 
 /// A peer that answers Pings until it is told otherwise.
-fn answering(mut client: WebSocket<DuplexStream>, pings: usize) -> tokio::task::JoinHandle<Error> {
+fn answering(mut client: WebSocket<DuplexStream>, pings: usize) -> tokio::task::JoinHandle<()> {
     let mut seen = 0;
     client.on_ping(move |_| {
         seen += 1;
@@ -46,13 +43,7 @@ fn answering(mut client: WebSocket<DuplexStream>, pings: usize) -> tokio::task::
             PingReply::Nothing
         }
     });
-    tokio::spawn(async move {
-        loop {
-            if let Err(error) = client.next_message().await {
-                return error;
-            }
-        }
-    })
+    tokio::spawn(async move { while let Ok(Some(_)) = client.next_message().await {} })
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +63,7 @@ async fn a_pong_that_does_not_come_is_noticed_at_its_deadline() {
         "{taken:?}"
     );
     write.abort();
-    let error = reading.await.unwrap();
+    let error = reading.await.unwrap().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error:?}");
 }
 
@@ -82,21 +73,21 @@ async fn a_keep_alive_stops_when_told_to_and_when_another_begins() {
     let _peer = answering(client, usize::MAX);
     let (half, write) = server.split();
     let _reading = tokio::spawn(read(half));
-    let begin = |write: &WriteHalf<DuplexStream>| {
-        let write = write.clone();
-        tokio::spawn(async move { write.keep_alive(INTERVAL, DEADLINE).await })
-    };
-    let first = begin(&write);
+    let begin = || tokio::spawn(write.keep_alive(INTERVAL, DEADLINE));
+    let first = begin();
     sleep(100 * INTERVAL).await;
     assert!(!first.is_finished());
-    let second = begin(&write);
+    let second = begin();
     assert!(matches!(first.await.unwrap(), KeepAliveEnd::Stopped));
     sleep(100 * INTERVAL).await;
     assert!(!second.is_finished());
     write.stop_keep_alive();
     assert!(matches!(second.await.unwrap(), KeepAliveEnd::Stopped));
-    let later = write.keep_alive(INTERVAL, DEADLINE).await;
-    assert!(matches!(later, KeepAliveEnd::Stopped));
+    let third = begin();
+    sleep(100 * INTERVAL).await;
+    assert!(!third.is_finished(), "another is begun after it");
+    write.stop_keep_alive();
+    assert!(matches!(third.await.unwrap(), KeepAliveEnd::Stopped));
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,15 +95,12 @@ async fn a_keep_alive_ends_with_the_connection() {
     let (server, mut client) = connected();
     let (half, write) = server.split();
     let reading = tokio::spawn(read(half));
-    let keeping = tokio::spawn({
-        let write = write.clone();
-        async move { write.keep_alive(Duration::MAX, Duration::MAX).await }
-    });
+    let keeping = tokio::spawn(write.keep_alive(Duration::MAX, Duration::MAX));
     sleep(INTERVAL).await;
     assert!(!keeping.is_finished());
     client.close(CloseCode::NORMAL, "").await.unwrap();
     assert!(matches!(keeping.await.unwrap(), KeepAliveEnd::Ended));
-    assert!(reading.await.unwrap().closed().is_some());
+    assert_eq!(reading.await.unwrap().unwrap().by, Side::Peer);
     let later = write.keep_alive(INTERVAL, DEADLINE).await;
     assert!(matches!(later, KeepAliveEnd::Ended));
     // A reading half that is dropped ends it too, and so does one that was at its end before.
@@ -163,8 +151,8 @@ fn in_the_middle_of(
     let (server, peer) = tokio::io::duplex(64);
     let server = WebSocket::server(server, Config::default()).unwrap();
     let (reader, writer) = server.split();
-    let sending = writer.clone();
-    tokio::spawn(async move { sending.write_message(Opcode::Binary, message).await });
+    let mut sending = writer.clone();
+    tokio::spawn(async move { sending.write(message).await });
     (reader, writer, peer)
 }
 
@@ -192,7 +180,7 @@ async fn a_peer_that_takes_a_message_slowly_is_sent_its_ping_after_it() {
         let message = &LONG[..len];
         let (reader, writer, mut peer) = in_the_middle_of(message);
         tokio::spawn(read(reader));
-        let pinging = tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
+        let pinging = tokio::spawn(writer.keep_alive(INTERVAL, DEADLINE));
         let mut received = vec![];
         while received.len() < message.len() {
             sleep(2 * INTERVAL).await;
@@ -217,7 +205,7 @@ async fn a_ping_that_found_no_room_goes_when_there_is_some() {
         let message = &LONG[..len];
         let (reader, writer, mut peer) = in_the_middle_of(message);
         tokio::spawn(read(reader));
-        tokio::spawn(async move { writer.keep_alive(INTERVAL, DEADLINE).await });
+        tokio::spawn(writer.keep_alive(INTERVAL, DEADLINE));
         sleep(INTERVAL).await;
         let mut received = vec![];
         while !received.ends_with(&frame(Role::Server, FIN | PING, &1_u64.to_be_bytes())) {
@@ -234,14 +222,10 @@ async fn pings_that_found_no_room_are_one_and_none_comes_after_a_newer_one() {
     let (server, mut peer) = tokio::io::duplex(64);
     let server = WebSocket::server(server, Config::default()).unwrap();
     let (reader, writer) = server.split();
-    let stuck = writer.clone();
-    let _ = timeout(
-        Duration::ZERO,
-        stuck.write_message(Opcode::Binary, &LONG[..100]),
-    )
-    .await;
+    let mut stuck = writer.clone();
+    let _ = timeout(Duration::ZERO, stuck.write(&LONG[..100])).await;
     tokio::spawn(read(reader));
-    tokio::spawn(async move { writer.keep_alive(INTERVAL, 9 * DEADLINE).await });
+    tokio::spawn(writer.keep_alive(INTERVAL, 9 * DEADLINE));
     sleep(3 * INTERVAL + INTERVAL / 2).await;
     let mut received = vec![];
     while let Ok(read) = timeout(INTERVAL / 4, peer.read_buf(&mut received)).await {
@@ -265,10 +249,7 @@ async fn one_task_can_keep_alive_beside_reading_and_be_dropped() {
     let talking = tokio::spawn(async move {
         for _ in 0..5 {
             let _ = timeout(3 * INTERVAL, client.next_message()).await;
-            client
-                .write_message(Opcode::Text, b"still here")
-                .await
-                .unwrap();
+            client.write("still here").await.unwrap();
         }
         let _ = client.next_message().await;
     });
@@ -279,7 +260,7 @@ async fn one_task_can_keep_alive_beside_reading_and_be_dropped() {
         // Begun anew with each message, so that no Pong is due for long enough.
         tokio::select! {
             message = half.next_message() => {
-                assert_eq!(message.unwrap().payload(), b"still here");
+                assert_eq!(message.unwrap().unwrap().payload(), b"still here");
                 messages += 1;
             }
             end = write.keep_alive(INTERVAL, 4 * INTERVAL) => {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
+use framewire::Config;
 use framewire::handshake::Connector;
-use framewire::{Config, Opcode};
 
 use crate::process;
 use crate::project::Project;
@@ -104,9 +104,10 @@ fn open(server: &Server, count: usize) -> Result<Vec<TcpStream>> {
         let websocket = framewire::connect_stream_with(stream, &url, &connector, Config::default());
         let mut websocket = websocket.with_context(open)?;
         websocket.stream().set_read_timeout(Some(ECHO))?;
-        websocket.write_message(Opcode::Text, MESSAGE)?;
+        websocket.write(MESSAGE)?;
         let echo = websocket.next_message().with_context(open)?;
-        ensure!(echo.payload() == MESSAGE, "the echo was {echo:?}");
+        let echo = echo.with_context(open)?;
+        ensure!(echo.text() == Some(MESSAGE), "the echo was {echo:?}");
         // Only the socket stays open: this end gives up its buffers.
         streams.push(websocket.into_inner().0);
     }
@@ -144,7 +145,7 @@ fn resident(id: u32) -> Result<usize> {
     Ok(kib.with_context(|| format!("no Anonymous in {path}"))? * 1024)
 }
 
-const MESSAGE: &[u8] = b"hello";
+const MESSAGE: &str = "hello";
 const CONNECTIONS: u32 = 5000;
 /// How many connections come and go before the measurement.
 const WARM_UP: usize = 64;

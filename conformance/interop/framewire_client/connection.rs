@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Result;
-use framewire::blocking::Shutdown;
+use framewire::blocking::{Reader, Shutdown, Writer};
 use framewire::deflate::Negotiated;
 use framewire::handshake::{self, Connector};
-use framewire::protocol::{Agreement, Message, Role};
+use framewire::protocol::{Agreement, Message, Role, ToOutgoing};
 use framewire::rustls::ProtocolVersion;
 use framewire::{
-    CloseCode, Config, Error, Limits, Opcode, Socket as _, WebSocket, tokio as asynchronous,
-    upgrade,
+    CloseCode, Closed, Config, Error, Limits, Opcode, Socket as _, WebSocket,
+    tokio as asynchronous, upgrade,
 };
 use http::Response;
 use tokio::io::AsyncWriteExt as _;
@@ -25,9 +25,9 @@ use crate::server::MAX_MESSAGE;
 
 /// What the checks have a connection do.
 pub(crate) trait Connection {
-    fn next_message(&mut self) -> Result<Message<'_>, Error>;
-    fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error>;
-    fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error>;
+    fn next_message(&mut self) -> Result<Option<Message<'_>>, Error>;
+    fn write(&mut self, message: &dyn ToOutgoing) -> Result<(), Error>;
+    fn feed(&mut self, message: &dyn ToOutgoing) -> Result<(), Error>;
     fn flush(&mut self) -> Result<(), Error>;
     fn stream_message(
         &mut self,
@@ -50,6 +50,7 @@ pub(crate) trait Connection {
     fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error>;
     fn shutdown(&mut self) -> Result<Shutdown, Error>;
     fn set_compression(&mut self, enabled: bool);
+    fn closed(&self) -> Option<Closed>;
     /// The bytes of all frames so far.
     fn traffic(&self) -> Traffic;
 }
@@ -151,16 +152,16 @@ fn config() -> Config {
 }
 
 impl Connection for WebSocket<Metered<upgrade::Stream>> {
-    fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        self.next_message()
+    fn next_message(&mut self) -> Result<Option<Message<'_>>, Error> {
+        Reader::next_message(self)
     }
 
-    fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.writer().write_message(opcode, payload)
+    fn write(&mut self, message: &dyn ToOutgoing) -> Result<(), Error> {
+        self.writer().write(message)
     }
 
-    fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.writer().feed_message(opcode, payload)
+    fn feed(&mut self, message: &dyn ToOutgoing) -> Result<(), Error> {
+        self.writer().feed(message)
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -200,7 +201,7 @@ impl Connection for WebSocket<Metered<upgrade::Stream>> {
     }
 
     fn on_pong(&mut self, handler: OnPong) {
-        self.on_pong(handler);
+        Reader::on_pong(self, handler);
     }
 
     fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
@@ -215,6 +216,10 @@ impl Connection for WebSocket<Metered<upgrade::Stream>> {
         self.writer().set_compression(enabled);
     }
 
+    fn closed(&self) -> Option<Closed> {
+        Writer::closed(self)
+    }
+
     fn traffic(&self) -> Traffic {
         self.stream().traffic
     }
@@ -227,16 +232,16 @@ struct Driven {
 }
 
 impl Connection for Driven {
-    fn next_message(&mut self) -> Result<Message<'_>, Error> {
+    fn next_message(&mut self) -> Result<Option<Message<'_>>, Error> {
         drive(&self.runtime, self.websocket.next_message())
     }
 
-    fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        drive(&self.runtime, self.websocket.write_message(opcode, payload))
+    fn write(&mut self, message: &dyn ToOutgoing) -> Result<(), Error> {
+        drive(&self.runtime, self.websocket.write(message))
     }
 
-    fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        drive(&self.runtime, self.websocket.feed_message(opcode, payload))
+    fn feed(&mut self, message: &dyn ToOutgoing) -> Result<(), Error> {
+        drive(&self.runtime, self.websocket.feed(message))
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -254,24 +259,28 @@ impl Connection for Driven {
     }
 
     fn begin_message(&mut self, opcode: Opcode) -> Result<(), Error> {
-        self.websocket.message_writer(opcode).map(drop)
+        drive(&self.runtime, self.websocket.message_writer(opcode)).map(drop)
     }
 
     fn push(&mut self, piece: &[u8]) -> Result<(), Error> {
-        let writer = self.websocket.resume_message_writer();
-        let mut writer = writer.ok_or_else(not_open)?;
-        drive(&self.runtime, async { Ok(writer.write_all(piece).await?) })
+        drive(&self.runtime, async {
+            let writer = self.websocket.resume_message_writer().await;
+            Ok(writer.ok_or_else(not_open)?.write_all(piece).await?)
+        })
     }
 
     fn push_out(&mut self) -> Result<(), Error> {
-        let writer = self.websocket.resume_message_writer();
-        let mut writer = writer.ok_or_else(not_open)?;
-        drive(&self.runtime, async { Ok(writer.flush().await?) })
+        drive(&self.runtime, async {
+            let writer = self.websocket.resume_message_writer().await;
+            Ok(writer.ok_or_else(not_open)?.flush().await?)
+        })
     }
 
     fn end_message(&mut self) -> Result<(), Error> {
-        let writer = self.websocket.resume_message_writer();
-        drive(&self.runtime, writer.ok_or_else(not_open)?.finish()).map(drop)
+        drive(&self.runtime, async {
+            let writer = self.websocket.resume_message_writer().await;
+            writer.ok_or_else(not_open)?.finish().await.map(drop)
+        })
     }
 
     fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
@@ -292,6 +301,10 @@ impl Connection for Driven {
 
     fn set_compression(&mut self, enabled: bool) {
         self.websocket.set_compression(enabled);
+    }
+
+    fn closed(&self) -> Option<Closed> {
+        self.websocket.closed()
     }
 
     fn traffic(&self) -> Traffic {

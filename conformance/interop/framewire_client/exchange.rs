@@ -5,7 +5,7 @@ use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use framewire::Opcode;
 use framewire::deflate::Parameters;
 
@@ -60,14 +60,14 @@ pub(crate) fn noise(len: usize) -> Vec<u8> {
 
 pub(crate) fn echo_all(websocket: &mut dyn Connection, messages: &[Message]) -> Result<()> {
     for (opcode, payload) in messages {
-        websocket.write_message(*opcode, payload)?;
+        websocket.write(&(*opcode, payload))?;
         expect_echo(websocket, *opcode, payload)?;
     }
     Ok(())
 }
 
 fn expect_echo(websocket: &mut dyn Connection, opcode: Opcode, payload: &[u8]) -> Result<()> {
-    let echo = websocket.next_message()?;
+    let echo = websocket.next_message()?.context("no echo")?;
     ensure!(
         echo.opcode() == opcode && echo.payload() == payload,
         "{opcode} of {} bytes came back as {} of {} bytes, or with others",
@@ -103,7 +103,7 @@ pub(crate) fn echo_fragmented(websocket: &mut dyn Connection) -> Result<()> {
 pub(crate) fn echo_pipelined(websocket: &mut dyn Connection) -> Result<()> {
     let lengths = || (0..1000).map(|n| n * 7 % 200);
     for len in lengths() {
-        websocket.feed_message(Opcode::Text, &records(len))?;
+        websocket.feed(&(Opcode::Text, records(len)))?;
     }
     websocket.flush()?;
     for len in lengths() {

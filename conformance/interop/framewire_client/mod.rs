@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
 use framewire::upgrade::UpgradeErrorKind;
-use framewire::{Close, CloseCode, Closed, Error, ErrorKind, Opcode, Side};
+use framewire::{Close, CloseCode, Closed, ErrorKind, Opcode, Side};
 
 use self::connection::{Client, Connection};
 use self::exchange::{
@@ -148,7 +148,7 @@ fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
         let id = format!("{}-first", mode.name());
         let target = format!("/close?code=4001&reason=bye&id={id}");
         let mut websocket = mode.connect(server, &target)?;
-        let error = failure(websocket.as_mut())?;
+        ensure!(websocket.next_message()?.is_none(), "a message came");
         let close = |reason: &str| Close {
             code: CloseCode::new(4001),
             reason: reason.to_owned(),
@@ -158,10 +158,8 @@ fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
             peer: Some(close("bye")),
             by: Side::Peer,
         };
-        ensure!(
-            matches!(error.kind(), ErrorKind::Closed(it) if **it == closed),
-            "{error:?}"
-        );
+        let seen = websocket.closed();
+        ensure!(seen == Some(closed), "{seen:?}");
         shut_down(websocket)?;
         server.saw_close(&id, "4001")
     });
@@ -271,7 +269,8 @@ fn violations(checks: &mut Checks, server: &EchoServer) {
     checks.run("a bomb that inflates to the limit", || {
         let target = format!("/zeros?bytes={MAX_MESSAGE}");
         let mut websocket = Mode::Compressed.connect(server, &target)?;
-        let len = websocket.next_message()?.payload().len();
+        let message = websocket.next_message()?.context("no message")?;
+        let len = message.payload().len();
         ensure!(len == MAX_MESSAGE, "it came with {len} bytes");
         let received = websocket.traffic().received;
         ensure!(
@@ -336,7 +335,9 @@ fn violations(checks: &mut Checks, server: &EchoServer) {
             let id = format!("violation-{number}");
             let target = format!("{}&id={id}", target.replace(' ', ""));
             let mut websocket = mode.connect(server, &target)?;
-            let error = failure(websocket.as_mut())?;
+            let Err(error) = websocket.next_message() else {
+                bail!("there was no error");
+            };
             let is_violation = matches!(error.kind(), ErrorKind::Violation(_));
             let as_expected = error.close_code() == Some(CloseCode::new(code));
             ensure!(is_violation && as_expected, "{error:?}");
@@ -345,14 +346,6 @@ fn violations(checks: &mut Checks, server: &EchoServer) {
             drop(websocket);
             server.saw_close(&id, &code.to_string())
         });
-    }
-}
-
-/// The error that comes instead of a message.
-fn failure(websocket: &mut dyn Connection) -> Result<Error> {
-    match websocket.next_message() {
-        Ok(message) => bail!("a message of {} bytes came", message.payload().len()),
-        Err(error) => Ok(error),
     }
 }
 

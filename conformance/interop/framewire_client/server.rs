@@ -77,10 +77,11 @@ impl EchoServer {
     pub(crate) fn saw_close(&self, id: &str, expected: &str) -> Result<()> {
         let connected = self.connect(&format!("/closed?of={id}"), &Connector::new())?;
         let mut websocket = connected.websocket;
-        let seen = websocket.next_message()?.text().map(str::to_owned);
+        let seen = websocket.next_message()?.context("no answer")?;
         ensure!(
-            seen.as_deref().is_some_and(|it| it.starts_with(expected)),
-            "the server saw it closed with {seen:?}"
+            seen.text().is_some_and(|it| it.starts_with(expected)),
+            "the server saw it closed with {:?}",
+            seen.text()
         );
         shut_down(websocket)?;
         Ok(())

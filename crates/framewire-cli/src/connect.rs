@@ -20,7 +20,9 @@ use framewire::blocking::{KeepAliveEnd, ReadHalf, WriteHalf};
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Connector;
 use framewire::upgrade::{Dialer, Limits, Proxy, Stream};
-use framewire::{CloseCode, Config, Duplicate, ErrorKind, Opcode, Socket as _, WebSocket};
+use framewire::{
+    CloseCode, Closed, Config, Duplicate, Error, ErrorKind, Opcode, Socket as _, WebSocket,
+};
 use http::HeaderValue;
 use http::header::USER_AGENT;
 
@@ -53,7 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let end = conversation.print_messages(reader, printer, &events);
     match conversation.trouble.get() {
         Some(trouble) => Err(Failure::Ended(trouble.clone())),
-        None => judge(&end, options.quiet),
+        None => judge(end, options.quiet),
     }
 }
 
@@ -140,19 +142,15 @@ fn dialer(options: &Options) -> Result<Dialer, String> {
 }
 
 impl Conversation {
-    /// Prints messages until the connection has ended, and returns how it did.
+    /// Prints messages until the connection has ended, and returns how it was closed.
     fn print_messages<S: Duplicate>(
         &self,
         mut reader: ReadHalf<S>,
         mut printer: Printer,
         events: &Sender<Event>,
-    ) -> framewire::Error {
+    ) -> Result<Closed, Error> {
         let mut prints = true;
-        loop {
-            let message = match reader.next_message() {
-                Ok(message) => message,
-                Err(error) => return error,
-            };
+        while let Some(message) = reader.next_message()? {
             self.heard.store(true, Ordering::Relaxed);
             if !prints {
                 continue;
@@ -167,12 +165,13 @@ impl Conversation {
                 let _ = events.send(Event::OutputEnded);
             }
         }
+        Ok(reader.closed().ok_or(ErrorKind::ConnectionLost)?)
     }
 
     /// Sends each line of the input as a text message.
     fn send_input<S: Duplicate + Send + 'static>(
         self: &Arc<Self>,
-        writer: WriteHalf<S>,
+        mut writer: WriteHalf<S>,
         events: Sender<Event>,
     ) {
         let this = Arc::clone(self);
@@ -191,7 +190,7 @@ impl Conversation {
                 }
                 let text = line.strip_suffix(b"\n").unwrap_or(&line);
                 let text = text.strip_suffix(b"\r").unwrap_or(text);
-                if let Err(error) = writer.write_message(Opcode::Text, text) {
+                if let Err(error) = writer.write((Opcode::Text, text)) {
                     match error.kind() {
                         ErrorKind::Send(error) => note(format_args!("not sent: {error}")),
                         // The reading thread reports it.
@@ -231,7 +230,7 @@ impl Conversation {
                 Ok(_) => {}
                 Err(_) => return,
             }
-            let closer = writer.clone();
+            let mut closer = writer.clone();
             // In a thread of its own, since it blocks while the server takes nothing.
             thread::spawn(move || closer.close(CloseCode::NORMAL, ""));
             loop {
@@ -262,7 +261,7 @@ impl Conversation {
     ) {
         let this = Arc::clone(self);
         thread::spawn(move || {
-            if let KeepAliveEnd::NoPong = writer.keep_alive(interval, interval) {
+            if let KeepAliveEnd::NoPong = writer.keep_alive(interval, interval).run() {
                 this.give_up(&writer, format!("no pong within {interval:?}"));
             }
         });
@@ -291,21 +290,13 @@ fn stop_on_signals(events: Sender<Event>) -> Result<(), Failure> {
 }
 
 /// Returns success if the end is a good one: the server agreed to it and reported no error.
-fn judge(end: &framewire::Error, quiet: bool) -> Result<(), Failure> {
-    match end.kind() {
-        ErrorKind::Closed(closed)
-            if [
-                CloseCode::NORMAL,
-                CloseCode::GOING_AWAY,
-                CloseCode::NO_STATUS,
-            ]
-            .contains(&closed.code()) =>
-        {
-            if !quiet {
-                note(format_args!("{end}"));
-            }
-            Ok(())
-        }
-        _ => Err(Failure::Ended(end.to_string())),
+fn judge(end: Result<Closed, Error>, quiet: bool) -> Result<(), Failure> {
+    let closed = end.map_err(|error| Failure::Ended(error.to_string()))?;
+    if !closed.is_normal() {
+        return Err(Failure::Ended(closed.to_string()));
     }
+    if !quiet {
+        note(format_args!("{closed}"));
+    }
+    Ok(())
 }

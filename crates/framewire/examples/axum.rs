@@ -3,6 +3,7 @@
 //! `cargo run --example axum --features axum -- 127.0.0.1:9001`
 
 use std::error::Error;
+use std::time::Duration;
 use std::{env, io};
 
 use axum::Router;
@@ -10,7 +11,6 @@ use axum::extract::State;
 use axum::response::{Html, Response};
 use axum::routing::{any, get};
 use axum::serve::ListenerExt as _;
-use framewire::Opcode;
 use framewire::axum::{WebSocket, WebSocketUpgrade};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -45,27 +45,25 @@ async fn join(upgrade: WebSocketUpgrade, State(room): State<Room>) -> Response {
         .max_message_size(1000)
         .on_failed_upgrade(|error| eprintln!("not let in: {error}"))
         .on_upgrade(|websocket| async move {
-            if let Err(error) = chat(websocket, room).await
-                && error.closed().is_none()
-            {
+            if let Err(error) = chat(websocket, room).await {
                 eprintln!("gone: {error}");
             }
         })
 }
 
 async fn chat(mut websocket: WebSocket, room: Room) -> Result<(), framewire::Error> {
+    websocket.set_keep_alive(Duration::from_secs(30), Duration::from_secs(10))?;
     let mut said = room.0.subscribe();
     loop {
         // A read can be dropped at any point: what has arrived of a message is there for the next read.
         tokio::select! {
-            message = websocket.next_message() => {
-                if let Some(text) = message?.text() {
-                    // It cannot fail: this connection itself listens.
-                    let _ = room.0.send(text.to_owned());
-                }
-            }
+            message = websocket.next_message() => match message? {
+                // It cannot fail: this connection itself listens.
+                Some(message) => drop(room.0.send(message.text().unwrap_or_default().to_owned())),
+                None => return Ok(()),
+            },
             text = said.recv() => match text {
-                Ok(text) => websocket.write_message(Opcode::Text, text.as_bytes()).await?,
+                Ok(text) => websocket.write(&text).await?,
                 // This member is too slow. It misses messages and goes on with the latest.
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return Ok(()),

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use std::{env, io, thread};
 
-use framewire::Error;
 use framewire::blocking::{PreparedMessage, WriteHalf};
+use framewire::{Error, KeepAliveEnd};
 
 type Members = Mutex<Vec<WriteHalf<TcpStream>>>;
 
@@ -45,18 +45,27 @@ fn join(stream: TcpStream, members: &Members) -> Result<(), Error> {
         .stream()
         .set_write_timeout(Some(Duration::from_secs(1)))?;
     let (mut read, write) = websocket.split()?;
+    // A member that vanished is found out within 40 seconds.
+    let (beat, half) = (write.keep_alive(INTERVAL, PONG_WITHIN), write.clone());
+    thread::spawn(move || match beat.run() {
+        KeepAliveEnd::NoPong => half.abort(),
+        _ => Ok(()),
+    });
     members
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(write);
-    loop {
-        let message = read.next_message()?;
+    while let Some(message) = read.next_message()? {
         // A clone shares the bytes, and a server writes them without copying.
-        let prepared = PreparedMessage::new(message.opcode(), message.payload())?;
+        let prepared = PreparedMessage::new(message)?;
         let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
-        members.retain(|member| member.write_prepared(&prepared).is_ok());
+        members.retain_mut(|member| member.write_prepared(&prepared).is_ok());
     }
+    Ok(())
 }
+
+const INTERVAL: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -2,11 +2,9 @@
 //!
 //! `cargo run --example client -- ws://127.0.0.1:9001/ hello world`
 
+use std::env;
 use std::error::Error;
 use std::time::Duration;
-use std::{env, iter};
-
-use framewire::Opcode;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
@@ -23,16 +21,15 @@ pub(crate) fn run(uri: &str, texts: &[String]) -> Result<Vec<String>, Box<dyn Er
 
     // All messages leave with one system call.
     for text in texts {
-        websocket.feed_message(Opcode::Text, text.as_bytes())?;
+        websocket.feed(text)?;
     }
     websocket.flush()?;
-    let replies = iter::repeat_with(|| {
-        let message = websocket.next_message()?;
-        Ok(message.text().unwrap_or("(binary)").to_owned())
-    });
-    let replies = replies
-        .take(texts.len())
-        .collect::<Result<_, framewire::Error>>()?;
+    let mut replies = Vec::new();
+    while replies.len() < texts.len()
+        && let Some(message) = websocket.next_message()?
+    {
+        replies.push(message.text().unwrap_or("(binary)").to_owned());
+    }
 
     // Sends a Close frame and waits for the server's, for 5 seconds at most.
     let shutdown = websocket.shutdown(Duration::from_secs(5))?;

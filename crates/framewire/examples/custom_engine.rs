@@ -14,7 +14,7 @@ use framewire::deflate::{
     Compressor, Decompressor, Deflate, DeflateConfig, Engine, EngineError, Flush, Progress,
 };
 use framewire::handshake::{Acceptor, Connector};
-use framewire::{Config, Opcode, Untimed};
+use framewire::{Config, Untimed};
 
 /// zlib in C. The memory level is always 8.
 #[derive(Debug)]
@@ -110,8 +110,9 @@ pub(crate) fn run() -> Result<(u64, u64), Box<dyn Error>> {
     let mut said = 0;
     for price in 0..1000 {
         let quote = format!(r#"{{"symbol":"EURUSD","bid":1.{price:04},"ask":1.{price:03}9}}"#);
-        websocket.write_message(Opcode::Text, quote.as_bytes())?;
-        if websocket.next_message()?.text() != Some(&quote) {
+        websocket.write(&quote)?;
+        let echo = websocket.next_message()?;
+        if echo.is_none_or(|echo| echo.text() != Some(&quote)) {
             return Err("the echo is something else".into());
         }
         said += quote.len() as u64;
@@ -131,10 +132,10 @@ fn echo(listener: &TcpListener) -> Result<(), Box<dyn Error>> {
     let (stream, _) = listener.accept()?;
     let acceptor = Acceptor::new().deflate(deflate()?);
     let mut websocket = framewire::accept_with(stream, &acceptor, Config::default())?;
-    loop {
-        let (message, writer) = websocket.next_message_and_writer()?;
-        writer.feed_message(message.opcode(), message.payload())?;
+    while let Some((message, writer)) = websocket.next_message_and_writer()? {
+        writer.feed(message)?;
     }
+    Ok(())
 }
 
 struct Counted {

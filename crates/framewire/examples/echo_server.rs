@@ -7,8 +7,6 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 use std::{env, io, thread};
 
-use framewire::ErrorKind;
-
 fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1);
     let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:9001"))?;
@@ -33,16 +31,14 @@ pub(crate) fn run(listener: &TcpListener) -> io::Result<()> {
 
 fn echo(stream: TcpStream) -> Result<(), framewire::Error> {
     let mut websocket = framewire::accept(stream)?;
-    loop {
-        // The message is lent from the read buffer. What is fed goes out before the next read, so that messages
-        // that arrived together are answered together.
-        match websocket.next_message_and_writer() {
-            Ok((message, writer)) => writer.feed_message(message.opcode(), message.payload())?,
-            // The Close frame was echoed. RFC 6455 7.1.1: the server ends the stream.
-            Err(error) if matches!(error.kind(), ErrorKind::Closed(_)) => return Ok(()),
-            Err(error) => return Err(error),
-        }
+    // A peer that vanished is found out within 40 seconds.
+    websocket.set_keep_alive(Duration::from_secs(30), Duration::from_secs(10))?;
+    // The message is lent from the read buffer. What is fed goes out before the next read, so that messages
+    // that arrived together are answered together.
+    while let Some((message, writer)) = websocket.next_message_and_writer()? {
+        writer.feed(message)?;
     }
+    Ok(())
 }
 
 /// How long to wait after accepting a connection has failed.

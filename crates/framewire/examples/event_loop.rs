@@ -166,7 +166,7 @@ impl Connection {
         let echoed = loop {
             match open.next_message() {
                 Ok(Some((message, outbound))) => {
-                    outbound.feed_message(message.opcode(), message.payload())?;
+                    outbound.feed(message)?;
                 }
                 Ok(None) => break Ok(()),
                 Err(end) => break Err(end),

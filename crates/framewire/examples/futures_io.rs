@@ -61,7 +61,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(
     let mut websocket = in_time(time, accepted).await??;
     while let Ok(next) = in_time(idle, websocket.next_message()).await {
         let (message, outbound) = next?;
-        outbound.feed_message(message.opcode(), message.payload())?;
+        outbound.feed(message)?;
     }
     // The read that was dropped has lost nothing.
     in_time(idle, websocket.close(CloseCode::GOING_AWAY, "idle")).await??;

@@ -41,32 +41,35 @@ fn relay(stream: TcpStream, upstream: &str) -> Result<(), Box<dyn Error>> {
     let upstream = TcpStream::connect(upstream)?;
     let server = framewire::connect_stream_with(upstream, &uri, &Connector::new(), config)?;
     let client = framewire::accept_with(stream, &Acceptor::new(), config)?;
-    let (mut from_client, to_client) = client.split()?;
-    let (mut from_server, to_server) = server.split()?;
+    let (mut from_client, mut to_client) = client.split()?;
+    let (mut from_server, mut to_server) = server.split()?;
     thread::scope(|scope| {
-        scope.spawn(|| pass_on(&mut from_client, &to_server));
-        pass_on(&mut from_server, &to_client);
+        scope.spawn(|| pass_on(&mut from_client, &mut to_server));
+        pass_on(&mut from_server, &mut to_client);
     });
     Ok(())
 }
 
 /// Passes on the messages of one end until it closes, and then closes the other.
-fn pass_on(from: &mut ReadHalf<TcpStream>, to: &WriteHalf<TcpStream>) {
-    let error = loop {
-        match from.message_reader() {
-            // Holds one chunk: the message is never whole in memory.
-            Ok(message) => {
-                let opcode = message.opcode();
-                if let Err(error) = to.stream_message(opcode, CHUNK_SIZE_STREAMING, message) {
-                    break error;
-                }
-            }
-            Err(error) => break error,
-        }
+fn pass_on(from: &mut ReadHalf<TcpStream>, to: &mut WriteHalf<TcpStream>) {
+    let code = match pass_messages(from, to) {
+        Ok(()) => from.closed().map(|closed| closed.code()),
+        Err(error) => error.close_code(),
     };
-    let code = error.close_code().filter(|code| code.is_sendable());
+    let code = code.filter(|code| code.is_sendable());
     // The other end may be gone already.
     let _ = to.close(code.unwrap_or(CloseCode::GOING_AWAY), "");
+}
+
+fn pass_messages(
+    from: &mut ReadHalf<TcpStream>,
+    to: &mut WriteHalf<TcpStream>,
+) -> Result<(), framewire::Error> {
+    // Holds one chunk: the message is never whole in memory.
+    while let Some(message) = from.message_reader()? {
+        to.stream_message(message.opcode(), CHUNK_SIZE_STREAMING, message)?;
+    }
+    Ok(())
 }
 
 /// How long to wait after accepting a connection has failed.

@@ -13,9 +13,9 @@
 //! }
 //!
 //! async fn echo(mut websocket: WebSocket) {
-//!     // An error is the end of the connection: `error.closed()` says whether it was a clean one.
-//!     while let Ok((message, writer)) = websocket.next_message_and_writer().await {
-//!         if writer.feed_message(message.opcode(), message.payload()).await.is_err() {
+//!     // `None` after a Close frame. An error is the end as well.
+//!     while let Ok(Some((message, writer))) = websocket.next_message_and_writer().await {
+//!         if writer.feed(message).await.is_err() {
 //!             break;
 //!         }
 //!     }

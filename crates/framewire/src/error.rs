@@ -44,6 +44,9 @@ pub enum ErrorKind {
     /// The stream ended without a Close frame (1006), or an earlier read of it failed. From then on every call
     /// that reads, or begins to send something, fails with this.
     ConnectionLost,
+    /// No Pong has answered a Ping of the [keep-alive](crate::WebSocket::set_keep_alive) in time: the peer is gone, or
+    /// does not read.
+    NoPong,
     /// The stream failed. If it [would block](Error::is_would_block), nothing is lost: the same call goes on.
     Io(io::Error),
     /// The reader of a streamed message failed. The message is still open.
@@ -144,7 +147,7 @@ impl Error {
         match &self.kind {
             ErrorKind::Violation(violation) => Some(violation.close_code()),
             ErrorKind::Closed(closed) => Some(closed.code()),
-            ErrorKind::ConnectionLost => Some(CloseCode::ABNORMAL),
+            ErrorKind::ConnectionLost | ErrorKind::NoPong => Some(CloseCode::ABNORMAL),
             ErrorKind::Io(_) if !self.is_would_block() => Some(CloseCode::ABNORMAL),
             _ => None,
         }
@@ -155,7 +158,10 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match &self.kind {
             ErrorKind::Violation(_) => Fault::Peer,
-            ErrorKind::Closed(_) | ErrorKind::ConnectionLost | ErrorKind::Io(_) => Fault::Transport,
+            ErrorKind::Closed(_)
+            | ErrorKind::ConnectionLost
+            | ErrorKind::NoPong
+            | ErrorKind::Io(_) => Fault::Transport,
             ErrorKind::Source(_)
             | ErrorKind::Send(_)
             | ErrorKind::FrameBufferTooSmall { .. }
@@ -200,6 +206,22 @@ pub(crate) fn would_block(error: &io::Error) -> bool {
     may_go_on && !is_lasting
 }
 
+/// As [`or_end`], of what failed.
+#[cold]
+pub(crate) fn end<T>(error: Error) -> Result<Option<T>, Error> {
+    or_end(Err(error))
+}
+
+/// Returns `None` where a read failed only because the peer's Close frame has ended the connection.
+#[inline]
+pub(crate) fn or_end<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if matches!(error.kind, ErrorKind::Closed(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Returns the error of a call that has to wait.
 #[cold]
 pub(crate) fn blocked() -> Error {
@@ -233,6 +255,7 @@ impl fmt::Display for Error {
             ErrorKind::Violation(violation) => violation.fmt(f),
             ErrorKind::Closed(closed) => closed.fmt(f),
             ErrorKind::ConnectionLost => f.write_str("connection ended without a close frame"),
+            ErrorKind::NoPong => f.write_str("no pong answered a ping in time"),
             ErrorKind::Io(error) => self.write_io(f, "stream", error),
             ErrorKind::Source(error) => self.write_io(f, "reader of the message", error),
             ErrorKind::Send(error) => error.fmt(f),
@@ -302,6 +325,17 @@ impl Closed {
     #[must_use]
     pub fn reason(&self) -> &str {
         self.close().map_or("", |close| &close.reason)
+    }
+
+    /// Returns whether the connection was closed as planned: with 1000, 1001 or no code (RFC 6455 7.4.1).
+    #[must_use]
+    pub fn is_normal(&self) -> bool {
+        let normal = [
+            CloseCode::NORMAL,
+            CloseCode::GOING_AWAY,
+            CloseCode::NO_STATUS,
+        ];
+        normal.contains(&self.code())
     }
 
     fn close(&self) -> Option<&Close> {
@@ -395,6 +429,15 @@ impl From<crate::upgrade::UpgradeError> for Error {
     }
 }
 
+/// A request or response that cannot be built: of kind
+/// [`InvalidArgument`](crate::handshake::HandshakeErrorKind::InvalidArgument).
+#[cfg(feature = "handshake")]
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        crate::handshake::HandshakeError::invalid(error.to_string()).into()
+    }
+}
+
 /// A field of a [`DeflateConfig`](crate::deflate::DeflateConfig) is out of its range.
 impl From<crate::deflate::InvalidConfig> for Error {
     fn from(invalid: crate::deflate::InvalidConfig) -> Self {
@@ -408,6 +451,7 @@ impl From<Error> for io::Error {
         let kind = match error.kind {
             ErrorKind::Io(error) | ErrorKind::Source(error) => return error,
             ErrorKind::ConnectionLost => io::ErrorKind::UnexpectedEof,
+            ErrorKind::NoPong => io::ErrorKind::TimedOut,
             ErrorKind::Closed(_) => io::ErrorKind::NotConnected,
             ErrorKind::Violation(_) => io::ErrorKind::InvalidData,
             _ => io::ErrorKind::InvalidInput,

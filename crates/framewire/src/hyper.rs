@@ -27,10 +27,10 @@
 //! }
 //!
 //! async fn echo(mut websocket: WebSocket) -> Result<(), Error> {
-//!     loop {
-//!         let (message, writer) = websocket.next_message_and_writer().await?;
-//!         writer.feed_message(message.opcode(), message.payload()).await?;
+//!     while let Some((message, writer)) = websocket.next_message_and_writer().await? {
+//!         writer.feed(message).await?;
 //!     }
+//!     Ok(())
 //! }
 //!
 //! async fn serve(stream: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
@@ -210,6 +210,7 @@ impl OnUpgrade {
         if let Some(agreed) = &self.extension {
             websocket.set_extension(&**agreed);
         }
+        websocket.set_subprotocol(self.subprotocol.clone());
         Ok(websocket)
     }
 }

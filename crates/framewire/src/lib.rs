@@ -10,19 +10,13 @@
 //! ```no_run
 //! # #[cfg(feature = "handshake")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use framewire::{ErrorKind, accept};
 //! use std::net::TcpListener;
 //!
 //! let listener = TcpListener::bind("127.0.0.1:9001")?;
 //! let (stream, _) = listener.accept()?;
-//! let mut websocket = accept(stream)?;
-//! loop {
-//!     match websocket.next_message_and_writer() {
-//!         // What is fed leaves in one write, before the next read that would block.
-//!         Ok((message, writer)) => writer.feed_message(message.opcode(), message.payload())?,
-//!         Err(error) if matches!(error.kind(), ErrorKind::Closed(_)) => break,
-//!         Err(error) => return Err(error.into()),
-//!     }
+//! let mut websocket = framewire::accept(stream)?;
+//! while let Some((message, writer)) = websocket.next_message_and_writer()? {
+//!     writer.feed(message)?; // Leaves with others in one write, before the next read that would block.
 //! }
 //! # Ok(())
 //! # }
@@ -35,12 +29,13 @@
 //! ```no_run
 //! # #[cfg(feature = "handshake")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use framewire::Opcode;
 //! use std::time::Duration;
 //!
 //! let mut websocket = framewire::connect("ws://127.0.0.1:9001/")?;
-//! websocket.write_message(Opcode::Text, b"hello")?;
-//! println!("{:?}", websocket.next_message()?.text());
+//! websocket.write("hello")?;
+//! if let Some(message) = websocket.next_message()? {
+//!     println!("{:?}", message.text());
+//! }
 //! websocket.shutdown(Duration::from_secs(1))?;
 //! # Ok(())
 //! # }
@@ -76,7 +71,8 @@
 //! | `tokio` | | `tokio`: the same over `AsyncRead + AsyncWrite` | `tokio` (I/O traits, time) |
 //! | `tokio-net` | | `tokio::connect` | tokio's `net` and `rt` |
 //! | `tokio-rustls` | | TLS for it | `tokio-rustls` |
-//! | `futures` | | `Stream` and `Sink` of owned messages, with `tokio` | `futures-core`, `futures-sink`, `bytes` |
+//! | `bytes` | | `OwnedMessage`: messages that own their payload | `bytes` |
+//! | `futures` | | `bytes`, and `Stream` and `Sink` of owned messages, with `tokio` | `futures-core`, `futures-sink` |
 //! | `hyper` | | `hyper`: connections of its servers, with `tokio` | `hyper`, `hyper-util`, through them tokio's `rt` and `sync` |
 //! | `http2` | | `hyper`, and RFC 8441: the same over HTTP/2 | `h2`, through `hyper` |
 //! | `axum` | | `hyper`, and `axum`: an extractor | `axum-core`, tokio's `rt` |
@@ -112,6 +108,8 @@ pub mod handshake;
 pub mod hyper;
 #[cfg(feature = "std")]
 mod lock;
+#[cfg(feature = "bytes")]
+mod owned_message;
 #[cfg(feature = "std")]
 mod pool;
 pub mod protocol;
@@ -127,21 +125,20 @@ pub use blocking::{
 pub use blocking::{
     accept, accept_with, connect, connect_stream, connect_stream_with, connect_with,
 };
-/// The crate whose `Bytes` is the payload of a `tokio::Message`.
+/// The crate whose `Bytes` is the payload of an [`OwnedMessage`].
 ///
 /// # Examples
 /// ```
-/// use framewire::bytes::Bytes;
-/// use framewire::tokio::Message;
+/// use framewire::{OwnedMessage, bytes::Bytes};
 ///
 /// let payload = Bytes::from_static(b"hello");
-/// assert_eq!(Message::binary(payload.clone()), Message::Binary(payload));
+/// assert_eq!(OwnedMessage::from(payload.clone()), OwnedMessage::Binary(payload));
 /// ```
-#[cfg(feature = "futures")]
+#[cfg(feature = "bytes")]
 pub use bytes;
 #[cfg(feature = "std")]
 pub use error::{Close, Closed, Error, ErrorKind, Side, TryFeedError};
-pub use frame::{CloseCode, Opcode, Rsv, Violation};
+pub use frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
 #[cfg(feature = "handshake")]
 pub use framewire_upgrade as upgrade;
 /// The version of rustls whose configurations the feature `rustls` takes.
@@ -152,7 +149,14 @@ pub use framewire_upgrade::{Duplicate, Fault, Socket, Timeouts, Untimed};
 /// The crate whose types are in the signatures of the handshake.
 #[cfg(feature = "handshake")]
 pub use http;
-pub use protocol::{Limits, READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD, Role};
+#[cfg(feature = "bytes")]
+pub use owned_message::{NotUtf8, OwnedMessage, Text};
+#[cfg(feature = "alloc")]
+pub use protocol::Message;
+pub use protocol::{
+    Limits, MessageKind, Outgoing, READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD, Role,
+    SendError, ToOutgoing,
+};
 
 /// Compiles the examples of the README with the tests.
 #[cfg(all(doctest, feature = "tokio-net"))]

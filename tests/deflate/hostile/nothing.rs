@@ -20,7 +20,7 @@ fn empty_blocks_cost_nothing() {
     let bytes = in_one_frame(&[&nothing[..], &[0x00]].concat());
     for kind in counted() {
         let (_, mut server) = server(kind, &negotiated(true), &bytes);
-        let info = measure(|| assert_eq!(server.next_message().unwrap().payload(), b""));
+        let info = measure(|| assert_eq!(server.next_message().unwrap().unwrap().payload(), b""));
         assert!(info.bytes_max < 128 << 10, "{info:?}");
     }
 }
@@ -63,7 +63,7 @@ fn a_limit_on_compressed_bytes_holds_for_streamed_messages_where_it_is_set() {
     let bytes = endless_nothing(100);
     for kind in each(Kind::FRONT_ENDS) {
         let (_, mut server) = streaming_server(kind, &negotiated(true), &bytes, config);
-        let mut reader = server.message_reader().unwrap();
+        let mut reader = server.message_reader().unwrap().unwrap();
         let error = reader.read(&mut [0; 100]).unwrap_err();
         let limit = Violation::CompressedTooBig { limit: 100_000 };
         assert!(matches!(into_error(error).kind(), ErrorKind::Violation(found) if *found == limit));
@@ -79,7 +79,7 @@ fn a_streamed_message_of_which_nothing_comes_out_any_more_is_bounded() {
     for kind in each(Kind::FRONT_ENDS) {
         let (peer, mut server) =
             streaming_server(kind, &negotiated(true), &bytes, Config::default());
-        let mut reader = server.message_reader().unwrap();
+        let mut reader = server.message_reader().unwrap().unwrap();
         reader.read_exact(&mut [0; 5]).unwrap();
         let error = reader.read(&mut [0; 100]).unwrap_err();
         assert!(matches!(into_error(error).kind(), ErrorKind::Violation(found) if *found == limit));

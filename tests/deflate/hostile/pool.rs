@@ -40,7 +40,7 @@ fn a_pool_that_is_exhausted_closes_with_1013() {
         assert_eq!(close_code(&peer), 1013);
         drop(holders.pop());
         let (_, mut taken) = server(kind, &agreed, &whole);
-        assert_eq!(taken.next_message().unwrap().text(), Some("Hello"));
+        assert_eq!(taken.next_message().unwrap().unwrap().text(), Some("Hello"));
     }
 }
 
@@ -59,7 +59,7 @@ fn a_pool_that_is_exhausted_sends_uncompressed() {
             }
             let (peer, mut sender) = connect();
             if send {
-                sender.write_message(Opcode::Text, b"Hello").unwrap();
+                sender.write("Hello").unwrap();
             } else {
                 sender
                     .stream_message(Opcode::Text, 64, &mut &b"Hello"[..])
@@ -83,8 +83,8 @@ fn what_the_pool_lends_comes_back() {
             // After messages, …
             let (peer, mut server) = server(kind, &agreed, &inputs[n % 2]);
             for _ in 0..2 {
-                assert_eq!(server.next_message().unwrap().payload(), b"Hello");
-                server.write_message(Opcode::Text, b"Hello").unwrap();
+                assert_eq!(server.next_message().unwrap().unwrap().payload(), b"Hello");
+                server.write("Hello").unwrap();
                 assert_eq!(peer.written()[0], FIN | RSV1 | TEXT);
             }
             if n % 4 == 0 {
@@ -115,7 +115,7 @@ fn a_context_that_comes_back_from_within_a_message_is_as_new() {
             drop(first);
             let (peer, mut next) = connect();
             for message in [json(100), pattern(100_000)] {
-                next.write_message(Opcode::Binary, &message).unwrap();
+                next.write(&message).unwrap();
                 let received = Receiving::client(false).receive(&peer.take_written());
                 assert!(received.unwrap() == [message], "{len}");
             }

@@ -5,7 +5,7 @@ use crate::servers::{PATIENCE, pattern, serve_tls};
 use framewire::blocking::KeepAliveEnd;
 use framewire::handshake::Connector;
 use framewire::upgrade::{Dialer, Stream, TlsStream};
-use framewire::{Config, Opcode, WebSocket, connect_stream_with, connect_with, rustls};
+use framewire::{Config, WebSocket, connect_stream_with, connect_with, rustls};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
@@ -24,16 +24,16 @@ fn halves_of_two_threads_read_and_write_at_once() {
     let (mut read_half, write_half) = connected().split().unwrap();
     let bytes = pattern(256 << 10);
     thread::scope(|scope| {
-        for half in [write_half.clone(), write_half.clone()] {
+        for mut half in [write_half.clone(), write_half.clone()] {
             let bytes = &bytes;
             scope.spawn(move || {
                 for _ in 0..COUNT / 2 {
-                    half.write_message(Opcode::Binary, bytes).unwrap();
+                    half.write(bytes).unwrap();
                 }
             });
         }
         for _ in 0..COUNT {
-            assert!(read_half.next_message().unwrap().payload() == bytes);
+            assert!(read_half.next_message().unwrap().unwrap().payload() == bytes);
         }
     });
     let mut websocket = read_half.reunite(write_half).map_err(drop).unwrap();
@@ -46,8 +46,8 @@ fn heartbeat_hears_the_peer_and_abort_wakes_the_reader() {
     let (tell, told) = std::sync::mpsc::channel();
     read_half.on_pong(move |_| tell.send(()).unwrap());
     let reader = thread::spawn(move || read_half.next_message().map(drop));
-    let beating = write_half.clone();
-    let heart = thread::spawn(move || beating.keep_alive(Duration::from_millis(5), PATIENCE));
+    let beat = write_half.keep_alive(Duration::from_millis(5), PATIENCE);
+    let heart = thread::spawn(move || beat.run());
     for _ in 0..5 {
         told.recv_timeout(PATIENCE).unwrap();
     }
@@ -64,12 +64,10 @@ fn time_out_of_a_read_loses_nothing() {
     framewire::Socket::set_read_timeout(websocket.stream(), Some(Duration::from_millis(5)))
         .unwrap();
     assert!(websocket.next_message().unwrap_err().is_would_block());
-    websocket
-        .write_message(Opcode::Binary, &pattern(100_000))
-        .unwrap();
+    websocket.write(pattern(100_000)).unwrap();
     loop {
         match websocket.next_message() {
-            Ok(message) => break assert!(message.payload() == pattern(100_000)),
+            Ok(message) => break assert!(message.unwrap().payload() == pattern(100_000)),
             Err(error) => assert!(error.is_would_block(), "{error}"),
         }
     }
@@ -84,8 +82,11 @@ fn tls_of_the_programs_own_works_through_client() {
     let uri = "wss://a.example/";
     let mut websocket =
         connect_stream_with(stream, uri, &Connector::new(), Config::default()).unwrap();
-    websocket.write_message(Opcode::Text, b"hello").unwrap();
-    assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+    websocket.write("hello").unwrap();
+    assert_eq!(
+        websocket.next_message().unwrap().unwrap().text(),
+        Some("hello")
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::servers::proxy::{http, proxy, read, read_head, socks5};
 use crate::servers::{PATIENCE, serve};
 use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
 use framewire::upgrade::{Dialer, Limits, Proxies, Proxy, UpgradeErrorKind};
-use framewire::{Fault, Opcode, WebSocket};
+use framewire::{Fault, WebSocket};
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -28,8 +28,11 @@ fn failure(url: &str) -> HandshakeError {
 
 fn assert_echoes(mut websocket: WebSocket<Dialled>) {
     assert_unarmed(websocket.stream());
-    websocket.write_message(Opcode::Text, b"hello").unwrap();
-    assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+    websocket.write("hello").unwrap();
+    assert_eq!(
+        websocket.next_message().unwrap().unwrap().text(),
+        Some("hello")
+    );
     assert!(websocket.shutdown(PATIENCE).unwrap().clean);
 }
 

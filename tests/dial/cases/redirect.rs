@@ -5,7 +5,7 @@ use crate::servers::proxy::{proxy, read_head};
 use crate::servers::{PATIENCE, echo, serve};
 use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
 use framewire::upgrade::{Limits, UpgradeErrorKind};
-use framewire::{Config, Fault, Opcode, WebSocket};
+use framewire::{Config, Fault, WebSocket};
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -41,8 +41,11 @@ fn noting() -> (SocketAddr, Receiver<String>) {
 }
 
 fn assert_echoes<S: framewire::Socket>(mut websocket: WebSocket<S>) {
-    websocket.write_message(Opcode::Text, b"hello").unwrap();
-    assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+    websocket.write("hello").unwrap();
+    assert_eq!(
+        websocket.next_message().unwrap().unwrap().text(),
+        Some("hello")
+    );
     assert!(websocket.shutdown(PATIENCE).unwrap().clean);
 }
 

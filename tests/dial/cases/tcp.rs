@@ -4,9 +4,9 @@ use super::shell::upgrade::{dial, dial_and_request};
 use super::shell::{self, assert_unarmed};
 use crate::servers::proxy::{proxy, read_head};
 use crate::servers::{PATIENCE, serve, serve_on};
+use framewire::Fault;
 use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
 use framewire::upgrade::{self, Dialer, Limits, Proxy, UpgradeErrorKind};
-use framewire::{Fault, Opcode};
 use http::{HeaderMap, Request};
 use std::io::{self, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -29,8 +29,11 @@ fn kind(kind: UpgradeErrorKind) -> HandshakeErrorKind {
 fn connect_sends_and_receives() {
     let uri = format!("ws://{}/chat?a=b", serve());
     let mut websocket = shell::connect_with(&uri, &Connector::new()).unwrap();
-    websocket.write_message(Opcode::Text, b"hello").unwrap();
-    assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+    websocket.write("hello").unwrap();
+    assert_eq!(
+        websocket.next_message().unwrap().unwrap().text(),
+        Some("hello")
+    );
     assert!(websocket.shutdown(PATIENCE).unwrap().clean);
 }
 
@@ -53,8 +56,11 @@ fn localhost_is_found_whichever_of_its_addresses_listens() {
     let port = serve().port();
     let uri = format!("ws://localhost:{port}/");
     let mut websocket = shell::connect_with(&uri, &Connector::new()).unwrap();
-    websocket.write_message(Opcode::Text, b"hello").unwrap();
-    assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+    websocket.write("hello").unwrap();
+    assert_eq!(
+        websocket.next_message().unwrap().unwrap().text(),
+        Some("hello")
+    );
 }
 
 #[test]
@@ -188,8 +194,11 @@ fn without_a_limit_of_time_nothing_is_set() {
     let uri = format!("ws://{}/", serve());
     let mut websocket = shell::connect_with(&uri, &within(Duration::MAX)).unwrap();
     assert_unarmed(websocket.stream());
-    websocket.write_message(Opcode::Text, b"hello").unwrap();
-    assert_eq!(websocket.next_message().unwrap().text(), Some("hello"));
+    websocket.write("hello").unwrap();
+    assert_eq!(
+        websocket.next_message().unwrap().unwrap().text(),
+        Some("hello")
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::servers::{PATIENCE, pattern, serve, serve_tls};
 use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
 use framewire::rustls::{ClientConfig, ServerConfig};
 use framewire::upgrade::{Dialer, Limits, TlsStream, UpgradeErrorKind};
-use framewire::{Fault, Opcode, WebSocket, rustls};
+use framewire::{Fault, WebSocket, rustls};
 use std::error::Error as _;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -59,11 +59,9 @@ fn assert_refused(authority: &Authority, config: Arc<ServerConfig>, words: &str)
 fn messages_of_any_size_there_and_back() {
     let mut websocket = connected();
     for len in [0, 1, 125, 126, 5000, 16_384, 65_536, 70_000, 1 << 20] {
-        websocket
-            .write_message(Opcode::Binary, &pattern(len))
-            .unwrap();
+        websocket.write(pattern(len)).unwrap();
         assert!(
-            websocket.next_message().unwrap().payload() == pattern(len),
+            websocket.next_message().unwrap().unwrap().payload() == pattern(len),
             "{len}"
         );
     }
@@ -98,7 +96,7 @@ fn connection_that_is_cut_takes_nothing_more() {
         cutting.join().unwrap();
         let error = websocket.next_message().unwrap_err();
         assert!(!error.is_would_block(), "{error}");
-        let error = websocket.write_message(Opcode::Text, b"").unwrap_err();
+        let error = websocket.write("").unwrap_err();
         let is_lost = matches!(error.kind(), framewire::ErrorKind::ConnectionLost);
         assert!(is_lost, "{is_reset}: {error:?}");
     }
@@ -115,10 +113,8 @@ fn tls_1_2_is_spoken_too() {
     let mut websocket = shell::connect_with(&uri, &connector).unwrap();
     let version = shell::tls_version(websocket.stream());
     assert_eq!(version, Some(rustls::ProtocolVersion::TLSv1_2));
-    websocket
-        .write_message(Opcode::Binary, &pattern(100_000))
-        .unwrap();
-    assert!(websocket.next_message().unwrap().payload() == pattern(100_000));
+    websocket.write(pattern(100_000)).unwrap();
+    assert!(websocket.next_message().unwrap().unwrap().payload() == pattern(100_000));
     assert!(websocket.shutdown(PATIENCE).unwrap().clean);
 }
 

@@ -6,7 +6,7 @@ pub(crate) mod pipe;
 pub(crate) mod proxy;
 
 use framewire::handshake::Acceptor;
-use framewire::{Config, Duplicate, Error, ErrorKind, accept_with};
+use framewire::{Config, Duplicate, Error, accept_with};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
@@ -55,11 +55,8 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
 /// Echoes until the connection is closed.
 pub(crate) fn echo<S: Duplicate>(stream: S) -> Result<(), Error> {
     let mut websocket = accept_with(stream, &Acceptor::new(), Config::default())?;
-    loop {
-        match websocket.next_message_and_writer() {
-            Ok((message, writer)) => writer.feed_message(message.opcode(), message.payload())?,
-            Err(error) if matches!(error.kind(), ErrorKind::Closed(_)) => return Ok(()),
-            Err(error) => return Err(error),
-        }
+    while let Some((message, writer)) = websocket.next_message_and_writer()? {
+        writer.feed(message)?;
     }
+    Ok(())
 }

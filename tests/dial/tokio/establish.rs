@@ -4,7 +4,7 @@ use crate::servers::{PATIENCE, pattern, serve};
 use framewire::handshake::{Acceptor, Connector};
 use framewire::tokio::{self as front, Stream, WebSocket};
 use framewire::upgrade::{Dialer, Proxy};
-use framewire::{Config, ErrorKind, Opcode};
+use framewire::{Closed, Config, ErrorKind, Side};
 use std::io::IoSlice;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,29 +13,21 @@ use tokio::time::timeout;
 async fn assert_echoes<S: AsyncRead + AsyncWrite + Unpin>(mut websocket: WebSocket<S>) {
     for len in [0, 5, 126, 70_000] {
         let payload = pattern(len);
-        websocket
-            .write_message(Opcode::Binary, &payload)
-            .await
-            .unwrap();
-        let echo = websocket.next_message().await.unwrap();
+        websocket.write(&payload).await.unwrap();
+        let echo = websocket.next_message().await.unwrap().unwrap();
         assert!(echo.payload() == payload, "{len}");
     }
     assert!(websocket.shutdown(PATIENCE).await.unwrap().clean);
 }
 
-async fn echo(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> ErrorKind {
+async fn echo(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Closed {
     let acceptor = Acceptor::new();
     let accepted = front::accept_with(stream, &acceptor, Config::default()).await;
     let mut websocket = accepted.unwrap();
-    loop {
-        match websocket.next_message_and_writer().await {
-            Ok((message, writer)) => {
-                let (opcode, payload) = (message.opcode(), message.payload());
-                writer.write_message(opcode, payload).await.unwrap();
-            }
-            Err(error) => return error.into_kind(),
-        }
+    while let Some((message, writer)) = websocket.next_message_and_writer().await.unwrap() {
+        writer.write(message).await.unwrap();
     }
+    websocket.closed().unwrap()
 }
 
 #[tokio::test]
@@ -45,7 +37,7 @@ async fn client_and_server_meet_over_any_stream() {
     let (connector, config) = (Connector::new(), Config::default());
     let websocket = front::connect_stream_with(near, "ws://a.example/", &connector, config).await;
     assert_echoes(websocket.unwrap()).await;
-    assert!(matches!(server.await.unwrap(), ErrorKind::Closed(_)));
+    assert_eq!(server.await.unwrap().by, Side::Peer);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::servers::{PATIENCE, pattern};
 use framewire::handshake::{Acceptor, Connector};
 use framewire::tokio::{self as front, ReadHalf, Stream, WebSocket, WriteHalf};
 use framewire::upgrade::Dialer;
-use framewire::{CloseCode, Config, ErrorKind, Opcode, Side};
+use framewire::{CloseCode, Config, Opcode, Side};
 use std::sync::Arc;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -65,16 +65,16 @@ async fn read_all(mut half: ReadHalf<Stream>, was_read: Arc<Notify>) {
     let payload = pattern(LEN);
     for _ in 0..ROUNDS {
         let mut message = Vec::new();
-        let mut reader = half.message_reader().await.unwrap();
+        let mut reader = half.message_reader().await.unwrap().unwrap();
         reader.read_to_end(&mut message).await.unwrap();
         assert!(message == payload);
         was_read.notify_one();
     }
-    let end = half.next_message().await.map(drop).unwrap_err().into_kind();
-    assert!(matches!(end, ErrorKind::Closed(closed) if closed.by == Side::Local));
+    assert!(half.next_message().await.unwrap().is_none());
+    assert_eq!(half.closed().unwrap().by, Side::Local);
 }
 
-async fn write_all(half: WriteHalf<Stream>) {
+async fn write_all(mut half: WriteHalf<Stream>) {
     let payload = pattern(LEN);
     for _ in 0..ROUNDS {
         let streamed = half.stream_message(Opcode::Binary, CHUNK, &payload[..]);
@@ -87,14 +87,14 @@ async fn write_all(half: WriteHalf<Stream>) {
 async fn talk(mut peer: WebSocket<TlsStream<TcpStream>>, was_read: Arc<Notify>) {
     let payload = pattern(LEN);
     for round in 0..ROUNDS {
-        peer.read_header().await.unwrap();
+        peer.read_header().await.unwrap().unwrap();
         peer.ping(&[round as u8]).await.unwrap();
-        peer.write_message(Opcode::Binary, &payload).await.unwrap();
+        peer.write(&payload).await.unwrap();
         was_read.notified().await;
         assert_pong_is_inside_of_a_message(&mut peer, &payload, round as u8).await;
     }
-    let end = peer.next_message().await.map(drop).unwrap_err().into_kind();
-    assert!(matches!(end, ErrorKind::Closed(closed) if closed.by == Side::Peer));
+    assert!(peer.next_message().await.unwrap().is_none());
+    assert_eq!(peer.closed().unwrap().by, Side::Peer);
 }
 
 /// Reads a message, whose header was looked at before the Ping was sent.
@@ -105,7 +105,7 @@ async fn assert_pong_is_inside_of_a_message(
 ) {
     let (mut buf, mut message, mut pongs) = (vec![0; CHUNK], Vec::new(), Vec::new());
     loop {
-        let frame = peer.read_frame(&mut buf).await.unwrap();
+        let frame = peer.read_frame(&mut buf).await.unwrap().unwrap();
         if frame.header().opcode() == Opcode::Pong {
             pongs.extend_from_slice(frame.payload());
             continue;

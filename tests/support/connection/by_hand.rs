@@ -10,12 +10,12 @@ use framewire::blocking::Shutdown;
 use framewire::connection::{self, BufferPool, FeedWriter, Outbound, PreparedMessage};
 use framewire::frame::{Header, Rsv};
 use framewire::protocol::{Agreement, Message, Role};
-use framewire::{CloseCode, Closed, Config, Error, Opcode, TryFeedError};
+use framewire::{CloseCode, Closed, Config, Error, MessageKind, Opcode, Outgoing, TryFeedError};
 
 use super::pieces::{Reading, Writing};
 use super::{
-    Back, ByteStream, Connection, Frame, InOneCall, MessageReader, MessageWriter, Messaging,
-    OnClose, OnPing, OnPong,
+    Back, ByteStream, Change, Connection, Frame, InOneCall, MessageReader, MessageWriter,
+    Messaging, OnClose, OnPing, OnPong,
 };
 use crate::peer::ScriptedPeer;
 
@@ -86,9 +86,21 @@ impl ByHand {
         self.handlers.push(Box::new(handle));
     }
 
-    /// Reads until a message is there.
-    fn until_message(&mut self) -> Result<(), Error> {
-        self.until(|connection| Ok(connection.has_message()?.then_some(())))
+    /// Reads until a message is there, and says whether one is.
+    fn until_message(&mut self) -> Result<bool, Error> {
+        let found = self.until_end(|connection| Ok(connection.has_message()?.then_some(())))?;
+        Ok(found.is_some())
+    }
+
+    /// As [`until`](Self::until), with `None` at the end that the peer's Close frame is.
+    fn until_end<R>(
+        &mut self,
+        call: impl FnMut(&mut connection::Connection) -> Result<Option<R>, Error>,
+    ) -> Result<Option<R>, Error> {
+        match self.until(call) {
+            Err(error) if error.closed().is_some() => Ok(None),
+            result => result.map(Some),
+        }
     }
 
     /// Reads until a call needs no more. What waits is written before each read. A peer that takes none of it is
@@ -241,35 +253,41 @@ impl ByHand {
 }
 
 impl InOneCall for ByHand {
-    fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
-        self.until_message()?;
-        let (message, outbound) = self.connection.next_message()?.expect("it is there");
-        let (opcode, payload) = (message.opcode(), message.payload());
-        outbound.feed_message(opcode, payload)?;
-        seen.extend_from_slice(payload);
+    fn echo_message(
+        &mut self,
+        back: Back,
+        change: Option<Change>,
+        seen: &mut Vec<u8>,
+    ) -> Result<Option<Opcode>, Error> {
+        if !self.until_message()? {
+            return Ok(None);
+        }
+        let (mut message, outbound) = self.connection.next_message()?.expect("it is there");
+        change.inspect(|change| change(message.payload_mut()));
+        outbound.feed(&message)?;
+        seen.extend_from_slice(message.payload());
+        let opcode = message.opcode();
         if back == Back::Written {
             self.write_some()?;
         }
-        Ok(opcode)
+        Ok(Some(opcode))
     }
 }
 
 impl Messaging for ByHand {
-    fn next_message(&mut self) -> Result<Message<'_>, Error> {
-        self.until_message()?;
-        let (message, _) = self.connection.next_message()?.expect("it is there");
-        Ok(message)
+    fn next_message(&mut self) -> Result<Option<Message<'_>>, Error> {
+        if !self.until_message()? {
+            return Ok(None);
+        }
+        let next = self.connection.next_message()?;
+        Ok(next.map(|(message, _)| message))
     }
 
-    fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error> {
-        let (opcode, _) = self.read_message_ext(buf)?;
-        Ok(opcode)
-    }
-
-    fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-        let message = self.next_message()?;
-        buf.extend_from_slice(message.payload());
-        Ok((message.opcode(), message.rsv()))
+    fn append_message<'b>(&mut self, buf: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, Error> {
+        if !self.until_message()? {
+            return Ok(None);
+        }
+        self.connection.append_message(buf)
     }
 
     fn on_ping(&mut self, handler: OnPing) {
@@ -296,12 +314,12 @@ impl Messaging for ByHand {
         });
     }
 
-    fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.send(|outbound| outbound.feed_message(opcode, payload))
+    fn write_any(&mut self, message: Outgoing<'_>) -> Result<(), Error> {
+        self.send(|outbound| outbound.feed(message))
     }
 
-    fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.take(|outbound| outbound.feed_message(opcode, payload))
+    fn feed_any(&mut self, message: Outgoing<'_>) -> Result<(), Error> {
+        self.take(|outbound| outbound.feed(message))
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -328,7 +346,7 @@ impl Messaging for ByHand {
         self.connection.outbound().buffered()
     }
 
-    fn sent_close(&mut self) -> Option<Closed> {
+    fn closed(&mut self) -> Option<Closed> {
         self.connection.outbound().closed().cloned()
     }
 
@@ -338,46 +356,36 @@ impl Messaging for ByHand {
 }
 
 impl Connection for ByHand {
-    fn message_reader(&mut self) -> Result<MessageReader<'_>, Error> {
-        let (opcode, rsv) = self.until(connection::Connection::next_stream)?;
-        let reader = Reading::ByHand(self);
-        Ok(MessageReader {
-            reader,
+    fn message_reader(&mut self) -> Result<Option<MessageReader<'_>>, Error> {
+        let begun = self.until_end(connection::Connection::next_stream)?;
+        Ok(begun.map(|(opcode, rsv)| MessageReader {
+            reader: Reading::ByHand(self),
             opcode,
             rsv,
-        })
+        }))
     }
 
     fn resume_message_reader(&mut self) -> Option<MessageReader<'_>> {
         self.streamed()
     }
 
-    fn read_header(&mut self) -> Result<Header, Error> {
-        self.until(connection::Connection::next_header)
+    fn read_header(&mut self) -> Result<Option<Header>, Error> {
+        self.until_end(connection::Connection::next_header)
     }
 
-    fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
-        let header = self.until(|connection| connection.read_frame(buf))?;
-        let payload = &mut buf[..header.payload_len() as usize];
-        Ok(Frame { header, payload })
+    fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Option<Frame<'b>>, Error> {
+        let header = self.until_end(|connection| connection.read_frame(buf))?;
+        Ok(header.map(|header| Frame {
+            header,
+            payload: &mut buf[..header.payload_len() as usize],
+        }))
     }
 
-    /// A message with reserved bits is a frame here, which is not compressed.
-    fn write_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error> {
-        self.send(|outbound| feed_message_ext(outbound, opcode, rsv, payload))
-    }
-
-    fn feed_message_ext(&mut self, opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Result<(), Error> {
-        self.take(|outbound| feed_message_ext(outbound, opcode, rsv, payload))
-    }
-
-    fn try_feed_message<'p>(
+    fn try_feed_any<'p>(
         &mut self,
-        opcode: Opcode,
-        payload: &'p [u8],
-    ) -> Result<(), TryFeedError<&'p [u8]>> {
-        let outbound = self.connection.outbound();
-        outbound.try_feed_message(opcode, payload)
+        message: Outgoing<'p>,
+    ) -> Result<(), TryFeedError<Outgoing<'p>>> {
+        self.connection.outbound().try_feed(message)
     }
 
     fn write_frame(
@@ -394,32 +402,18 @@ impl Connection for ByHand {
         self.send(|outbound| outbound.feed_prepared(message))
     }
 
-    fn stream_message(
-        &mut self,
-        opcode: Opcode,
-        chunk_size: usize,
-        reader: &mut (dyn io::Read + Send),
-    ) -> Result<u64, Error> {
-        self.stream_message_ext(opcode, Rsv::NONE, chunk_size, reader)
-    }
-
     /// The fragments have the length of the configuration.
-    fn stream_message_ext(
+    fn stream_any(
         &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
+        kind: MessageKind,
         _chunk_size: usize,
         reader: &mut (dyn io::Read + Send),
     ) -> Result<u64, Error> {
-        self.message_writer_ext(opcode, rsv)?.finish_from(reader)
+        self.any_message_writer(kind)?.finish_from(reader)
     }
 
-    fn message_writer(&mut self, opcode: Opcode) -> Result<MessageWriter<'_>, Error> {
-        self.message_writer_ext(opcode, Rsv::NONE)
-    }
-
-    fn message_writer_ext(&mut self, opcode: Opcode, rsv: Rsv) -> Result<MessageWriter<'_>, Error> {
-        drop(self.connection.outbound().feed_writer(opcode, rsv)?);
+    fn any_message_writer(&mut self, kind: MessageKind) -> Result<MessageWriter<'_>, Error> {
+        drop(self.connection.outbound().feed_writer(kind)?);
         Ok(MessageWriter(Writing::ByHand(self)))
     }
 
@@ -449,18 +443,6 @@ impl Connection for ByHand {
     fn split_or_reunite(self: Box<Self>) -> Box<dyn Connection> {
         unimplemented!("halves share a stream");
     }
-}
-
-fn feed_message_ext(
-    outbound: &mut Outbound,
-    opcode: Opcode,
-    rsv: Rsv,
-    payload: &[u8],
-) -> Result<(), Error> {
-    if rsv.is_none() {
-        return outbound.feed_message(opcode, payload);
-    }
-    outbound.feed_frame(true, rsv, opcode, payload)
 }
 
 /// The message that is open.

@@ -10,12 +10,12 @@ use ::tokio::io::AsyncWrite as _;
 use framewire::blocking::{self, PreparedMessage, Shutdown};
 use framewire::frame::{Header, Rsv};
 use framewire::protocol::Message;
-use framewire::{CloseCode, Closed, Error, Opcode, TryFeedError, tokio};
+use framewire::{CloseCode, Closed, Error, MessageKind, Opcode, Outgoing, TryFeedError, tokio};
 
 use super::pieces::{Reading, Writing};
 use super::{
-    Back, ByteStream, Connection, Frame, InOneCall, MessageReader, MessageWriter, Messaging,
-    OnClose, OnPing, OnPong,
+    Back, ByteStream, Change, Connection, Frame, InOneCall, MessageReader, MessageWriter,
+    Messaging, OnClose, OnPing, OnPong,
 };
 use crate::again;
 use crate::peer::ScriptedPeer;
@@ -58,7 +58,6 @@ mod now {
         split.expect("it can be duplicated")
     }
 
-    pub use done as opened;
     pub use done as resumed;
     pub use done as through;
     pub use std::convert::identity as from;
@@ -70,47 +69,42 @@ mod later {
 
     pub use crate::wait::{Asking as from, Waiting as through, wait_on as done};
 
-    pub fn opened<T>(_: crate::wait::Threads, given: T) -> T {
-        given
-    }
-
-    pub use opened as resumed;
-
-    /// Where opening a message waits for that of another task.
-    pub mod shared {
-        use std::io;
-
-        pub(in super::super) use super::{done, done as opened, from, through};
-
-        pub(in super::super) fn resumed<T: Send>(
-            threads: crate::wait::Threads,
-            found: impl Future<Output = T> + Send,
-        ) -> T {
-            let found = done(threads, async { Ok::<_, io::Error>(found.await) });
-            found.expect("no other task sends a message")
-        }
+    pub fn resumed<T: Send>(
+        threads: crate::wait::Threads,
+        found: impl Future<Output = T> + Send,
+    ) -> T {
+        let found = done(threads, async { Ok::<_, std::io::Error>(found.await) });
+        found.expect("no other task sends a message")
     }
 }
 
 macro_rules! implement_echo {
-    ($calls:ident, $self:ident, $back:ident, $seen:ident: $message:ident to $writer:expr) => {{
-        let (opcode, payload) = ($message.opcode(), $message.payload());
+    ($calls:ident, $self:ident, $back:ident, $change:ident, $seen:ident: $message:ident to $writer:expr) => {{
+        $change.inspect(|change| change($message.payload_mut()));
         again(|| match $back {
-            Back::Fed => $calls::done($self.threads, $writer.feed_message(opcode, payload)),
-            Back::Written => $calls::done($self.threads, $writer.write_message(opcode, payload)),
+            Back::Fed => $calls::done($self.threads, $writer.feed(&$message)),
+            Back::Written => $calls::done($self.threads, $writer.write(&$message)),
         })?;
-        $seen.extend_from_slice(payload);
-        Ok(opcode)
+        $seen.extend_from_slice($message.payload());
+        Ok(Some($message.opcode()))
     }};
 }
 
 macro_rules! implement_both_ways {
     ($calls:ident: $whole:ident [$($bytes:tt)+], $halves:ident) => {
         impl InOneCall for $whole {
-            fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
-                let both = self.$($bytes)+.get_mut().next_message_and_writer();
-                let (message, writer) = $calls::done(self.threads, both)?;
-                implement_echo!($calls, self, back, seen: message to writer)
+            fn echo_message(
+                &mut self,
+                back: Back,
+                change: Option<Change>,
+                seen: &mut Vec<u8>,
+            ) -> Result<Option<Opcode>, Error> {
+                let socket = self.$($bytes)+.get_mut();
+                let both = $calls::done(self.threads, socket.next_message_and_writer())?;
+                let Some((mut message, writer)) = both else {
+                    return Ok(None);
+                };
+                implement_echo!($calls, self, back, change, seen: message to writer)
             }
 
             fn shutdown_whole(&mut self, deadline: Duration) -> Option<Result<Shutdown, Error>> {
@@ -124,9 +118,17 @@ macro_rules! implement_both_ways {
         }
 
         impl InOneCall for $halves {
-            fn echo_message(&mut self, back: Back, seen: &mut Vec<u8>) -> Result<Opcode, Error> {
-                let message = $calls::done(self.threads, self.reading.next_message())?;
-                implement_echo!($calls, self, back, seen: message to self.writing)
+            fn echo_message(
+                &mut self,
+                back: Back,
+                change: Option<Change>,
+                seen: &mut Vec<u8>,
+            ) -> Result<Option<Opcode>, Error> {
+                let next = $calls::done(self.threads, self.reading.next_message())?;
+                let Some(mut message) = next else {
+                    return Ok(None);
+                };
+                implement_echo!($calls, self, back, change, seen: message to self.writing)
             }
         }
 
@@ -136,10 +138,6 @@ macro_rules! implement_both_ways {
                 let socket = self.$($bytes)+.into_inner();
                 let (reading, writing) = $calls::halves(socket.split());
                 $halves { threads, reading, writing }
-            }
-
-            fn closed(&mut self) -> Option<Closed> {
-                self.$($bytes)+.get_mut().writer().closed().cloned()
             }
 
             fn whole(self) -> Self {
@@ -154,10 +152,6 @@ macro_rules! implement_both_ways {
         impl $halves {
             fn other_way(self) -> $whole {
                 self.whole()
-            }
-
-            fn closed(&self) -> Option<Closed> {
-                self.writing.closed()
             }
 
             fn whole(self) -> $whole {
@@ -178,7 +172,7 @@ impl ByteStream for blocking::ByteStream<ScriptedPeer> {
     // The blocking front end has no such call.
     fn shut_down(&mut self) -> io::Result<()> {
         let socket = self.get_mut();
-        if socket.writer().closed().is_none() {
+        if socket.closed().is_none() {
             socket.close(CloseCode::NORMAL, "")?;
         }
         Ok(socket.flush()?)
@@ -206,16 +200,15 @@ impl ByteStream for Waiting<tokio::ByteStream<ScriptedPeer>> {
 macro_rules! implement_connection {
     ($kind:ident: $($calls:ident)::+, [$($reading:tt)+], [$($writing:tt)+]) => {
         impl Messaging for $kind {
-            fn next_message(&mut self) -> Result<Message<'_>, Error> {
+            fn next_message(&mut self) -> Result<Option<Message<'_>>, Error> {
                 $($calls)::+::done(self.threads, self.$($reading)+.next_message())
             }
 
-            fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Opcode, Error> {
-                $($calls)::+::done(self.threads, self.$($reading)+.read_message(buf))
-            }
-
-            fn read_message_ext(&mut self, buf: &mut Vec<u8>) -> Result<(Opcode, Rsv), Error> {
-                $($calls)::+::done(self.threads, self.$($reading)+.read_message_ext(buf))
+            fn append_message<'b>(
+                &mut self,
+                buf: &'b mut Vec<u8>,
+            ) -> Result<Option<Message<'b>>, Error> {
+                $($calls)::+::done(self.threads, self.$($reading)+.append_message(buf))
             }
 
             fn on_ping(&mut self, handler: OnPing) {
@@ -230,12 +223,12 @@ macro_rules! implement_connection {
                 self.$($reading)+.on_close(handler);
             }
 
-            fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$($writing)+.write_message(opcode, payload))
+            fn write_any(&mut self, message: Outgoing<'_>) -> Result<(), Error> {
+                $($calls)::+::done(self.threads, self.$($writing)+.write(message))
             }
 
-            fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$($writing)+.feed_message(opcode, payload))
+            fn feed_any(&mut self, message: Outgoing<'_>) -> Result<(), Error> {
+                $($calls)::+::done(self.threads, self.$($writing)+.feed(message))
             }
 
             fn flush(&mut self) -> Result<(), Error> {
@@ -262,8 +255,8 @@ macro_rules! implement_connection {
                 self.$($writing)+.buffered()
             }
 
-            fn sent_close(&mut self) -> Option<Closed> {
-                self.closed()
+            fn closed(&mut self) -> Option<Closed> {
+                self.$($writing)+.closed()
             }
 
             fn with_stream(&mut self) -> Option<&mut dyn Connection> {
@@ -272,13 +265,13 @@ macro_rules! implement_connection {
         }
 
         impl Connection for $kind {
-            fn message_reader(&mut self) -> Result<MessageReader<'_>, Error> {
+            fn message_reader(&mut self) -> Result<Option<MessageReader<'_>>, Error> {
                 let reader = $($calls)::+::done(self.threads, self.$($reading)+.message_reader())?;
-                Ok(MessageReader {
+                Ok(reader.map(|reader| MessageReader {
                     opcode: reader.opcode(),
                     rsv: reader.rsv(),
                     reader: Reading::$kind($($calls)::+::through(self.threads, reader)),
-                })
+                }))
             }
 
             fn resume_message_reader(&mut self) -> Option<MessageReader<'_>> {
@@ -290,42 +283,23 @@ macro_rules! implement_connection {
                 })
             }
 
-            fn read_header(&mut self) -> Result<Header, Error> {
+            fn read_header(&mut self) -> Result<Option<Header>, Error> {
                 $($calls)::+::done(self.threads, self.$($reading)+.read_header())
             }
 
-            fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Frame<'b>, Error> {
+            fn read_frame<'b>(&mut self, buf: &'b mut [u8]) -> Result<Option<Frame<'b>>, Error> {
                 let frame = $($calls)::+::done(self.threads, self.$($reading)+.read_frame(buf))?;
-                Ok(Frame {
+                Ok(frame.map(|frame| Frame {
                     header: *frame.header(),
                     payload: frame.into_payload(),
-                })
+                }))
             }
 
-            fn write_message_ext(
+            fn try_feed_any<'p>(
                 &mut self,
-                opcode: Opcode,
-                rsv: Rsv,
-                payload: &[u8],
-            ) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$($writing)+.write_message_ext(opcode, rsv, payload))
-            }
-
-            fn feed_message_ext(
-                &mut self,
-                opcode: Opcode,
-                rsv: Rsv,
-                payload: &[u8],
-            ) -> Result<(), Error> {
-                $($calls)::+::done(self.threads, self.$($writing)+.feed_message_ext(opcode, rsv, payload))
-            }
-
-            fn try_feed_message<'p>(
-                &mut self,
-                opcode: Opcode,
-                payload: &'p [u8],
-            ) -> Result<(), TryFeedError<&'p [u8]>> {
-                self.$($writing)+.try_feed_message(opcode, payload)
+                message: Outgoing<'p>,
+            ) -> Result<(), TryFeedError<Outgoing<'p>>> {
+                self.$($writing)+.try_feed(message)
             }
 
             fn write_frame(
@@ -342,42 +316,18 @@ macro_rules! implement_connection {
                 $($calls)::+::done(self.threads, self.$($writing)+.write_prepared(message))
             }
 
-            fn stream_message(
+            fn stream_any(
                 &mut self,
-                opcode: Opcode,
+                kind: MessageKind,
                 chunk_size: usize,
                 reader: &mut (dyn Read + Send),
             ) -> Result<u64, Error> {
                 let reader = $($calls)::+::from(reader);
-                $($calls)::+::done(self.threads, self.$($writing)+.stream_message(opcode, chunk_size, reader))
+                $($calls)::+::done(self.threads, self.$($writing)+.stream_message(kind, chunk_size, reader))
             }
 
-            fn stream_message_ext(
-                &mut self,
-                opcode: Opcode,
-                rsv: Rsv,
-                chunk_size: usize,
-                reader: &mut (dyn Read + Send),
-            ) -> Result<u64, Error> {
-                let reader = $($calls)::+::from(reader);
-                let sent = self.$($writing)+.stream_message_ext(opcode, rsv, chunk_size, reader);
-                $($calls)::+::done(self.threads, sent)
-            }
-
-            fn message_writer(
-                &mut self,
-                opcode: Opcode,
-            ) -> Result<MessageWriter<'_>, Error> {
-                let writer = $($calls)::+::opened(self.threads, self.$($writing)+.message_writer(opcode))?;
-                Ok(MessageWriter(Writing::$kind($($calls)::+::through(self.threads, writer))))
-            }
-
-            fn message_writer_ext(
-                &mut self,
-                opcode: Opcode,
-                rsv: Rsv,
-            ) -> Result<MessageWriter<'_>, Error> {
-                let writer = $($calls)::+::opened(self.threads, self.$($writing)+.message_writer_ext(opcode, rsv))?;
+            fn any_message_writer(&mut self, kind: MessageKind) -> Result<MessageWriter<'_>, Error> {
+                let writer = $($calls)::+::done(self.threads, self.$($writing)+.message_writer(kind))?;
                 Ok(MessageWriter(Writing::$kind($($calls)::+::through(self.threads, writer))))
             }
 
@@ -412,4 +362,4 @@ macro_rules! implement_connection {
 implement_connection!(Blocking: now, [bytes.get_mut()], [bytes.get_mut()]);
 implement_connection!(BlockingHalves: now, [reading], [writing]);
 implement_connection!(Tokio: later, [bytes.1.get_mut()], [bytes.1.get_mut()]);
-implement_connection!(TokioHalves: later::shared, [reading], [writing]);
+implement_connection!(TokioHalves: later, [reading], [writing]);

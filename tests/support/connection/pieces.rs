@@ -19,9 +19,9 @@ pub struct MessageReader<'a> {
 }
 
 pub(super) enum Reading<'a> {
-    Blocking(blocking::MessageReader<'a, blocking::Writer<ScriptedPeer>>),
+    Blocking(blocking::MessageReader<'a, blocking::Writer<blocking::Whole<ScriptedPeer>>>),
     BlockingHalves(blocking::MessageReader<'a, blocking::ReadEnd<ScriptedPeer>>),
-    Tokio(Waiting<tokio::MessageReader<'a, tokio::Writer<ScriptedPeer>>>),
+    Tokio(Waiting<tokio::MessageReader<'a, tokio::Writer<tokio::Whole<ScriptedPeer>>>>),
     TokioHalves(Waiting<tokio::MessageReader<'a, tokio::ReadEnd<ScriptedPeer>>>),
     ByHand(&'a mut ByHand),
 }
@@ -65,10 +65,10 @@ impl Read for MessageReader<'_> {
 pub struct MessageWriter<'a>(pub(super) Writing<'a>);
 
 pub(super) enum Writing<'a> {
-    Blocking(blocking::MessageWriter<&'a mut blocking::Writer<ScriptedPeer>>),
-    BlockingHalves(blocking::MessageWriter<blocking::SendTurn<'a, ScriptedPeer>>),
-    Tokio(Waiting<tokio::MessageWriter<&'a mut tokio::Writer<ScriptedPeer>>>),
-    TokioHalves(Waiting<tokio::MessageWriter<tokio::SendTurn<'a, ScriptedPeer>>>),
+    Blocking(blocking::MessageWriter<'a, blocking::Whole<ScriptedPeer>>),
+    BlockingHalves(blocking::MessageWriter<'a, blocking::Half<ScriptedPeer>>),
+    Tokio(Waiting<tokio::MessageWriter<'a, tokio::Whole<ScriptedPeer>>>),
+    TokioHalves(Waiting<tokio::MessageWriter<'a, tokio::Half<ScriptedPeer>>>),
     ByHand(&'a mut ByHand),
 }
 

@@ -153,7 +153,9 @@ impl Run {
 
     fn by_next_message(&mut self) -> End {
         self.drive(|socket, events| {
-            let message = socket.next_message()?;
+            let Some(message) = socket.next_message()? else {
+                return Err(socket.end());
+            };
             let event = Event::Message(message.opcode(), message.payload().to_vec());
             events.push(event);
             Ok(())
@@ -165,11 +167,13 @@ impl Run {
         let mut keeps = false;
         self.drive(|socket, events| {
             let before = buffer.clone();
-            let opcode = match socket.read_message(&mut buffer) {
-                Ok(opcode) => opcode,
-                Err(error) => {
-                    assert_eq!(buffer, before, "untouched by an error");
-                    return Err(error);
+            let appended = socket.append_message(&mut buffer);
+            let opcode = match appended.map(|one| one.map(|message| message.opcode())) {
+                Ok(Some(opcode)) => opcode,
+                end => {
+                    assert_eq!(buffer, before, "untouched by an end");
+                    end?;
+                    return Err(socket.end());
                 }
             };
             assert!(buffer.starts_with(&before), "appended");
@@ -187,7 +191,9 @@ impl Run {
             let socket = socket.with_stream().expect("a kind with a stream");
             let (mut reader, (opcode, bytes)) = match &mut begun {
                 None => {
-                    let reader = socket.message_reader()?;
+                    let Some(reader) = socket.message_reader()? else {
+                        return Err(socket.end());
+                    };
                     let opcode = reader.opcode();
                     (reader, begun.insert((opcode, vec![])))
                 }
@@ -222,7 +228,9 @@ impl Run {
         let mut begun: Option<(Opcode, Vec<u8>)> = None;
         let end = self.drive(|socket, events| {
             let socket = socket.with_stream().expect("a kind with a stream");
-            let header = socket.read_header()?;
+            let Some(header) = socket.read_header()? else {
+                return Err(socket.end());
+            };
             let needed = usize::try_from(header.payload_len()).unwrap_or(usize::MAX);
             buffer.resize(needed.min(LONGEST_FRAME), 0);
             if needed > buffer.len() {
@@ -234,13 +242,15 @@ impl Run {
                 );
                 // Skips it, and judges what there is of it.
                 if begins(header.opcode()) {
-                    let mut reader = socket.message_reader()?;
+                    let mut reader = socket.message_reader()?.expect("its header is there");
                     let skipped = io::copy(&mut reader, &mut io::sink());
                     return skipped.map(drop).map_err(into_error);
                 }
-                return socket.next_message().map(drop);
+                return skip_message(socket);
             }
-            let frame = socket.read_frame(&mut buffer)?;
+            let frame = socket
+                .read_frame(&mut buffer)?
+                .expect("its header is there");
             assert_eq!(*frame.header(), header);
             let opcode = header.opcode();
             if opcode.is_control() {
@@ -281,7 +291,7 @@ impl Run {
                 continue;
             }
             let reads = self.peer.calls().reads;
-            let again = self.socket.next_message().map(drop);
+            let again = skip_message(self.socket.as_mut());
             assert_same(&result, &again);
             assert_eq!(self.peer.calls().reads, reads, "a read after the end");
             return final_end(error);
@@ -334,6 +344,14 @@ pub fn final_end(error: &Error) -> End {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Reads a message, or how the connection ended.
+fn skip_message(socket: &mut dyn Messaging) -> Result<(), Error> {
+    if socket.next_message()?.is_none() {
+        return Err(socket.end());
+    }
+    Ok(())
 }
 
 fn is_final(result: &Result<(), Error>) -> bool {

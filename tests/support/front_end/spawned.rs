@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::task::Poll;
 use std::time::Duration;
 
+use framewire::ErrorKind;
 use framewire::protocol::Role;
 use framewire::tokio::WebSocket;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -75,9 +76,17 @@ pub fn open<S: AsyncRead + AsyncWrite + Unpin>(
 async fn receive(mut socket: WebSocket<ScriptedPeer>, events: Events) -> End {
     loop {
         match socket.next_message().await {
-            Ok(message) => {
+            Ok(Some(message)) => {
                 let event = Event::Message(message.opcode(), message.payload().to_vec());
                 events.push(event);
+            }
+            Ok(None) => {
+                let reads = socket.stream().calls().reads;
+                let closed = socket.closed().expect("it says how it ended");
+                let again = socket.next_message().await;
+                assert!(matches!(again, Ok(None)), "{again:?}");
+                assert_eq!(socket.stream().calls().reads, reads, "a read after the end");
+                return final_end(&ErrorKind::Closed(Box::new(closed)).into());
             }
             Err(error) => {
                 let reads = socket.stream().calls().reads;

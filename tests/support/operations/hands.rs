@@ -111,7 +111,7 @@ fn prepared(message: &[u8]) -> PreparedMessage {
         Ok(_) => Opcode::Text,
         Err(_) => Opcode::Binary,
     };
-    PreparedMessage::new(opcode, message).expect("a message")
+    PreparedMessage::new((opcode, message)).expect("a message")
 }
 
 /// So many bytes of a message: text where characters of three bytes come to that, and else none.

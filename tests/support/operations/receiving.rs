@@ -12,34 +12,37 @@ use crate::{again, io_again};
 
 pub const RECEIVING: &[Operation] = &[
     receives(Operation::any("next_message", |connection, hands| {
-        let message = connection.next_message()?;
+        let Some(message) = connection.next_message()? else {
+            return Err(connection.end());
+        };
         let (opcode, rsv, payload) = (message.opcode(), message.rsv(), message.payload());
         hands.see(|| Seen::Message(opcode, rsv, payload.to_vec()));
         Ok(())
     })),
-    receives(Operation::any("read_message", |connection, hands| {
+    receives(Operation::any("append_message", |connection, hands| {
         hands.buf.clear();
-        let opcode = connection.read_message(&mut hands.buf)?;
-        hands.see_buf(0, |bytes| Seen::Message(opcode, Rsv::NONE, bytes));
-        Ok(())
-    })),
-    receives(Operation::any("read_message_ext", |connection, hands| {
-        hands.buf.clear();
-        let (opcode, rsv) = connection.read_message_ext(&mut hands.buf)?;
+        let Some(message) = connection.append_message(&mut hands.buf)? else {
+            return Err(connection.end());
+        };
+        let (opcode, rsv) = (message.opcode(), message.rsv());
         hands.see_buf(0, |bytes| Seen::Message(opcode, rsv, bytes));
         Ok(())
     })),
     receives(Operation::any(
-        "read_message, appended",
+        "append_message, to what is there",
         |connection, hands| {
             hands.buf.clear();
             hands.buf.extend_from_slice(b"kept");
-            let result = connection.read_message(&mut hands.buf);
+            let appended = connection.append_message(&mut hands.buf);
+            let kind = appended.map(|one| one.map(|message| (message.opcode(), message.rsv())));
             assert_eq!(hands.buf[..4], *b"kept");
             let is_as_it_was = hands.buf.len() == 4;
-            assert!(result.is_ok() || is_as_it_was, "an error leaves it");
-            let opcode = result?;
-            hands.see_buf(4, |bytes| Seen::Message(opcode, Rsv::NONE, bytes));
+            assert!(
+                matches!(kind, Ok(Some(_))) || is_as_it_was,
+                "an end leaves it"
+            );
+            let (opcode, rsv) = kind?.ok_or_else(|| connection.end())?;
+            hands.see_buf(4, |bytes| Seen::Message(opcode, rsv, bytes));
             Ok(())
         },
     )),
@@ -59,7 +62,9 @@ pub const RECEIVING: &[Operation] = &[
         ..receives(Operation::with_stream(
             "message_reader, skipped",
             |connection, hands| {
-                let mut reader = connection.message_reader()?;
+                let Some(mut reader) = connection.message_reader()? else {
+                    return Err(connection.end());
+                };
                 let _ = io_again(|| reader.read(&mut [0; 3]))?;
                 let opcode = reader.opcode();
                 hands.see(|| Seen::Begun(opcode));
@@ -76,9 +81,11 @@ pub const RECEIVING: &[Operation] = &[
         ..receives(Operation::with_stream(
             "read_header and read_frame",
             |connection, hands| {
-                let header = connection.read_header()?;
+                let Some(header) = connection.read_header()? else {
+                    return Err(connection.end());
+                };
                 again(|| {
-                    assert_eq!(connection.read_header()?, header);
+                    assert_eq!(connection.read_header()?, Some(header));
                     read_frame(connection, hands)
                 })
             },
@@ -89,14 +96,16 @@ pub const RECEIVING: &[Operation] = &[
         leaves: Leaves::Later,
         ..Operation::any("next_message_and_writer, fed", |connection, hands| {
             hands.buf.clear();
-            let opcode = connection.echo_message(Back::Fed, &mut hands.buf)?;
+            let echoed = connection.echo_message(Back::Fed, None, &mut hands.buf)?;
+            let opcode = echoed.ok_or_else(|| connection.end())?;
             hands.see_buf(0, |bytes| Seen::Message(opcode, Rsv::NONE, bytes));
             Ok(())
         })
     },
     Operation::any("next_message_and_writer, written", |connection, hands| {
         hands.buf.clear();
-        let opcode = connection.echo_message(Back::Written, &mut hands.buf)?;
+        let echoed = connection.echo_message(Back::Written, None, &mut hands.buf)?;
+        let opcode = echoed.ok_or_else(|| connection.end())?;
         hands.see_buf(0, |bytes| Seen::Message(opcode, Rsv::NONE, bytes));
         Ok(())
     }),
@@ -126,7 +135,9 @@ const fn receives(operation: Operation) -> Operation {
 }
 
 fn read_streamed(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(), Error> {
-    let mut reader = connection.message_reader()?;
+    let Some(mut reader) = connection.message_reader()? else {
+        return Err(connection.end());
+    };
     hands.buf.clear();
     hands.piece.resize(hands.step, 0);
     while let len @ 1.. = io_again(|| reader.read(&mut hands.piece))? {
@@ -139,7 +150,9 @@ fn read_streamed(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(
 
 /// As above, but drops the reader after each read, and after each that would block.
 fn read_resumed(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(), Error> {
-    let reader = connection.message_reader()?;
+    let Some(reader) = connection.message_reader()? else {
+        return Err(connection.end());
+    };
     let (opcode, rsv) = (reader.opcode(), reader.rsv());
     hands.buf.clear();
     hands.piece.resize(hands.step, 0);
@@ -177,7 +190,9 @@ fn read_bytes(bytes: &mut dyn ByteStream, hands: &mut Hands) -> Result<(), Error
 
 fn read_frame(connection: &mut dyn Connection, hands: &mut Hands) -> Result<(), Error> {
     hands.piece.resize(hands.longest_frame, 0);
-    let frame = connection.read_frame(&mut hands.piece)?;
+    let Some(frame) = connection.read_frame(&mut hands.piece)? else {
+        return Err(connection.end());
+    };
     let (header, payload) = (*frame.header(), frame.payload());
     if let Some(seen) = &mut hands.seen {
         let frame = Seen::Frame(header.fin(), header.opcode(), payload.to_vec());

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use framewire::frame::Rsv;
 use framewire::tokio::WriteHalf;
 use framewire::{CloseCode, Error, Opcode};
+use framewire::{MessageKind, Outgoing};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{Again, Hands, Leaves, Operation, Sends};
@@ -16,43 +17,43 @@ use crate::{again, io_again};
 pub const SENDING: &[Operation] = &[
     Operation {
         lens: &[0, 1, 20, 32, 33, 64, 65, 130, 400],
-        by_half: Some(|half, hands| Box::pin(half.write_message(hands.opcode(), &hands.message))),
-        ..Operation::any("write_message", |connection, hands| {
-            connection.write_message(hands.opcode(), &hands.message)
+        by_half: Some(|half, hands| Box::pin(half.write((hands.opcode(), &hands.message)))),
+        ..Operation::any("write", |connection, hands| {
+            connection.write((hands.opcode(), &hands.message))
         })
     },
     Operation {
         lens: &[5, 20, 0, 32, 33, 90, 130, 1, 2, 300, 3],
         leaves: Leaves::Later,
-        by_half: Some(|half, hands| Box::pin(half.feed_message(hands.opcode(), &hands.message))),
-        ..Operation::any("feed_message", |connection, hands| {
-            connection.feed_message(hands.opcode(), &hands.message)
+        by_half: Some(|half, hands| Box::pin(half.feed((hands.opcode(), &hands.message)))),
+        ..Operation::any("feed", |connection, hands| {
+            connection.feed((hands.opcode(), &hands.message))
         })
     },
     Operation {
         lens: &[33],
         rsv: true,
-        ..Operation::with_stream("write_message_ext", |connection, hands| {
-            connection.write_message_ext(hands.opcode_ext(), hands.rsv, &hands.message)
+        ..Operation::with_stream("write, with reserved bits", |connection, hands| {
+            connection.write(Outgoing::new(hands.opcode_ext(), &hands.message).rsv(hands.rsv))
         })
     },
     Operation {
         lens: &[33, 130],
         leaves: Leaves::Later,
         rsv: true,
-        ..Operation::with_stream("feed_message_ext", |connection, hands| {
-            connection.feed_message_ext(hands.opcode_ext(), hands.rsv, &hands.message)
+        ..Operation::with_stream("feed, with reserved bits", |connection, hands| {
+            connection.feed(Outgoing::new(hands.opcode_ext(), &hands.message).rsv(hands.rsv))
         })
     },
     Operation {
         lens: &[5, 33, 90, 1, 130],
         leaves: Leaves::Later,
         waits: false,
-        ..Operation::with_stream("try_feed_message", |connection, hands| {
-            let fed = connection.try_feed_message(hands.opcode(), &hands.message);
+        ..Operation::with_stream("try_feed", |connection, hands| {
+            let fed = connection.try_feed((hands.opcode(), &hands.message));
             // What is longer than the write buffer is copied to memory of its own.
             if fed.is_err() {
-                return connection.feed_message(hands.opcode(), &hands.message);
+                return connection.feed((hands.opcode(), &hands.message));
             }
             Ok(())
         })
@@ -67,9 +68,16 @@ pub const SENDING: &[Operation] = &[
     Operation {
         lens: &[0, 40],
         raw: true,
-        ..Operation::with_stream("write_message, not compressed", |connection, hands| {
+        ..Operation::with_stream("write, uncompressed", |connection, hands| {
+            connection.write(Outgoing::new(hands.opcode(), &hands.message).uncompressed())
+        })
+    },
+    Operation {
+        lens: &[40],
+        raw: true,
+        ..Operation::with_stream("write, with compression off", |connection, hands| {
             connection.set_compression(false);
-            let written = connection.write_message(hands.opcode(), &hands.message);
+            let written = connection.write((hands.opcode(), &hands.message));
             connection.set_compression(true);
             written
         })
@@ -114,9 +122,13 @@ pub const SENDING: &[Operation] = &[
         again: Again::Same,
         leaves: Leaves::Streamed { flushed: false },
         rsv: true,
-        ..Operation::with_stream("stream_message_ext", |connection, hands| {
+        ..Operation::with_stream("stream_message, with reserved bits", |connection, hands| {
             let (opcode, mut message) = (hands.opcode_ext(), &hands.message[..]);
-            let sent = connection.stream_message_ext(opcode, hands.rsv, hands.step, &mut message);
+            let sent = connection.stream_message(
+                MessageKind::new(opcode).rsv(hands.rsv),
+                hands.step,
+                &mut message,
+            );
             go_on(sent, connection, hands, &mut message)
         })
     },
@@ -151,8 +163,9 @@ pub const SENDING: &[Operation] = &[
         again: Again::Same,
         leaves: Leaves::Streamed { flushed: false },
         rsv: true,
-        ..Operation::with_stream("message_writer_ext", |connection, hands| {
-            let mut writer = connection.message_writer_ext(hands.opcode_ext(), hands.rsv)?;
+        ..Operation::with_stream("message_writer, with reserved bits", |connection, hands| {
+            let mut writer =
+                connection.message_writer(MessageKind::new(hands.opcode_ext()).rsv(hands.rsv))?;
             push(&mut writer, &hands.message)?;
             drop(writer);
             finish(connection, hands)
@@ -241,7 +254,7 @@ pub const SENDING: &[Operation] = &[
         sends: Sends::Close,
         by_half: Some(|half, _| Box::pin(half.close(CloseCode::GOING_AWAY, REASON))),
         ..Operation::any("close", |connection, _| {
-            if are_calls_dropped() && connection.sent_close().is_some() {
+            if are_calls_dropped() && connection.closed().is_some() {
                 return Ok(());
             }
             connection.close(CloseCode::GOING_AWAY, REASON)
@@ -335,7 +348,7 @@ fn resume(connection: &mut dyn Connection) -> Option<MessageWriter<'_>> {
     writer
 }
 
-async fn push_by_half(half: &WriteHalf<ScriptedPeer>, hands: &Hands) -> Result<(), Error> {
+async fn push_by_half(half: &mut WriteHalf<ScriptedPeer>, hands: &Hands) -> Result<(), Error> {
     let mut writer = half.message_writer(hands.opcode()).await?;
     for piece in hands.message.chunks(hands.step) {
         writer.write_all(piece).await?;

@@ -14,7 +14,7 @@ use std::thread;
 use framewire::blocking::{ReadHalf, WriteHalf};
 use framewire::handshake::{Established, HandshakeError};
 use framewire::upgrade::{Limits, TlsStream, UpgradeError};
-use framewire::{Duplicate as _, Socket as _, WebSocket};
+use framewire::{Closed, Duplicate as _, Error, ErrorKind, Socket as _, WebSocket};
 
 use self::connections::{Connection, Connections};
 use self::socket::{SharedSocket, Stream};
@@ -144,20 +144,23 @@ impl Threads {
         let log = |line: &str| self.server.log(format_args!("{peer} {line}"));
         log("open");
         let mut traffic = Traffic::default();
-        let (mut reader, writer) = match self.open(established) {
+        let (mut reader, mut writer) = match self.open(established) {
             Ok(halves) => halves,
             Err(error) => return log(&traffic.until(&error)),
         };
         connection.opened(writer.clone());
-        let end = echo(&mut reader, &writer, &mut traffic);
+        let end = echo(&mut reader, &mut writer, &mut traffic);
         if reader.stream().get_ref().is_stalled() {
             return log(&traffic.until(&self.server.stalled()));
         }
-        log(&traffic.until(&end));
+        log(&match end {
+            Ok(closed) => traffic.until(&closed),
+            Err(error) => traffic.until(&error),
+        });
         linger(reader.stream());
     }
 
-    fn open(&self, established: Established<Stream>) -> Result<Halves, framewire::Error> {
+    fn open(&self, established: Established<Stream>) -> Result<Halves, Error> {
         self.set_up(established.get_ref())?;
         WebSocket::from_established(established, self.server.config)?.split()
     }
@@ -171,24 +174,21 @@ impl Threads {
     }
 }
 
-/// Echoes until the connection ends, and returns how it did.
+/// Echoes until the connection ends, and returns how it was closed.
 fn echo(
     reader: &mut ReadHalf<Stream>,
-    writer: &WriteHalf<Stream>,
+    writer: &mut WriteHalf<Stream>,
     traffic: &mut Traffic,
-) -> framewire::Error {
-    loop {
-        let message = match reader.next_message() {
-            Ok(message) => message,
-            Err(error) => return error,
-        };
+) -> Result<Closed, Error> {
+    while let Some(message) = reader.next_message()? {
         traffic.count(message.payload());
-        match writer.feed_message(message.opcode(), message.payload()) {
+        match writer.feed(message) {
             // After the server's Close frame only the peer's is awaited.
-            Err(error) if error.closed().is_none() => return error,
+            Err(error) if error.closed().is_none() => return Err(error),
             _ => {}
         }
     }
+    Ok(reader.closed().ok_or(ErrorKind::ConnectionLost)?)
 }
 
 /// Drains and ends the connection, so that the peer gets what was sent last.

@@ -1,5 +1,7 @@
 //! Counts of a connection's messages, for the log.
 
+use std::fmt;
+
 /// The messages of one connection, each of which was echoed.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
@@ -14,7 +16,7 @@ impl Traffic {
     }
 
     /// Describes how the connection ended, and what came before.
-    pub(crate) fn until(&self, end: &framewire::Error) -> String {
+    pub(crate) fn until(&self, end: &dyn fmt::Display) -> String {
         let Self { messages, bytes } = self;
         format!("{end}; {messages} messages, {bytes} bytes")
     }

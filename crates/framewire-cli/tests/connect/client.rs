@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use framewire::handshake::{Acceptor, PendingHandshake};
-use framewire::{CloseCode, Config, ErrorKind, WebSocket};
+use framewire::{CloseCode, Config, WebSocket};
 
 /// How long anything here may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -39,18 +39,10 @@ pub(crate) fn open(pending: PendingHandshake<TcpStream>) -> WebSocket<TcpStream>
 
 /// Echoes until the client closes, and gives the code with which it did.
 pub(crate) fn echo(mut websocket: WebSocket<TcpStream>) -> CloseCode {
-    loop {
-        let echoed = websocket
-            .next_message_and_writer()
-            .and_then(|(message, writer)| writer.feed_message(message.opcode(), message.payload()));
-        if let Err(error) = echoed {
-            websocket.flush().ok();
-            match error.kind() {
-                ErrorKind::Closed(closed) => return closed.code(),
-                _ => panic!("{error}"),
-            }
-        }
+    while let Some((message, writer)) = websocket.next_message_and_writer().unwrap() {
+        writer.feed(message).unwrap();
     }
+    websocket.closed().unwrap().code()
 }
 
 pub(crate) fn program(url: &str, options: &[&str]) -> Command {

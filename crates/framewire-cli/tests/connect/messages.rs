@@ -40,9 +40,9 @@ fn a_line_that_is_not_text_is_not_sent() {
 fn send_binary(pending: PendingHandshake<TcpStream>) {
     let mut websocket = open(pending);
     for payload in [&b"\x00\x0f\xf0"[..], b"abc"] {
-        websocket.write_message(Opcode::Binary, payload).unwrap();
+        websocket.write(payload).unwrap();
     }
-    websocket.write_message(Opcode::Text, b"text").unwrap();
+    websocket.write("text").unwrap();
     websocket.shutdown(DEADLINE).unwrap();
 }
 
@@ -72,7 +72,7 @@ fn a_message_that_cannot_be_written_is_not_lost_without_a_word() {
         let (url, served) = server(Acceptor::new(), move |pending| {
             let mut websocket = open(pending);
             let opcode = if binary { Opcode::Binary } else { Opcode::Text };
-            websocket.write_message(opcode, b"hello").unwrap();
+            websocket.write((opcode, b"hello")).unwrap();
             let _ = websocket.shutdown(DEADLINE);
         });
         let options = if binary {

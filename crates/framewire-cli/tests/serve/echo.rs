@@ -10,7 +10,7 @@ use std::time::Instant;
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Connector;
 use framewire::protocol::Role;
-use framewire::{Config, Limits, Opcode, WebSocket};
+use framewire::{Config, Limits, WebSocket};
 use support::frames::{BINARY, FIN, PONG, frame};
 
 use crate::server::{DEADLINE, Engine, Server, until_it_rests};
@@ -59,8 +59,9 @@ fn a_message_larger_than_any_buffer_comes_back(engine: Engine) {
     let mut websocket = websocket(&server, &Connector::new());
     let payload: Vec<u8> = (0..5_000_000_u32).map(|i| (i / 7) as u8).collect();
     for _ in 0..3 {
-        websocket.write_message(Opcode::Binary, &payload).unwrap();
-        assert!(websocket.next_message().unwrap().payload() == payload);
+        websocket.write(&payload).unwrap();
+        let echo = websocket.next_message().unwrap().unwrap();
+        assert!(echo.payload() == payload);
     }
 }
 
@@ -72,10 +73,8 @@ fn compressed_messages_come_back(engine: Engine) {
         let mut websocket = websocket(&server, &connector);
         for len in [0, 10, 1000, 100_000, 1_000_000, 5] {
             let text = "framewire ".repeat(len / 10);
-            websocket
-                .write_message(Opcode::Text, text.as_bytes())
-                .unwrap();
-            let echo = websocket.next_message().unwrap();
+            websocket.write(&text).unwrap();
+            let echo = websocket.next_message().unwrap().unwrap();
             assert_eq!(echo.text(), Some(&text[..]));
         }
     }
@@ -124,8 +123,9 @@ fn a_peer_that_floods_starves_nobody(engine: Engine) {
         }
         let mut websocket = server.connect();
         for _ in 0..50 {
-            websocket.write_message(Opcode::Text, b"me too").unwrap();
-            assert_eq!(websocket.next_message().unwrap().text(), Some("me too"));
+            websocket.write("me too").unwrap();
+            let echo = websocket.next_message().unwrap().unwrap();
+            assert_eq!(echo.text(), Some("me too"));
         }
         done.store(true, Ordering::Relaxed);
     });

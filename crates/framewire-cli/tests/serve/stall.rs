@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use framewire::WebSocket;
 use framewire::protocol::Role;
-use framewire::{Opcode, WebSocket};
 use socket2::{Domain, Socket, Type};
 use support::frames::{BINARY, FIN, frame};
 
@@ -73,13 +73,15 @@ fn one_that_takes_nothing_is_ended_and_others_are_served(engine: Engine) {
             assert!(kinds.contains(&error.kind()), "{error}");
         });
         while !ended.load(Ordering::Relaxed) && started.elapsed() < DEADLINE {
-            other.write_message(Opcode::Text, b"me too").unwrap();
-            assert_eq!(other.next_message().unwrap().text(), Some("me too"));
+            other.write("me too").unwrap();
+            let echo = other.next_message().unwrap().unwrap();
+            assert_eq!(echo.text(), Some("me too"));
         }
     });
     assert!(started.elapsed() >= Duration::from_millis(500));
-    other.write_message(Opcode::Text, b"still").unwrap();
-    assert_eq!(other.next_message().unwrap().text(), Some("still"));
+    other.write("still").unwrap();
+    let echo = other.next_message().unwrap().unwrap();
+    assert_eq!(echo.text(), Some("still"));
 }
 
 fn one_that_takes_a_little_at_a_time_is_not_ended(engine: Engine) {

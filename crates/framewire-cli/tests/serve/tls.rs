@@ -21,7 +21,7 @@ use framewire::rustls::{
     SupportedProtocolVersion,
 };
 use framewire::upgrade::TlsStream;
-use framewire::{Config, Opcode, Socket as _};
+use framewire::{Config, Socket as _};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 
 use crate::server::{
@@ -192,19 +192,20 @@ fn large_messages_come_back_to_a_peer_that_reads_late(engine: Engine) {
     let socket = websocket.stream();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
     socket.set_write_timeout(Some(DEADLINE)).unwrap();
-    let (mut reader, writer) = websocket.split().unwrap();
+    let (mut reader, mut writer) = websocket.split().unwrap();
     let payload: Vec<u8> = (0..500_000_u32).map(|i| (i / 3) as u8).collect();
     let sent = AtomicUsize::new(0);
     thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..MESSAGES {
-                writer.write_message(Opcode::Binary, &payload).unwrap();
+                writer.write(&payload).unwrap();
                 sent.fetch_add(1, Ordering::Relaxed);
             }
         });
         until_it_rests(&sent);
         for _ in 0..MESSAGES {
-            assert!(reader.next_message().unwrap().payload() == payload);
+            let message = reader.next_message().unwrap().unwrap();
+            assert!(message.payload() == payload);
         }
     });
 }
@@ -219,7 +220,7 @@ fn a_peer_that_takes_nothing_is_ended(engine: Engine) {
     let mut websocket =
         framewire::connect_stream_with(stream, &url(&server), &connector, config).unwrap();
     let payload = vec![7; 16 << 20];
-    websocket.write_message(Opcode::Binary, &payload).unwrap();
+    websocket.write(&payload).unwrap();
     eventually("a reset", || is_reset(&socket).then_some(()));
 }
 
@@ -348,11 +349,9 @@ fn serve_showing(
         let stream = TlsStream::accept(tcp, Arc::new(config), DEADLINE).unwrap();
         let (acceptor, config) = (Acceptor::new(), Config::default());
         let mut websocket = framewire::accept_with(stream, &acceptor, config).unwrap();
-        while let Ok((message, writer)) = websocket.next_message_and_writer() {
-            let (opcode, payload) = (message.opcode(), message.payload());
-            writer.feed_message(opcode, payload).unwrap();
+        while let Ok(Some((message, writer))) = websocket.next_message_and_writer() {
+            writer.feed(message).unwrap();
         }
-        let _ = websocket.flush();
     });
     port
 }

@@ -3,7 +3,7 @@
 //! One task for each member reads and writes. Both can be cancelled, so that `select!` loses nothing. A member
 //! that is too slow misses messages, and does not hold up the others.
 //!
-//! `cargo run --example tokio_chat --features tokio -- 127.0.0.1:9001`
+//! `cargo run --example tokio_chat --features tokio-net -- 127.0.0.1:9001`
 
 use std::time::Duration;
 use std::{env, io};
@@ -41,15 +41,15 @@ pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
 
 async fn join(stream: TcpStream, room: &Sender<PreparedMessage>) -> Result<(), Error> {
     let mut websocket = framewire::tokio::accept(stream).await?;
+    websocket.set_keep_alive(Duration::from_secs(30), Duration::from_secs(10))?;
     let mut said = room.subscribe();
     loop {
         select! {
-            message = websocket.next_message() => {
-                let message = message?;
-                let prepared = PreparedMessage::new(message.opcode(), message.payload())?;
+            message = websocket.next_message() => match message? {
                 // It fails if no member is left.
-                let _ = room.send(prepared);
-            }
+                Some(message) => drop(room.send(PreparedMessage::new(message)?)),
+                None => return Ok(()),
+            },
             heard = said.recv() => match heard {
                 Ok(message) => websocket.write_prepared(&message).await?,
                 Err(RecvError::Lagged(_)) => {}

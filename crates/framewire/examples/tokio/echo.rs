@@ -1,11 +1,11 @@
 //! An echo server: a task for each connection, and one read and one write for each burst of messages.
 //!
-//! `cargo run --example tokio_echo --features tokio -- 127.0.0.1:9001`
+//! `cargo run --example tokio_echo --features tokio-net -- 127.0.0.1:9001`
 
 use std::time::Duration;
 use std::{env, io};
 
-use framewire::{Error, ErrorKind};
+use framewire::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
@@ -24,11 +24,8 @@ pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
             continue;
         };
         tokio::spawn(async move {
-            match echo(stream).await {
-                Err(error) if !matches!(error.kind(), ErrorKind::Closed(_)) => {
-                    eprintln!("{peer}: {error}");
-                }
-                _ => {}
+            if let Err(error) = echo(stream).await {
+                eprintln!("{peer}: {error}");
             }
         });
     }
@@ -36,13 +33,13 @@ pub(crate) async fn run(listener: TcpListener) -> io::Result<()> {
 
 async fn echo(stream: TcpStream) -> Result<(), Error> {
     let mut websocket = framewire::tokio::accept(stream).await?;
-    loop {
-        // The payload is lent, and copied once. What is fed leaves before the next read that waits.
-        let (message, writer) = websocket.next_message_and_writer().await?;
-        writer
-            .feed_message(message.opcode(), message.payload())
-            .await?;
+    // A peer that vanished is found out within 40 seconds.
+    websocket.set_keep_alive(Duration::from_secs(30), Duration::from_secs(10))?;
+    // The payload is lent, and copied once. What is fed leaves before the next read that waits.
+    while let Some((message, writer)) = websocket.next_message_and_writer().await? {
+        writer.feed(message).await?;
     }
+    Ok(())
 }
 
 /// How long to wait after accepting a connection has failed.

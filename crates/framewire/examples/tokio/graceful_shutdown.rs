@@ -1,13 +1,13 @@
 //! A server that shuts down in order: it accepts no more connections, closes the open ones with 1001 (going
 //! away), and ends when all of them are gone, or after a grace period.
 //!
-//! `cargo run --example tokio_graceful_shutdown --features tokio -- 127.0.0.1:9001`, then Ctrl-C.
+//! `cargo run --example tokio_graceful_shutdown --features tokio-net -- 127.0.0.1:9001`, then Ctrl-C.
 
 use std::time::Duration;
 use std::{env, io};
 
-use framewire::handshake::Acceptor;
-use framewire::{CloseCode, Config, Error};
+use framewire::tokio::WebSocket;
+use framewire::{CloseCode, Error};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::time::{sleep, timeout};
@@ -49,20 +49,21 @@ pub(crate) async fn run(listener: TcpListener, stop: CancellationToken) -> io::R
 }
 
 async fn echo(stream: TcpStream, stop: &CancellationToken) -> Result<(), Error> {
-    let acceptor = Acceptor::new();
-    let accept = framewire::tokio::accept_with(stream, &acceptor, Config::default());
-    let Some(websocket) = stop.run_until_cancelled(accept).await else {
+    let Some(websocket) = stop
+        .run_until_cancelled(framewire::tokio::accept(stream))
+        .await
+    else {
         return Ok(());
     };
     let mut websocket = websocket?;
+    websocket.set_keep_alive(Duration::from_secs(30), Duration::from_secs(10))?;
     loop {
         select! {
             // When either call is dropped, it cuts no frame in half, so that the Close frame can follow. A
             // message whose echo was not taken by then is lost, which is acceptable only at such an end.
-            echoed = async {
-                let (message, writer) = websocket.next_message_and_writer().await?;
-                writer.feed_message(message.opcode(), message.payload()).await
-            } => echoed?,
+            is_open = echo_one(&mut websocket) => if !is_open? {
+                return Ok(());
+            },
             () = stop.cancelled() => {
                 // With a time-out, since a peer that does not read holds up the Close frame too.
                 let goodbye = async {
@@ -73,6 +74,15 @@ async fn echo(stream: TcpStream, stop: &CancellationToken) -> Result<(), Error> 
             }
         }
     }
+}
+
+/// Echoes a message. Returns `false` once the peer has closed the connection.
+async fn echo_one(websocket: &mut WebSocket<TcpStream>) -> Result<bool, Error> {
+    let Some((message, writer)) = websocket.next_message_and_writer().await? else {
+        return Ok(false);
+    };
+    writer.feed(message).await?;
+    Ok(true)
 }
 
 /// How long a peer has to answer the Close frame.

@@ -64,7 +64,8 @@ async fn send(stream: TcpStream, file: &Path) -> Result<()> {
 /// Writes the message to `copy` as it arrives. Returns its length in bytes.
 pub(crate) async fn fetch(uri: &str, mut copy: impl AsyncWrite + Unpin) -> Result<u64> {
     let mut websocket = framewire::tokio::connect(uri).await?;
-    let mut message = websocket.message_reader().await?;
+    let message = websocket.message_reader().await?;
+    let mut message = message.ok_or("the server closed without a file")?;
     let len = tokio::io::copy(&mut message, &mut copy).await?;
     websocket.shutdown(Duration::from_secs(10)).await?;
     Ok(len)

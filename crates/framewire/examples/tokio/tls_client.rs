@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, path::Path};
 
+use framewire::Config;
 use framewire::handshake::Connector;
 use framewire::rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use framewire::rustls::{ClientConfig, RootCertStore, crypto::ring};
 use framewire::upgrade::Dialer;
-use framewire::{Config, Opcode};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -38,11 +38,10 @@ pub(crate) async fn run(uri: &str, texts: &[String], dialer: Dialer) -> Result<V
     let mut websocket = framewire::tokio::connect_with(uri, &connector, Config::default()).await?;
     let mut answers = Vec::new();
     for text in texts {
-        websocket
-            .write_message(Opcode::Text, text.as_bytes())
-            .await?;
-        let message = websocket.next_message().await?;
-        answers.push(message.text().unwrap_or("(binary)").to_owned());
+        websocket.write(text).await?;
+        if let Some(message) = websocket.next_message().await? {
+            answers.push(message.text().unwrap_or("(binary)").to_owned());
+        }
     }
     websocket.shutdown(Duration::from_secs(10)).await?;
     Ok(answers)

@@ -2,9 +2,9 @@
 
 use std::io::{self, Read, Write};
 
-use super::WebSocket;
-use crate::drive::{now, poll_read_bytes};
-use crate::frame::Opcode;
+use super::receiving::until_done;
+use super::{Reader, WebSocket};
+use crate::drive::poll_read_bytes;
 
 /// A connection as a stream of bytes, for tunnels. The bytes travel in binary messages; where a message ends
 /// means nothing.
@@ -42,8 +42,10 @@ impl<S> ByteStream<S> {
 
 impl<S: Read + Write> Read for ByteStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let WebSocket { inbound, writer } = &mut self.websocket;
-        Ok(now(poll_read_bytes(inbound, writer, buf))?)
+        let Reader { inbound, side } = &mut self.websocket.reader;
+        Ok(until_done(inbound, &mut side.side, |inbound, whole| {
+            poll_read_bytes(inbound, whole, buf)
+        })?)
     }
 }
 
@@ -52,8 +54,10 @@ impl<S: Read + Write> Write for ByteStream<S> {
         if buf.is_empty() {
             return Ok(0);
         }
-        let len = buf.len().min(self.websocket.writer().outbound.chunk_size());
-        self.websocket.feed_message(Opcode::Binary, &buf[..len])?;
+        let len = buf
+            .len()
+            .min(self.websocket.writer().side.outbound.chunk_size());
+        self.websocket.feed(&buf[..len])?;
         Ok(len)
     }
 

@@ -44,10 +44,8 @@ pub fn accept_with<S: Socket>(
 ///
 /// # Examples
 /// ```no_run
-/// use framewire::Opcode;
-///
 /// let mut websocket = framewire::connect("ws://127.0.0.1:9001/")?;
-/// websocket.write_message(Opcode::Text, b"hello")?;
+/// websocket.write("hello")?;
 /// # Ok::<(), framewire::Error>(())
 /// ```
 pub fn connect(uri: &str) -> Result<WebSocket<Stream>, Error> {
@@ -108,12 +106,14 @@ impl<S> WebSocket<S> {
             leftover,
             role,
             extension,
+            subprotocol,
             ..
         } = established.into_parts();
         let mut websocket = Self::with_leftover(stream, &leftover, role, config)?;
         if let Some(agreed) = extension {
             websocket.set_extension(&*agreed);
         }
+        websocket.reader.inbound.set_subprotocol(subprotocol);
         Ok(websocket)
     }
 }

@@ -2,8 +2,9 @@
 
 use std::io::{self, Read};
 
+use super::receiving::{Receiving, read, until_done};
 use crate::connection::Inbound;
-use crate::drive::{ReadSide, now, poll_read_stream, poll_step};
+use crate::drive::poll_read_stream;
 use crate::error::Error;
 use crate::frame::{Opcode, Rsv};
 
@@ -25,7 +26,7 @@ use crate::frame::{Opcode, Rsv};
 /// // RFC 6455 5.7: "Hello" in two fragments, as a server sends it.
 /// let stream = std::io::Cursor::new(b"\x01\x03Hel\x80\x02lo".to_vec());
 /// let mut websocket = WebSocket::client(stream, Config::default())?;
-/// let mut message = websocket.message_reader()?;
+/// let mut message = websocket.message_reader()?.expect("the connection is open");
 /// let mut copy = Vec::new();
 /// std::io::copy(&mut message, &mut copy)?;
 /// assert_eq!(copy, b"Hello");
@@ -39,9 +40,9 @@ pub struct MessageReader<'a, T> {
     rsv: Rsv,
 }
 
-impl<'a, T: ReadSide> MessageReader<'a, T> {
+impl<'a, T: Receiving> MessageReader<'a, T> {
     pub(super) fn begin(inbound: &'a mut Inbound, side: &'a mut T) -> Result<Self, Error> {
-        let (opcode, rsv) = now(poll_step(inbound, side, Inbound::begin_stream))?;
+        let (opcode, rsv) = read(inbound, side, Inbound::begin_stream)?;
         Ok(Self {
             inbound,
             side,
@@ -73,8 +74,11 @@ impl<'a, T: ReadSide> MessageReader<'a, T> {
     }
 }
 
-impl<T: ReadSide> Read for MessageReader<'_, T> {
+impl<T: Receiving> Read for MessageReader<'_, T> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(now(poll_read_stream(self.inbound, self.side, buf))?)
+        let Self { inbound, side, .. } = self;
+        Ok(until_done(inbound, *side, |inbound, side| {
+            poll_read_stream(inbound, side, buf)
+        })?)
     }
 }

@@ -3,11 +3,11 @@
 use std::io::{self, Read, Write};
 use std::mem;
 
-use super::access::Access;
+use super::whole::{Access as _, Sending};
 use crate::connection::{Buffers, Fragment, Outbound, PieceStep};
 use crate::drive::{WriteSide as _, now};
 use crate::error::{Error, ErrorKind};
-use crate::frame::{Opcode, Rsv};
+use crate::protocol::MessageKind;
 
 /// Writes one message in fragments of the connection's chunk size.
 ///
@@ -34,25 +34,24 @@ use crate::frame::{Opcode, Rsv};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct MessageWriter<A: Access> {
-    access: A,
+pub struct MessageWriter<'a, T: Sending + 'a> {
+    access: T::Turn<'a>,
     /// Moved out of the writer while this lives, and put back when it is dropped.
     fragment: Fragment,
 }
 
-impl<A: Access> MessageWriter<A> {
+impl<'a, T: Sending> MessageWriter<'a, T> {
     pub(super) fn open(
-        mut access: A,
-        opcode: Opcode,
-        rsv: Rsv,
+        mut access: T::Turn<'a>,
+        kind: MessageKind,
         chunk_size: Option<usize>,
     ) -> Result<Self, Error> {
-        let open = |outbound: &mut Outbound| outbound.open_message(opcode, rsv, chunk_size);
+        let open = |outbound: &mut Outbound| outbound.open_message(kind, chunk_size);
         let fragment = access.with(|writer| open(writer.outbound()))?;
         Ok(Self { access, fragment })
     }
 
-    pub(super) fn resume(mut access: A) -> Option<Self> {
+    pub(super) fn resume(mut access: T::Turn<'a>) -> Option<Self> {
         let fragment = access.with(|writer| writer.outbound().resume_message())?;
         Some(Self { access, fragment })
     }
@@ -138,7 +137,7 @@ impl<A: Access> MessageWriter<A> {
     }
 }
 
-impl<A: Access> Write for MessageWriter<A> {
+impl<T: Sending> Write for MessageWriter<'_, T> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         Ok(self.push(buf)?)
     }
@@ -149,7 +148,7 @@ impl<A: Access> Write for MessageWriter<A> {
     }
 }
 
-impl<A: Access> Drop for MessageWriter<A> {
+impl<T: Sending> Drop for MessageWriter<'_, T> {
     fn drop(&mut self) {
         let fragment = mem::take(&mut self.fragment);
         self.access

@@ -10,25 +10,29 @@
 //! middle of a header, of a payload, or of a write.
 //!
 //! # Which call a message belongs to
-//! A message belongs to the kind of call that began it. [`next_message`](WebSocket::next_message) and
-//! [`read_message`](WebSocket::read_message) are one kind, [`message_reader`](WebSocket::message_reader) is
+//! A message belongs to the kind of call that began it. [`next_message`](Reader::next_message) and
+//! [`append_message`](Reader::append_message) are one kind, [`message_reader`](Reader::message_reader) is
 //! another, raw frames are the third.
 //!
 //! * The rest of a streamed message, or of a message whose frames were read raw, is skipped by the other kinds.
 //! * A message that is half assembled, after a time-out, must be finished by its own kind.
 //! * `read_header` only inspects a header, and leaves its message to the next call of any kind.
 
-mod access;
 mod byte_stream;
+mod ending;
 #[cfg(feature = "handshake")]
 mod establish;
 mod keep_alive;
 mod message_reader;
 mod message_writer;
+mod reader;
+mod receiving;
 mod shared;
 mod shutdown;
 mod split;
+mod timed;
 mod websocket;
+mod whole;
 mod writer;
 
 pub use byte_stream::ByteStream;
@@ -36,11 +40,15 @@ pub use byte_stream::ByteStream;
 pub use establish::{
     accept, accept_with, connect, connect_stream, connect_stream_with, connect_with,
 };
+pub use keep_alive::KeepAlive;
 pub use message_reader::MessageReader;
 pub use message_writer::MessageWriter;
-pub use shared::{ReadEnd, SendTurn};
+pub use reader::Reader;
+pub use receiving::Receiving;
+pub use shared::{Half, ReadEnd};
 pub use split::{ReadHalf, WriteHalf};
 pub use websocket::WebSocket;
+pub use whole::{Sending, Whole};
 pub use writer::Writer;
 
 pub use crate::connection::{

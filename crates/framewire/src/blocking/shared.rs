@@ -8,25 +8,27 @@
 use std::io;
 use std::net;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use super::Writer;
-use super::access::Access;
+use super::ending::Ending;
+use super::receiving::Receiving;
+use super::whole::{Access, Sending, Whole};
 use crate::Duplicate;
-use crate::connection::{Replies, Reply};
-use crate::drive::ReadSide;
-use crate::error::Error;
+use crate::connection::{Outbound, Replies, Reply};
+use crate::drive::{ClosingSide, ReadSide};
+use crate::error::{Closed, Error, TryFeedError};
 use crate::halves::SharedWriter;
 use crate::lock::atomic::{AtomicBool, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock, try_lock};
+use crate::protocol::ToOutgoing;
 
 /// The state that both halves own.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
     /// Locked while a message is sent, which may be many frames.
     message: Mutex<()>,
-    writer: SharedWriter<Writer<S>>,
+    writer: SharedWriter<Whole<S>>,
     /// A handle to the stream for [`abort`](Self::abort), which must not wait for the thread that holds the
     /// writer.
     socket: Mutex<S>,
@@ -40,6 +42,12 @@ pub struct ReadEnd<S> {
     shared: Arc<Shared<S>>,
 }
 
+/// The writing half's access to the shared writer.
+#[derive(Debug)]
+pub struct Half<S> {
+    pub(super) shared: Arc<Shared<S>>,
+}
+
 /// The turn to send a message. One thread has it at a time.
 #[derive(Debug)]
 pub struct SendTurn<'a, S> {
@@ -48,21 +56,60 @@ pub struct SendTurn<'a, S> {
 }
 
 impl<S: Duplicate> Access for SendTurn<'_, S> {
-    type Side = Writer<S>;
+    type Side = Whole<S>;
 
-    fn with<R>(&mut self, job: impl FnOnce(&mut Writer<S>) -> R) -> R {
+    fn with<R>(&mut self, job: impl FnOnce(&mut Whole<S>) -> R) -> R {
         job(&mut self.shared.writer.lock())
+    }
+}
+
+impl<S: Duplicate> Sending for Half<S> {
+    type Turn<'a>
+        = SendTurn<'a, S>
+    where
+        S: 'a;
+    type Side = Whole<S>;
+
+    fn turn(&mut self) -> SendTurn<'_, S> {
+        self.shared.turn()
+    }
+
+    fn with_frame<R>(&mut self, close: Option<&[u8]>, job: impl FnOnce(&mut Whole<S>) -> R) -> R {
+        let writer = &self.shared.writer;
+        match close {
+            Some(payload) => job(&mut writer.lock_to_close(payload)),
+            None => job(&mut writer.lock()),
+        }
+    }
+
+    fn try_feed<M: ToOutgoing>(&mut self, message: M) -> Result<(), TryFeedError<M>> {
+        match self.shared.try_turn() {
+            Some(_message) => self.shared.writer.try_feed(message),
+            None => Err(TryFeedError::Full(message)),
+        }
+    }
+
+    fn inspect<R>(&self, job: impl FnOnce(&Outbound) -> R) -> R {
+        self.shared.writer.with_outbound(|outbound| job(outbound))
+    }
+
+    fn change<R>(&mut self, job: impl FnOnce(&mut Outbound) -> R) -> R {
+        self.shared.writer.with_outbound(job)
+    }
+
+    fn closed(&self) -> Option<Closed> {
+        self.shared.writer.closed()
     }
 }
 
 impl<S: Duplicate> ReadEnd<S> {
     /// Shares a writer, and duplicates its stream twice.
-    pub(super) fn new(writer: Writer<S>) -> Result<Self, Error> {
-        let stream = writer.stream().duplicate()?;
-        let socket = writer.stream().duplicate()?;
+    pub(super) fn new(writer: Whole<S>) -> Result<Self, Error> {
+        let stream = writer.stream.duplicate()?;
+        let socket = writer.stream.duplicate()?;
         let shared = Shared {
             message: Mutex::new(()),
-            writer: SharedWriter::new(writer, Instant::now),
+            writer: SharedWriter::new(writer, Instant::now, Waker::noop().clone()),
             socket: Mutex::new(socket),
             aborted: AtomicBool::new(false),
         };
@@ -84,7 +131,7 @@ impl<S> ReadEnd<S> {
 }
 
 impl<S> Shared<S> {
-    pub(super) fn writer(&self) -> &SharedWriter<Writer<S>> {
+    pub(super) fn writer(&self) -> &SharedWriter<Whole<S>> {
         &self.writer
     }
 
@@ -92,7 +139,7 @@ impl<S> Shared<S> {
         self.aborted.load(Ordering::Acquire)
     }
 
-    pub(super) fn into_writer(self) -> SharedWriter<Writer<S>> {
+    pub(super) fn into_writer(self) -> SharedWriter<Whole<S>> {
         self.writer
     }
 
@@ -146,6 +193,53 @@ impl<S: Duplicate> ReadSide for ReadEnd<S> {
     fn is_aborted(&self) -> bool {
         self.shared.is_aborted()
     }
+}
+
+impl<S: Duplicate> Receiving for ReadEnd<S> {}
+
+impl<S: Duplicate> ClosingSide for ReadEnd<S> {
+    fn queue_normal_close(&mut self) {
+        self.shared.writer.queue_normal_close();
+    }
+
+    fn closed(&mut self) -> Option<Closed> {
+        self.shared.writer.closed()
+    }
+
+    fn failure(&mut self) -> Option<io::ErrorKind> {
+        self.shared.writer.failure()
+    }
+
+    fn has_pending_output(&mut self) -> bool {
+        self.shared.writer.has_pending_output()
+    }
+}
+
+impl<S: Duplicate> Ending for ReadEnd<S> {
+    type Stream = S;
+
+    fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    fn write_some(&mut self) -> bool {
+        self.shared.writer.write_some()
+    }
+
+    fn read_error(&self) -> Error {
+        self.shared.writer.read_error()
+    }
+
+    fn queue_reply(&mut self, reply: Reply) {
+        self.shared.writer.queue_reply(reply);
+    }
+
+    fn wait_for_release(&self, until: Instant) -> bool {
+        self.shared.writer.wait_for_release(until)
+    }
+
+    /// The write that fails next records it.
+    fn fail(&mut self, _error: io::Error) {}
 }
 
 impl<S: Duplicate> Replies for ReadEnd<S> {

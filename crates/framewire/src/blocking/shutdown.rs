@@ -4,12 +4,13 @@ use std::io;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use super::{Shutdown, WebSocket, Writer};
-use crate::connection::Replies;
+use super::ending::Ending;
+use super::{ReadHalf, Reader, Shutdown, WebSocket};
+use crate::connection::{Inbound, Replies, Reply};
 use crate::deadline::after;
-use crate::drive::{ClosingSide, ReadSide, WriteSide as _, now, poll_shutdown};
-use crate::error::Error;
-use crate::{Socket, Timeouts};
+use crate::drive::{ClosingSide, ReadSide, UntilDeadline, now, poll_shutdown};
+use crate::error::{Closed, Error};
+use crate::{Duplicate, Socket, Timeouts};
 
 impl<S: Socket> WebSocket<S> {
     /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one was sent,
@@ -25,32 +26,49 @@ impl<S: Socket> WebSocket<S> {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the stream fails before the peer's Close frame is there.
     pub fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
-        let Self { inbound, writer } = self;
-        let before = Timeouts::of(writer.stream());
-        let result = now(poll_shutdown(
-            inbound,
-            &mut UntilDeadline::new(writer, deadline),
-        ));
-        // A stream that is gone has no time-outs to restore.
-        let _ = before.set_on(writer.stream());
-        result
+        let Reader { inbound, side } = &mut self.reader;
+        side.side.stop_keep_alive();
+        shut_down(inbound, &mut side.side, deadline)
     }
+}
+
+impl<S: Duplicate> ReadHalf<S> {
+    /// Completes the closing handshake, as [`WebSocket::shutdown`] does. A message that another thread is sending then
+    /// fails, as after [`close`](super::Writer::close). Its writes have the same time-out meanwhile.
+    ///
+    /// # Errors
+    /// As [`WebSocket::shutdown`].
+    pub fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
+        shut_down(&mut self.inbound, &mut self.side, deadline)
+    }
+}
+
+fn shut_down<C: Ending>(
+    inbound: &mut Inbound,
+    side: &mut C,
+    deadline: Duration,
+) -> Result<Shutdown, Error> {
+    let before = Timeouts::of(side.stream());
+    let deadline = after(Instant::now(), deadline);
+    let result = loop {
+        match poll_shutdown(inbound, &mut Until { side, deadline }) {
+            // Another thread is to send the Close frame.
+            Poll::Pending if side.wait_for_release(deadline) => {}
+            shut_down => break now(shut_down),
+        }
+    };
+    // A stream that is gone has no time-outs to restore.
+    let _ = before.set_on(side.stream());
+    result
 }
 
 /// A connection that is read and written until a deadline.
-struct UntilDeadline<'a, S> {
-    writer: &'a mut Writer<S>,
+struct Until<'a, C> {
+    side: &'a mut C,
     deadline: Instant,
 }
 
-impl<'a, S: Socket> UntilDeadline<'a, S> {
-    fn new(writer: &'a mut Writer<S>, deadline: Duration) -> Self {
-        Self {
-            writer,
-            deadline: after(Instant::now(), deadline),
-        }
-    }
-
+impl<C> Until<'_, C> {
     /// Returns the time left; `None` if that is too short to wait for.
     fn left(&self) -> Option<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
@@ -58,46 +76,80 @@ impl<'a, S: Socket> UntilDeadline<'a, S> {
     }
 }
 
-impl<S: Socket> ClosingSide for UntilDeadline<'_, S> {
-    type Writer = Writer<S>;
-
-    fn writer(&mut self) -> &mut Writer<S> {
-        self.writer
-    }
-
+impl<C: Ending> UntilDeadline for Until<'_, C> {
     fn is_time_over(&self) -> bool {
         self.left().is_none()
     }
 }
 
-impl<S: Socket> ReadSide for UntilDeadline<'_, S> {
-    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let left = self.left().ok_or(io::ErrorKind::TimedOut)?;
-        self.writer.stream().set_read_timeout(Some(left))?;
-        Poll::Ready(self.writer.stream_mut().read(buf))
+impl<C: Ending> ClosingSide for Until<'_, C> {
+    fn queue_normal_close(&mut self) {
+        self.side.queue_normal_close();
     }
 
+    fn closed(&mut self) -> Option<Closed> {
+        self.side.closed()
+    }
+
+    fn failure(&mut self) -> Option<io::ErrorKind> {
+        self.side.failure()
+    }
+
+    fn has_pending_output(&mut self) -> bool {
+        self.side.has_pending_output()
+    }
+}
+
+impl<C: Ending> ReadSide for Until<'_, C> {
+    fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let left = self.left().ok_or(io::ErrorKind::TimedOut)?;
+        self.side.stream().set_read_timeout(Some(left))?;
+        self.side.poll_read(buf)
+    }
+
+    /// Replies leave with what waits, within the time that is left.
     fn replies(&mut self) -> &mut dyn Replies {
-        &mut self.writer.outbound
+        self
     }
 
     fn rest(&mut self) {
-        self.writer.rest();
+        self.side.rest();
+    }
+
+    fn end(&mut self) {
+        self.side.end();
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.side.is_aborted()
     }
 
     /// Gives each write the time left. The first is tried in any case.
     fn send_waiting(&mut self) {
-        while self.writer.has_pending_output() {
+        while self.side.has_pending_output() {
             let left = self.left().unwrap_or(RESOLUTION);
-            if let Err(error) = self.writer.stream().set_write_timeout(Some(left)) {
-                self.writer.outbound.fail(error);
+            if let Err(error) = self.side.stream().set_write_timeout(Some(left)) {
+                self.side.fail(error);
                 return;
             }
-            let waits = matches!(self.writer.poll_write_some(), Poll::Ready(Ok(true)));
-            if !waits || self.left().is_none() {
+            if !self.side.write_some() || self.left().is_none() {
                 return;
             }
         }
+    }
+}
+
+impl<C: Ending> Replies for Until<'_, C> {
+    fn reply(&mut self, reply: Reply) {
+        self.side.queue_reply(reply);
+    }
+
+    fn pong(&mut self, payload: &[u8]) {
+        self.side.replies().pong(payload);
+    }
+
+    fn read_error(&self) -> Error {
+        self.side.read_error()
     }
 }
 

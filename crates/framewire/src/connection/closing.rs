@@ -4,7 +4,7 @@ use std::io;
 
 use super::replies::Reply;
 use crate::error::{Close, Closed, Error, ErrorKind, Side, lasting};
-use crate::frame::Violation;
+use crate::frame::{CloseCode, Violation};
 
 /// How far a connection has come to its end (RFC 6455 7.1). It is open until one of the [`Step`]s.
 ///
@@ -66,7 +66,6 @@ impl Closing {
     /// Applies the steps that a reply stands for.
     pub(crate) fn record_reply(&mut self, reply: &Reply) {
         match reply {
-            Reply::Pong(_) => {}
             Reply::Close(answer, received) => {
                 self.record(Step::Received(received.clone()));
                 if let Some(payload) = answer {
@@ -75,7 +74,20 @@ impl Closing {
             }
             Reply::Violation(violation) => self.record(Step::Violated(*violation)),
             Reply::Lost => self.record(Step::Lost),
+            Reply::Pong(_) => {}
         }
+    }
+
+    /// Records a Close frame of this end with 1000, unless it has sent one or can send nothing. Returns whether it did.
+    pub(crate) fn record_normal_close(&mut self) -> bool {
+        let can_send = self.can_send();
+        if can_send {
+            self.record(Step::Sent(Close {
+                code: CloseCode::NORMAL,
+                reason: String::new(),
+            }));
+        }
+        can_send
     }
 
     /// Returns the Close frames, once either end has sent one.

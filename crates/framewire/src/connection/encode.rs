@@ -4,21 +4,20 @@ use super::Outbound;
 use super::stage::Unsent;
 use crate::error::Error;
 use crate::frame::{MAX_HEADER, Opcode};
-use crate::protocol::SendError;
+use crate::protocol::{Outgoing, SendError};
 
 impl Outbound {
     /// Begins a message if the extension transforms it: in one frame, or in one for each time that the write buffer
     /// must be emptied. Returns `None` for a message that is sent as it is.
     pub(super) fn stage_encoded<'p>(
         &mut self,
-        opcode: Opcode,
-        payload: &'p [u8],
+        message: &Outgoing<'p>,
     ) -> Result<Option<Unsent<'p>>, Error> {
-        let begun = self.sender.begin_encoded(opcode, payload);
+        let begun = self.sender.begin_encoded(message);
         if !begun.map_err(|error| self.send_error(error))? {
             return Ok(None);
         }
-        let mut payload = payload;
+        let (opcode, mut payload) = (message.opcode(), message.payload());
         let last = self.append_encoded(opcode, &mut payload, self.most_retained())?;
         if last {
             return Ok(Some(Unsent::Nothing));

@@ -9,8 +9,8 @@ use super::pieces::PieceStep;
 use super::prepared::PreparedMessage;
 use super::stage::{NotStaged, Unsent, close_payload};
 use crate::error::{Error, TryFeedError, blocked};
-use crate::frame::{CloseCode, Opcode, Rsv};
-use crate::protocol::SendError;
+use crate::frame::{CloseCode, MAX_HEADER, Opcode, Rsv};
+use crate::protocol::{MessageKind, SendError, ToOutgoing};
 
 /// The calls of a connection without a stream. None of them waits.
 impl Outbound {
@@ -18,21 +18,32 @@ impl Outbound {
     ///
     /// # Errors
     /// As [`Outbound`].
-    pub fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        let begun = self.begin_message(opcode, payload)?;
-        self.buffer(begun)
+    pub fn feed(&mut self, message: impl ToOutgoing) -> Result<(), Error> {
+        let outgoing = message.to_outgoing();
+        let staged = self.stage_message(&outgoing);
+        let mut unsent = self.or_error(staged)?;
+        self.buffer_rest(&mut unsent)
     }
 
     /// Feeds a message if the write buffer has room for it; otherwise gives it back.
     ///
     /// # Errors
-    /// [`TryFeedError::Full`] with the payload; [`TryFeedError::Failed`] with an error as [`Outbound`] says.
-    pub fn try_feed_message<P: AsRef<[u8]>>(
-        &mut self,
-        opcode: Opcode,
-        payload: P,
-    ) -> Result<(), TryFeedError<P>> {
-        self.try_feed(opcode, payload)
+    /// [`TryFeedError::Full`] with the message; [`TryFeedError::Failed`] with an error as [`Outbound`] says.
+    pub fn try_feed<M: ToOutgoing>(&mut self, message: M) -> Result<(), TryFeedError<M>> {
+        let outgoing = message.to_outgoing();
+        self.check_message(outgoing.opcode())?;
+        let _ = self.stage_reply();
+        let needed = self.buffered() + MAX_HEADER + outgoing.payload().len();
+        let is_full = self.buffered() > 0 && needed > self.write_buffer();
+        if is_full || self.in_frame.is_some() {
+            return Err(TryFeedError::Full(message));
+        }
+        if let Some(mut unsent) = self.stage_encoded(&outgoing)? {
+            self.buffer_rest(&mut unsent)?;
+            return Ok(());
+        }
+        self.append(true, &outgoing)?;
+        Ok(())
     }
 
     /// Begins a message that was framed beforehand, as [`begin_message`](Self::begin_message) does: for a server nothing
@@ -113,12 +124,11 @@ impl Outbound {
     ///
     /// # Errors
     /// As [`Outbound`].
-    pub fn begin_message<'p>(
+    pub fn begin_message<'p, M: ToOutgoing + ?Sized>(
         &mut self,
-        opcode: Opcode,
-        payload: &'p [u8],
+        message: &'p M,
     ) -> Result<BegunMessage<'p>, Error> {
-        let staged = self.stage_message(opcode, Rsv::NONE, payload);
+        let staged = self.stage_message(&message.to_outgoing());
         self.or_error(staged).map(BegunMessage)
     }
 
@@ -138,8 +148,8 @@ impl Outbound {
     ///
     /// # Errors
     /// As [`Outbound`].
-    pub fn feed_writer(&mut self, opcode: Opcode, rsv: Rsv) -> Result<FeedWriter<'_>, Error> {
-        let fragment = self.open_message(opcode, rsv, None)?;
+    pub fn feed_writer(&mut self, kind: impl Into<MessageKind>) -> Result<FeedWriter<'_>, Error> {
+        let fragment = self.open_message(kind.into(), None)?;
         Ok(FeedWriter {
             outbound: self,
             fragment,

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::frame::{Header, MAX_HEADER, Opcode, Rsv, Violation};
 use crate::pool::Buffers;
 use crate::protocol::{
-    Event, Limits, Message, MessageBuffer, MessageDecoder, Owner, PieceEvent, Receiver,
+    Event, Limits, Message, MessageBuffer, MessageDecoder, Owner, PieceEvent, Receiver, Role,
 };
 
 /// What was read and not yet returned: the read buffer, the message that is being assembled, and the kind of call that
@@ -20,7 +20,7 @@ use crate::protocol::{
 /// Each way to read is a step that has a result or needs [bytes](Stop::Bytes). Those are read into the
 /// [`room`](Self::room), and then the step is repeated. Nothing is lost in between, whichever step comes next.
 #[derive(Debug)]
-pub(crate) struct Inbound {
+pub struct Inbound {
     pub(crate) receiver: Receiver,
     pub(crate) buffer: Vec<u8>,
     /// The part of the buffer that was read and not used up.
@@ -46,10 +46,29 @@ pub(crate) struct Cold {
     arrived: Option<(Opcode, Rsv)>,
     #[cfg(feature = "futures")]
     reported_end: bool,
+    /// What few connections have.
+    rare: Option<Box<Rare>>,
     /// The piece of a transformed, streamed message that was read and not yet transformed back.
     pub(crate) encoded: Option<EncodedPiece>,
     /// How many bytes of that message in a row gave nothing.
     pub(crate) without_output: u64,
+}
+
+/// State that few connections have.
+#[derive(Debug, Default)]
+struct Rare {
+    pongs: Pongs,
+    /// What was agreed on, for the application.
+    subprotocol: Option<Box<str>>,
+}
+
+/// The numbers of the Pings of a keep-alive that is driven by reads.
+#[derive(Debug, Default)]
+pub(crate) struct Pongs {
+    /// That of the last Ping.
+    pub(crate) sent: u64,
+    /// That of the last Ping that a Pong answered.
+    pub(crate) answered: u64,
 }
 
 /// A piece of a transformed message, by its place in the read buffer.
@@ -60,10 +79,29 @@ pub(crate) struct EncodedPiece {
     pub(crate) last: bool,
 }
 
+impl Pongs {
+    /// Records a Pong that answers a Ping of ours.
+    fn record(&mut self, payload: &[u8]) {
+        if let Ok(number) = payload.try_into().map(u64::from_be_bytes)
+            && number <= self.sent
+        {
+            self.answered = self.answered.max(number);
+        }
+    }
+}
+
 impl Cold {
     /// Answers a control frame. Returns whether it was a Close frame.
     pub(super) fn answer(&mut self, event: &Event<'_>, replies: &mut dyn Replies) -> bool {
-        self.has_unsent_reply |= matches!(event, Event::Ping(_));
+        match event {
+            Event::Ping(_) => self.has_unsent_reply = true,
+            Event::Pong(payload) => {
+                if let Some(rare) = &mut self.rare {
+                    rare.pongs.record(payload);
+                }
+            }
+            _ => {}
+        }
         answer(&mut self.handlers, event, replies)
     }
 }
@@ -120,6 +158,7 @@ impl Inbound {
                 arrived: None,
                 #[cfg(feature = "futures")]
                 reported_end: false,
+                rare: None,
                 encoded: None,
                 without_output: 0,
             }),
@@ -151,6 +190,23 @@ impl Inbound {
     /// Returns the application's handlers, to set them.
     pub(crate) fn handlers_mut(&mut self) -> &mut Handlers {
         self.cold.handlers.get_or_insert_default().get_mut()
+    }
+
+    /// Returns the numbers of a keep-alive's Pings.
+    pub(crate) fn pongs(&mut self) -> &mut Pongs {
+        &mut self.cold.rare.get_or_insert_default().pongs
+    }
+
+    /// Returns the subprotocol that the handshake agreed on.
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        self.cold.rare.as_ref()?.subprotocol.as_deref()
+    }
+
+    #[cfg(feature = "handshake")]
+    pub(crate) fn set_subprotocol(&mut self, name: Option<Box<str>>) {
+        if name.is_some() {
+            self.cold.rare.get_or_insert_default().subprotocol = name;
+        }
     }
 
     /// Records that a `Stream` has reported its end. Nothing more is returned then, even where the last error was not
@@ -218,13 +274,14 @@ impl Inbound {
     }
 
     /// Appends the message to `output`. Where `output` is empty, an assembled message is moved, not copied.
-    pub(crate) fn hand_over(&mut self, found: &Found, output: &mut Vec<u8>) -> (Opcode, Rsv) {
+    pub(crate) fn append<'b>(&mut self, found: &Found, output: &'b mut Vec<u8>) -> Message<'b> {
+        let start = output.len();
         match &found.place {
             Some(place) => output.extend_from_slice(&self.buffer[place.clone()]),
             None if output.is_empty() => self.message.swap(output),
             None => output.extend_from_slice(self.message.message()),
         }
-        (found.opcode, found.rsv)
+        Message::new(found.opcode, found.rsv, &mut output[start..])
     }
 
     /// Forgets what is under way, so that [`discard`](Self::discard) can follow.
@@ -294,6 +351,11 @@ impl Inbound {
             && self.message.is_empty()
             && self.cold.arrived.is_none()
             && !self.has_ended()
+    }
+
+    /// Returns which end this is.
+    pub(crate) fn role(&self) -> Role {
+        self.receiver.decoder().role()
     }
 
     /// Returns whether nothing is under way and nothing is held for the next call.

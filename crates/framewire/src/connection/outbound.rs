@@ -4,16 +4,16 @@ use std::io;
 use std::mem;
 
 use super::Config;
-use super::closing::{Closing, Step};
+use super::closing::Closing;
 use super::fragment::Fragment;
 use super::replies::{Replies, Reply};
-use crate::error::{Close, Closed, Error, ErrorKind};
+use crate::error::{Closed, Error, ErrorKind};
 use crate::frame::{
     CloseCode, ControlPayload, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode, Rsv,
 };
 use crate::pool::Buffers;
 use crate::protocol::MessageEncoder;
-use crate::protocol::{Role, SendError, Sender};
+use crate::protocol::{MessageKind, Outgoing, Role, SendError, Sender};
 
 /// The sending side of a [`Connection`](super::Connection): the frames to send, and whether any still can be sent.
 ///
@@ -29,7 +29,7 @@ use crate::protocol::{Role, SendError, Sender};
 ///
 /// # Memory
 /// What is fed waits in the write buffer, however much already waits there: check [`buffered`](Self::buffered) before,
-/// or call [`try_feed_message`](Self::try_feed_message).
+/// or call [`try_feed`](Self::try_feed).
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -202,12 +202,10 @@ impl Outbound {
     /// Queues a Close frame with 1000 as the last frame. No effect after another Close frame, or where nothing can be
     /// sent.
     pub(crate) fn queue_normal_close(&mut self) {
-        if self.closing.can_send() {
+        if self.closing.record_normal_close() {
             let payload = ControlPayload::close(CloseCode::NORMAL, "");
-            let payload = payload.unwrap_or(ControlPayload::EMPTY);
-            self.closing
-                .record(Step::Sent(Close::of(payload.as_slice())));
-            self.sender.queue_close(payload);
+            self.sender
+                .queue_close(payload.unwrap_or(ControlPayload::EMPTY));
         }
     }
 
@@ -232,10 +230,10 @@ impl Outbound {
     /// Opens a message that is written in pieces, and returns its fragment.
     pub(crate) fn open_message(
         &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
+        kind: MessageKind,
         chunk_size: Option<usize>,
     ) -> Result<Fragment, Error> {
+        let MessageKind { opcode, rsv, .. } = kind;
         let limit = self.chunk_size();
         let chunk_size = chunk_size.unwrap_or(limit);
         if chunk_size == 0 || chunk_size > limit {
@@ -250,7 +248,7 @@ impl Outbound {
         // An illegal first frame would leave a message that cannot be ended.
         self.sender.encoder().check(false, rsv, opcode, 0)?;
         let mut fragment = mem::take(&mut **self.fragment.get_or_insert_default());
-        let rsv = self.begin_fragments(&mut fragment, opcode, rsv, chunk_size);
+        let rsv = self.begin_fragments(&mut fragment, kind, chunk_size);
         self.sender.encoder_mut().open_message(opcode, rsv)?;
         Ok(fragment)
     }
@@ -259,21 +257,20 @@ impl Outbound {
     fn begin_fragments(
         &mut self,
         fragment: &mut Fragment,
-        opcode: Opcode,
-        rsv: Rsv,
+        kind: MessageKind,
         chunk_size: usize,
     ) -> Rsv {
         fragment.take_buffers(&self.buffers);
-        if rsv.is_none()
+        if kind.may_transform()
             && let Some(extension) = self.sender.message_encoder_mut()
             && extension.wants(None)
             && extension.begin()
         {
-            fragment.open_encoded(opcode, chunk_size);
+            fragment.open_encoded(kind.opcode, chunk_size);
             return extension.rsv();
         }
         fragment.open(chunk_size, 1);
-        rsv
+        kind.rsv
     }
 
     /// Returns the fragment of the message that is open, if any.
@@ -326,14 +323,8 @@ impl Outbound {
     }
 
     #[inline]
-    pub(super) fn encode(
-        &mut self,
-        fin: bool,
-        rsv: Rsv,
-        opcode: Opcode,
-        payload: &[u8],
-    ) -> Result<Header, Error> {
-        match self.sender.header(fin, rsv, opcode, payload) {
+    pub(super) fn encode(&mut self, fin: bool, frame: &Outgoing<'_>) -> Result<Header, Error> {
+        match self.sender.header(fin, frame) {
             Ok(header) => Ok(header),
             Err(error) => Err(self.send_error(error)),
         }

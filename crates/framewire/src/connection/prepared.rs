@@ -4,8 +4,10 @@ use std::any::{Any, TypeId};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::Error;
-use crate::frame::{Header, MAX_HEADER, Opcode, Rsv};
-use crate::protocol::{Encoder, MessageEncoder, Outgoing, SHARED_KINDS, SendError};
+use crate::frame::{Header, MAX_HEADER, Opcode};
+use crate::protocol::{
+    Encoder, Encoding, MessageEncoder, MessageKind, Outgoing, SHARED_KINDS, SendError, ToOutgoing,
+};
 
 /// A message that is checked and framed once and sent to any number of connections.
 ///
@@ -17,10 +19,10 @@ use crate::protocol::{Encoder, MessageEncoder, Outgoing, SHARED_KINDS, SendError
 ///
 /// # Examples
 /// ```
-/// use framewire::{Config, Opcode, PreparedMessage, WebSocket};
+/// use framewire::{Config, PreparedMessage, WebSocket};
 ///
 /// # let streams = [(); 2].map(|()| std::io::Cursor::new(Vec::new()));
-/// let message = PreparedMessage::new(Opcode::Text, b"to all")?;
+/// let message = PreparedMessage::new("to all")?;
 /// for stream in streams {
 ///     let mut websocket = WebSocket::server(stream, Config::default())?;
 ///     websocket.write_prepared(&message)?;
@@ -34,7 +36,7 @@ pub struct PreparedMessage {
 
 #[derive(Debug)]
 struct Shared {
-    opcode: Opcode,
+    kind: MessageKind,
     header_len: usize,
     frame: Box<[u8]>,
     /// The frames that extensions make of it, by [kind](MessageEncoder::shared_kind): each of the extension that
@@ -53,20 +55,21 @@ impl PreparedMessage {
     /// Copies and frames a message.
     ///
     /// # Errors
-    /// [`ErrorKind::Send`](crate::ErrorKind::Send): the opcode is not Text or Binary, or the text
-    /// is not UTF-8.
-    pub fn new(opcode: Opcode, payload: &[u8]) -> Result<Self, Error> {
-        if !opcode.begins_message() {
-            return Err(SendError::NotAMessage(opcode).into());
+    /// [`ErrorKind::Send`](crate::ErrorKind::Send): the opcode is not Text or Binary, the text
+    /// is not UTF-8, or there are reserved bits.
+    pub fn new(message: impl ToOutgoing) -> Result<Self, Error> {
+        let message = message.to_outgoing();
+        if !message.opcode().begins_message() {
+            return Err(SendError::NotAMessage(message.opcode()).into());
         }
-        let header: Header = Encoder::server().frame(true, Rsv::NONE, opcode, payload)?;
+        let header: Header = Encoder::server().header(true, &message)?;
         let mut encoded = [0; MAX_HEADER];
         let header_len = header.encode(&mut encoded);
         Ok(Self {
             shared: Arc::new(Shared {
-                opcode,
+                kind: message.kind(),
                 header_len,
-                frame: [&encoded[..header_len], payload].concat().into(),
+                frame: [&encoded[..header_len], message.payload()].concat().into(),
                 encoded: Default::default(),
             }),
         })
@@ -75,13 +78,22 @@ impl PreparedMessage {
     /// Returns Text or Binary.
     #[must_use]
     pub fn opcode(&self) -> Opcode {
-        self.shared.opcode
+        self.shared.kind.opcode()
     }
 
     /// Returns the bytes of the message.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.shared.frame[self.shared.header_len..]
+    }
+
+    /// Returns the message that was framed. Its text was checked then.
+    pub(crate) fn message(&self) -> Outgoing<'_> {
+        let message = Outgoing::new(self.shared.kind, self.payload());
+        Outgoing {
+            is_utf8: message.opcode() == Opcode::Text,
+            ..message
+        }
     }
 
     /// Returns the frame as a server sends it.
@@ -99,21 +111,21 @@ impl PreparedMessage {
     }
 
     /// Returns the transformed frame of this kind, as a server sends it. `None` where the message is sent as it is.
-    pub(crate) fn encoded(&self, kind: usize, outgoing: &mut Outgoing) -> Option<&[u8]> {
+    pub(crate) fn encoded(&self, kind: usize, encoding: &mut Encoding) -> Option<&[u8]> {
         let cell = self.shared.encoded.get(kind)?;
-        let extension = type_of(&*outgoing.extension);
+        let extension = type_of(&*encoding.extension);
         if let Some(made) = cell.get() {
             return (made.extension == extension).then_some(&made.frame);
         }
-        if !outgoing.begin() {
+        if !encoding.begin() {
             return None;
         }
         let mut encoder = Encoder::server();
-        encoder.allow_rsv(outgoing.extension.rsv());
+        encoder.allow_rsv(encoding.extension.rsv());
         let (opcode, mut rest) = (self.opcode(), self.payload());
         let mut frame = Vec::new();
         let appended =
-            outgoing.append_frame(&mut encoder, opcode, &mut rest, usize::MAX, &mut frame);
+            encoding.append_frame(&mut encoder, opcode, &mut rest, usize::MAX, &mut frame);
         appended.ok()?;
         let frame = frame.into();
         // Two threads may have made one at once: the first result stays.

@@ -57,7 +57,7 @@ use crate::protocol::{Agreement, Message, Role};
 /// connection.room()[..read.len()].copy_from_slice(read);
 /// connection.filled(read.len());
 /// while let Some((message, outbound)) = connection.next_message()? {
-///     outbound.feed_message(message.opcode(), message.payload())?;
+///     outbound.feed(message)?;
 /// }
 /// assert_eq!(connection.outbound().output()?, Some(&b"\x81\x05Hello"[..]));
 /// connection.outbound().written(Ok(7))?;
@@ -116,7 +116,15 @@ impl Connection {
         if let Some(agreed) = parts.extension {
             connection.set_extension(&*agreed);
         }
+        connection.inbound.set_subprotocol(parts.subprotocol);
         Ok(connection)
+    }
+
+    /// Returns the subprotocol that the handshake agreed on; `None` if there is none, or the connection was made with
+    /// [`new`](Self::new).
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.inbound.subprotocol()
     }
 
     /// Transforms messages in both directions from now on, as was agreed on. To be called before the first message.
@@ -205,15 +213,18 @@ impl Connection {
         Some((self.inbound.lend(&found), &mut self.outbound))
     }
 
-    /// Appends the next message to `buf`, and returns its opcode and its reserved bits; `None` where more must be read.
-    /// Where `buf` is empty, an assembled message is moved into it.
+    /// Appends the next message to `buf`, and lends it from there; `None` where more must be read. Where `buf` is
+    /// empty, an assembled message is moved into it.
     ///
     /// # Errors
     /// As [`next_message`](Self::next_message).
-    pub fn read_message(&mut self, buf: &mut Vec<u8>) -> Result<Option<(Opcode, Rsv)>, Error> {
+    pub fn append_message<'b>(
+        &mut self,
+        buf: &'b mut Vec<u8>,
+    ) -> Result<Option<Message<'b>>, Error> {
         self.has_message()?;
         let found = self.found.take();
-        Ok(found.map(|found| self.inbound.hand_over(&found, buf)))
+        Ok(found.map(|found| self.inbound.append(&found, buf)))
     }
 
     /// Begins to read the next message in pieces, of any size in constant memory, and returns its opcode and its

@@ -7,9 +7,9 @@
 use super::closing::Step;
 use super::fragment::Fragment;
 use super::{Outbound, PreparedMessage};
-use crate::error::{Close, Error, TryFeedError};
+use crate::error::{Close, Error};
 use crate::frame::{CloseCode, ControlPayload, Header, MAX_HEADER, Opcode, Rsv};
-use crate::protocol::{SendError, append_frame, close_error};
+use crate::protocol::{Outgoing, SendError, append_frame, close_error};
 
 /// The rest of a staged frame or message: what is neither written nor in the write buffer.
 #[derive(Debug, Default)]
@@ -62,32 +62,29 @@ impl Outbound {
     /// Stages a message that is to leave now.
     pub(crate) fn stage_message<'p>(
         &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        payload: &'p [u8],
+        message: &Outgoing<'p>,
     ) -> Result<Unsent<'p>, NotStaged> {
-        if let Some(unsent) = self.stage_if_encoded(opcode, rsv, payload)? {
+        if let Some(unsent) = self.stage_if_encoded(message)? {
             return Ok(unsent);
         }
-        self.stage_checked(true, rsv, opcode, payload)
+        self.stage_checked(true, message)
     }
 
     /// As [`stage_message`](Self::stage_message), for a message that may wait in the write buffer.
     #[inline]
     pub(crate) fn stage_fed<'p>(
         &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        payload: &'p [u8],
+        message: &Outgoing<'p>,
     ) -> Result<Unsent<'p>, NotStaged> {
-        if let Some(unsent) = self.stage_if_encoded(opcode, rsv, payload)? {
+        if let Some(unsent) = self.stage_if_encoded(message)? {
             return Ok(unsent);
         }
-        self.make_room(payload.len())?;
-        if self.buffered() + MAX_HEADER + payload.len() > self.write_buffer() {
-            return self.stage_checked(true, rsv, opcode, payload);
+        let len = message.payload().len();
+        self.make_room(len)?;
+        if self.buffered() + MAX_HEADER + len > self.write_buffer() {
+            return self.stage_checked(true, message);
         }
-        self.append(true, rsv, opcode, payload)?;
+        self.append(true, message)?;
         Ok(Unsent::Nothing)
     }
 
@@ -95,38 +92,14 @@ impl Outbound {
     #[inline]
     fn stage_if_encoded<'p>(
         &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        payload: &'p [u8],
+        message: &Outgoing<'p>,
     ) -> Result<Option<Unsent<'p>>, NotStaged> {
-        self.check_message(opcode)?;
-        if rsv.is_none() && self.sender.encodes(payload.len()) {
-            self.make_room(payload.len().min(self.chunk_size()))?;
-            return Ok(self.stage_encoded(opcode, payload)?);
+        self.check_message(message.opcode())?;
+        if self.sender.encodes(message) {
+            self.make_room(message.payload().len().min(self.chunk_size()))?;
+            return Ok(self.stage_encoded(message)?);
         }
         Ok(None)
-    }
-
-    /// Feeds a message if the write buffer has room. Writes nothing.
-    pub(crate) fn try_feed<P: AsRef<[u8]>>(
-        &mut self,
-        opcode: Opcode,
-        payload: P,
-    ) -> Result<(), TryFeedError<P>> {
-        self.check_message(opcode)?;
-        let _ = self.stage_reply();
-        let len = payload.as_ref().len();
-        let is_full =
-            self.buffered() > 0 && self.buffered() + MAX_HEADER + len > self.write_buffer();
-        if is_full || self.in_frame.is_some() {
-            return Err(TryFeedError::Full(payload));
-        }
-        if let Some(mut unsent) = self.stage_encoded(opcode, payload.as_ref())? {
-            self.buffer_rest(&mut unsent)?;
-            return Ok(());
-        }
-        self.append(true, Rsv::NONE, opcode, payload.as_ref())?;
-        Ok(())
     }
 
     /// Makes sure that the next message can be staged whole.
@@ -141,17 +114,16 @@ impl Outbound {
     #[cfg(feature = "futures")]
     pub(crate) fn stage_whole<'p>(
         &mut self,
-        opcode: Opcode,
-        payload: &'p [u8],
+        message: &Outgoing<'p>,
     ) -> Result<Unsent<'p>, NotStaged> {
-        if let Some(unsent) = self.stage_if_encoded(opcode, Rsv::NONE, payload)? {
+        if let Some(unsent) = self.stage_if_encoded(message)? {
             return Ok(unsent);
         }
-        if self.buffered() + MAX_HEADER + payload.len() <= self.write_buffer() {
-            self.append(true, Rsv::NONE, opcode, payload)?;
+        if self.buffered() + MAX_HEADER + message.payload().len() <= self.write_buffer() {
+            self.append(true, message)?;
             return Ok(Unsent::Nothing);
         }
-        self.stage_checked(true, Rsv::NONE, opcode, payload)
+        self.stage_checked(true, message)
     }
 
     pub(crate) fn stage_frame<'p>(
@@ -161,37 +133,39 @@ impl Outbound {
         opcode: Opcode,
         payload: &'p [u8],
     ) -> Result<Unsent<'p>, NotStaged> {
+        let frame = Outgoing::new(opcode, payload).rsv(rsv);
         if opcode == Opcode::Close {
-            let unsent = self.stage_checked(fin, rsv, opcode, payload)?;
+            let unsent = self.stage_checked(fin, &frame)?;
             self.record_close(payload);
             return Ok(unsent);
         }
         if !opcode.is_control() {
             self.check_no_message()?;
         }
-        self.stage_checked(fin, rsv, opcode, payload)
+        self.stage_checked(fin, &frame)
     }
 
     pub(crate) fn stage_prepared<'p>(
         &mut self,
-        message: &'p PreparedMessage,
+        prepared: &'p PreparedMessage,
     ) -> Result<Unsent<'p>, NotStaged> {
-        let (opcode, payload) = (message.opcode(), message.payload());
+        let message = prepared.message();
         if self.sender.encoder().masks() {
-            return self.stage_message(opcode, Rsv::NONE, payload);
+            return self.stage_message(&message);
         }
+        let opcode = message.opcode();
         self.check_message(opcode)?;
         self.make_room(0)?;
-        if self.sender.encodes(payload.len())
-            && let Some(outgoing) = self.sender.outgoing_mut()
+        if self.sender.encodes(&message)
+            && let Some(encoding) = self.sender.encoding_mut()
         {
-            let Some(kind) = message.kind_for(&*outgoing.extension) else {
-                return self.stage_message(opcode, Rsv::NONE, payload);
+            let Some(kind) = prepared.kind_for(&*encoding.extension) else {
+                return self.stage_message(&message);
             };
-            let frame = message.encoded(kind, outgoing);
-            return self.stage_framed(opcode, frame.unwrap_or(message.frame()));
+            let frame = prepared.encoded(kind, encoding);
+            return self.stage_framed(opcode, frame.unwrap_or(prepared.frame()));
         }
-        self.stage_framed(opcode, message.frame())
+        self.stage_framed(opcode, prepared.frame())
     }
 
     /// Returns the header of a fragment, whose frame the caller writes or buffers at once.
@@ -210,17 +184,16 @@ impl Outbound {
     fn stage_checked<'p>(
         &mut self,
         fin: bool,
-        rsv: Rsv,
-        opcode: Opcode,
-        payload: &'p [u8],
+        frame: &Outgoing<'p>,
     ) -> Result<Unsent<'p>, NotStaged> {
         self.check_open()?;
+        let (opcode, payload) = (frame.opcode(), frame.payload());
         self.make_room(payload.len().min(self.chunk_size()))?;
         if payload.len() <= self.chunk_size() || opcode.is_control() {
-            self.append(fin, rsv, opcode, payload)?;
+            self.append(fin, frame)?;
             return Ok(Unsent::Nothing);
         }
-        let header = self.encode(fin, rsv, opcode, payload)?;
+        let header = self.encode(fin, frame)?;
         self.reserve(MAX_HEADER + self.chunk_size());
         append_frame(&header, &[], &mut self.output);
         self.in_frame = Some(opcode);
@@ -252,16 +225,10 @@ impl Outbound {
     }
 
     #[inline]
-    pub(super) fn append(
-        &mut self,
-        fin: bool,
-        rsv: Rsv,
-        opcode: Opcode,
-        payload: &[u8],
-    ) -> Result<(), Error> {
-        let header = self.encode(fin, rsv, opcode, payload)?;
-        self.reserve(MAX_HEADER + payload.len());
-        append_frame(&header, payload, &mut self.output);
+    pub(super) fn append(&mut self, fin: bool, frame: &Outgoing<'_>) -> Result<(), Error> {
+        let header = self.encode(fin, frame)?;
+        self.reserve(MAX_HEADER + frame.payload().len());
+        append_frame(&header, frame.payload(), &mut self.output);
         Ok(())
     }
 

@@ -51,10 +51,5 @@ fn refuse_text(side: &mut impl WriteSide) -> Error {
 
 /// Returns whether the peer closed the connection because it was done.
 fn is_end(error: &Error) -> bool {
-    let done = [
-        CloseCode::NORMAL,
-        CloseCode::GOING_AWAY,
-        CloseCode::NO_STATUS,
-    ];
-    matches!(error.kind(), ErrorKind::Closed(closed) if done.contains(&closed.code()))
+    matches!(error.kind(), ErrorKind::Closed(closed) if closed.is_normal())
 }

@@ -5,14 +5,16 @@
 //! are errors that the caller gets.
 
 mod byte_stream;
+mod keep_alive;
 mod reading;
 mod shutdown;
 mod sides;
 
 pub(crate) use byte_stream::poll_read_bytes;
+pub(crate) use keep_alive::{KeepAlivePlan, NextBeat, NoPong, Pings, Pulse};
 pub(crate) use reading::{poll_read_frame, poll_read_stream, poll_step};
 pub use shutdown::Shutdown;
-pub(crate) use shutdown::{ClosingSide, poll_shutdown};
+pub(crate) use shutdown::{ClosingSide, UntilDeadline, poll_shutdown};
 pub(crate) use sides::{ReadSide, WriteSide, is_blocked, now};
 
 // Only tokio's front end names these.

@@ -1,9 +1,10 @@
 //! The closing handshake.
 
+use std::io;
 use std::task::Poll;
 
 use super::reading::{poll_end, poll_step};
-use super::sides::{ReadSide, WriteSide};
+use super::sides::{PollRead, ReadSide, WriteSide};
 use crate::connection::Inbound;
 use crate::error::{Close, Closed, Error, ErrorKind, Side, lasting, would_block};
 use crate::frame::CloseCode;
@@ -23,27 +24,57 @@ pub struct Shutdown {
     pub clean: bool,
 }
 
-/// A connection that is being closed, with a deadline.
+/// A connection that is being closed, as its reader sees it.
 pub(crate) trait ClosingSide: ReadSide {
-    type Writer: WriteSide;
+    /// Queues a Close frame with 1000, unless this end has sent one or can send nothing.
+    fn queue_normal_close(&mut self);
 
-    fn writer(&mut self) -> &mut Self::Writer;
+    /// Returns how the connection was closed so far.
+    fn closed(&mut self) -> Option<Closed>;
 
+    /// Returns the error of the stream, after which nothing more can be written.
+    fn failure(&mut self) -> Option<io::ErrorKind>;
+
+    /// Returns whether anything waits to be written or flushed.
+    fn has_pending_output(&mut self) -> bool;
+}
+
+impl<W: WriteSide> ClosingSide for W
+where
+    W::Stream: PollRead,
+{
+    fn queue_normal_close(&mut self) {
+        self.outbound().queue_normal_close();
+    }
+
+    fn closed(&mut self) -> Option<Closed> {
+        self.outbound().closed().cloned()
+    }
+
+    fn failure(&mut self) -> Option<io::ErrorKind> {
+        self.outbound().failure()
+    }
+
+    fn has_pending_output(&mut self) -> bool {
+        self.outbound().has_pending_output()
+    }
+}
+
+/// A [`ClosingSide`] with a deadline.
+pub(crate) trait UntilDeadline: ClosingSide {
     fn is_time_over(&self) -> bool;
 }
 
 /// Completes the closing handshake. Where the stream blocks, the next call goes on with it, until the deadline.
 pub(crate) fn poll_shutdown(
     inbound: &mut Inbound,
-    side: &mut impl ClosingSide,
+    side: &mut impl UntilDeadline,
 ) -> Poll<Result<Shutdown, Error>> {
-    let outbound = side.writer().outbound();
-    outbound.queue_normal_close();
-    let by = outbound.closed().map_or(Side::Local, |closed| closed.by);
+    side.queue_normal_close();
+    let by = side.closed().map_or(Side::Local, |closed| closed.by);
     let mut closed = poll_discard(inbound, side);
     side.send_waiting();
-    let role = side.writer().outbound().role();
-    if must_wait_for_end(&closed, role) {
+    if must_wait_for_end(&closed, inbound.role()) {
         match poll_end(inbound, side) {
             Poll::Pending if !side.is_time_over() => closed = Poll::Pending,
             Poll::Ready(Err(error)) if would_block(&error) && !side.is_time_over() => {
@@ -53,10 +84,9 @@ pub(crate) fn poll_shutdown(
         }
     }
     let expired = side.is_time_over();
-    let outbound = side.writer().outbound();
-    let failure = outbound.failure();
+    let failure = side.failure();
     // Checked only now: waiting for the end sends, too.
-    let sent = !outbound.has_pending_output() && failure.is_none();
+    let sent = !side.has_pending_output() && failure.is_none();
     let why = match closed {
         Poll::Pending if !expired => return Poll::Pending,
         Poll::Pending => ErrorKind::ConnectionLost,
@@ -94,7 +124,7 @@ pub(crate) fn poll_shutdown(
 }
 
 /// Discards everything until the connection ends. `Ok` where the peer sent a Close frame.
-fn poll_discard(inbound: &mut Inbound, side: &mut impl ClosingSide) -> Poll<Result<Closed, Error>> {
+fn poll_discard(inbound: &mut Inbound, side: &mut impl ReadSide) -> Poll<Result<Closed, Error>> {
     inbound.begin_discard();
     poll_step(inbound, side, Inbound::discard).map(|ended| {
         let Err(error) = ended;

@@ -80,6 +80,11 @@ pub trait WriteSide {
         self.parts().0
     }
 
+    /// Prepares a read of the stream.
+    fn before_read(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Calls `stage`, and again after writing the write buffer while that has no room.
     #[inline]
     fn poll_stage<T>(
@@ -231,6 +236,7 @@ where
     W::Stream: PollRead,
 {
     fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.before_read()?;
         self.parts().1.poll_read(buf)
     }
 

@@ -1,11 +1,10 @@
 //! The heartbeat: what the senders of Pings and the reader of Pongs tell each other.
 
-use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::deadline::after;
+use crate::drive::{NextBeat, NoPong, Pings, Pulse};
 use crate::error::{Error, ErrorKind};
 use crate::lock::{Condvar, Mutex, lock};
 
@@ -32,35 +31,20 @@ pub(crate) struct Heartbeat {
 
 #[derive(Debug, Default)]
 struct Beat {
-    /// The number of the last Ping, over all calls.
-    number: u64,
-    /// The number of the last Ping that a Pong answered.
-    answered: u64,
-    /// The Pings without a Pong, and when they were sent, the oldest first.
-    unanswered: VecDeque<(u64, Instant)>,
-    calls: u64,
-    stopped: bool,
+    pings: Pings,
+    /// The number of the keep-alive that runs, over all that were begun or stopped.
+    call: u64,
     ended: bool,
     failed: Option<Error>,
     /// The task that waits for a change.
     waker: Option<Waker>,
 }
 
-/// What a keep-alive does next.
-#[derive(Debug)]
-pub(crate) enum NextBeat {
-    End(KeepAliveEnd),
-    Ping,
-    Wait(Instant),
-}
-
 /// One running keep-alive.
 #[derive(Debug)]
-pub(crate) struct Pulse {
-    call: u64,
-    interval: Duration,
-    pong_deadline: Duration,
-    due: Instant,
+pub(crate) struct Call {
+    number: u64,
+    pulse: Pulse,
 }
 
 impl Heartbeat {
@@ -77,39 +61,29 @@ impl Heartbeat {
         &self,
         interval: Duration,
         pong_deadline: Duration,
-    ) -> Result<Pulse, KeepAliveEnd> {
-        if interval.is_zero() {
-            let error = ErrorKind::Config("keep-alive interval of 0");
-            return Err(KeepAliveEnd::WriteFailed(error.into()));
-        }
-        let call = self.update(|beat| {
-            beat.calls += 1;
-            beat.unanswered.clear();
-            beat.calls
+    ) -> Result<Call, KeepAliveEnd> {
+        let pulse = Pulse::begin(interval, pong_deadline, (self.clock)());
+        let pulse = pulse.map_err(KeepAliveEnd::WriteFailed)?;
+        let number = self.update(|beat| {
+            beat.pings.forget();
+            beat.call += 1;
+            beat.call
         });
-        Ok(Pulse {
-            call,
-            interval,
-            pong_deadline,
-            due: after((self.clock)(), interval),
-        })
+        Ok(Call { number, pulse })
     }
 
     /// Returns the number of a Ping to send now.
-    pub(crate) fn next_number(&self, pulse: &mut Pulse) -> u64 {
-        pulse.due = after((self.clock)(), pulse.interval);
-        self.update(|beat| {
-            beat.number += 1;
-            beat.number
-        })
+    pub(crate) fn next_number(&self, call: &mut Call) -> u64 {
+        call.pulse.beat((self.clock)());
+        self.update(|beat| beat.pings.next_number())
     }
 
     /// Returns what to do next. `waker` is woken when that may have changed.
     #[cfg(feature = "tokio")]
-    pub(crate) fn next(&self, pulse: &Pulse, waker: &Waker) -> NextBeat {
+    pub(crate) fn next(&self, call: &Call, waker: &Waker) -> NextBeat<KeepAliveEnd> {
         let now = (self.clock)();
         let mut beat = lock(&self.beat);
-        let next = beat.next(pulse, now);
+        let next = beat.next(call, now);
         let mut before = None;
         if let NextBeat::Wait(_) = next {
             before = beat.waker.replace(waker.clone());
@@ -120,11 +94,11 @@ impl Heartbeat {
     }
 
     /// Waits until a Ping is due, or returns why the keep-alive ends.
-    pub(crate) fn wait(&self, pulse: &Pulse) -> Option<KeepAliveEnd> {
+    pub(crate) fn wait(&self, call: &Call) -> Option<KeepAliveEnd> {
         let mut beat = lock(&self.beat);
         loop {
             let now = (self.clock)();
-            match beat.next(pulse, now) {
+            match beat.next(call, now) {
                 NextBeat::End(end) => return Some(end),
                 NextBeat::Ping => return None,
                 NextBeat::Wait(until) => {
@@ -140,22 +114,13 @@ impl Heartbeat {
         let Ok(number) = payload.try_into().map(u64::from_be_bytes) else {
             return;
         };
-        self.update(|beat| {
-            if number <= beat.number {
-                beat.unanswered.retain(|&(ping, _)| ping > number);
-                beat.answered = beat.answered.max(number);
-            }
-        });
+        self.update(|beat| beat.pings.answered(number));
     }
 
     /// Records that a Ping was sent. Its Pong may already have arrived.
     pub(crate) fn sent(&self, number: u64) {
         let now = (self.clock)();
-        self.update(|beat| {
-            if number > beat.answered && beat.unanswered.len() < MAX_UNANSWERED {
-                beat.unanswered.push_back((number, now));
-            }
-        });
+        self.update(|beat| beat.pings.sent(number, now));
     }
 
     /// Records that a Ping could not be sent. No effect where it will be sent later. After the end of the connection
@@ -178,9 +143,9 @@ impl Heartbeat {
         });
     }
 
-    /// Ends the keep-alive under way, and any later one.
+    /// Ends the keep-alive under way. Another can be begun after it.
     pub(crate) fn stop(&self) {
-        self.update(|beat| beat.stopped = true);
+        self.update(|beat| beat.call += 1);
     }
 
     /// Records that nothing more will be read.
@@ -202,8 +167,8 @@ impl Heartbeat {
 }
 
 impl Beat {
-    fn next(&mut self, pulse: &Pulse, now: Instant) -> NextBeat {
-        if self.stopped || self.calls != pulse.call {
+    fn next(&mut self, call: &Call, now: Instant) -> NextBeat<KeepAliveEnd> {
+        if self.call != call.number {
             return NextBeat::End(KeepAliveEnd::Stopped);
         }
         if let Some(error) = self.failed.take() {
@@ -212,20 +177,13 @@ impl Beat {
         if self.ended {
             return NextBeat::End(KeepAliveEnd::Ended);
         }
-        let oldest = self.unanswered.front();
-        let deadline = oldest.map(|&(_, sent)| after(sent, pulse.pong_deadline));
-        if deadline.is_some_and(|deadline| now >= deadline) {
-            return NextBeat::End(KeepAliveEnd::NoPong);
+        match self.pings.next(&call.pulse, now) {
+            NextBeat::End(NoPong) => NextBeat::End(KeepAliveEnd::NoPong),
+            NextBeat::Ping => NextBeat::Ping,
+            NextBeat::Wait(until) => NextBeat::Wait(until),
         }
-        if now >= pulse.due {
-            return NextBeat::Ping;
-        }
-        NextBeat::Wait(deadline.map_or(pulse.due, |deadline| deadline.min(pulse.due)))
     }
 }
-
-/// How many Pings without a Pong have a deadline. Those after them have none.
-const MAX_UNANSWERED: usize = 64;
 
 #[cfg(all(test, not(framewire_model)))]
 #[allow(clippy::unwrap_used, reason = "tests")]
@@ -235,9 +193,9 @@ mod tests {
 
     fn end_after(failure: ErrorKind) -> KeepAliveEnd {
         let heartbeat = Heartbeat::new(Instant::now);
-        let pulse = heartbeat.begin(Duration::MAX, Duration::MAX).unwrap();
+        let call = heartbeat.begin(Duration::MAX, Duration::MAX).unwrap();
         heartbeat.fail(failure.into());
-        heartbeat.wait(&pulse).unwrap()
+        heartbeat.wait(&call).unwrap()
     }
 
     #[test]

@@ -25,15 +25,14 @@ mod shared_writer;
 #[cfg(feature = "tokio")]
 mod turns;
 
-pub(crate) use heartbeat::Heartbeat;
 pub use heartbeat::KeepAliveEnd;
+pub(crate) use heartbeat::{Call, Heartbeat};
 pub(crate) use shared_writer::SharedWriter;
 
 #[cfg(feature = "futures")]
 pub(crate) use turns::Ticket;
 #[cfg(feature = "tokio")]
 pub(crate) use {
-    heartbeat::NextBeat,
     shared_writer::WriterGuard,
     turns::{Waiter, Waiters},
 };

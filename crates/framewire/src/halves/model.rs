@@ -7,6 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use loom::future::block_on;
 use loom::thread;
@@ -16,7 +17,7 @@ use crate::lock::{Mutex, lock};
 use crate::tokio::{ReadHalf, WebSocket, WriteHalf};
 use crate::{CloseCode, Config, Opcode};
 
-/// A stream whose peer takes nothing until it is told to, and sends one message once it has seen the awaited
+/// A stream whose peer takes nothing until it is told to, and sends an answer once it has seen the awaited
 /// bytes.
 #[derive(Clone, Default)]
 struct Peer(Arc<Mutex<State>>);
@@ -25,8 +26,9 @@ struct Peer(Arc<Mutex<State>>);
 struct State {
     takes: bool,
     taken: Vec<u8>,
-    /// The bytes that must be taken before the message comes.
+    /// The bytes that must be taken before the answer comes.
     awaited: Vec<u8>,
+    answer: Vec<u8>,
     input: Vec<u8>,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -48,6 +50,13 @@ impl Peer {
         if let Some(writer) = writer {
             writer.wake();
         }
+    }
+
+    /// Says something once it has seen the awaited bytes.
+    fn answer(&self, awaited: &[u8], answer: &[u8]) {
+        let mut state = lock(&self.0);
+        state.awaited = awaited.to_vec();
+        state.answer = answer.to_vec();
     }
 
     fn connect(&self) -> (ReadHalf<Self>, WriteHalf<Self>) {
@@ -91,7 +100,7 @@ impl AsyncWrite for Peer {
         let is_awaited = !state.awaited.is_empty() && contains(&state.taken, &state.awaited);
         if is_awaited {
             state.awaited.clear();
-            state.input = MESSAGE.to_vec();
+            state.input = state.answer.to_vec();
             let reader = state.reader.take();
             drop(state);
             if let Some(reader) = reader {
@@ -138,9 +147,9 @@ fn a_reply_is_sent_whichever_task_has_the_writer() {
     model(|| {
         let peer = Peer::sending(PING);
         peer.open();
-        let (mut reader, writer) = peer.connect();
+        let (mut reader, mut writer) = peer.connect();
         let writing = thread::spawn(move || {
-            block_on(writer.write_message(Opcode::Text, b"a")).expect("it is taken");
+            block_on(writer.write("a")).expect("it is taken");
         });
         // Nothing is polled after this: the reply leaves now, or with the other task's message.
         let mut cx = Context::from_waker(Waker::noop());
@@ -161,16 +170,16 @@ fn a_reply_is_sent_whichever_task_has_the_writer() {
 fn writers_that_wait_for_the_stream_are_woken() {
     model(|| {
         let peer = Peer::default();
-        let (_reader, writer) = peer.connect();
-        let other = writer.clone();
+        let (_reader, mut writer) = peer.connect();
+        let mut other = writer.clone();
         let writing = thread::spawn(move || {
-            block_on(other.write_message(Opcode::Text, b"a")).expect("it is taken");
+            block_on(other.write("a")).expect("it is taken");
         });
         let opening = thread::spawn({
             let peer = peer.clone();
             move || peer.open()
         });
-        block_on(writer.write_message(Opcode::Text, b"b")).expect("it is taken");
+        block_on(writer.write("b")).expect("it is taken");
         writing.join().expect("no panic");
         opening.join().expect("no panic");
         let taken = peer.taken();
@@ -183,17 +192,17 @@ fn writers_that_wait_for_the_stream_are_woken() {
 fn a_reader_sends_a_reply_that_the_stream_did_not_take_at_first() {
     model(|| {
         let peer = Peer::sending(PING);
-        lock(&peer.0).awaited = PONG.to_vec();
-        let (mut reader, writer) = peer.connect();
+        peer.answer(PONG, MESSAGE);
+        let (mut reader, mut writer) = peer.connect();
         let opening = thread::spawn({
             let peer = peer.clone();
             move || peer.open()
         });
         let feeding = thread::spawn(move || {
-            block_on(writer.feed_message(Opcode::Text, b"a")).expect("it is taken");
+            block_on(writer.feed("a")).expect("it is taken");
         });
-        let message = block_on(reader.next_message()).map(|message| message.opcode());
-        assert_eq!(message.expect("a message"), Opcode::Text);
+        let message = block_on(reader.next_message()).expect("no error");
+        assert_eq!(message.map(|message| message.opcode()), Some(Opcode::Text));
         opening.join().expect("no panic");
         feeding.join().expect("no panic");
     });
@@ -204,8 +213,8 @@ fn a_message_waits_for_the_one_that_is_streamed() {
     model(|| {
         let peer = Peer::default();
         peer.open();
-        let (_reader, writer) = peer.connect();
-        let other = writer.clone();
+        let (_reader, mut writer) = peer.connect();
+        let mut other = writer.clone();
         let streaming = thread::spawn(move || {
             block_on(async {
                 let message = other.message_writer(Opcode::Text).await?;
@@ -213,7 +222,7 @@ fn a_message_waits_for_the_one_that_is_streamed() {
             })
             .expect("it is taken");
         });
-        block_on(writer.write_message(Opcode::Text, b"b")).expect("it is taken");
+        block_on(writer.write("b")).expect("it is taken");
         streaming.join().expect("no panic");
         let taken = peer.taken();
         assert!(contains(&taken, b"\x81\x00") && contains(&taken, b"\x81\x01b"));
@@ -226,18 +235,21 @@ fn a_dropped_future_passes_its_turn_on() {
     model(|| {
         let peer = Peer::default();
         peer.open();
-        let (_reader, writer) = peer.connect();
-        let streamed = block_on(writer.message_writer(Opcode::Text)).expect("nobody else sends");
-        let mut first = std::pin::pin!(writer.write_message(Opcode::Text, b"a"));
+        let (_reader, mut writer) = peer.connect();
+        let mut streaming = writer.clone();
+        let streamed = block_on(streaming.message_writer(Opcode::Text)).expect("nobody else sends");
+        let mut other = writer.clone();
+        let mut first = Box::pin(writer.write("a"));
         let mut cx = Context::from_waker(Waker::noop());
         assert!(first.as_mut().poll(&mut cx).is_pending());
-        let other = writer.clone();
         let waiters = thread::spawn(move || {
-            block_on(other.write_message(Opcode::Text, b"b")).expect("it is taken");
+            block_on(other.write("b")).expect("it is taken");
         });
         block_on(streamed.finish()).expect("it is taken");
-        first.set(writer.write_message(Opcode::Text, b"never polled"));
+        drop(first);
+        let never_polled = writer.write("never polled");
         waiters.join().expect("no panic");
+        drop(never_polled);
         let taken = peer.taken();
         assert_eq!(taken, b"\x81\x00\x81\x01b");
     });
@@ -248,20 +260,19 @@ fn both_ends_that_close_at_once_are_told_of_each_other() {
     model_within(3, || {
         let peer = Peer::sending(CLOSE);
         peer.open();
-        let (mut reader, writer) = peer.connect();
+        let (mut reader, mut writer) = peer.connect();
         let reading = thread::spawn(move || {
-            let end = block_on(reader.next_message()).map(drop);
-            end.expect_err("the peer closed")
+            assert_eq!(block_on(reader.next_message()).expect("no error"), None);
+            reader.closed().expect("the peer closed")
         });
         // It fails if the peer's Close came first and was answered.
         let _ = block_on(writer.close(CloseCode::GOING_AWAY, ""));
-        let error = reading.join().expect("no panic");
-        let closed = error.closed().expect("with a Close frame");
+        let closed = reading.join().expect("no panic");
         assert!(
             closed.peer.is_some() && closed.local.is_some(),
             "{closed:?}"
         );
-        assert_eq!(writer.closed().as_ref(), Some(closed));
+        assert_eq!(writer.closed(), Some(closed));
     });
 }
 
@@ -275,4 +286,42 @@ fn a_connection_that_is_aborted_wakes_its_reader() {
         assert!(end.is_err());
         aborting.join().expect("no panic");
     });
+}
+
+#[test]
+fn a_reading_half_shuts_down_beside_a_writer() {
+    for closes_first in [false, true] {
+        model(move || {
+            let peer = if closes_first {
+                Peer::sending(CLOSE)
+            } else {
+                Peer::default()
+            };
+            if !closes_first {
+                peer.answer(b"\x88\x02\x03\xe8", CLOSE);
+            }
+            peer.open();
+            let (mut reader, mut writer) = peer.connect();
+            let writing = thread::spawn(move || {
+                // Too late where the Close frame has gone out.
+                let _ = block_on(writer.write("a"));
+                writer.closed()
+            });
+            let shutdown = block_on(reader.shutdown(Duration::MAX)).expect("no error");
+            assert!(shutdown.clean, "{shutdown:?}");
+            assert_eq!(shutdown.code, CloseCode::NORMAL);
+            drop(writing.join().expect("no panic"));
+            let closed = reader.closed().expect("both ends have closed");
+            assert!(
+                closed.peer.is_some() && closed.local.is_some(),
+                "{closed:?}"
+            );
+            let closes = peer
+                .taken()
+                .windows(4)
+                .filter(|bytes| bytes == b"\x88\x02\x03\xe8")
+                .count();
+            assert_eq!(closes, 1);
+        });
+    }
 }

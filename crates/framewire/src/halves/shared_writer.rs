@@ -3,9 +3,11 @@
 //! A task or thread holds the writer for the time of one frame. The reading side never waits for it: while the writer
 //! is held, its holder sends the replies.
 
+use std::io;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::Heartbeat;
@@ -14,7 +16,8 @@ use crate::drive::{WriteSide, is_blocked, now};
 use crate::error::{Close, Closed, Error, TryFeedError};
 use crate::frame::{Opcode, Rsv};
 use crate::lock::atomic::{AtomicBool, Ordering};
-use crate::lock::{Mutex, MutexGuard, lock, try_lock};
+use crate::lock::{Condvar, Mutex, MutexGuard, lock, try_lock};
+use crate::protocol::ToOutgoing;
 
 #[derive(Debug)]
 pub(crate) struct SharedWriter<W> {
@@ -22,14 +25,22 @@ pub(crate) struct SharedWriter<W> {
     writer: Mutex<W>,
     /// What the next holder of the writer sends.
     queued: Mutex<Queued>,
-    /// Whether something waited to be written when the writer was last released.
+    /// Whether something waited to be written when the writer was last released, or something queued is being sent.
     unflushed: AtomicBool,
+    /// Whether a holder of the writer has sent what was queued, and has not said so.
+    sent_queued: AtomicBool,
+    /// Notified when the writer is released, where that [is awaited](Queued::is_awaited).
+    released: Condvar,
+    /// The task of the reader, which may wait for what another task sends.
+    reader: Waker,
     pub(crate) heartbeat: Heartbeat,
 }
 
 #[derive(Debug, Default)]
 struct Queued {
     reply: Option<Reply>,
+    /// A Close frame with 1000, and when it leaves.
+    normal_close: Option<Order>,
     /// The number of a Ping of the heartbeat.
     ping: Option<u64>,
     flush: bool,
@@ -38,6 +49,15 @@ struct Queued {
     late_ping: Option<u64>,
     /// How the connection ends, as far as the writer knows, and with what is queued for it.
     closing: Closing,
+    /// Whether a thread waits for the writer to be released.
+    is_awaited: bool,
+}
+
+/// When a Close frame of this end leaves, against a queued reply to the peer's.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    BeforeReply,
+    AfterReply,
 }
 
 impl<W> SharedWriter<W> {
@@ -50,10 +70,33 @@ impl<W> SharedWriter<W> {
     pub(crate) fn closed(&self) -> Option<Closed> {
         lock(&self.queued).closing.closed().cloned()
     }
+
+    /// Returns the error of a write, after which nothing more is written, without waiting for the writer.
+    pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
+        lock(&self.queued).closing.failure()
+    }
+
+    /// Returns whether anything waits to be written or flushed, without waiting for the writer.
+    pub(crate) fn has_pending_output(&self) -> bool {
+        self.unflushed.load(Ordering::Acquire) || !lock(&self.queued).is_empty()
+    }
+
+    /// Queues a Close frame with 1000, unless this end has sent one or can send nothing. It leaves with what
+    /// [waits](Self::send_waiting).
+    pub(crate) fn queue_normal_close(&self) {
+        let mut queued = lock(&self.queued);
+        if queued.closing.record_normal_close() {
+            queued.normal_close = Some(match queued.reply {
+                None | Some(Reply::Pong(_)) => Order::BeforeReply,
+                Some(_) => Order::AfterReply,
+            });
+        }
+    }
 }
 
 impl<W: WriteSide> SharedWriter<W> {
-    pub(crate) fn new(mut writer: W, clock: fn() -> Instant) -> Self {
+    /// `reader` is woken when another holder of the writer has sent what the reader queued.
+    pub(crate) fn new(mut writer: W, clock: fn() -> Instant, reader: Waker) -> Self {
         // The reading half does not say when there is nothing more to wait for.
         writer.outbound().expect_more(false);
         let queued = Queued {
@@ -63,6 +106,9 @@ impl<W: WriteSide> SharedWriter<W> {
         Self {
             queued: Mutex::new(queued),
             unflushed: AtomicBool::new(writer.outbound().has_pending_output()),
+            sent_queued: AtomicBool::new(false),
+            released: Condvar::new(),
+            reader,
             heartbeat: Heartbeat::new(clock),
             writer: Mutex::new(writer),
         }
@@ -94,15 +140,11 @@ impl<W: WriteSide> SharedWriter<W> {
     }
 
     /// Feeds a message if the write buffer has room and the writer is free. Writes only what was queued meanwhile.
-    pub(crate) fn try_feed<P: AsRef<[u8]>>(
-        &self,
-        opcode: Opcode,
-        payload: P,
-    ) -> Result<(), TryFeedError<P>> {
+    pub(crate) fn try_feed<M: ToOutgoing>(&self, message: M) -> Result<(), TryFeedError<M>> {
         let Some(mut writer) = try_lock(&self.writer) else {
-            return Err(TryFeedError::Full(payload));
+            return Err(TryFeedError::Full(message));
         };
-        let result = writer.outbound().try_feed(opcode, payload);
+        let result = writer.outbound().try_feed(message);
         self.release(writer);
         result
     }
@@ -157,6 +199,42 @@ impl<W: WriteSide> SharedWriter<W> {
         }
     }
 
+    /// Queues an automatic reply, which leaves with what [waits](Self::send_waiting).
+    pub(crate) fn queue_reply(&self, reply: Reply) {
+        lock(&self.queued).put(reply);
+    }
+
+    /// Waits until no other thread holds the writer, or `until`. Returns `false` at once where none does.
+    pub(crate) fn wait_for_release(&self, until: Instant) -> bool {
+        let mut queued = lock(&self.queued);
+        let mut has_waited = false;
+        while try_lock(&self.writer).is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            has_waited = true;
+            queued.is_awaited = true;
+            let waited = self.released.wait_timeout(queued, left);
+            queued = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        queued.is_awaited = false;
+        has_waited
+    }
+
+    /// Writes some of what waits, with one call, unless another holder of the writer will. Returns whether anything
+    /// still waits that can be written.
+    pub(crate) fn write_some(&self) -> bool {
+        let Some(mut writer) = try_lock(&self.writer) else {
+            return false;
+        };
+        let mut queued = lock(&self.queued).take_replies();
+        queued.stage(writer.outbound());
+        let waits = matches!(writer.poll_write_some(), Poll::Ready(Ok(true)));
+        self.release(writer);
+        waits
+    }
+
     /// Sends a Ping of the heartbeat. While the writer is held, its holder does that.
     ///
     /// After `WouldBlock` the Ping leaves when the stream takes more, or at the end of the frame under way.
@@ -197,11 +275,23 @@ impl<W: WriteSide> SharedWriter<W> {
     /// To be called after queueing and after unlocking the writer. Either the task that queued something or the one
     /// that held the writer meanwhile then sees it.
     fn send_queued(&self) {
-        while !lock(&self.queued).is_empty() {
+        loop {
+            let queued = lock(&self.queued);
+            if queued.is_awaited {
+                self.released.notify_all();
+            }
+            if queued.is_empty() {
+                break;
+            }
+            drop(queued);
             let Some(mut writer) = try_lock(&self.writer) else {
-                return;
+                break;
             };
             self.flush_queued(&mut writer);
+        }
+        if self.sent_queued.load(Ordering::Acquire) {
+            self.sent_queued.store(false, Ordering::Release);
+            self.reader.wake_by_ref();
         }
     }
 
@@ -210,9 +300,15 @@ impl<W: WriteSide> SharedWriter<W> {
         let queued = {
             let mut queued = lock(&self.queued);
             let has_work = !queued.is_empty() || queued.late_ping.is_some();
+            if has_work {
+                self.unflushed.store(true, Ordering::Release);
+            }
             has_work.then(|| queued.take())
         };
         if let Some(queued) = queued {
+            if queued.is_the_readers() {
+                self.sent_queued.store(true, Ordering::Release);
+            }
             self.send(queued, writer);
         }
         let outbound = writer.outbound();
@@ -222,18 +318,17 @@ impl<W: WriteSide> SharedWriter<W> {
         if !closing.is_open() {
             let mut queued = lock(&self.queued);
             // The writer does not know yet of a Close that was queued meanwhile.
-            if matches!(queued.reply, None | Some(Reply::Pong(_))) {
+            let is_pong = matches!(queued.reply, None | Some(Reply::Pong(_)));
+            if is_pong && queued.normal_close.is_none() {
                 queued.closing = closing.clone();
             }
         }
     }
 
     #[cold]
-    fn send(&self, queued: Queued, writer: &mut W) {
-        let flushes = queued.flush || queued.reply.is_some();
-        if let Some(reply) = queued.reply {
-            writer.outbound().reply(reply);
-        }
+    fn send(&self, mut queued: Queued, writer: &mut W) {
+        let staged = queued.stage(writer.outbound());
+        let flushes = queued.flush || staged;
         if flushes {
             // A failure here recurs at the next write, which reports it.
             let _ = writer.flush_staged();
@@ -252,9 +347,8 @@ impl<W: WriteSide> SharedWriter<W> {
         let writer = self.writer.into_inner();
         let mut writer = writer.unwrap_or_else(PoisonError::into_inner);
         let queued = self.queued.into_inner();
-        if let Some(reply) = queued.unwrap_or_else(PoisonError::into_inner).reply {
-            writer.outbound().reply(reply);
-        }
+        let mut queued = queued.unwrap_or_else(PoisonError::into_inner);
+        queued.stage(writer.outbound());
         writer
     }
 }
@@ -319,15 +413,47 @@ impl<W: WriteSide> Drop for SendQueued<'_, W> {
 
 impl Queued {
     fn is_empty(&self) -> bool {
-        self.reply.is_none() && self.ping.is_none() && !self.flush
+        !self.is_the_readers() && self.ping.is_none()
+    }
+
+    /// Returns whether the reader has queued anything.
+    fn is_the_readers(&self) -> bool {
+        self.reply.is_some() || self.normal_close.is_some() || self.flush
     }
 
     /// Takes what is queued, and leaves the state of the closing handshake.
     fn take(&mut self) -> Self {
-        let closing = mem::take(&mut self.closing);
-        let queued = mem::take(self);
-        self.closing = closing;
-        queued
+        Self {
+            ping: self.ping.take(),
+            flush: mem::take(&mut self.flush),
+            late_ping: self.late_ping.take(),
+            ..self.take_replies()
+        }
+    }
+
+    /// Takes the queued reply and Close frame.
+    fn take_replies(&mut self) -> Self {
+        Self {
+            reply: self.reply.take(),
+            normal_close: self.normal_close.take(),
+            ..Self::default()
+        }
+    }
+
+    /// Stages the reply and the Close frame, in their order. Returns whether there was either.
+    fn stage(&mut self, outbound: &mut Outbound) -> bool {
+        let (close, reply) = (self.normal_close.take(), self.reply.take());
+        let has_any = close.is_some() || reply.is_some();
+        if let Some(Order::BeforeReply) = close {
+            outbound.queue_normal_close();
+        }
+        if let Some(reply) = reply {
+            outbound.reply(reply);
+        }
+        if let Some(Order::AfterReply) = close {
+            outbound.queue_normal_close();
+        }
+        has_any
     }
 
     /// Queues a reply. It replaces a queued Pong, and no other reply.
@@ -341,8 +467,14 @@ impl Queued {
     /// Forgets this end's Close frame, which was not sent after all. What was queued meanwhile counts instead.
     fn forget_close(&mut self) {
         self.closing = Closing::default();
+        if let Some(Order::BeforeReply) = self.normal_close {
+            self.closing.record_normal_close();
+        }
         if let Some(reply) = &self.reply {
             self.closing.record_reply(reply);
+        }
+        if let Some(Order::AfterReply) = self.normal_close {
+            self.closing.record_normal_close();
         }
     }
 }

@@ -124,7 +124,7 @@ impl Acceptor {
         Ok(self)
     }
 
-    /// Sets the limits on a request. Default: 16 KiB, 100 headers and 10 s.
+    /// Sets the limits on a request, which are `upgrade::Limits`. Default: 16 KiB, 100 headers and 10 s.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;

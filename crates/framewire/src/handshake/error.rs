@@ -17,7 +17,9 @@ pub struct HandshakeError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeErrorKind {
-    /// The HTTP exchange failed. Never `InvalidArgument`, which is the kind of that name here.
+    /// The HTTP exchange failed. A server's other answer than 101, such as a 401, is
+    /// [`Refused`](UpgradeErrorKind::Refused): [`status`](HandshakeError::status) and
+    /// [`response`](HandshakeError::response) have it. Never `InvalidArgument`, which is the kind of that name here.
     Upgrade(UpgradeErrorKind),
     /// `Sec-WebSocket-Version` is not 13: a server answers 426 with `Sec-WebSocket-Version: 13`
     /// (RFC 6455 4.4), or 400 where there are two, or over HTTP/2.

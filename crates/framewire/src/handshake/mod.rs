@@ -49,9 +49,8 @@
 //!
 //! ```no_run
 //! use framewire::handshake::Acceptor;
-//! use framewire::protocol::Role;
+//! use framewire::http::Response;
 //! use framewire::{Config, WebSocket};
-//! use http::Response;
 //! # use std::net::TcpStream;
 //!
 //! # fn serve(stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {

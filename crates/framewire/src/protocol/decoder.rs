@@ -84,6 +84,12 @@ pub struct Piece<'a> {
 }
 
 impl Decoder {
+    /// Returns which end this is.
+    #[cfg(feature = "std")]
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
     /// Creates a decoder for the frames that the peer of a `role` sends.
     #[must_use]
     pub const fn new(role: Role, limits: Limits) -> Self {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::outgoing::{MessageKind, Outgoing};
 use super::utf8::is_whole_text;
 use super::{InvalidUtf8, Role, Utf8};
 use crate::frame::mask::KeySource;
@@ -93,26 +94,22 @@ impl Encoder {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<Header, SendError> {
+        self.header(fin, &Outgoing::new(opcode, payload).rsv(rsv))
+    }
+
+    /// Returns the header for a frame with this payload, as [`frame`](Self::frame) does.
+    #[inline]
+    pub(crate) fn header(&mut self, fin: bool, frame: &Outgoing<'_>) -> Result<Header, SendError> {
+        let MessageKind { opcode, rsv, .. } = frame.kind;
         // Most messages are one frame, which needs fewer checks.
         let is_whole = fin && rsv.is_none() && opcode.begins_message();
         if is_whole && self.message.is_none() && !self.closed {
-            return self.whole_message(opcode, payload);
+            check_whole(frame)?;
+            let mask = self.draw_key()?;
+            let len = frame.payload.len() as u64;
+            return Ok(Header::new(true, Rsv::NONE, opcode, mask, len)?);
         }
-        self.any_frame(fin, rsv, opcode, payload)
-    }
-
-    /// Returns the header of a message in one frame, where a message may begin.
-    #[inline]
-    fn whole_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<Header, SendError> {
-        check_whole(opcode, payload)?;
-        let mask = self.draw_key()?;
-        Ok(Header::new(
-            true,
-            Rsv::NONE,
-            opcode,
-            mask,
-            payload.len() as u64,
-        )?)
+        self.any_frame(fin, rsv, opcode, frame.payload)
     }
 
     fn any_frame(
@@ -183,14 +180,9 @@ impl Encoder {
     /// Checks that a message may begin now and that this one is legal: once it is transformed it can be neither
     /// checked nor taken back.
     #[cfg(feature = "alloc")]
-    pub(crate) fn check_message(
-        &self,
-        rsv: Rsv,
-        opcode: Opcode,
-        payload: &[u8],
-    ) -> Result<(), SendError> {
-        self.check(true, rsv, opcode, payload.len())?;
-        check_whole(opcode, payload)
+    pub(crate) fn check_message(&self, rsv: Rsv, message: &Outgoing<'_>) -> Result<(), SendError> {
+        self.check(true, rsv, message.opcode(), message.payload.len())?;
+        check_whole(message)
     }
 
     /// Returns the opcode of the message that has begun and not ended.
@@ -329,10 +321,10 @@ impl Open {
     }
 }
 
-/// Checks that a text is UTF-8 as a whole (RFC 6455 8.1).
+/// Checks that a text is UTF-8 as a whole (RFC 6455 8.1), unless that is known.
 #[inline]
-fn check_whole(opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
-    if opcode == Opcode::Text && !is_whole_text(payload) {
+fn check_whole(message: &Outgoing<'_>) -> Result<(), SendError> {
+    if message.opcode() == Opcode::Text && !message.is_utf8 && !is_whole_text(message.payload) {
         return Err(SendError::InvalidUtf8);
     }
     Ok(())

@@ -12,13 +12,14 @@
 mod decoder;
 mod encoder;
 #[cfg(feature = "alloc")]
+mod encoding;
+#[cfg(feature = "alloc")]
 mod extension;
 #[cfg(feature = "alloc")]
 mod incoming;
 mod limits;
 #[cfg(feature = "alloc")]
 mod message_buffer;
-#[cfg(feature = "alloc")]
 mod outgoing;
 #[cfg(feature = "alloc")]
 mod receiver;
@@ -32,6 +33,8 @@ mod utf8;
 pub(crate) use decoder::Owner;
 pub use decoder::{Decoder, Piece};
 pub use encoder::{Encoder, SendError};
+#[cfg(feature = "std")]
+pub(crate) use encoding::{Encoding, reserve};
 #[cfg(feature = "alloc")]
 pub use extension::{
     Agreement, LEAST_ROOM, MessageDecoder, MessageEncoder, SHARED_KINDS, Transformed, Until,
@@ -39,8 +42,7 @@ pub use extension::{
 pub use limits::{Limits, READ_LIMIT_LARGE, READ_LIMIT_SMALL, READ_LIMIT_STANDARD};
 #[cfg(feature = "alloc")]
 pub use message_buffer::MessageBuffer;
-#[cfg(feature = "std")]
-pub(crate) use outgoing::{Outgoing, reserve};
+pub use outgoing::{MessageKind, Outgoing, ToOutgoing};
 #[cfg(feature = "alloc")]
 pub use receiver::{CloseFrame, Event, Message, PieceEvent, Receiver};
 #[cfg(feature = "alloc")]
@@ -51,7 +53,7 @@ pub(crate) use sender::{append_frame, append_payload};
 pub use session::Session;
 #[cfg(feature = "std")]
 pub(crate) use session::close_error;
-#[cfg(feature = "futures")]
+#[cfg(feature = "bytes")]
 pub(crate) use utf8::as_text;
 pub use utf8::{InvalidUtf8, Utf8};
 

@@ -1,130 +1,315 @@
-//! Messages that an extension transforms while they are sent.
+//! What is sent: a kind of message and its payload, as one value.
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
+use core::fmt;
 
-use super::extension::{LEAST_ROOM, MessageEncoder, Until};
-use super::{Encoder, SendError};
-use crate::frame::{MAX_HEADER, Opcode, Rsv, mask};
+#[cfg(feature = "alloc")]
+use alloc::borrow::{Cow, ToOwned};
+#[cfg(feature = "alloc")]
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 
-/// The extension's encoder, and the bytes that are held back of the message under way.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) extension: Box<dyn MessageEncoder>,
-    held: Option<[u8; HELD]>,
+use crate::frame::{Opcode, Rsv};
+
+/// What kind of message is sent: text or binary, with which reserved bits, compressed or not.
+///
+/// An [`Opcode`] is one: Text or Binary, as most messages are.
+///
+/// # Examples
+/// ```
+/// use framewire::protocol::MessageKind;
+/// use framewire::{Opcode, Rsv};
+///
+/// let kind = MessageKind::new(Opcode::Binary).rsv(Rsv::RSV2).uncompressed();
+/// assert_eq!(kind.opcode(), Opcode::Binary);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MessageKind {
+    pub(crate) opcode: Opcode,
+    pub(crate) rsv: Rsv,
+    pub(crate) is_compressed: bool,
 }
 
-impl Outgoing {
-    pub(crate) fn new(extension: Box<dyn MessageEncoder>) -> Self {
+impl MessageKind {
+    /// Creates the kind of a message without reserved bits, which is compressed where that was agreed on.
+    #[must_use]
+    #[inline]
+    pub const fn new(opcode: Opcode) -> Self {
         Self {
-            extension,
-            held: None,
+            opcode,
+            rsv: Rsv::NONE,
+            is_compressed: true,
         }
     }
 
-    /// Begins a message. Returns `false` where it is sent as it is.
-    pub(crate) fn begin(&mut self) -> bool {
-        self.held = None;
-        self.extension.begin()
+    /// Sets the reserved bits of the first frame, for an extension of the application's own. A message that has any
+    /// is not compressed, and a text is not checked: the extension has made something else of it.
+    #[must_use]
+    #[inline]
+    pub const fn rsv(self, rsv: Rsv) -> Self {
+        Self { rsv, ..self }
     }
 
-    /// Appends the next frame of a message to `output`, which then holds `bound` bytes at most, or a few more. Removes
-    /// what went into the frame from `rest`. Returns whether it was the last frame.
-    ///
-    /// # Errors
-    /// The extension or the key source failed. Nothing was appended, and a message that had begun cannot be ended.
-    pub(crate) fn append_frame(
-        &mut self,
-        encoder: &mut Encoder,
-        opcode: Opcode,
-        rest: &mut &[u8],
-        bound: usize,
-        output: &mut Vec<u8>,
-    ) -> Result<bool, SendError> {
-        let (opcode, rsv) = match encoder.message() {
-            Some(_) => (Opcode::Continuation, Rsv::NONE),
-            None => (opcode, self.extension.rsv()),
-        };
-        let start = output.len();
-        // The length of the header is not known before the payload is.
-        let payload = start + MAX_HEADER;
-        reserve(output, MAX_HEADER, bound);
-        output.resize(payload, 0);
-        let appended = self.append(rest, bound, output).and_then(|last| {
-            let header = encoder.frame(last, rsv, opcode, &output[payload..])?;
-            Ok((last, header))
-        });
-        let (last, header) = appended.inspect_err(|_| {
-            output.truncate(start);
-            self.held = None;
-            self.extension.abandon();
-        })?;
-        if let Some(key) = header.mask() {
-            mask::apply(&mut output[payload..], key, 0);
+    /// Sends the message as it is, even where compression was agreed on. For payloads that are compressed already, or
+    /// hold a secret next to what a stranger can choose.
+    #[must_use]
+    #[inline]
+    pub const fn uncompressed(self) -> Self {
+        Self {
+            is_compressed: false,
+            ..self
         }
-        let mut bytes = [0; MAX_HEADER];
-        let len = header.encode(&mut bytes);
-        output[start..start + len].copy_from_slice(&bytes[..len]);
-        output.copy_within(payload.., start + len);
-        output.truncate(output.len() - (MAX_HEADER - len));
-        Ok(last)
     }
 
-    /// Appends the payload of the next frame. Returns whether it is the last.
-    fn append(
-        &mut self,
-        rest: &mut &[u8],
-        bound: usize,
-        output: &mut Vec<u8>,
-    ) -> Result<bool, SendError> {
-        let start = output.len();
-        let mut step = (rest.len() + LEAST_STEP).min(STEP);
-        reserve(output, HELD + step, bound);
-        output.extend_from_slice(self.held.take().as_ref().map_or(&[], |held| &held[..]));
-        loop {
-            let filled = output.len();
-            reserve(output, step, bound);
-            output.resize(filled + step, 0);
-            let encoded = self
-                .extension
-                .encode(rest, Until::End, &mut output[filled..])?;
-            *rest = &rest[encoded.consumed..];
-            output.truncate(filled + encoded.produced);
-            if encoded.done {
-                self.extension.end();
-                return Ok(true);
-            }
-            step = STEP;
-            // Some bytes are held back, so that the last frame is never empty.
-            if output.len().saturating_add(step) > bound
-                && output.len() - start > HELD
-                && let Some((sent, held)) = output.split_last_chunk()
-            {
-                let sent = sent.len();
-                self.held = Some(*held);
-                output.truncate(sent);
-                return Ok(false);
-            }
-        }
+    /// Returns Text or Binary.
+    #[must_use]
+    #[inline]
+    pub const fn opcode(self) -> Opcode {
+        self.opcode
+    }
+
+    /// Returns whether an extension may transform the message.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn may_transform(self) -> bool {
+        self.is_compressed && self.rsv.is_none()
     }
 }
 
-/// How many bytes are held back for the next frame of a message.
-const HELD: usize = 16;
-/// The least room for the last bytes of a message, more than its end may take.
-const LEAST_STEP: usize = 64;
-/// How much room a message is given at a time.
-const STEP: usize = 4 << 10;
+impl From<Opcode> for MessageKind {
+    #[inline]
+    fn from(opcode: Opcode) -> Self {
+        Self::new(opcode)
+    }
+}
 
-const _: () = assert!(LEAST_STEP > LEAST_ROOM);
+/// A message to send: its kind, and its payload in the caller's memory.
+///
+/// Every call that sends a message takes anything that can be made into one ([`ToOutgoing`]): a `&str`, bytes, a
+/// message that was received. Of a text that is known to be UTF-8, such as a `&str`, no byte is checked again.
+///
+/// # Examples
+/// ```
+/// use framewire::{Config, Outgoing, WebSocket};
+///
+/// let mut websocket = WebSocket::server(std::io::Cursor::new(Vec::new()), Config::default())?;
+/// websocket.write("text")?;
+/// websocket.write(&[1, 2, 3])?;
+/// websocket.write(Outgoing::binary(b"\x89PNG").uncompressed())?;
+/// # Ok::<(), framewire::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Outgoing<'p> {
+    pub(crate) kind: MessageKind,
+    pub(crate) payload: &'p [u8],
+    /// Whether a text is known to be UTF-8.
+    pub(crate) is_utf8: bool,
+}
 
-/// Makes room for more by doubling the capacity, but not over `bound` bytes while that is enough.
-pub(crate) fn reserve(output: &mut Vec<u8>, additional: usize, bound: usize) {
-    let needed = output.len() + additional;
-    if needed > bound {
-        output.reserve(additional);
-    } else if needed > output.capacity() {
-        let doubled = output.capacity().saturating_mul(2).min(bound);
-        output.reserve_exact(needed.max(doubled) - output.len());
+impl<'p> Outgoing<'p> {
+    /// Creates a text message.
+    #[must_use]
+    #[inline]
+    pub const fn text(text: &'p str) -> Self {
+        Self {
+            kind: MessageKind::new(Opcode::Text),
+            payload: text.as_bytes(),
+            is_utf8: true,
+        }
+    }
+
+    /// Creates a binary message.
+    #[must_use]
+    #[inline]
+    pub const fn binary(payload: &'p [u8]) -> Self {
+        Self {
+            kind: MessageKind::new(Opcode::Binary),
+            payload,
+            is_utf8: false,
+        }
+    }
+
+    /// Creates a message of a kind: an [`Opcode`] or a [`MessageKind`]. A text is checked when it is sent.
+    #[must_use]
+    #[inline]
+    pub fn new(kind: impl Into<MessageKind>, payload: &'p [u8]) -> Self {
+        Self {
+            kind: kind.into(),
+            payload,
+            is_utf8: false,
+        }
+    }
+
+    /// Sets the reserved bits; see [`MessageKind::rsv`].
+    #[must_use]
+    #[inline]
+    pub const fn rsv(self, rsv: Rsv) -> Self {
+        Self {
+            kind: self.kind.rsv(rsv),
+            ..self
+        }
+    }
+
+    /// Sends the message as it is; see [`MessageKind::uncompressed`].
+    #[must_use]
+    #[inline]
+    pub const fn uncompressed(self) -> Self {
+        Self {
+            kind: self.kind.uncompressed(),
+            ..self
+        }
+    }
+
+    /// Returns the kind of the message.
+    #[must_use]
+    #[inline]
+    pub const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// Returns Text or Binary.
+    #[must_use]
+    #[inline]
+    pub const fn opcode(&self) -> Opcode {
+        self.kind.opcode
+    }
+
+    /// Returns the bytes.
+    #[must_use]
+    #[inline]
+    pub const fn payload(&self) -> &'p [u8] {
+        self.payload
+    }
+
+    /// Returns whether this is a text that is known to be UTF-8, so that it is sent without a check.
+    #[must_use]
+    #[inline]
+    pub const fn is_utf8(&self) -> bool {
+        self.is_utf8
+    }
+}
+
+/// Two messages are equal if they have the same kind and payload.
+impl PartialEq for Outgoing<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, self.payload) == (other.kind, other.payload)
+    }
+}
+
+impl Eq for Outgoing<'_> {}
+
+/// Tells the kind and the length.
+impl fmt::Debug for Outgoing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("kind", &self.kind)
+            .field("len", &self.payload.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whatever can be sent as a message.
+///
+/// | type | is sent as |
+/// |---|---|
+/// | `str`, `String` | text, without a check |
+/// | `[u8]`, `[u8; N]`, `Vec<u8>` | binary |
+/// | [`Message`](super::Message), received | as it came: text without a check, its reserved bits too |
+/// | [`Outgoing`] | what it says |
+/// | `(kind, bytes)`, `kind` an [`Opcode`] or a [`MessageKind`] | a message of that kind; a text is checked |
+/// | `OwnedMessage`, `Text`, `Bytes` (feature `bytes`) | what it is, without a check |
+///
+/// References, boxes, `Arc`s and `Cow`s of these are sent as what they point to. Implement it for a type of your own to send
+/// that directly. [`to_outgoing`](Self::to_outgoing) has to return the same at each call.
+pub trait ToOutgoing {
+    /// Returns the message. Copies nothing.
+    fn to_outgoing(&self) -> Outgoing<'_>;
+}
+
+impl ToOutgoing for Outgoing<'_> {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        *self
+    }
+}
+
+impl ToOutgoing for str {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        Outgoing::text(self)
+    }
+}
+
+impl ToOutgoing for [u8] {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        Outgoing::binary(self)
+    }
+}
+
+impl<const N: usize> ToOutgoing for [u8; N] {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        Outgoing::binary(self)
+    }
+}
+
+impl<K: Into<MessageKind> + Copy, P: AsRef<[u8]>> ToOutgoing for (K, P) {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        Outgoing::new(self.0, self.1.as_ref())
+    }
+}
+
+impl<T: ToOutgoing + ?Sized> ToOutgoing for &T {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        (**self).to_outgoing()
+    }
+}
+
+impl<T: ToOutgoing + ?Sized> ToOutgoing for &mut T {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        (**self).to_outgoing()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl ToOutgoing for String {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        Outgoing::text(self)
+    }
+}
+
+/// Sends what it holds, borrowed or owned.
+#[cfg(feature = "alloc")]
+impl<T: ToOutgoing + ToOwned + ?Sized> ToOutgoing for Cow<'_, T> {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        (**self).to_outgoing()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl ToOutgoing for Vec<u8> {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        Outgoing::binary(self)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<T: ToOutgoing + ?Sized> ToOutgoing for Box<T> {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        (**self).to_outgoing()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<T: ToOutgoing + ?Sized> ToOutgoing for Arc<T> {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        (**self).to_outgoing()
     }
 }

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use super::decoder::Owner;
 use super::extension::{MessageDecoder, Transformed};
 use super::incoming::Incoming;
+use super::outgoing::{Outgoing, ToOutgoing};
 use super::utf8::as_text;
 use super::{Decoder, Limits, MessageBuffer, Piece, Role};
 use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
@@ -45,11 +46,13 @@ pub enum PieceEvent<'a> {
 }
 
 /// A whole message, lent until the next call.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Message<'a> {
     opcode: Opcode,
     rsv: Rsv,
     payload: &'a mut [u8],
+    /// Whether the payload is as it was received.
+    is_unchanged: bool,
 }
 
 /// The content of a Close frame.
@@ -108,11 +111,7 @@ impl Receiver {
             // Of a message that another call went on with, a part may be held.
             message.forget();
             let used = place.end;
-            let message = Message {
-                opcode,
-                rsv: Rsv::NONE,
-                payload: &mut input[place],
-            };
+            let message = Message::new(opcode, Rsv::NONE, &mut input[place]);
             return Ok((used, Some(Event::Message(message))));
         }
         self.receive_parts(input, message)
@@ -146,11 +145,8 @@ impl Receiver {
                 let piece = &input[used - found.len..used];
                 self.assemble_decoded(piece, &found, message)?;
                 if found.last {
-                    let message = Message {
-                        opcode: found.opcode,
-                        rsv: self.given_rsv(found.rsv),
-                        payload: message.complete(),
-                    };
+                    let rsv = self.given_rsv(found.rsv);
+                    let message = Message::new(found.opcode, rsv, message.complete());
                     return Ok((used, Some(Event::Message(message))));
                 }
                 continue;
@@ -165,11 +161,7 @@ impl Receiver {
                 } else {
                     message.complete()
                 };
-                let message = Message {
-                    opcode: found.opcode,
-                    rsv: found.rsv,
-                    payload,
-                };
+                let message = Message::new(found.opcode, found.rsv, payload);
                 return Ok((used, Some(Event::Message(message))));
             }
         }
@@ -478,13 +470,14 @@ impl<'a> Event<'a> {
     }
 }
 
-#[cfg(feature = "std")]
 impl<'a> Message<'a> {
+    #[inline]
     pub(crate) fn new(opcode: Opcode, rsv: Rsv, payload: &'a mut [u8]) -> Self {
         Self {
             opcode,
             rsv,
             payload,
+            is_unchanged: true,
         }
     }
 }
@@ -511,10 +504,11 @@ impl Message<'_> {
         self.payload
     }
 
-    /// Returns the bytes, to change them in place.
+    /// Returns the bytes, to change them in place. A text is then checked again when it is sent.
     #[must_use]
     #[inline]
     pub fn payload_mut(&mut self) -> &mut [u8] {
+        self.is_unchanged = false;
         self.payload
     }
 
@@ -527,6 +521,27 @@ impl Message<'_> {
         match self.opcode {
             Opcode::Text => as_text(self.payload),
             _ => None,
+        }
+    }
+}
+
+/// Two messages are equal if they have the same opcode, reserved bits and payload.
+impl PartialEq for Message<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.opcode, self.rsv, &*self.payload) == (other.opcode, other.rsv, &*other.payload)
+    }
+}
+
+impl Eq for Message<'_> {}
+
+/// Sends the message as it came, with its reserved bits. A text is not checked again, unless it was changed.
+impl ToOutgoing for Message<'_> {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        let message = Outgoing::new(self.opcode, self.payload).rsv(self.rsv);
+        Outgoing {
+            is_utf8: self.opcode == Opcode::Text && self.is_unchanged && self.rsv.is_none(),
+            ..message
         }
     }
 }

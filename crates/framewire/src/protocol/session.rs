@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{
     Agreement, Encoder, Event, Limits, MessageBuffer, PieceEvent, Receiver, Role, SendError,
-    Sender, Transformed,
+    Sender, ToOutgoing, Transformed,
 };
 use crate::frame::mask::KeySource;
 use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
@@ -30,7 +30,7 @@ use crate::frame::{CloseCode, ControlPayload, Opcode, Rsv, Violation};
 ///     let (taken, event) = session.receive(&mut input[used..], &mut message)?;
 ///     used += taken;
 ///     if let Some(Event::Message(message)) = event {
-///         session.send(message.opcode(), message.payload(), &mut output)?;
+///         session.send(message, &mut output)?;
 ///     }
 ///     session.write_reply(&mut output)?;
 /// }
@@ -176,11 +176,10 @@ impl Session {
     #[inline]
     pub fn send(
         &mut self,
-        opcode: Opcode,
-        payload: &[u8],
+        message: impl ToOutgoing,
         output: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.sender.message(opcode, payload, output)
+        self.sender.message(message, output)
     }
 
     /// Appends one frame to `output`: a fragment, or a control frame.

@@ -5,9 +5,70 @@ use std::task::{Context, Poll, Waker, ready};
 
 use crate::connection::{Fragment, NotStaged, Outbound, PieceStep, Unsent};
 use crate::drive::WriteSide;
-use crate::error::Error;
+use crate::error::{Closed, Error, TryFeedError};
+use crate::protocol::ToOutgoing;
 
-/// A task's access to the writing side, which it owns or shares with other tasks.
+/// What a [`Writer`](super::Writer) sends through: [`Whole`](super::Whole), a connection that is not split, or
+/// [`Half`](super::Half), the part that halves share.
+///
+/// For functions that send by either. It cannot be implemented by others.
+///
+/// # Examples
+/// ```
+/// use framewire::{Error, tokio::{Sending, Writer}};
+///
+/// async fn greet<T: Sending>(writer: &mut Writer<T>) -> Result<(), Error> {
+///     writer.write("hello").await
+/// }
+/// ```
+pub trait Sending {
+    /// The right to send a message.
+    #[doc(hidden)]
+    type Turn<'a>: Access
+    where
+        Self: 'a;
+    /// The right to send a control frame, for which many tasks have it at once.
+    #[doc(hidden)]
+    type Frames<'a>: Access
+    where
+        Self: 'a;
+
+    /// Takes the turn to send a message if no task has it and none waits.
+    #[doc(hidden)]
+    fn try_turn(&mut self) -> Option<Self::Turn<'_>>;
+
+    /// Takes the turn to send a message. Waits while another task has it.
+    #[doc(hidden)]
+    fn turn(&mut self) -> impl Future<Output = Result<Self::Turn<'_>, Error>>;
+
+    /// Returns the access for control frames. `close` is the payload of the Close frame to send; `None` for any other.
+    #[doc(hidden)]
+    fn frames(&mut self, close: Option<&[u8]>) -> Self::Frames<'_>;
+
+    /// Returns whether a message that was staged may wait for later ones.
+    #[doc(hidden)]
+    fn may_coalesce(&self) -> bool {
+        false
+    }
+
+    /// Feeds a message if the write buffer has room.
+    #[doc(hidden)]
+    fn try_feed<M: ToOutgoing>(&mut self, message: M) -> Result<(), TryFeedError<M>>;
+
+    /// Calls `job` with the sending side.
+    #[doc(hidden)]
+    fn inspect<R>(&self, job: impl FnOnce(&Outbound) -> R) -> R;
+
+    /// Calls `job` with the sending side, to change it.
+    #[doc(hidden)]
+    fn change<R>(&mut self, job: impl FnOnce(&mut Outbound) -> R) -> R;
+
+    /// Returns how the connection was closed.
+    #[doc(hidden)]
+    fn closed(&self) -> Option<Closed>;
+}
+
+/// A task's access to the sending side, which it owns or shares with other tasks.
 pub trait Access {
     /// The writing side, with its stream.
     type Side<'a>: WriteSide
@@ -17,6 +78,11 @@ pub trait Access {
     /// Returns the writing side, locked against other tasks until the value is dropped. A stream that is not ready
     /// wakes the task of `waker`, or all tasks that wait to write.
     fn side<'a>(&'a mut self, waker: &'a Waker) -> Self::Side<'a>;
+
+    /// Fails where a frame is under way that nobody will end.
+    fn check_no_frame(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Returns whether this task yields to others. If so, it has already been woken to be polled again.
     fn yields(&mut self, _cx: &mut Context<'_>) -> bool {
@@ -126,6 +192,24 @@ pub(super) fn poll_push<A: Access>(
 
 pub(super) async fn flush<A: Access>(access: &mut A) -> Result<(), Error> {
     poll_fn(|cx| poll_flush(access, cx)).await
+}
+
+/// Sends a frame, without a waker where there is room for it. Cancelled before the frame has begun, nothing of it is
+/// sent; cancelled after that, the rest is buffered.
+pub(super) async fn send<'p, A: Access>(
+    access: &mut A,
+    mut stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
+) -> Result<(), Error> {
+    let staged = stage(access.side(Waker::noop()).outbound());
+    match staged {
+        Ok(Unsent::Nothing) => Ok(()),
+        Ok(unsent) => write_all(access, unsent).await,
+        Err(NotStaged::Failed(error)) => Err(error),
+        Err(NotStaged::Full | NotStaged::InFrame) => {
+            access.check_no_frame()?;
+            send_frame(access, stage).await
+        }
+    }
 }
 
 /// Sends a frame. Cancelled before the frame has begun, nothing of it is sent; cancelled after that, the rest

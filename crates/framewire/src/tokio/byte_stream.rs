@@ -6,15 +6,15 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::WebSocket;
 use super::access::{poll_flush, poll_send};
 use super::message_reader::AT_ONCE;
 use super::polled::Job;
-use super::source::{Source as _, has_answer};
+use super::receiving::{Receiving as _, has_answer};
+use super::{Reader, WebSocket};
 use crate::connection::Outbound;
 use crate::drive::poll_read_bytes;
 use crate::error::Error;
-use crate::frame::{Opcode, Rsv};
+use crate::protocol::Outgoing;
 
 /// A connection as a stream of bytes, for tunnels. The bytes travel in binary messages; where a message ends
 /// means nothing.
@@ -65,18 +65,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let WebSocket { inbound, writer } = &mut self.get_mut().websocket;
+        let Reader { inbound, side } = &mut self.get_mut().websocket.reader;
         let room = buf.remaining().min(AT_ONCE);
         let output = buf.initialize_unfilled_to(room);
-        let mut polled = writer.polled(cx.waker(), Job::Reading);
-        let read = ready!(poll_read_bytes(inbound, &mut polled, output));
+        let mut polled = side.side.polled(cx.waker(), Job::Reading);
+        let read = match poll_read_bytes(inbound, &mut polled, output) {
+            Poll::Pending => Err(ready!(side.poll_keep_alive(inbound, cx))),
+            Poll::Ready(read) => read,
+        };
         let is_end = match &read {
             Ok(len) => *len == 0 && room > 0,
-            Err(error) => has_answer(error) || writer.closed().is_some(),
+            Err(error) => has_answer(error) || side.side.outbound.closed().is_some(),
         };
-        if is_end && !writer.send_all(cx.waker()) {
-            return Poll::Pending;
-        }
+        let read = match read {
+            _ if is_end && !side.send_all(cx.waker()) => {
+                Err(ready!(side.poll_keep_alive(inbound, cx)))
+            }
+            read => read,
+        };
         Poll::Ready(read.map(|len| buf.advance(len)).map_err(Error::into))
     }
 }
@@ -87,29 +93,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut writer = &mut self.get_mut().websocket.writer;
-        writer.outbound.check_no_frame()?;
-        let len = buf.len().min(writer.outbound.chunk_size());
+        let mut whole = &mut self.get_mut().websocket.reader.side.side;
+        whole.outbound.check_no_frame()?;
+        let len = buf.len().min(whole.outbound.chunk_size());
         if len > 0 {
-            let feed = |outbound: &mut Outbound| {
-                outbound.stage_fed(Opcode::Binary, Rsv::NONE, &buf[..len])
-            };
-            ready!(poll_send(&mut writer, cx, feed))?;
+            let feed = |outbound: &mut Outbound| outbound.stage_fed(&Outgoing::binary(&buf[..len]));
+            ready!(poll_send(&mut whole, cx, feed))?;
         }
         Poll::Ready(Ok(len))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut writer = &mut self.get_mut().websocket.writer;
-        poll_flush(&mut writer, cx).map_err(Error::into)
+        let mut whole = &mut self.get_mut().websocket.reader.side.side;
+        poll_flush(&mut whole, cx).map_err(Error::into)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut writer = &mut self.get_mut().websocket.writer;
-        if !writer.outbound.has_sent_close() {
-            writer.outbound.check_open()?;
-            writer.outbound.queue_normal_close();
+        let mut whole = &mut self.get_mut().websocket.reader.side.side;
+        if !whole.outbound.has_sent_close() {
+            whole.outbound.check_open()?;
+            whole.outbound.queue_normal_close();
         }
-        poll_flush(&mut writer, cx).map_err(Error::into)
+        poll_flush(&mut whole, cx).map_err(Error::into)
     }
 }

@@ -4,7 +4,7 @@
 use super::Stream;
 use super::{Config, WebSocket, handshake};
 use crate::error::Error;
-use crate::handshake::{Acceptor, Connector};
+use crate::handshake::{Acceptor, Connector, Established, Parts};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Accepts a WebSocket connection, with the defaults of [`Acceptor`] and [`Config`]: reads the request, answers it,
@@ -59,11 +59,9 @@ pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 ///
 /// # Examples
 /// ```no_run
-/// use framewire::Opcode;
-///
 /// # async fn run() -> Result<(), framewire::Error> {
 /// let mut websocket = framewire::tokio::connect("ws://127.0.0.1:9001/").await?;
-/// websocket.write_message(Opcode::Text, b"hello").await?;
+/// websocket.write("hello").await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -130,4 +128,27 @@ pub async fn connect_stream_with<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     config.check()?;
     let established = handshake::connect_stream(stream, uri, connector).await?;
     WebSocket::from_established(established, config)
+}
+
+impl<S> WebSocket<S> {
+    /// Creates a connection over a stream on which the handshake is done, with the bytes that came after it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a size is 0.
+    pub fn from_established(established: Established<S>, config: Config) -> Result<Self, Error> {
+        let Parts {
+            stream,
+            leftover,
+            role,
+            extension,
+            subprotocol,
+            ..
+        } = established.into_parts();
+        let mut websocket = Self::with_leftover(stream, &leftover, role, config)?;
+        if let Some(agreed) = extension {
+            websocket.set_extension(&*agreed);
+        }
+        websocket.set_subprotocol(subprotocol);
+        Ok(websocket)
+    }
 }

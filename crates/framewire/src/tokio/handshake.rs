@@ -19,9 +19,8 @@
 //! # Examples
 //! ```no_run
 //! use framewire::handshake::Acceptor;
-//! use framewire::protocol::Role;
+//! use framewire::http::Response;
 //! use framewire::tokio::{Config, WebSocket, handshake};
-//! use http::Response;
 //! # async fn serve(stream: tokio::io::DuplexStream) -> Result<(), Box<dyn std::error::Error>> {
 //! let pending = handshake::receive(stream, &Acceptor::new()).await?;
 //! if pending.is_websocket() {

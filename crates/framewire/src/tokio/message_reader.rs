@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::source::{Source, or_unsent, read};
+use super::receiving::{Receiving, or_unsent, read};
 use crate::connection::Inbound;
 use crate::drive::poll_read_stream;
 use crate::error::Error;
@@ -18,7 +18,7 @@ use crate::frame::{Opcode, Rsv};
 /// bytes returned are valid so far. Control frames in between are answered.
 ///
 /// Dropped before the end, the next call on the connection skips the rest, or
-/// [`resume_message_reader`](super::WebSocket::resume_message_reader) goes on with it.
+/// [`resume_message_reader`](super::Reader::resume_message_reader) goes on with it.
 ///
 /// # Errors
 /// Reading fails with the [`Error`] of the connection inside an [`io::Error`].
@@ -30,7 +30,7 @@ use crate::frame::{Opcode, Rsv};
 /// # Examples
 /// ```no_run
 /// # async fn receive(mut websocket: framewire::tokio::WebSocket<tokio::io::DuplexStream>) -> std::io::Result<()> {
-/// let mut message = websocket.message_reader().await?;
+/// let mut message = websocket.message_reader().await?.expect("the connection is open");
 /// let mut file = tokio::fs::File::create("received").await?;
 /// tokio::io::copy(&mut message, &mut file).await?;
 /// # Ok(())
@@ -44,7 +44,7 @@ pub struct MessageReader<'a, T> {
     rsv: Rsv,
 }
 
-impl<'a, T: Source> MessageReader<'a, T> {
+impl<'a, T: Receiving> MessageReader<'a, T> {
     pub(super) async fn begin(inbound: &'a mut Inbound, source: &'a mut T) -> Result<Self, Error> {
         let (opcode, rsv) = read(inbound, source, Inbound::begin_stream).await?;
         Ok(Self {
@@ -80,7 +80,7 @@ impl<T> MessageReader<'_, T> {
     }
 }
 
-impl<T: Source> AsyncRead for MessageReader<'_, T> {
+impl<T: Receiving> AsyncRead for MessageReader<'_, T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -92,7 +92,7 @@ impl<T: Source> AsyncRead for MessageReader<'_, T> {
         let room = buf.remaining().min(AT_ONCE);
         let output = buf.initialize_unfilled_to(room);
         let read = poll_read_stream(inbound, &mut source.side(cx.waker()), output);
-        let read = or_unsent(*source, cx, read);
+        let read = or_unsent(inbound, *source, cx, read);
         read.map_ok(|len| buf.advance(len)).map_err(Error::into)
     }
 }

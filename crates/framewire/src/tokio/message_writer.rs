@@ -8,12 +8,12 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::access::{Access, flush, poll_flush, poll_fragments, poll_push};
+use super::access::{Access as _, Sending, flush, poll_flush, poll_fragments, poll_push};
 use super::polled::failed;
 use crate::connection::{Buffers, Fragment};
 use crate::drive::WriteSide as _;
 use crate::error::{Error, ErrorKind};
-use crate::frame::{Opcode, Rsv};
+use crate::protocol::MessageKind;
 
 /// Writes one message in fragments of the connection's chunk size.
 ///
@@ -36,7 +36,7 @@ use crate::frame::{Opcode, Rsv};
 /// use framewire::Opcode;
 /// use tokio::io::AsyncWriteExt;
 ///
-/// let mut message = websocket.message_writer(Opcode::Binary)?;
+/// let mut message = websocket.message_writer(Opcode::Binary).await?;
 /// message.write_all(b"a piece").await?;
 /// message.write_all(b" and another").await?;
 /// message.finish().await?;
@@ -44,26 +44,25 @@ use crate::frame::{Opcode, Rsv};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct MessageWriter<A: Access> {
-    access: A,
+pub struct MessageWriter<'a, T: Sending + 'a> {
+    access: T::Turn<'a>,
     /// Moved out of the writer while this lives, and put back when it is dropped.
     fragment: Fragment,
 }
 
-impl<A: Access> MessageWriter<A> {
+impl<'a, T: Sending> MessageWriter<'a, T> {
     pub(super) fn open(
-        mut access: A,
-        opcode: Opcode,
-        rsv: Rsv,
+        mut access: T::Turn<'a>,
+        kind: MessageKind,
         chunk_size: Option<usize>,
     ) -> Result<Self, Error> {
         let mut side = access.side(Waker::noop());
-        let fragment = side.outbound().open_message(opcode, rsv, chunk_size)?;
+        let fragment = side.outbound().open_message(kind, chunk_size)?;
         drop(side);
         Ok(Self { access, fragment })
     }
 
-    pub(super) fn resume(mut access: A) -> Option<Self> {
+    pub(super) fn resume(mut access: T::Turn<'a>) -> Option<Self> {
         let mut side = access.side(Waker::noop());
         let fragment = side.outbound().resume_message()?;
         drop(side);
@@ -127,7 +126,10 @@ impl<A: Access> MessageWriter<A> {
     }
 }
 
-impl<A: Access + Unpin> AsyncWrite for MessageWriter<A> {
+impl<'a, T: Sending> AsyncWrite for MessageWriter<'a, T>
+where
+    T::Turn<'a>: Unpin,
+{
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -148,7 +150,7 @@ impl<A: Access + Unpin> AsyncWrite for MessageWriter<A> {
     }
 }
 
-impl<A: Access> Drop for MessageWriter<A> {
+impl<T: Sending> Drop for MessageWriter<'_, T> {
     fn drop(&mut self) {
         let fragment = mem::take(&mut self.fragment);
         let mut side = self.access.side(Waker::noop());

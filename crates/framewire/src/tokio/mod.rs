@@ -12,21 +12,21 @@
 //!
 //! # The fast loop
 //! Messages that arrive together are answered together. A read fills a buffer, every message in it is returned
-//! from there, and all that was [fed](Writer::feed_message) meanwhile leaves in one write before the next read
+//! from there, and all that was [fed](Writer::feed) meanwhile leaves in one write before the next read
 //! that waits. 64 messages that came at once cost one read and one write.
 //!
 //! ```no_run
 //! # async fn echo<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
 //! #     mut websocket: framewire::tokio::WebSocket<S>,
 //! # ) -> Result<(), framewire::Error> {
-//! loop {
-//!     let (message, writer) = websocket.next_message_and_writer().await?;
-//!     writer.feed_message(message.opcode(), message.payload()).await?;
+//! while let Some((message, writer)) = websocket.next_message_and_writer().await? {
+//!     writer.feed(message).await?;
 //! }
+//! # Ok(())
 //! # }
 //! ```
 //!
-//! [`write_message`](Writer::write_message) flushes each time, and costs a write for each message. With
+//! [`write`](Writer::write) flushes each time, and costs a write for each message. With
 //! [`Config::coalesce_writes`] it leaves the message in the buffer while another whole frame has already been
 //! read. A loop that does anything but read next, such as waiting for another task, must flush first.
 //!
@@ -41,36 +41,41 @@ mod establish;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 mod keep_alive;
-#[cfg(feature = "futures")]
-mod message;
 mod message_reader;
 mod message_writer;
 mod polled;
+mod reader;
+mod receiving;
 mod shared;
 mod shutdown;
 #[cfg(feature = "futures")]
 mod sink;
 #[cfg(feature = "futures")]
 mod sink_state;
-mod source;
 mod split;
 #[cfg(feature = "futures")]
 mod stream;
+mod timed;
 mod websocket;
+mod whole;
 mod writer;
 
+#[cfg(feature = "futures")]
+pub use crate::owned_message::{NotUtf8, OwnedMessage, Text};
+pub use access::Sending;
 pub use byte_stream::ByteStream;
 #[cfg(feature = "handshake")]
 pub use establish::{accept, accept_with, connect_stream, connect_stream_with};
 #[cfg(feature = "tokio-net")]
 pub use establish::{connect, connect_with};
-#[cfg(feature = "futures")]
-pub use message::{Message, NotUtf8, Text};
 pub use message_reader::MessageReader;
 pub use message_writer::MessageWriter;
-pub use shared::{ReadEnd, SendTurn};
+pub use reader::Reader;
+pub use receiving::Receiving;
+pub use shared::{Half, ReadEnd};
 pub use split::{ReadHalf, WriteHalf};
 pub use websocket::WebSocket;
+pub use whole::Whole;
 pub use writer::Writer;
 
 #[cfg(feature = "handshake")]
@@ -78,6 +83,9 @@ pub use crate::upgrade::tokio as upgrade;
 #[cfg(feature = "tokio-net")]
 pub use crate::upgrade::tokio::Stream;
 
-pub use crate::connection::{BufferPool, CloseReply, Config, Frame, PingReply, PreparedMessage};
+pub use crate::connection::{
+    BufferPool, CHUNK_SIZE_BALANCED, CHUNK_SIZE_LOW_MEMORY, CHUNK_SIZE_STREAMING, CloseReply,
+    Config, Frame, PingReply, PreparedMessage,
+};
 pub use crate::drive::Shutdown;
 pub use crate::halves::KeepAliveEnd;

@@ -17,17 +17,18 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::Writer;
-use super::access::Access;
+use super::access::{Access, Sending};
 use super::polled;
-use super::source::Source;
+use super::receiving::Receiving;
+use super::whole::Whole;
 use crate::connection::{Outbound, Replies, Reply};
-use crate::drive::{PollWrite, ReadSide, WriteSide};
-use crate::error::Error;
+use crate::drive::{ClosingSide, PollWrite, ReadSide, WriteSide};
+use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::ControlPayload;
 use crate::halves::{SharedWriter, Waiter, Waiters, WriterGuard};
 use crate::lock::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::lock::{Mutex, MutexGuard, lock};
+use crate::protocol::ToOutgoing;
 
 /// The state that both halves own.
 #[derive(Debug)]
@@ -171,7 +172,7 @@ impl<S> Shared<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    pub(super) fn new(writer: Writer<S>) -> Self {
+    pub(super) fn new(writer: Whole<S>) -> Self {
         let waiters = Arc::new(Waiters::default());
         let waker = Waker::from(Arc::clone(&waiters));
         let stream = Arc::new(Duplex {
@@ -183,12 +184,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             outbound: writer.outbound,
             stream: WriteEnd {
                 stream: Arc::clone(&stream),
-                waker,
+                waker: waker.clone(),
                 has_blocked: [false; 2],
             },
         };
         Self {
-            writer: SharedWriter::new(writer, || Instant::now().into_std()),
+            writer: SharedWriter::new(writer, || Instant::now().into_std(), waker),
             stream,
             waiters,
         }
@@ -227,20 +228,93 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
     /// Returns the writer. Both halves must be gone.
     #[expect(clippy::expect_used, reason = "the lines above prove it")]
-    pub(super) fn into_writer(self) -> Writer<S> {
+    pub(super) fn into_whole(self) -> Whole<S> {
         let Self { writer, stream, .. } = self;
         let writer = writer.into_writer();
         drop(writer.stream);
         let duplex = Arc::into_inner(stream).expect("of two, one was dropped");
         let stream = duplex.stream.into_inner();
         let stream = stream.unwrap_or_else(PoisonError::into_inner);
-        Writer::new(writer.outbound, stream)
+        Whole::new(writer.outbound, stream)
+    }
+}
+
+/// The writing half's access to the shared writer.
+#[derive(Debug)]
+pub struct Half<S> {
+    pub(super) shared: Arc<Shared<S>>,
+    #[cfg(feature = "futures")]
+    pub(super) sink: super::sink_state::SinkState,
+}
+
+impl<S> Half<S> {
+    pub(super) fn new(shared: Arc<Shared<S>>) -> Self {
+        Self {
+            shared,
+            #[cfg(feature = "futures")]
+            sink: super::sink_state::SinkState::default(),
+        }
+    }
+
+    /// Returns whether this is the only clone and holds no message.
+    pub(super) fn is_last_of_two(&self) -> bool {
+        #[cfg(feature = "futures")]
+        if self.sink.has_message() {
+            return false;
+        }
+        Arc::strong_count(&self.shared) == 2
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Sending for Half<S> {
+    type Turn<'a>
+        = SendTurn<'a, S>
+    where
+        S: 'a;
+    type Frames<'a>
+        = FrameWriter<'a, S>
+    where
+        S: 'a;
+
+    fn try_turn(&mut self) -> Option<SendTurn<'_, S>> {
+        self.shared.try_free_turn()
+    }
+
+    async fn turn(&mut self) -> Result<SendTurn<'_, S>, Error> {
+        self.shared.turn().await
+    }
+
+    fn frames(&mut self, close: Option<&[u8]>) -> FrameWriter<'_, S> {
+        let frames = FrameWriter::new(&self.shared);
+        match close {
+            Some(payload) => frames.closing(payload),
+            None => frames,
+        }
+    }
+
+    fn try_feed<M: ToOutgoing>(&mut self, message: M) -> Result<(), TryFeedError<M>> {
+        match self.shared.try_turn() {
+            Some(_message) => self.shared.writer.try_feed(message),
+            None => Err(TryFeedError::Full(message)),
+        }
+    }
+
+    fn inspect<R>(&self, job: impl FnOnce(&Outbound) -> R) -> R {
+        self.shared.writer.with_outbound(|outbound| job(outbound))
+    }
+
+    fn change<R>(&mut self, job: impl FnOnce(&mut Outbound) -> R) -> R {
+        self.shared.writer.with_outbound(job)
+    }
+
+    fn closed(&self) -> Option<Closed> {
+        self.shared.writer.closed()
     }
 }
 
 /// Access to the writer for single frames, which many tasks may have at once.
 #[derive(Debug)]
-pub(super) struct FrameWriter<'a, S> {
+pub struct FrameWriter<'a, S> {
     shared: &'a Shared<S>,
     pub(super) waiter: Waiter<'a>,
     /// The payload of the Close frame to send; `None` for any other frame.
@@ -367,7 +441,7 @@ impl<S> ReadEnd<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Source for ReadEnd<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for ReadEnd<S> {
     type Side<'a>
         = &'a mut Self
     where
@@ -410,6 +484,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ReadSide for &mut ReadEnd<S> {
 
     fn is_aborted(&self) -> bool {
         self.shared.is_aborted()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> ClosingSide for &mut ReadEnd<S> {
+    fn queue_normal_close(&mut self) {
+        self.shared.writer.queue_normal_close();
+    }
+
+    fn closed(&mut self) -> Option<Closed> {
+        self.shared.writer.closed()
+    }
+
+    fn failure(&mut self) -> Option<io::ErrorKind> {
+        self.shared.writer.failure()
+    }
+
+    fn has_pending_output(&mut self) -> bool {
+        self.shared.writer.has_pending_output()
     }
 }
 

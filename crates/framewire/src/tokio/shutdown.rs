@@ -3,18 +3,19 @@
 use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
-use super::WebSocket;
-use super::polled::{Job, Polled};
+use super::polled::Job;
+use super::receiving::Receiving as _;
+use super::{ReadHalf, Reader, WebSocket};
 use crate::connection::Replies;
 use crate::deadline::after;
-use crate::drive::{ClosingSide, ReadSide, Shutdown, poll_shutdown};
-use crate::error::Error;
+use crate::drive::{ClosingSide, ReadSide, Shutdown, UntilDeadline, poll_shutdown};
+use crate::error::{Closed, Error};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one was sent,
@@ -34,67 +35,117 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Cancel safety
     /// Cancelled, it can be called again.
     pub async fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
-        let deadline = (deadline != Duration::MAX)
-            .then(|| Instant::from_std(after(Instant::now().into_std(), deadline)));
-        let mut timer = pin!(async {
-            match deadline {
-                Some(deadline) => sleep_until(deadline).await,
-                None => pending().await,
-            }
-        });
-        let Self { inbound, writer } = self;
-        poll_fn(|cx| {
-            let mut side = UntilDeadline {
-                polled: writer.polled(cx.waker(), Job::Reading),
-                deadline,
-            };
-            let closed = poll_shutdown(inbound, &mut side);
-            if closed.is_ready() || timer.as_mut().poll(cx).is_pending() {
-                return closed;
-            }
-            poll_shutdown(inbound, &mut side)
+        let Reader { inbound, side } = &mut self.reader;
+        until(deadline, |cx, deadline| {
+            let side = side.side.polled(cx.waker(), Job::Reading);
+            poll_shutdown(inbound, &mut Until { side, deadline })
         })
         .await
     }
 }
 
-/// A connection that is read until a deadline.
-struct UntilDeadline<'a, S> {
-    polled: Polled<'a, S>,
+impl<S: AsyncRead + AsyncWrite + Unpin> ReadHalf<S> {
+    /// Completes the closing handshake, as [`WebSocket::shutdown`] does. A message that another task is sending then
+    /// fails, as after [`close`](super::Writer::close).
+    ///
+    /// # Errors
+    /// As [`WebSocket::shutdown`].
+    ///
+    /// # Panics
+    /// As [`WebSocket::shutdown`].
+    ///
+    /// # Cancel safety
+    /// As [`WebSocket::shutdown`].
+    pub async fn shutdown(&mut self, deadline: Duration) -> Result<Shutdown, Error> {
+        let Self { inbound, side } = self;
+        until(deadline, |cx, deadline| {
+            let side = side.side(cx.waker());
+            poll_shutdown(inbound, &mut Until { side, deadline })
+        })
+        .await
+    }
+}
+
+/// Polls a shutdown until it is done, and once more when the time is over.
+async fn until(
+    time: Duration,
+    mut poll: impl FnMut(&mut Context<'_>, Option<Instant>) -> Poll<Result<Shutdown, Error>>,
+) -> Result<Shutdown, Error> {
+    let deadline =
+        (time != Duration::MAX).then(|| Instant::from_std(after(Instant::now().into_std(), time)));
+    let mut timer = pin!(async {
+        match deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => pending().await,
+        }
+    });
+    poll_fn(|cx| {
+        let closed = poll(cx, deadline);
+        if closed.is_ready() || timer.as_mut().poll(cx).is_pending() {
+            return closed;
+        }
+        poll(cx, deadline)
+    })
+    .await
+}
+
+/// A side of a connection that is read until a deadline.
+struct Until<C> {
+    side: C,
     deadline: Option<Instant>,
 }
 
-impl<'a, S: AsyncRead + AsyncWrite + Unpin> ClosingSide for UntilDeadline<'a, S> {
-    type Writer = Polled<'a, S>;
-
-    fn writer(&mut self) -> &mut Polled<'a, S> {
-        &mut self.polled
-    }
-
+impl<C: ClosingSide> UntilDeadline for Until<C> {
     fn is_time_over(&self) -> bool {
         self.deadline
             .is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> ReadSide for UntilDeadline<'_, S> {
+impl<C: ClosingSide> ClosingSide for Until<C> {
+    fn queue_normal_close(&mut self) {
+        self.side.queue_normal_close();
+    }
+
+    fn closed(&mut self) -> Option<Closed> {
+        self.side.closed()
+    }
+
+    fn failure(&mut self) -> Option<io::ErrorKind> {
+        self.side.failure()
+    }
+
+    fn has_pending_output(&mut self) -> bool {
+        self.side.has_pending_output()
+    }
+}
+
+impl<C: ClosingSide> ReadSide for Until<C> {
     fn poll_read(&mut self, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         // While the peer sends without a pause, the timer is never polled.
         if self.is_time_over() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        self.polled.poll_read(buf)
+        self.side.poll_read(buf)
     }
 
     fn replies(&mut self) -> &mut dyn Replies {
-        self.polled.replies()
+        self.side.replies()
     }
 
     fn send_waiting(&mut self) {
-        self.polled.send_waiting();
+        self.side.send_waiting();
     }
 
     fn rest(&mut self) {
-        self.polled.rest();
+        self.side.rest();
+    }
+
+    fn end(&mut self) {
+        self.side.end();
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.side.is_aborted()
     }
 }

@@ -8,66 +8,68 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::access::{Access, poll_flush, poll_job, poll_stage};
 use super::polled::Job;
-use super::shared::{FrameWriter, SendTurn};
-use super::{Message, WebSocket, WriteHalf, Writer};
+use super::shared::{FrameWriter, Half, SendTurn};
+use super::whole::Whole;
+use super::{OwnedMessage, WebSocket, WriteHalf, Writer};
 use crate::connection::Outbound;
 use crate::drive::{WriteSide, now};
 use crate::error::{Error, ErrorKind};
 use crate::frame::CloseCode;
 use crate::halves::Waiter;
+use crate::protocol::ToOutgoing as _;
 
 /// The same as the [`Sink`] of its [`writer`](WebSocket::writer).
-impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedMessage> for WebSocket<S> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.get_mut().writer).poll_ready(cx)
+        Pin::new(&mut self.get_mut().reader.side).poll_ready(cx)
     }
 
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        Pin::new(&mut self.get_mut().writer).start_send(message)
+    fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
+        Pin::new(&mut self.get_mut().reader.side).start_send(message)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.get_mut().writer).poll_flush(cx)
+        Pin::new(&mut self.get_mut().reader.side).poll_flush(cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.get_mut().writer).poll_close(cx)
+        Pin::new(&mut self.get_mut().reader.side).poll_close(cx)
     }
 }
 
-/// Feeding stages a message, as [`feed_message`](Self::feed_message) does, and waits while the write buffer has
+/// Feeding stages a message, as [`feed`](Self::feed) does, and waits while the write buffer has
 /// no room for a message of the chunk size. Flushing writes what is staged.
 ///
 /// A message that is longer than the room left is accepted all the same, since a sink that said it was ready
 /// must accept one. What the stream does not take of it at once is copied, where
-/// [`write_message`](Self::write_message) would wait. The memory that this takes is at most
+/// [`write`](Self::write) would wait. The memory that this takes is at most
 /// [`Config::write_buffer`](crate::Config::write_buffer) and one message.
 ///
 /// Closing sends a Close frame with 1000 unless one was sent, and waits until the stream has taken it. It does
 /// not wait for the peer's Close frame, which arrives where messages are read. Every method may be polled by
 /// any task, one at a time.
-impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedMessage> for Writer<Whole<S>> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.outbound.check_no_frame()?;
-        poll_stage(&mut self.get_mut(), cx, Outbound::make_ready)
+        self.side.outbound.check_no_frame()?;
+        poll_stage(&mut &mut self.get_mut().side, cx, Outbound::make_ready)
     }
 
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+    fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
         // No task to wake: `poll_ready` or `poll_flush` names it when it is polled next.
-        let mut polled = self.get_mut().polled(Waker::noop(), Job::Writing);
-        now(polled.poll_send(|outbound| outbound.stage_whole(message.opcode(), message.payload())))
+        let mut polled = self.get_mut().side.polled(Waker::noop(), Job::Writing);
+        now(polled.poll_send(|outbound| outbound.stage_whole(&message.to_outgoing())))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        poll_flush(&mut self.get_mut(), cx)
+        poll_flush(&mut &mut self.get_mut().side, cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        poll_close(&mut self.get_mut(), cx)
+        poll_close(&mut &mut self.get_mut().side, cx)
     }
 }
 
@@ -75,19 +77,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Writer<S> {
 ///
 /// If another task begins a message after this half said that it was ready, this half holds its own message
 /// until it has its turn. Flush the half before you drop it, or that message is lost.
-impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedMessage> for WriteHalf<S> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
+        let this = &mut self.get_mut().side;
         ready!(this.poll_held_message(cx))?;
         this.poll_message(cx, |writer, cx| {
             poll_stage(writer, cx, Outbound::make_ready)
         })
     }
 
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        let this = self.get_mut();
+    fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
+        let this = &mut self.get_mut().side;
         if this.sink.message.is_some() {
             // The caller did not wait until the sink was ready.
             return Err(ErrorKind::MessageInProgress.into());
@@ -104,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
+        let this = &mut self.get_mut().side;
         ready!(this.poll_held_message(cx))?;
         this.poll_frames(cx, |mut frames, cx| {
             let flushed = poll_flush(&mut frames, cx);
@@ -113,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
+        let this = &mut self.get_mut().side;
         ready!(this.poll_held_message(cx))?;
         let normal = CloseCode::NORMAL.get().to_be_bytes();
         this.poll_frames(cx, |frames, cx| {
@@ -124,13 +126,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WriteHalf<S> {
     }
 }
 
-impl<S> Drop for WriteHalf<S> {
+impl<S> Drop for Half<S> {
     fn drop(&mut self) {
         drop(Waiter::of_half(self.shared.waiters(), self.sink.ticket));
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// Stages the held message, if there is one.
     fn poll_held_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Some(message) = self.sink.message.take() else {
@@ -184,9 +186,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
 }
 
 /// Stages a message whole once there is room.
-fn poll_stage_message(side: &mut impl WriteSide, message: &Message) -> Poll<Result<(), Error>> {
+fn poll_stage_message(
+    side: &mut impl WriteSide,
+    message: &OwnedMessage,
+) -> Poll<Result<(), Error>> {
     ready!(side.poll_stage(Outbound::make_ready))?;
-    side.poll_send(|outbound| outbound.stage_whole(message.opcode(), message.payload()))
+    side.poll_send(|outbound| outbound.stage_whole(&message.to_outgoing()))
 }
 
 /// Sends a Close frame with 1000 unless one was sent, and all that is staged before it.

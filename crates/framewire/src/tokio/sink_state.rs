@@ -1,13 +1,13 @@
 //! The state of a writing half that is used as a `Sink`.
 
-use super::Message;
+use super::OwnedMessage;
 use crate::halves::Ticket;
 
 /// What a half that is used as a `Sink` remembers between two polls.
 #[derive(Debug, Default)]
 pub(super) struct SinkState {
     /// A message that was accepted and is not staged yet.
-    pub(super) message: Option<Message>,
+    pub(super) message: Option<OwnedMessage>,
     pub(super) ticket: Ticket,
 }
 

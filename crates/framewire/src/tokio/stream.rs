@@ -6,15 +6,16 @@ use std::task::{Context, Poll, ready};
 use futures_core::{FusedStream, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::source::{Source, poll_read};
-use super::{Message, ReadHalf, WebSocket};
+use super::receiving::{Receiving, poll_read};
+use super::{OwnedMessage, ReadHalf, Reader, WebSocket};
 use crate::connection::Inbound;
 use crate::error::{Error, ErrorKind};
 
-/// Yields data messages. Control frames are answered on the way, as [`next_message`](WebSocket::next_message)
+/// Yields data messages. Control frames are answered on the way, as [`next_message`](Reader::next_message)
 /// does.
 ///
-/// The stream ends after a Close frame, and after one error of any other kind. What was fed to the
+/// The stream ends after a Close frame, whose code and reason [`closed`](super::Writer::closed) has, and after one
+/// error. What was fed to the
 /// [`Sink`](futures_sink::Sink) goes out before a read that waits. It also goes out, with the reply to the
 /// Close frame, before the end is reported: a peer that takes nothing holds that up.
 ///
@@ -22,32 +23,32 @@ use crate::error::{Error, ErrorKind};
 /// [`writer`](WebSocket::writer) returns how many bytes wait.
 ///
 /// A message with reserved bits, which only come if [`Config::rsv`](crate::Config::rsv) allows them, is yielded
-/// as [`Binary`](Message::Binary), since only the extension knows what is in it.
+/// as [`Binary`](OwnedMessage::Binary), since only the extension knows what is in it.
 ///
 /// # Memory
 /// Allocates each message. A message that was assembled has the memory that it was assembled in.
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
-    type Item = Result<Message, Error>;
+    type Item = Result<OwnedMessage, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { inbound, writer } = self.get_mut();
-        poll_next(inbound, writer, cx)
+        let Reader { inbound, side } = &mut self.get_mut().reader;
+        poll_next(inbound, side, cx)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
     fn is_terminated(&self) -> bool {
-        self.inbound.has_reported_end()
+        self.reader.inbound.has_reported_end()
     }
 }
 
 /// The same as the stream of a [whole connection](WebSocket#impl-Stream-for-WebSocket<S>).
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for ReadHalf<S> {
-    type Item = Result<Message, Error>;
+    type Item = Result<OwnedMessage, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { inbound, read_end } = self.get_mut();
-        poll_next(inbound, read_end, cx)
+        let Self { inbound, side } = self.get_mut();
+        poll_next(inbound, side, cx)
     }
 }
 
@@ -59,9 +60,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for ReadHalf<S> {
 
 fn poll_next(
     inbound: &mut Inbound,
-    source: &mut impl Source,
+    source: &mut impl Receiving,
     cx: &mut Context<'_>,
-) -> Poll<Option<Result<Message, Error>>> {
+) -> Poll<Option<Result<OwnedMessage, Error>>> {
     if inbound.has_reported_end() {
         return Poll::Ready(None);
     }
@@ -69,8 +70,9 @@ fn poll_next(
     Poll::Ready(match found {
         Ok(found) => {
             let mut payload = Vec::new();
-            let (opcode, rsv) = inbound.hand_over(&found, &mut payload);
-            Some(Ok(Message::received(opcode, rsv, payload)))
+            let message = inbound.append(&found, &mut payload);
+            let (opcode, rsv) = (message.opcode(), message.rsv());
+            Some(Ok(OwnedMessage::received(opcode, rsv, payload)))
         }
         Err(error) => {
             inbound.report_end();

@@ -1,18 +1,27 @@
-//! The writing side of a connection.
+//! The calls that send, of a whole connection and of its writing half.
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncRead;
 
-use std::future::poll_fn;
-use std::task::Waker;
-
-use super::MessageWriter;
-use super::access::{Access, flush, poll_stage, write_all};
-use super::polled::{Blocked, Job, Polled, PolledStream};
-use crate::connection::{NotStaged, Outbound, PreparedMessage, Unsent, close_payload};
+use super::access::{Sending, flush, send, send_frame};
+use super::whole::Whole;
+use super::{MessageWriter, PreparedMessage};
+use crate::connection::{NotStaged, Outbound, Unsent, close_payload};
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
+use crate::protocol::{MessageKind, ToOutgoing};
 
-/// The writing side of a connection, with the stream that it writes to.
+/// The writing side of a connection: of a [`WebSocket`](super::WebSocket), which dereferences to it, and of a
+/// [`WriteHalf`](super::WriteHalf), which is one.
+///
+/// What is sent is one value, anything that is [`ToOutgoing`]: `"text"`, bytes, a message that was received, or an
+/// [`Outgoing`](crate::Outgoing) with all that there is to say.
+///
+/// # Of a half
+/// Messages never interleave. A call that sends a message, or any other data frame, waits for its turn while another
+/// task is sending a message. Waiting futures have their turn in the order in which they came. A future that is neither
+/// polled nor dropped holds up those behind it, as with a lock of tokio's. A half that is used as a `Sink` loses its
+/// turn if it is not polled. Control frames need no turn: they go between the fragments of a message that is being
+/// streamed.
 ///
 /// # Cancel safety
 /// Every method is cancel-safe. Dropped before it is done, it has taken its message or frame whole, or nothing
@@ -28,71 +37,11 @@ use crate::frame::{CloseCode, Opcode, Rsv};
 /// memory. If the call is cancelled in the middle of it, the rest is copied. One chunk once a message was
 /// streamed; two if [`stream_message`](Self::stream_message) compressed it.
 #[derive(Debug)]
-pub struct Writer<S> {
-    pub(super) outbound: Outbound,
-    pub(super) stream: S,
-    blocked: Option<Box<Blocked>>,
+pub struct Writer<T> {
+    pub(super) side: T,
 }
 
-impl<S> Writer<S> {
-    pub(super) fn new(outbound: Outbound, stream: S) -> Self {
-        Self {
-            outbound,
-            stream,
-            blocked: None,
-        }
-    }
-
-    /// Returns the writing side with the task that the stream wakes.
-    pub(super) fn polled<'a>(&'a mut self, waker: &'a Waker, job: Job) -> Polled<'a, S> {
-        Polled {
-            outbound: &mut self.outbound,
-            stream: PolledStream {
-                stream: &mut self.stream,
-                waker,
-                job,
-                blocked: &mut self.blocked,
-            },
-        }
-    }
-
-    /// Returns the stream.
-    #[must_use]
-    pub fn stream(&self) -> &S {
-        &self.stream
-    }
-
-    /// Returns the stream, to set its options. Reading from it or writing to it breaks the connection.
-    pub fn stream_mut(&mut self) -> &mut S {
-        &mut self.stream
-    }
-
-    /// Switches compression off, or on again; see
-    /// [`blocking::Writer::set_compression`](crate::blocking::Writer::set_compression).
-    pub fn set_compression(&mut self, enabled: bool) {
-        self.outbound.set_compression(enabled);
-    }
-
-    /// Returns whether bytes wait to be written, or were written and not flushed.
-    #[must_use]
-    pub fn has_pending_output(&self) -> bool {
-        self.outbound.has_pending_output()
-    }
-
-    /// Returns how many bytes wait to be written.
-    #[must_use]
-    pub fn buffered(&self) -> usize {
-        self.outbound.buffered()
-    }
-
-    /// Returns how the connection was closed, once either end has sent its Close frame.
-    #[must_use]
-    pub fn closed(&self) -> Option<&Closed> {
-        self.outbound.closed()
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
+impl<T: Sending> Writer<T> {
     /// Sends a message in one frame. Waits until the stream has taken it.
     ///
     /// Takes one system call, together with all that was fed before. A client masks a payload over the chunk
@@ -107,25 +56,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// If the compression engine or the source of masking keys fails between two fragments, the message cannot
     /// be finished: close the connection.
-    pub async fn write_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.write_message_ext(opcode, Rsv::NONE, payload).await
-    }
-
-    /// Sends a message with the reserved bits of an extension; see [`write_message`](Self::write_message).
-    ///
-    /// # Errors
-    /// As [`write_message`](Self::write_message).
-    pub async fn write_message_ext(
-        &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        payload: &[u8],
-    ) -> Result<(), Error> {
-        let stage = |outbound: &mut Outbound| outbound.stage_message(opcode, rsv, payload);
-        match self.try_stage(stage) {
-            Ok(Unsent::Nothing) => {}
-            staged => self.take(staged, stage).await?,
-        }
+    pub async fn write(&mut self, message: impl ToOutgoing) -> Result<(), Error> {
+        let outgoing = message.to_outgoing();
+        self.send_message(|outbound| outbound.stage_message(&outgoing))
+            .await?;
         self.flush_message().await
     }
 
@@ -135,46 +69,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// given last: that must go first.
     ///
     /// # Errors
-    /// As [`write_message`](Self::write_message).
-    pub async fn feed_message(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Error> {
-        self.feed_message_ext(opcode, Rsv::NONE, payload).await
-    }
-
-    /// Stages a message with the reserved bits of an extension; see [`feed_message`](Self::feed_message).
-    ///
-    /// # Errors
-    /// As [`write_message`](Self::write_message).
-    pub async fn feed_message_ext(
-        &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        payload: &[u8],
-    ) -> Result<(), Error> {
-        let stage = |outbound: &mut Outbound| outbound.stage_fed(opcode, rsv, payload);
-        match self.try_stage(stage) {
-            Ok(Unsent::Nothing) => Ok(()),
-            staged => self.take(staged, stage).await,
-        }
+    /// As [`write`](Self::write).
+    pub async fn feed(&mut self, message: impl ToOutgoing) -> Result<(), Error> {
+        let outgoing = message.to_outgoing();
+        self.send_message(|outbound| outbound.stage_fed(&outgoing))
+            .await
     }
 
     /// Stages a message if the write buffer has room for it; otherwise gives it back. Neither waits nor writes.
     ///
+    /// A half gives the message back, too, while another task is sending one or is writing anything at that moment. It
+    /// may send a reply that the reading half has queued.
+    ///
+    /// A read that waits already does not send what is fed: [`flush`](Self::flush) it. Match the error, which holds the
+    /// message and does not become an [`Error`].
+    ///
     /// # Errors
-    /// [`TryFeedError::Full`] with the payload; [`TryFeedError::Failed`] with an error of
-    /// [`write_message`](Self::write_message).
-    pub fn try_feed_message<P: AsRef<[u8]>>(
-        &mut self,
-        opcode: Opcode,
-        payload: P,
-    ) -> Result<(), TryFeedError<P>> {
-        self.outbound.try_feed(opcode, payload)
+    /// [`TryFeedError::Full`] with the message; [`TryFeedError::Failed`] with an error of [`write`](Self::write).
+    pub fn try_feed<M: ToOutgoing>(&mut self, message: M) -> Result<(), TryFeedError<M>> {
+        self.side.try_feed(message)
+    }
+
+    /// Sends a message that was framed beforehand, with one system call.
+    ///
+    /// A server writes it without copying. A client must mask it, and a connection with context takeover must
+    /// compress it against its own context, so that both gain nothing over [`write`](Self::write).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.send_message(|outbound| outbound.stage_prepared(message))
+            .await?;
+        self.flush_message().await
     }
 
     /// Sends one raw frame, without compression. The rules of RFC 6455 hold: no message inside another, no
     /// control frame over 125 bytes, and so on.
     ///
+    /// Between the frames of a fragmented message a half's turn is free: the caller must see to it that no other task
+    /// sends a message then.
+    ///
     /// # Errors
-    /// As [`write_message`](Self::write_message).
+    /// As [`write`](Self::write).
     pub async fn write_frame(
         &mut self,
         fin: bool,
@@ -183,30 +119,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         payload: &[u8],
     ) -> Result<(), Error> {
         let stage = |outbound: &mut Outbound| outbound.stage_frame(fin, rsv, opcode, payload);
-        let staged = self.try_stage(stage);
-        self.take(staged, stage).await?;
+        if opcode.is_control() {
+            let close = (opcode == Opcode::Close).then_some(payload);
+            send(&mut self.side.frames(close), stage).await?;
+        } else {
+            self.send_message(stage).await?;
+        }
         self.flush().await
-    }
-
-    /// Sends a message that was framed beforehand, with one system call.
-    ///
-    /// A server writes it without copying. A client must mask it, and a connection with context takeover must
-    /// compress it against its own context, so that both gain nothing over
-    /// [`write_message`](Self::write_message).
-    ///
-    /// # Errors
-    /// As [`write_message`](Self::write_message).
-    pub async fn write_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        let stage = |outbound: &mut Outbound| outbound.stage_prepared(message);
-        let staged = self.try_stage(stage);
-        self.take(staged, stage).await?;
-        self.flush_message().await
     }
 
     /// Sends all that a reader gives as one message, in fragments of `chunk_size`. Returns the number of bytes
     /// in the message. Waits for the reader and for the stream.
     ///
     /// Reads one byte ahead, so that the last fragment carries FIN and no empty frame follows. Holds one chunk.
+    /// Control frames (Pongs that fall due) go out between fragments. A half has the turn until the message ends.
     ///
     /// # Errors
     /// * [`ErrorKind::ChunkSize`](crate::ErrorKind::ChunkSize) if `chunk_size` is 0 or over
@@ -220,63 +146,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Cancel safety
     /// Dropped before its end, the message is open, and nothing of what was read is lost:
     /// [`resume_message_writer`](Self::resume_message_writer) and [`finish_from`](MessageWriter::finish_from)
-    /// go on with it.
+    /// go on with it. Dropped while it waits for its turn, it has opened and read nothing.
     pub async fn stream_message(
         &mut self,
-        opcode: Opcode,
+        kind: impl Into<MessageKind>,
         chunk_size: usize,
         reader: impl AsyncRead + Unpin,
     ) -> Result<u64, Error> {
-        self.stream_message_ext(opcode, Rsv::NONE, chunk_size, reader)
-            .await
-    }
-
-    /// Sends all that a reader gives as one message, with the reserved bits of an extension; see
-    /// [`stream_message`](Self::stream_message).
-    ///
-    /// # Errors
-    /// As [`stream_message`](Self::stream_message).
-    pub async fn stream_message_ext(
-        &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        chunk_size: usize,
-        reader: impl AsyncRead + Unpin,
-    ) -> Result<u64, Error> {
-        MessageWriter::open(self, opcode, rsv, Some(chunk_size))?
+        MessageWriter::<T>::open(self.side.turn().await?, kind.into(), Some(chunk_size))?
             .finish_from(reader)
             .await
     }
 
-    /// Opens a message that is written in pieces of any size. Does not wait.
+    /// Opens a message that is written in pieces of any size.
     ///
     /// Dropped without [`finish`](MessageWriter::finish), the message stays open and other messages are
-    /// refused. [`resume_message_writer`](Self::resume_message_writer) goes on with it.
+    /// refused. [`resume_message_writer`](Self::resume_message_writer) goes on with it. A half has the turn while the
+    /// [`MessageWriter`] lives: a task that meanwhile sends a message by another clone waits for ever.
     ///
     /// # Errors
     /// [`ErrorKind::Send`](crate::ErrorKind::Send) if another message is open;
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed).
-    pub fn message_writer(&mut self, opcode: Opcode) -> Result<MessageWriter<&mut Self>, Error> {
-        self.message_writer_ext(opcode, Rsv::NONE)
-    }
-
-    /// Opens a message that is written in pieces, with the reserved bits of an extension; see
-    /// [`message_writer`](Self::message_writer).
     ///
-    /// # Errors
-    /// As [`message_writer`](Self::message_writer).
-    pub fn message_writer_ext(
+    /// # Cancel safety
+    /// Cancelled, it has opened nothing.
+    pub async fn message_writer(
         &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-    ) -> Result<MessageWriter<&mut Self>, Error> {
-        MessageWriter::open(self, opcode, rsv, None)
+        kind: impl Into<MessageKind>,
+    ) -> Result<MessageWriter<'_, T>, Error> {
+        MessageWriter::open(self.side.turn().await?, kind.into(), None)
     }
 
     /// Returns the writer of the message that [`message_writer`](Self::message_writer) or
-    /// [`stream_message`](Self::stream_message) opened and did not finish; `None` if there is none.
-    pub fn resume_message_writer(&mut self) -> Option<MessageWriter<&mut Self>> {
-        MessageWriter::resume(self)
+    /// [`stream_message`](Self::stream_message) opened and did not finish; `None` if there is none. A half waits for its
+    /// turn, and has none once it was [aborted](super::WriteHalf::abort).
+    ///
+    /// # Cancel safety
+    /// Cancelled, the message is open as before.
+    pub async fn resume_message_writer(&mut self) -> Option<MessageWriter<'_, T>> {
+        MessageWriter::resume(self.side.turn().await.ok()?)
     }
 
     /// Sends a Ping.
@@ -298,8 +206,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
             .await
     }
 
-    /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Go on reading until
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or use `shutdown`.
+    /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Go on reading until that returns `None`, or use
+    /// `shutdown`. A message that another task is sending by a half fails, as nothing may follow a Close frame.
     ///
     /// # Errors
     /// * [`ErrorKind::Send`](crate::ErrorKind::Send) if the code is never sent or the reason is over 123 bytes.
@@ -322,52 +230,65 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Cancel safety
     /// Cancelled, the rest still waits.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        flush(&mut &mut *self).await
+        flush(&mut self.side.frames(None)).await
     }
 
-    /// Stages a frame if that needs no stream, without a future and a waker.
-    #[inline]
-    fn try_stage<'p>(
-        &mut self,
-        stage: impl FnOnce(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
-    ) -> Result<Unsent<'p>, NotStaged> {
-        stage(&mut self.outbound)
+    /// Switches the compression of messages off or on, for those that begin from now on, of all clones of a half. No
+    /// effect where none was agreed on. [`Outgoing::uncompressed`](crate::Outgoing::uncompressed) sends a single message
+    /// without compression.
+    pub fn set_compression(&mut self, enabled: bool) {
+        self.side
+            .change(|outbound| outbound.set_compression(enabled));
     }
 
-    /// Sends a frame whole or nothing of it, after [`try_stage`](Self::try_stage) tried to stage it.
-    async fn take<'p>(
+    /// Returns whether the stream has yet to take or to flush anything.
+    #[must_use]
+    pub fn has_pending_output(&self) -> bool {
+        self.side.inspect(Outbound::has_pending_output)
+    }
+
+    /// Returns how many bytes in the write buffer the stream has not taken.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.side.inspect(Outbound::buffered)
+    }
+
+    /// Returns how the connection was closed, with the codes and reasons of both ends, once either end has sent its
+    /// Close frame. Never waits. Copies the reasons.
+    #[must_use]
+    pub fn closed(&self) -> Option<Closed> {
+        self.side.closed()
+    }
+
+    /// Sends a message whole or nothing of it, without a waker where the turn is free and there is room.
+    async fn send_message<'p>(
         &mut self,
-        staged: Result<Unsent<'p>, NotStaged>,
-        mut stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
+        stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
     ) -> Result<(), Error> {
-        let mut this = self;
-        let unsent = match staged {
-            Ok(unsent) => unsent,
-            Err(NotStaged::Full) => poll_fn(|cx| poll_stage(&mut this, cx, &mut stage)).await?,
-            // A future was forgotten and took the rest of its frame with it.
-            Err(NotStaged::InFrame) => return this.outbound.check_no_frame(),
-            Err(NotStaged::Failed(error)) => return Err(error),
-        };
-        write_all(&mut this, unsent).await
+        if let Some(mut turn) = self.side.try_turn() {
+            return send(&mut turn, stage).await;
+        }
+        send_frame(&mut self.side.turn().await?, stage).await
     }
 
     /// Flushes, unless the message may wait for those after it.
     async fn flush_message(&mut self) -> Result<(), Error> {
-        if self.outbound.may_coalesce() {
+        if self.side.may_coalesce() {
             return Ok(());
         }
         self.flush().await
     }
 }
 
-/// The stream wakes the one task that owns the connection.
-impl<S: AsyncRead + AsyncWrite + Unpin> Access for &mut Writer<S> {
-    type Side<'a>
-        = Polled<'a, S>
-    where
-        Self: 'a;
+impl<S> Writer<Whole<S>> {
+    /// Returns the stream.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        &self.side.stream
+    }
 
-    fn side<'a>(&'a mut self, waker: &'a Waker) -> Polled<'a, S> {
-        self.polled(waker, Job::Writing)
+    /// Returns the stream, to set its options. Reading from it or writing to it breaks the connection.
+    pub fn stream_mut(&mut self) -> &mut S {
+        &mut self.side.stream
     }
 }

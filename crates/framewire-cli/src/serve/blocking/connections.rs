@@ -72,9 +72,9 @@ impl Connections {
             end_handshake(Some(oldest));
         }
         for (_, writer) in &state.writers {
-            let writer = writer.clone();
+            let mut writer = writer.clone();
             // In a thread of its own, since a peer that does not read would hold up all the others.
-            let _ = thread::Builder::new().spawn(move || going_away(&writer));
+            let _ = thread::Builder::new().spawn(move || going_away(&mut writer));
         }
         while !state.slots.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -127,11 +127,11 @@ impl Connection {
     }
 
     /// Stores the writer, to close the connection when the server ends.
-    pub(crate) fn opened(&mut self, writer: WriteHalf<Stream>) {
+    pub(crate) fn opened(&mut self, mut writer: WriteHalf<Stream>) {
         let mut state = self.connections.state();
         if state.ending {
             drop(state);
-            going_away(&writer);
+            going_away(&mut writer);
         } else {
             self.writer = Some(state.writers.insert(writer));
         }
@@ -149,7 +149,7 @@ impl Drop for Connection {
     }
 }
 
-fn going_away(writer: &WriteHalf<Stream>) {
+fn going_away(writer: &mut WriteHalf<Stream>) {
     // It fails if the connection is gone, or will be when the program ends.
     let _ = writer.close(CloseCode::GOING_AWAY, GOODBYE);
 }

@@ -140,7 +140,7 @@ impl Echo {
                 Err(end) => return self.end(end, stream),
             };
             traffic.count(message.payload());
-            match outbound.feed_message(message.opcode(), message.payload()) {
+            match outbound.feed(message) {
                 Ok(()) => {}
                 // After the server's Close frame nothing more is echoed.
                 Err(error) if error.closed().is_some() => {}

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use framewire::handshake::Established;
 use framewire::tokio::WebSocket;
 use framewire::tokio::handshake::{self, PendingHandshake};
-use framewire::{CloseCode, Error, Opcode, TryFeedError};
+use framewire::{CloseCode, Closed, Error, ErrorKind, Opcode, TryFeedError};
 use http::Response;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -151,7 +151,7 @@ impl Future for EchoTask {
 enum Pause {
     /// A message must wait until the peer takes more.
     Waiting(Opcode, Vec<u8>),
-    Ended(Error),
+    Ended(Result<Closed, Error>),
     /// The server is ending.
     Ending,
 }
@@ -195,30 +195,36 @@ impl Open {
         loop {
             payload.clear();
             // A message that did not come in one read is not copied, so that it can wait without a second copy.
-            let read = pin!(self.websocket.read_message(payload)).poll(cx);
-            let opcode = match ready!(read) {
-                Ok(opcode) => opcode,
-                Err(error) => return Poll::Ready(Pause::Ended(error)),
+            let read = pin!(self.websocket.append_message(payload)).poll(cx);
+            let message = match ready!(read) {
+                Ok(Some(message)) => message,
+                Ok(None) => return Poll::Ready(Pause::Ended(self.closed())),
+                Err(error) => return Poll::Ready(Pause::Ended(Err(error))),
             };
-            self.details.traffic.count(payload);
-            if payload.len() > FED_AT_ONCE {
+            self.details.traffic.count(message.payload());
+            let opcode = message.opcode();
+            if message.payload().len() > FED_AT_ONCE {
                 return Poll::Ready(Pause::Waiting(opcode, mem::take(payload)));
             }
-            match self.websocket.try_feed_message(opcode, &payload[..]) {
+            match self.websocket.try_feed(message) {
                 Ok(()) => {}
                 Err(TryFeedError::Full(_)) => {
                     return Poll::Ready(Pause::Waiting(opcode, mem::take(payload)));
                 }
                 // After the server's Close frame only the peer's is awaited.
                 Err(TryFeedError::Failed(error)) if error.closed().is_some() => {}
-                Err(TryFeedError::Failed(error)) => return Poll::Ready(Pause::Ended(error)),
+                Err(TryFeedError::Failed(error)) => return Poll::Ready(Pause::Ended(Err(error))),
             }
         }
     }
 
+    fn closed(&self) -> Result<Closed, Error> {
+        Ok(self.websocket.closed().ok_or(ErrorKind::ConnectionLost)?)
+    }
+
     /// Sends a message that must wait, without copying it.
     async fn send(&mut self, opcode: Opcode, payload: Vec<u8>) -> Result<(), Error> {
-        let sent = self.websocket.feed_message(opcode, &payload).await;
+        let sent = self.websocket.feed((opcode, &payload)).await;
         recycle(payload);
         match sent {
             Err(error) if error.closed().is_none() => Err(error),
@@ -231,9 +237,9 @@ impl Open {
         let end = match pause {
             Pause::Waiting(opcode, payload) => match self.send(opcode, payload).await {
                 Ok(()) => return Some(self),
-                Err(error) => error,
+                Err(error) => Err(error),
             },
-            Pause::Ended(error) => error,
+            Pause::Ended(end) => end,
             Pause::Ending => self.go_away().await,
         };
         self.finish(end).await;
@@ -241,24 +247,20 @@ impl Open {
     }
 
     /// Closes the connection with 1001, and echoes until the peer has answered.
-    async fn go_away(&mut self) -> Error {
-        if let Err(error) = self.websocket.close(CloseCode::GOING_AWAY, GOODBYE).await {
-            return error;
-        }
+    async fn go_away(&mut self) -> Result<Closed, Error> {
+        let close = self.websocket.close(CloseCode::GOING_AWAY, GOODBYE);
+        close.await?;
         loop {
-            let sent = match poll_fn(|cx| self.poll_echo(cx)).await {
-                Pause::Waiting(opcode, payload) => self.send(opcode, payload).await,
-                Pause::Ended(error) => Err(error),
-                Pause::Ending => Ok(()),
-            };
-            if let Err(error) = sent {
-                return error;
+            match poll_fn(|cx| self.poll_echo(cx)).await {
+                Pause::Waiting(opcode, payload) => self.send(opcode, payload).await?,
+                Pause::Ended(end) => return end,
+                Pause::Ending => {}
             }
         }
     }
 
     /// Ends a connection.
-    async fn finish(mut self, end: Error) {
+    async fn finish(mut self, end: Result<Closed, Error>) {
         let Details {
             peer,
             traffic,
@@ -266,8 +268,12 @@ impl Open {
         } = &*self.details;
         let server = &slot_guard.engine.server;
         let is_stalled = self.websocket.stream().get_ref().is_stalled();
-        let end = if is_stalled { server.stalled() } else { end };
-        server.log(format_args!("{peer} {}", traffic.until(&end)));
+        let end = match end {
+            _ if is_stalled => traffic.until(&server.stalled()),
+            Ok(closed) => traffic.until(&closed),
+            Err(error) => traffic.until(&error),
+        };
+        server.log(format_args!("{peer} {end}"));
         if self.websocket.flush().await.is_ok() {
             linger(self.websocket.into_inner().0).await;
         }

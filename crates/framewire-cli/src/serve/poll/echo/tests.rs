@@ -3,7 +3,7 @@
 use framewire::deflate::{Deflate, DeflateConfig, Parameters};
 use framewire::frame::os_key;
 use framewire::protocol::{Limits, Role, Session};
-use framewire::{Fault, Opcode, Side};
+use framewire::{Fault, Side};
 use support::frames::{self, BINARY, CLOSE, FIN, PING};
 use support::peer::{ScriptedPeer, Taking};
 
@@ -140,9 +140,7 @@ fn what_one_read_inflates_to_is_not_all_held() {
     client.set_extension(&deflate.negotiated(agreed));
     let mut bomb = Vec::new();
     for _ in 0..6 {
-        client
-            .send(Opcode::Binary, &vec![0; LARGE], &mut bomb)
-            .unwrap();
+        client.send(vec![0; LARGE], &mut bomb).unwrap();
     }
     assert!(bomb.len() < 64 << 10, "{}", bomb.len());
 

@@ -1,21 +1,32 @@
-//! Messages that own their payload, for `Stream` and `Sink`.
+//! Messages that own their payload: to keep, to pass to another task, and for `Stream` and `Sink`.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use bytes::Bytes;
 
-use crate::frame::{Opcode, Rsv};
-use crate::protocol::as_text;
+use crate::frame::Opcode;
+#[cfg(any(feature = "futures", test))]
+use crate::frame::Rsv;
+use crate::protocol::{Message, Outgoing, ToOutgoing, as_text};
 
-/// A message that owns its payload: the item of the `Stream` and the `Sink` of a
-/// [`WebSocket`](super::WebSocket).
+/// A message that owns its payload: to keep, to pass to another task, and the item of the `Stream` and the `Sink` of
+/// `tokio::WebSocket`. One that is lent, [`Message`], has the same accessors, and [becomes](Message::to_owned) one.
 ///
-/// Cheap to clone, as the clones share one payload. Control frames are no `Message`: they are answered while
-/// messages are read. For anything beyond that there are handlers, [`ping`](super::Writer::ping) and
-/// [`close`](super::WebSocket::close).
+/// Cheap to clone, as the clones share one payload. It is sent without another check of its text. Control frames are no
+/// `OwnedMessage`: they are answered while messages are read. For anything beyond that there are handlers, `ping` and
+/// `close`.
+///
+/// # Examples
+/// ```
+/// use framewire::{Opcode, OwnedMessage};
+///
+/// let message = OwnedMessage::from("hello");
+/// assert_eq!((message.opcode(), message.text()), (Opcode::Text, Some("hello")));
+/// assert_eq!(OwnedMessage::from(vec![1, 2, 3]).payload(), [1, 2, 3]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Message {
+pub enum OwnedMessage {
     /// Text.
     Text(Text),
     /// Bytes.
@@ -32,20 +43,11 @@ pub struct Text(Bytes);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotUtf8(Bytes);
 
-impl Message {
-    /// Creates a text. Copies nothing if it is given a `String`, a `&'static str` or a [`Text`].
-    pub fn text(text: impl Into<Text>) -> Self {
-        Self::Text(text.into())
-    }
-
-    /// Creates a binary message. Copies nothing if it is given a `Vec<u8>`, a `&'static [u8]` or [`Bytes`].
-    pub fn binary(bytes: impl Into<Bytes>) -> Self {
-        Self::Binary(bytes.into())
-    }
-
+impl OwnedMessage {
     /// Creates a message that was received. The connection has checked that a text is UTF-8, unless it has
     /// reserved bits.
-    pub(super) fn received(opcode: Opcode, rsv: Rsv, payload: Vec<u8>) -> Self {
+    #[cfg(any(feature = "futures", test))]
+    pub(crate) fn received(opcode: Opcode, rsv: Rsv, payload: Vec<u8>) -> Self {
         let payload = Bytes::from(payload);
         match opcode {
             Opcode::Text if rsv.is_none() => Self::Text(Text(payload)),
@@ -82,7 +84,7 @@ impl Message {
 
     /// Returns the text; `None` for a binary message. Costs what [`Text::as_str`] does.
     #[must_use]
-    pub fn as_text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text.as_str()),
             Self::Binary(_) => None,
@@ -143,33 +145,98 @@ impl NotUtf8 {
     }
 }
 
-impl From<Text> for Message {
+impl From<Text> for OwnedMessage {
     fn from(text: Text) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<String> for Message {
+/// Copies nothing.
+impl From<String> for OwnedMessage {
     fn from(text: String) -> Self {
-        Self::text(text)
+        Self::Text(text.into())
     }
 }
 
-impl From<&'static str> for Message {
-    fn from(text: &'static str) -> Self {
-        Self::text(text)
+/// Copies the text. For one that is `'static` there is [`Text::from_static`].
+impl From<&str> for OwnedMessage {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
     }
 }
 
-impl From<Bytes> for Message {
+/// Copies nothing.
+impl From<Bytes> for OwnedMessage {
     fn from(bytes: Bytes) -> Self {
         Self::Binary(bytes)
     }
 }
 
-impl From<Vec<u8>> for Message {
+/// Copies nothing.
+impl From<Vec<u8>> for OwnedMessage {
     fn from(bytes: Vec<u8>) -> Self {
-        Self::binary(bytes)
+        Self::Binary(bytes.into())
+    }
+}
+
+/// Copies the bytes.
+impl From<&[u8]> for OwnedMessage {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Binary(Bytes::copy_from_slice(bytes))
+    }
+}
+
+/// Copies the payload.
+impl From<Message<'_>> for OwnedMessage {
+    fn from(message: Message<'_>) -> Self {
+        message.to_owned()
+    }
+}
+
+impl Message<'_> {
+    /// Returns a message of its own with the same payload, which it copies. One with reserved bits becomes
+    /// [`Binary`](OwnedMessage::Binary), and so does a text that was changed and is not UTF-8 any more.
+    #[must_use]
+    pub fn to_owned(&self) -> OwnedMessage {
+        let payload = Bytes::copy_from_slice(self.payload());
+        if self.to_outgoing().is_utf8 && self.opcode() == Opcode::Text {
+            return OwnedMessage::Text(Text(payload));
+        }
+        match self.opcode() {
+            Opcode::Text if self.rsv().is_none() => match Text::try_from(payload) {
+                Ok(text) => text.into(),
+                Err(NotUtf8(payload)) => OwnedMessage::Binary(payload),
+            },
+            _ => OwnedMessage::Binary(payload),
+        }
+    }
+}
+
+impl ToOutgoing for OwnedMessage {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        match self {
+            Self::Text(text) => text.to_outgoing(),
+            Self::Binary(bytes) => Outgoing::binary(bytes),
+        }
+    }
+}
+
+impl ToOutgoing for Text {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        let text = Outgoing::new(Opcode::Text, &self.0);
+        Outgoing {
+            is_utf8: true,
+            ..text
+        }
+    }
+}
+
+impl ToOutgoing for Bytes {
+    #[inline]
+    fn to_outgoing(&self) -> Outgoing<'_> {
+        Outgoing::binary(self)
     }
 }
 
@@ -180,10 +247,10 @@ impl From<String> for Text {
     }
 }
 
-/// Copies nothing.
-impl From<&'static str> for Text {
-    fn from(text: &'static str) -> Self {
-        Self::from_static(text)
+/// Copies the text. For one that is `'static` there is [`Text::from_static`].
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(Bytes::copy_from_slice(text.as_bytes()))
     }
 }
 
@@ -281,27 +348,27 @@ mod tests {
         let bytes = vec![b'a'; 100];
         let at = bytes.as_ptr();
         let text = Text::try_from(bytes).unwrap();
-        assert_eq!(Message::from(text).into_payload().as_ptr(), at);
+        assert_eq!(OwnedMessage::from(text).into_payload().as_ptr(), at);
 
         let string = "a".repeat(100);
         let at = string.as_ptr();
-        assert_eq!(Message::text(string).payload().as_ptr(), at);
+        assert_eq!(OwnedMessage::from(string).payload().as_ptr(), at);
 
         let received = vec![b'a'; 100];
         let at = received.as_ptr();
-        let message = Message::received(Opcode::Text, Rsv::NONE, received);
+        let message = OwnedMessage::received(Opcode::Text, Rsv::NONE, received);
         assert_eq!(message.clone().into_payload().as_ptr(), at);
-        assert_eq!(message.as_text().map(str::len), Some(100));
+        assert_eq!(message.text().map(str::len), Some(100));
     }
 
     #[test]
     fn opcode_is_that_of_the_variant() {
-        let text = Message::from("a");
+        let text = OwnedMessage::from("a");
         assert_eq!((text.opcode(), text.payload()), (Opcode::Text, &b"a"[..]));
-        let binary = Message::from(vec![0xFF]);
-        assert_eq!((binary.opcode(), binary.as_text()), (Opcode::Binary, None));
+        let binary = OwnedMessage::from(vec![0xFF]);
+        assert_eq!((binary.opcode(), binary.text()), (Opcode::Binary, None));
         assert_eq!(
-            Message::received(Opcode::Binary, Rsv::NONE, vec![0xFF]),
+            OwnedMessage::received(Opcode::Binary, Rsv::NONE, vec![0xFF]),
             binary
         );
     }

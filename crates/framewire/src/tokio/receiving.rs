@@ -8,69 +8,93 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Writer;
 use super::polled::{Job, Polled};
-use crate::connection::{Frame, Inbound, Replies, Stop};
+use super::whole::Whole;
+use crate::connection::{Inbound, Replies, Stop};
 use crate::drive::{ReadSide, WriteSide as _, poll_read_frame, poll_step, poll_step_on};
 use crate::error::{Error, ErrorKind};
+use crate::frame::Header;
 
-/// What a task reads from, and sends its replies through: a whole connection or a reading half.
-pub trait Source {
+/// What a [`Reader`](super::Reader) reads from, and sends its replies through: the [`Writer`] of a whole connection, or
+/// [`ReadEnd`](super::ReadEnd) of a split one.
+///
+/// For functions that read from either. It cannot be implemented by others.
+pub trait Receiving {
     /// The stream, with the task that it wakes.
+    #[doc(hidden)]
     type Side<'a>: ReadSide
     where
         Self: 'a;
 
     /// Returns the stream. It wakes the task when there is more to read, or when waiting replies can be sent.
+    #[doc(hidden)]
     fn side<'a>(&'a mut self, waker: &'a Waker) -> Self::Side<'a>;
 
     /// Returns where to stage replies when the stream is not at hand.
+    #[doc(hidden)]
     fn replies(&mut self) -> &mut dyn Replies;
 
+    /// Does what the keep-alive has to do while a read waits. Ready where a Pong is overdue.
+    #[doc(hidden)]
+    fn poll_keep_alive(&mut self, _inbound: &mut Inbound, _cx: &mut Context<'_>) -> Poll<Error> {
+        Poll::Pending
+    }
+
     /// Sends what waits. Returns `false` if the stream does not take all that this task has to send.
+    #[doc(hidden)]
     fn send_all(&mut self, waker: &Waker) -> bool;
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Source for Writer<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for Writer<Whole<S>> {
     type Side<'a>
         = Polled<'a, S>
     where
         S: 'a;
 
     fn side<'a>(&'a mut self, waker: &'a Waker) -> Polled<'a, S> {
-        self.polled(waker, Job::Reading)
+        self.side.polled(waker, Job::Reading)
     }
 
     fn replies(&mut self) -> &mut dyn Replies {
-        &mut self.outbound
+        &mut self.side.outbound
+    }
+
+    fn poll_keep_alive(&mut self, inbound: &mut Inbound, cx: &mut Context<'_>) -> Poll<Error> {
+        self.side.poll_keep_alive(inbound, cx)
     }
 
     fn send_all(&mut self, waker: &Waker) -> bool {
-        self.side(waker).poll_flush().is_ready()
+        self.side
+            .polled(waker, Job::Reading)
+            .poll_flush()
+            .is_ready()
     }
 }
 
 /// Returns an error that ends the connection only once the Close frame that answers it, and all that was staged
-/// before that, has been sent. The caller can then drop the connection.
-pub(super) fn or_unsent<T: Source, R>(
+/// before that, has been sent. The caller can then drop the connection. While the read waits, the keep-alive goes on.
+pub(super) fn or_unsent<T: Receiving, R>(
+    inbound: &mut Inbound,
     source: &mut T,
     cx: &mut Context<'_>,
     read: Poll<Result<R, Error>>,
 ) -> Poll<Result<R, Error>> {
     match read {
         Poll::Ready(Err(error)) if has_answer(&error) && !source.send_all(cx.waker()) => {
-            Poll::Pending
+            source.poll_keep_alive(inbound, cx).map(Err)
         }
-        read => read,
+        Poll::Pending => source.poll_keep_alive(inbound, cx).map(Err),
+        read @ Poll::Ready(_) => read,
     }
 }
 
-pub(super) fn poll_read<T: Source, R>(
+pub(super) fn poll_read<T: Receiving, R>(
     inbound: &mut Inbound,
     source: &mut T,
     cx: &mut Context<'_>,
     step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
 ) -> Poll<Result<R, Error>> {
     let read = poll_step(inbound, &mut source.side(cx.waker()), step);
-    or_unsent(source, cx, read)
+    or_unsent(inbound, source, cx, read)
 }
 
 /// Returns whether this end sends a Close frame after the error. Reading again gives the same error again.
@@ -90,7 +114,7 @@ pub(super) enum Unfinished<R> {
 #[inline]
 pub(super) fn try_read<R>(
     inbound: &mut Inbound,
-    source: &mut impl Source,
+    source: &mut impl Receiving,
     step: impl FnOnce(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
 ) -> Result<R, Unfinished<R>> {
     match step(inbound, source.replies()) {
@@ -101,7 +125,7 @@ pub(super) fn try_read<R>(
 }
 
 /// Finishes what [`try_read`] began.
-pub(super) async fn read_on<T: Source, R>(
+pub(super) async fn read_on<T: Receiving, R>(
     inbound: &mut Inbound,
     source: &mut T,
     unfinished: Unfinished<R>,
@@ -122,7 +146,7 @@ pub(super) async fn read_on<T: Source, R>(
             poll_fn(|cx| {
                 if mem::take(&mut needs_bytes) {
                     let read = poll_step_on(inbound, &mut source.side(cx.waker()), &mut step);
-                    return or_unsent(source, cx, read);
+                    return or_unsent(inbound, source, cx, read);
                 }
                 poll_read(inbound, source, cx, &mut step)
             })
@@ -131,7 +155,7 @@ pub(super) async fn read_on<T: Source, R>(
     }
 }
 
-pub(super) async fn read<T: Source, R>(
+pub(super) async fn read<T: Receiving, R>(
     inbound: &mut Inbound,
     source: &mut T,
     mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
@@ -142,15 +166,14 @@ pub(super) async fn read<T: Source, R>(
     }
 }
 
-pub(super) async fn read_frame<'b>(
+pub(super) async fn read_frame(
     inbound: &mut Inbound,
-    source: &mut impl Source,
-    buf: &'b mut [u8],
-) -> Result<Frame<'b>, Error> {
-    let header = poll_fn(|cx| {
+    source: &mut impl Receiving,
+    buf: &mut [u8],
+) -> Result<Header, Error> {
+    poll_fn(|cx| {
         let read = poll_read_frame(inbound, &mut source.side(cx.waker()), buf);
-        or_unsent(source, cx, read)
-    });
-    let header = header.await?;
-    Ok(Frame::read(header, buf))
+        or_unsent(inbound, source, cx, read)
+    })
+    .await
 }

@@ -1,0 +1,195 @@
+//! When a Ping is due, and when a Pong was: the plan of a keep-alive, without a clock of its own.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::sides::{WriteSide, is_blocked, now as done};
+use crate::connection::Inbound;
+use crate::deadline::after;
+use crate::error::{Error, ErrorKind};
+use crate::frame::{Opcode, Rsv};
+
+/// The Pings of a connection that were sent, and those that no Pong has answered.
+#[derive(Debug, Default)]
+pub(crate) struct Pings {
+    /// The number of the last Ping.
+    number: u64,
+    /// The number of the last Ping that a Pong answered.
+    answered: u64,
+    /// The Pings without a Pong, and when they were sent, the oldest first.
+    unanswered: VecDeque<(u64, Instant)>,
+}
+
+/// What a keep-alive does next.
+#[derive(Debug)]
+pub(crate) enum NextBeat<End> {
+    End(End),
+    Ping,
+    Wait(Instant),
+}
+
+/// The rhythm of one keep-alive.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    interval: Duration,
+    pong_deadline: Duration,
+    due: Instant,
+}
+
+/// A Ping had no Pong in time.
+#[derive(Debug)]
+pub(crate) struct NoPong;
+
+impl Pulse {
+    /// Begins a keep-alive, whose first Ping is due after one interval. Fails for an interval of 0.
+    pub(crate) fn begin(
+        interval: Duration,
+        pong_deadline: Duration,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        if interval.is_zero() {
+            return Err(ErrorKind::Config("keep-alive interval of 0").into());
+        }
+        Ok(Self {
+            interval,
+            pong_deadline,
+            due: after(now, interval),
+        })
+    }
+
+    /// Records that a Ping is being sent: the next one is due after one more interval.
+    pub(crate) fn beat(&mut self, now: Instant) {
+        self.due = after(now, self.interval);
+    }
+}
+
+impl Pings {
+    /// Returns the number of a Ping to send now.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    /// Records that a Ping was sent. Its Pong may already have arrived.
+    pub(crate) fn sent(&mut self, number: u64, now: Instant) {
+        if number > self.answered && self.unanswered.len() < MAX_UNANSWERED {
+            self.unanswered.push_back((number, now));
+        }
+    }
+
+    /// Records a Pong. It answers the Pings before its own too (RFC 6455 5.5.3); one that answers no Ping of ours
+    /// changes nothing.
+    pub(crate) fn answered(&mut self, number: u64) {
+        if number <= self.number {
+            self.unanswered.retain(|&(ping, _)| ping > number);
+            self.answered = self.answered.max(number);
+        }
+    }
+
+    /// Forgets the deadlines of an earlier keep-alive.
+    pub(crate) fn forget(&mut self) {
+        self.unanswered.clear();
+    }
+
+    /// Returns when the Pong of the oldest Ping is due that has none.
+    fn deadline(&self, pulse: &Pulse) -> Option<Instant> {
+        let oldest = self.unanswered.front();
+        oldest.map(|&(_, sent)| after(sent, pulse.pong_deadline))
+    }
+
+    pub(crate) fn next(&self, pulse: &Pulse, now: Instant) -> NextBeat<NoPong> {
+        let deadline = self.deadline(pulse);
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            return NextBeat::End(NoPong);
+        }
+        if now >= pulse.due {
+            return NextBeat::Ping;
+        }
+        NextBeat::Wait(deadline.map_or(pulse.due, |deadline| deadline.min(pulse.due)))
+    }
+}
+
+/// How many Pings without a Pong have a deadline. Those after them have none.
+const MAX_UNANSWERED: usize = 64;
+
+/// The keep-alive of a connection that is not split, driven by the reads that have to wait.
+#[derive(Debug)]
+pub(crate) struct KeepAlivePlan {
+    pulse: Pulse,
+    pings: Pings,
+    /// Since when a Ping has waited for a stream that takes nothing, and how many bytes waited before it.
+    waits_since: Option<(Instant, usize)>,
+}
+
+impl KeepAlivePlan {
+    /// As [`Pulse::begin`].
+    pub(crate) fn begin(
+        interval: Duration,
+        pong_deadline: Duration,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            pulse: Pulse::begin(interval, pong_deadline, now)?,
+            pings: Pings::default(),
+            waits_since: None,
+        })
+    }
+
+    /// Returns when to [`beat`](Self::beat) first.
+    pub(crate) fn first(&self) -> Instant {
+        self.pulse.due
+    }
+
+    /// Returns whether a Ping waits for the stream to take it.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn waits(&self) -> bool {
+        self.waits_since.is_some()
+    }
+
+    /// Does what is due, once all that has arrived was read. Returns when something will be due next; `None` where no
+    /// Ping can be sent any more, and none is out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoPong`]: also where the stream has taken nothing before a Ping for as long as its Pong may take.
+    pub(crate) fn beat(
+        &mut self,
+        inbound: &mut Inbound,
+        side: &mut impl WriteSide,
+        now: Instant,
+    ) -> Result<Option<Instant>, Error> {
+        self.pings.answered(inbound.pongs().answered);
+        loop {
+            match self.pings.next(&self.pulse, now) {
+                NextBeat::Wait(until) => return Ok(Some(until)),
+                NextBeat::End(NoPong) => return Err(ErrorKind::NoPong.into()),
+                NextBeat::Ping => {}
+            }
+            let number = inbound.pongs().sent + 1;
+            let payload = number.to_be_bytes();
+            let ping = side.poll_send(|outbound| {
+                outbound.stage_frame(true, Rsv::NONE, Opcode::Ping, &payload)
+            });
+            if is_blocked(&ping) {
+                let buffered = side.outbound().buffered();
+                let waits_since = self.waits_since.filter(|&(_, before)| before == buffered);
+                let (since, _) = *self
+                    .waits_since
+                    .insert(waits_since.unwrap_or((now, buffered)));
+                let until = after(since, self.pulse.pong_deadline);
+                if now >= until {
+                    return Err(ErrorKind::NoPong.into());
+                }
+                return Ok(Some(until));
+            }
+            // Where nothing can be sent any more, the Pings that are out still have their deadline.
+            if done(ping).and_then(|()| side.flush_staged()).is_err() {
+                return Ok(self.pings.deadline(&self.pulse));
+            }
+            self.waits_since = None;
+            inbound.pongs().sent = number;
+            self.pings.number = number;
+            self.pings.sent(number, now);
+            self.pulse.beat(now);
+        }
+    }
+}
