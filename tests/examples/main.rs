@@ -2,4 +2,5 @@
 
 mod blocking;
 mod over_tokio;
+mod port;
 mod small_chats;
