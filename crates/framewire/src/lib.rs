@@ -56,6 +56,7 @@
 //! | TLS, proxies, redirects | [`upgrade::Dialer`] and [`handshake::Connector`], for [`connect_with`] |
 //! | a server by hyper or axum, HTTP/2 too | `hyper` and `axum`, with the features of those names |
 //! | a stream of your own | [`connect_stream`] and [`accept`], or [`WebSocket`] without a handshake |
+//! | what corresponds to the calls of Go's libraries, tungstenite or axum's own | the pages in `docs` of the repository |
 //!
 //! # Features
 //!
@@ -162,3 +163,19 @@ pub use protocol::{
 #[cfg(all(doctest, feature = "tokio-net"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The same of the pages for those who come from another library.
+#[cfg(doctest)]
+mod coming_from {
+    #[cfg(feature = "handshake")]
+    #[doc = include_str!("../../../docs/coming-from-go.md")]
+    struct Go;
+
+    #[cfg(all(feature = "futures", feature = "tokio-net"))]
+    #[doc = include_str!("../../../docs/coming-from-tungstenite.md")]
+    struct Tungstenite;
+
+    #[cfg(all(feature = "axum", feature = "futures"))]
+    #[doc = include_str!("../../../docs/coming-from-axum.md")]
+    struct Axum;
+}
