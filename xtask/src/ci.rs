@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::autobahn::{WITHOUT_COMPRESSION, WITHOUT_LARGE_COMPRESSION};
 use crate::front_end::FrontEnd;
 use crate::project::Project;
-use crate::{autobahn, browser, fuzz, idle_memory, interop, layers, model, no_std, process};
+use crate::{api, autobahn, browser, fuzz, idle_memory, interop, layers, model, no_std, process};
 
 pub(crate) fn run(project: &Project) -> Result<()> {
     let started = Instant::now();
@@ -26,7 +26,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 20] = [
+const STEPS: [(&str, Step); 21] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -38,10 +38,14 @@ const STEPS: [(&str, Step); 20] = [
     }),
     ("no_std", no_std::run),
     ("dependencies", dependencies),
-    ("tests of what checks the layers", |project| {
-        cargo(project, "test -p xtask")
-    }),
+    (
+        "tests of what checks the layers and the public API",
+        |project| cargo(project, "test -p xtask"),
+    ),
     ("layers", layers::run),
+    ("public API", |project| {
+        api::run(project, &api::Options::default())
+    }),
     ("no unsafe code", no_unsafe_code),
     ("documentation", documentation),
     ("model", model::run),

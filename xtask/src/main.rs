@@ -1,5 +1,6 @@
 //! The chores of this repository, one subcommand each.
 
+mod api;
 mod autobahn;
 mod browser;
 mod certificate;
@@ -43,6 +44,7 @@ enum Chore {
     NoStd,
     /// Check that modules use those below them alone, and that no two files import from each other
     Layers,
+    Api(api::Options),
     /// Check what the tasks of a split connection share, in every order in which they can meet
     Model,
     Fuzz(fuzz::Options),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
             Chore::Browser => browser::run(&project),
             Chore::NoStd => no_std::run(&project),
             Chore::Layers => layers::run(&project),
+            Chore::Api(options) => api::run(&project, &options),
             Chore::Model => model::run(&project),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
