@@ -368,6 +368,15 @@ fn broadcast_gives_what_anyone_says_to_everyone() {
     for member in &mut members {
         while member.next_message().unwrap().unwrap().text() != Some("to all") {}
     }
+    let mut quits = members.swap_remove(1);
+    quits.write("/quit").unwrap();
+    while quits.next_message().unwrap().is_some() {}
+    let closed = quits.closed().unwrap();
+    assert_eq!((closed.code(), closed.by), (CloseCode::NORMAL, Side::Peer));
+    members[0].write("without them").unwrap();
+    for member in &mut members {
+        while member.next_message().unwrap().unwrap().text() != Some("without them") {}
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A chat room: each message goes to all members, framed once.
+//! A chat room: each message goes to all members, framed once. Who says `/quit` is let go.
 //!
 //! `cargo run --example broadcast -- 127.0.0.1:9001`
 
@@ -56,6 +56,11 @@ fn join(stream: TcpStream, members: &Members) -> Result<(), Error> {
         .unwrap_or_else(PoisonError::into_inner)
         .push(write);
     while let Some(message) = read.next_message()? {
+        if message.text() == Some("/quit") {
+            // Both Close frames, or five seconds.
+            read.shutdown(GOODBYE_WITHIN)?;
+            break;
+        }
         // A clone shares the bytes, and a server writes them without copying.
         let prepared = PreparedMessage::new(message)?;
         let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,6 +71,7 @@ fn join(stream: TcpStream, members: &Members) -> Result<(), Error> {
 
 const INTERVAL: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
+const GOODBYE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);
