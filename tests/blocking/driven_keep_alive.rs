@@ -223,16 +223,25 @@ fn what_the_peer_has_said_before_costs_no_more_than_the_deadline() {
 fn a_stream_that_takes_no_ping_is_noticed() {
     let (stream, _silent) = tcp();
     fill(&stream);
+    stream.set_write_timeout(None).unwrap();
     let mut server = WebSocket::server(stream, Config::default()).unwrap();
     server.set_keep_alive(SHORT, 10 * SHORT).unwrap();
-    let error = server.next_message().unwrap_err();
+    let (tell, read) = channel();
+    let reading = thread::spawn(move || {
+        let error = server.next_message().map(drop).unwrap_err();
+        tell.send(error).unwrap();
+        server.into_inner().0.write_timeout().unwrap()
+    });
+    let error = read.recv_timeout(PATIENCE).unwrap();
     assert!(matches!(error.kind(), ErrorKind::NoPong), "{error:?}");
+    assert_eq!(reading.join().unwrap(), None, "as it was");
 }
 
 #[test]
 fn a_peer_that_dies_after_this_end_has_closed_is_noticed() {
     let (mut server, mut client) = connected(tcp());
-    server.set_keep_alive(SHORT, 20 * SHORT).unwrap();
+    // Other Pings fall due before the first has its deadline.
+    server.set_keep_alive(10 * SHORT, 25 * SHORT).unwrap();
     thread::scope(|scope| {
         let peer = scope.spawn(|| {
             assert_eq!(
@@ -251,15 +260,19 @@ fn a_peer_that_dies_after_this_end_has_closed_is_noticed() {
 
 #[test]
 fn time_outs_of_the_program_hold_and_are_there_again_at_the_end() {
-    let (mut server, mut client) = connected(tcp());
-    let before = Some(Duration::from_millis(20));
-    server.stream().set_read_timeout(before).unwrap();
-    server.set_keep_alive(PATIENCE, PATIENCE).unwrap();
-    assert!(server.next_message().unwrap_err().is_would_block());
-    client.write("something").unwrap();
-    assert!(server.next_message().unwrap().is_some());
-    let (stream, _) = server.into_inner();
-    assert_eq!(stream.read_timeout().unwrap(), before);
+    for time_out in each([None, Some(Duration::from_millis(20))]) {
+        let (mut server, mut client) = connected(tcp());
+        server.stream().set_read_timeout(time_out).unwrap();
+        server.set_keep_alive(PATIENCE, PATIENCE).unwrap();
+        if time_out.is_some() {
+            assert!(server.next_message().unwrap_err().is_would_block());
+        }
+        client.write("something").unwrap();
+        assert!(server.next_message().unwrap().is_some());
+        assert!(server.stream().read_timeout().unwrap().is_some());
+        let (stream, _) = server.into_inner();
+        assert_eq!(stream.read_timeout().unwrap(), time_out);
+    }
 }
 
 /// Fills the buffers of a stream that nobody reads.

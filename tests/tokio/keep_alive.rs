@@ -277,11 +277,13 @@ async fn a_peer_that_dies_after_this_end_has_closed_is_noticed() {
         client.write("only this").await.unwrap();
         client
     });
-    server.set_keep_alive(INTERVAL, DEADLINE).unwrap();
+    // Another Ping falls due before the first has its deadline.
+    let deadline = 3 * INTERVAL;
+    server.set_keep_alive(INTERVAL, deadline).unwrap();
     assert!(server.next_message().await.unwrap().is_some());
     // A Ping is out, and no other can follow this.
     server.close(CloseCode::NORMAL, "").await.unwrap();
-    let read = timeout(DEADLINE, server.next_message()).await;
+    let read = timeout(deadline, server.next_message()).await;
     let error = read.unwrap().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NoPong), "{error:?}");
     drop(peer.await);
@@ -318,9 +320,9 @@ async fn a_ping_that_is_out_has_its_deadline_while_an_answer_cannot_leave() {
     assert!(matches!(error.kind(), ErrorKind::NoPong), "{error:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_reading_half_that_shuts_down_while_another_task_writes_is_clean() {
-    for round in 0..200 {
+    for round in 0..1000 {
         let (server, mut client) = connected();
         let (mut reading, mut writing) = server.split();
         let writer =

@@ -22,8 +22,11 @@ impl<S: Socket> WebSocket<S> {
     /// it (RFC 6455 5.5.3).
     ///
     /// Each read sets the stream's read time-out, to the time until something is due, or to what it was before where that
-    /// is less: one more system call. The write of a Ping has `pong_deadline` as its time-out. A time-out that is set later
-    /// has no effect. A stream that is not blocking must be read when a Ping is due. Replaces an earlier setting. Ends with [`split`](Self::split): the halves have
+    /// is less: one more system call. The write of a Ping has `pong_deadline` as its time-out, and so do other writes while
+    /// the stream takes none. A time-out that the program sets later has no effect. A stream that is not blocking must be
+    /// read when a Ping is due.
+    ///
+    /// Replaces an earlier setting. Ends with [`split`](Self::split): the halves have
     /// [`keep_alive`](WriteHalf::keep_alive).
     ///
     /// # Errors

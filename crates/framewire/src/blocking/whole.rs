@@ -27,7 +27,7 @@ impl<S> Whole<S> {
 
     /// Ends the keep-alive, and restores the stream's read time-out.
     pub(super) fn stop_keep_alive(&mut self) {
-        if let Some(timed) = self.keep_alive.take() {
+        if let Some(mut timed) = self.keep_alive.take() {
             timed.restore(&self.stream);
         }
     }
@@ -41,8 +41,6 @@ impl<S: Write> Whole<S> {
         };
         let is_due = timed.is_due();
         let beat = if is_due {
-            // A stream that takes no time-out fails the write too.
-            let _ = timed.before_beat(&self.stream);
             timed.beat(inbound, self)
         } else {
             Ok(())
@@ -56,9 +54,9 @@ impl<S: Write> WriteSide for Whole<S> {
     type Stream = S;
 
     fn before_read(&mut self) -> io::Result<()> {
-        match &self.keep_alive {
+        match &mut self.keep_alive {
             None => Ok(()),
-            Some(timed) => timed.before_read(&self.stream),
+            Some(timed) => timed.before_read(&self.stream, self.outbound.has_pending_output()),
         }
     }
 

@@ -15,11 +15,8 @@ pub(crate) use keep_alive::{KeepAlivePlan, NextBeat, NoPong, Pings, Pulse};
 pub(crate) use reading::{poll_read_frame, poll_read_stream, poll_step};
 pub use shutdown::Shutdown;
 pub(crate) use shutdown::{ClosingSide, UntilDeadline, poll_shutdown};
-pub(crate) use sides::{ReadSide, WriteSide, is_blocked, now};
+pub(crate) use sides::{PollWrite, ReadSide, WriteSide, is_blocked, now};
 
 // Only tokio's front end names these.
 #[cfg(feature = "tokio")]
-pub(crate) use {
-    reading::poll_step_on,
-    sides::{PollRead, PollWrite},
-};
+pub(crate) use {reading::poll_step_on, sides::PollRead};
