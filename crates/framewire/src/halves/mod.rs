@@ -14,6 +14,8 @@
 //!   can go on. The reader is among them because it sends what no other task sends.
 //! * The end of a long frame wakes the tasks that wait for it.
 //! * The end of a turn wakes the first future in line, which then has the turn, and the halves that queue before it.
+//! * A holder of the writer that has sent what the reader queued wakes the reader, which may wait for that to have left:
+//!   in a shutdown it does.
 //! * A Pong, and the end of the connection, wake the keep-alive ([`Heartbeat`]).
 //!
 //! The tests in `model` try the orders in which that can happen, with up to three switches between tasks (`cargo xtask model`).
