@@ -8,8 +8,8 @@ use super::ending::Ending;
 use super::{ReadHalf, Reader, Shutdown, WebSocket};
 use crate::connection::{Inbound, Replies, Reply};
 use crate::deadline::after;
-use crate::drive::{ClosingSide, ReadSide, UntilDeadline, now, poll_shutdown};
-use crate::error::{Closed, Error};
+use crate::drive::{ReadSide, UntilDeadline, now, poll_shutdown};
+use crate::error::Error;
 use crate::{Duplicate, Socket, Timeouts};
 
 impl<S: Socket> WebSocket<S> {
@@ -77,26 +77,14 @@ impl<C> Until<'_, C> {
 }
 
 impl<C: Ending> UntilDeadline for Until<'_, C> {
+    type Side = C;
+
+    fn side(&mut self) -> &mut C {
+        self.side
+    }
+
     fn is_time_over(&self) -> bool {
         self.left().is_none()
-    }
-}
-
-impl<C: Ending> ClosingSide for Until<'_, C> {
-    fn queue_normal_close(&mut self) {
-        self.side.queue_normal_close();
-    }
-
-    fn closed(&mut self) -> Option<Closed> {
-        self.side.closed()
-    }
-
-    fn failure(&mut self) -> Option<io::ErrorKind> {
-        self.side.failure()
-    }
-
-    fn has_pending_output(&mut self) -> bool {
-        self.side.has_pending_output()
     }
 }
 

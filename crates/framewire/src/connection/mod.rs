@@ -7,6 +7,7 @@
 //! which alone makes tokio's safe to cancel.
 
 mod closing;
+mod cold;
 mod config;
 mod encode;
 mod encoder_input;

@@ -59,7 +59,7 @@ const MAX_UNUSED: u8 = 128;
 
 #[cfg(test)]
 mod tests {
-    use crate::connection::inbound::Cold;
+    use crate::connection::cold::Cold;
 
     #[test]
     fn the_cold_state_fits_beside_a_task_or_a_socket() {

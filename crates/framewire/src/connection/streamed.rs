@@ -1,6 +1,7 @@
 //! Messages that are read as a stream.
 
-use super::inbound::{EncodedPiece, Inbound, Stop};
+use super::cold::EncodedPiece;
+use super::inbound::{Inbound, Stop};
 use super::replies::Replies;
 use crate::frame::{Opcode, Rsv, Violation};
 use crate::protocol::{Owner, Piece, PieceEvent};

@@ -60,8 +60,12 @@ where
     }
 }
 
-/// A [`ClosingSide`] with a deadline.
-pub(crate) trait UntilDeadline: ClosingSide {
+/// A [`ClosingSide`] that is read and written until a deadline.
+pub(crate) trait UntilDeadline: ReadSide {
+    type Side: ClosingSide;
+
+    fn side(&mut self) -> &mut Self::Side;
+
     fn is_time_over(&self) -> bool;
 }
 
@@ -70,8 +74,8 @@ pub(crate) fn poll_shutdown(
     inbound: &mut Inbound,
     side: &mut impl UntilDeadline,
 ) -> Poll<Result<Shutdown, Error>> {
-    side.queue_normal_close();
-    let by = side.closed().map_or(Side::Local, |closed| closed.by);
+    side.side().queue_normal_close();
+    let by = side.side().closed().map_or(Side::Local, |closed| closed.by);
     let mut closed = poll_discard(inbound, side);
     side.send_waiting();
     if must_wait_for_end(&closed, inbound.role()) {
@@ -84,9 +88,9 @@ pub(crate) fn poll_shutdown(
         }
     }
     let expired = side.is_time_over();
-    let failure = side.failure();
+    let failure = side.side().failure();
     // Checked only now: waiting for the end sends, too.
-    let sent = !side.has_pending_output() && failure.is_none();
+    let sent = !side.side().has_pending_output() && failure.is_none();
     let why = match closed {
         Poll::Pending if !expired => return Poll::Pending,
         Poll::Pending => ErrorKind::ConnectionLost,

@@ -15,7 +15,7 @@ use super::{ReadHalf, Reader, WebSocket};
 use crate::connection::Replies;
 use crate::deadline::after;
 use crate::drive::{ClosingSide, ReadSide, Shutdown, UntilDeadline, poll_shutdown};
-use crate::error::{Closed, Error};
+use crate::error::Error;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one was sent,
@@ -96,27 +96,15 @@ struct Until<C> {
 }
 
 impl<C: ClosingSide> UntilDeadline for Until<C> {
+    type Side = C;
+
+    fn side(&mut self) -> &mut C {
+        &mut self.side
+    }
+
     fn is_time_over(&self) -> bool {
         self.deadline
             .is_some_and(|deadline| Instant::now() >= deadline)
-    }
-}
-
-impl<C: ClosingSide> ClosingSide for Until<C> {
-    fn queue_normal_close(&mut self) {
-        self.side.queue_normal_close();
-    }
-
-    fn closed(&mut self) -> Option<Closed> {
-        self.side.closed()
-    }
-
-    fn failure(&mut self) -> Option<io::ErrorKind> {
-        self.side.failure()
-    }
-
-    fn has_pending_output(&mut self) -> bool {
-        self.side.has_pending_output()
     }
 }
 
