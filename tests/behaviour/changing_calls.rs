@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use framewire::protocol::Role;
-use framewire::{Config, Error, ErrorKind, Opcode};
+use framewire::{CloseCode, Config, Error, ErrorKind, Limits, Opcode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -130,6 +130,25 @@ fn a_ping_that_one_call_began_is_finished_by_any_other() {
                 assert_eq!(sent.events, [Event::Pong(b"abcdef".to_vec())]);
             }
         }
+    }
+}
+
+/// A message that is read in pieces has no limit, as it is not held; the next one that is held has.
+#[test]
+fn the_limit_holds_for_a_whole_message_after_one_that_was_read_in_pieces() {
+    let config = Config::default().limits(Limits::default().message(10));
+    for end in endpoints_with(Compression::None) {
+        let long = to(end.role, FIN | BINARY, [7; 20]);
+        let peer = ScriptedPeer::saying([[long.bytes(), long.bytes()].concat()]);
+        let mut socket = end.open(&peer, config).unwrap();
+        let read = Call::MessageReader.make(socket.as_mut()).unwrap();
+        assert_eq!(read.unwrap(), [7; 20], "{end:?}");
+        let error = socket.next_message().unwrap_err();
+        assert_eq!(
+            error.close_code(),
+            Some(CloseCode::MESSAGE_TOO_BIG),
+            "{end:?}"
+        );
     }
 }
 

@@ -202,6 +202,13 @@ fn hostile_close_reason_that_is_not_utf8() {
 }
 
 #[test]
+fn hostile_text_that_is_utf8_only_while_it_is_masked() {
+    let frame = to(Role::Server, FIN | TEXT, b"\xC1\xC1").with_mask(Some([0x80; 4]));
+    assert!(frame.bytes().ends_with(b"AA"));
+    refused(Role::Server, &[frame], Violation::InvalidUtf8, 1007);
+}
+
+#[test]
 fn hostile_text_that_is_not_utf8_from_its_first_byte() {
     for role in BOTH {
         for text in [

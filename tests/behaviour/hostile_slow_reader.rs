@@ -33,6 +33,22 @@ fn hostile_flood_of_three_pings_from_one_that_reads_nothing_leaves_two_pongs() {
     }
 }
 
+#[test]
+fn hostile_reader_of_nothing_holds_up_what_is_fed_after_the_first_message() {
+    for end in ends().filter(|end| end.role == Role::Server) {
+        let peer = ScriptedPeer::default().taking(Taking::Nothing);
+        let mut server = end.with(&peer);
+        let _ = server.write(b"first");
+        let buffered = server.buffered();
+        assert!(server.feed("second").unwrap_err().is_would_block());
+        assert_eq!(server.buffered(), buffered, "{end:?}");
+        peer.set_taking(Taking::All);
+        server.feed("second").unwrap();
+        server.flush().unwrap();
+        assert_eq!(peer.written(), b"\x82\x05first\x81\x06second");
+    }
+}
+
 /// Says these frames again and again, for very long. What it takes is no part of what is measured.
 fn endless(end: Endpoint, frames: &[Frame]) -> ScriptedPeer {
     let said = end.said(frames);

@@ -9,7 +9,7 @@ use support::connection::{
     Endpoint, Messaging, all_endpoints, all_endpoints_with, endpoints, endpoints_with,
 };
 use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, frame};
-use support::operations::{Hands, Leaves};
+use support::operations::{Hands, Leaves, Operation};
 use support::peer::ScriptedPeer;
 use support::view::View;
 use support::wait::wait;
@@ -161,6 +161,26 @@ fn what_was_fed_leaves_before_a_read_that_waits() {
     }
 }
 
+/// A copy of a long payload would cost more than the call that it saves. A client masks, and so copies, in any case.
+#[test]
+fn what_a_server_feeds_over_the_chunk_size_leaves_at_once_with_what_waits() {
+    for end in endpoints_with(Compression::None) {
+        let peer = ScriptedPeer::default();
+        let mut connection = end.messaging(&peer, Config::default()).unwrap();
+        let feed = Operation::named("feed");
+        for (len, writes) in [(20, 0), (CHUNK, 0), (CHUNK + 1, 1), (CHUNK, 1)] {
+            let writes = if end.role == Role::Server { writes } else { 0 };
+            let mut hands = Hands::new(&pattern(len), CHUNK);
+            feed.call(&mut *connection, &mut hands).unwrap();
+            assert_eq!(peer.calls().writes, writes, "{end:?}, {len} bytes");
+        }
+        assert_waits(&mut *connection);
+        let messages = View::of(end.role, &peer.written()).messages;
+        let lens: Vec<usize> = messages.iter().map(|(_, payload)| payload.len()).collect();
+        assert_eq!(lens, [20, CHUNK, CHUNK + 1, CHUNK], "{end:?}");
+    }
+}
+
 #[test]
 fn replies_leave_together_while_the_application_only_reads() {
     for end in all_endpoints() {
@@ -249,6 +269,36 @@ fn assert_leaves(one: Use, end: Endpoint, payload: &[u8]) {
                 _ => 1,
             };
             assert_eq!((calls.writes, calls.flushes), (writes, 1), "{case}");
+        }
+    }
+}
+
+#[test]
+fn fragments_of_a_streamed_message_may_wait_for_each_other_where_that_is_asked_for() {
+    let payload = pattern(1 << 20);
+    for end in all_endpoints_with(Compression::None).filter(|end| end.kind.has_stream()) {
+        for one in uses::sending(end.kind, 1) {
+            if one.leaves() != (Leaves::Streamed { flushed: false }) {
+                continue;
+            }
+            let case = one.case(end, payload.len());
+            let peer = ScriptedPeer::default();
+            let mut connection = end.messaging(&peer, coalescing()).unwrap();
+            one.make(&mut *connection, &mut Hands::new(&payload, CHUNK));
+            // What is written at once: the fragments that fit, and the first that does not.
+            let at_once = coalescing().write_buffer + CHUNK;
+            let writes = payload.len().div_ceil(at_once) + 1;
+            assert!(
+                (writes - 1..=writes).contains(&peer.calls().writes),
+                "{case}: {:?}",
+                peer.calls()
+            );
+            assert_eq!(
+                oracle::frames(&peer.written()).len(),
+                payload.len() / CHUNK,
+                "{case}"
+            );
+            assert!(!connection.has_pending_output(), "{case}");
         }
     }
 }

@@ -297,6 +297,18 @@ async fn long_message_is_not_copied() {
     assert!(bytes.is_unique());
 }
 
+/// A message over the chunk size leaves at once, from where it lies.
+#[tokio::test]
+async fn long_message_that_a_sink_is_fed_is_one_write_and_a_short_one_waits() {
+    let peer = ScriptedPeer::default();
+    let mut server = WebSocket::server(peer.clone(), Config::default()).unwrap();
+    for (len, writes) in [(20, 0), (4096, 0), (4097, 1), (20, 1)] {
+        let message = OwnedMessage::from(pattern(len));
+        SinkExt::feed(&mut server, message).await.unwrap();
+        assert_eq!(peer.calls().writes, writes, "{len} bytes");
+    }
+}
+
 #[tokio::test]
 async fn control_frames_are_answered_and_are_no_items() {
     let (mut server, mut client) = connected(1000);

@@ -2,7 +2,7 @@
 //!
 //! A WebSocket connection is two state machines and a few buffers. This crate gives you those and
 //! leaves scheduling, buffers and I/O to you: no thread, task or timer that you did not start,
-//! nothing allocated per message, one system call per message or per burst of them, and memory that
+//! nothing allocated per message, one system call per message or per burst of short ones, and memory that
 //! stays bounded whatever the peer sends.
 //!
 //! # A server
@@ -78,6 +78,7 @@
 //! | `http2` | | `hyper`, and RFC 8441: the same over HTTP/2 | `h2`, through `hyper` |
 //! | `axum` | | `hyper`, and `axum`: an extractor | `axum-core`, tokio's `rt` |
 //! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
+//! | `simd` | | masking with the widest vectors that the processor has, too: long payloads in a third of the time | `fearless_simd`, without dependencies |
 //!
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -20,14 +20,14 @@ pub struct BufferPool {
 
 impl BufferPool {
     /// Returns the pool of whichever thread needs a buffer, which takes no lock. Each thread retains up to 16 read
-    /// buffers, 16 write buffers and the memory of 2 messages (4 MiB). The default.
+    /// buffers, 16 write buffers and the memory of 16 messages (32 MiB). The default.
     #[must_use]
     pub const fn per_thread() -> Self {
         Self { shared: None }
     }
 
-    /// Creates a pool that retains up to `kept` read buffers, `kept` write buffers and the memory of `kept` messages,
-    /// at most 2. With 0 every unused buffer is freed.
+    /// Creates a pool that retains up to `kept` read buffers, `kept` write buffers and the memory of `kept` messages, at
+    /// most 16 (32 MiB). With 0 every unused buffer is freed.
     #[must_use]
     pub fn keeping(kept: usize) -> Self {
         let idle = Idle::new(kept);
@@ -100,7 +100,7 @@ impl Buffers {
             && (1..=MOST_OF_MESSAGE).contains(&memory.capacity())
         {
             pool.with(|idle| {
-                if idle.messages.len() < idle.kept.min(KEPT_MESSAGES) {
+                if idle.messages.len() < idle.kept.min(KEPT) {
                     idle.messages.push(memory);
                 }
             });
@@ -156,10 +156,8 @@ thread_local! {
     static IDLE: RefCell<Idle> = const { RefCell::new(Idle::new(KEPT)) };
 }
 
-/// How many unused buffers of each kind a thread retains.
+/// How many unused buffers of each kind a thread retains, and how many memories of messages any pool.
 const KEPT: usize = 16;
-/// How many memories of messages are retained at most.
-const KEPT_MESSAGES: usize = 2;
 /// The largest memory of a message that is retained. It grows by doubling: for a message of 1 MiB, the default of
 /// `Limits::message`, to almost twice that.
 const MOST_OF_MESSAGE: usize = 2 << 20;
@@ -195,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_of_two_messages_is_kept_and_none_that_is_too_large() {
-        for (kept, expected) in [(0, 0), (1, 1), (2, 2), (100, 2)] {
+    fn the_memory_of_messages_is_kept_and_none_that_is_too_large() {
+        for (kept, expected) in [(0, 0), (1, 1), (2, 2), (100, 3)] {
             let buffers = Buffers::Pooled(BufferPool::keeping(kept));
             for len in [MOST_OF_MESSAGE + 1, 0, MOST_OF_MESSAGE, 100, 50] {
                 buffers.give_message(vec![0; len]);

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::receiving::{Receiving, read, until_done};
+use super::receiving::{Receiving, next_message, read, until_done};
 use super::{CloseReply, Frame, MessageReader, PingReply, Writer};
 use crate::connection::Inbound;
 use crate::drive::poll_read_frame;
@@ -51,7 +51,7 @@ impl<T: Receiving> Reader<T> {
     /// which the header shows.
     pub fn next_message(&mut self) -> Result<Option<Message<'_>>, Error> {
         let Self { inbound, side } = self;
-        let found = or_end(read(inbound, side, Inbound::next_message))?;
+        let found = or_end(next_message(inbound, side))?;
         Ok(found.map(|found| inbound.lend(&found)))
     }
 
@@ -68,7 +68,7 @@ impl<T: Receiving> Reader<T> {
         buf: &'b mut Vec<u8>,
     ) -> Result<Option<Message<'b>>, Error> {
         let Self { inbound, side } = self;
-        let found = or_end(read(inbound, side, Inbound::next_message))?;
+        let found = or_end(next_message(inbound, side))?;
         Ok(found.map(|found| inbound.append(&found, buf)))
     }
 
@@ -120,6 +120,13 @@ impl<T: Receiving> Reader<T> {
 }
 
 impl<T> Reader<T> {
+    /// Gives back memory that holds nothing, as a read that has to wait does: for a program that will not read for a
+    /// while. With a [pool](super::WebSocket::set_buffer_pool) the buffers go back to it; otherwise memory of long messages is freed
+    /// after some calls.
+    pub fn rest(&mut self) {
+        self.inbound.wait();
+    }
+
     /// Returns the subprotocol that the handshake agreed on; `None` if there is none, or the connection was made without
     /// a handshake.
     #[must_use]

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use super::Writer;
 use super::whole::Whole;
-use crate::connection::{Inbound, Replies, Stop};
+use crate::connection::{Found, Inbound, Replies, Stop};
 use crate::drive::{ReadSide, now, poll_step};
 use crate::error::Error;
 
@@ -76,4 +76,16 @@ pub(super) fn read<R>(
     until_done(inbound, side, |inbound, side| {
         poll_step(inbound, side, step)
     })
+}
+
+/// Returns the next message, and reads whenever it needs bytes.
+#[inline]
+pub(super) fn next_message(
+    inbound: &mut Inbound,
+    side: &mut impl Receiving,
+) -> Result<Found, Error> {
+    match inbound.buffered_message() {
+        Some(found) => Ok(found),
+        None => read(inbound, side, Inbound::next_message),
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::ops::{Deref, DerefMut};
 
-use super::receiving::read;
+use super::receiving::next_message;
 use super::whole::Whole;
 use super::{BufferPool, Config, Reader, Writer};
 use crate::connection::set_extension;
@@ -125,7 +125,7 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self,
     ) -> Result<Option<(Message<'_>, &mut Writer<Whole<S>>)>, Error> {
         let Reader { inbound, side } = &mut self.reader;
-        match read(inbound, side, Inbound::next_message) {
+        match next_message(inbound, side) {
             Ok(found) => Ok(Some((inbound.lend(&found), side))),
             Err(error) => end(error),
         }

@@ -75,7 +75,8 @@ impl<T: Sending> Writer<T> {
     /// Stages a message for the next flush, so that many leave with one system call.
     ///
     /// Writes only if the write buffer would grow over its bound, or if the stream did not take all that it was
-    /// given last: that must go first.
+    /// given last: that must go first. A payload over [`Config::chunk_size`](crate::Config::chunk_size) that a server
+    /// sends without compression is not copied: it is written now, with what waits before it.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -141,7 +142,9 @@ impl<T: Sending> Writer<T> {
     /// in the message. Blocks on the reader and on the stream.
     ///
     /// Reads one byte ahead, so that the last fragment carries FIN and no empty frame follows. Holds one chunk.
-    /// Control frames (Pongs that fall due) go out between fragments. A half has the turn until the message ends.
+    /// Control frames (Pongs that fall due) go out between fragments. A half has the turn until the message ends. Each
+    /// fragment takes one system call; with [`Config::coalesce_writes`](crate::Config::coalesce_writes) those that fit
+    /// into the write buffer leave together.
     ///
     /// # Errors
     /// * [`ErrorKind::ChunkSize`](crate::ErrorKind::ChunkSize) if `chunk_size` is 0 or over

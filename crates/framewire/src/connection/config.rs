@@ -33,9 +33,11 @@ pub const CHUNK_SIZE_STREAMING: usize = 32 << 10;
 pub struct Config {
     /// The limits on what the peer may send. Default: messages of 1 MiB, frames of any length.
     pub limits: Limits,
-    /// The longest fragment of a streamed message, and the longest payload that is copied into the write buffer and
-    /// written together with its header. A server writes a longer message from the caller's memory. A client masks it
-    /// in pieces of the write buffer's size.
+    /// The longest fragment of a streamed message, and the longest payload that is copied into the write buffer, where
+    /// other messages can join it. A server writes a longer message at once, from the caller's memory, even where it is
+    /// fed; what the stream does not take then is copied where the call does not wait. `try_feed` copies any message,
+    /// and so does an [`Outbound`](crate::connection::Outbound) that feeds. A client masks a longer message in pieces of
+    /// the write buffer's size.
     /// Default: [`CHUNK_SIZE_LOW_MEMORY`], 4 KiB.
     pub chunk_size: usize,
     /// How many bytes are read at a time. A message that arrives in one read is lent from the read buffer.
@@ -50,8 +52,13 @@ pub struct Config {
     /// answers to a burst then leave together, however they are written.
     ///
     /// What waits leaves with the next write that need not wait, with a flush, or before the next read. A program that
-    /// does anything else in between keeps its peer waiting. No effect on the halves of a split connection. Default:
-    /// `false`, and each written message leaves at once.
+    /// does anything else in between keeps its peer waiting. No effect on the halves of a split connection.
+    ///
+    /// The fragments of a streamed message wait too, in halves as well, until they fill the write buffer or the message
+    /// ends: short chunks then cost a copy, and a system call for each [`write_buffer`](field@Self::write_buffer). A
+    /// source that is slow keeps the peer waiting, and one that waits for the peer's answer to a fragment waits for
+    /// ever. Default: `false`, and each written message, and each fragment, leaves
+    /// at once.
     pub coalesce_writes: bool,
 }
 

@@ -154,9 +154,51 @@ impl Inbound {
         self.receiver.decoder().is_done()
     }
 
+    /// Returns the next message where it lies whole in the read buffer, in one frame, and nothing else has to be done.
+    ///
+    /// `None` changes nothing: [`next_message`](Self::next_message) then gives the same, or what is wrong, in more steps.
+    #[inline]
+    pub(crate) fn buffered_message(&mut self) -> Option<Found> {
+        if self.unread.is_empty()
+            || self.receiver.owner() != Owner::Whole
+            || self.cold.coalesce_writes
+        {
+            return None;
+        }
+        let input = &mut self.buffer[self.unread.clone()];
+        let (opcode, place) = self.receiver.receive_whole(input, &mut self.message)?;
+        let start = self.unread.start + place.start;
+        self.unread.start += place.end;
+        self.record_use(false);
+        Some(Found {
+            opcode,
+            rsv: Rsv::NONE,
+            place: Some(start..self.unread.start),
+        })
+    }
+
     /// Returns the next whole message; [`lend`](Self::lend) gives its bytes.
     #[inline]
     pub(crate) fn next_message(&mut self, replies: &mut dyn Replies) -> Result<Found, Stop> {
+        match self.buffered_message() {
+            Some(found) => Ok(found),
+            None if self.is_between_messages() => Err(Stop::Bytes),
+            None => self.next_in_steps(replies),
+        }
+    }
+
+    /// Returns whether all that was read is used up, up to the end of a message, and more may arrive.
+    #[inline]
+    fn is_between_messages(&self) -> bool {
+        self.unread.is_empty()
+            && self.receiver.decoder().is_at_rest()
+            && self.receiver.owner() == Owner::Whole
+            && self.cold.arrived.is_none()
+            && !self.cold.coalesce_writes
+    }
+
+    /// As [`next_message`](Self::next_message), whatever has arrived.
+    fn next_in_steps(&mut self, replies: &mut dyn Replies) -> Result<Found, Stop> {
         self.begin_call(Owner::Whole, replies)?;
         let found = match self.decode_buffered(replies)? {
             Some(found) => found,

@@ -36,7 +36,7 @@ pub use feed::{BegunMessage, FeedWriter};
 pub(crate) use fragment::Fragment;
 pub use frame::Frame;
 pub use handlers::{CloseReply, PingReply};
-pub(crate) use inbound::{Inbound, Stop};
+pub(crate) use inbound::{Found, Inbound, Stop};
 pub(crate) use open::set_extension;
 pub(crate) use open::{abort, open};
 pub use outbound::Outbound;

@@ -54,6 +54,8 @@ pub struct Outbound {
     pub(super) in_encoded: Option<Opcode>,
     /// Whether a written message may wait for later ones.
     expects_more: bool,
+    /// Whether fragments of a streamed message may wait for later ones.
+    coalesces: bool,
     /// Whether an empty write buffer is not given back.
     pub(super) retains_buffer: bool,
     /// Whether frames are staged however much already waits.
@@ -77,6 +79,7 @@ impl Outbound {
             in_frame: None,
             in_encoded: None,
             expects_more: false,
+            coalesces: config.coalesce_writes,
             retains_buffer: false,
             is_unbounded: false,
             buffers,
@@ -172,6 +175,15 @@ impl Outbound {
     /// Returns whether a staged message may wait for later ones.
     pub(crate) fn may_coalesce(&self) -> bool {
         self.expects_more && self.buffered() < self.write_buffer()
+    }
+
+    /// Appends a fragment to the write buffer where it may wait there for later ones. Returns whether it did.
+    pub(crate) fn append_fragment(&mut self, frame: &[u8]) -> bool {
+        let may_wait = self.coalesces && self.buffered() + frame.len() <= self.write_buffer();
+        if may_wait {
+            self.append_raw(frame);
+        }
+        may_wait
     }
 
     fn stage_pong(&mut self, payload: ControlPayload) {

@@ -64,6 +64,9 @@ impl Outbound {
         &mut self,
         message: &Outgoing<'p>,
     ) -> Result<Unsent<'p>, NotStaged> {
+        if self.stage_plain(message) {
+            return Ok(Unsent::Nothing);
+        }
         if let Some(unsent) = self.stage_if_encoded(message)? {
             return Ok(unsent);
         }
@@ -76,16 +79,53 @@ impl Outbound {
         &mut self,
         message: &Outgoing<'p>,
     ) -> Result<Unsent<'p>, NotStaged> {
+        if self.stage_plain(message) {
+            return Ok(Unsent::Nothing);
+        }
+        self.stage_any_fed(message)
+    }
+
+    fn stage_any_fed<'p>(&mut self, message: &Outgoing<'p>) -> Result<Unsent<'p>, NotStaged> {
         if let Some(unsent) = self.stage_if_encoded(message)? {
             return Ok(unsent);
         }
         let len = message.payload().len();
-        self.make_room(len)?;
-        if self.buffered() + MAX_HEADER + len > self.write_buffer() {
-            return self.stage_checked(true, message);
+        if self.may_copy(len) {
+            self.make_room(len)?;
+            if self.buffered() + MAX_HEADER + len <= self.write_buffer() {
+                self.append(true, message)?;
+                return Ok(Unsent::Nothing);
+            }
         }
-        self.append(true, message)?;
-        Ok(Unsent::Nothing)
+        self.stage_checked(true, message)
+    }
+
+    /// Returns whether a message that may wait is copied: a copy of a long one costs more than a call of its own.
+    fn may_copy(&self, len: usize) -> bool {
+        len <= self.chunk_size() || self.sender.encoder().masks()
+    }
+
+    /// Stages a message that is copied, where nothing has to be done but to frame it. Otherwise nothing changes.
+    #[inline]
+    pub(crate) fn stage_plain(&mut self, message: &Outgoing<'_>) -> bool {
+        let is_idle = self.closing.is_open()
+            && self.in_frame.is_none()
+            && !self.sender.has_reply()
+            && !self.stalled;
+        let len = message.payload().len();
+        if !is_idle
+            || len > self.chunk_size()
+            || self.buffered() + MAX_HEADER + len > self.write_buffer()
+        {
+            return false;
+        }
+        let Some(header) = self.sender.plain_header(message) else {
+            return false;
+        };
+        self.reserve(MAX_HEADER + len);
+        header.append_to(&mut self.output);
+        self.output.extend_from_slice(message.payload());
+        true
     }
 
     /// Checks that a message may begin, and begins it if the extension transforms it.
@@ -119,7 +159,8 @@ impl Outbound {
         if let Some(unsent) = self.stage_if_encoded(message)? {
             return Ok(unsent);
         }
-        if self.buffered() + MAX_HEADER + message.payload().len() <= self.write_buffer() {
+        let len = message.payload().len();
+        if self.may_copy(len) && self.buffered() + MAX_HEADER + len <= self.write_buffer() {
             self.append(true, message)?;
             return Ok(Unsent::Nothing);
         }

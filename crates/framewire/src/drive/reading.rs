@@ -23,17 +23,6 @@ pub(crate) fn poll_step<R>(
     }
 }
 
-/// As [`poll_step`], for a step that has already said that it needs bytes.
-#[cfg(feature = "tokio")]
-pub(crate) fn poll_step_on<R>(
-    inbound: &mut Inbound,
-    side: &mut impl ReadSide,
-    step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
-) -> Poll<Result<R, Error>> {
-    ready!(poll_fill(inbound, side))?;
-    poll_step(inbound, side, step)
-}
-
 /// Reads bytes of the streamed message. A long payload goes straight into the caller's buffer.
 pub(crate) fn poll_read_stream(
     inbound: &mut Inbound,

@@ -159,7 +159,12 @@ pub trait WriteSide {
     ) -> Poll<Result<(), Error>> {
         let staged = self.poll_stage(|outbound| outbound.stage_fragment(fragment, fin));
         let header: Header = ready!(staged)?;
-        let written = self.write_or_buffer(Unsent::Plain(fragment.frame(&header)));
+        let frame = fragment.frame(&header);
+        let written = if self.outbound().append_fragment(frame) {
+            Ok(())
+        } else {
+            self.write_or_buffer(Unsent::Plain(frame))
+        };
         fragment.advance();
         Poll::Ready(written)
     }

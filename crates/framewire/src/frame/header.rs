@@ -152,11 +152,24 @@ impl Header {
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn append_to(&self, output: &mut Vec<u8>) {
-        // Pieces of a fixed length are written in place, without a call.
-        if self.payload_len < u64::from(LENGTH_16) && self.mask.is_none() {
-            output.extend_from_slice(&[self.first_byte(), self.payload_len as u8]);
+        if self.mask.is_some() || self.payload_len > 0xFFFF {
+            self.append_long_to(output);
             return;
         }
+        // Pieces of a fixed length are written in place, without a call.
+        let len = self.payload_len as u16;
+        if len < u16::from(LENGTH_16) {
+            output.extend([self.first_byte(), len as u8]);
+        } else {
+            let [high, low] = len.to_be_bytes();
+            output.extend([self.first_byte(), LENGTH_16, high, low]);
+        }
+    }
+
+    /// As [`append_to`](Self::append_to), for a header of more than four bytes.
+    #[cfg(feature = "alloc")]
+    #[inline(never)]
+    fn append_long_to(&self, output: &mut Vec<u8>) {
         let mut bytes = [0; MAX_HEADER];
         let len = self.encode(&mut bytes);
         output.extend_from_slice(&bytes[..len]);

@@ -152,37 +152,32 @@ impl Decoder {
     /// Decodes a message that lies whole in `input`, in one frame without reserved bits, as most do. Returns its
     /// opcode and the place of its payload, which ends where the used input does.
     ///
-    /// `None` changes nothing: [`decode`](Self::decode) then gives the same in more steps.
-    ///
-    /// # Errors
-    /// Text that is not UTF-8.
+    /// `None` changes nothing: [`decode`](Self::decode) then gives the same, or the violation, in more steps.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(super) fn decode_whole(
-        &mut self,
-        input: &mut [u8],
-    ) -> Result<Option<(Opcode, Range<usize>)>, Violation> {
+    pub(super) fn decode_whole(&mut self, input: &mut [u8]) -> Option<(Opcode, Range<usize>)> {
         if self.state != State::Header || self.partial_len > 0 || self.message.is_some() {
-            return Ok(None);
+            return None;
         }
-        let Some((opcode, place)) = whole_message(input, self.role) else {
-            return Ok(None);
-        };
+        let (opcode, place) = whole_message(input, self.role)?;
         if place.len() as u64 > self.limits.message.min(self.limits.frame) {
-            return Ok(None);
+            return None;
         }
         let (header, payload) = input[..place.end].split_at_mut(place.start);
-        if self.role == Role::Server
-            && let Some(key) = header.last_chunk()
-        {
-            mask::apply(payload, *key, 0);
+        let key = match self.role {
+            Role::Server => *header.last_chunk()?,
+            Role::Client => [0; 4],
+        };
+        if self.role == Role::Server {
+            mask::apply(payload, key, 0);
         }
         // RFC 6455 8.1: bytes that are not UTF-8 fail the connection.
         if opcode == Opcode::Text && !is_whole_text(payload) {
-            return Err(self.fail(Violation::InvalidUtf8));
+            mask::apply(payload, key, 0);
+            return None;
         }
         self.message_rsv = Rsv::NONE;
-        Ok(Some((opcode, place)))
+        Some((opcode, place))
     }
 
     /// Decodes a header from the front of `input`, unless a frame is under way. Returns how many bytes were used up.
@@ -304,7 +299,8 @@ impl Decoder {
 
     /// Returns whether no header, frame or message has begun, and more may arrive.
     #[cfg(feature = "alloc")]
-    pub(super) fn is_at_rest(&self) -> bool {
+    #[inline]
+    pub(crate) fn is_at_rest(&self) -> bool {
         self.state == State::Header && self.partial_len == 0 && self.message.is_none()
     }
 

@@ -112,6 +112,24 @@ impl Encoder {
         self.any_frame(fin, rsv, opcode, frame.payload)
     }
 
+    /// Returns the header of a message that is one frame, is not masked and needs no further check. `None` changes
+    /// nothing: [`header`](Self::header) then gives the same, or what is wrong, in more steps.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn plain_header(&self, message: &Outgoing<'_>) -> Option<Header> {
+        let MessageKind { opcode, rsv, .. } = message.kind;
+        let is_legal = match opcode {
+            Opcode::Text => message.is_utf8,
+            Opcode::Binary => true,
+            _ => false,
+        };
+        let is_next = self.keys.is_none() && self.message.is_none() && !self.closed;
+        if !is_legal || !is_next || !rsv.is_none() {
+            return None;
+        }
+        Header::new(true, Rsv::NONE, opcode, None, message.payload.len() as u64).ok()
+    }
+
     fn any_frame(
         &mut self,
         fin: bool,

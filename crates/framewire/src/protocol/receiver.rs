@@ -1,6 +1,7 @@
 //! Receiving messages: bytes in, messages out.
 
 use alloc::boxed::Box;
+use core::ops::Range;
 
 use super::decoder::Owner;
 use super::extension::{MessageDecoder, Transformed};
@@ -104,17 +105,31 @@ impl Receiver {
         input: &'a mut [u8],
         message: &'a mut MessageBuffer,
     ) -> Result<(usize, Option<Event<'a>>), Violation> {
-        message.rest();
-        if !self.is_encoded(Rsv::NONE)
-            && let Some((opcode, place)) = self.decoder.decode_whole(input)?
-        {
-            // Of a message that another call went on with, a part may be held.
-            message.forget();
+        if let Some((opcode, place)) = self.receive_whole(input, message) {
             let used = place.end;
             let message = Message::new(opcode, Rsv::NONE, &mut input[place]);
             return Ok((used, Some(Event::Message(message))));
         }
         self.receive_parts(input, message)
+    }
+
+    /// Decodes a message that lies whole in `input`, in one frame, as most do. Returns its opcode and the place of its
+    /// payload, which ends where the used input does.
+    ///
+    /// `None` changes nothing: [`receive`](Self::receive) then gives the same, or the violation, in more steps.
+    #[inline]
+    pub(crate) fn receive_whole(
+        &mut self,
+        input: &mut [u8],
+        message: &mut MessageBuffer,
+    ) -> Option<(Opcode, Range<usize>)> {
+        if self.is_encoded(Rsv::NONE) {
+            return None;
+        }
+        let found = self.decoder.decode_whole(input)?;
+        // Of a message that another call went on with, a part may be held.
+        message.forget();
+        Some(found)
     }
 
     /// As [`receive`](Self::receive), for all but a message in one frame that has arrived whole.
@@ -123,6 +138,7 @@ impl Receiver {
         input: &'a mut [u8],
         message: &'a mut MessageBuffer,
     ) -> Result<(usize, Option<Event<'a>>), Violation> {
+        message.rest();
         let mut used = 0;
         loop {
             let (taken, found) = self.next(&mut input[used..], message)?;

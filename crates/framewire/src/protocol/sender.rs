@@ -54,6 +54,10 @@ impl Sender {
         output: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         let message = message.to_outgoing();
+        if let Some(header) = self.plain_header(&message) {
+            append_frame(&header, message.payload(), output);
+            return Ok(());
+        }
         if !message.opcode().begins_message() {
             return Err(SendError::NotAMessage(message.opcode()));
         }
@@ -63,6 +67,15 @@ impl Sender {
         let header = self.header(true, &message)?;
         append_frame(&header, message.payload(), output);
         Ok(())
+    }
+
+    /// Returns the header of a message, where nothing has to be done but to frame it.
+    #[inline]
+    pub(crate) fn plain_header(&self, message: &Outgoing<'_>) -> Option<Header> {
+        match &self.encoding {
+            None => self.encoder.plain_header(message),
+            Some(_) => None,
+        }
     }
 
     /// Appends a message where an extension is used, transformed if the extension wants it.
@@ -310,10 +323,9 @@ pub(crate) fn append_frame(header: &Header, payload: &[u8], output: &mut Vec<u8>
 /// Appends a piece of a frame's payload, which is `offset` bytes into it.
 #[inline]
 pub(crate) fn append_payload(header: &Header, payload: &[u8], offset: u64, output: &mut Vec<u8>) {
-    let start = output.len();
-    output.extend_from_slice(payload);
-    if let Some(key) = header.mask() {
-        mask::apply(&mut output[start..], key, offset);
+    match header.mask() {
+        None => output.extend_from_slice(payload),
+        Some(key) => mask::append(payload, key, offset, output),
     }
 }
 

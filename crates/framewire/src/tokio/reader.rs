@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::receiving::{Receiving, read, read_frame, read_on, try_read};
+use super::receiving::{Receiving, next_message, read, read_frame};
 use super::{CloseReply, Frame, MessageReader, PingReply, Writer};
 use crate::connection::Inbound;
 use crate::error::{Error, or_end};
@@ -64,14 +64,8 @@ impl<T: Receiving> Reader<T> {
     /// [`ErrorKind::MessageInProgress`](crate::ErrorKind::MessageInProgress).
     pub async fn next_message(&mut self) -> Result<Option<Message<'_>>, Error> {
         let Self { inbound, side } = self;
-        let step = Inbound::next_message;
-        match try_read(inbound, side, step) {
-            Ok(found) => Ok(Some(inbound.lend(&found))),
-            Err(unfinished) => {
-                let found = or_end(read_on(inbound, side, unfinished, step).await)?;
-                Ok(found.map(|found| inbound.lend(&found)))
-            }
-        }
+        let found = or_end(next_message(inbound, side).await)?;
+        Ok(found.map(|found| inbound.lend(&found)))
     }
 
     /// Appends the next message to what is in `buf`, and lends it from there; `None` once the connection was closed.
@@ -90,7 +84,7 @@ impl<T: Receiving> Reader<T> {
         buf: &'b mut Vec<u8>,
     ) -> Result<Option<Message<'b>>, Error> {
         let Self { inbound, side } = self;
-        let found = or_end(read(inbound, side, Inbound::next_message).await)?;
+        let found = or_end(next_message(inbound, side).await)?;
         Ok(found.map(|found| inbound.append(&found, buf)))
     }
 
@@ -146,6 +140,12 @@ impl<T: Receiving> Reader<T> {
 }
 
 impl<T> Reader<T> {
+    /// Gives back memory that holds nothing, as a read that has to wait does: for a program that will not read for a
+    /// while. The buffers go back to their [pool](crate::connection::BufferPool).
+    pub fn rest(&mut self) {
+        self.inbound.wait();
+    }
+
     /// Returns the subprotocol that the handshake agreed on; `None` if there is none, or the connection was made without
     /// a handshake.
     #[must_use]

@@ -1,7 +1,6 @@
 //! Reading from a task: polling the stream, and sending replies on the way.
 
 use std::future::poll_fn;
-use std::mem;
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -9,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Writer;
 use super::polled::{Job, Polled};
 use super::whole::Whole;
-use crate::connection::{Inbound, Replies, Stop};
-use crate::drive::{ReadSide, WriteSide as _, poll_read_frame, poll_step, poll_step_on};
+use crate::connection::{Found, Inbound, Replies, Stop};
+use crate::drive::{ReadSide, WriteSide as _, poll_read_frame, poll_step};
 use crate::error::{Error, ErrorKind};
 use crate::frame::Header;
 
@@ -102,67 +101,24 @@ pub(super) fn has_answer(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Closed(_) | ErrorKind::Violation(_))
 }
 
-/// Why [`try_read`] has no result yet.
-#[derive(Debug)]
-pub(super) enum Unfinished<R> {
-    /// A result is there, but a reply must be sent before it is returned.
-    Reply(R),
-    Stopped(Stop),
-}
-
-/// Runs `step` once, without a future or a waker. Fails if `step` needs bytes or the stream.
-#[inline]
-pub(super) fn try_read<R>(
-    inbound: &mut Inbound,
-    source: &mut impl Receiving,
-    step: impl FnOnce(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
-) -> Result<R, Unfinished<R>> {
-    match step(inbound, source.replies()) {
-        Ok(result) if inbound.take_unsent_reply() => Err(Unfinished::Reply(result)),
-        Ok(result) => Ok(result),
-        Err(why) => Err(Unfinished::Stopped(why)),
-    }
-}
-
-/// Finishes what [`try_read`] began.
-pub(super) async fn read_on<T: Receiving, R>(
-    inbound: &mut Inbound,
-    source: &mut T,
-    unfinished: Unfinished<R>,
-    mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
-) -> Result<R, Error> {
-    match unfinished {
-        Unfinished::Reply(result) => {
-            poll_fn(|cx| {
-                source.side(cx.waker()).send_waiting();
-                Poll::Ready(())
-            })
-            .await;
-            Ok(result)
-        }
-        Unfinished::Stopped(stopped) => {
-            // True for the first poll only. Any other `Stop` comes again when `step` runs again.
-            let mut needs_bytes = matches!(stopped, Stop::Bytes);
-            poll_fn(|cx| {
-                if mem::take(&mut needs_bytes) {
-                    let read = poll_step_on(inbound, &mut source.side(cx.waker()), &mut step);
-                    return or_unsent(inbound, source, cx, read);
-                }
-                poll_read(inbound, source, cx, &mut step)
-            })
-            .await
-        }
-    }
-}
-
+/// Takes a step, and reads whenever it needs bytes.
 pub(super) async fn read<T: Receiving, R>(
     inbound: &mut Inbound,
     source: &mut T,
     mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
 ) -> Result<R, Error> {
-    match try_read(inbound, source, &mut step) {
-        Ok(result) => Ok(result),
-        Err(unfinished) => read_on(inbound, source, unfinished, step).await,
+    poll_fn(|cx| poll_read(inbound, source, cx, &mut step)).await
+}
+
+/// Returns the next message, and reads whenever it needs bytes. Costs no waker where the message has arrived.
+#[inline]
+pub(super) async fn next_message(
+    inbound: &mut Inbound,
+    source: &mut impl Receiving,
+) -> Result<Found, Error> {
+    match inbound.buffered_message() {
+        Some(found) => Ok(found),
+        None => read(inbound, source, Inbound::next_message).await,
     }
 }
 

@@ -1,14 +1,17 @@
 //! The calls that send, of a whole connection and of its writing half.
 
+use std::task::Waker;
+
 use tokio::io::AsyncRead;
 
-use super::access::{Sending, flush, send, send_frame};
+use super::access::{Access as _, Sending, flush, send, send_frame};
 use super::whole::Whole;
 use super::{MessageWriter, PreparedMessage};
 use crate::connection::{NotStaged, Outbound, Unsent, close_payload};
+use crate::drive::WriteSide as _;
 use crate::error::{Closed, Error, TryFeedError};
 use crate::frame::{CloseCode, Opcode, Rsv};
-use crate::protocol::{MessageKind, ToOutgoing};
+use crate::protocol::{MessageKind, Outgoing, ToOutgoing};
 
 /// The writing side of a connection: of a [`WebSocket`](super::WebSocket), which dereferences to it, and of a
 /// [`WriteHalf`](super::WriteHalf), which is one.
@@ -66,11 +69,16 @@ impl<T: Sending> Writer<T> {
     /// Stages a message for the next flush, so that many leave with one system call.
     ///
     /// Waits only if the write buffer would grow over its bound, or if the stream did not take all that it was
-    /// given last: that must go first.
+    /// given last: that must go first. A payload over [`Config::chunk_size`](crate::Config::chunk_size) that a server
+    /// sends without compression is not copied: it is written now, with what waits before it, and this waits until the
+    /// stream has taken it.
     ///
     /// # Errors
     /// As [`write`](Self::write).
     pub async fn feed(&mut self, message: impl ToOutgoing) -> Result<(), Error> {
+        if self.stage_plain(&message.to_outgoing()) {
+            return Ok(());
+        }
         let outgoing = message.to_outgoing();
         self.send_message(|outbound| outbound.stage_fed(&outgoing))
             .await
@@ -132,7 +140,9 @@ impl<T: Sending> Writer<T> {
     /// in the message. Waits for the reader and for the stream.
     ///
     /// Reads one byte ahead, so that the last fragment carries FIN and no empty frame follows. Holds one chunk.
-    /// Control frames (Pongs that fall due) go out between fragments. A half has the turn until the message ends.
+    /// Control frames (Pongs that fall due) go out between fragments. A half has the turn until the message ends. Each
+    /// fragment takes one system call; with [`Config::coalesce_writes`](crate::Config::coalesce_writes) those that fit
+    /// into the write buffer leave together.
     ///
     /// # Errors
     /// * [`ErrorKind::ChunkSize`](crate::ErrorKind::ChunkSize) if `chunk_size` is 0 or over
@@ -258,6 +268,15 @@ impl<T: Sending> Writer<T> {
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
         self.side.closed()
+    }
+
+    /// Stages a message where nothing has to be done but to copy it, without the state of another future.
+    #[inline]
+    fn stage_plain(&mut self, message: &Outgoing<'_>) -> bool {
+        let Some(mut turn) = self.side.try_turn() else {
+            return false;
+        };
+        turn.side(Waker::noop()).outbound().stage_plain(message)
     }
 
     /// Sends a message whole or nothing of it, without a waker where the turn is free and there is room.

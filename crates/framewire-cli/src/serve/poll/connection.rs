@@ -99,7 +99,7 @@ impl Connection {
         self.eager = eager;
     }
 
-    /// Reads once and writes once, as far as the socket allows.
+    /// Reads and writes, as far as the socket allows.
     pub(super) fn turn(&mut self, shared: &mut Shared) -> Turn {
         match &mut self.state {
             State::Handshake(_) => self.shake_hands(shared),

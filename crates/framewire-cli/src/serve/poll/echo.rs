@@ -1,10 +1,10 @@
 //! An open connection: bytes in, echoes out.
 
-use std::io::{Read, Write};
+use std::io::{IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
-use framewire::connection::{BufferPool, Connection};
-use framewire::protocol::{Agreement, Role};
+use framewire::connection::{BufferPool, Connection, Outbound};
+use framewire::protocol::{Agreement, Message, Role};
 use framewire::{CloseCode, Config, Error};
 
 use super::stream;
@@ -83,8 +83,8 @@ impl Echo {
         self.echo(stream, traffic)
     }
 
-    /// Reads once, and echoes what came. `is_drained` tells from the length of a read whether an event will
-    /// report what comes after it.
+    /// Reads about [`READ_IN_A_TURN`] bytes at most, and echoes what came. `is_drained` tells from the length of a read whether an event
+    /// will report what comes after it.
     ///
     /// # Errors
     /// The connection's end, which may be a clean one.
@@ -92,7 +92,7 @@ impl Echo {
         &mut self,
         stream: &mut (impl Read + Write),
         traffic: &mut Traffic,
-        is_drained: impl FnOnce(usize, usize) -> bool,
+        is_drained: impl Fn(usize, usize) -> bool,
     ) -> Result<Turn, Error> {
         // While the peer does not read, nothing is read from it, which bounds the output.
         if !self.send(stream)? {
@@ -103,20 +103,24 @@ impl Echo {
             // No event reports what the socket still has.
             return Ok(Turn::Again);
         }
-        let room = self.connection.room();
-        let room_len = room.len();
-        let Some(len) = stream::read(stream, room)? else {
-            self.connection.rest();
-            return Ok(Turn::Wait);
-        };
-        self.connection.filled(len);
-        self.echo(stream, traffic)?;
+        let mut read = 0;
+        while read < READ_IN_A_TURN {
+            let room = self.connection.room();
+            let room_len = room.len();
+            let Some(len) = stream::read(stream, room)? else {
+                self.connection.rest();
+                return Ok(Turn::Wait);
+            };
+            self.connection.filled(len);
+            self.echo(stream, traffic)?;
+            if is_drained(len, room_len) || self.stalled.is_some() {
+                self.connection.rest();
+                return Ok(Turn::Wait);
+            }
+            read += len;
+        }
         self.connection.rest();
-        Ok(if is_drained(len, room_len) {
-            Turn::Wait
-        } else {
-            Turn::Again
-        })
+        Ok(Turn::Again)
     }
 
     /// Sends a Close frame with 1001.
@@ -140,7 +144,7 @@ impl Echo {
                 Err(end) => return self.end(end, stream),
             };
             traffic.count(message.payload());
-            match outbound.feed(message) {
+            match send_message(outbound, &message, stream) {
                 Ok(()) => {}
                 // After the server's Close frame nothing more is echoed.
                 Err(error) if error.closed().is_some() => {}
@@ -191,6 +195,26 @@ impl Echo {
     }
 }
 
+/// Stages a short message. Writes a long one from where it lies as far as the stream takes it now, and copies the rest.
+fn send_message(
+    outbound: &mut Outbound,
+    message: &Message<'_>,
+    stream: &mut impl Write,
+) -> Result<(), Error> {
+    let mut begun = outbound.begin_message(message)?;
+    while let Some(pieces) = outbound.output_of(&mut begun)? {
+        let written = stream.write_vectored(&pieces.map(IoSlice::new));
+        match outbound.written_of(written, &mut begun) {
+            Err(error) if error.is_would_block() => return outbound.buffer(begun),
+            written => written?,
+        }
+    }
+    Ok(())
+}
+
+/// How many bytes of a connection that has more are read, about, before it is the turn of others: a long message is then
+/// read while its memory is still in the cache.
+const READ_IN_A_TURN: usize = 512 << 10;
 /// How many bytes may wait to be written before echoing pauses.
 const WRITTEN_AT_ONCE: usize = 64 << 10;
 

@@ -1,6 +1,6 @@
 //! A connection's socket, with TLS or without.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 
@@ -93,6 +93,13 @@ impl Write for Stream {
         match self {
             Self::Plain(socket) => socket.write(buf),
             Self::Tls(tls) => tls.write(buf),
+        }
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write_vectored(bufs),
+            Self::Tls(tls) => tls.write_vectored(bufs),
         }
     }
 

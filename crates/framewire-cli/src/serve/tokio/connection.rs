@@ -1,17 +1,15 @@
 //! One connection, from accepting it until it is gone.
 
-use std::cell::Cell;
 use std::future::poll_fn;
-use std::mem;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use framewire::handshake::Established;
-use framewire::tokio::WebSocket;
 use framewire::tokio::handshake::{self, PendingHandshake};
-use framewire::{CloseCode, Closed, Error, ErrorKind, Opcode, TryFeedError};
+use framewire::tokio::{WebSocket, Whole, Writer};
+use framewire::{CloseCode, Closed, Error, ErrorKind, Message, Opcode, TryFeedError};
 use http::Response;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -149,8 +147,8 @@ impl Future for EchoTask {
 
 /// What interrupts the echoing.
 enum Pause {
-    /// A message must wait until the peer takes more.
-    Waiting(Opcode, Vec<u8>),
+    /// The peer must take what is buffered first, then this message, if any.
+    Unsent(Option<(Opcode, Vec<u8>)>),
     Ended(Result<Closed, Error>),
     /// The server is ending.
     Ending,
@@ -180,40 +178,21 @@ impl Open {
         ending.map(|()| Pause::Ending)
     }
 
-    /// Echoes until the connection ends or a message must wait: a long message, or one to a peer that does not
-    /// read. What was fed leaves in one write, before the next read that waits.
+    /// Echoes until the connection ends or a peer that does not read has to be waited for. Short messages leave in one
+    /// write, before the next read that waits.
     ///
-    /// The future of a read is dropped after each poll and made again, so that it takes no room at rest.
+    /// Each future is dropped after it was polled and made again, so that it takes no room at rest.
     fn poll_echo(&mut self, cx: &mut Context<'_>) -> Poll<Pause> {
-        let mut payload = PAYLOAD.take();
-        let pause = self.poll_echo_with(&mut payload, cx);
-        recycle(payload);
-        pause
-    }
-
-    fn poll_echo_with(&mut self, payload: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Pause> {
         loop {
-            payload.clear();
-            // A message that did not come in one read is not copied, so that it can wait without a second copy.
-            let read = pin!(self.websocket.append_message(payload)).poll(cx);
-            let message = match ready!(read) {
-                Ok(Some(message)) => message,
+            let read = pin!(self.websocket.next_message_and_writer()).poll(cx);
+            let (message, writer) = match ready!(read) {
+                Ok(Some(next)) => next,
                 Ok(None) => return Poll::Ready(Pause::Ended(self.closed())),
                 Err(error) => return Poll::Ready(Pause::Ended(Err(error))),
             };
             self.details.traffic.count(message.payload());
-            let opcode = message.opcode();
-            if message.payload().len() > FED_AT_ONCE {
-                return Poll::Ready(Pause::Waiting(opcode, mem::take(payload)));
-            }
-            match self.websocket.try_feed(message) {
-                Ok(()) => {}
-                Err(TryFeedError::Full(_)) => {
-                    return Poll::Ready(Pause::Waiting(opcode, mem::take(payload)));
-                }
-                // After the server's Close frame only the peer's is awaited.
-                Err(TryFeedError::Failed(error)) if error.closed().is_some() => {}
-                Err(TryFeedError::Failed(error)) => return Poll::Ready(Pause::Ended(Err(error))),
+            if let Err(pause) = feed(&message, writer, cx) {
+                return Poll::Ready(pause);
             }
         }
     }
@@ -222,20 +201,25 @@ impl Open {
         Ok(self.websocket.closed().ok_or(ErrorKind::ConnectionLost)?)
     }
 
-    /// Sends a message that must wait, without copying it.
-    async fn send(&mut self, opcode: Opcode, payload: Vec<u8>) -> Result<(), Error> {
-        let sent = self.websocket.feed((opcode, &payload)).await;
-        recycle(payload);
+    /// Sends what must wait.
+    async fn send(&mut self, unsent: Option<(Opcode, Vec<u8>)>) -> Result<(), Error> {
+        let sent = if let Some(message) = unsent {
+            self.websocket.feed(message).await
+        } else {
+            // What is left of the message was buffered.
+            self.websocket.rest();
+            self.websocket.flush().await
+        };
         match sent {
             Err(error) if error.closed().is_none() => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Sends the message that must wait, or ends the connection.
+    /// Sends what must wait, or ends the connection.
     async fn pass(mut self, pause: Pause) -> Option<Self> {
         let end = match pause {
-            Pause::Waiting(opcode, payload) => match self.send(opcode, payload).await {
+            Pause::Unsent(message) => match self.send(message).await {
                 Ok(()) => return Some(self),
                 Err(error) => Err(error),
             },
@@ -252,7 +236,7 @@ impl Open {
         close.await?;
         loop {
             match poll_fn(|cx| self.poll_echo(cx)).await {
-                Pause::Waiting(opcode, payload) => self.send(opcode, payload).await?,
+                Pause::Unsent(message) => self.send(message).await?,
                 Pause::Ended(end) => return end,
                 Pause::Ending => {}
             }
@@ -280,6 +264,38 @@ impl Open {
     }
 }
 
+/// Feeds a message. A long one is written from where it lies as far as the stream takes it now, and the rest is copied.
+fn feed(
+    message: &Message<'_>,
+    writer: &mut Writer<Whole<Stream>>,
+    cx: &mut Context<'_>,
+) -> Result<(), Pause> {
+    if message.payload().len() <= FED_AT_ONCE {
+        match writer.try_feed(message) {
+            Ok(()) => return Ok(()),
+            Err(TryFeedError::Failed(error)) => return or_ended(error),
+            Err(TryFeedError::Full(_)) => {}
+        }
+    }
+    if writer.buffered() > 0 && pin!(writer.flush()).poll(cx).is_pending() {
+        let copy = (message.opcode(), message.payload().to_vec());
+        return Err(Pause::Unsent(Some(copy)));
+    }
+    // There is room, so that the message is begun. Dropped, the future buffers what the stream has not taken.
+    match pin!(writer.feed(message)).poll(cx) {
+        Poll::Ready(fed) => fed.or_else(or_ended),
+        Poll::Pending => Err(Pause::Unsent(None)),
+    }
+}
+
+/// After the server's Close frame only the peer's is awaited. Any other error is the end.
+fn or_ended(error: Error) -> Result<(), Pause> {
+    match error.closed() {
+        Some(_) => Ok(()),
+        None => Err(Pause::Ended(Err(error))),
+    }
+}
+
 /// Drains and ends the connection, so that the peer gets what was sent last: a socket that is closed with
 /// unread input resets the connection.
 async fn linger(mut stream: Stream) {
@@ -293,21 +309,8 @@ async fn linger(mut stream: Stream) {
     let _ = timeout(LINGER, drained).await;
 }
 
-thread_local! {
-    /// The memory of the last message, for the next message of any connection.
-    static PAYLOAD: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-fn recycle(payload: Vec<u8>) {
-    if payload.capacity() <= MAX_RECYCLED {
-        PAYLOAD.set(payload);
-    }
-}
-
-/// The longest message that is copied into the write buffer.
-const FED_AT_ONCE: usize = 64 << 10;
-/// The largest message memory that is reused.
-const MAX_RECYCLED: usize = 1 << 20;
+/// The longest message that is copied into the write buffer, where others can join it.
+const FED_AT_ONCE: usize = 4 << 10;
 /// How many bytes of a connection that is ending are read with one call.
 const READ_AT_ONCE: usize = 4 << 10;
 

@@ -69,6 +69,25 @@ fn messages_that_come_together_are_one_read_and_one_write() {
 }
 
 #[test]
+fn a_turn_of_a_connection_that_never_runs_dry_ends_after_half_a_mebibyte() {
+    let mut setting = Setting::new(Taking::All);
+    let message = frame(FIN | BINARY, &[7; 1000]);
+    setting.peer.say(message.repeat(1000));
+    let turn = setting
+        .echo
+        .turn(&mut setting.peer, &mut setting.traffic, |_, _| false);
+    assert_eq!(turn.unwrap(), Turn::Again);
+    let calls = setting.peer.calls();
+    assert_eq!(calls.reads, READ_IN_A_TURN / (64 << 10));
+    // The others have theirs, and then it goes on.
+    let turn = setting
+        .echo
+        .turn(&mut setting.peer, &mut setting.traffic, |_, _| false);
+    assert_eq!(turn.unwrap(), Turn::Wait);
+    assert_eq!(setting.peer.written().len(), 1000 * (4 + 1000));
+}
+
+#[test]
 fn an_echo_allocates_nothing() {
     let mut setting = Setting::new(Taking::All);
     let message = frame(FIN | BINARY, &[7; 1000]);
