@@ -1,7 +1,7 @@
 //! The cost of compression compared to the engine alone: messages into a sink in memory, and the same bytes
 //! through a bare zlib-rs loop with the same flushes.
 //!
-//! `cargo bench -p framewire-bench --bench deflate`
+//! `cargo bench -p framewire-bench --bench deflate`, with `-- --json` all times as JSON, one object for each line.
 #![allow(
     clippy::expect_used,
     clippy::cast_precision_loss,
@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use framewire::deflate::{BEST_SPEED, Deflate, DeflateConfig, Negotiated, Parameters};
 use framewire::{Config, Opcode, WebSocket};
-use framewire_bench::medians;
+use framewire_bench::{has_flag, median, nanoseconds, times};
+use serde_json::json;
 
 const CHUNK: usize = 4 << 10;
 const MESSAGE: usize = 1 << 20;
@@ -23,13 +24,34 @@ fn main() {
     let repeated =
         br#"{"status":"success","message":"lowbit-performance-payload-validation-string"}"#;
     let repeated: Vec<u8> = repeated.iter().copied().cycle().take(MESSAGE).collect();
-    println!("stream_message of 1 MiB, 4 KiB chunks, level 1:");
+    title("stream_message of 1 MiB, 4 KiB chunks, level 1:");
     stream("the same JSON object", &repeated);
     stream("JSON objects that differ", &records(MESSAGE));
-    println!("write of 300 bytes of JSON, level 1:");
+    title("write of 300 bytes of JSON, level 1:");
     for takeover in [true, false] {
         short(takeover, &records(300 * SHORT_MESSAGES));
     }
+}
+
+fn title(title: &str) {
+    if !has_flag("--json") {
+        println!("{title}");
+    }
+}
+
+/// Prints the times of a case as JSON, if that is asked for, and returns whether it is.
+fn print_json(case: &str, ours: &[Duration], bare: &[Duration], messages: usize) -> bool {
+    let is_asked = has_flag("--json");
+    if is_asked {
+        let line = json!({
+            "bench": "deflate",
+            "case": case,
+            "ours_ns": nanoseconds(ours, messages),
+            "bare_ns": nanoseconds(bare, messages),
+        });
+        println!("{line}");
+    }
+    is_asked
 }
 
 /// Generates JSON objects with a number, a name and a time that change, as an API answers.
@@ -52,7 +74,7 @@ fn records(len: usize) -> Vec<u8> {
 fn stream(name: &str, message: &[u8]) {
     let mut websocket = websocket(true);
     let mut bare = Bare::new();
-    let [ours, engine] = medians(
+    let [ours, engine] = times(
         ROUNDS,
         [
             &mut || {
@@ -62,6 +84,10 @@ fn stream(name: &str, message: &[u8]) {
             &mut || bare.stream(message),
         ],
     );
+    if print_json(&format!("stream {name}"), &ours, &engine, 1) {
+        return;
+    }
+    let (ours, engine) = (median(&ours), median(&engine));
     let rate = |time: Duration| message.len() as f64 / time.as_secs_f64() / 1e6;
     println!(
         "  {name:24}: {:5.0} MB/s, bare zlib-rs {:5.0} MB/s, ratio {:.2}",
@@ -76,7 +102,7 @@ const SHORT_MESSAGES: usize = 1000;
 fn short(takeover: bool, messages: &[u8]) {
     let mut websocket = websocket(takeover);
     let mut bare = Bare::new();
-    let [ours, engine] = medians(
+    let [ours, engine] = times(
         ROUNDS,
         [
             &mut || {
@@ -95,13 +121,21 @@ fn short(takeover: bool, messages: &[u8]) {
             },
         ],
     );
+    let name = if takeover {
+        "context takeover"
+    } else {
+        "no context takeover"
+    };
+    if print_json(&format!("message {name}"), &ours, &engine, SHORT_MESSAGES) {
+        return;
+    }
+    let (ours, engine) = (median(&ours), median(&engine));
     let each = |time: Duration| time.as_secs_f64() * 1e6 / SHORT_MESSAGES as f64;
     println!(
-        "  {:24}: {:5.2} µs, bare zlib-rs {:5.2} µs, ratio {:.2}",
-        if takeover { "context takeover" } else { "none" },
+        "  {name:24}: {:5.2} µs, bare zlib-rs {:5.2} µs, ratio {:.2}",
         each(ours),
         each(engine),
-        each(ours) / each(engine),
+        each(engine) / each(ours),
     );
 }
 
@@ -167,8 +201,8 @@ impl Bare {
             self.deflate
                 .compress(input, &mut self.output, flush)
                 .expect("a fresh engine works");
-            input = &input[(self.deflate.total_in() - taken) as usize..];
-            let put = (self.deflate.total_out() - put) as usize;
+            input = &input[length(self.deflate.total_in() - taken)..];
+            let put = length(self.deflate.total_out() - put);
             if put > 0 {
                 let output = &self.output[..put];
                 self.sink.write_all(output).expect("a sink takes all");
@@ -178,6 +212,10 @@ impl Bare {
             }
         }
     }
+}
+
+fn length(len: u64) -> usize {
+    usize::try_from(len).expect("it is no longer than its buffer")
 }
 
 /// A stream that writes everything into the same memory over and over.

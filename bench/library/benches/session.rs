@@ -15,7 +15,8 @@ use framewire::frame::{Opcode, mask};
 use framewire::protocol::{Event, Limits, MessageBuffer, Session};
 use framewire_bench::{KEY, masked, medians};
 
-const PAYLOAD: &[u8; 20] = b"{\"bid\":1.2,\"ask\":3}\n";
+const LEN: u8 = 20;
+const PAYLOAD: &[u8; LEN as usize] = b"{\"bid\":1.2,\"ask\":3}\n";
 const BATCH: usize = 100;
 const ROUNDS: usize = 2_000;
 
@@ -111,7 +112,7 @@ fn bare_echo(input: &mut [u8], output: &mut Vec<u8>) {
         let payload = &mut frame[6..];
         mask::apply(payload, key, 0);
         assert!(std::str::from_utf8(payload).is_ok());
-        output.extend([0x81, payload.len() as u8]);
+        output.extend([0x81, LEN]);
         output.extend_from_slice(payload);
     }
 }
