@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::autobahn::{WITHOUT_COMPRESSION, WITHOUT_LARGE_COMPRESSION};
 use crate::front_end::FrontEnd;
 use crate::project::Project;
-use crate::{api, autobahn, browser, fuzz, idle_memory, interop, layers, model, no_std, process};
+use crate::{
+    api, autobahn, bench, browser, fuzz, idle_memory, interop, layers, model, no_std, process,
+};
 
 pub(crate) fn run(project: &Project) -> Result<()> {
     let started = Instant::now();
@@ -26,7 +28,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 21] = [
+const STEPS: [(&str, Step); 23] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -53,6 +55,15 @@ const STEPS: [(&str, Step); 21] = [
         fuzz::run(project, &fuzz::Options::default_selection())
     }),
     ("memory of connections at rest", memory_at_rest),
+    ("tests of the benchmarks", |project| {
+        cargo(
+            project,
+            "test --locked --manifest-path bench/Cargo.toml -p framewire-bench-run -p framewire-bench-memory",
+        )
+    }),
+    ("instructions for each message", |project| {
+        bench::instructions(project, &bench::Instructions::default())
+    }),
     ("Autobahn, server, tokio", |project| {
         autobahn_server(project, "tokio", WITHOUT_LARGE_COMPRESSION)
     }),
@@ -82,7 +93,10 @@ fn cargo(project: &Project, arguments: &str) -> Result<()> {
 fn format(project: &Project) -> Result<()> {
     cargo(project, "fmt --all --check")?;
     for manifest in OUTSIDE {
-        cargo(project, &format!("fmt --check --manifest-path {manifest}"))?;
+        cargo(
+            project,
+            &format!("fmt --all --check --manifest-path {manifest}"),
+        )?;
     }
     Ok(())
 }
@@ -102,10 +116,14 @@ fn lints(project: &Project) -> Result<()> {
             &format!("clippy -p framewire-tests {options} --all-targets -- -D warnings"),
         )?;
     }
-    cargo(
-        project,
-        "clippy --locked --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings",
-    )
+    for manifest in ["fuzz/Cargo.toml", "bench/Cargo.toml"] {
+        let options = format!("--locked --manifest-path {manifest} --workspace");
+        cargo(
+            project,
+            &format!("clippy {options} --all-targets -- -D warnings"),
+        )?;
+    }
+    Ok(())
 }
 
 fn dependencies(project: &Project) -> Result<()> {
@@ -206,7 +224,11 @@ fn clock(elapsed: Duration) -> String {
 }
 
 /// The crates that are workspaces of their own.
-const OUTSIDE: [&str; 2] = ["conformance/no-std/Cargo.toml", "fuzz/Cargo.toml"];
+const OUTSIDE: [&str; 3] = [
+    "bench/Cargo.toml",
+    "conformance/no-std/Cargo.toml",
+    "fuzz/Cargo.toml",
+];
 /// Feature sets that must each work alone.
 const FEATURE_SETS: [(&str, &[&str]); 2] = [
     ("framewire-upgrade", &OF_UPGRADE),
@@ -221,11 +243,12 @@ const OF_UPGRADE: [&str; 7] = [
     "tokio-net",
     "tokio-rustls",
 ];
-const OF_FRAMEWIRE: [&str; 20] = [
+const OF_FRAMEWIRE: [&str; 21] = [
     "",
     "alloc",
     "std",
     "std,simdutf8",
+    "simd",
     "handshake",
     "deflate",
     "miniz_oxide",

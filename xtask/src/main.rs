@@ -2,6 +2,7 @@
 
 mod api;
 mod autobahn;
+mod bench;
 mod browser;
 mod certificate;
 mod ci;
@@ -49,6 +50,9 @@ enum Chore {
     Model,
     Fuzz(fuzz::Options),
     IdleMemory(idle_memory::Options),
+    Instructions(bench::Instructions),
+    #[command(disable_help_flag = true)]
+    Bench(bench::Options),
     /// Measure what the feature `deflate` adds to the code of the example `echo_server`
     CodeSize,
     /// Everything that must hold before a change lands
@@ -69,6 +73,8 @@ fn main() -> ExitCode {
             Chore::Model => model::run(&project),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
+            Chore::Instructions(options) => bench::instructions(&project, &options),
+            Chore::Bench(options) => bench::run(&project, &options),
             Chore::CodeSize => code_size::run(&project),
             Chore::Ci => ci::run(&project),
         });

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 /// Runs a command to its end. Anything but success is an error.
 pub(crate) fn run(command: &mut Command, deadline: Duration) -> Result<()> {
     let line = describe(command);
-    let status = Running::spawn(command)?.wait(deadline)?;
+    let status = Running::start(command.stdin(Stdio::null()))?.wait(deadline)?;
     if !status.success() {
         bail!("`{line}` ended with {status}");
     }
@@ -23,7 +23,7 @@ pub(crate) fn run(command: &mut Command, deadline: Duration) -> Result<()> {
 /// Runs a command to its end and returns its standard output.
 pub(crate) fn output(command: &mut Command, deadline: Duration) -> Result<String> {
     let line = describe(command);
-    let running = Running::spawn(command.stdout(Stdio::piped()))?;
+    let running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let mut stdout = running
         .child()
         .stdout
@@ -62,12 +62,16 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Starts a child whose standard input stays open, and empty, for as long as this is.
     pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
+        Self::start(command.stdin(Stdio::piped()))
+    }
+
+    fn start(command: &mut Command) -> Result<Self> {
         let name = describe(command);
         // Locked while spawning, so that a signal cannot come between the child and its entry.
         let mut children = lock(&CHILDREN);
         let child = command
-            .stdin(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start `{name}`"))?;
         let child = Arc::new(Mutex::new(child));

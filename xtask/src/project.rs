@@ -18,15 +18,17 @@ pub(crate) struct Project {
 
 impl Project {
     pub(crate) fn find() -> Result<Self> {
+        // Either of the programs that this file is part of is TARGET/PROFILE/PROGRAM, whatever Cargo's build
+        // directory is.
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask lies in the repository")?;
-        // This program is TARGET/PROFILE/xtask, whatever Cargo's build directory is.
+            .ancestors()
+            .find(|folder| folder.join("xtask").is_dir())
+            .context("the program's source lies in the repository")?;
         let program = std::env::current_exe().context("own path")?;
         let target = program
             .ancestors()
             .nth(2)
-            .context("xtask lies in a profile's directory")?;
+            .context("the program lies in a profile's directory")?;
         Ok(Self {
             root: root.to_owned(),
             target: target.to_owned(),
@@ -124,7 +126,8 @@ fn scripts(folder: &Path) -> Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).with_context(listing)? {
         let name = entry.with_context(listing)?.file_name();
-        if Path::new(&name).extension().is_some_and(|ext| ext == "mjs") {
+        let extension = Path::new(&name).extension();
+        if extension.is_some_and(|extension| extension == "mjs" || extension == "js") {
             names.push(name);
         }
     }
