@@ -33,6 +33,7 @@ with_each_engine! {
     the_roots_of_the_system_are_trusted,
     the_end_of_the_server_closes_with_1001,
     a_page_ends_as_tls_wants_it,
+    a_message_is_in_one_record_with_its_header,
     large_messages_come_back_to_a_peer_that_reads_late,
     a_peer_that_takes_nothing_is_ended,
     a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for,
@@ -179,6 +180,22 @@ fn a_page_ends_as_tls_wants_it(engine: Engine) {
     // RFC 8446 6.1: without close_notify it might have been cut, which is an error here.
     stream.read_to_end(&mut page).unwrap();
     assert!(page.starts_with(b"HTTP/1.1 200 OK"));
+}
+
+fn a_message_is_in_one_record_with_its_header(engine: Engine) {
+    let files = Files::new("record");
+    let server = files.serve(engine);
+    let tcp = server.tcp();
+    let mut socket = tcp.try_clone().unwrap();
+    let stream = TlsStream::connect(tcp, "localhost", files.trusting(), DEADLINE).unwrap();
+    let mut websocket = framewire::connect_stream(stream, &url(&server)).unwrap();
+    websocket.write([7; 10_000]).unwrap();
+    // RFC 8446 5.1: the type, the version and the length of a record.
+    let mut header = [0; 5];
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.read_exact(&mut header).unwrap();
+    let len = u16::from_be_bytes([header[3], header[4]]);
+    assert!(len > 10_000, "{len}");
 }
 
 fn large_messages_come_back_to_a_peer_that_reads_late(engine: Engine) {

@@ -99,7 +99,10 @@ impl Write for Stream {
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.write_vectored(bufs),
-            Self::Tls(tls) => tls.write_vectored(bufs),
+            // The stream that owns both would write the first piece alone.
+            Self::Tls(tls) => {
+                rustls::Stream::new(&mut tls.conn, &mut tls.sock).write_vectored(bufs)
+            }
         }
     }
 
