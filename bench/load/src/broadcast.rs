@@ -10,7 +10,7 @@ use crate::echo::{Load, Work, open};
 use crate::process::{Cost, Window};
 use crate::script::Recipe;
 use crate::stream::{Plain, Stream, Tls};
-use crate::{Deflate, Server, stream};
+use crate::{Deflate, Server, report, stream};
 
 /// Have each message sent to all connections
 ///
@@ -27,30 +27,13 @@ pub(crate) struct Options {
     work: Work,
 }
 
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    bench: &'static str,
-    tls: bool,
-    #[serde(flatten)]
-    options: &'a Options,
-    #[serde(flatten)]
-    cost: Cost,
-}
-
 pub(crate) fn run(options: &Options) -> Result<()> {
     let cost = if options.server.tls {
         measure::<Tls>(options, &stream::tls()?)?
     } else {
         measure::<Plain>(options, &())?
     };
-    let report = Report {
-        bench: "broadcast",
-        tls: options.server.tls,
-        options,
-        cost,
-    };
-    println!("{}", serde_json::to_string(&report)?);
-    Ok(())
+    report::print("broadcast", options.server.tls, options, cost)
 }
 
 fn measure<S: Stream>(options: &Options, config: &S::Config) -> Result<Cost> {

@@ -11,7 +11,7 @@ use crate::echo::{parse_count, parse_seconds};
 use crate::poll::Poll;
 use crate::process::{Cost, Window};
 use crate::stream::{self, Plain, Stream, Tls};
-use crate::{Deflate, Server, opening};
+use crate::{Deflate, Server, opening, report};
 
 /// Open connections and close them
 ///
@@ -33,30 +33,13 @@ pub(crate) struct Options {
     measured: f64,
 }
 
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    bench: &'static str,
-    tls: bool,
-    #[serde(flatten)]
-    options: &'a Options,
-    #[serde(flatten)]
-    cost: Cost,
-}
-
 pub(crate) fn run(options: &Options) -> Result<()> {
     let cost = if options.server.tls {
         measure::<Tls>(options, &stream::tls()?)?
     } else {
         measure::<Plain>(options, &())?
     };
-    let report = Report {
-        bench: "handshakes",
-        tls: options.server.tls,
-        options,
-        cost,
-    };
-    println!("{}", serde_json::to_string(&report)?);
-    Ok(())
+    report::print("handshakes", options.server.tls, options, cost)
 }
 
 fn measure<S: Stream>(options: &Options, config: &S::Config) -> Result<Cost> {

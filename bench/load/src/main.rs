@@ -11,6 +11,7 @@ mod idle;
 mod opening;
 mod poll;
 mod process;
+mod report;
 mod script;
 mod stream;
 

@@ -1,7 +1,7 @@
 //! tokio-websockets as in its example of an echo server: without limits, and messages in one frame.
 //!
-//! `send` flushes. Whoever reads flushes too, so that `feed` alone queues nothing: batched, the messages of a read
-//! are collected first, as `ready_chunks` does, then fed together and flushed.
+//! `send` flushes, and so does each read. The batched loop therefore collects the messages of a read first, as
+//! `ready_chunks` does, then feeds them and flushes once.
 
 use futures_util::{SinkExt, StreamExt};
 use tokio_websockets::{Config, Error, Limits, ServerBuilder, WebSocketStream};

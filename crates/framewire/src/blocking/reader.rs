@@ -121,8 +121,8 @@ impl<T: Receiving> Reader<T> {
 
 impl<T> Reader<T> {
     /// Gives back memory that holds nothing, as a read that has to wait does: for a program that will not read for a
-    /// while. With a [pool](super::WebSocket::set_buffer_pool) the buffers go back to it; otherwise memory of long messages is freed
-    /// after some calls.
+    /// while. With a [pool](super::WebSocket::set_buffer_pool) the buffers go back to it; otherwise the memory of long
+    /// messages is freed by the second such call.
     pub fn rest(&mut self) {
         self.inbound.wait();
     }

@@ -57,8 +57,7 @@ pub struct Config {
     /// The fragments of a streamed message wait too, in halves as well, until they fill the write buffer or the message
     /// ends: short chunks then cost a copy, and a system call for each [`write_buffer`](field@Self::write_buffer). A
     /// source that is slow keeps the peer waiting, and one that waits for the peer's answer to a fragment waits for
-    /// ever. Default: `false`, and each written message, and each fragment, leaves
-    /// at once.
+    /// ever. Default: `false`, and each written message, and each fragment, leaves at once.
     pub coalesce_writes: bool,
 }
 

@@ -83,8 +83,8 @@ impl Echo {
         self.echo(stream, traffic)
     }
 
-    /// Reads about [`READ_IN_A_TURN`] bytes at most, and echoes what came. `is_drained` tells from the length of a read whether an event
-    /// will report what comes after it.
+    /// Reads about [`READ_IN_A_TURN`] bytes at most, and echoes what came. `is_drained` tells from the length of a read
+    /// whether an event will report what comes after it.
     ///
     /// # Errors
     /// The connection's end, which may be a clean one.
