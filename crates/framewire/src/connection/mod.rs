@@ -24,6 +24,7 @@ mod prepared;
 mod raw_frames;
 mod replies;
 mod resting;
+mod room;
 mod sans_io;
 mod stage;
 mod streamed;
