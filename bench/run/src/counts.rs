@@ -107,9 +107,11 @@ fn agree([left, right]: [f64; 2]) -> bool {
     left > 0.0 && right > 0.0 && (left / right - 1.0).abs() < 0.01
 }
 
-/// glibc copies and fills more than a few KiB by one instruction, which callgrind counts for each byte again: a copy would
-/// seem to cost 30 times as many instructions as one by vectors.
-const COPIES_BY_VECTORS: &str =
+/// Makes glibc copy and fill by vectors whatever the length.
+///
+/// Otherwise it does so for more than a few KiB by one instruction. callgrind counts that for each byte again, and its speed depends
+/// on the distance of the addresses. A stream in memory stands for a socket, where the kernel copies.
+pub(crate) const COPIES_BY_VECTORS: &str =
     "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000";
 /// How many times more messages, and how often, where two counts do not agree.
 const MANY: usize = 15;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cells;
 use crate::cores::{Core, Cores, is_installed};
-use crate::counts::{self, Job};
+use crate::counts::{self, COPIES_BY_VECTORS, Job};
 use crate::goals::IN_MEMORY;
 use crate::lines::{self, Compared, Listed, Timed};
 use crate::loopback::{DEADLINE, Generator};
@@ -117,6 +117,7 @@ impl<'a> Run<'a> {
             let mut command = self.cores.command(Core::Load, program);
             command.args(["time", &frames.to_string(), &bytes.to_string()]);
             command.args(["--rounds", self.plan.rounds_in_memory()]);
+            command.env("GLIBC_TUNABLES", COPIES_BY_VECTORS);
             let output = process::output(&mut command, DEADLINE)?;
             for Timed { name, ns } in lines::parse(&output) {
                 let cell = in_memory_cell(bytes, frames);

@@ -6,7 +6,7 @@ use std::task::Poll;
 use super::Writer;
 use super::whole::Whole;
 use crate::connection::{Found, Inbound, Replies, Stop};
-use crate::drive::{ReadSide, now, poll_step};
+use crate::drive::{ReadSide, now, poll_message, poll_step};
 use crate::error::Error;
 
 /// What a [`Reader`](super::Reader) reads from, and sends its replies through: the [`Writer`] of a whole connection, or
@@ -86,6 +86,6 @@ pub(super) fn next_message(
 ) -> Result<Found, Error> {
     match inbound.buffered_message() {
         Some(found) => Ok(found),
-        None => read(inbound, side, Inbound::next_message),
+        None => until_done(inbound, side, poll_message),
     }
 }

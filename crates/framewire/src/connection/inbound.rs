@@ -189,7 +189,7 @@ impl Inbound {
 
     /// Returns whether all that was read is used up, up to the end of a message, and more may arrive.
     #[inline]
-    fn is_between_messages(&self) -> bool {
+    pub(crate) fn is_between_messages(&self) -> bool {
         self.unread.is_empty()
             && self.receiver.decoder().is_at_rest()
             && self.receiver.owner() == Owner::Whole
@@ -198,7 +198,7 @@ impl Inbound {
     }
 
     /// As [`next_message`](Self::next_message), whatever has arrived.
-    fn next_in_steps(&mut self, replies: &mut dyn Replies) -> Result<Found, Stop> {
+    pub(crate) fn next_in_steps(&mut self, replies: &mut dyn Replies) -> Result<Found, Stop> {
         self.begin_call(Owner::Whole, replies)?;
         let found = match self.decode_buffered(replies)? {
             Some(found) => found,

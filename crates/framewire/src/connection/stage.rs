@@ -85,7 +85,11 @@ impl Outbound {
         self.stage_any_fed(message)
     }
 
-    fn stage_any_fed<'p>(&mut self, message: &Outgoing<'p>) -> Result<Unsent<'p>, NotStaged> {
+    /// As [`stage_fed`](Self::stage_fed), where the message could not be staged [plain](Self::stage_plain).
+    pub(crate) fn stage_any_fed<'p>(
+        &mut self,
+        message: &Outgoing<'p>,
+    ) -> Result<Unsent<'p>, NotStaged> {
         if let Some(unsent) = self.stage_if_encoded(message)? {
             return Ok(unsent);
         }

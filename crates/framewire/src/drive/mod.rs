@@ -12,7 +12,7 @@ mod sides;
 
 pub(crate) use byte_stream::poll_read_bytes;
 pub(crate) use keep_alive::{KeepAlivePlan, NextBeat, NoPong, Pings, Pulse};
-pub(crate) use reading::{poll_read_frame, poll_read_stream, poll_step};
+pub(crate) use reading::{poll_message, poll_read_frame, poll_read_stream, poll_step};
 pub use shutdown::Shutdown;
 pub(crate) use shutdown::{ClosingSide, UntilDeadline, poll_shutdown};
 pub(crate) use sides::{PollWrite, ReadSide, WriteSide, is_blocked, now};

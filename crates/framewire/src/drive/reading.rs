@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Poll, ready};
 
 use super::sides::{ReadSide, is_blocked};
-use crate::connection::{Inbound, Replies, Stop, payload_room};
+use crate::connection::{Found, Inbound, Replies, Stop, payload_room};
 use crate::error::{Error, ErrorKind};
 use crate::frame::Header;
 
@@ -20,6 +20,25 @@ pub(crate) fn poll_step<R>(
             return Poll::Ready(Ok(result));
         }
         ready!(poll_fill(inbound, side))?;
+    }
+}
+
+/// Returns the next whole message, once none is [buffered](Inbound::buffered_message).
+pub(crate) fn poll_message(
+    inbound: &mut Inbound,
+    side: &mut impl ReadSide,
+) -> Poll<Result<Found, Error>> {
+    loop {
+        if !inbound.is_between_messages() {
+            let stepped = inbound.next_in_steps(side.replies());
+            if let Some(found) = outcome(inbound, side, stepped)? {
+                return Poll::Ready(Ok(found));
+            }
+        }
+        ready!(poll_fill(inbound, side))?;
+        if let Some(found) = inbound.buffered_message() {
+            return Poll::Ready(Ok(found));
+        }
     }
 }
 

@@ -17,25 +17,12 @@ pub type KeySource = fn() -> Option<[u8; 4]>;
 #[inline]
 pub fn apply(payload: &mut [u8], key: [u8; 4], offset: u64) {
     let key = rotate(key, offset);
-    let (blocks, rest) = payload.as_chunks_mut();
-    if !blocks.is_empty() {
-        mask_blocks(blocks, key);
-    }
-    let (words, rest) = rest.as_chunks_mut();
-    for word in words {
-        mask_word(word, key);
-    }
-    // Less than a word is left, for which a loop would cost more than its steps.
-    let (half, rest) = rest.split_at_mut(rest.len() & 4);
-    if let Some(half) = half.first_chunk_mut() {
-        *half = (u32::from_ne_bytes(*half) ^ key).to_ne_bytes();
-    }
-    let [a, b, c, _] = key.to_ne_bytes();
-    for (i, key) in [a, b, c].into_iter().enumerate() {
-        if let Some(byte) = rest.get_mut(i) {
-            *byte ^= key;
-        }
-    }
+    let (rest, key) = if payload.len() < BLOCK {
+        (payload, key)
+    } else {
+        mask_blocks(payload, key)
+    };
+    mask_words(rest, key);
 }
 
 /// Appends `payload` to `output`, masked.
@@ -56,8 +43,8 @@ pub(crate) fn append(payload: &[u8], key: [u8; 4], offset: u64, output: &mut Vec
 const PIECE: usize = 2 << 10;
 
 const WORD: usize = 8;
-/// What is masked with one round of a loop.
-const BLOCK: usize = 16 * WORD;
+/// From this length on, a payload is masked with vectors.
+const BLOCK: usize = 128;
 
 /// Returns the key as it applies `offset` bytes into a payload, in the order of memory.
 #[inline]
@@ -67,28 +54,87 @@ fn rotate(key: [u8; 4], offset: u64) -> u32 {
     u32::from_ne_bytes(key.to_le_bytes())
 }
 
-/// Masks with the widest vectors that the processor has.
+/// Masks a block or more with the widest vectors that the processor has. Returns what is left, and the key for it.
 #[cfg(feature = "simd")]
-fn mask_blocks(blocks: &mut [[u8; BLOCK]], key: u32) {
+fn mask_blocks(payload: &mut [u8], key: u32) -> (&mut [u8], u32) {
     use fearless_simd::{Level, dispatch};
-    dispatch!(Level::new(), _simd => mask_blocks_with_vectors(blocks, key));
+
+    // A vector that lies in two cache lines takes two stores.
+    let head = if payload.len() < LONG {
+        0
+    } else {
+        payload.as_ptr().align_offset(VECTOR) % VECTOR
+    };
+    let (head, payload) = payload.split_at_mut(head);
+    mask_words(head, key);
+    let key = rotate(key.to_ne_bytes(), head.len() as u64);
+    let rest = dispatch!(Level::new(), simd => {
+        // Long rounds first: counting them costs as much as a vector.
+        let rest = mask_vectors::<_, 8>(simd, payload, key);
+        mask_vectors::<_, 1>(simd, rest, key)
+    });
+    (rest, key)
 }
 
-#[cfg(not(feature = "simd"))]
-fn mask_blocks(blocks: &mut [[u8; BLOCK]], key: u32) {
-    mask_blocks_with_vectors(blocks, key);
-}
-
-/// The compiler turns this into vectors of the processor that it is compiled for, or dispatched to.
-#[expect(
-    clippy::inline_always,
-    reason = "otherwise it is compiled for one processor alone"
-)]
+/// Masks with as many rounds of `N` vectors as there are, and returns the rest.
+///
+/// Always inlined, since otherwise it would be compiled for one processor alone.
+#[cfg(feature = "simd")]
 #[inline(always)]
-fn mask_blocks_with_vectors(blocks: &mut [[u8; BLOCK]], key: u32) {
+fn mask_vectors<S: fearless_simd::Simd, const N: usize>(
+    simd: S,
+    payload: &mut [u8],
+    key: u32,
+) -> &mut [u8] {
+    use fearless_simd::prelude::*;
+    use fearless_simd::{u8x64, u32x16};
+
+    let key = u32x16::splat(simd, key).to_bytes();
+    let whole = payload.len() - payload.len() % (N * VECTOR);
+    let (vectors, rest) = payload.split_at_mut(whole);
+    for round in vectors.as_chunks_mut::<VECTOR>().0.as_chunks_mut::<N>().0 {
+        for vector in round {
+            (u8x64::from_slice(simd, vector) ^ key).store_slice(vector);
+        }
+    }
+    rest
+}
+
+/// The bytes of a vector. Where a processor's vectors are shorter, it takes several of them.
+#[cfg(feature = "simd")]
+const VECTOR: usize = 64;
+/// From this length on, what precedes a multiple of a vector's length in memory is masked by itself.
+#[cfg(feature = "simd")]
+const LONG: usize = 4 << 10;
+
+/// Masks a block or more. Returns what is left, and the key for it. The compiler turns this into the vectors that every
+/// processor of the target has.
+#[cfg(not(feature = "simd"))]
+fn mask_blocks(payload: &mut [u8], key: u32) -> (&mut [u8], u32) {
+    let (blocks, rest) = payload.as_chunks_mut::<BLOCK>();
     for block in blocks {
         for word in block.as_chunks_mut().0 {
             mask_word(word, key);
+        }
+    }
+    (rest, key)
+}
+
+#[inline]
+fn mask_words(payload: &mut [u8], key: u32) {
+    let (words, rest) = payload.as_chunks_mut();
+    for word in words {
+        mask_word(word, key);
+    }
+    // Less than a word is left, for which a loop would cost more than its steps.
+    let (half, rest) = rest.split_at_mut(rest.len() & 4);
+    if let Some(half) = half.first_chunk_mut() {
+        *half = (u32::from_ne_bytes(*half) ^ key).to_ne_bytes();
+    }
+    let [a, b, c, _] = key.to_ne_bytes();
+    for (i, key) in [a, b, c].into_iter().enumerate() {
+        if let Some(byte) = rest.get_mut(i) {
+            *byte ^= key;
         }
     }
 }
@@ -123,7 +169,7 @@ mod tests {
     /// Most are short; some have more than a piece.
     fn payloads() -> impl Strategy<Value = Vec<u8>> {
         use proptest::collection::vec;
-        prop_oneof![9 => vec(any::<u8>(), 0..300), 1 => vec(any::<u8>(), 2000..5000)]
+        prop_oneof![9 => vec(any::<u8>(), 0..300), 1 => vec(any::<u8>(), 2000..8000)]
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use super::Writer;
 use super::polled::{Job, Polled};
 use super::whole::Whole;
 use crate::connection::{Found, Inbound, Replies, Stop};
-use crate::drive::{ReadSide, WriteSide as _, poll_read_frame, poll_step};
+use crate::drive::{self, ReadSide, WriteSide as _, poll_read_frame, poll_step};
 use crate::error::{Error, ErrorKind};
 use crate::frame::Header;
 
@@ -102,24 +102,35 @@ pub(super) fn has_answer(error: &Error) -> bool {
 }
 
 /// Takes a step, and reads whenever it needs bytes.
-pub(super) async fn read<T: Receiving, R>(
+pub(super) fn read<T: Receiving, R>(
     inbound: &mut Inbound,
     source: &mut T,
     mut step: impl FnMut(&mut Inbound, &mut dyn Replies) -> Result<R, Stop>,
-) -> Result<R, Error> {
-    poll_fn(|cx| poll_read(inbound, source, cx, &mut step)).await
+) -> impl Future<Output = Result<R, Error>> {
+    poll_fn(move |cx| poll_read(inbound, source, cx, &mut step))
 }
 
-/// Returns the next message, and reads whenever it needs bytes. Costs no waker where the message has arrived.
+/// Returns the next message, and reads whenever it needs bytes.
 #[inline]
-pub(super) async fn next_message(
+pub(super) fn next_message(
     inbound: &mut Inbound,
     source: &mut impl Receiving,
-) -> Result<Found, Error> {
-    match inbound.buffered_message() {
-        Some(found) => Ok(found),
-        None => read(inbound, source, Inbound::next_message).await,
+) -> impl Future<Output = Result<Found, Error>> {
+    poll_fn(move |cx| poll_message(inbound, source, cx))
+}
+
+/// As [`next_message`], polled.
+#[inline]
+pub(super) fn poll_message(
+    inbound: &mut Inbound,
+    source: &mut impl Receiving,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Found, Error>> {
+    if let Some(found) = inbound.buffered_message() {
+        return Poll::Ready(Ok(found));
     }
+    let read = drive::poll_message(inbound, &mut source.side(cx.waker()));
+    or_unsent(inbound, source, cx, read)
 }
 
 pub(super) async fn read_frame(

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::{FusedStream, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::receiving::{Receiving, poll_read};
+use super::receiving::{Receiving, poll_message};
 use super::{OwnedMessage, ReadHalf, Reader, WebSocket};
 use crate::connection::Inbound;
 use crate::error::{Error, ErrorKind};
@@ -66,7 +66,7 @@ fn poll_next(
     if inbound.has_reported_end() {
         return Poll::Ready(None);
     }
-    let found = ready!(poll_read(inbound, source, cx, Inbound::next_message));
+    let found = ready!(poll_message(inbound, source, cx));
     Poll::Ready(match found {
         Ok(found) => {
             let mut payload = Vec::new();

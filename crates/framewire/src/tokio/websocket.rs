@@ -134,10 +134,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &mut self,
     ) -> Result<Option<(Message<'_>, &mut Writer<Whole<S>>)>, Error> {
         let Reader { inbound, side } = &mut self.reader;
-        // Moved through one future less, a message that has arrived costs a tenth less.
-        if let Some(found) = inbound.buffered_message() {
-            return Ok(Some((inbound.lend(&found), side)));
-        }
         let found = or_end(next_message(inbound, side).await)?;
         Ok(found.map(|found| (inbound.lend(&found), side)))
     }

@@ -80,7 +80,7 @@ impl<T: Sending> Writer<T> {
             return Ok(());
         }
         let outgoing = message.to_outgoing();
-        self.send_message(|outbound| outbound.stage_fed(&outgoing))
+        self.send_message(|outbound| outbound.stage_any_fed(&outgoing))
             .await
     }
 
