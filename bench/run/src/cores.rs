@@ -1,16 +1,19 @@
-//! A core for servers and another one for the load.
+//! A core for servers and another one for the load, and a network for both.
 
 use std::ffi::OsStr;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use crate::network::Network;
 use crate::process;
 
-/// Whether programs can be kept on a core.
-#[derive(Debug, Clone, Copy)]
+/// How programs are kept apart from others.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Cores {
     pub(crate) pinned: bool,
+    /// The words before a program that runs in the network of servers and load.
+    network: Vec<String>,
 }
 
 /// What a program is for.
@@ -21,32 +24,39 @@ pub(crate) enum Core {
 }
 
 impl Cores {
-    pub(crate) fn find() -> Self {
+    pub(crate) fn find(network: Option<&Network>) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let taskset = Command::new("taskset").arg("--version").output();
         Self {
             pinned: cores >= 2 && taskset.is_ok_and(|output| output.status.success()),
+            network: network.map(Network::words).unwrap_or_default(),
         }
     }
 
-    /// Returns a command that runs a program on a core.
-    pub(crate) fn command(self, core: Core, program: impl AsRef<OsStr>) -> Command {
-        let [first, rest @ ..] = &self.words(core)[..] else {
-            return Command::new(program);
+    /// Returns a command that runs a program on a core, in the network of servers and load.
+    pub(crate) fn command(&self, core: Core, program: impl AsRef<OsStr>) -> Command {
+        let words = [&self.network[..], &self.words(core)].concat();
+        let mut command = match &words[..] {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
         };
-        let mut command = Command::new(first);
-        command.args(rest).arg(program);
+        // Errors that record where they come from cost more than a handshake.
+        command.env("RUST_BACKTRACE", "0");
         command
     }
 
     /// Returns the words before a program that keep it on a core.
-    pub(crate) fn words(self, core: Core) -> Vec<&'static str> {
+    pub(crate) fn words(&self, core: Core) -> Vec<String> {
         let number = match core {
             Core::Server => "0",
             Core::Load => "1",
         };
         if self.pinned {
-            vec!["taskset", "-c", number]
+            ["taskset", "-c", number].map(str::to_owned).into()
         } else {
             Vec::new()
         }

@@ -43,7 +43,7 @@ impl Cell {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Generator<'a> {
     pub(crate) program: &'a Path,
-    pub(crate) cores: Cores,
+    pub(crate) cores: &'a Cores,
 }
 
 impl Generator<'_> {
@@ -98,7 +98,6 @@ impl Generator<'_> {
     fn command(self, started: &Started, cell: &Cell) -> Command {
         let mut command = self.cores.command(Core::Load, self.program);
         command
-            .env("RUST_BACKTRACE", "0")
             .args([
                 cell.load,
                 &started.address,

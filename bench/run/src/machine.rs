@@ -17,6 +17,9 @@ pub(crate) struct Machine {
     pub(crate) cpu: String,
     pub(crate) cores: usize,
     pub(crate) kernel: String,
+    /// The congestion control of TCP.
+    #[serde(default)]
+    pub(crate) congestion_control: String,
     pub(crate) rustc: String,
     /// The commit that was measured, with `-dirty` behind it where files differed from it.
     pub(crate) commit: String,
@@ -44,10 +47,16 @@ impl Machine {
             cpu: model.to_owned(),
             cores: thread::available_parallelism().map_or(0, Into::into),
             kernel: line_of(Command::new("uname").arg("-sr")),
+            congestion_control: congestion_control(),
             rustc: line_of(Command::new("rustc").arg("--version")),
             commit: line_of(&mut git),
         }
     }
+}
+
+fn congestion_control() -> String {
+    let setting = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+    setting.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
 fn line_of(command: &mut Command) -> String {

@@ -12,6 +12,7 @@ mod lines;
 mod loopback;
 mod machine;
 mod marked;
+mod network;
 mod output;
 mod plan;
 mod programs;

@@ -118,10 +118,15 @@ pub(crate) fn losses(results: &Results) -> String {
 pub(crate) fn circumstances(results: &Results) -> String {
     let machine = &results.machine;
     let mut text = format!(
-        "{}, {} cores, {}; {}; commit {}; {}",
+        "{}, {} cores, {}{}; {}; commit {}; {}",
         machine.cpu,
         machine.cores,
         machine.kernel,
+        if machine.congestion_control.is_empty() {
+            String::new()
+        } else {
+            format!(" with TCP's {}", machine.congestion_control)
+        },
         machine.rustc,
         machine.commit,
         if results.settings.quick {

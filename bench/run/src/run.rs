@@ -14,6 +14,7 @@ use crate::goals::IN_MEMORY;
 use crate::lines::{self, Compared, Listed, Timed};
 use crate::loopback::{DEADLINE, Generator};
 use crate::machine::Machine;
+use crate::network::Network;
 use crate::plan::{Part, Plan};
 use crate::process;
 use crate::programs;
@@ -28,6 +29,8 @@ pub(crate) struct Run<'a> {
     project: &'a Project,
     plan: Plan,
     cores: Cores,
+    /// Lasts as long as the run.
+    _network: Option<Network>,
     pub(crate) results: Results,
     memory: Option<PathBuf>,
     load: Option<PathBuf>,
@@ -36,11 +39,22 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(crate) fn new(project: &'a Project, plan: Plan) -> Self {
-        let cores = Cores::find();
+        let network = Network::create();
+        let cores = Cores::find(network.as_ref());
         let mut results = Results {
             machine: Machine::find(project),
             ..Results::default()
         };
+        match &network {
+            Some(network) => {
+                results
+                    .machine
+                    .congestion_control
+                    .clone_from(&network.congestion_control);
+            }
+            None => results
+                .note("no network of its own: servers and load share the loopback of the machine"),
+        }
         results.settings.quick = plan.quick;
         results.settings.pinned = cores.pinned;
         if !cores.pinned {
@@ -50,6 +64,7 @@ impl<'a> Run<'a> {
             project,
             plan,
             cores,
+            _network: network,
             results,
             memory: None,
             load: None,
@@ -203,7 +218,7 @@ impl<'a> Run<'a> {
         let program = self.load.clone().context("it is not built")?;
         let generator = Generator {
             program: &program,
-            cores: self.cores,
+            cores: &self.cores,
         };
         self.plan.rounds(part).run(|| {
             for cell in &loads {
@@ -236,7 +251,7 @@ impl<'a> Run<'a> {
         let program = self.load.clone().context("it is not built")?;
         let generator = Generator {
             program: &program,
-            cores: self.cores,
+            cores: &self.cores,
         };
         let summary = self.project.target_dir("bench")?.join("strace.txt");
         let loads = cells::of(Part::SystemCalls, self.plan);

@@ -155,7 +155,7 @@ impl Server {
     }
 
     /// Returns the command line of its client, less an address and a number of connections.
-    pub(crate) fn client(&self, cores: Cores) -> Option<Vec<OsString>> {
+    pub(crate) fn client(&self, cores: &Cores) -> Option<Vec<OsString>> {
         let Program::Bench(program) = &self.program else {
             return None;
         };
@@ -168,7 +168,7 @@ impl Server {
         Some(line)
     }
 
-    pub(crate) fn start(&self, cores: Cores, variant: Variant) -> Result<Started> {
+    pub(crate) fn start(&self, cores: &Cores, variant: Variant) -> Result<Started> {
         let mut command = self.command(cores, variant);
         let process = Running::spawn(command.stdout(Stdio::piped()))?;
         let (line, stdout) = process.first_line(START)?;
@@ -181,7 +181,7 @@ impl Server {
         })
     }
 
-    fn command(&self, cores: Cores, variant: Variant) -> Command {
+    fn command(&self, cores: &Cores, variant: Variant) -> Command {
         match &self.program {
             Program::Bench(program) => {
                 let mut command = cores.command(Core::Server, program);
