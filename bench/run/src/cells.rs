@@ -112,7 +112,9 @@ pub(crate) fn has(server: &Server, cell: &Cell, plan: Plan) -> bool {
     };
     // A floor keeps nothing for a connection.
     let too_bare = at_rest && server.subject.role == Role::Floor;
-    let is_left_out = too_bare || plan.quick && skipped;
+    // What the floors do for it says nothing about it.
+    let has_no_handshake = cell.load == "handshakes" && !server.does_handshakes();
+    let is_left_out = too_bare || has_no_handshake || plan.quick && skipped;
     !is_left_out && server.has(cell.variant)
 }
 

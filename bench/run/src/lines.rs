@@ -31,6 +31,7 @@ pub(crate) struct Listed {
     reason = "each is a field of what is printed"
 )]
 pub(crate) struct Abilities {
+    pub(crate) handshake: bool,
     pub(crate) tls: bool,
     pub(crate) deflate: bool,
     /// Compression of each message after those before it.
@@ -43,6 +44,7 @@ pub(crate) struct Abilities {
 impl Abilities {
     /// All that a server can do which is a server alone.
     pub(crate) const SERVER: Self = Self {
+        handshake: true,
         tls: true,
         deflate: true,
         takeover: true,

@@ -135,8 +135,14 @@ impl Server {
         &self.subject.name
     }
 
+    /// Returns whether it does the opening handshake by itself.
+    pub(crate) fn does_handshakes(&self) -> bool {
+        self.abilities.handshake
+    }
+
     pub(crate) fn has(&self, variant: Variant) -> bool {
         let Abilities {
+            handshake: _,
             tls,
             deflate,
             takeover,

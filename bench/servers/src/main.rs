@@ -76,6 +76,10 @@ enum Deflate {
 
 /// A server, as it is listed.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of what is printed"
+)]
 struct Peer {
     name: &'static str,
     #[serde(rename = "crate")]
@@ -84,7 +88,8 @@ struct Peer {
     #[serde(rename = "loop")]
     flushing: Flushing,
     role: Role,
-    /// What it can do.
+    /// What it can do: an opening handshake by itself, and more.
+    handshake: bool,
     tls: bool,
     deflate: bool,
     /// Compression of each message after those before it.

@@ -23,6 +23,7 @@ pub(crate) fn peers() -> Vec<Peer> {
         version: "1.1",
         flushing: Flushing::Batched,
         role: Role::Floor,
+        handshake: true,
         tls: false,
         deflate: false,
         takeover: false,

@@ -38,6 +38,7 @@ const PEER: Peer = Peer {
     version: "",
     flushing: Flushing::Simple,
     role: Role::Peer,
+    handshake: true,
     tls: true,
     deflate: false,
     takeover: false,

@@ -19,6 +19,7 @@ pub(super) fn peers() -> Vec<Peer> {
         name: "web-socket",
         package: "web-socket",
         version: "0.7.0",
+        handshake: false,
         run: |settings| start::tasks(settings, &Echo { batched: false }),
         client: Some(client),
         ..PEER
