@@ -36,6 +36,30 @@ fn two_echoes_are_one_read_and_one_write() {
     assert_eq!((peer.calls().reads, peer.calls().writes), (2, 1));
 }
 
+#[test]
+fn a_pong_that_has_left_does_not_hurry_what_is_fed_later() {
+    let message = frame(Role::Client, FIN | BINARY, b"hello");
+    let in_fragments = [
+        frame(Role::Client, BINARY, b"hel"),
+        frame(Role::Client, FIN | CONTINUATION, b"lo"),
+    ];
+    let peer = ScriptedPeer::saying([
+        frame(Role::Client, FIN | PING, b"?"),
+        message.clone(),
+        [message, in_fragments.concat()].concat(),
+    ]);
+    let mut server = framewire::WebSocket::server(peer.clone(), Config::default()).unwrap();
+    server.next_message().unwrap().unwrap();
+    assert_eq!((peer.calls().reads, peer.calls().writes), (2, 1));
+    for _ in 0..2 {
+        let (message, writer) = server.next_message_and_writer().unwrap().unwrap();
+        writer.feed(message).unwrap();
+    }
+    assert_eq!((peer.calls().reads, peer.calls().writes), (3, 1));
+    assert!(server.next_message().unwrap_err().is_would_block());
+    assert_eq!((peer.calls().reads, peer.calls().writes), (4, 2));
+}
+
 /// Each use that receives a message, and maybe answers it, in one frame at a time.
 fn each_use(end: Endpoint) -> impl Iterator<Item = Use> {
     let all = uses::receiving(end.kind).chain(uses::answering(end.kind));

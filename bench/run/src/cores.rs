@@ -8,12 +8,11 @@ use std::time::Duration;
 use crate::network::Network;
 use crate::process;
 
-/// How programs are kept apart from others.
-#[derive(Debug, Clone, Default)]
+/// How servers and load are kept apart, from each other and from everything else.
 pub(crate) struct Cores {
     pub(crate) pinned: bool,
-    /// The words before a program that runs in the network of servers and load.
-    network: Vec<String>,
+    /// The network of servers and load, unless they use the machine's.
+    pub(crate) network: Option<Network>,
 }
 
 /// What a program is for.
@@ -24,18 +23,19 @@ pub(crate) enum Core {
 }
 
 impl Cores {
-    pub(crate) fn find(network: Option<&Network>) -> Self {
+    pub(crate) fn find() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let taskset = Command::new("taskset").arg("--version").output();
         Self {
             pinned: cores >= 2 && taskset.is_ok_and(|output| output.status.success()),
-            network: network.map(Network::words).unwrap_or_default(),
+            network: None,
         }
     }
 
     /// Returns a command that runs a program on a core, in the network of servers and load.
     pub(crate) fn command(&self, core: Core, program: impl AsRef<OsStr>) -> Command {
-        let words = [&self.network[..], &self.words(core)].concat();
+        let network = self.network.as_ref().map(Network::words);
+        let words = [network.unwrap_or_default(), self.words(core)].concat();
         let mut command = match &words[..] {
             [] => Command::new(program),
             [first, rest @ ..] => {
@@ -44,7 +44,7 @@ impl Cores {
                 command
             }
         };
-        // Errors that record where they come from cost more than a handshake.
+        // An error with a backtrace costs as much as half a handshake.
         command.env("RUST_BACKTRACE", "0");
         command
     }

@@ -166,13 +166,13 @@ mod tests {
 
     #[test]
     fn more_than_the_noise_of_both_misses_it() {
-        // The best peer is at 100 ± 2.
-        assert_eq!(outcome_of(Limit::BestPeer(1.0), &[103.0]), Outcome::Missed);
+        // The best peer is at 100 ± 3.
+        assert_eq!(outcome_of(Limit::BestPeer(1.0), &[104.0]), Outcome::Missed);
         assert_eq!(
             outcome_of(Limit::BestPeer(1.0), &[101.0]),
             Outcome::WithinNoise
         );
-        // 104 ± 2.
+        // 104 ± 3.
         let samples = [100.0, 104.0, 108.0];
         assert_eq!(
             outcome_of(Limit::BestPeer(1.0), &samples),

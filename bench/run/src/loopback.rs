@@ -40,7 +40,7 @@ impl Cell {
 }
 
 /// What puts load on servers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Generator<'a> {
     pub(crate) program: &'a Path,
     pub(crate) cores: &'a Cores,

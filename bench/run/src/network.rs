@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::process::Running;
+use crate::process::{self, Running};
 
 /// A network of its own, which lasts as long as this.
 pub(crate) struct Network {
@@ -16,23 +16,33 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Creates one, where the system allows that.
-    pub(crate) fn create() -> Option<Self> {
-        WAYS.iter()
-            .find_map(|(creation, entry)| Self::hold(creation, entry).ok())
+    /// Creates one.
+    ///
+    /// # Errors
+    /// The system does not allow that, or `unshare`, `nsenter` or `ip` are missing.
+    pub(crate) fn create() -> Result<Self> {
+        let [for_root, for_anybody] = WAYS;
+        Self::hold(for_root).or_else(|_| Self::hold(for_anybody))
     }
 
-    fn hold(creation: &[&str], entry: &'static [&'static str]) -> Result<Self> {
+    fn hold(way: Way) -> Result<Self> {
         let mut command = Command::new("unshare");
-        command.args(creation).args(["sh", "-c", SCRIPT]);
+        command.args(way.creation).args(["sh", "-c", SCRIPT]);
         let holder = Running::spawn(command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
         let (congestion_control, _) = holder.first_line(DEADLINE)?;
-        ensure!(!congestion_control.is_empty(), "it has no loopback");
-        Ok(Self {
+        ensure!(
+            !congestion_control.is_empty(),
+            "`unshare` and `ip` bring up no loopback"
+        );
+        let network = Self {
             holder,
-            entry,
+            entry: way.entry,
             congestion_control,
-        })
+        };
+        let words = network.words();
+        let mut command = Command::new(&words[0]);
+        process::run(command.args(&words[1..]).arg("true"), DEADLINE)?;
+        Ok(network)
     }
 
     /// Returns the words before a program that runs in it.
@@ -46,13 +56,23 @@ impl Network {
     }
 }
 
-/// How to create a network and how to enter it: for root, and for anybody.
-const WAYS: [(&[&str], &[&str]); 2] = [
-    (&["--net"], &["--net"]),
-    (
-        &["--user", "--map-root-user", "--net"],
-        &["--user", "--preserve-credentials", "--net"],
-    ),
+/// How to create a network, and how to enter it.
+#[derive(Clone, Copy)]
+struct Way {
+    creation: &'static [&'static str],
+    entry: &'static [&'static str],
+}
+
+/// For root, and for anybody.
+const WAYS: [Way; 2] = [
+    Way {
+        creation: &["--net"],
+        entry: &["--net"],
+    },
+    Way {
+        creation: &["--user", "--map-root-user", "--net"],
+        entry: &["--user", "--preserve-credentials", "--net"],
+    },
 ];
 
 /// Prints the congestion control once the loopback is up, and waits until its input ends.

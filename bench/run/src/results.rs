@@ -189,11 +189,12 @@ impl Results {
     pub(crate) fn summary(&self, measure: Measure, cell: &str, name: &str) -> Option<Summary> {
         let key = (measure, cell, name);
         let is_it = |it: &&Figure| (it.measure, &*it.cell, &*it.name) == key;
-        let summary = Summary::of(&self.figures.iter().find(is_it)?.samples)?;
-        Some(if measure.is_a_count() {
-            summary
-        } else {
-            summary.with_noise_of_at_least(LEAST_NOISE)
+        let samples = &self.figures.iter().find(is_it)?.samples;
+        let summary = Summary::of(samples)?;
+        Some(match &samples[..] {
+            _ if measure.is_a_count() => summary,
+            [_] => summary.with_noise_of_at_least(NOISE_OF_ONE),
+            _ => summary.with_noise_of_at_least(LEAST_NOISE),
         })
     }
 
@@ -260,6 +261,8 @@ fn rounded(sample: f64) -> f64 {
 
 /// The noise of times at least, as a share of them: a few rounds may agree by chance.
 const LEAST_NOISE: f64 = 0.03;
+/// The noise of a time that was measured once.
+const NOISE_OF_ONE: f64 = 0.1;
 /// Above this share of its core, the load generator may be what limits a cell.
 const SATURATED: f64 = 0.9;
 
@@ -292,8 +295,8 @@ pub(crate) mod tests {
             ("epoll", &[50.0, 50.0, 50.0]),
             ("bare-tokio", &[60.0, 60.0, 60.0]),
         ] {
-            for sample in samples {
-                results.add(measure, cell, name, *sample);
+            for sample in samples.repeat(2) {
+                results.add(measure, cell, name, sample);
             }
         }
         results
@@ -338,18 +341,15 @@ pub(crate) mod tests {
 
     #[test]
     fn times_have_noise_even_if_rounds_agree() {
-        let noise = |measure| {
-            let results = made_up(measure, "cell", "framewire-tokio", &[100.0, 100.0]);
-            results.summary(measure, "cell", "framewire-tokio").unwrap()
+        let noise = |measure, rounds| {
+            let mut results = made_up(measure, "cell", "framewire-tokio", &[100.0]);
+            results.figures[0].samples.truncate(rounds);
+            let summary = results.summary(measure, "cell", "framewire-tokio");
+            summary.unwrap().noise
         };
-        assert_eq!(
-            noise(Measure::Cpu),
-            Summary {
-                median: 100.0,
-                noise: 3.0
-            }
-        );
-        assert_eq!(noise(Measure::Instructions), Summary::exactly(100.0));
+        assert!((noise(Measure::Cpu, 2) - 3.0).abs() < 1e-9);
+        assert!((noise(Measure::Cpu, 1) - 10.0).abs() < 1e-9);
+        assert!(noise(Measure::Instructions, 1).abs() < 1e-9);
     }
 
     #[test]

@@ -29,8 +29,6 @@ pub(crate) struct Run<'a> {
     project: &'a Project,
     plan: Plan,
     cores: Cores,
-    /// Lasts as long as the run.
-    _network: Option<Network>,
     pub(crate) results: Results,
     memory: Option<PathBuf>,
     load: Option<PathBuf>,
@@ -39,22 +37,11 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(crate) fn new(project: &'a Project, plan: Plan) -> Self {
-        let network = Network::create();
-        let cores = Cores::find(network.as_ref());
+        let cores = Cores::find();
         let mut results = Results {
             machine: Machine::find(project),
             ..Results::default()
         };
-        match &network {
-            Some(network) => {
-                results
-                    .machine
-                    .congestion_control
-                    .clone_from(&network.congestion_control);
-            }
-            None => results
-                .note("no network of its own: servers and load share the loopback of the machine"),
-        }
         results.settings.quick = plan.quick;
         results.settings.pinned = cores.pinned;
         if !cores.pinned {
@@ -64,7 +51,6 @@ impl<'a> Run<'a> {
             project,
             plan,
             cores,
-            _network: network,
             results,
             memory: None,
             load: None,
@@ -85,6 +71,7 @@ impl<'a> Run<'a> {
             self.memory = Some(program);
         }
         if parts.iter().any(|part| cells::are_on_loopback(*part)) {
+            self.leave_the_network_of_the_machine();
             self.load = Some(programs::build(self.project, "framewire-bench-load")?);
             self.servers = servers::all(self.project, self.plan, &mut self.results)?;
             let subjects = self.servers.iter().map(|server| server.subject.clone());
@@ -92,6 +79,22 @@ impl<'a> Run<'a> {
         }
         self.took("build", started);
         Ok(())
+    }
+
+    /// Has servers and load run in a network of their own, where that can be.
+    fn leave_the_network_of_the_machine(&mut self) {
+        match Network::create() {
+            Ok(network) => {
+                self.results
+                    .machine
+                    .congestion_control
+                    .clone_from(&network.congestion_control);
+                self.cores.network = Some(network);
+            }
+            Err(error) => self.results.note(format!(
+                "servers and load share the network of the machine: {error:#}"
+            )),
+        }
     }
 
     /// Runs a part. What fails in it is kept, and the others go on.

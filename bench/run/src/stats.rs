@@ -1,6 +1,7 @@
 //! Medians, and how far samples lie around them.
 
-/// A median, with half the distance between the first and the third quartile: the noise.
+/// A median, and the noise: half the distance between the first and the third quartile, or of fewer than five samples
+/// half that between the least and the most.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) median: f64,
@@ -17,7 +18,10 @@ impl Summary {
         sorted.sort_by(f64::total_cmp);
         Some(Self {
             median: quartile(&sorted, 2),
-            noise: (quartile(&sorted, 3) - quartile(&sorted, 1)) / 2.0,
+            noise: match &sorted[..] {
+                [least, .., most] if sorted.len() < 5 => (most - least) / 2.0,
+                _ => (quartile(&sorted, 3) - quartile(&sorted, 1)) / 2.0,
+            },
         })
     }
 
@@ -68,13 +72,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_an_even_number_lies_between_two() {
+    fn a_few_samples_have_all_of_their_range_as_noise() {
         let summary = Summary::of(&[4.0, 1.0, 2.0, 3.0]).unwrap();
         assert_eq!(
             summary,
             Summary {
                 median: 2.5,
-                noise: 0.75
+                noise: 1.5
             }
         );
     }

@@ -78,7 +78,7 @@
 //! | `http2` | | `hyper`, and RFC 8441: the same over HTTP/2 | `h2`, through `hyper` |
 //! | `axum` | | `hyper`, and `axum`: an extractor | `axum-core`, tokio's `rt` |
 //! | `simdutf8` | yes | faster UTF-8 validation, with the same answers | `simdutf8` |
-//! | `simd` | | masking with the widest vectors that the processor has, too: long payloads in a third of the time; needs Rust 1.89 | `fearless_simd`, without dependencies |
+//! | `simd` | | masking with the widest vectors that an x86-64 processor has, too: long payloads in a third of the time; needs Rust 1.89 | `fearless_simd`, without dependencies |
 //!
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

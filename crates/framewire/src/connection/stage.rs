@@ -85,7 +85,7 @@ impl Outbound {
         self.stage_any_fed(message)
     }
 
-    /// As [`stage_fed`](Self::stage_fed), where the message could not be staged [plain](Self::stage_plain).
+    /// As [`stage_fed`](Self::stage_fed), without its short way, [`stage_plain`](Self::stage_plain).
     pub(crate) fn stage_any_fed<'p>(
         &mut self,
         message: &Outgoing<'p>,

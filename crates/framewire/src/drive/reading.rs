@@ -23,7 +23,7 @@ pub(crate) fn poll_step<R>(
     }
 }
 
-/// Returns the next whole message, once none is [buffered](Inbound::buffered_message).
+/// Reads the next whole message. The caller has found that none is [buffered](Inbound::buffered_message).
 pub(crate) fn poll_message(
     inbound: &mut Inbound,
     side: &mut impl ReadSide,
@@ -37,6 +37,9 @@ pub(crate) fn poll_message(
         }
         ready!(poll_fill(inbound, side))?;
         if let Some(found) = inbound.buffered_message() {
+            if inbound.take_unsent_reply() {
+                side.send_waiting();
+            }
             return Poll::Ready(Ok(found));
         }
     }

@@ -1,7 +1,15 @@
 //! Masking: what a client does to every payload byte (RFC 6455 5.3).
 
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod vectors;
+
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
+
+#[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
+use baseline::mask_blocks;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+use vectors::mask_blocks;
 
 /// A source of masking keys that no peer can predict, a new one for each frame.
 ///
@@ -54,70 +62,22 @@ fn rotate(key: [u8; 4], offset: u64) -> u32 {
     u32::from_ne_bytes(key.to_le_bytes())
 }
 
-/// Masks a block or more with the widest vectors that the processor has. Returns what is left, and the key for it.
-#[cfg(feature = "simd")]
-fn mask_blocks(payload: &mut [u8], key: u32) -> (&mut [u8], u32) {
-    use fearless_simd::{Level, dispatch};
+/// Masking with the vectors that every processor of the target has.
+#[cfg(any(test, not(all(feature = "simd", target_arch = "x86_64"))))]
+mod baseline {
+    use super::{BLOCK, mask_word};
 
-    // A vector that lies in two cache lines takes two stores.
-    let head = if payload.len() < LONG {
-        0
-    } else {
-        payload.as_ptr().align_offset(VECTOR) % VECTOR
-    };
-    let (head, payload) = payload.split_at_mut(head);
-    mask_words(head, key);
-    let key = rotate(key.to_ne_bytes(), head.len() as u64);
-    let rest = dispatch!(Level::new(), simd => {
-        // Long rounds first: counting them costs as much as a vector.
-        let rest = mask_vectors::<_, 8>(simd, payload, key);
-        mask_vectors::<_, 1>(simd, rest, key)
-    });
-    (rest, key)
-}
-
-/// Masks with as many rounds of `N` vectors as there are, and returns the rest.
-///
-/// Always inlined, since otherwise it would be compiled for one processor alone.
-#[cfg(feature = "simd")]
-#[inline(always)]
-fn mask_vectors<S: fearless_simd::Simd, const N: usize>(
-    simd: S,
-    payload: &mut [u8],
-    key: u32,
-) -> &mut [u8] {
-    use fearless_simd::prelude::*;
-    use fearless_simd::{u8x64, u32x16};
-
-    let key = u32x16::splat(simd, key).to_bytes();
-    let whole = payload.len() - payload.len() % (N * VECTOR);
-    let (vectors, rest) = payload.split_at_mut(whole);
-    for round in vectors.as_chunks_mut::<VECTOR>().0.as_chunks_mut::<N>().0 {
-        for vector in round {
-            (u8x64::from_slice(simd, vector) ^ key).store_slice(vector);
+    /// Masks a block or more. Returns what is left, and the key for it.
+    pub(super) fn mask_blocks(payload: &mut [u8], key: u32) -> (&mut [u8], u32) {
+        let (blocks, rest) = payload.as_chunks_mut::<BLOCK>();
+        // The compiler turns this into vectors.
+        for block in blocks {
+            for word in block.as_chunks_mut().0 {
+                mask_word(word, key);
+            }
         }
+        (rest, key)
     }
-    rest
-}
-
-/// The bytes of a vector. Where a processor's vectors are shorter, it takes several of them.
-#[cfg(feature = "simd")]
-const VECTOR: usize = 64;
-/// From this length on, what precedes a multiple of a vector's length in memory is masked by itself.
-#[cfg(feature = "simd")]
-const LONG: usize = 4 << 10;
-
-/// Masks a block or more. Returns what is left, and the key for it. The compiler turns this into the vectors that every
-/// processor of the target has.
-#[cfg(not(feature = "simd"))]
-fn mask_blocks(payload: &mut [u8], key: u32) -> (&mut [u8], u32) {
-    let (blocks, rest) = payload.as_chunks_mut::<BLOCK>();
-    for block in blocks {
-        for word in block.as_chunks_mut().0 {
-            mask_word(word, key);
-        }
-    }
-    (rest, key)
 }
 
 #[inline]
@@ -164,6 +124,44 @@ mod tests {
         let mut payload = [0x7F, 0x9F, 0x4D, 0x51, 0x58];
         apply(&mut payload, [0x37, 0xFA, 0x21, 0x3D], 0);
         assert_eq!(&payload, b"Hello");
+    }
+
+    fn numbers(len: usize) -> Vec<u8> {
+        (0..251).cycle().take(len).collect()
+    }
+
+    /// The lengths at which another loop begins, and their neighbours.
+    fn lengths() -> impl Iterator<Item = usize> {
+        let turns = [8, 64, 128, 512, 576, 4096, 4096 + 512, 4096 + 576];
+        (0..8).chain(turns.into_iter().flat_map(|turn| turn - 1..=turn + 1))
+    }
+
+    #[test]
+    fn every_place_in_memory_is_as_the_rfc_says() {
+        let key = [1, 2, 4, 8];
+        let original = numbers(64 + 4096 + 600);
+        for start in 0..64 {
+            for end in lengths().map(|len| start + len) {
+                let mut masked = original.clone();
+                apply(&mut masked[start..end], key, start as u64);
+                let expected = oracle(&original[start..end], key, start as u64);
+                assert_eq!(&masked[start..end], expected, "{start}..{end}");
+                assert_eq!(&masked[..start], &original[..start]);
+                assert_eq!(&masked[end..], &original[end..]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_vectors_of_every_processor_do_the_same() {
+        for len in lengths().filter(|len| *len >= BLOCK) {
+            let original = numbers(len);
+            let mut masked = original.clone();
+            let key = rotate([1, 2, 4, 8], 0);
+            let (rest, key) = baseline::mask_blocks(&mut masked, key);
+            mask_words(rest, key);
+            assert_eq!(masked, oracle(&original, [1, 2, 4, 8], 0), "{len}");
+        }
     }
 
     /// Most are short; some have more than a piece.

@@ -15,7 +15,9 @@ use crate::frame::ControlPayload;
 pub struct MessageBuffer {
     /// Initialised throughout, so that a read can go straight into the part that is not filled.
     bytes: Vec<u8>,
-    /// How many of the `bytes` are the message so far.
+    /// Where in the `bytes` a message begins.
+    start: usize,
+    /// How many of the `bytes` from there are the message so far.
     filled: usize,
     /// Whether these bytes are a whole message, which the next one overwrites.
     complete: bool,
@@ -30,6 +32,7 @@ impl MessageBuffer {
     pub const fn new() -> Self {
         Self {
             bytes: Vec::new(),
+            start: 0,
             filled: 0,
             complete: false,
             in_control: false,
@@ -65,6 +68,7 @@ impl MessageBuffer {
             self.control = None;
         }
         if self.filled == 0 {
+            self.start = 0;
             mem::take(&mut self.bytes)
         } else {
             Vec::new()
@@ -79,6 +83,7 @@ impl MessageBuffer {
     /// Takes memory for the next message, whatever is in it. The buffer must have none.
     #[cfg(feature = "std")]
     pub(crate) fn lend(&mut self, memory: Vec<u8>) {
+        self.start = lead(&memory);
         self.bytes = memory;
     }
 
@@ -98,16 +103,15 @@ impl MessageBuffer {
     }
 
     pub(crate) fn append(&mut self, piece: &[u8]) {
-        let end = self.filled + piece.len();
-        self.grow(end);
-        self.bytes[self.filled..end].copy_from_slice(piece);
-        self.filled = end;
+        self.room_for(piece.len()).copy_from_slice(piece);
+        self.filled += piece.len();
     }
 
     /// Marks the message as whole and returns it. The next one may overwrite it.
     pub(crate) fn complete(&mut self) -> &mut [u8] {
         self.complete = true;
-        &mut self.bytes[..self.filled]
+        let end = self.end();
+        &mut self.bytes[self.start..end]
     }
 
     /// Appends a piece of a control frame.
@@ -137,20 +141,18 @@ impl MessageBuffer {
     /// linear work, whatever the allocator.
     pub(crate) fn room(&mut self, expected: u64, step: usize) -> &mut [u8] {
         let expected = usize::try_from(expected).unwrap_or(usize::MAX);
-        let spare = self.bytes.len() - self.filled;
+        let spare = self.bytes.len() - self.end();
         let reserve = if spare >= expected.min(step.div_ceil(2)) {
             spare
         } else {
             step.max(self.filled)
         };
-        let len = expected.min(reserve);
-        self.grow(self.filled + len);
-        &mut self.bytes[self.filled..self.filled + len]
+        self.room_for(expected.min(reserve))
     }
 
     /// Records that `len` bytes were read into the [`room`](Self::room), and returns them.
     pub(crate) fn fill(&mut self, len: usize) -> &mut [u8] {
-        let start = self.filled;
+        let start = self.end();
         self.filled += len;
         &mut self.bytes[start..start + len]
     }
@@ -158,7 +160,8 @@ impl MessageBuffer {
     /// Returns the message so far, or the one that was lent last.
     #[cfg(feature = "std")]
     pub(crate) fn message(&mut self) -> &mut [u8] {
-        &mut self.bytes[..self.filled]
+        let end = self.end();
+        &mut self.bytes[self.start..end]
     }
 
     /// Returns whether a whole message is held, which the next one overwrites.
@@ -170,23 +173,63 @@ impl MessageBuffer {
     /// Exchanges the message's memory for that of an empty vector.
     #[cfg(feature = "std")]
     pub(crate) fn swap(&mut self, empty: &mut Vec<u8>) {
-        self.bytes.truncate(self.filled);
+        self.bytes.truncate(self.end());
+        self.bytes.drain(..self.start);
         mem::swap(&mut self.bytes, empty);
+        self.start = lead(&self.bytes);
         self.forget();
     }
 
+    /// Returns where in the `bytes` the message so far ends.
+    const fn end(&self) -> usize {
+        self.start + self.filled
+    }
+
+    /// Returns room for `len` bytes behind the message.
     #[inline]
-    fn grow(&mut self, len: usize) {
-        if len > self.bytes.capacity() {
+    fn room_for(&mut self, len: usize) -> &mut [u8] {
+        if self.end() + len > self.bytes.len() {
+            self.grow(len);
+        }
+        let end = self.end();
+        &mut self.bytes[end..end + len]
+    }
+
+    /// Makes room for `additional` bytes behind the message.
+    fn grow(&mut self, additional: usize) {
+        let needed = LEAD + self.filled + additional;
+        if needed > self.bytes.capacity() {
             // At most twice what has arrived: `Vec` would double that once more.
-            let capacity = len.max(2 * self.filled);
+            let capacity = needed.max(2 * self.filled);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
-        if len > self.bytes.len() {
-            self.bytes.resize(len, 0);
+        if needed > self.bytes.len() {
+            self.bytes.resize(needed, 0);
+        }
+        let start = lead(&self.bytes);
+        if start != self.start {
+            let end = self.end();
+            self.bytes.copy_within(self.start..end, start);
+            self.start = start;
         }
     }
 }
+
+/// Returns where in its memory a message begins.
+///
+/// Some processors copy 16 to 60 times slower where the destination lies 1 to 15 bytes behind the source modulo 4 KiB. On the
+/// loopback and from a Unix socket what arrives often lies at the start of a page, payload behind a header of 2 to 14 bytes; and
+/// glibc puts long allocations 16 bytes behind the start of one.
+fn lead(memory: &[u8]) -> usize {
+    if memory.len() >= LEAD && memory.as_ptr().addr() % PAGE == LEAD {
+        LEAD
+    } else {
+        0
+    }
+}
+
+const PAGE: usize = 4 << 10;
+const LEAD: usize = 16;
 
 impl fmt::Debug for MessageBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,5 +237,53 @@ impl fmt::Debug for MessageBuffer {
             .field("len", &self.filled)
             .field("capacity", &self.capacity())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads as a connection does, and fills the room with numbers.
+    fn read(message: &mut MessageBuffer, len: usize) {
+        let mut left = len;
+        while left > 0 {
+            let room = message.room(left as u64, 16 << 10);
+            let at = room.len();
+            room.fill(u8::try_from(left % 251).expect("less than 251"));
+            message.fill(at);
+            left -= at;
+        }
+    }
+
+    #[test]
+    fn a_long_message_lies_where_a_read_is_fast() {
+        let mut message = MessageBuffer::new();
+        // glibc puts the longer ones at the start of a page.
+        for len in [100, 16 << 10, 200_000, 1 << 20, 3 << 20] {
+            read(&mut message, len);
+            let place = message.complete().as_ptr().addr();
+            for header in 2..=14 {
+                let distance = place.wrapping_sub(header) % PAGE;
+                assert!(!(1..16).contains(&distance), "{len}, {header}: {distance}");
+            }
+            message.rest();
+        }
+    }
+
+    #[test]
+    fn what_has_arrived_stays_the_same_while_the_memory_grows() {
+        let mut message = MessageBuffer::new();
+        let mut expected = Vec::new();
+        for number in 0..1000_u32 {
+            let piece = number.to_be_bytes().repeat(number as usize % 700);
+            message.append(&piece);
+            expected.extend(piece);
+        }
+        assert_eq!(message.complete(), expected);
+        let mut moved = Vec::new();
+        message.swap(&mut moved);
+        assert_eq!(moved, expected);
+        assert!(message.is_empty());
     }
 }

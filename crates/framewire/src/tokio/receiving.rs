@@ -86,7 +86,7 @@ pub(super) fn or_unsent<T: Receiving, R>(
     }
 }
 
-pub(super) fn poll_read<T: Receiving, R>(
+fn poll_read<T: Receiving, R>(
     inbound: &mut Inbound,
     source: &mut T,
     cx: &mut Context<'_>,

@@ -1,0 +1,48 @@
+//! Masking with the widest vectors that the processor at hand has.
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, u8x64, u32x16};
+
+use super::{mask_words, rotate};
+
+/// Masks a block or more. Returns what is left, and the key for it.
+pub(super) fn mask_blocks(payload: &mut [u8], key: u32) -> (&mut [u8], u32) {
+    // A vector that lies in two cache lines takes two stores.
+    let head = if payload.len() < LONG {
+        0
+    } else {
+        payload.as_ptr().align_offset(VECTOR) % VECTOR
+    };
+    let (head, payload) = payload.split_at_mut(head);
+    mask_words(head, key);
+    let key = rotate(key.to_ne_bytes(), head.len() as u64);
+    let rest = dispatch!(Level::new(), simd => {
+        // Long rounds first: counting them costs as much as a vector.
+        let rest = mask_rounds::<_, 8>(simd, payload, key);
+        mask_rounds::<_, 1>(simd, rest, key)
+    });
+    (rest, key)
+}
+
+/// Masks with as many rounds of `N` vectors as there are, and returns the rest.
+#[expect(
+    clippy::inline_always,
+    reason = "otherwise it is compiled for one processor alone"
+)]
+#[inline(always)]
+fn mask_rounds<S: Simd, const N: usize>(simd: S, payload: &mut [u8], key: u32) -> &mut [u8] {
+    let key = u32x16::splat(simd, key).to_bytes();
+    let whole = payload.len() - payload.len() % (N * VECTOR);
+    let (vectors, rest) = payload.split_at_mut(whole);
+    for round in vectors.as_chunks_mut::<VECTOR>().0.as_chunks_mut::<N>().0 {
+        for vector in round {
+            (u8x64::from_slice(simd, vector) ^ key).store_slice(vector);
+        }
+    }
+    rest
+}
+
+/// The bytes of a vector. Where a processor's vectors are shorter, it takes several of them.
+const VECTOR: usize = 64;
+/// From this length on, what precedes a multiple of a vector's length in memory is masked by itself.
+const LONG: usize = 4 << 10;
