@@ -1,5 +1,7 @@
 //! Holds results against goals.
 
+use std::fmt::Write as _;
+
 use crate::goals::{Goal, Limit};
 use crate::results::{Measure, Results};
 use crate::stats::Summary;
@@ -58,7 +60,7 @@ pub(crate) fn any_missed(verdicts: &[Verdict<'_>]) -> bool {
         .any(|verdict| verdict.outcome == Outcome::Missed)
 }
 
-/// Returns the verdicts as a table, those that were not measured as a number alone.
+/// Returns the verdicts as a table, and a list of those that were not measured.
 pub(crate) fn table(verdicts: &[Verdict<'_>]) -> String {
     let mut table = Table::new([
         "work", "cell", "ours", "goal", "measured", "limit", "outcome",
@@ -88,13 +90,30 @@ pub(crate) fn table(verdicts: &[Verdict<'_>]) -> String {
             .filter(|verdict| verdict.outcome == outcome)
             .count()
     };
-    format!(
+    let mut text = format!(
         "{table}\n{} met, {} within the noise, {} missed, {} not measured.\n",
         count(Outcome::Met),
         count(Outcome::WithinNoise),
         count(Outcome::Missed),
         count(Outcome::NotMeasured),
-    )
+    );
+    let left_out = verdicts.iter().filter(|verdict| !measured(verdict));
+    for (number, verdict) in left_out.enumerate() {
+        let before = if number == 0 {
+            "\nNot measured:\n\n"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            text,
+            "{before}* {}, {}: {}, {}",
+            verdict.goal.work,
+            words::short(verdict.goal.measure),
+            verdict.cell,
+            verdict.name
+        );
+    }
+    text
 }
 
 fn limit(results: &Results, goal: &Goal, cell: &str, name: &str) -> Option<Summary> {

@@ -48,57 +48,62 @@ fn replaced(text: &str, block: &str) -> Result<String> {
 
 fn of_readme(results: &Results) -> String {
     let mut cpu = Table::new([
-        "server CPU, µs a message",
+        "CPU µs",
         POLL,
         TOKIO,
+        BLOCKING,
         "best Rust peer",
         "bare epoll",
     ]);
     for (connections, bytes, depth) in ON_LOOPBACK {
         let cell = loopback_cell(connections, bytes, depth);
-        cpu.row(row(results, Measure::Cpu, &cell, [POLL, TOKIO]));
+        cpu.row(row(results, Measure::Cpu, &cell, &[POLL, TOKIO, BLOCKING]));
     }
     let mut instructions = Table::new([
-        "instructions a message, in memory",
-        BLOCKING,
+        "instructions",
         TOKIO,
+        BLOCKING,
         "best Rust peer",
         "bare loop",
     ]);
     for cell in results.cells(Measure::Instructions) {
-        instructions.row(row(results, Measure::Instructions, cell, [BLOCKING, TOKIO]));
+        instructions.row(row(
+            results,
+            Measure::Instructions,
+            cell,
+            &[TOKIO, BLOCKING],
+        ));
     }
     let date = &results.machine.date;
     format!(
-        "Connections × bytes × messages in flight, on loopback:\n\n{cpu}\nBytes × frames that come with each read, in \
-         memory:\n\n{instructions}\n{}[All tables](bench/results/{date}.md), [how they are made](bench/README.md) and \
-         [the peers](COMPARE.md).\n",
+        "The server's CPU time for each message that it echoes on loopback, in µs: connections × bytes × messages in \
+         flight on each.\n\n{cpu}\nInstructions for each message that is echoed in memory: bytes × frames that come \
+         with each read.\n\n{instructions}\nLess is better. `{POLL}` is `framewire serve --engine poll`, the others are \
+         the loop above, over tokio and in a thread for each connection, with the feature `simd`. A peer whose name \
+         ends in `-batched` writes once nothing more has arrived, as ours do; each has the better of its loops \
+         here.\n\n{}[All tables and what each goal is](bench/results/{date}.md), \
+         [how they are made](bench/README.md) and [the peers](COMPARE.md).\n",
         report::circumstances(results),
     )
 }
 
-fn row(results: &Results, measure: Measure, cell: &str, ours: [&str; 2]) -> Vec<String> {
-    let figure = |name: &str| {
+fn row(results: &Results, measure: Measure, cell: &str, ours: &[&str]) -> Vec<String> {
+    let figure = |name: &&str| {
         let summary = results.summary(measure, cell, name);
-        summary.map_or_else(String::new, |it| words::amount(measure, it.median))
+        summary.map_or_else(String::new, |it| words::with_noise(measure, it))
     };
     let peer = results
         .best_peer(measure, cell)
         .map_or_else(String::new, |(subject, it)| {
-            format!("{} ({})", words::amount(measure, it.median), subject.name)
+            format!("{} ({})", words::with_noise(measure, it), subject.name)
         });
     let floor = results
         .ranking(measure, cell)
         .into_iter()
         .find(|(subject, _)| subject.role == Role::Floor);
-    let floor = floor.map_or_else(String::new, |(_, it)| words::amount(measure, it.median));
-    vec![
-        cell.to_owned(),
-        figure(ours[0]),
-        figure(ours[1]),
-        peer,
-        floor,
-    ]
+    let floor = floor.map_or_else(String::new, |(_, it)| words::with_noise(measure, it));
+    let figures = ours.iter().map(figure).chain([peer, floor]);
+    std::iter::once(cell.to_owned()).chain(figures).collect()
 }
 
 fn of_comparison(results: &Results) -> String {
@@ -147,9 +152,12 @@ mod tests {
                 .find(|line| line.starts_with(&format!("| {cell}")))
                 .unwrap()
         };
-        assert!(row("10 × 20 × 64").contains("0.100 (quick)"), "{text}");
         assert!(
-            row("10 × 1 Mi × 1").replace(' ', "").ends_with("||||"),
+            row("10 × 20 × 64").contains("0.100 ± 3 % (quick)"),
+            "{text}"
+        );
+        assert!(
+            row("10 × 1 Mi × 1").replace(' ', "").ends_with("|||||"),
             "{text}"
         );
     }

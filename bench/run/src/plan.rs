@@ -78,7 +78,7 @@ impl Plan {
             (Part::Loopback, false) => (5, 1500),
             (Part::SystemCalls | Part::Idle, _) => (1, 300),
             (_, true) => (3, 30),
-            (_, false) => (5, 240),
+            (_, false) => (5, 400),
         };
         Rounds {
             most,

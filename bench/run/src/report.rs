@@ -79,38 +79,48 @@ pub(crate) fn matrix(results: &Results, measure: Measure) -> Table {
     table
 }
 
-/// Returns where a peer takes less than one of ours that has a stream and the loop of its documentation.
+/// Returns the cells in which the best peer takes less than the best of ours that has a stream and the loop of its
+/// documentation.
 pub(crate) fn losses(results: &Results) -> String {
-    let mut lines = Vec::new();
+    let mut table = Table::new(["", "cell", "best of ours", "", "best peer", "", "ratio", ""]);
+    let mut has_peers = false;
     for measure in COMPARED {
         for cell in results.cells(measure) {
-            let Some((peer, best)) = results.best_peer(measure, cell) else {
+            let ranking = results.ranking(measure, cell);
+            let is_best = |(subject, _): &&(&Subject, Summary)| {
+                [POLL, TOKIO, BLOCKING].contains(&&*subject.name)
+            };
+            let (Some((peer, least)), Some((subject, ours))) = (
+                results.best_peer(measure, cell),
+                ranking.iter().find(is_best),
+            ) else {
                 continue;
             };
-            for name in [POLL, TOKIO, BLOCKING] {
-                if let Some(taken) = results.summary(measure, cell, name)
-                    && best.median < taken.median
-                {
-                    lines.push(format!(
-                        "{}, {cell}: {} takes {}, {name} takes {}{}",
-                        words::title(measure),
-                        peer.name,
-                        with_noise(measure, best),
-                        with_noise(measure, taken),
-                        if taken.low() <= best.high() {
-                            ", within the noise"
-                        } else {
-                            ""
-                        },
-                    ));
-                }
+            has_peers = true;
+            if least.median < ours.median {
+                let is_noise = ours.low() <= least.high();
+                table.row([
+                    match measure {
+                        Measure::LatencyP99 => "latency, 99 %, µs".to_owned(),
+                        _ => words::short(measure).to_owned(),
+                    },
+                    cell.to_owned(),
+                    subject.name.clone(),
+                    with_noise(measure, *ours),
+                    peer.name.clone(),
+                    with_noise(measure, least),
+                    words::ratio(*ours, least),
+                    if is_noise { "within the noise" } else { "" }.to_owned(),
+                ]);
             }
         }
     }
-    if lines.is_empty() {
-        "No peer takes less than any of ours in any cell of this run.\n".to_owned()
+    if !has_peers {
+        "No peer was measured.\n".to_owned()
+    } else if table.is_empty() {
+        "In no cell does a peer take less than the best of ours.\n".to_owned()
     } else {
-        list(&lines)
+        table.to_string()
     }
 }
 
@@ -125,7 +135,7 @@ pub(crate) fn circumstances(results: &Results) -> String {
         if machine.congestion_control.is_empty() {
             String::new()
         } else {
-            format!(" with TCP's {}", machine.congestion_control)
+            format!(", congestion control {}", machine.congestion_control)
         },
         machine.rustc,
         machine.commit,
@@ -280,11 +290,12 @@ fn section(text: &mut String, title: &str, body: &str) {
 }
 
 /// What ours is compared in.
-const COMPARED: [Measure; 6] = [
+const COMPARED: [Measure; 7] = [
     Measure::Instructions,
     Measure::EchoTime,
     Measure::Cpu,
     Measure::SystemCalls,
+    Measure::LatencyP99,
     Measure::IdleBytes,
     Measure::LibraryTime,
 ];
@@ -348,11 +359,23 @@ mod tests {
     #[test]
     fn losses_are_named() {
         let losing = made_up(Measure::Cpu, CELL, OURS, &[120.0]);
-        assert!(
-            losses(&losing).contains("quick takes 0.100 ± 3 %, framewire-tokio takes 0.120 ± 3 %")
-        );
+        let table = losses(&losing);
+        let row = table.lines().nth(2).unwrap();
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let expected = [
+            "CPU µs",
+            CELL,
+            OURS,
+            "0.120 ± 3 %",
+            "quick",
+            "0.100 ± 3 %",
+            "1.20",
+            "",
+        ];
+        assert_eq!(cells[1..=8], expected);
         let winning = made_up(Measure::Cpu, CELL, OURS, &[80.0]);
-        assert!(losses(&winning).starts_with("No peer"));
+        assert!(losses(&winning).starts_with("In no cell"));
+        assert!(losses(&Results::default()).starts_with("No peer"));
     }
 
     #[test]

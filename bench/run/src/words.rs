@@ -58,7 +58,9 @@ pub(crate) const fn title(measure: Measure) -> &'static str {
         Measure::LibraryTime => "Nanoseconds, the library against bare loops",
         Measure::User => "User time of the server, µs for each message",
         Measure::System => "System time of the server, µs for each message",
-        Measure::Cpu => "CPU time of the server, µs for each message",
+        Measure::Cpu => {
+            "CPU time of the server, or of the client where the cell says so, µs for each message"
+        }
         Measure::MessagesPerSecond => "Messages for each second",
         Measure::LoadCpu => "CPU of the load generator",
         Measure::ResidentKib => "Resident memory of the server, KiB",

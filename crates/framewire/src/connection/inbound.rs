@@ -220,7 +220,7 @@ impl Inbound {
     /// Returns whether a reply must be sent before the result of a step is returned, and forgets it. The application
     /// may take long with the result, and the peer must not conclude that the connection is dead.
     pub(crate) fn take_unsent_reply(&mut self) -> bool {
-        mem::take(&mut self.cold.has_unsent_reply)
+        self.cold.has_unsent_reply && mem::take(&mut self.cold.has_unsent_reply)
     }
 
     /// Returns whether another frame can be decoded without a read.

@@ -240,7 +240,7 @@ impl Outbound {
         }
         let header = self.encode(fin, frame)?;
         self.reserve(MAX_HEADER + self.chunk_size());
-        append_frame(&header, &[], &mut self.output);
+        header.append_to(&mut self.output);
         self.in_frame = Some(opcode);
         Ok(match header.mask() {
             None => Unsent::Plain(payload),

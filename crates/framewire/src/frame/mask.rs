@@ -8,8 +8,6 @@ use alloc::vec::Vec;
 
 #[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
 use baseline::mask_blocks;
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
-use vectors::mask_blocks;
 
 /// A source of masking keys that no peer can predict, a new one for each frame.
 ///
@@ -61,6 +59,25 @@ fn rotate(key: [u8; 4], offset: u64) -> u32 {
     let key = u32::from_le_bytes(key).rotate_right(bits);
     u32::from_ne_bytes(key.to_le_bytes())
 }
+
+/// Masks a block or more. Returns what is left, and the key for it.
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+fn mask_blocks(payload: &mut [u8], key: u32) -> (&mut [u8], u32) {
+    // A vector that lies in two cache lines takes two stores.
+    let head = if payload.len() < LONG {
+        0
+    } else {
+        payload.as_ptr().align_offset(vectors::VECTOR) % vectors::VECTOR
+    };
+    let (head, payload) = payload.split_at_mut(head);
+    mask_words(head, key);
+    let key = rotate(key.to_ne_bytes(), head.len() as u64);
+    (vectors::mask(payload, key), key)
+}
+
+/// From this length on, what precedes a multiple of a vector's length in memory is masked by itself.
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+const LONG: usize = 4 << 10;
 
 /// Masking with the vectors that every processor of the target has.
 #[cfg(any(test, not(all(feature = "simd", target_arch = "x86_64"))))]

@@ -218,15 +218,14 @@ pub(super) async fn send_frame<'p, A: Access>(
     access: &mut A,
     mut stage: impl FnMut(&mut Outbound) -> Result<Unsent<'p>, NotStaged>,
 ) -> Result<(), Error> {
-    let unsent = poll_fn(|cx| poll_stage(access, cx, &mut stage)).await?;
-    write_all(access, unsent).await
+    match poll_fn(|cx| poll_stage(access, cx, &mut stage)).await? {
+        Unsent::Nothing => Ok(()),
+        unsent => write_all(access, unsent).await,
+    }
 }
 
 /// Writes the rest of a frame that has begun. Cancelled, the rest is buffered.
 pub(super) async fn write_all<A: Access>(access: &mut A, unsent: Unsent<'_>) -> Result<(), Error> {
-    if unsent.is_nothing() {
-        return Ok(());
-    }
     let mut frame = BegunFrame { access, unsent };
     poll_fn(|cx| {
         let BegunFrame { access, unsent } = &mut frame;

@@ -3,25 +3,13 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, u8x64, u32x16};
 
-use super::{mask_words, rotate};
-
-/// Masks a block or more. Returns what is left, and the key for it.
-pub(super) fn mask_blocks(payload: &mut [u8], key: u32) -> (&mut [u8], u32) {
-    // A vector that lies in two cache lines takes two stores.
-    let head = if payload.len() < LONG {
-        0
-    } else {
-        payload.as_ptr().align_offset(VECTOR) % VECTOR
-    };
-    let (head, payload) = payload.split_at_mut(head);
-    mask_words(head, key);
-    let key = rotate(key.to_ne_bytes(), head.len() as u64);
-    let rest = dispatch!(Level::new(), simd => {
+/// Masks with as many vectors as there are, and returns the rest.
+pub(super) fn mask(payload: &mut [u8], key: u32) -> &mut [u8] {
+    dispatch!(Level::new(), simd => {
         // Long rounds first: counting them costs as much as a vector.
         let rest = mask_rounds::<_, 8>(simd, payload, key);
         mask_rounds::<_, 1>(simd, rest, key)
-    });
-    (rest, key)
+    })
 }
 
 /// Masks with as many rounds of `N` vectors as there are, and returns the rest.
@@ -43,6 +31,4 @@ fn mask_rounds<S: Simd, const N: usize>(simd: S, payload: &mut [u8], key: u32) -
 }
 
 /// The bytes of a vector. Where a processor's vectors are shorter, it takes several of them.
-const VECTOR: usize = 64;
-/// From this length on, what precedes a multiple of a vector's length in memory is masked by itself.
-const LONG: usize = 4 << 10;
+pub(super) const VECTOR: usize = 64;
