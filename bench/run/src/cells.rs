@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::goals::{ON_LOOPBACK, POLL, SERVE_BLOCKING, SERVE_TOKIO, TOKIO};
-use crate::loopback::Cell;
+use crate::loopback::{AT_REST, Cell};
 use crate::plan::{Part, Plan};
 use crate::results::Role;
 use crate::server::{Server, Takeover, Variant};
@@ -137,7 +137,7 @@ fn echo(
 
 fn idle(connections: &str) -> Cell {
     Cell::new(
-        format!("{connections} at rest"),
+        format!("{connections}{AT_REST}"),
         "idle",
         &["--connections", connections],
     )

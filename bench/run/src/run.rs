@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -217,7 +217,15 @@ impl<'a> Run<'a> {
     }
 
     fn load(&mut self, part: Part) -> Result<()> {
-        let loads = cells::of(part, self.plan);
+        let (loads, too_large): (Vec<_>, Vec<_>) = cells::of(part, self.plan)
+            .into_iter()
+            .partition(|cell| cell.files().is_none_or(are_allowed));
+        for cell in too_large {
+            self.results.note(format!(
+                "{}: a process may not have that many open files here",
+                cell.name
+            ));
+        }
         let program = self.load.clone().context("it is not built")?;
         let generator = Generator {
             program: &program,
@@ -293,3 +301,10 @@ pub(crate) fn list(program: &Path) -> Result<Vec<Listed>> {
 
 /// The library itself in its own benches.
 const OURS: &str = "framewire";
+
+/// Returns whether a process may have that many open files.
+fn are_allowed(files: usize) -> bool {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {files} 2> /dev/null")]);
+    process::run(&mut shell, Duration::from_secs(10)).is_ok()
+}

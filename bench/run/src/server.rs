@@ -229,6 +229,9 @@ impl Server {
             } => {
                 let mut command = cores.command(Core::Server, &words[0]);
                 command.args(&words[1..]).args(variant.options());
+                if variant.broadcast {
+                    command.arg("--broadcast");
+                }
                 command.env("TLS_CERT", cert).env("TLS_KEY", key);
                 command
             }
