@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::process;
 
@@ -63,7 +63,12 @@ impl Job {
             let more = self.instructions(program, (1 + MANY) * few)?;
             Ok(each(less, more, MANY * few))
         };
-        (0..SAMPLES).map(repeat).collect()
+        let samples: Vec<f64> = (0..SAMPLES).map(repeat).collect::<Result<_>>()?;
+        ensure!(
+            are_of_one_size(&samples),
+            "the counts {samples:.0?} differ too much"
+        );
+        Ok(samples)
     }
 
     fn instructions(&self, program: &Path, messages: usize) -> Result<u64> {
@@ -88,7 +93,7 @@ impl Job {
     /// Returns a number of messages, of whole reads, that takes a million instructions or more.
     fn messages(&self) -> usize {
         let some = (2 << 20) / (self.bytes + 1024);
-        some.next_multiple_of(self.frames)
+        some.max(32).next_multiple_of(self.frames)
     }
 }
 
@@ -105,6 +110,13 @@ fn each(less: u64, more: u64, messages: usize) -> f64 {
 
 fn agree([left, right]: [f64; 2]) -> bool {
     left > 0.0 && right > 0.0 && (left / right - 1.0).abs() < 0.01
+}
+
+/// Returns whether samples say anything: a start that draws lots may outweigh the messages.
+fn are_of_one_size(samples: &[f64]) -> bool {
+    let least = samples.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = samples.iter().copied().fold(0.0, f64::max);
+    least > 0.0 && most < 2.0 * least
 }
 
 /// Makes glibc copy and fill by vectors whatever the length.
@@ -135,6 +147,9 @@ mod tests {
         assert!(!agree([1000.0, 1100.0]));
         assert!(!agree([-1000.0, -1000.0]));
         assert!((each(2_000, 1_000, 10) + 100.0).abs() < 1e-9);
+        assert!(are_of_one_size(&[700.0, 1000.0, 1300.0]));
+        assert!(!are_of_one_size(&[60.0, 170.0, 200.0]));
+        assert!(!are_of_one_size(&[-1.0, 170.0, 170.0]));
     }
 
     #[test]
