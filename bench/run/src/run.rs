@@ -305,6 +305,6 @@ const OURS: &str = "framewire";
 /// Returns whether a process may have that many open files.
 fn are_allowed(files: usize) -> bool {
     let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("ulimit -n {files} 2> /dev/null")]);
+    shell.args(["-c", &format!("ulimit -S -n {files} 2> /dev/null")]);
     process::run(&mut shell, Duration::from_secs(10)).is_ok()
 }

@@ -159,8 +159,8 @@ thread_local! {
 /// How many unused buffers of each kind a thread retains, and how many memories of messages any pool.
 const KEPT: usize = 16;
 /// The largest memory of a message that is retained. It grows by doubling: for a message of 1 MiB, the default of
-/// `Limits::message`, to almost twice that.
-const MOST_OF_MESSAGE: usize = 2 << 20;
+/// `Limits::message`, to twice that, and what may lie before a message (`MessageBuffer`).
+const MOST_OF_MESSAGE: usize = (2 << 20) + 16;
 
 #[cfg(test)]
 mod tests {

@@ -241,7 +241,8 @@ impl Inbound {
         Message::new(found.opcode, found.rsv, payload)
     }
 
-    /// Appends the message to `output`. Where `output` is empty, an assembled message is moved, not copied.
+    /// Appends the message to `output`. Where `output` is empty, an assembled message brings its memory, at whose front it
+    /// then lies.
     pub(crate) fn append<'b>(&mut self, found: &Found, output: &'b mut Vec<u8>) -> Message<'b> {
         let start = output.len();
         match &found.place {

@@ -217,9 +217,9 @@ impl MessageBuffer {
 
 /// Returns where in its memory a message begins.
 ///
-/// Some processors copy 16 to 60 times slower where the destination lies 1 to 15 bytes behind the source modulo 4 KiB. On the
-/// loopback and from a Unix socket what arrives often lies at the start of a page, payload behind a header of 2 to 14 bytes; and
-/// glibc puts long allocations 16 bytes behind the start of one.
+/// Some processors copy 16 to 60 times slower where the destination lies 1 to 15 bytes behind the source modulo 4 KiB.
+/// What arrives over loopback or a Unix socket often begins a page, and its payload is behind a header of 2 to 14
+/// bytes; glibc puts long allocations 16 bytes behind the start of a page.
 fn lead(memory: &[u8]) -> usize {
     if memory.len() >= LEAD && memory.as_ptr().addr() % PAGE == LEAD {
         LEAD
