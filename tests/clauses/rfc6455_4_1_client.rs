@@ -459,3 +459,32 @@ fn rfc6455_11_3_2_extensions_come_in_one_header_of_an_answer() {
         HandshakeErrorKind::Extension
     );
 }
+
+#[test]
+fn rfc6455_9_1_malformed_extensions_of_an_answer_fail() {
+    let name = "sec-websocket-extensions";
+    let mut request = Connector::new().request("ws://a/").unwrap();
+    request
+        .headers_mut()
+        .insert(name, HeaderValue::from_static("x; a=b"));
+    for malformed in [
+        "",
+        ",",
+        "x;",
+        "x; a=",
+        "x; a=\"b",
+        "x; a=\"b c\"",
+        "x; a=b c",
+        "x; =b",
+    ] {
+        let mut response = answer_to(&request);
+        set(&mut response, name, malformed);
+        let error = check_response(&request, &response).unwrap_err();
+        assert_eq!(error.kind(), HandshakeErrorKind::Extension, "{malformed:?}");
+    }
+    for sound in ["x", "x; a=b", "x; a=\"b\"", ",x ,"] {
+        let mut response = answer_to(&request);
+        set(&mut response, name, sound);
+        assert!(check_response(&request, &response).is_ok(), "{sound:?}");
+    }
+}

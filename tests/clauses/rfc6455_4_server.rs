@@ -169,14 +169,14 @@ fn rfc6455_4_2_1_8_subprotocols_may_come_in_several_headers() {
 
 #[test]
 fn rfc6455_4_2_1_9_extensions_nobody_speaks_are_ignored() {
-    let request = request_with("Sec-WebSocket-Extensions: permessage-deflate; x=\"1,2\"");
+    let request = request_with("Sec-WebSocket-Extensions: permessage-deflate; x=\"12\"");
     let response = accepted(&Acceptor::new(), &request);
     assert!(!response.headers().contains_key("sec-websocket-extensions"));
     let pending = Acceptor::new()
         .receive(ScriptedPeer::new(&request[..]))
         .unwrap();
     let offered = &pending.request().headers()["sec-websocket-extensions"];
-    assert_eq!(offered, "permessage-deflate; x=\"1,2\"");
+    assert_eq!(offered, "permessage-deflate; x=\"12\"");
 }
 
 // 4.2.2: what a server sends.
@@ -445,6 +445,42 @@ fn rfc6455_11_3_1_key_must_not_come_twice() {
 fn rfc6455_11_3_5_version_must_not_come_twice() {
     let request = request_with("Sec-WebSocket-Version: 13");
     assert_eq!(refused(&request), (HandshakeErrorKind::Version, 400));
+}
+
+/// What 9.1 does not let a header of extensions be.
+#[test]
+fn rfc6455_9_1_malformed_extensions_are_refused() {
+    for malformed in [
+        "",
+        " , ",
+        "=",
+        "a b",
+        "a;",
+        "a; =1",
+        "a; b=",
+        "a; b=c d",
+        "a; b==c",
+        "a; b=\"c",
+        "a; b=\"\"",
+        "a; b=\"c d\"",
+        "a; b=\"c\"d",
+        "a; b=\u{e9}",
+        "permessage-deflate, a/b",
+        "permessage-deflate\r\nSec-WebSocket-Extensions: a b",
+    ] {
+        let request = request_with(&format!("Sec-WebSocket-Extensions: {malformed}"));
+        let expected = (HandshakeErrorKind::Extension, 400);
+        assert_eq!(refused(&request), expected, "{malformed:?}");
+    }
+    for sound in [
+        "a",
+        ", a ,,",
+        "a; b; c=d; e=\"f\"; g=\"\\h\" , i",
+        "\r\nSec-WebSocket-Extensions: a",
+    ] {
+        let request = request_with(&format!("Sec-WebSocket-Extensions: {sound}"));
+        accepted(&Acceptor::new(), &request);
+    }
 }
 
 // 4.4: other versions.

@@ -99,7 +99,7 @@ const CRATES: [(&str, &str, &str); 3] = [
     (
         "crates/framewire/src",
         "lib.rs",
-        "axum hyper tokio blocking halves drive connection error deflate handshake pool deadline lock protocol frame",
+        "axum hyper tokio blocking halves drive connection error deflate handshake extension_list pool deadline lock protocol frame",
     ),
     (
         "crates/upgrade/src",

@@ -101,6 +101,8 @@ pub mod deflate;
 mod drive;
 #[cfg(feature = "std")]
 mod error;
+#[cfg(feature = "std")]
+mod extension_list;
 pub mod frame;
 #[cfg(feature = "std")]
 mod halves;

@@ -45,7 +45,6 @@ mod agreement;
 mod check;
 mod deflater;
 mod engine;
-mod extension;
 #[cfg(feature = "handshake")]
 mod handshake;
 mod inflater;

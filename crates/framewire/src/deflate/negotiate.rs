@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::extension::{Extension, Extensions};
+use crate::extension_list::{Extension, Extensions};
 use crate::protocol::Role;
 
 /// What one end is ready to use.

@@ -252,6 +252,7 @@ impl Acceptor {
     /// | 400 | [`HandshakeErrorKind::Version`] | has two |
     /// | 400 | [`HandshakeErrorKind::Key`] | has no `Sec-WebSocket-Key`, two, or not one of 16 bytes |
     /// | 400 | [`HandshakeErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is not a list of tokens |
+    /// | 400 | [`HandshakeErrorKind::Extension`] | has a `Sec-WebSocket-Extensions` that is not a list of extensions |
     /// | 403 | [`HandshakeErrorKind::Origin`] | has an `Origin` that the policy does not accept |
     pub fn respond<B>(&self, request: &Request<B>) -> Result<Response<()>, HandshakeError> {
         let mut response = upgrade::respond(request, &["websocket"], self.headers.clone())
@@ -290,6 +291,7 @@ impl Acceptor {
     /// | 400 | [`upgrade::UpgradeErrorKind::Malformed`] | has a `Host` that is not the authority |
     /// | 400 | [`HandshakeErrorKind::Version`] | has no `Sec-WebSocket-Version`, two, or one other than 13 |
     /// | 400 | [`HandshakeErrorKind::Subprotocol`] | has a `Sec-WebSocket-Protocol` that is not a list of tokens |
+    /// | 400 | [`HandshakeErrorKind::Extension`] | has a `Sec-WebSocket-Extensions` that is not a list of extensions |
     /// | 403 | [`HandshakeErrorKind::Origin`] | has an `Origin` that the policy does not accept |
     pub fn respond_extended_connect<B>(
         &self,
@@ -321,6 +323,7 @@ impl Acceptor {
         mut response: Response<()>,
     ) -> Result<Response<()>, HandshakeError> {
         subprotocol::check_offer(headers)?;
+        super::extensions::check_offer(headers)?;
         self.origin.check(headers, host, secure)?;
         // RFC 6455 4.2.2: without agreement there is no Sec-WebSocket-Protocol, not an empty one.
         if let Some(chosen) = self.choose_subprotocol(headers) {

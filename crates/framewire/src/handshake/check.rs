@@ -20,7 +20,7 @@ use http::{HeaderMap, Request, Response};
 /// | kind | response |
 /// |---|---|
 /// | [`HandshakeErrorKind::Accept`] | has no `Sec-WebSocket-Accept`, two, or one for another key |
-/// | [`HandshakeErrorKind::Extension`] | has an extension that was not offered, or two header lines of them |
+/// | [`HandshakeErrorKind::Extension`] | has an extension that was not offered, two header lines, or one that is no list |
 /// | [`HandshakeErrorKind::Subprotocol`] | has a subprotocol that was not offered, or two header lines |
 pub fn check_response<B, C>(
     request: &Request<B>,
@@ -77,6 +77,7 @@ fn check_extensions(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Hands
         let message = "more than one sec-websocket-extensions header";
         return Err(HandshakeError::peer(HandshakeErrorKind::Extension, message));
     }
+    super::extensions::check_answer(answered)?;
     let is_offered = |name: &[u8]| {
         lists(asked, SEC_WEBSOCKET_EXTENSIONS)
             .any(|offer| extension(offer).eq_ignore_ascii_case(name))

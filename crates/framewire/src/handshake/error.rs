@@ -31,7 +31,8 @@ pub enum HandshakeErrorKind {
     /// `Sec-WebSocket-Protocol` is not a list of tokens (a server answers 400), or the server chose a subprotocol that
     /// was not offered (RFC 6455 4.1).
     Subprotocol,
-    /// The server answered with an extension that was not offered (RFC 6455 4.1), or with permessage-deflate in a way
+    /// `Sec-WebSocket-Extensions` is not a list of extensions (RFC 6455 9.1: a server answers 400), or the server
+    /// answered with an extension that was not offered (RFC 6455 4.1), or with permessage-deflate in a way
     /// that does not fit the offer (RFC 7692 5.1): then [`HandshakeError::cause`] is the `deflate::AnswerError`.
     Extension,
     /// `Sec-WebSocket-Accept` is missing, duplicate or does not fit the key (RFC 6455 4.1).

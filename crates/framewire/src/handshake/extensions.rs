@@ -6,9 +6,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::{HandshakeError, HandshakeErrorKind};
+use crate::extension_list::Extensions;
 use crate::protocol::Agreement;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 /// An extension as one end is ready to use it: what a client offers, and what a server agrees to.
 ///
@@ -30,6 +31,30 @@ pub trait Extension: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
         &self,
         answered: &[&str],
     ) -> Result<Option<Arc<dyn Agreement>>, Box<dyn StdError + Send + Sync>>;
+}
+
+/// RFC 6455 4.2.1, 9.1: a request with a header that is no list of extensions is refused.
+pub(super) fn check_offer(asked: &HeaderMap) -> Result<(), HandshakeError> {
+    if is_list(asked) {
+        return Ok(());
+    }
+    let kind = HandshakeErrorKind::Extension;
+    Err(HandshakeError::refusing(
+        kind,
+        StatusCode::BAD_REQUEST,
+        MALFORMED,
+    ))
+}
+
+/// RFC 6455 9.1: an answer with a header that is no list of extensions fails the handshake.
+pub(super) fn check_answer(answered: &HeaderMap) -> Result<(), HandshakeError> {
+    if is_list(answered) {
+        return Ok(());
+    }
+    Err(HandshakeError::peer(
+        HandshakeErrorKind::Extension,
+        MALFORMED,
+    ))
 }
 
 /// A server's answer to what a client offers, if it agrees to any of it.
@@ -58,8 +83,21 @@ pub(super) fn check(
     })
 }
 
+/// Returns whether there is no such header, or one or more extensions in it.
+fn is_list(headers: &HeaderMap) -> bool {
+    let values = values(headers);
+    let mut extensions = values
+        .iter()
+        .flat_map(|value| Extensions::new(value))
+        .peekable();
+    values.is_empty()
+        || extensions.peek().is_some() && extensions.all(|extension| extension.is_ok())
+}
+
 /// Returns the values of the header. A value that is not text becomes a malformed one.
 fn values(headers: &HeaderMap) -> Vec<&str> {
     let values = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
     values.map(|value| value.to_str().unwrap_or("=")).collect()
 }
+
+const MALFORMED: &str = "sec-websocket-extensions header is not a list of extensions";

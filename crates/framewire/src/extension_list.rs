@@ -4,23 +4,23 @@ use std::borrow::Cow;
 
 /// One extension of the list, with its parameters in order.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Extension<'a> {
-    pub(super) name: &'a str,
-    pub(super) parameters: Vec<(&'a str, Option<Cow<'a, str>>)>,
+pub(crate) struct Extension<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) parameters: Vec<(&'a str, Option<Cow<'a, str>>)>,
 }
 
 /// The extensions of one header value. A malformed one ends at the next comma.
 #[derive(Debug)]
-pub(super) struct Extensions<'a> {
+pub(crate) struct Extensions<'a> {
     rest: &'a str,
 }
 
 /// Text that does not follow the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 impl<'a> Extensions<'a> {
-    pub(super) fn new(value: &'a str) -> Self {
+    pub(crate) fn new(value: &'a str) -> Self {
         Self { rest: value }
     }
 
