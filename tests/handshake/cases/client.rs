@@ -75,10 +75,33 @@ fn body_of_a_refusal_that_was_cut_short_is_what_arrived() {
 #[test]
 fn body_of_a_refusal_without_a_length_ends_with_the_stream() {
     assert_eq!(refusal("HTTP/1.0 403 x\r\n\r\nno").body(), b"no");
-    assert_eq!(
-        refusal("HTTP/1.1 403 x\r\nContent-Length: x\r\n\r\nno").body(),
-        b"no"
-    );
+    assert_eq!(refusal("HTTP/1.1 403 x\r\n\r\nno").body(), b"no");
+}
+
+/// There is no telling where such a body ends: several lengths are one where they are equal.
+#[test]
+fn rfc9112_6_3_refusal_with_an_invalid_length_has_no_body() {
+    let body = |lengths: &str| {
+        let response = refusal(format!("HTTP/1.1 403 x\r\n{lengths}\r\n\r\nno"));
+        assert_eq!(response.status(), 403);
+        response.into_body()
+    };
+    for invalid in each([
+        "Content-Length: x",
+        "Content-Length:",
+        "Content-Length: +2",
+        "Content-Length: 2, 3",
+        "Content-Length: 2\r\nContent-Length: 3",
+        "Content-Length: 18446744073709551616",
+    ]) {
+        assert_eq!(body(invalid), b"");
+    }
+    for valid in each([
+        "Content-Length: 2, 2",
+        "Content-Length: 2\r\nContent-Length: 2",
+    ]) {
+        assert_eq!(body(valid), b"no");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The body of a refusal, as far as a client stores it.
 
+use crate::syntax::lists;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
 
@@ -120,10 +121,22 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Framing {
             Framing::UntilClose
         };
     }
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    length.map_or(Framing::UntilClose, Framing::Length)
+    if !headers.contains_key(CONTENT_LENGTH) {
+        return Framing::UntilClose;
+    }
+    // RFC 9112 6.3: several equal lengths are one, and with any other there is no telling what the body is.
+    let mut lengths = lists(headers, CONTENT_LENGTH).map(length);
+    match lengths.next().flatten() {
+        Some(first) if lengths.all(|other| other == Some(first)) => Framing::Length(first),
+        _ => Framing::Done,
+    }
+}
+
+/// RFC 9110 8.6: digits alone.
+fn length(digits: &[u8]) -> Option<u64> {
+    let digits = str::from_utf8(digits).ok()?;
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_number)
 }
 
 /// Takes one byte of a size line. One that breaks the grammar ends the body, which is only shown to a person.
