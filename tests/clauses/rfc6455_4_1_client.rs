@@ -294,6 +294,27 @@ fn rfc6455_4_1_12_credentials_are_not_shown() {
     }
 }
 
+#[test]
+fn rfc6455_4_1_nothing_follows_the_request_before_the_answer() {
+    // An answer that does not come, one that comes in part, and one that refuses.
+    for said in [
+        "",
+        "HTTP/1.1 101 Switching Protocols\r\n",
+        "HTTP/1.1 403 No\r\n\r\n",
+    ] {
+        let stream = ScriptedPeer::new(said);
+        let connected = Connector::new().connect_stream(stream.clone(), "ws://a.example/chat");
+        assert!(connected.is_err());
+        let written = stream.written_text();
+        assert!(written.starts_with("GET /chat HTTP/1.1\r\n"), "{written}");
+        assert_eq!(
+            written.find("\r\n\r\n"),
+            Some(written.len() - 4),
+            "{written}"
+        );
+    }
+}
+
 // 4.1: what a client makes of the answer.
 
 #[test]

@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 
-use framewire::deflate::{Deflate, DeflateConfig};
+use framewire::deflate::{Deflate, DeflateConfig, Negotiated, Parameters};
 use framewire::frame::{CloseCode, Rsv, Violation};
 use framewire::protocol::{Limits, Role};
 use framewire::{Config, ErrorKind, Opcode};
 use support::compression::{Compression, HELLO, HELLO_AGAIN, TAIL};
 use support::connection::{Connection, Kind, Messaging};
-use support::deflate::{Receiving, negotiated, parameters, sender, sent};
+use support::deflate::{Receiving, negotiated, parameters, sender, sender_of, sent};
 use support::event::{End, Event};
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, RSV1, TEXT, frame, to, wire,
@@ -390,6 +390,59 @@ fn rfc7692_7_1_2_a_sender_keeps_to_the_window() {
         let mut compressor = sender(&negotiated);
         let len = data(&sent(&mut compressor, &message)).len();
         assert_eq!(len < 700, refers, "{window_bits}: {len}");
+    }
+}
+
+/// Agreed on for what one end sends: the other is bound by nothing.
+fn bound(role: Role, takeover: bool, window_bits: u8) -> Negotiated {
+    let parameters = match role {
+        Role::Server => Parameters::default()
+            .server_no_context_takeover(!takeover)
+            .server_max_window_bits(window_bits),
+        Role::Client => Parameters::default()
+            .client_no_context_takeover(!takeover)
+            .client_max_window_bits(window_bits),
+    };
+    let deflate = Deflate::new(DeflateConfig::default()).unwrap();
+    deflate.negotiated(parameters)
+}
+
+#[test]
+fn rfc7692_7_2_1_each_end_keeps_to_its_own_parameters() {
+    let noise = support::pattern(600);
+    let twice = [&noise[..], &noise].concat();
+    for role in [Role::Server, Role::Client] {
+        for of in [Role::Server, Role::Client] {
+            println!("{role:?}, agreed on for {of:?}");
+            let mut compressor = sender_of(role, &bound(of, false, 15));
+            assert_eq!(data(&sent(&mut compressor, b"Hello")), HELLO);
+            let again = data(&sent(&mut compressor, b"Hello"));
+            assert_eq!(again == HELLO, role == of);
+
+            let mut compressor = sender_of(role, &bound(of, true, 9));
+            let refers = data(&sent(&mut compressor, &twice)).len() < 700;
+            assert_eq!(refers, role != of);
+        }
+    }
+}
+
+/// An end that is bound itself has all that the other refers to: the message before, and the whole window.
+#[test]
+fn rfc7692_7_2_2_each_end_has_what_the_other_refers_to() {
+    let noise = support::pattern(31_000);
+    for role in [Role::Server, Role::Client] {
+        let negotiated = bound(role, false, 9);
+        let mut compressor = sender_of(support::peer(role), &negotiated);
+        let mut receiving = Receiving::new(role, &negotiated, Limits::default());
+        let first = sent(&mut compressor, &noise);
+        assert_eq!(receiving.receive(&first).unwrap(), [&noise[..]]);
+        let again = sent(&mut compressor, &noise[..1000]);
+        assert!(
+            again.len() < 100,
+            "{} bytes: refers to the first",
+            again.len()
+        );
+        assert_eq!(receiving.receive(&again).unwrap(), [&noise[..1000]]);
     }
 }
 

@@ -322,6 +322,10 @@ fn malformed_answers_are_errors_without_an_answer() {
             "HTTP/1.1 101 x\r\nX: a\0\r\n\r\n",
             UpgradeErrorKind::Malformed,
         ),
+        (
+            "HTTP/1.1 101 x\r\nX: a\rb\r\n\r\n",
+            UpgradeErrorKind::Malformed,
+        ),
     ] {
         let error = decode_answer(input).unwrap_err();
         assert_eq!(error.kind(), kind, "{input:?}");
@@ -332,6 +336,16 @@ fn malformed_answers_are_errors_without_an_answer() {
         (error.kind(), error.status()),
         (UpgradeErrorKind::HeadTooLarge, None)
     );
+}
+
+#[test]
+fn rfc9112_4_words_after_a_status_may_be_any_or_none() {
+    for words in ["", " ", " Not Found", " \u{e9}\t!"] {
+        let head = format!("HTTP/1.1 101{words}\r\nX: a\r\n\r\n");
+        let (used, response) = decode_answer(&head).unwrap();
+        assert_eq!(used, head.len(), "{words:?}");
+        assert_eq!(response.unwrap().status(), 101, "{words:?}");
+    }
 }
 
 /// RFC 9112 5.2: a user agent replaces each fold with spaces before it looks at the value.
@@ -465,6 +479,13 @@ fn answer_is_written_with_the_length_it_has() {
         String::from_utf8(encode_response(&response).unwrap()).unwrap(),
         "HTTP/1.1 403 Forbidden\r\nConnection: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
     );
+}
+
+#[test]
+fn rfc9112_4_space_after_a_status_stands_without_words() {
+    let response = Response::builder().status(499).body("").unwrap();
+    let bytes = encode_response(&response).unwrap();
+    assert!(bytes.starts_with(b"HTTP/1.1 499 \r\n"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the tests of permessage-deflate share.
 
 use framewire::deflate::{Deflate, DeflateConfig, Negotiated, Parameters, ZlibRs};
-use framewire::frame::Violation;
+use framewire::frame::{Violation, os_key};
 use framewire::protocol::Encoder;
 use framewire::protocol::{Agreement as _, Event, Limits, MessageBuffer, Receiver, Role, Sender};
 
@@ -63,8 +63,17 @@ impl Receiving {
 
 /// A server's sending end.
 pub fn sender(negotiated: &Negotiated) -> Sender {
-    let mut sender = Sender::new(Encoder::server());
-    sender.set_message_encoder(negotiated.encoder(Role::Server));
+    sender_of(Role::Server, negotiated)
+}
+
+/// A sending end of this role.
+pub fn sender_of(role: Role, negotiated: &Negotiated) -> Sender {
+    let encoder = match role {
+        Role::Server => Encoder::server(),
+        Role::Client => Encoder::client(os_key),
+    };
+    let mut sender = Sender::new(encoder);
+    sender.set_message_encoder(negotiated.encoder(role));
     sender
 }
 

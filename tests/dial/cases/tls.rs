@@ -9,8 +9,8 @@ use framewire::rustls::{ClientConfig, ServerConfig};
 use framewire::upgrade::{Dialer, Limits, TlsStream, UpgradeErrorKind};
 use framewire::{Fault, WebSocket, rustls};
 use std::error::Error as _;
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -143,6 +143,79 @@ fn certificate_is_for_the_uris_host_wherever_it_is_connected_to() {
     assert_eq!(
         error.kind(),
         HandshakeErrorKind::Upgrade(UpgradeErrorKind::Tls)
+    );
+}
+
+#[test]
+fn rfc6455_4_1_tls_is_told_the_name_of_the_server() {
+    let authority = Authority::new();
+    let address = serve_tls(authority.server_that_is_named("a.invalid"));
+    let connect = |config: ClientConfig| {
+        let dialer = Dialer::new().tls(Arc::new(config));
+        let dialer = dialer.connect_to(&address.to_string()).unwrap();
+        shell::connect(&Connector::new().dialer(dialer), "wss://a.invalid/")
+    };
+    assert!(connect(authority.client_config()).is_ok());
+    // A client that does not say it is shown no certificate.
+    let mut silent = authority.client_config();
+    silent.enable_sni = false;
+    assert!(connect(silent).is_err());
+}
+
+/// All that a client sends, the request and a message and the Close frame, is in records of TLS.
+#[test]
+fn rfc6455_4_1_tls_comes_before_the_request() {
+    let authority = Authority::new();
+    let server = serve_tls(authority.server(&["a.invalid"]));
+    let (address, sent) = proxy(move |client, note| {
+        let mut to = TcpStream::connect(server)?;
+        let (mut answers, mut back) = (to.try_clone()?, client.try_clone()?);
+        let answering = thread::spawn(move || {
+            let _ = io::copy(&mut answers, &mut back);
+            let _ = back.shutdown(Shutdown::Write);
+        });
+        let mut sent = Vec::new();
+        let mut piece = [0; 4096];
+        // It may end in a reset.
+        while let Ok(len @ 1..) = client.read(&mut piece) {
+            sent.extend_from_slice(&piece[..len]);
+            let _ = to.write_all(&piece[..len]);
+        }
+        let _ = note.send(sent.into_iter().map(char::from).collect());
+        let _ = to.shutdown(Shutdown::Both);
+        answering.join().unwrap();
+        Ok(None)
+    });
+    let dialer = Dialer::new().tls(authority.client());
+    let dialer = dialer.connect_to(&address.to_string()).unwrap();
+    let connector = Connector::new().dialer(dialer);
+    let mut websocket = shell::connect_with("wss://a.invalid/", &connector).unwrap();
+    websocket.write("hello").unwrap();
+    assert_eq!(
+        websocket.next_message().unwrap().unwrap().payload(),
+        b"hello"
+    );
+    assert!(websocket.shutdown(PATIENCE).unwrap().clean);
+    drop(websocket);
+
+    let sent = sent.recv_timeout(PATIENCE).unwrap();
+    let sent: Vec<u8> = sent
+        .chars()
+        .map(|byte| u8::try_from(byte).unwrap())
+        .collect();
+    let mut kinds = Vec::new();
+    let mut rest = &sent[..];
+    // RFC 8446 5.1: what a record is, 3 and the version, and its length.
+    while let [kind, 3, _, high, low, payload @ ..] = rest {
+        kinds.push(*kind);
+        rest = &payload[usize::from(u16::from_be_bytes([*high, *low]))..];
+    }
+    assert_eq!(rest, b"");
+    assert_eq!(kinds[0], 22, "a handshake");
+    assert!(kinds.contains(&23), "data: {kinds:?}");
+    assert!(
+        kinds.iter().all(|kind| (20..=23).contains(kind)),
+        "{kinds:?}"
     );
 }
 

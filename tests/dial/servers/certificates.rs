@@ -3,6 +3,7 @@
 use framewire::rustls::crypto::ring;
 use framewire::rustls::pki_types::pem::PemObject as _;
 use framewire::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use framewire::rustls::server::ResolvesServerCertUsingSni;
 use framewire::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use framewire::rustls::{
     ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion,
@@ -48,6 +49,28 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Arc::new(server_config(certificate.der().clone(), &key))
+    }
+
+    /// A server's configuration with a certificate for this name, which only those are shown that name it.
+    pub(crate) fn server_that_is_named(&self, name: &str) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params(&[name]).signed_by(&key, &self.issuer).unwrap();
+        let provider = ring::default_provider();
+        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let key = provider.key_provider.load_private_key(private).unwrap();
+        let mut shown = ResolvesServerCertUsingSni::new();
+        shown
+            .add(
+                name,
+                CertifiedKey::new(vec![certificate.der().clone()], key),
+            )
+            .unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(shown));
+        Arc::new(config)
     }
 
     /// A server's configuration with the certificate of the authority itself.

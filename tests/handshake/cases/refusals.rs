@@ -135,6 +135,21 @@ fn refused_requests() -> Vec<(&'static str, String, u16)> {
             request_with("Transfer-Encoding: chunked"),
             400,
         ),
+        (
+            "body that is not in chunks",
+            request_with("Transfer-Encoding: gzip"),
+            400,
+        ),
+        (
+            "chunked body with a length",
+            request_with("Content-Length: 5\r\nTransfer-Encoding: chunked"),
+            400,
+        ),
+        (
+            "http/1.0 with a chunked body",
+            request_with("Transfer-Encoding: chunked").replace("HTTP/1.1", "HTTP/1.0"),
+            505,
+        ),
         // Upgrade.
         ("no upgrade", line("Upgrade", ""), 400),
         ("empty upgrade", line("Upgrade", "Upgrade: ,"), 400),
