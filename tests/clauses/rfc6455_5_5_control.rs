@@ -1,26 +1,4 @@
 //! RFC 6455 section 5.5, control frames: one test per MUST, named for its clause.
-//!
-//! | clause | rule | test |
-//! |---|---|---|
-//! | 5.5 | control payloads MUST be 125 bytes or less: receiving | `rfc6455_5_5_longest_control_frame`, `rfc6455_5_5_control_frame_over_125_bytes` |
-//! | 5.5 | …: sending | `rfc6455_5_5_longer_control_frame_is_not_sent` |
-//! | 5.5 | control frames MUST NOT be fragmented: receiving | `rfc6455_5_5_fragmented_control_frame` |
-//! | 5.5 | …: sending | `rfc6455_5_5_fragmented_control_frame_is_not_sent` |
-//! | 5.5.1 | a Close body MUST begin with a two-byte code | `rfc6455_5_5_1_close_body_begins_with_a_code` |
-//! | 5.5.1 | …: sending | `rfc6455_5_5_1_close_body_without_a_code_is_not_sent` |
-//! | 5.5.1 | the rest of the body is UTF-8 | `rfc6455_5_5_1_reason_is_utf8` |
-//! | 5.5.1 | a client MUST mask its Close frame | `rfc6455_5_5_1_clients_close_is_masked` |
-//! | 5.5.1 | MUST NOT send data after a Close frame | `rfc6455_5_5_1_nothing_is_sent_after_a_close` |
-//! | 5.5.1 | …: nor the rest of a message | `rfc6455_5_5_1_a_message_that_is_open_is_not_finished_after_a_close` |
-//! | 5.5.1 | MUST answer a Close frame with one | `rfc6455_5_5_1_close_is_answered`, `rfc6455_5_5_1_our_close_is_not_answered_twice` |
-//! | 5.5.1 | MUST close the TCP connection once both were sent | `rfc6455_5_5_1_connection_is_over_after_both` |
-//! | 5.5.2 | MUST answer a Ping with a Pong | `rfc6455_5_5_2_ping_is_answered` |
-//! | 5.5.2 | … unless a Close frame was received | `rfc6455_5_5_2_ping_after_a_close_is_not_answered` |
-//! | 5.5.3 | a Pong MUST carry the Ping's payload | `rfc6455_5_5_2_ping_is_answered` |
-//! | 5.5.3 | of many Pings the latest may be answered alone | `rfc6455_5_5_3_latest_ping` |
-//! | 5.5.3 | a Pong expects no answer | `rfc6455_5_5_3_pong_is_not_answered` |
-//!
-//! Not applicable: 5.5.1, a reason MUST NOT be shown to end users: the library shows nothing.
 
 use framewire::frame::{CloseCode, Rsv, Violation, os_key};
 use framewire::protocol::{Limits, MessageBuffer, Role, SendError, Session};

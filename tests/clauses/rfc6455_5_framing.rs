@@ -1,33 +1,4 @@
 //! RFC 6455 section 5, framing, but for control frames: one test per MUST, named for its clause.
-//!
-//! | clause | rule | test |
-//! |---|---|---|
-//! | 5.1 | a client MUST mask all frames that it sends | `rfc6455_5_1_client_masks_every_frame` |
-//! | 5.1 | a server MUST close on an unmasked frame | `rfc6455_5_1_server_closes_on_an_unmasked_frame` |
-//! | 5.1 | a server MUST NOT mask any frame | `rfc6455_5_1_server_masks_no_frame` |
-//! | 5.1 | a client MUST close on a masked frame | `rfc6455_5_1_client_closes_on_a_masked_frame` |
-//! | 5.2 | RSV MUST be 0 unless negotiated: sending | `rfc6455_5_2_reserved_bits_are_not_sent` |
-//! | 5.2 | RSV not negotiated: MUST fail the connection | `rfc6455_5_2_reserved_bits_fail_the_connection` |
-//! | 5.2 | unknown opcode: MUST fail the connection | `rfc6455_5_2_reserved_opcode_fails_the_connection` |
-//! | 5.2 | the top bit of a 64-bit length MUST be 0 | `rfc6455_5_2_top_bit_of_a_length` |
-//! | 5.2 | the minimal number of bytes MUST encode a length | `rfc6455_5_2_minimal_length`, `rfc6455_5_2_minimal_length_is_sent` |
-//! | 5.3 | a masked frame MUST have MASK set and its key | `rfc6455_5_1_client_masks_every_frame` |
-//! | 5.3 | octet i is masked with key octet i mod 4 | `rfc6455_5_3_masking_algorithm` |
-//! | 5.3 | keys MUST come from strong entropy, MUST NOT be predictable | `rfc6455_5_3_every_frame_has_a_fresh_key`, `rfc6455_5_3_no_entropy_no_frame` |
-//! | 5.4 | MUST support fragmented and unfragmented messages | `rfc6455_5_4_fragmented_and_whole_messages` |
-//! | 5.4 | fragments MUST be delivered in order | `rfc6455_5_4_fragments_in_order` |
-//! | 5.4 | fragments of messages MUST NOT be interleaved: receiving | `rfc6455_5_4_interleaved_messages_fail_the_connection` |
-//! | 5.4 | …: sending | `rfc6455_5_4_interleaved_messages_are_not_sent` |
-//! | 5.4 | MUST handle control frames inside a message | `rfc6455_5_4_control_frames_inside_a_message` |
-//! | 5.4 | control frames MUST NOT be fragmented | see 5.5 in `rfc6455_5_5_control.rs` |
-//! | 5.4 | all fragments are of the first one's type, text or binary | `rfc6455_5_4_type_of_a_message_is_its_first_frames` |
-//! | 5.4 | a continuation needs a message | `rfc6455_5_4_stray_continuation` |
-//! | 5.6 | a text message as a whole MUST be UTF-8 | `rfc6455_5_6_text_is_utf8_as_a_whole`, and 8.1 in `rfc6455_6_to_8.rs` |
-//! | 5.7 | the examples | `rfc6455_5_7_examples` |
-//! | 5.8 | extensions MUST be negotiated before use | `rfc6455_5_8_extension_bits_only_where_negotiated` |
-//!
-//! Not applicable: 5.4's three rules for intermediaries (MUST NOT change fragmentation): the
-//! library is an endpoint and forwards nothing.
 
 use framewire::Outgoing;
 use framewire::frame::{Rsv, Violation};

@@ -1,31 +1,5 @@
 //! RFC 6455 sections 6 (sending and receiving), 7 (closing) and 8.1 (UTF-8): one test per MUST,
 //! named for its clause.
-//!
-//! | clause | rule | test |
-//! |---|---|---|
-//! | 6.1 | MUST be open to send, at every step | `rfc6455_6_1_only_an_open_connection_sends`, `rfc6455_6_1_a_stream_is_aborted_when_the_connection_closes` |
-//! | 6.1 | MUST put data in frames; the first's opcode MUST be text or binary | `rfc6455_6_1_first_frame_has_the_type_and_the_last_fin` |
-//! | 6.1 | FIN of the last frame MUST be set | `rfc6455_6_1_first_frame_has_the_type_and_the_last_fin` |
-//! | 6.1 | a client MUST mask | `rfc6455_5_1_client_masks_every_frame` in `rfc6455_5_framing.rs` |
-//! | 6.1 | frames MUST be transmitted | `rfc6455_6_1_what_is_sent_is_transmitted` |
-//! | 6.2 | incoming data MUST be parsed as frames, control frames handled as 5.5 says | `rfc6455_6_2_control_frames_come_between_messages` |
-//! | 6.2 | MUST note type and data, in order; what follows is another message | `rfc6455_6_2_one_message_after_another` |
-//! | 6.2 | a server MUST remove the mask | `rfc6455_6_2_server_removes_the_mask` |
-//! | 7.1.1 | the server closes TCP first, a client SHOULD wait | `rfc6455_5_5_1_connection_is_over_after_both` in `rfc6455_5_5_control.rs` |
-//! | 7.1.2 | starting the closing handshake MUST send a Close frame | `rfc6455_7_1_2_closing_sends_a_close_frame` |
-//! | 7.1.4 | cleanly closed only after both Close frames | `rfc6455_7_1_4_clean_only_after_both` |
-//! | 7.1.5 | the close code: the peer's, 1005 without one, 1006 without a Close frame | `rfc6455_7_1_5_close_code` |
-//! | 7.1.6 | the reason: the peer's, or empty | `rfc6455_7_1_6_close_reason` |
-//! | 7.1.7 | a failed connection MUST NOT process what follows | `rfc6455_7_1_7_nothing_is_processed_after_a_failure` |
-//! | 7.1.7 | … and SHOULD send a Close frame with its code | `rfc6455_7_1_7_failure_sends_its_code` |
-//! | 7.4.1 | 1005, 1006 and 1015 MUST NOT be sent | `rfc6455_7_4_1_reported_codes_are_not_sent` |
-//! | 7.4.1 | … nor accepted | `rfc6455_7_4_codes_that_are_accepted` |
-//! | 7.4.2 | what is below 1000 or above 4999 is not used, 1004 and 1015–2999 are reserved | `rfc6455_7_4_codes_that_are_accepted` |
-//! | 8.1 | bytes that are not UTF-8 MUST fail the connection | `rfc6455_8_1_not_utf8_fails_the_connection`, `rfc6455_8_1_every_sequence_of_two_and_three_bytes` |
-//!
-//! Not applicable: 7.2.1 and 7.2.2 (when an application closes), 7.2.3 (back-off of clients that
-//! connect again: the library connects when it is told to), 6.1's and 6.2's steps for extensions
-//! (none is negotiated).
 
 use std::io::Write;
 use std::time::Duration;

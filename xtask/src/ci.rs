@@ -9,7 +9,8 @@ use crate::autobahn::{WITHOUT_COMPRESSION, WITHOUT_LARGE_COMPRESSION};
 use crate::front_end::FrontEnd;
 use crate::project::Project;
 use crate::{
-    api, autobahn, bench, browser, fuzz, idle_memory, interop, layers, model, no_std, process,
+    api, autobahn, bench, browser, clauses, fuzz, idle_memory, interop, layers, model, no_std,
+    process,
 };
 
 pub(crate) fn run(project: &Project) -> Result<()> {
@@ -28,7 +29,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 23] = [
+const STEPS: [(&str, Step); 24] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -41,12 +42,15 @@ const STEPS: [(&str, Step); 23] = [
     ("no_std", no_std::run),
     ("dependencies", dependencies),
     (
-        "tests of what checks the layers and the public API",
+        "tests of what checks the layers, the public API and the clauses",
         |project| cargo(project, "test -p xtask"),
     ),
     ("layers", layers::run),
     ("public API", |project| {
         api::run(project, &api::Options::default())
+    }),
+    ("clauses of the RFCs", |project| {
+        clauses::run(project, &clauses::Options::default())
     }),
     ("no unsafe code", no_unsafe_code),
     ("documentation", documentation),

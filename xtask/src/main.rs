@@ -6,6 +6,7 @@ mod bench;
 mod browser;
 mod certificate;
 mod ci;
+mod clauses;
 mod code_size;
 mod front_end;
 mod fuzz;
@@ -46,6 +47,7 @@ enum Chore {
     /// Check that modules use those below them alone, and that no two files import from each other
     Layers,
     Api(api::Options),
+    Clauses(clauses::Options),
     /// Check what the tasks of a split connection share, in every order in which they can meet
     Model,
     Fuzz(fuzz::Options),
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
             Chore::NoStd => no_std::run(&project),
             Chore::Layers => layers::run(&project),
             Chore::Api(options) => api::run(&project, &options),
+            Chore::Clauses(options) => clauses::run(&project, &options),
             Chore::Model => model::run(&project),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
