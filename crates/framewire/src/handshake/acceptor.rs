@@ -6,7 +6,9 @@ use super::extensions::Extension;
 use super::fields::{Single, append, header, single};
 use super::key::{accept_key, is_valid_key};
 use super::origin::{Origin, Policy};
-use super::{Established, HandshakeError, HandshakeErrorKind, PendingHandshake, subprotocol};
+use super::{
+    Established, HandshakeError, HandshakeErrorKind, PendingHandshake, extensions, subprotocol,
+};
 use crate::Socket;
 use crate::upgrade::layer::blocking::{BlockingWire, finish};
 use crate::upgrade::layer::{Wire, nodelay_failed, receive_over};
@@ -323,7 +325,7 @@ impl Acceptor {
         mut response: Response<()>,
     ) -> Result<Response<()>, HandshakeError> {
         subprotocol::check_offer(headers)?;
-        super::extensions::check_offer(headers)?;
+        extensions::check_offer(headers)?;
         self.origin.check(headers, host, secure)?;
         // RFC 6455 4.2.2: without agreement there is no Sec-WebSocket-Protocol, not an empty one.
         if let Some(chosen) = self.choose_subprotocol(headers) {
@@ -332,7 +334,7 @@ impl Acceptor {
                 .insert(SEC_WEBSOCKET_PROTOCOL, subprotocol::value(chosen)?);
         }
         if let Some(extension) = self.extension.as_deref()
-            && let Some((answer, agreed)) = super::extensions::answer(extension, headers)
+            && let Some((answer, agreed)) = extensions::answer(extension, headers)
         {
             let extensions = http::header::SEC_WEBSOCKET_EXTENSIONS;
             response.headers_mut().insert(extensions, answer);

@@ -1,5 +1,6 @@
 //! Checks of the answer that a client receives: pure functions on heads.
 
+use super::extensions::check_answer;
 use super::fields::{Single, single};
 use super::key::accept_key;
 use super::{HandshakeError, HandshakeErrorKind, offered_subprotocols};
@@ -77,7 +78,7 @@ fn check_extensions(asked: &HeaderMap, answered: &HeaderMap) -> Result<(), Hands
         let message = "more than one sec-websocket-extensions header";
         return Err(HandshakeError::peer(HandshakeErrorKind::Extension, message));
     }
-    super::extensions::check_answer(answered)?;
+    check_answer(answered)?;
     let is_offered = |name: &[u8]| {
         lists(asked, SEC_WEBSOCKET_EXTENSIONS)
             .any(|offer| extension(offer).eq_ignore_ascii_case(name))
