@@ -3,6 +3,7 @@
 mod allocations;
 mod at_rest;
 mod connection;
+mod hostile;
 mod memory_held;
 mod messages;
 mod session;

@@ -114,7 +114,7 @@ fn what_a_stall_made_grow_is_given_back() {
 }
 
 /// Runs a job on a thread whose pools are empty, with the runtime there that it waits with.
-fn with_empty_pools(job: impl FnOnce() + Send) {
+pub fn with_empty_pools(job: impl FnOnce() + Send) {
     let job = || {
         wait(async { Ok::<_, Error>(()) }).unwrap();
         job();
