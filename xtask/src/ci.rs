@@ -9,8 +9,8 @@ use crate::autobahn::{WITHOUT_COMPRESSION, WITHOUT_LARGE_COMPRESSION};
 use crate::front_end::FrontEnd;
 use crate::project::Project;
 use crate::{
-    api, autobahn, bench, browser, clauses, fuzz, idle_memory, interop, layers, model, no_std,
-    process,
+    api, autobahn, bench, browser, clauses, fuzz, idle_memory, interop, layers, linear, model,
+    no_std, process, promises,
 };
 
 pub(crate) fn run(project: &Project) -> Result<()> {
@@ -29,7 +29,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 24] = [
+const STEPS: [(&str, Step); 26] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -52,6 +52,7 @@ const STEPS: [(&str, Step); 24] = [
     ("clauses of the RFCs", |project| {
         clauses::run(project, &clauses::Options::default())
     }),
+    ("tests of what is promised", promises::run),
     ("no unsafe code", no_unsafe_code),
     ("documentation", documentation),
     ("model", model::run),
@@ -68,6 +69,7 @@ const STEPS: [(&str, Step); 24] = [
     ("instructions for each message", |project| {
         bench::instructions(project, &bench::Instructions::default())
     }),
+    ("linear work", linear::run),
     ("Autobahn, server, tokio", |project| {
         autobahn_server(project, "tokio", WITHOUT_LARGE_COMPRESSION)
     }),

@@ -14,10 +14,12 @@ mod idle_memory;
 mod imports;
 mod interop;
 mod layers;
+mod linear;
 mod model;
 mod no_std;
 mod process;
 mod project;
+mod promises;
 mod server;
 
 // Where a chore uses the library as one end of a connection, that code is beside the other end.
@@ -53,6 +55,10 @@ enum Chore {
     Fuzz(fuzz::Options),
     IdleMemory(idle_memory::Options),
     Instructions(bench::Instructions),
+    /// Count instructions of attacks, and check that twice the attack is no more than twice the work
+    Linear,
+    /// Check that the tests exist that SECURITY.md names, and those of each row of DESIGN 6
+    Promises,
     #[command(disable_help_flag = true)]
     Bench(bench::Options),
     /// Measure what the feature `deflate` adds to the code of the example `echo_server`
@@ -77,6 +83,8 @@ fn main() -> ExitCode {
             Chore::Fuzz(options) => fuzz::run(&project, &options),
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
             Chore::Instructions(options) => bench::instructions(&project, &options),
+            Chore::Linear => linear::run(&project),
+            Chore::Promises => promises::run(&project),
             Chore::Bench(options) => bench::run(&project, &options),
             Chore::CodeSize => code_size::run(&project),
             Chore::Ci => ci::run(&project),

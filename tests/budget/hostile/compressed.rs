@@ -123,9 +123,9 @@ fn zeros(len: usize) -> Vec<u8> {
 fn blocks(count: usize, block: &[(u32, u32)]) -> Vec<u8> {
     let mut bits = Bits::default();
     for _ in 0..count {
-        block
-            .iter()
-            .for_each(|&(number, len)| bits.put(number, len));
+        for &(number, len) in block {
+            bits.put(number, len);
+        }
     }
     bits.into_message()
 }

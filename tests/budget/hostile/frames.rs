@@ -90,7 +90,7 @@ pub const FRAMES: [Attack; 17] = [
         name: "a long frame in one-byte reads",
         says: |role, size| to(role, FIN | BINARY, pattern(size)).bytes(),
         manner: Manner::ByteByByte,
-        size: 5_000,
+        size: 4_000,
         holds: buffers_and_message,
         ..PLAIN
     },
@@ -110,7 +110,7 @@ pub const FRAMES: [Attack; 17] = [
         name: "text in one-byte reads",
         says: |role, size| to(role, FIN | TEXT, "\u{20AC}".repeat(size / 3)).bytes(),
         manner: Manner::ByteByByte,
-        size: 5_000,
+        size: 4_000,
         holds: buffers_and_message,
         ..PLAIN
     },
@@ -118,14 +118,14 @@ pub const FRAMES: [Attack; 17] = [
         name: "connections on which ten bytes of 2^20 come",
         says: |role, _| announced(role, 1 << 20),
         manner: Manner::Connections,
-        size: 50,
+        size: 20,
         ..PLAIN
     },
     Attack {
         name: "connections on which 2^62 bytes are announced",
         says: |role, _| announced(role, 1 << 62),
         manner: Manner::Connections,
-        size: 50,
+        size: 20,
         ends: true,
         ..PLAIN
     },
