@@ -19,7 +19,6 @@ mod model;
 mod no_std;
 mod process;
 mod project;
-mod promises;
 mod server;
 
 // Where a chore uses the library as one end of a connection, that code is beside the other end.
@@ -57,8 +56,6 @@ enum Chore {
     Instructions(bench::Instructions),
     /// Count instructions of attacks, and check that twice the attack is no more than twice the work
     Linear,
-    /// Check that the tests exist that SECURITY.md names, and those of each row of DESIGN 6
-    Promises,
     #[command(disable_help_flag = true)]
     Bench(bench::Options),
     /// Measure what the feature `deflate` adds to the code of the example `echo_server`
@@ -84,7 +81,6 @@ fn main() -> ExitCode {
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
             Chore::Instructions(options) => bench::instructions(&project, &options),
             Chore::Linear => linear::run(&project),
-            Chore::Promises => promises::run(&project),
             Chore::Bench(options) => bench::run(&project, &options),
             Chore::CodeSize => code_size::run(&project),
             Chore::Ci => ci::run(&project),

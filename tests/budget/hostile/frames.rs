@@ -1,7 +1,7 @@
 //! Attacks by frames, without compression.
 
 use framewire::Config;
-use framewire::protocol::Role;
+use framewire::protocol::{READ_LIMIT_STANDARD, Role};
 use support::compression::Compression;
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, Length, PING, PONG, TEXT, close_payload, to, wire,
@@ -11,6 +11,8 @@ use support::pattern;
 use super::attack::{Attack, Manner};
 
 const NONE: &[Compression] = &[Compression::None];
+/// The limit of a message, unless another is set.
+const LIMIT: usize = READ_LIMIT_STANDARD as usize;
 
 /// What a connection holds beside a message: the buffers of its [`Config`], and some more for what is small.
 pub fn buffers() -> usize {
@@ -33,7 +35,7 @@ const PLAIN: Attack = Attack {
     holds: |_| buffers(),
 };
 
-pub const FRAMES: [Attack; 17] = [
+pub const FRAMES: [Attack; 18] = [
     Attack {
         name: "fragments of one byte",
         says: |role, size| fragments(role, size, b"x"),
@@ -122,11 +124,19 @@ pub const FRAMES: [Attack; 17] = [
         ..PLAIN
     },
     Attack {
-        name: "connections on which 2^62 bytes are announced",
-        says: |role, _| announced(role, 1 << 62),
+        name: "connections on which 2^63 - 1 bytes are announced",
+        says: |role, _| announced(role, (1 << 63) - 1),
         manner: Manner::Connections,
         size: 20,
         ends: true,
+        ..PLAIN
+    },
+    Attack {
+        name: "a message that goes on over the limit",
+        says: |role, size| fragments(role, size, &[7; LIMIT / 32]),
+        size: 33,
+        ends: true,
+        holds: |_| buffers_and_message(LIMIT),
         ..PLAIN
     },
     Attack {
@@ -156,7 +166,7 @@ pub const FRAMES: [Attack; 17] = [
         name: "a message to echo, of which the peer reads a byte at a time",
         says: |role, size| to(role, FIN | BINARY, pattern(size)).bytes(),
         manner: Manner::SlowToEchoes,
-        size: 5_000,
+        size: 10_000,
         holds: buffers_and_message,
         ..PLAIN
     },

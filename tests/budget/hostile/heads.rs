@@ -56,7 +56,7 @@ const RESPONSE: Head = Head {
     ..REQUEST
 };
 
-pub const HEADS: [Head; 16] = [
+pub const HEADS: [Head; 17] = [
     Head {
         name: "a request in one-byte reads",
         says: |size| request_with(&format!("X: {}", "x".repeat(size))),
@@ -109,6 +109,12 @@ pub const HEADS: [Head; 16] = [
             request_with(&format!("Sec-WebSocket-Extensions: {offers}x"))
         },
         size: 100,
+        ..REQUEST
+    },
+    Head {
+        name: "many lines of offers",
+        says: |size| request_with(&lines(size, |_| "Sec-WebSocket-Extensions: x".to_owned())),
+        size: 300,
         ..REQUEST
     },
     Head {

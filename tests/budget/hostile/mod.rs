@@ -1,4 +1,7 @@
 //! What a peer can do to us (DESIGN 6), and what it costs.
+//!
+//! An attack has a size. `peak` has the most memory that is held under one of many times that size, `work` the calls of
+//! the stream and the allocations of twice the size, and `instructions` is what `cargo xtask linear` counts.
 
 mod attack;
 mod compressed;
