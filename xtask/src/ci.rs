@@ -10,7 +10,7 @@ use crate::front_end::FrontEnd;
 use crate::project::Project;
 use crate::{
     api, autobahn, bench, browser, clauses, fuzz, idle_memory, interop, layers, linear, model,
-    no_std, process,
+    no_std, process, promises,
 };
 
 pub(crate) fn run(project: &Project) -> Result<()> {
@@ -29,7 +29,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 25] = [
+const STEPS: [(&str, Step); 26] = [
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -42,7 +42,7 @@ const STEPS: [(&str, Step); 25] = [
     ("no_std", no_std::run),
     ("dependencies", dependencies),
     (
-        "tests of what checks the layers, the public API and the clauses",
+        "tests of what checks the layers, the public API, the clauses and the promises",
         |project| cargo(project, "test -p xtask"),
     ),
     ("layers", layers::run),
@@ -52,6 +52,7 @@ const STEPS: [(&str, Step); 25] = [
     ("clauses of the RFCs", |project| {
         clauses::run(project, &clauses::Options::default())
     }),
+    ("tests of what is promised", promises::run),
     ("no unsafe code", no_unsafe_code),
     ("documentation", documentation),
     ("model", model::run),

@@ -3,7 +3,6 @@
 mod keywords;
 mod page;
 mod requirements;
-mod sources;
 
 use std::fmt;
 use std::fs;
@@ -13,8 +12,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use self::requirements::{Entry, Level, Proof, Rfc, Section};
-use self::sources::Tests;
 use crate::project::Project;
+use crate::sources::{self, Tests};
 
 /// Check that each requirement of the RFCs has a test or a reason why it has none, as `CLAUSES.md` shows
 #[derive(Debug, Default, Args)]

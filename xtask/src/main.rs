@@ -19,7 +19,9 @@ mod model;
 mod no_std;
 mod process;
 mod project;
+mod promises;
 mod server;
+mod sources;
 
 // Where a chore uses the library as one end of a connection, that code is beside the other end.
 #[path = "../../conformance/autobahn/framewire_client.rs"]
@@ -56,6 +58,8 @@ enum Chore {
     Instructions(bench::Instructions),
     /// Count instructions of attacks, and check that twice the attack is no more than twice the work
     Linear,
+    /// Check that each promise of SECURITY.md names tests that exist, and that each row of DESIGN 6 is one of them
+    Promises,
     #[command(disable_help_flag = true)]
     Bench(bench::Options),
     /// Measure what the feature `deflate` adds to the code of the example `echo_server`
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
             Chore::Instructions(options) => bench::instructions(&project, &options),
             Chore::Linear => linear::run(&project),
+            Chore::Promises => promises::run(&project),
             Chore::Bench(options) => bench::run(&project, &options),
             Chore::CodeSize => code_size::run(&project),
             Chore::Ci => ci::run(&project),

@@ -2,6 +2,7 @@
 //!
 //! An attack has a size. `peak` has the most memory that is held under one of many times that size, `work` the calls of
 //! the stream and the allocations of twice the size, and `instructions` is what `cargo xtask linear` counts.
+//! `SECURITY.md` says which tests hold what is promised.
 
 mod attack;
 mod compressed;

@@ -10,10 +10,10 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use crate::project::Project;
 
 /// The files that have a test of a name.
-pub(super) type Tests = BTreeMap<String, Vec<String>>;
+pub(crate) type Tests = BTreeMap<String, Vec<String>>;
 
 /// Returns all tests of the libraries, the program and the test crate.
-pub(super) fn tests(project: &Project) -> Result<Tests> {
+pub(crate) fn tests(project: &Project) -> Result<Tests> {
     let mut tests = Tests::new();
     for folder in FOLDERS {
         add_folder(&project.path(folder), folder, &mut tests)?;
