@@ -164,21 +164,21 @@ pub use protocol::{
 
 /// Compiles the examples of the README with the tests.
 #[cfg(all(doctest, feature = "tokio-net"))]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
 
 /// The same of the pages for those who come from another library.
 #[cfg(doctest)]
 mod coming_from {
     #[cfg(feature = "handshake")]
-    #[doc = include_str!("../../../docs/coming-from-go.md")]
+    #[doc = include_str!("../docs/coming-from-go.md")]
     struct Go;
 
     #[cfg(all(feature = "futures", feature = "tokio-net"))]
-    #[doc = include_str!("../../../docs/coming-from-tungstenite.md")]
+    #[doc = include_str!("../docs/coming-from-tungstenite.md")]
     struct Tungstenite;
 
     #[cfg(all(feature = "axum", feature = "futures"))]
-    #[doc = include_str!("../../../docs/coming-from-axum.md")]
+    #[doc = include_str!("../docs/coming-from-axum.md")]
     struct Axum;
 }
