@@ -10,12 +10,12 @@ use crate::front_end::FrontEnd;
 use crate::project::Project;
 use crate::{
     api, autobahn, bench, browser, clauses, fuzz, idle_memory, interop, layers, linear, model,
-    no_std, process, promises,
+    no_std, process, promises, supply_chain,
 };
 
 pub(crate) fn run(project: &Project) -> Result<()> {
     let started = Instant::now();
-    for (name, step) in STEPS {
+    for &(name, step) in STEPS {
         println!("\n== {name} ({} so far)", clock(started.elapsed()));
         step(project).with_context(|| format!("{name} (after {})", clock(started.elapsed())))?;
     }
@@ -29,7 +29,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 type Step = fn(&Project) -> Result<()>;
 
-const STEPS: [(&str, Step); 26] = [
+const STEPS: &[(&str, Step)] = &[
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -41,6 +41,9 @@ const STEPS: [(&str, Step); 26] = [
     }),
     ("no_std", no_std::run),
     ("dependencies", dependencies),
+    ("supply chain", |project| {
+        supply_chain::run(project, &supply_chain::Options::without_tools())
+    }),
     (
         "tests of what checks the layers, the public API, the clauses and the promises",
         |project| cargo(project, "test -p xtask"),
@@ -236,7 +239,7 @@ const OUTSIDE: [&str; 3] = [
     "fuzz/Cargo.toml",
 ];
 /// Feature sets that must each work alone.
-const FEATURE_SETS: [(&str, &[&str]); 2] = [
+pub(crate) const FEATURE_SETS: [(&str, &[&str]); 2] = [
     ("framewire-upgrade", &OF_UPGRADE),
     ("framewire", &OF_FRAMEWIRE),
 ];

@@ -22,6 +22,7 @@ mod project;
 mod promises;
 mod server;
 mod sources;
+mod supply_chain;
 
 // Where a chore uses the library as one end of a connection, that code is beside the other end.
 #[path = "../../conformance/autobahn/framewire_client.rs"]
@@ -54,6 +55,7 @@ enum Chore {
     /// Check what the tasks of a split connection share, in every order in which they can meet
     Model,
     Fuzz(fuzz::Options),
+    SupplyChain(supply_chain::Options),
     IdleMemory(idle_memory::Options),
     Instructions(bench::Instructions),
     /// Count instructions of attacks, and check that twice the attack is no more than twice the work
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
             Chore::Promises => promises::run(&project),
             Chore::Bench(options) => bench::run(&project, &options),
             Chore::CodeSize => code_size::run(&project),
+            Chore::SupplyChain(options) => supply_chain::run(&project, &options),
             Chore::Ci => ci::run(&project),
         });
     match result {
