@@ -52,7 +52,7 @@ enum Chore {
     Layers,
     Api(api::Options),
     Clauses(clauses::Options),
-    /// Check what the tasks of a split connection share, in every order in which they can meet
+    /// Check what tasks and threads share, in the orders in which they can meet
     Model,
     Fuzz(fuzz::Options),
     SupplyChain(supply_chain::Options),

@@ -1,4 +1,4 @@
-//! Model tests of what tasks share, in every order in which they can meet.
+//! Model tests of what tasks and threads share, in every order in which they can meet.
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 
 use std::sync::{PoisonError, TryLockError};
 
-// The model tests in `halves::model` run what tasks and threads share with loom.
+// The tests of the modules `model` run what tasks and threads share with loom.
 #[cfg(all(test, framewire_model))]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
 #[cfg(not(all(test, framewire_model)))]

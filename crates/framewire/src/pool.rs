@@ -1,5 +1,8 @@
 //! Buffers that a connection holds only while it needs them.
 
+#[cfg(all(test, framewire_model))]
+mod model;
+
 use std::cell::RefCell;
 use std::mem;
 use std::sync::Arc;

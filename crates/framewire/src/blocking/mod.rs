@@ -25,6 +25,8 @@ mod establish;
 mod keep_alive;
 mod message_reader;
 mod message_writer;
+#[cfg(all(test, framewire_model))]
+mod model;
 mod reader;
 mod receiving;
 mod shared;

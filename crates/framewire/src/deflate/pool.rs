@@ -1,5 +1,8 @@
 //! One end's policy, and the contexts that its connections share.
 
+#[cfg(all(test, framewire_model))]
+mod model;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
