@@ -129,6 +129,22 @@ fn chunked_body_of_a_refusal_is_decoded_however_it_is_cut() {
 }
 
 #[test]
+fn body_of_a_refusal_is_chunked_where_that_is_the_last_coding() {
+    let body = "1\r\na\r\n0\r\n\r\n";
+    for (codings, decoded) in [
+        ("gzip, chunked", "a"),
+        ("gzip\r\nTransfer-Encoding: chunked", "a"),
+        ("chunked, gzip", body),
+        ("chunked\r\nTransfer-Encoding: gzip", body),
+        ("unchunked", body),
+    ] {
+        let head = format!("HTTP/1.1 403 x\r\nTransfer-Encoding: {codings}\r\n\r\n");
+        let refused = refusal(format!("{head}{body}"));
+        assert_eq!(refused.body(), decoded.as_bytes(), "{codings}");
+    }
+}
+
+#[test]
 fn malformed_chunks_end_the_body() {
     let head = "HTTP/1.1 403 x\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (body, decoded) in [

@@ -109,13 +109,10 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Framing {
     if has_none || status.is_informational() {
         return Framing::Done;
     }
-    if let Some(encoding) = headers.get(TRANSFER_ENCODING) {
+    if headers.contains_key(TRANSFER_ENCODING) {
         // RFC 9112 6.3: chunked when it is the last coding, until the end of the stream if not.
-        let chunked = encoding
-            .as_bytes()
-            .to_ascii_lowercase()
-            .ends_with(b"chunked");
-        return if chunked {
+        let last = lists(headers, TRANSFER_ENCODING).last();
+        return if last.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
             FIRST_CHUNK
         } else {
             Framing::UntilClose
