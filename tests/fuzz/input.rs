@@ -26,6 +26,12 @@ impl<'a> Input<'a> {
         bytes
     }
 
+    /// A byte, and as many bytes as it says.
+    pub fn bytes_of_length(&mut self) -> &'a [u8] {
+        let len = self.byte();
+        self.bytes(len.into())
+    }
+
     pub fn role(&mut self) -> Role {
         if self.byte() & 1 == 0 {
             Role::Server
