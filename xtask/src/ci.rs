@@ -60,7 +60,7 @@ const STEPS: &[(&str, Step)] = &[
     ("documentation", documentation),
     ("model", model::run),
     ("fuzzing", |project| {
-        fuzz::run(project, &fuzz::Options::default_selection())
+        fuzz::run(project, &fuzz::Options::of_ci())
     }),
     ("memory of connections at rest", memory_at_rest),
     ("tests of the benchmarks", |project| {

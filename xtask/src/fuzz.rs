@@ -1,6 +1,9 @@
 //! Coverage-guided fuzzing with libFuzzer, on the stable toolchain.
 
-use std::fs::{self, File};
+mod corpus;
+mod target;
+
+use std::fs;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,8 +13,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, value_parser};
 
-use crate::process::{self, Running};
+use crate::process;
 use crate::project::Project;
+use corpus::Corpus;
+use target::Target;
 
 /// Fuzz the library with libFuzzer, as many targets at a time as there are cores
 #[derive(Debug, Args)]
@@ -23,14 +28,20 @@ pub(crate) struct Options {
     /// How long each target runs
     #[arg(long, default_value_t = 60, value_parser = value_parser!(u64).range(1..))]
     seconds: u64,
+
+    /// Keeps the inputs that reach more in `fuzz/corpus` too, as long as they are few and small, in place of those that
+    /// were kept before
+    #[arg(long)]
+    keep: bool,
 }
 
 impl Options {
-    /// Selects every target, for a minute.
-    pub(crate) fn default_selection() -> Self {
+    /// Selects every target, for so long that all of them together take a minute and a half on two cores.
+    pub(crate) fn of_ci() -> Self {
         Self {
             targets: Vec::new(),
-            seconds: 60,
+            seconds: 12,
+            keep: false,
         }
     }
 }
@@ -48,6 +59,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let programs = build(project)?;
 
     let at_a_time = thread::available_parallelism().map_or(1, NonZero::get);
+    let (mut executions, mut new_inputs) = (0, 0);
     let mut failed = Vec::new();
     for names in chosen.chunks(at_a_time) {
         let started: Result<Vec<_>> = names
@@ -55,12 +67,26 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
             .map(|name| Target::start(project, programs.join(name), name, options.seconds))
             .collect();
         for target in started? {
-            if let Err(error) = target.finish(options.seconds) {
-                println!("{:<14} FAILED: {error:#}", target.name);
+            let outcome = target.finish(project, options.seconds)?;
+            println!("{:<14} {outcome}", target.name);
+            executions += outcome.executions;
+            new_inputs += outcome.new_inputs;
+            if outcome.has_failed {
                 failed.push(target.name);
             }
         }
     }
+    for name in chosen {
+        let corpus = Corpus::minimise(project, &programs.join(name), name)?;
+        if options.keep {
+            corpus.keep()?;
+        }
+    }
+    println!(
+        "fuzz: {} targets, {executions} executions, {new_inputs} new inputs, {} crashes",
+        chosen.len(),
+        failed.len()
+    );
     ensure!(failed.is_empty(), "{} failed", failed.join(", "));
     Ok(())
 }
@@ -103,79 +129,6 @@ fn host() -> Result<String> {
     Ok(host.context("rustc does not name its host")?.to_owned())
 }
 
-/// A fuzz target that is running.
-struct Target {
-    name: String,
-    program: PathBuf,
-    log: PathBuf,
-    running: Running,
-}
-
-impl Target {
-    fn start(project: &Project, program: PathBuf, name: &str, seconds: u64) -> Result<Self> {
-        // New inputs go into the first directory. The second, the committed corpus, stays as it is.
-        let found = project.target(&format!("fuzz/corpus/{name}"));
-        if found.exists() {
-            fs::remove_dir_all(&found).with_context(|| found.display().to_string())?;
-        }
-        let found = project.target_dir(&format!("fuzz/corpus/{name}"))?;
-        let crashes = project.target_dir("fuzz/crashes")?;
-        let log = project.target_dir("fuzz/logs")?.join(format!("{name}.txt"));
-        let output = File::create(&log).with_context(|| log.display().to_string())?;
-        let dictionary = project.path(&format!("fuzz/dictionaries/{name}.dict"));
-        let use_dictionary = format!("-dict={}", dictionary.display());
-        let mut command = Command::new(&program);
-        command
-            .arg(format!("-max_total_time={seconds}"))
-            .arg(format!("-artifact_prefix={}/{name}-", crashes.display()))
-            .args(FUZZER)
-            .args(dictionary.is_file().then_some(use_dictionary))
-            .args([found, project.path(&format!("fuzz/corpus/{name}"))])
-            .stdout(output.try_clone()?)
-            .stderr(output);
-        Ok(Self {
-            name: name.to_owned(),
-            program,
-            log,
-            running: Running::spawn(&mut command)?,
-        })
-    }
-
-    /// Waits for the end, and prints the coverage or the failure.
-    fn finish(&self, seconds: u64) -> Result<()> {
-        let status = self.running.wait(Duration::from_secs(seconds) + OVERTIME)?;
-        let log = fs::read(&self.log).with_context(|| self.log.display().to_string())?;
-        let log = String::from_utf8_lossy(&log);
-        if !status.success() {
-            self.print_failure(&log);
-            bail!("ended with {status}");
-        }
-        // #1234 DONE cov: 567 …
-        let done = log.lines().rfind(|line| line.contains("DONE"));
-        let words: Vec<_> = done.unwrap_or_default().split_whitespace().collect();
-        let [executions, _, "cov:", coverage, ..] = words[..] else {
-            bail!("{} does not say what was reached", self.log.display());
-        };
-        let executions = executions.trim_start_matches('#');
-        println!(
-            "{:<14} {executions:>9} executions, {coverage:>5} edges covered",
-            self.name
-        );
-        Ok(())
-    }
-
-    fn print_failure(&self, log: &str) {
-        // The other lines show progress.
-        for line in log.lines().filter(|line| !line.starts_with('#')) {
-            println!("{line}");
-        }
-        if let Some((_, input)) = log.rsplit_once("Test unit written to ") {
-            let input = input.lines().next().unwrap_or_default();
-            println!("to see it again: {} {input}", self.program.display());
-        }
-    }
-}
-
 /// What `cargo fuzz` passes without a sanitizer: there is no unsafe code of ours to watch.
 const COVERAGE: [&str; 6] = [
     "-Cpasses=sancov-module",
@@ -190,5 +143,3 @@ const FUZZER: [&str; 2] = ["-timeout=10", "-rss_limit_mb=1024"];
 
 const BUILD: Duration = Duration::from_secs(900);
 const RUSTC: Duration = Duration::from_secs(60);
-/// How long a target may take to start, to read the corpus and to end, beside its run.
-const OVERTIME: Duration = Duration::from_secs(60);
