@@ -58,8 +58,8 @@ impl Corpus {
         })
     }
 
-    /// Puts the shortest of the inputs that were found into the repository, in place of those that were there. Inputs
-    /// that were made by hand stay.
+    /// Puts some of the inputs that were found, short and longer ones, into the repository, in place of those that were
+    /// there. Inputs that were made by hand stay.
     pub(super) fn keep(&self) -> Result<()> {
         let (by_hand, before) = inputs(&self.committed)?
             .into_iter()
@@ -69,8 +69,12 @@ impl Corpus {
         }
         let mut count = by_hand.len();
         let mut bytes: u64 = by_hand.iter().map(|input| input.len).sum();
-        for input in inputs(&self.found)? {
-            if count == MOST_INPUTS || bytes + input.len > MOST_BYTES {
+        let found = inputs(&self.found)?;
+        let step = found
+            .len()
+            .div_ceil(MOST_INPUTS.saturating_sub(count).max(1));
+        for input in found.iter().step_by(step.max(1)) {
+            if bytes + input.len > MOST_BYTES {
                 break;
             }
             // libFuzzer names an input for its SHA-1.
@@ -123,6 +127,6 @@ fn remove(directory: &Path) -> Result<()> {
 /// What the names of inputs begin with that were not made by hand.
 const FOUND: &str = "found-";
 /// A corpus in the repository is read by every run and by `cargo test`, and stays in the history.
-const MOST_INPUTS: usize = 150;
-const MOST_BYTES: u64 = 16 << 10;
+const MOST_INPUTS: usize = 80;
+const MOST_BYTES: u64 = 24 << 10;
 const MERGE: Duration = Duration::from_secs(300);
