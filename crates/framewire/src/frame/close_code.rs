@@ -100,6 +100,13 @@ mod tests {
     }
 
     #[test]
+    fn a_number_becomes_a_code_and_back() {
+        assert_eq!(CloseCode::from(1000), CloseCode::NORMAL);
+        assert_eq!(u16::from(CloseCode::NORMAL), 1000);
+        assert_eq!(CloseCode::NORMAL.to_string(), "1000");
+    }
+
+    #[test]
     fn what_is_only_reported_is_never_sendable() {
         for code in [
             CloseCode::NO_STATUS,

@@ -104,6 +104,23 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_so_far_are_compared_and_shown() {
+        let payload = ControlPayload::new(&[1, 2]).unwrap();
+        assert!(payload != ControlPayload::EMPTY);
+        assert!(payload == ControlPayload::new(&[1, 2]).unwrap());
+        assert_eq!(format!("{payload:?}"), "[1, 2]");
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn it_is_filled_anew_once_it_is_cleared() {
+        let mut payload = ControlPayload::new(&[1, 2]).unwrap();
+        payload.clear();
+        assert!(payload.extend(&[3]));
+        assert_eq!(payload.as_slice(), [3]);
+    }
+
+    #[test]
     fn a_close_payload_needs_a_sendable_code_and_a_short_reason() {
         assert_eq!(ControlPayload::close(CloseCode::ABNORMAL, ""), None);
         let too_long = [b'x'; MAX_REASON + 1];

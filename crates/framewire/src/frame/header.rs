@@ -270,6 +270,8 @@ mod tests {
             (&[0x80, 0x02], true, Opcode::Continuation, None, 2),
             (&[0x89, 0x05], true, Opcode::Ping, None, 5),
             (&[0x82, 0x7E, 0x01, 0x00], true, Opcode::Binary, None, 256),
+            // The first length that needs two bytes.
+            (&[0x82, 0x7E, 0x00, 0x7E], true, Opcode::Binary, None, 126),
             (
                 &[0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0],
                 true,

@@ -173,11 +173,35 @@ mod tests {
     }
 
     #[test]
+    fn an_opcode_shows_its_name() {
+        let names = [
+            (Opcode::Continuation, "continuation"),
+            (Opcode::Text, "text"),
+            (Opcode::Binary, "binary"),
+            (Opcode::Close, "close"),
+            (Opcode::Ping, "ping"),
+            (Opcode::Pong, "pong"),
+        ];
+        for (opcode, name) in names {
+            assert_eq!(opcode.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn reserved_bits_are_sets() {
+        let all = Rsv::RSV1 | Rsv::RSV2 | Rsv::RSV3;
+        assert_eq!(all | Rsv::RSV2, all);
+        assert_eq!(all.without(Rsv::RSV2), Rsv::RSV1 | Rsv::RSV3);
+        assert_eq!(Rsv::RSV1.without(Rsv::RSV2), Rsv::RSV1);
+    }
+
+    #[test]
     fn reserved_bits_keep_their_place_and_ignore_the_rest() {
         assert_eq!(Rsv::from_first_byte(0xFF).bits(), 0x70);
         assert_eq!(Rsv::from_first_byte(0x8F), Rsv::NONE);
         assert!((Rsv::RSV1 | Rsv::RSV3).contains(Rsv::RSV3));
         assert!(!Rsv::RSV1.contains(Rsv::RSV1 | Rsv::RSV2));
         assert_eq!(format!("{}", Rsv::RSV1 | Rsv::RSV3), "RSV1+RSV3");
+        assert_eq!(format!("{:?}", Rsv::NONE), "Rsv(none)");
     }
 }

@@ -131,3 +131,36 @@ impl fmt::Display for Violation {
 }
 
 impl core::error::Error for Violation {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_code() {
+        let codes = [
+            (Violation::Masked, CloseCode::PROTOCOL_ERROR),
+            (Violation::InvalidUtf8, CloseCode::INVALID_PAYLOAD),
+            (Violation::InvalidDeflate, CloseCode::INVALID_PAYLOAD),
+            (
+                Violation::MessageTooBig { limit: 5 },
+                CloseCode::MESSAGE_TOO_BIG,
+            ),
+            (
+                Violation::FrameTooBig { limit: 5 },
+                CloseCode::MESSAGE_TOO_BIG,
+            ),
+            // It may succeed later.
+            (Violation::NoDecompressor, CloseCode::TRY_AGAIN_LATER),
+        ];
+        for (violation, code) in codes {
+            assert_eq!(violation.close_code(), code, "{violation}");
+        }
+    }
+
+    #[test]
+    fn the_text_names_the_limit() {
+        let text = Violation::MessageTooBig { limit: 5 }.to_string();
+        assert_eq!(text, "message exceeds the limit of 5 bytes");
+    }
+}
