@@ -16,6 +16,7 @@ mod interop;
 mod layers;
 mod linear;
 mod model;
+mod mutants;
 mod no_std;
 mod process;
 mod project;
@@ -54,6 +55,7 @@ enum Chore {
     Clauses(clauses::Options),
     /// Check what tasks and threads share, in the orders in which they can meet
     Model,
+    Mutants(mutants::Options),
     Fuzz(fuzz::Options),
     SupplyChain(supply_chain::Options),
     IdleMemory(idle_memory::Options),
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
             Chore::Api(options) => api::run(&project, &options),
             Chore::Clauses(options) => clauses::run(&project, &options),
             Chore::Model => model::run(&project),
+            Chore::Mutants(options) => mutants::run(&project, &options),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
             Chore::Instructions(options) => bench::instructions(&project, &options),
