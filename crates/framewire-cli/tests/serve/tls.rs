@@ -41,6 +41,7 @@ with_each_engine! {
     pages_without_tls_are_of_another_origin,
     a_client_without_tls_is_turned_away,
     failures_of_tls_are_logged,
+    half_a_handshake_ends_when_its_time_is_over,
 }
 
 /// A certificate for `localhost` that signs itself, and its key, in files.
@@ -473,6 +474,15 @@ fn files_that_cannot_be_used_are_named() {
         assert!(text.contains(named), "{text}");
     }
     assert_eq!(run(&["serve", "--tls-cert", files.cert()]).0, Some(2));
+}
+
+fn half_a_handshake_ends_when_its_time_is_over(engine: Engine) {
+    let server = Files::new("late").serve(engine);
+    let mut stream = server.tcp();
+    // The header of a record, and nothing of what is in it.
+    stream.write_all(b"\x16\x03\x01\x02\x00").unwrap();
+    // It is over in 10 s, and the deadline of a read is twice that.
+    stream.read_to_end(&mut Vec::new()).unwrap();
 }
 
 /// For `localhost`, made with OpenSSL 3.0: `openssl ecparam -name prime256v1 -genkey -noout -out key.pem`,

@@ -110,7 +110,15 @@ impl Write for Stream {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
-            Self::Tls(tls) => tls.flush(),
+            // The flush of the stream that owns both would wait for the peer while the handshake is under way.
+            Self::Tls(tls) => {
+                while tls.conn.wants_write() {
+                    if tls.conn.write_tls(&mut tls.sock)? == 0 {
+                        return Err(ErrorKind::WriteZero.into());
+                    }
+                }
+                Ok(())
+            }
         }
     }
 }
