@@ -60,14 +60,15 @@ fn accept_forever(listener: &TcpListener, engine: &Arc<Threads>) {
         if is_of_one_connection(&error) {
             continue;
         }
-        // No descriptors or memory are left. Some come back when connections end, and ending the oldest
-        // handshake frees some now.
-        if !failing {
+        // No descriptors or memory are left, even if no connection waits. Some come back when connections end, and
+        // ending the oldest handshake frees some now.
+        if failing {
+            engine.connections.end_oldest_handshake();
+        } else {
             failing = true;
             let server = &engine.server;
             server.log(format_args!("cannot take connections: {error}"));
         }
-        engine.connections.end_oldest_handshake();
         thread::sleep(PAUSE);
     }
 }

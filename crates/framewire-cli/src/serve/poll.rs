@@ -123,11 +123,12 @@ impl Engine {
                 // The server is ending and accepts no more.
                 Ok(Some(_)) => {}
                 Ok(None) => return,
-                Err(error) => {
-                    if let Some(error) = error {
-                        let server = &self.shared.server;
-                        server.log(format_args!("cannot take connections: {error}"));
-                    }
+                Err(Some(error)) => {
+                    let server = &self.shared.server;
+                    server.log(format_args!("cannot take connections: {error}"));
+                    return;
+                }
+                Err(None) => {
                     // Ending the oldest handshake frees the descriptor and the memory that may be missing.
                     if let Some(oldest) = self.shared.slots.take_oldest_handshake() {
                         self.displace(oldest);

@@ -77,13 +77,15 @@ async fn accept_forever(listener: &TcpListener, engine: &Arc<Tasks>) {
         if is_of_one_connection(&error) {
             continue;
         }
-        if !failing {
+        // It fails even if no connection waits. Ending the oldest handshake frees the descriptor and the memory that may
+        // be missing.
+        if failing {
+            drop(engine.slots().take_oldest_handshake());
+        } else {
             failing = true;
             let server = &engine.server;
             server.log(format_args!("cannot take connections: {error}"));
         }
-        // Ending the oldest handshake frees the descriptor and the memory that may be missing.
-        drop(engine.slots().take_oldest_handshake());
         sleep(PAUSE).await;
     }
 }

@@ -57,21 +57,15 @@ impl Server {
         Self::started(command)
     }
 
-    /// One that may have this many open files.
-    pub(crate) fn start_with_few_files(engine: Engine, files: u32, options: &[&str]) -> Self {
+    /// One that may have this many open files and logs, and what it logs.
+    pub(crate) fn start_with_few_files(engine: Engine, files: u32) -> (Self, Log) {
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")])
-            .args([
-                env!("CARGO_BIN_EXE_framewire"),
-                "serve",
-                "--quiet",
-                "--listen",
-                "127.0.0.1:0",
-            ])
-            .args(engine)
-            .args(options);
-        Self::started(command)
+            .args([env!("CARGO_BIN_EXE_framewire"), "serve"])
+            .args(["--listen", "127.0.0.1:0"])
+            .args(engine);
+        Self::started_logging(command)
     }
 
     /// One that logs, and what it logs.
@@ -80,8 +74,12 @@ impl Server {
         command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(engine)
-            .args(options)
-            .stderr(Stdio::piped());
+            .args(options);
+        Self::started_logging(command)
+    }
+
+    fn started_logging(mut command: Command) -> (Self, Log) {
+        command.stderr(Stdio::piped());
         let mut server = Self::started(command);
         let stderr = BufReader::new(server.child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
@@ -233,6 +231,11 @@ impl Log {
     /// The next line has to be this, of a connection from there.
     pub(crate) fn expect(&self, peer: SocketAddr, line: &str) {
         assert_eq!(self.line(), format!("{peer} {line}"));
+    }
+
+    /// The lines that are there already.
+    pub(crate) fn so_far(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
     }
 
     /// What is left once the server has ended.

@@ -66,8 +66,8 @@ impl Intake {
     /// Accepts a connection, if one waits and it is time.
     ///
     /// # Errors
-    /// No descriptors or memory are left: the next attempt is later. Holds the reason at the first of several
-    /// failures in a row.
+    /// No descriptors or memory are left, even if no connection waits: the next attempt is later. Holds the reason at
+    /// the first of several failures in a row.
     pub(super) fn accept(&mut self) -> Result<Option<(TcpStream, SocketAddr)>, Option<io::Error>> {
         match self.state {
             State::Empty => return Ok(None),
