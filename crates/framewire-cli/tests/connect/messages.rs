@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use framewire::handshake::{Acceptor, PendingHandshake};
-use framewire::{CloseCode, Opcode};
+use framewire::{CloseCode, Opcode, Side};
 
 use crate::client::{Client, DEADLINE, echo, open, program, server};
 
@@ -66,14 +66,17 @@ fn binary_messages_go_into_a_file_as_they_are() {
 }
 
 #[test]
-fn a_message_that_cannot_be_written_is_not_lost_without_a_word() {
+fn a_full_disk_is_said_and_ends_the_connection_with_a_close_frame() {
     let full = || std::fs::File::create("/dev/full").unwrap();
     for binary in [false, true] {
         let (url, served) = server(Acceptor::new(), move |pending| {
             let mut websocket = open(pending);
             let opcode = if binary { Opcode::Binary } else { Opcode::Text };
             websocket.write((opcode, b"hello")).unwrap();
-            let _ = websocket.shutdown(DEADLINE);
+            // The client says goodbye, whatever else comes.
+            websocket.write((opcode, b"too late")).unwrap();
+            assert!(websocket.next_message().unwrap().is_none());
+            websocket.closed().unwrap()
         });
         let options = if binary {
             &["--binary", "/dev/full"][..]
@@ -87,8 +90,11 @@ fn a_message_that_cannot_be_written_is_not_lost_without_a_word() {
         let output = program.output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         let notes = String::from_utf8(output.stderr).unwrap();
-        assert!(notes.contains("cannot write a message"), "{notes}");
-        served.join().unwrap();
+        let lines: Vec<&str> = notes.lines().collect();
+        assert_eq!(lines.len(), 2, "it connected, and failed: {notes}");
+        assert!(lines[1].contains("cannot write a message"), "{notes}");
+        let closed = served.join().unwrap();
+        assert_eq!((closed.code(), closed.by), (CloseCode::NORMAL, Side::Peer));
     }
 }
 
