@@ -1,6 +1,7 @@
 //! What only the tokio front end has: tasks and whom they wake, calls of several that are dropped, timers, ends.
 
 mod byte_stream;
+mod clock_jump;
 mod echo;
 mod ends;
 mod hammer;
