@@ -13,21 +13,19 @@ use http::{HeaderMap, Request};
 
 use crate::process::{self, Running};
 use crate::project::Project;
+use crate::tally::Tally;
 
-pub(crate) fn run(project: &Project) -> Result<()> {
-    println!("Python http.client and curl as clients of an upgrade:");
+/// Starts a server of ours, and returns where it is.
+pub(crate) fn serve() -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").context("no free port")?;
     let address = listener.local_addr()?;
     // Ends with this process.
-    thread::spawn(move || listener.incoming().flatten().for_each(serve));
-    python_client(project, address)?;
-    curl(address)?;
-    println!("Python http.server as the server of an upgrade:");
-    python_server(project)
+    thread::spawn(move || listener.incoming().flatten().for_each(answer));
+    Ok(address)
 }
 
 /// Echoes to whoever asks for it, and says one line to those who ask for that.
-fn serve(stream: TcpStream) {
+fn answer(stream: TcpStream) {
     thread::spawn(move || {
         // What went wrong the client says.
         let Ok(pending) = upgrade::receive(stream, &Limits::default()) else {
@@ -56,14 +54,14 @@ fn echo(mut stream: Rewind<TcpStream>) -> io::Result<()> {
     }
 }
 
-fn python_client(project: &Project, address: SocketAddr) -> Result<()> {
+pub(crate) fn python_client(project: &Project, address: SocketAddr) -> Result<Tally> {
     let mut python = script(project);
     python.args(["client", "127.0.0.1", &address.port().to_string()]);
-    process::run(&mut python, SUITE)
+    Tally::of_script(&mut python, SUITE)
 }
 
 /// curl prints what comes after the 101.
-fn curl(address: SocketAddr) -> Result<()> {
+pub(crate) fn curl(address: SocketAddr) -> Result<Tally> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--no-buffer", "--http1.1"])
         .args(["--max-time", "10", "--noproxy", "*"])
@@ -72,11 +70,10 @@ fn curl(address: SocketAddr) -> Result<()> {
         .arg(format!("http://{address}/line"));
     let line = process::output(&mut curl, SUITE)?;
     ensure!(line.as_bytes() == LINE, "curl printed {line:?}");
-    println!("1 passed, 0 failed");
-    Ok(())
+    Ok(Tally::passed(1))
 }
 
-fn python_server(project: &Project) -> Result<()> {
+pub(crate) fn python_server(project: &Project) -> Result<Tally> {
     let server = Running::spawn(script(project).arg("server").stdout(Stdio::piped()))?;
     let (line, _stdout) = server.first_line(START)?;
     let address: SocketAddr = line.parse().with_context(|| format!("address {line:?}"))?;
@@ -114,8 +111,7 @@ fn python_server(project: &Project) -> Result<()> {
             && body.is_some_and(|body| body.ends_with(b"</html>\n")),
         "refused with {refusal:?}"
     );
-    println!("2 passed, 0 failed");
-    Ok(())
+    Ok(Tally::passed(2))
 }
 
 fn script(project: &Project) -> Command {

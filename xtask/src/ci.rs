@@ -89,7 +89,7 @@ const STEPS: &[(&str, Step)] = &[
         autobahn_client(project, FrontEnd::Blocking, WITHOUT_COMPRESSION)
     }),
     ("foreign clients and servers", |project| {
-        interop::run(project, &interop::Options::default())
+        interop::run(project, &interop::Options::of_ci())
     }),
     ("browser", browser::run),
 ];

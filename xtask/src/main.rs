@@ -24,6 +24,7 @@ mod promises;
 mod server;
 mod sources;
 mod supply_chain;
+mod tally;
 
 // Where a chore uses the library as one end of a connection, that code is beside the other end.
 #[path = "../../conformance/autobahn/framewire_client.rs"]

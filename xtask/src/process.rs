@@ -112,6 +112,29 @@ impl Running {
         }
     }
 
+    /// Waits for the end, and prints what the child prints. Returns its last line, and how it ended.
+    pub(crate) fn last_line(&self, deadline: Duration) -> Result<(String, ExitStatus)> {
+        let stdout = self.child().stdout.take();
+        let stdout = BufReader::new(stdout.context("standard output is piped")?);
+        // In a thread of its own: a full pipe would keep the child from ending.
+        let reader = thread::spawn(move || {
+            let mut last = String::new();
+            for line in stdout.lines() {
+                last = line?;
+                println!("{last}");
+            }
+            io::Result::Ok(last)
+        });
+        let status = self.wait(deadline)?;
+        match reader.join() {
+            Ok(last) => Ok((
+                last.with_context(|| format!("output of `{}`", self.name))?,
+                status,
+            )),
+            Err(_) => bail!("output of `{}` was lost", self.name),
+        }
+    }
+
     /// Waits for the end. A child that is late is killed, which is an error.
     pub(crate) fn wait(&self, deadline: Duration) -> Result<ExitStatus> {
         let started = Instant::now();

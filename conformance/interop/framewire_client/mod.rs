@@ -1,15 +1,16 @@
 //! The library's client against an echo server of other people's.
 
+mod checks;
 mod connection;
 mod exchange;
 mod metered;
 mod server;
+mod through;
 mod trust;
 mod wishes;
 
-use std::fmt::Display;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use framewire::deflate::{Deflate, DeflateConfig};
@@ -17,6 +18,7 @@ use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
 use framewire::upgrade::UpgradeErrorKind;
 use framewire::{Close, CloseCode, Closed, ErrorKind, Opcode, Side};
 
+use self::checks::Checks;
 use self::connection::{Client, Connection};
 use self::exchange::{
     check_windows, echo_all, echo_fragmented, echo_pipelined, large_messages, messages,
@@ -27,6 +29,9 @@ use self::wishes::{Wishes, combinations};
 use crate::certificate::Certificate;
 use crate::front_end::FrontEnd;
 use crate::server::MAX_MESSAGE;
+use crate::tally::Tally;
+
+pub(crate) use self::through::{Refusal, Way, refused, through};
 
 /// What a server shows over TLS, what another shows for the same host, and one for another host.
 pub(crate) struct Tls {
@@ -42,13 +47,17 @@ pub(crate) fn run(
     tls: Option<&Tls>,
     front_end: FrontEnd,
     deadline: Duration,
-) -> Result<()> {
+) -> Result<Tally> {
     let start = |certificate| EchoServer::start(&mut server(certificate), certificate, front_end);
     let server = start(tls.map(|tls| &tls.certificate))?;
     let mut checks = Checks::new(deadline);
     for mode in [Mode::Plain, Mode::Compressed] {
-        conversations(&mut checks, &server, mode);
-        closing(&mut checks, &server, mode);
+        conversation(&mut checks, &server, mode);
+        echoes_in_fragments(&mut checks, &server, mode);
+        close_is_echoed(&mut checks, &server, mode, |id, close| {
+            server.saw_close(id, close)
+        });
+        server_closes(&mut checks, &server, mode);
     }
     handshakes(&mut checks, &server);
     match tls {
@@ -60,7 +69,7 @@ pub(crate) fn run(
         }
     }
     violations(&mut checks, &server);
-    checks.finish()
+    Ok(checks.finish())
 }
 
 /// Whether both ends compress.
@@ -93,34 +102,55 @@ impl Mode {
     }
 }
 
-fn conversations(checks: &mut Checks, server: &EchoServer, mode: Mode) {
-    let conversations: [(&str, &str, Conversation); 5] = [
-        ("messages of all kinds", "/echo?", |websocket| {
+fn conversation(checks: &mut Checks, server: &EchoServer, mode: Mode) {
+    let conversations: [(&str, Conversation); 4] = [
+        ("messages of all kinds", |websocket| {
             echo_all(websocket, &messages())?;
             echo_all(websocket, &large_messages())?;
             echo_all(websocket, &messages())
         }),
-        ("fragmented messages", "/echo?", echo_fragmented),
-        ("echoes in fragments", "/echo?fragment=1000", |websocket| {
-            echo_all(websocket, &messages())?;
-            echo_all(websocket, &large_messages())
-        }),
-        ("pipelined messages", "/echo?", echo_pipelined),
-        ("pings between fragments", "/echo?", ping_between_fragments),
+        ("fragmented messages", echo_fragmented),
+        ("pipelined messages", echo_pipelined),
+        ("pings between fragments", ping_between_fragments),
     ];
-    for (name, target, converse) in conversations {
-        checks.run(format!("{name}, {}", mode.name()), || {
-            let mut websocket = mode.connect(server, target)?;
-            converse(websocket.as_mut())?;
-            shut_down(websocket)?;
-            Ok(())
-        });
+    for (name, converse) in conversations {
+        converse_at(checks, server, mode, "/echo?", name, converse);
     }
+}
+
+fn echoes_in_fragments(checks: &mut Checks, server: &EchoServer, mode: Mode) {
+    let (target, name) = ("/echo?fragment=1000", "echoes in fragments");
+    converse_at(checks, server, mode, target, name, |websocket| {
+        echo_all(websocket, &messages())?;
+        echo_all(websocket, &large_messages())
+    });
+}
+
+fn converse_at(
+    checks: &mut Checks,
+    server: &EchoServer,
+    mode: Mode,
+    target: &str,
+    name: &str,
+    converse: Conversation,
+) {
+    checks.run(format!("{name}, {}", mode.name()), || {
+        let mut websocket = mode.connect(server, target)?;
+        converse(websocket.as_mut())?;
+        shut_down(websocket)?;
+        Ok(())
+    });
 }
 
 type Conversation = fn(&mut dyn Connection) -> Result<()>;
 
-fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
+/// Checks what comes back, and with `seen` what the server saw of a connection that the target named: `CODE REASON`.
+fn close_is_echoed(
+    checks: &mut Checks,
+    server: &EchoServer,
+    mode: Mode,
+    seen: impl Fn(&str, &str) -> Result<()>,
+) {
     let long_reason = "é".repeat(61);
     let codes = [
         (1000, ""),
@@ -140,10 +170,13 @@ fn closing(checks: &mut Checks, server: &EchoServer, mode: Mode) {
                 let end = shut_down(websocket)?;
                 ensure!(end.code == CloseCode::new(code), "it echoed {}", end.code);
                 ensure!(end.by == Side::Local, "{end:?}");
-                server.saw_close(&id, &format!("{code} {reason}"))
+                seen(&id, &format!("{code} {reason}"))
             },
         );
     }
+}
+
+fn server_closes(checks: &mut Checks, server: &EchoServer, mode: Mode) {
     checks.run(format!("the server closes first, {}", mode.name()), || {
         let id = format!("{}-first", mode.name());
         let target = format!("/close?code=4001&reason=bye&id={id}");
@@ -346,43 +379,5 @@ fn violations(checks: &mut Checks, server: &EchoServer) {
             drop(websocket);
             server.saw_close(&id, &code.to_string())
         });
-    }
-}
-
-/// How the checks have gone so far.
-struct Checks {
-    deadline: Instant,
-    passed: u32,
-    failed: u32,
-}
-
-impl Checks {
-    fn new(time: Duration) -> Self {
-        Self {
-            deadline: Instant::now() + time,
-            passed: 0,
-            failed: 0,
-        }
-    }
-
-    fn run(&mut self, name: impl Display, check: impl FnOnce() -> Result<()>) {
-        let result = if Instant::now() < self.deadline {
-            check()
-        } else {
-            Err(anyhow::anyhow!("the time was over"))
-        };
-        match result {
-            Ok(()) => self.passed += 1,
-            Err(error) => {
-                self.failed += 1;
-                println!("framewire: FAILED: {name}: {error:#}");
-            }
-        }
-    }
-
-    fn finish(self) -> Result<()> {
-        println!("{} passed, {} failed", self.passed, self.failed);
-        ensure!(self.failed == 0, "{} checks failed", self.failed);
-        Ok(())
     }
 }

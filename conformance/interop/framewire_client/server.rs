@@ -1,4 +1,4 @@
-//! An echo server of other people's, running, and connections to it.
+//! An echo server, and connections to it.
 
 use std::io::BufReader;
 use std::net::SocketAddr;
@@ -9,51 +9,70 @@ use anyhow::{Context as _, Result, ensure};
 use framewire::blocking::Shutdown;
 use framewire::handshake::Connector;
 use framewire::rustls::ALL_VERSIONS;
-use framewire::upgrade::Dialer;
+use framewire::upgrade::{Dialer, Proxies};
 
 use super::connection::{Caller, Client, Connected};
 use crate::certificate::Certificate;
 use crate::front_end::FrontEnd;
 use crate::process::Running;
 
-/// A server that does what the target of a request asks for; `conformance/interop/server.py` has
-/// the list.
+/// A server, and the way to it.
 pub(crate) struct EchoServer {
     caller: Caller,
     address: SocketAddr,
     scheme: &'static str,
     dialer: Dialer,
-    _process: Running,
-    /// Open until the server has ended.
-    _stdout: BufReader<ChildStdout>,
+    /// The server's process, and its output, open until it has ended.
+    _running: Option<(Running, BufReader<ChildStdout>)>,
 }
 
 impl EchoServer {
+    /// Starts a server that does what the target of a request asks for; `conformance/interop/server.py` has
+    /// the list.
     pub(crate) fn start(
         command: &mut Command,
         certificate: Option<&Certificate>,
         front_end: FrontEnd,
     ) -> Result<Self> {
-        let (scheme, dialer) = match certificate {
-            None => ("ws", Dialer::new()),
-            Some(certificate) => {
-                let config = certificate.trusted(ALL_VERSIONS)?;
-                ("wss", Dialer::new().tls(config))
-            }
-        };
         let process = Running::spawn(command.stdout(Stdio::piped()))?;
         let (line, stdout) = process.first_line(START)?;
         let address = line
             .parse()
             .with_context(|| format!("the server printed {line:?} instead of HOST:PORT"))?;
         Ok(Self {
+            _running: Some((process, stdout)),
+            ..Self::at(address, certificate, Proxies::default(), front_end)?
+        })
+    }
+
+    /// Returns a server that is running already.
+    pub(crate) fn at(
+        address: SocketAddr,
+        certificate: Option<&Certificate>,
+        proxies: impl Into<Proxies>,
+        front_end: FrontEnd,
+    ) -> Result<Self> {
+        let dialer = Dialer::new().proxy(proxies);
+        let (scheme, dialer) = match certificate {
+            None => ("ws", dialer),
+            Some(certificate) => ("wss", dialer.tls(certificate.trusted(ALL_VERSIONS)?)),
+        };
+        Ok(Self {
             caller: Caller::new(front_end)?,
             address,
             scheme,
             dialer,
-            _process: process,
-            _stdout: stdout,
+            _running: None,
         })
+    }
+
+    /// Returns the origin of the pages that the server would have if it had any, but for its scheme.
+    pub(crate) fn origin(&self) -> String {
+        format!(
+            "http{}://localhost:{}",
+            &self.scheme[2..],
+            self.address.port()
+        )
     }
 
     pub(crate) fn connect(&self, target: &str, connector: &Connector) -> Result<Connected> {

@@ -1,0 +1,113 @@
+//! Other people's clients, servers and proxies against ours.
+
+mod daemon;
+mod debian;
+mod forward;
+mod gateway;
+mod library;
+mod report;
+mod setting;
+mod upgrade;
+
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+
+use self::library::Library;
+use self::report::{Peer, Report};
+use self::setting::Setting;
+use crate::front_end::FrontEnd;
+use crate::project::Project;
+
+/// Check both ends against other people's libraries, and through their proxies
+///
+/// The server with each engine, and the client by each front end. Debian's packages are installed where they are
+/// missing, which takes root.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Options {
+    /// The parts to run [default: all]
+    #[arg(value_name = "PART")]
+    parts: Vec<Part>,
+
+    /// Check the server alone, and all of it with this engine, as `framewire serve --engine` names it
+    #[arg(long, value_name = "NAME", conflicts_with = "front_end")]
+    engine: Option<String>,
+
+    /// Check the client alone, by this front end
+    #[arg(long, value_name = "NAME")]
+    front_end: Option<FrontEnd>,
+
+    /// Write the table of README.md, where every check passed
+    #[arg(long, conflicts_with_all = ["parts", "engine", "front_end"])]
+    write_readme: bool,
+}
+
+impl Options {
+    /// Returns what is part of CI: the libraries with which there is most to check.
+    pub(crate) fn of_ci() -> Self {
+        Self {
+            parts: vec![Part::Websockets, Part::Ws, Part::Upgrade],
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Python's `websockets`, client and server
+    Websockets,
+    /// npm's `ws`, client and server
+    Ws,
+    /// Upgrade to a protocol of one's own, with Python and curl
+    Upgrade,
+    /// nginx in front of `serve`
+    Nginx,
+    /// `HAProxy` in front of `serve`
+    Haproxy,
+    /// Apache in front of `serve`
+    Apache,
+    /// squid before our client
+    Squid,
+    /// tinyproxy before our client
+    Tinyproxy,
+    /// Dante before our client
+    Dante,
+}
+
+impl Part {
+    fn run(self, setting: &Setting<'_>) -> Result<Vec<Peer>> {
+        match self {
+            Self::Websockets => Ok(Library::websockets(setting.project)?.run(setting)),
+            Self::Ws => Ok(Library::ws(setting.project)?.run(setting)),
+            Self::Upgrade => upgrade::run(setting),
+            Self::Nginx => gateway::NGINX.run(setting),
+            Self::Haproxy => gateway::HAPROXY.run(setting),
+            Self::Apache => gateway::APACHE.run(setting),
+            Self::Squid => forward::squid(setting),
+            Self::Tinyproxy => forward::tinyproxy(setting),
+            Self::Dante => forward::dante(setting),
+        }
+    }
+}
+
+pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let setting = Setting::new(project, options)?;
+    let is_one_end = options.engine.is_some() || options.front_end.is_some();
+    let parts = match &options.parts[..] {
+        [] if is_one_end => &LIBRARIES,
+        [] => Part::value_variants(),
+        parts => parts,
+    };
+    let mut report = Report::default();
+    for part in parts {
+        report.add(part.run(&setting));
+    }
+    println!("\n{}\n{}", report.table(), report.summary());
+    ensure!(report.failed() == 0, "{} checks failed", report.failed());
+    if options.write_readme {
+        report.write(project)?;
+    }
+    Ok(())
+}
+
+/// What can be checked with one engine or front end alone.
+const LIBRARIES: [Part; 2] = [Part::Websockets, Part::Ws];

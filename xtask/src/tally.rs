@@ -1,0 +1,71 @@
+//! How many checks passed and failed.
+
+use std::fmt;
+use std::ops::AddAssign;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::process::Running;
+
+/// How many checks passed, and how many failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
+}
+
+impl Tally {
+    pub(crate) fn passed(passed: u32) -> Self {
+        Self { passed, failed: 0 }
+    }
+
+    /// Runs a script to its end, prints what it prints, and takes the tally from its last line.
+    pub(crate) fn of_script(script: &mut Command, deadline: Duration) -> Result<Self> {
+        let script = Running::spawn(script.stdout(Stdio::piped()))?;
+        let (last, status) = script.last_line(deadline)?;
+        match Self::parse(&last) {
+            Some(tally) if status.success() == (tally.failed == 0) => Ok(tally),
+            _ => bail!("the script ended with {status}, and its last line was {last:?}"),
+        }
+    }
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    fn parse(line: &str) -> Option<Self> {
+        let (passed, failed) = line.split_once(" passed, ")?;
+        Some(Self {
+            passed: passed.parse().ok()?,
+            failed: failed.strip_suffix(" failed")?.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_is_read_as_it_is_written() {
+        let tally = Tally {
+            passed: 12,
+            failed: 3,
+        };
+        assert_eq!(Tally::parse(&tally.to_string()), Some(tally));
+        assert_eq!(Tally::parse("12 passed"), None);
+        assert_eq!(Tally::parse("x passed, 3 failed"), None);
+    }
+}
