@@ -1,10 +1,10 @@
-// What the clients have in common: checks with names, run one by one, each with a deadline; and a
-// connection whose messages are awaited one by one.
+// What the clients have in common: checks with names, run one by one, each with a deadline; and those that
+// any of them can make.
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { createCipheriv } from "node:crypto";
-import { once } from "node:events";
-import { WebSocket } from "ws";
+import process from "node:process";
 
 const SECONDS_PER_CHECK = 60;
 
@@ -39,60 +39,70 @@ function withDeadline(promise) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-export class Connection {
-  /** Connects; what the server answered about extensions is in `extensions`. */
-  static async open(url, perMessageDeflate, tls) {
-    const connection = new Connection(new WebSocket(url, {
-      perMessageDeflate, maxPayload: 0, handshakeTimeout: 10_000, ...tls,
-    }));
-    connection.ws.on("upgrade", (response) => {
-      connection.extensions = response.headers["sec-websocket-extensions"];
+/** Checks of messages and closing that any client can make over a `Connection` that `open` resolves to. */
+export function checkMessages(open, maxMessage) {
+  for (const size of sizes(maxMessage)) {
+    check(`binary message of ${size} bytes`, async () => {
+      const connection = await open();
+      await connection.echo(noise(size));
+      await connection.close(1000);
     });
-    await once(connection.ws, "open");
-    return connection;
-  }
-
-  constructor(ws) {
-    this.ws = ws;
-    this.messages = [];
-    this.wake = () => {};
-    this.closed = new Promise((resolve) => ws.on("close", (code, reason) => {
-      resolve({ code, reason: reason.toString() });
-      this.wake();
-    }));
-    ws.on("message", (data, isBinary) => {
-      this.messages.push(isBinary ? data : data.toString());
-      this.wake();
+    check(`text message of ${size} bytes`, async () => {
+      const connection = await open();
+      await connection.echo("framewire ".repeat(size / 10 + 1).slice(0, size));
+      await connection.close(1000);
     });
-    // Frames written past the library make it report errors; what counts is the close code.
-    ws.on("error", (error) => { this.error = error; });
   }
 
-  async message() {
-    while (this.messages.length === 0) {
-      if (this.ws.readyState === WebSocket.CLOSED) throw new Error(`closed instead of a message (${this.error})`);
-      await new Promise((resolve) => { this.wake = resolve; });
-    }
-    return this.messages.shift();
+  for (const [kind, text] of Object.entries(TEXTS)) {
+    check(`text, ${kind}`, async () => {
+      const connection = await open();
+      await connection.echo(text);
+      await connection.close(1000);
+    });
   }
 
-  async echo(data) {
-    this.ws.send(data);
-    same(await this.message(), data);
+  check("20,000 pipelined messages come back in order", async () => {
+    const connection = await open();
+    for (let n = 0; n < 20_000; n++) connection.ws.send(`message ${n}`);
+    for (let n = 0; n < 20_000; n++) same(await connection.message(), `message ${n}`);
+    await connection.close(1000);
+  });
+
+  check("64 connections at once", async () => {
+    await Promise.all(Array.from({ length: 64 }, async (_, n) => {
+      const connection = await open();
+      for (let round = 0; round < 20; round++) await connection.echo(`connection ${n}, round ${round}`);
+      await connection.close(1000);
+    }));
+  });
+
+  for (const [code, reason] of [[1000, ""], [1000, "done"], [3000, "registered"], [4999, `private, ${"é".repeat(57)}`]]) {
+    check(`close ${code} ${JSON.stringify(reason.slice(0, 12))} is echoed`, async () => {
+      const connection = await open();
+      await connection.echo("hi");
+      assert.equal((await connection.close(code, reason)).code, code);
+    });
   }
 
-  async close(code, reason) {
-    this.ws.close(code, reason);
-    return this.closed;
-  }
-
-  /** Writes a frame past the library, and checks that it is answered with this close code. */
-  async closedBy(frame, code) {
-    this.ws._socket.write(Buffer.from(frame));
-    assert.equal((await this.closed).code, code);
-    assert.equal(this.messages.length, 0);
-  }
+  check("close without a code is answered with a close without a code", async () => {
+    const connection = await open();
+    assert.equal((await connection.close()).code, 1005);
+  });
 }
+
+// Around each change of the length encoding (125, 126, 65,535 and 65,536 bytes) and up to the limit.
+export function sizes(maxMessage) {
+  return [0, 1, 2, 124, 125, 126, 127, 128, 4096, 65_535, 65_536, 65_537, 1 << 20, maxMessage];
+}
+
+const TEXTS = {
+  "ASCII": "The quick brown fox",
+  "two-byte": "Grüße aus Köln, Привет",
+  "three-byte": "水をマレーシアから買わなければならない",
+  "four-byte": "𝄞🦀👩🏽‍🚀",
+  "mixed, 1 MiB": "aß水🦀".repeat(104_857),
+};
 
 export function same(got, want) {
   const equal = Buffer.isBuffer(got) && Buffer.isBuffer(want) ? got.equals(want) : got === want;

@@ -50,6 +50,70 @@ async def echo(ws, message):
     equal(await ws.recv(), message, "echo")
 
 
+# Around each change of the length encoding (125, 126, 65,535 and 65,536 bytes) and up to the limit.
+def sizes(max_message):
+    return [0, 1, 2, 124, 125, 126, 127, 128, 4096, 65_535, 65_536, 65_537, 1 << 20, max_message]
+
+
+TEXTS = {
+    "ASCII": "The quick brown fox",
+    "two-byte": "Grüße aus Köln, Привет",
+    "three-byte": "水をマレーシアから買わなければならない",
+    "four-byte": "𝄞🦀👩🏽‍🚀",
+    "mixed, 1 MiB": "aß水🦀" * 104_857,
+    "NUL and controls": "\x00\x01\x7f\ufeff\uffff",
+}
+
+
+def check_messages(open_connection, max_message, full_duplex=True):
+    """Adds the checks that any client can make over a connection with `send` and `recv`."""
+    for size in sizes(max_message):
+        @check("binary message of %d bytes" % size)
+        async def binary(size=size):
+            payload = noise(size)
+            async with open_connection() as ws:
+                await echo(ws, payload)
+
+        @check("text message of %d bytes" % size)
+        async def text(size=size):
+            payload = ("framewire " * (size // 10 + 1))[:size]
+            async with open_connection() as ws:
+                await echo(ws, payload)
+
+    for kind, sample in TEXTS.items():
+        @check("text, %s" % kind)
+        async def non_ascii(sample=sample):
+            async with open_connection() as ws:
+                await echo(ws, sample)
+
+    if full_duplex:
+        @check("20,000 pipelined messages come back in order")
+        async def pipelined():
+            count = 20_000
+            async with open_connection() as ws:
+                async def send():
+                    for n in range(count):
+                        await ws.send("message %d" % n)
+
+                sending = asyncio.create_task(send())
+                for n in range(count):
+                    equal(await ws.recv(), "message %d" % n, "echo")
+                await sending
+
+    @check("64 connections at once")
+    async def many_connections():
+        async def one(n):
+            async with open_connection() as ws:
+                for round_ in range(20):
+                    await echo(ws, "connection %d, round %d" % (n, round_))
+
+        await asyncio.gather(*(one(n) for n in range(64)))
+
+
+# What is echoed of each: a code with a reason.
+CLOSES = [(1000, ""), (1000, "done"), (1001, "leaving"), (3000, "registered"), (4999, "private, " + "é" * 57)]
+
+
 async def closed_with(ws, code):
     """The server ended the connection with this close code and sent nothing before it."""
     try:

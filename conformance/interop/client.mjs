@@ -15,7 +15,8 @@ import { text as textOf } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
 
-import { Connection, check, noise, runChecks, same } from "./checks.mjs";
+import { check, checkMessages, noise, runChecks, same, sizes } from "./checks.mjs";
+import { Connection } from "./connection.mjs";
 
 const { values, positionals } = parseArgs({
   options: { ca: { type: "string" }, deflate: { type: "boolean" } },
@@ -25,15 +26,6 @@ const [url, maxMessage] = [positionals[0], Number(positionals[1])];
 const COMPRESSION = values.deflate ?? false;
 const TLS = values.ca && { ca: readFileSync(values.ca) };
 
-// Around each change of the length encoding (125, 126, 65,535 and 65,536 bytes) and up to the limit.
-const SIZES = [0, 1, 2, 124, 125, 126, 127, 128, 4096, 65_535, 65_536, 65_537, 1 << 20, maxMessage];
-const TEXTS = {
-  "ASCII": "The quick brown fox",
-  "two-byte": "Grüße aus Köln, Привет",
-  "three-byte": "水をマレーシアから買わなければならない",
-  "four-byte": "𝄞🦀👩🏽‍🚀",
-  "mixed, 1 MiB": "aß水🦀".repeat(104_857),
-};
 const MASK = [0, 0, 0, 0];
 
 const open = (tls = TLS) => Connection.open(url, COMPRESSION, tls);
@@ -49,26 +41,7 @@ check("the offer of compression is answered as the server was started", async ()
   await connection.close(1000);
 });
 
-for (const size of SIZES) {
-  check(`binary message of ${size} bytes`, async () => {
-    const connection = await open();
-    await connection.echo(noise(size));
-    await connection.close(1000);
-  });
-  check(`text message of ${size} bytes`, async () => {
-    const connection = await open();
-    await connection.echo("framewire ".repeat(size / 10 + 1).slice(0, size));
-    await connection.close(1000);
-  });
-}
-
-for (const [kind, text] of Object.entries(TEXTS)) {
-  check(`text, ${kind}`, async () => {
-    const connection = await open();
-    await connection.echo(text);
-    await connection.close(1000);
-  });
-}
+checkMessages(open, maxMessage);
 
 check("fragmented binary message, growing fragments", async () => {
   const { ws } = await fragmented(Array.from({ length: 60 }, (_, n) => noise(n * 97)));
@@ -130,32 +103,9 @@ check("unsolicited pong is ignored", async () => {
   await connection.close(1000);
 });
 
-check("20,000 pipelined messages come back in order", async () => {
+check("close 1001 \"leaving\" is echoed", async () => {
   const connection = await open();
-  for (let n = 0; n < 20_000; n++) connection.ws.send(`message ${n}`);
-  for (let n = 0; n < 20_000; n++) same(await connection.message(), `message ${n}`);
-  await connection.close(1000);
-});
-
-check("64 connections at once", async () => {
-  await Promise.all(Array.from({ length: 64 }, async (_, n) => {
-    const connection = await open();
-    for (let round = 0; round < 20; round++) await connection.echo(`connection ${n}, round ${round}`);
-    await connection.close(1000);
-  }));
-});
-
-for (const [code, reason] of [[1000, ""], [1000, "done"], [1001, "leaving"], [3000, "registered"], [4999, `private, ${"é".repeat(57)}`]]) {
-  check(`close ${code} ${JSON.stringify(reason.slice(0, 12))} is echoed`, async () => {
-    const connection = await open();
-    await connection.echo("hi");
-    assert.equal((await connection.close(code, reason)).code, code);
-  });
-}
-
-check("close without a code is answered with a close without a code", async () => {
-  const connection = await open();
-  assert.equal((await connection.close()).code, 1005);
+  assert.equal((await connection.close(1001, "leaving")).code, 1001);
 });
 
 // Frames that the library would not send, written past it.
@@ -225,7 +175,7 @@ if (TLS) {
     check(`messages over ${version}`, async () => {
       const connection = await open({ ...TLS, minVersion: version, maxVersion: version });
       assert.equal(connection.ws._socket.getProtocol(), version);
-      for (const size of SIZES) await connection.echo(noise(size));
+      for (const size of sizes(maxMessage)) await connection.echo(noise(size));
       await connection.close(1000);
     });
   }

@@ -18,7 +18,7 @@ import urllib.parse
 
 from websockets.asyncio.client import connect
 
-from checks import check, closed_with, echo, equal, noise, run_checks
+from checks import CLOSES, check, check_messages, closed_with, echo, equal, noise, run_checks, sizes
 
 parser = argparse.ArgumentParser()
 parser.add_argument("url")
@@ -31,17 +31,6 @@ args = parser.parse_args()
 URL, MAX_MESSAGE = args.url, args.max_message
 COMPRESSION = "deflate" if args.deflate else None
 TLS = ssl.create_default_context(cafile=args.ca) if args.ca else None
-
-# Around each change of the length encoding (125, 126, 65,535 and 65,536 bytes) and up to the limit.
-SIZES = [0, 1, 2, 124, 125, 126, 127, 128, 4096, 65_535, 65_536, 65_537, 1 << 20, MAX_MESSAGE]
-TEXTS = {
-    "ASCII": "The quick brown fox",
-    "two-byte": "Grüße aus Köln, Привет",
-    "three-byte": "水をマレーシアから買わなければならない",
-    "four-byte": "𝄞🦀👩🏽‍🚀",
-    "mixed, 1 MiB": "aß水🦀" * 104_857,
-    "NUL and controls": "\x00\x01\x7f\ufeff\uffff",
-}
 
 def open_connection(**options):
     options = {"ssl": TLS, "compression": COMPRESSION, **options}
@@ -57,24 +46,7 @@ async def compression():
         await echo(ws, "hi")
 
 
-for size in SIZES:
-    @check("binary message of %d bytes" % size)
-    async def binary(size=size):
-        payload = noise(size)
-        async with open_connection() as ws:
-            await echo(ws, payload)
-
-    @check("text message of %d bytes" % size)
-    async def text(size=size):
-        payload = ("framewire " * (size // 10 + 1))[:size]
-        async with open_connection() as ws:
-            await echo(ws, payload)
-
-for kind, sample in TEXTS.items():
-    @check("text, %s" % kind)
-    async def non_ascii(sample=sample):
-        async with open_connection() as ws:
-            await echo(ws, sample)
+check_messages(open_connection, MAX_MESSAGE)
 
 
 @check("fragmented binary message, growing fragments")
@@ -131,32 +103,7 @@ async def unsolicited_pong():
         await echo(ws, "still here")
 
 
-@check("20,000 pipelined messages come back in order")
-async def pipelined():
-    count = 20_000
-    async with open_connection() as ws:
-        async def send():
-            for n in range(count):
-                await ws.send("message %d" % n)
-
-        sending = asyncio.create_task(send())
-        for n in range(count):
-            equal(await ws.recv(), "message %d" % n, "echo")
-        await sending
-
-
-@check("64 connections at once")
-async def many_connections():
-    async def one(n):
-        async with open_connection() as ws:
-            for round_ in range(20):
-                await echo(ws, "connection %d, round %d" % (n, round_))
-
-    await asyncio.gather(*(one(n) for n in range(64)))
-
-
-for code, reason in [(1000, ""), (1000, "done"), (1001, "leaving"), (3000, "registered"),
-                     (4999, "private, " + "é" * 57)]:
+for code, reason in CLOSES:
     @check("close %d %.12r is echoed" % (code, reason))
     async def close(code=code, reason=reason):
         ws = await open_connection()
@@ -254,7 +201,7 @@ if TLS:
             context.minimum_version = context.maximum_version = version
             async with open_connection(ssl=context) as ws:
                 equal(ws.transport.get_extra_info("ssl_object").version(), version.name.replace("_", "."), "version")
-                for size in SIZES:
+                for size in sizes(MAX_MESSAGE):
                     await echo(ws, noise(size))
 
 

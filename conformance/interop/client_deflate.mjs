@@ -9,7 +9,8 @@ import { once } from "node:events";
 import { parseArgs } from "node:util";
 import zlib from "node:zlib";
 
-import { Connection, check, noise, runChecks, same } from "./checks.mjs";
+import { check, noise, runChecks, same } from "./checks.mjs";
+import { Connection } from "./connection.mjs";
 
 const maxMessage = Number(process.argv[2]);
 const servers = process.argv.slice(3).map(parseServer);

@@ -9,6 +9,8 @@ import http from "node:http";
 import https from "node:https";
 import { WebSocketServer } from "ws";
 
+import { closing } from "./servers.mjs";
+
 const HOST = "127.0.0.1";
 
 const [cert, key] = process.argv.slice(2).map((file) => readFileSync(file));
@@ -45,18 +47,6 @@ function deflate(query) {
     serverMaxWindowBits: windowBits("server_max_window_bits"),
     clientMaxWindowBits: windowBits("client_max_window_bits"),
   };
-}
-
-// How each connection that was named was closed: "CODE REASON".
-const closings = new Map();
-
-function closing(name) {
-  if (!closings.has(name)) {
-    const waiting = {};
-    waiting.promise = new Promise((resolve) => { waiting.resolve = resolve; });
-    closings.set(name, waiting);
-  }
-  return closings.get(name);
 }
 
 async function answer(ws, pathname, query) {

@@ -18,16 +18,13 @@ offered the server chooses `chosen`.
 """
 
 import asyncio
-import ssl
-import sys
 import urllib.parse
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-# How each connection that was named was closed: "CODE REASON".
-closings = {}
+from servers import closing, tls
 
 
 def parse(target):
@@ -72,10 +69,6 @@ async def handle(ws):
         closing(query["id"]).set_result("%d %s" % (received.code, received.reason) if received else "1006 ")
 
 
-def closing(name):
-    return closings.setdefault(name, asyncio.get_running_loop().create_future())
-
-
 async def answer(ws, path, query):
     if path == "/echo":
         size = int(query.get("fragment", 0))
@@ -93,14 +86,6 @@ async def answer(ws, path, query):
 
 def fragments(message, size):
     return [message[at:at + size] for at in range(0, len(message), size)]
-
-
-def tls():
-    if len(sys.argv) == 1:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*sys.argv[1:])
-    return context
 
 
 async def main():

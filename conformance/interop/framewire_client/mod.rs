@@ -40,10 +40,23 @@ pub(crate) struct Tls {
     pub(crate) elsewhere: Certificate,
 }
 
-/// Starts a server, which may have a certificate to show, and runs every check against it, over TLS those that TLS
-/// could make a difference to.
+/// What a server can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Range {
+    /// Everything that `conformance/interop/server.py` lists.
+    Full,
+    /// No fragments, no raw bytes, and compression always or never.
+    Basic { compression: bool },
+}
+
+pub(crate) const COMPRESSING: Range = Range::Basic { compression: true };
+pub(crate) const NOT_COMPRESSING: Range = Range::Basic { compression: false };
+
+/// Starts a server, which may have a certificate to show, and runs every check in its range against it, over TLS those
+/// that TLS could make a difference to.
 pub(crate) fn run(
     server: impl Fn(Option<&Certificate>) -> Command,
+    range: Range,
     tls: Option<&Tls>,
     front_end: FrontEnd,
     deadline: Duration,
@@ -51,24 +64,37 @@ pub(crate) fn run(
     let start = |certificate| EchoServer::start(&mut server(certificate), certificate, front_end);
     let server = start(tls.map(|tls| &tls.certificate))?;
     let mut checks = Checks::new(deadline);
-    for mode in [Mode::Plain, Mode::Compressed] {
-        conversation(&mut checks, &server, mode);
-        echoes_in_fragments(&mut checks, &server, mode);
-        close_is_echoed(&mut checks, &server, mode, |id, close| {
+    let modes: &[Mode] = if range == NOT_COMPRESSING {
+        &[Mode::Plain]
+    } else {
+        &[Mode::Plain, Mode::Compressed]
+    };
+    for mode in modes {
+        conversation(&mut checks, &server, *mode);
+        if range == Range::Full {
+            echoes_in_fragments(&mut checks, &server, *mode);
+        }
+        close_is_echoed(&mut checks, &server, *mode, |id, close| {
             server.saw_close(id, close)
         });
-        server_closes(&mut checks, &server, mode);
+        server_closes(&mut checks, &server, *mode);
+        limits(&mut checks, &server, *mode);
     }
     handshakes(&mut checks, &server);
-    match tls {
-        // Counts bytes as they are before they come to TLS.
-        None => compression(&mut checks, &server),
-        Some(tls) => {
-            trust::check(&mut checks, &server, tls)?;
-            trust::check_host(&mut checks, &start(Some(&tls.elsewhere))?);
-        }
+    if range != COMPRESSING {
+        offer_is_declined(&mut checks, &server);
     }
-    violations(&mut checks, &server);
+    if let Some(tls) = tls {
+        trust::check(&mut checks, &server, tls)?;
+        trust::check_host(&mut checks, &start(Some(&tls.elsewhere))?);
+    }
+    if range == Range::Full {
+        // Counts bytes as they are before they come to TLS.
+        if tls.is_none() {
+            compression(&mut checks, &server);
+        }
+        violations(&mut checks, &server);
+    }
     Ok(checks.finish())
 }
 
@@ -219,6 +245,9 @@ fn handshakes(checks: &mut Checks, server: &EchoServer) {
         ensure!(body == b"not for you\n", "{}", body.escape_ascii());
         Ok(())
     });
+}
+
+fn offer_is_declined(checks: &mut Checks, server: &EchoServer) {
     checks.run("an offer of compression that is declined", || {
         let connected = server.connect("/echo", &Wishes::default().connector()?)?;
         ensure!(connected.deflate.is_none(), "compression is on");
@@ -297,32 +326,57 @@ fn echo_zeros(websocket: &mut dyn Connection, len: usize) -> Result<usize> {
     Ok(websocket.traffic().sent - before)
 }
 
-/// What no server should send, and the code of the Close frame that answers it.
-fn violations(checks: &mut Checks, server: &EchoServer) {
-    checks.run("a bomb that inflates to the limit", || {
+/// How much a message may hold.
+fn limits(checks: &mut Checks, server: &EchoServer, mode: Mode) {
+    checks.run(format!("a message at the limit, {}", mode.name()), || {
         let target = format!("/zeros?bytes={MAX_MESSAGE}");
-        let mut websocket = Mode::Compressed.connect(server, &target)?;
+        let mut websocket = mode.connect(server, &target)?;
         let message = websocket.next_message()?.context("no message")?;
         let len = message.payload().len();
         ensure!(len == MAX_MESSAGE, "it came with {len} bytes");
         let received = websocket.traffic().received;
         ensure!(
-            received < MAX_MESSAGE / 100,
-            "{received} bytes: it was not compressed"
+            (received < MAX_MESSAGE / 100) == matches!(mode, Mode::Compressed),
+            "{received} bytes came"
         );
         shut_down(websocket)?;
         Ok(())
     });
-    let bomb = format!("/zeros?bytes={}", MAX_MESSAGE + 1);
+    let id = format!("limit-{}", mode.name());
+    let target = format!("/zeros?bytes={}&id={id}", MAX_MESSAGE + 1);
+    let name = format!("a message over the limit, {}", mode.name());
+    refuses(checks, server, &name, mode, &target, &id, 1009);
+}
+
+/// Checks that what a server sends is answered with the code of a Close frame, of which the server knows.
+fn refuses(
+    checks: &mut Checks,
+    server: &EchoServer,
+    name: &str,
+    mode: Mode,
+    target: &str,
+    id: &str,
+    code: u16,
+) {
+    checks.run(format!("{name} is answered with close {code}"), || {
+        let mut websocket = mode.connect(server, target)?;
+        let Err(error) = websocket.next_message() else {
+            bail!("there was no error");
+        };
+        let is_violation = matches!(error.kind(), ErrorKind::Violation(_));
+        let as_expected = error.close_code() == Some(CloseCode::new(code));
+        ensure!(is_violation && as_expected, "{error:?}");
+        // How that ends is for the server to say.
+        websocket.shutdown()?;
+        drop(websocket);
+        server.saw_close(id, &code.to_string())
+    });
+}
+
+/// What no server should send, and the code of the Close frame that answers it.
+fn violations(checks: &mut Checks, server: &EchoServer) {
     let raw = |hex: &str| format!("/raw?hex={hex}");
     let violations = [
-        (
-            "a bomb that inflates to more than the limit",
-            Mode::Compressed,
-            bomb.clone(),
-            1009,
-        ),
-        ("a message over the limit", Mode::Plain, bomb, 1009),
         (
             "a block of the reserved type",
             Mode::Compressed,
@@ -364,20 +418,8 @@ fn violations(checks: &mut Checks, server: &EchoServer) {
         ("a masked frame", Mode::Plain, raw("818000000000"), 1002),
     ];
     for (number, (name, mode, target, code)) in violations.into_iter().enumerate() {
-        checks.run(format!("{name} is answered with close {code}"), || {
-            let id = format!("violation-{number}");
-            let target = format!("{}&id={id}", target.replace(' ', ""));
-            let mut websocket = mode.connect(server, &target)?;
-            let Err(error) = websocket.next_message() else {
-                bail!("there was no error");
-            };
-            let is_violation = matches!(error.kind(), ErrorKind::Violation(_));
-            let as_expected = error.close_code() == Some(CloseCode::new(code));
-            ensure!(is_violation && as_expected, "{error:?}");
-            // How that ends is for the server to say.
-            websocket.shutdown()?;
-            drop(websocket);
-            server.saw_close(&id, &code.to_string())
-        });
+        let id = format!("violation-{number}");
+        let target = format!("{}&id={id}", target.replace(' ', ""));
+        refuses(checks, server, name, mode, &target, &id, code);
     }
 }

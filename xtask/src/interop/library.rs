@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::debian;
 use super::report::Peer;
 use super::setting::Setting;
 use crate::certificate::Certificate;
 use crate::front_end::FrontEnd;
-use crate::interop_client::{self, Tls};
+use crate::interop_client::{self, COMPRESSING, NOT_COMPRESSING, Range, Tls};
 use crate::process;
 use crate::project::Project;
 use crate::server::MAX_MESSAGE;
@@ -21,34 +22,131 @@ pub(crate) struct Library {
     name: &'static str,
     version: String,
     interpreter: PathBuf,
-    scripts: PathBuf,
-    extension: &'static str,
+    /// What comes before the script.
+    options: &'static [&'static str],
+    folder: PathBuf,
+    client: &'static str,
+    server: Option<&'static str>,
+    range: Range,
 }
 
 impl Library {
     pub(crate) fn websockets(project: &Project) -> Result<Self> {
+        let scripts = ("client.py", Some("server.py"));
+        Self::python(
+            project,
+            "websockets",
+            "Python `websockets`",
+            scripts,
+            Range::Full,
+        )
+    }
+
+    pub(crate) fn aiohttp(project: &Project) -> Result<Self> {
+        let scripts = ("client_aiohttp.py", Some("server_aiohttp.py"));
+        Self::python(project, "aiohttp", "Python `aiohttp`", scripts, COMPRESSING)
+    }
+
+    pub(crate) fn tornado(project: &Project) -> Result<Self> {
+        let scripts = ("client_tornado.py", Some("server_tornado.py"));
+        Self::python(project, "tornado", "Python `tornado`", scripts, COMPRESSING)
+    }
+
+    pub(crate) fn websocket_client(project: &Project) -> Result<Self> {
+        let scripts = ("client_websocket_client.py", None);
+        let name = "Python `websocket-client`";
+        Self::python(project, "websocket-client", name, scripts, NOT_COMPRESSING)
+    }
+
+    fn python(
+        project: &Project,
+        package: &str,
+        name: &'static str,
+        (client, server): (&'static str, Option<&'static str>),
+        range: Range,
+    ) -> Result<Self> {
         let interpreter = project.python("interop/venv", "conformance/interop/requirements.txt")?;
+        let mut version = Command::new(&interpreter);
+        version.args(["-c", PACKAGE_VERSION, package]);
         Ok(Self {
-            name: "Python `websockets`",
-            version: package_version(&interpreter, "websockets")?,
+            name,
+            version: process::output(&mut version, VERSION)?.trim().to_owned(),
             interpreter,
-            scripts: project.path("conformance/interop"),
-            extension: "py",
+            options: &[],
+            folder: project.path("conformance/interop"),
+            client,
+            server,
+            range,
         })
     }
 
     pub(crate) fn ws(project: &Project) -> Result<Self> {
-        let scripts = project.node("interop", "conformance/interop")?;
+        let folder = project.node("interop", "conformance/interop")?;
         let mut version = Command::new("node");
         version
             .args(["--print", "require('ws/package.json').version"])
-            .current_dir(&scripts);
+            .current_dir(&folder);
         Ok(Self {
             name: "npm `ws`",
             version: process::output(&mut version, VERSION)?.trim().to_owned(),
             interpreter: PathBuf::from("node"),
-            scripts,
-            extension: "mjs",
+            options: &[],
+            folder,
+            client: "client.mjs",
+            server: Some("server.mjs"),
+            range: Range::Full,
+        })
+    }
+
+    pub(crate) fn bun(project: &Project) -> Result<Self> {
+        let options = &["--no-install"];
+        Self::runtime(
+            project,
+            "Bun",
+            "bun",
+            options,
+            "server_bun.mjs",
+            COMPRESSING,
+        )
+    }
+
+    pub(crate) fn deno(project: &Project) -> Result<Self> {
+        let options = &[
+            "run",
+            "--no-config",
+            "--no-lock",
+            "--allow-net",
+            "--allow-read",
+        ];
+        Self::runtime(
+            project,
+            "Deno",
+            "deno",
+            options,
+            "server_deno.mjs",
+            NOT_COMPRESSING,
+        )
+    }
+
+    fn runtime(
+        project: &Project,
+        name: &'static str,
+        program: &str,
+        options: &'static [&'static str],
+        server: &'static str,
+        range: Range,
+    ) -> Result<Self> {
+        let folder = project.node("interop-runtimes", "conformance/interop/runtimes")?;
+        let interpreter = folder.join("node_modules/.bin").join(program);
+        Ok(Self {
+            name,
+            version: debian::version(&interpreter, "--version")?,
+            interpreter,
+            options,
+            folder: project.path("conformance/interop"),
+            client: "client_web.mjs",
+            server: Some(server),
+            range,
         })
     }
 
@@ -56,32 +154,50 @@ impl Library {
         self.name
     }
 
-    /// Runs all that there is in the library's language.
+    /// Runs all that there is for the library.
     pub(crate) fn run(&self, setting: &Setting<'_>) -> Vec<Peer> {
-        let against =
-            "client of `serve` with each engine, server of both front ends; compression; TLS";
-        let mut peer = Peer::new(self.name, self.version.clone(), against);
+        let mut peer = Peer::new(self.name, self.version.clone(), self.against());
         for (number, engine) in setting.engines.iter().enumerate() {
-            for (compression, tls) in [(false, false), (true, false), (true, true)] {
+            let ways: &[_] = if self.range == NOT_COMPRESSING {
+                &[(false, false), (false, true)]
+            } else {
+                &[(false, false), (true, false), (true, true)]
+            };
+            for &(compression, tls) in ways {
                 let how = format!("as a client of {engine}{}", how(compression, tls));
                 peer.suite(&how, || self.client_of(setting, engine, compression, tls));
             }
             // The engine plays no part in it, and it takes as long as all the others.
-            if number == 0 {
+            if number == 0 && self.range == Range::Full {
                 peer.suite(&format!("as a client of {engine}, of compression"), || {
                     self.client_of_compression(setting, engine)
                 });
             }
         }
+        let Some(server) = self.server else {
+            return vec![peer];
+        };
         for front_end in &setting.front_ends {
             for tls in [None, Some(&setting.tls)] {
                 let over = if tls.is_some() { ", over TLS" } else { "" };
                 peer.suite(&format!("as a server of {front_end}{over}"), || {
-                    self.server(*front_end, tls)
+                    self.server(server, *front_end, tls)
                 });
             }
         }
         vec![peer]
+    }
+
+    fn against(&self) -> &'static str {
+        match (self.server, self.range) {
+            (None, _) => "client of `serve` with each engine; TLS",
+            (Some(_), NOT_COMPRESSING) => {
+                "client of `serve` with each engine, server of both front ends; TLS"
+            }
+            (Some(_), _) => {
+                "client of `serve` with each engine, server of both front ends; compression; TLS"
+            }
+        }
     }
 
     fn client_of(
@@ -114,7 +230,7 @@ impl Library {
         compression: bool,
         options: &[&str],
     ) -> Result<Tally> {
-        let mut client = self.script("client");
+        let mut client = self.script(self.client);
         client.args([url, &MAX_MESSAGE.to_string()]).args(options);
         if let Some(certificate) = ca {
             client.args(["--ca", certificate.cert_file()]);
@@ -127,7 +243,7 @@ impl Library {
 
     /// Runs the library's client against servers that compress in all possible ways.
     fn client_of_compression(&self, setting: &Setting<'_>, engine: &str) -> Result<Tally> {
-        let mut client = self.script("client_deflate");
+        let mut client = self.script(&self.client.replace("client", "client_deflate"));
         client.arg(MAX_MESSAGE.to_string());
         let mut servers = Vec::new();
         for options in WAYS_TO_COMPRESS {
@@ -144,31 +260,27 @@ impl Library {
     }
 
     /// Runs our client, with a front end, against the library's server.
-    fn server(&self, front_end: FrontEnd, tls: Option<&Tls>) -> Result<Tally> {
+    fn server(&self, script: &str, front_end: FrontEnd, tls: Option<&Tls>) -> Result<Tally> {
         let server = |certificate: Option<&Certificate>| {
-            let mut server = self.script("server");
+            let mut server = self.script(script);
             if let Some(certificate) = certificate {
                 server.args([certificate.cert_file(), certificate.key_file()]);
             }
             server
         };
-        interop_client::run(server, tls, front_end, SUITE)
+        interop_client::run(server, self.range, tls, front_end, SUITE)
     }
 
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new(&self.interpreter);
         // The scripts are in the repository, in which nothing must be written.
-        command.env("PYTHONDONTWRITEBYTECODE", "1");
-        command.arg(self.scripts.join(name).with_extension(self.extension));
+        command
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("DENO_NO_PACKAGE_JSON", "1")
+            .args(self.options)
+            .arg(self.folder.join(name));
         command
     }
-}
-
-/// Returns the version of a package that is installed for Python.
-fn package_version(python: &PathBuf, package: &str) -> Result<String> {
-    let mut version = Command::new(python);
-    version.args(["-c", PACKAGE_VERSION, package]);
-    Ok(process::output(&mut version, VERSION)?.trim().to_owned())
 }
 
 /// Says how connections are made.

@@ -71,6 +71,16 @@ enum Part {
     Tinyproxy,
     /// Dante before our client
     Dante,
+    /// Bun, client and server
+    Bun,
+    /// Deno, client and server
+    Deno,
+    /// Python's `aiohttp`, client and server
+    Aiohttp,
+    /// Python's `tornado`, client and server
+    Tornado,
+    /// Python's `websocket-client`
+    WebsocketClient,
 }
 
 impl Part {
@@ -85,6 +95,11 @@ impl Part {
             Self::Squid => forward::squid(setting),
             Self::Tinyproxy => forward::tinyproxy(setting),
             Self::Dante => forward::dante(setting),
+            Self::Bun => Ok(Library::bun(setting.project)?.run(setting)),
+            Self::Deno => Ok(Library::deno(setting.project)?.run(setting)),
+            Self::Aiohttp => Ok(Library::aiohttp(setting.project)?.run(setting)),
+            Self::Tornado => Ok(Library::tornado(setting.project)?.run(setting)),
+            Self::WebsocketClient => Ok(Library::websocket_client(setting.project)?.run(setting)),
         }
     }
 }
@@ -110,4 +125,12 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
 }
 
 /// What can be checked with one engine or front end alone.
-const LIBRARIES: [Part; 2] = [Part::Websockets, Part::Ws];
+const LIBRARIES: [Part; 7] = [
+    Part::Websockets,
+    Part::Ws,
+    Part::Bun,
+    Part::Deno,
+    Part::Aiohttp,
+    Part::Tornado,
+    Part::WebsocketClient,
+];
