@@ -18,7 +18,8 @@ async def handle(request):
     query = request.query
     if request.path == "/refuse":
         return web.Response(status=403, text="not for you\n")
-    ws = web.WebSocketResponse(protocols=["chosen"], max_msg_size=0)
+    # Left to itself it answers each code with 1000.
+    ws = web.WebSocketResponse(protocols=["chosen"], max_msg_size=0, autoclose=False)
     await ws.prepare(request)
     if request.path == "/zeros":
         await ws.send_bytes(bytes(int(query["bytes"])))
@@ -35,6 +36,7 @@ async def handle(request):
             await ws.send_bytes(message.data)
         elif message.type == WSMsgType.CLOSE:
             reason = message.extra
+            await ws.close(code=message.data or 1000)
     if "id" in query:
         closing(query["id"]).set_result("%d %s" % (ws.close_code, reason))
     return ws
