@@ -485,6 +485,20 @@ fn a_policy_out_of_range_is_none() {
     }
 }
 
+#[test]
+fn a_policy_out_of_range_says_which_field_it_is() {
+    let invalid = Deflate::new(OPEN.level(10)).unwrap_err();
+    assert_eq!(invalid.to_string(), "compression level is not 0 to 9");
+    let error = framewire::Error::from(invalid).to_string();
+    assert!(error.contains("compression level is not 0 to 9"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_an_answer_has_a_text() {
+    let refused = AnswerError::MissingParameter.to_string();
+    assert_eq!(refused, "answer lacks a parameter that was offered");
+}
+
 fn configs() -> impl Strategy<Value = DeflateConfig> {
     (any::<bool>(), any::<bool>(), 9_u8..=15, 9_u8..=15).prop_map(
         |(server_no_context_takeover, client_no_context_takeover, server, client)| {
