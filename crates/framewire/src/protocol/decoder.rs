@@ -548,3 +548,6 @@ const IDLE: Header = match Header::new(true, Rsv::NONE, Opcode::Pong, None, 0) {
     Ok(header) => header,
     Err(_) => unreachable!(),
 };
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests;
