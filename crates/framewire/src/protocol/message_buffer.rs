@@ -203,9 +203,7 @@ impl MessageBuffer {
             let capacity = needed.max(2 * self.filled);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
-        if needed > self.bytes.len() {
-            self.bytes.resize(needed, 0);
-        }
+        self.bytes.resize(needed.max(self.bytes.len()), 0);
         let start = lead(&self.bytes);
         if start != self.start {
             let end = self.end();
@@ -285,5 +283,82 @@ mod tests {
         message.swap(&mut moved);
         assert_eq!(moved, expected);
         assert!(message.is_empty());
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn it_keeps_its_memory_until_that_is_released() {
+        let mut message = MessageBuffer::new();
+        assert!(message.is_empty() && !message.has_memory());
+        assert_eq!(message.capacity(), 0);
+        message.append(&[1; 100]);
+        assert!(format!("{message:?}").contains("len: 100"));
+        // Not while the message is under way.
+        message.release();
+        assert!(!message.is_empty() && !message.is_complete());
+        assert_eq!(message.message(), [1; 100]);
+        assert_eq!(message.complete(), [1; 100]);
+        assert!(message.is_empty() && message.is_complete());
+        message.rest();
+        assert!(message.message().is_empty() && message.has_memory());
+        message.append(&[2]);
+        assert_eq!(message.complete(), [2]);
+        let memory = message.take_memory();
+        assert!(memory.len() >= 100);
+        assert_eq!(message.capacity(), 0);
+        let capacity = memory.capacity();
+        message.lend(memory);
+        message.append(&[3; 100]);
+        assert_eq!(message.capacity(), capacity);
+        message.complete();
+        message.release();
+        assert_eq!(message.capacity(), 0);
+    }
+
+    #[test]
+    fn a_control_frame_has_a_place_of_its_own() {
+        let mut message = MessageBuffer::new();
+        assert!(message.control().is_empty());
+        message.append_control(&[1], false);
+        assert!(!message.is_empty());
+        message.release();
+        message.append_control(&[2], true);
+        assert_eq!(message.control(), [1, 2]);
+        assert!(message.is_empty());
+        message.append_control(&[3], true);
+        assert_eq!(message.control(), [3]);
+        message.append(&[4]);
+        let bytes = message.bytes.capacity();
+        assert_eq!(message.capacity(), bytes + size_of::<ControlPayload>());
+        message.complete();
+        message.release();
+        assert_eq!(message.capacity(), 0);
+    }
+
+    #[test]
+    fn a_read_has_a_step_of_room_or_as_much_as_has_come() {
+        let mut message = MessageBuffer::new();
+        assert_eq!(message.room(1 << 20, 4096).len(), 4096);
+        assert_eq!(message.fill(4096).len(), 4096);
+        assert_eq!(message.room(1 << 20, 4096).len(), 4096);
+        assert_eq!(message.fill(4096).len(), 4096);
+        assert_eq!(message.room(1 << 20, 4096).len(), 8192);
+        assert_eq!(message.room(10, 4096).len(), 10);
+    }
+
+    #[test]
+    fn memory_doubles_where_it_is_used_up() {
+        let mut message = MessageBuffer::new();
+        message.append(&[0; 1000]);
+        assert_eq!(message.capacity(), LEAD + 1000);
+        let room = message.bytes.len() - message.end();
+        message.append(&vec![0; room]);
+        assert_eq!(message.capacity(), LEAD + 1000);
+        let twice = 2 * message.filled;
+        message.append(&[0; 100]);
+        assert_eq!(message.capacity(), twice);
+        let room = message.capacity() - LEAD - message.filled;
+        message.append(&vec![0; room]);
+        assert_eq!(message.capacity(), twice);
     }
 }

@@ -162,6 +162,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_whole_text_is_utf8_and_nothing_is_cut_off() {
+        let long = "é".repeat(SHORT);
+        for text in ["", "a", "é", &long, &"a".repeat(2 * SHORT)] {
+            assert!(is_whole_text(text.as_bytes()), "{text}");
+        }
+        for bytes in [&b"\xFF"[..], b"\xC3", &long.as_bytes()[1..]] {
+            assert!(!is_whole_text(bytes), "{bytes:x?}");
+        }
+        assert_eq!(InvalidUtf8.to_string(), "not UTF-8");
+    }
+
     /// Bytes that are mostly near UTF-8, so that both verdicts are common.
     fn nearly_utf8() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![

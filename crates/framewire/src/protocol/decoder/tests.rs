@@ -261,3 +261,66 @@ fn what_follows_a_violation_is_used_up() {
     assert_eq!(decoder.decode_payload(&mut [1, 2, 3]), Ok((3, None)));
     assert_eq!(decoder.decode_whole(&mut [0x82, 0x80, 0, 0, 0, 0]), None);
 }
+
+#[cfg(feature = "std")]
+#[test]
+fn a_header_alone_between_messages_is_untouched() {
+    let mut decoder = server();
+    assert!(!decoder.is_untouched());
+    assert_eq!(decoder.decode_header(&[0x02, 0x82, 0]), Ok(3));
+    assert_eq!(decoder.partial_header(), [0x02, 0x82, 0]);
+    assert!(!decoder.is_untouched());
+    assert_eq!(decoder.decode_header(&[0, 0, 0]), Ok(3));
+    assert!(decoder.partial_header().is_empty());
+    assert!(decoder.is_untouched());
+    decoder.decode_payload(&mut [1]).unwrap();
+    assert!(!decoder.is_untouched());
+    decoder.decode_payload(&mut [2]).unwrap();
+    // Inside a message.
+    for (header, payload) in [
+        ([0x89, 0x81, 0, 0, 0, 0], [7]),
+        ([0x80, 0x81, 0, 0, 0, 0], [3]),
+    ] {
+        assert_eq!(decoder.decode_header(&header), Ok(6));
+        assert!(!decoder.is_untouched());
+        decoder.decode_payload(&mut payload.clone()).unwrap();
+    }
+    assert_eq!(decoder.decode_header(&[0x89, 0x81, 0, 0, 0, 0]), Ok(6));
+    assert!(decoder.is_untouched());
+}
+
+#[cfg(feature = "std")]
+#[test]
+fn a_limit_that_was_changed_is_on_the_message_under_way() {
+    let cases = [
+        (0x02, Violation::MessageTooBig { limit: 2 }),
+        (0x42, Violation::CompressedTooBig { limit: 2 }),
+    ];
+    for (first, violation) in cases {
+        let mut decoder = server();
+        decoder.also_allow_rsv(Rsv::RSV1);
+        decoder
+            .decode(&mut [first, 0x83, 0, 0, 0, 0, 1, 2, 3])
+            .unwrap();
+        let mut set = |most: u64| {
+            let limits = decoder.limits_mut();
+            limits.message = most;
+            limits.compressed = core::num::NonZeroU64::new(most);
+            decoder.check_message_limit()
+        };
+        assert_eq!(set(3), Ok(()));
+        assert_eq!(set(4), Ok(()));
+        assert_eq!(set(2), Err(violation));
+        assert!(decoder.is_done());
+
+        let mut decoder = server();
+        decoder.also_allow_rsv(Rsv::RSV1);
+        let whole = [first | 0x80, 0x83, 0, 0, 0, 0, 1, 2, 3];
+        decoder.decode(&mut whole.clone()).unwrap();
+        let one = core::num::NonZeroU64::new(1);
+        *decoder.limits_mut() = Limits::default().message(1).compressed(one);
+        // It has ended.
+        assert_eq!(decoder.check_message_limit(), Ok(()));
+        assert!(!decoder.is_done());
+    }
+}
