@@ -549,5 +549,6 @@ const IDLE: Header = match Header::new(true, Rsv::NONE, Opcode::Pong, None, 0) {
     Err(_) => unreachable!(),
 };
 
-#[cfg(all(test, feature = "alloc"))]
+#[cfg(test)]
+#[cfg(feature = "alloc")]
 mod tests;

@@ -452,3 +452,7 @@ impl fmt::Display for SendError {
 }
 
 impl core::error::Error for SendError {}
+
+#[cfg(test)]
+#[cfg(feature = "alloc")]
+mod tests;
