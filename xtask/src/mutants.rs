@@ -259,3 +259,16 @@ const MOST_MEMORY: u32 = 12 << 20;
 const INSTALLATION: Duration = Duration::from_secs(900);
 const LISTING: Duration = Duration::from_secs(60);
 const RUN: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_change_is_a_regular_expression_for_itself_alone() {
+        let name = "decoder.rs:310:9: replace Decoder::f -> &[u8] with Vec::leak(vec![0])";
+        let escaped =
+            r"decoder\.rs:310:9: replace Decoder::f -> &\[u8\] with Vec::leak\(vec!\[0\]\)";
+        assert_eq!(escape(name), escaped);
+    }
+}

@@ -4,11 +4,17 @@ use clap::ValueEnum;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Part {
+    /// `framewire::frame`
     Frame,
+    /// `framewire::deflate::negotiate`
     Negotiate,
+    /// `framewire::protocol`
     Protocol,
+    /// `framewire::connection`
     Connection,
+    /// `framewire::handshake`
     Handshake,
+    /// `framewire-upgrade`
     Upgrade,
 }
 
