@@ -360,5 +360,11 @@ mod tests {
         let room = message.capacity() - LEAD - message.filled;
         message.append(&vec![0; room]);
         assert_eq!(message.capacity(), twice);
+
+        // Twice what has come, not twice what there was room for.
+        let mut message = MessageBuffer::new();
+        message.append(&[0; 1000]);
+        message.append(&[0; 100]);
+        assert_eq!(message.capacity(), 2000);
     }
 }
