@@ -306,6 +306,7 @@ mod tests {
         let memory = message.take_memory();
         assert!(memory.len() >= 100);
         assert_eq!(message.capacity(), 0);
+        let memory = vec![0; 500];
         let capacity = memory.capacity();
         message.lend(memory);
         message.append(&[3; 100]);
