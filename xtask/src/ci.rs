@@ -10,7 +10,7 @@ use crate::front_end::FrontEnd;
 use crate::project::Project;
 use crate::{
     api, autobahn, bench, browser, clauses, fuzz, idle_memory, interop, layers, linear, model,
-    no_std, process, promises, supply_chain,
+    no_std, process, promises, soak, supply_chain,
 };
 
 pub(crate) fn run(project: &Project) -> Result<()> {
@@ -63,6 +63,9 @@ const STEPS: &[(&str, Step)] = &[
         fuzz::run(project, &fuzz::Options::of_ci())
     }),
     ("memory of connections at rest", memory_at_rest),
+    ("mixed load", |project| {
+        soak::run(project, &soak::Options::short())
+    }),
     ("tests of the benchmarks", |project| {
         cargo(
             project,

@@ -135,7 +135,7 @@ fn resident_at_rest(server: &Server) -> Result<usize> {
 }
 
 /// Returns the private resident memory of a process, in bytes.
-fn resident(id: u32) -> Result<usize> {
+pub(crate) fn resident(id: u32) -> Result<usize> {
     let path = format!("/proc/{id}/smaps_rollup");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let kib = text.lines().find_map(|line| {

@@ -22,6 +22,7 @@ mod process;
 mod project;
 mod promises;
 mod server;
+mod soak;
 mod sources;
 mod supply_chain;
 mod tally;
@@ -60,6 +61,7 @@ enum Chore {
     Fuzz(fuzz::Options),
     SupplyChain(supply_chain::Options),
     IdleMemory(idle_memory::Options),
+    Soak(soak::Options),
     Instructions(bench::Instructions),
     /// Count instructions of attacks, and check that twice the attack is no more than twice the work
     Linear,
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
             Chore::Mutants(options) => mutants::run(&project, &options),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
+            Chore::Soak(options) => soak::run(&project, &options),
             Chore::Instructions(options) => bench::instructions(&project, &options),
             Chore::Linear => linear::run(&project),
             Chore::Promises => promises::run(&project),

@@ -45,7 +45,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the program with `options` and those that every test needs.
     pub(crate) fn start(program: &Program, options: &[&str]) -> Result<Self> {
+        Self::start_in(&[], program, options)
+    }
+
+    /// Starts as [`start`](Self::start) does, with these environment variables.
+    pub(crate) fn start_in(
+        environment: &[(&str, &str)],
+        program: &Program,
+        options: &[&str],
+    ) -> Result<Self> {
         let mut command = Command::new(&program.0);
+        command.envs(environment.iter().copied());
         command.args([
             "serve",
             "--quiet",

@@ -1,0 +1,115 @@
+//! What a client can do, and the choice among it.
+
+use std::convert;
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::time::timeout;
+
+use super::random::Random;
+use super::target::Target;
+use super::{handshakes, hostile, polite, violations};
+
+/// What a client does with one connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Behaviour {
+    Talk,
+    Pipeline,
+    Fragments,
+    ReadSlowly,
+    Rest,
+    LeaveWithoutClose,
+    CloseHalf,
+    FloodWithPings,
+    ReadNothing,
+    Reset,
+    CutFrame,
+    ViolateProtocol,
+    ViolateCompression,
+    CutHandshake,
+    NeverFinishHandshake,
+    AskForPage,
+    TalkNonsense,
+}
+
+impl Behaviour {
+    const ALL: [Self; 17] = [
+        Self::Talk,
+        Self::Pipeline,
+        Self::Fragments,
+        Self::ReadSlowly,
+        Self::Rest,
+        Self::LeaveWithoutClose,
+        Self::CloseHalf,
+        Self::FloodWithPings,
+        Self::ReadNothing,
+        Self::Reset,
+        Self::CutFrame,
+        Self::ViolateProtocol,
+        Self::ViolateCompression,
+        Self::CutHandshake,
+        Self::NeverFinishHandshake,
+        Self::AskForPage,
+        Self::TalkNonsense,
+    ];
+
+    /// Chooses one that is over within `left`.
+    pub(super) fn choose(random: &mut Random, left: Duration) -> Self {
+        loop {
+            let chosen = random.one_of(&Self::ALL);
+            if chosen.time() <= left {
+                return chosen;
+            }
+        }
+    }
+
+    /// Returns how long it takes on an idle machine, if the server has to wait for something.
+    fn time(self) -> Duration {
+        match self {
+            Self::ReadNothing => Duration::from_millis(6500),
+            Self::NeverFinishHandshake => Duration::from_secs(11),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Does it, and returns how many messages were echoed.
+    pub(super) async fn run(self, target: &Target, random: &mut Random) -> Result<u64> {
+        let messages = timeout(DEADLINE, self.start(target, random)).await;
+        let messages = messages.with_context(|| format!("not done in {} s", DEADLINE.as_secs()));
+        messages
+            .and_then(convert::identity)
+            .with_context(|| self.to_string())
+    }
+
+    async fn start(self, target: &Target, random: &mut Random) -> Result<u64> {
+        match self {
+            Self::Talk => polite::talk(target, random).await,
+            Self::Pipeline => polite::pipeline(target, random).await,
+            Self::Fragments => polite::fragments(target, random).await,
+            Self::ReadSlowly => polite::read_slowly(target, random).await,
+            Self::Rest => polite::rest(target, random).await,
+            Self::LeaveWithoutClose => polite::leave_without_close(target, random).await,
+            Self::CloseHalf => hostile::close_half(target, random).await,
+            Self::FloodWithPings => hostile::flood_with_pings(target, random).await,
+            Self::ReadNothing => hostile::read_nothing(target, random).await,
+            Self::Reset => hostile::reset(target, random).await,
+            Self::CutFrame => hostile::cut_frame(target, random).await,
+            Self::ViolateProtocol => violations::of_protocol(target, random).await,
+            Self::ViolateCompression => violations::of_compression(target, random).await,
+            Self::CutHandshake => handshakes::cut(target, random).await,
+            Self::NeverFinishHandshake => handshakes::never_finish(target, random).await,
+            Self::AskForPage => handshakes::ask_for_page(target).await,
+            Self::TalkNonsense => handshakes::talk_nonsense(target, random).await,
+        }
+    }
+}
+
+impl fmt::Display for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Far longer than any of them takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(60);
