@@ -1,5 +1,5 @@
-//! Model tests of the threads of a split connection, in the orders in which they can meet with up to two switches between
-//! them: no reply is lost, no message is cut, and no thread waits for ever.
+//! Model tests of the threads of a split connection, in the orders in which they can meet with up to three switches
+//! between them: no reply is lost, no message is cut, and no thread waits for ever.
 //!
 //! `cargo xtask model` runs these with loom, as those of tasks in `halves::model`.
 
@@ -126,16 +126,20 @@ fn count(bytes: &[u8], part: &[u8]) -> usize {
         .count()
 }
 
-/// Runs `job` in every order with at most two switches away from a thread that could have gone on.
 fn model(job: impl Fn() + Sync + Send + 'static) {
+    model_within(2, job);
+}
+
+/// Runs `job` in every order with at most `preemptions` switches away from a thread that could have gone on.
+fn model_within(preemptions: usize, job: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
+    builder.preemption_bound = Some(preemptions);
     builder.check(job);
 }
 
 #[test]
 fn a_reply_leaves_whichever_thread_has_the_writer() {
-    model(|| {
+    model_within(3, || {
         let peer = Peer::sending(PING_AND_MESSAGE);
         let (mut reader, mut writer) = peer.connect();
         let writing = thread::spawn(move || writer.write("a").expect("it is taken"));
