@@ -8,6 +8,7 @@ mod certificate;
 mod ci;
 mod clauses;
 mod code_size;
+mod coverage;
 mod front_end;
 mod fuzz;
 mod idle_memory;
@@ -59,6 +60,7 @@ enum Chore {
     Model,
     Mutants(mutants::Options),
     Fuzz(fuzz::Options),
+    Coverage(coverage::Options),
     SupplyChain(supply_chain::Options),
     IdleMemory(idle_memory::Options),
     Soak(soak::Options),
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
             Chore::Promises => promises::run(&project),
             Chore::Bench(options) => bench::run(&project, &options),
             Chore::CodeSize => code_size::run(&project),
+            Chore::Coverage(options) => coverage::run(&project, &options),
             Chore::SupplyChain(options) => supply_chain::run(&project, &options),
             Chore::Ci => ci::run(&project),
         });

@@ -44,6 +44,12 @@ pub(crate) fn output(command: &mut Command, deadline: Duration) -> Result<String
     }
 }
 
+/// Returns what the Rust compiler prints.
+pub(crate) fn rustc(arguments: &[&str]) -> Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    output(Command::new(rustc).args(arguments), Duration::from_secs(30))
+}
+
 /// Makes Ctrl-C and SIGTERM end the children before this process.
 pub(crate) fn end_children_on_signals() -> Result<()> {
     ctrlc::set_handler(|| {
