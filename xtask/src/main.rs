@@ -22,6 +22,7 @@ mod no_std;
 mod process;
 mod project;
 mod promises;
+mod sanitize;
 mod server;
 mod soak;
 mod sources;
@@ -61,6 +62,7 @@ enum Chore {
     Mutants(mutants::Options),
     Fuzz(fuzz::Options),
     Coverage(coverage::Options),
+    Sanitize(sanitize::Options),
     SupplyChain(supply_chain::Options),
     IdleMemory(idle_memory::Options),
     Soak(soak::Options),
@@ -100,6 +102,7 @@ fn main() -> ExitCode {
             Chore::Bench(options) => bench::run(&project, &options),
             Chore::CodeSize => code_size::run(&project),
             Chore::Coverage(options) => coverage::run(&project, &options),
+            Chore::Sanitize(options) => sanitize::run(&project, &options),
             Chore::SupplyChain(options) => supply_chain::run(&project, &options),
             Chore::Ci => ci::run(&project),
         });
