@@ -158,19 +158,42 @@ pub(super) fn poll_fragments<A: Access>(
     step: impl Fn(&mut Fragment, &mut Outbound) -> Result<PieceStep, Error>,
 ) -> Poll<Result<(), Error>> {
     poll_job(access, cx, |access, waker| {
-        loop {
-            let mut side = access.side(waker);
-            match step(fragment, side.outbound())? {
-                PieceStep::Done => return Poll::Ready(Ok(())),
-                PieceStep::Send { fin } => {
-                    ready!(side.poll_send_fragment(fragment, fin))?;
-                    if fin {
-                        return Poll::Ready(Ok(()));
-                    }
+        send_fragments(access, waker, fragment, &step)
+    })
+}
+
+/// Sends all of a message that was taken so far, and flushes the stream.
+///
+/// This is one job: a task that yields before each of two would never come to the second.
+pub(super) fn poll_flush_fragments<A: Access>(
+    access: &mut A,
+    cx: &mut Context<'_>,
+    fragment: &mut Fragment,
+) -> Poll<Result<(), Error>> {
+    poll_job(access, cx, |access, waker| {
+        ready!(send_fragments(access, waker, fragment, &Fragment::flush))?;
+        access.side(waker).poll_flush()
+    })
+}
+
+fn send_fragments<A: Access>(
+    access: &mut A,
+    waker: &Waker,
+    fragment: &mut Fragment,
+    step: &impl Fn(&mut Fragment, &mut Outbound) -> Result<PieceStep, Error>,
+) -> Poll<Result<(), Error>> {
+    loop {
+        let mut side = access.side(waker);
+        match step(fragment, side.outbound())? {
+            PieceStep::Done => return Poll::Ready(Ok(())),
+            PieceStep::Send { fin } => {
+                ready!(side.poll_send_fragment(fragment, fin))?;
+                if fin {
+                    return Poll::Ready(Ok(()));
                 }
             }
         }
-    })
+    }
 }
 
 /// Copies part of `input` into the message, at least one byte unless it is empty.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::access::{Access as _, Sending, flush, poll_flush, poll_fragments, poll_push};
+use super::access::{Access as _, Sending, flush, poll_flush_fragments, poll_fragments, poll_push};
 use super::polled::failed;
 use crate::connection::{Buffers, Fragment};
 use crate::drive::WriteSide as _;
@@ -141,8 +141,7 @@ where
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { access, fragment } = self.get_mut();
-        ready!(poll_fragments(access, cx, fragment, Fragment::flush))?;
-        poll_flush(access, cx).map_err(Error::into)
+        poll_flush_fragments(access, cx, fragment).map_err(Error::into)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
