@@ -388,6 +388,65 @@ fn the_rest_of_a_frame_that_was_dropped_is_sent_by_the_one_who_reads() {
     }
 }
 
+/// Whoever reads may drop all the rest once it says so.
+#[test]
+fn the_end_is_told_when_the_frame_of_another_and_the_answer_after_it_were_sent() {
+    for role in each(ROLES) {
+        for is_dropped in each([false, true]) {
+            let stream = ScriptedPeer::default();
+            stream.set_taking(Taking::Nothing);
+            let (reader, mut writer) = split(role, &stream);
+            let payload = &pattern(90);
+            let mut tasks = Tasks::new(&stream);
+            let mut other = writer.clone();
+            let writing = tasks.begin(async move {
+                other.write(payload).await.unwrap();
+            });
+            let reading = tasks.begin(async { drop(read(reader).await.unwrap()) });
+            tasks.run();
+            // All of the frame leaves that is there, and its task has not been polled.
+            stream.take_all_unseen();
+            finish(&stream, writer.flush()).unwrap();
+            stream.say(frame(peer(role), FIN | CLOSE, &1000_u16.to_be_bytes()));
+            tasks.poll(reading);
+            assert!(!tasks.is_done(reading), "a frame has begun");
+            if is_dropped {
+                tasks.cancel(writing);
+            }
+            tasks.run();
+            assert!(tasks.is_done(reading), "a wake-up was lost");
+            let view = View::of(role, &stream.written());
+            assert_eq!(view.payloads(), [&payload[..]]);
+            assert_eq!(view.control.last().unwrap().0, FIN | CLOSE);
+        }
+    }
+}
+
+/// Each yields to the other once, and then waits for the stream.
+#[test]
+fn a_flush_of_a_message_and_others_that_wait_do_not_keep_each_other_busy() {
+    for role in each(ROLES) {
+        let stream = ScriptedPeer::default();
+        let (reader, writer) = split(role, &stream);
+        let (mut first, mut second) = (writer.clone(), writer.clone());
+        let mut message = finish(&stream, first.message_writer(Opcode::Binary)).unwrap();
+        stream.set_taking(Taking::Nothing);
+        let mut tasks = Tasks::new(&stream);
+        tasks.begin(async { drop(read(reader).await) });
+        let pinging = tasks.begin(async move {
+            for _ in 0..3 {
+                second.ping(&pattern(90)).await.unwrap();
+            }
+        });
+        let flushing = tasks.begin(async move { message.flush().await.unwrap() });
+        tasks.run();
+        assert!(!tasks.is_done(pinging) && !tasks.is_done(flushing));
+        stream.set_taking(Taking::All);
+        tasks.run();
+        assert!(tasks.is_done(pinging) && tasks.is_done(flushing));
+    }
+}
+
 #[test]
 fn a_ping_that_came_inside_of_a_frame_is_answered_after_it() {
     for role in each(ROLES) {

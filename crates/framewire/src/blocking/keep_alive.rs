@@ -26,6 +26,9 @@ impl<S: Socket> WebSocket<S> {
     /// the stream takes none. A time-out that the program sets later has no effect. A stream that is not blocking must be
     /// read when a Ping is due.
     ///
+    /// No Ping follows this end's Close frame: give the wait for the peer's a limit of its own, as
+    /// [`shutdown`](Self::shutdown) does.
+    ///
     /// Replaces an earlier setting. Ends with [`split`](Self::split): the halves have
     /// [`keep_alive`](WriteHalf::keep_alive).
     ///

@@ -156,18 +156,19 @@ impl<W: WriteSide> SharedWriter<W> {
         result
     }
 
-    /// Sends what waits. Returns `false` where the stream does not take it now. What another holder of the writer, or
-    /// the sender of a frame under way, will send does not count.
+    /// Sends what waits, for the end of the connection. Returns `false` where the stream does not take it now, or another
+    /// task has to end its frame before.
     #[cfg(feature = "tokio")]
     pub(crate) fn send_all(&self) -> bool {
-        let Some(mut writer) = try_lock(&self.writer) else {
-            return true;
-        };
+        let mut writer = lock(&self.writer);
         self.flush_queued(&mut writer);
-        let sent =
-            writer.outbound().frame_under_way().is_some() || !is_blocked(&writer.poll_flush());
+        let flushed = writer.poll_flush();
+        let outbound = writer.outbound();
+        let waits_for_frame = matches!(flushed, Poll::Ready(Ok(())))
+            && outbound.frame_under_way().is_some()
+            && outbound.has_pending_output();
         self.release(writer);
-        sent
+        !is_blocked(&flushed) && !waits_for_frame
     }
 
     /// Takes an automatic reply, which leaves once the writer is free.

@@ -77,6 +77,12 @@ impl Waiters {
         writers.into_values().for_each(Waker::wake);
     }
 
+    /// Wakes all tasks that wait for the end of a frame: the reader too, whose answer to a Close frame may wait for it.
+    pub(crate) fn wake_after_frame(&self) {
+        self.wake_reader();
+        self.wake_writers();
+    }
+
     /// Takes the turn to send a message, unless another task has it. Returns whether it did.
     pub(crate) fn try_take_turn(&self) -> bool {
         let tasks = &mut *lock(&self.tasks);
@@ -140,8 +146,7 @@ impl Wake for Waiters {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.wake_reader();
-        self.wake_writers();
+        self.wake_after_frame();
     }
 }
 

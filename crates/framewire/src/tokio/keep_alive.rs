@@ -26,6 +26,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// program that does not read sends none. If the stream takes nothing for `pong_deadline` while a Ping waits,
     /// that counts as a missing Pong. A Ping carries a number in eight bytes; a Pong answers that Ping and those before it (RFC 6455 5.5.3).
     ///
+    /// No Ping follows this end's Close frame: give the wait for the peer's a limit of its own, as
+    /// [`shutdown`](Self::shutdown) does.
+    ///
     /// Replaces an earlier setting. Ends with [`split`](Self::split): the halves have
     /// [`keep_alive`](WriteHalf::keep_alive).
     ///

@@ -361,7 +361,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for FrameWriter<'_, S> {
     }
 
     fn end_frame(&mut self) {
-        self.shared.waiters.wake_writers();
+        self.shared.waiters.wake_after_frame();
     }
 
     fn leave_output(&mut self) {
@@ -413,7 +413,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for SendTurn<'_, S> {
     }
 
     fn end_frame(&mut self) {
-        self.turn.0.waiters.wake_writers();
+        self.turn.0.waiters.wake_after_frame();
     }
 
     fn leave_output(&mut self) {

@@ -11,13 +11,13 @@ use crate::error::Closed;
 
 /// The reading half of a [split](WebSocket::split) connection.
 ///
-/// It never waits for a task that writes. Its automatic replies go between the frames of the writing tasks.
+/// It waits for no task that writes before the end of the connection. Its automatic replies go between the frames of the writing tasks.
 /// While no task writes, it sends them itself before a read that waits, together with what was
 /// [fed](Writer::feed).
 ///
-/// A read that reports the end of the connection first waits until the Close frame that
-/// answers it is sent, but not for a task that is in the middle of a frame. [`WriteHalf::abort`] ends both
-/// waits.
+/// A read that reports the end of the connection first waits until the Close frame that answers it is sent, which
+/// follows a frame that another task has begun: that future has to be polled or dropped. [`WriteHalf::abort`] ends the
+/// wait.
 pub type ReadHalf<S> = Reader<ReadEnd<S>>;
 
 /// The writing half of a [split](WebSocket::split) connection. Clone it for each task that writes: a clone is a
