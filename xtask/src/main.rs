@@ -24,6 +24,7 @@ mod project;
 mod promises;
 mod sanitize;
 mod server;
+mod simulate;
 mod soak;
 mod sources;
 mod supply_chain;
@@ -64,6 +65,7 @@ enum Chore {
     Coverage(coverage::Options),
     Sanitize(sanitize::Options),
     SupplyChain(supply_chain::Options),
+    Simulate(simulate::Options),
     IdleMemory(idle_memory::Options),
     Soak(soak::Options),
     Instructions(bench::Instructions),
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
             Chore::Model => model::run(&project),
             Chore::Mutants(options) => mutants::run(&project, &options),
             Chore::Fuzz(options) => fuzz::run(&project, &options),
+            Chore::Simulate(options) => simulate::run(&project, &options),
             Chore::IdleMemory(options) => idle_memory::run(&project, &options),
             Chore::Soak(options) => soak::run(&project, &options),
             Chore::Instructions(options) => bench::instructions(&project, &options),
