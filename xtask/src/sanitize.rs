@@ -70,7 +70,9 @@ fn address(project: &Project, host: &str) -> Result<&'static str> {
 fn valgrind(project: &Project, host: &str) -> Result<&'static str> {
     let mut cargo = project.cargo(&["test", "--locked", "--quiet"]);
     cargo.args(["-p", "framewire-tests", "--test", "examples"]);
-    cargo.args(["--", "--skip", "tls_client", "--skip", "gibibyte"]);
+    // One at a time, since valgrind runs one thread at a time, and the examples have deadlines.
+    cargo.args(["--", "--test-threads=1"]);
+    cargo.args(["--skip", "tls_client", "--skip", "gibibyte"]);
     let host = host.to_uppercase().replace('-', "_");
     // Servers of the tests still run when these end, so that only what nothing points to is a leak.
     let valgrind = "valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=definite \
