@@ -36,9 +36,9 @@ use crate::server::{ENGINES, Program};
 /// The time has quiet points, at which all clients leave. There a server must come back to the descriptors and threads that
 /// it had at the start. Its memory (`Anonymous` in `/proc/PID/smaps_rollup`) may be 1 MiB or 5 % more at the last of them
 /// than at the first after the warm-up, which is a quarter of the time, and must show no steady growth between them. A
-/// server without a client has about 1 MiB, which differs by 0.2 MiB from one time to another, so that 1 MiB in an hour is
-/// some 70 bytes for each connection. That is what the program holds: the allocator is told to keep nothing that is freed.
-/// Linux only.
+/// server without a client has some 1 MiB, so that 1 MiB in an hour is less than 100 bytes for each connection. The
+/// allocator is told to keep little of what is freed, so that this is what the program holds and the holes between it: up
+/// to 0.7 MiB in an hour, with a thread for each TLS connection. Linux only.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// How long the load lasts, without the quiet points

@@ -40,7 +40,7 @@ fn mean(memory: &[i32]) -> i32 {
     memory.iter().sum::<i32>() / count.max(1)
 }
 
-/// 1 MiB: some times what an allocator keeps of memory that was given back to it, since other memory lies behind it.
+/// 1 MiB: more than the holes in an allocator's heap become in an hour.
 const LEAST: i32 = 1 << 10;
 
 #[cfg(test)]
