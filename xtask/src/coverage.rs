@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::Value;
 
 use self::lines::{Lines, Module};
+use crate::compiler;
 use crate::process;
 use crate::project::Project;
 
@@ -139,12 +140,12 @@ fn tests(project: &Project) -> Command {
 /// Returns the path of a tool of the LLVM that the compiler is made with: rustup's component `llvm-tools`, or a package of the
 /// system.
 fn llvm_tool(name: &str) -> Result<PathBuf> {
-    let libraries = process::rustc(&["--print", "target-libdir"])?;
+    let libraries = compiler::rustc(&["--print", "target-libdir"])?;
     let beside = Path::new(libraries.trim()).with_file_name("bin").join(name);
     if beside.exists() {
         return Ok(beside);
     }
-    let version = process::rustc(&["-vV"])?;
+    let version = compiler::rustc(&["-vV"])?;
     let version = version
         .lines()
         .find_map(|line| line.strip_prefix("LLVM version: "));

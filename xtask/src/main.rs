@@ -8,6 +8,7 @@ mod certificate;
 mod ci;
 mod clauses;
 mod code_size;
+mod compiler;
 mod coverage;
 mod front_end;
 mod fuzz;

@@ -44,12 +44,6 @@ pub(crate) fn output(command: &mut Command, deadline: Duration) -> Result<String
     }
 }
 
-/// Returns what the Rust compiler prints.
-pub(crate) fn rustc(arguments: &[&str]) -> Result<String> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    output(Command::new(rustc).args(arguments), Duration::from_secs(30))
-}
-
 /// Makes Ctrl-C and SIGTERM end the children before this process.
 pub(crate) fn end_children_on_signals() -> Result<()> {
     ctrlc::set_handler(|| {
@@ -115,29 +109,6 @@ impl Running {
                 self.name,
                 deadline.as_secs()
             ),
-        }
-    }
-
-    /// Waits for the end, and prints what the child prints. Returns its last line, and how it ended.
-    pub(crate) fn last_line(&self, deadline: Duration) -> Result<(String, ExitStatus)> {
-        let stdout = self.child().stdout.take();
-        let stdout = BufReader::new(stdout.context("standard output is piped")?);
-        // In a thread of its own: a full pipe would keep the child from ending.
-        let reader = thread::spawn(move || {
-            let mut last = String::new();
-            for line in stdout.lines() {
-                last = line?;
-                println!("{last}");
-            }
-            io::Result::Ok(last)
-        });
-        let status = self.wait(deadline)?;
-        match reader.join() {
-            Ok(last) => Ok((
-                last.with_context(|| format!("output of `{}`", self.name))?,
-                status,
-            )),
-            Err(_) => bail!("output of `{}` was lost", self.name),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
+use crate::compiler;
 use crate::process;
 use crate::project::Project;
 
@@ -34,7 +35,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         [] => Part::value_variants(),
         parts => parts,
     };
-    let host = process::rustc(&["-vV"])?;
+    let host = compiler::rustc(&["-vV"])?;
     let host = host.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.context("rustc does not name its host")?;
     let mut findings = Vec::new();

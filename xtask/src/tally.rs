@@ -1,11 +1,13 @@
 //! How many checks passed and failed.
 
 use std::fmt;
+use std::io::{self, BufRead as _, BufReader};
 use std::ops::AddAssign;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::process::Running;
 
@@ -24,7 +26,7 @@ impl Tally {
     /// Runs a script to its end, prints what it prints, and takes the tally from its last line.
     pub(crate) fn of_script(script: &mut Command, deadline: Duration) -> Result<Self> {
         let script = Running::spawn(script.stdout(Stdio::piped()))?;
-        let (last, status) = script.last_line(deadline)?;
+        let (last, status) = last_line(&script, deadline)?;
         match Self::parse(&last) {
             Some(tally) if status.success() == (tally.failed == 0) => Ok(tally),
             _ => bail!("the script ended with {status}, and its last line was {last:?}"),
@@ -38,6 +40,26 @@ impl Tally {
             passed: passed.parse().ok()?,
             failed: failed.strip_suffix(" failed")?.parse().ok()?,
         })
+    }
+}
+
+/// Waits for the end, and prints what the script prints. Returns its last line, and how it ended.
+fn last_line(script: &Running, deadline: Duration) -> Result<(String, ExitStatus)> {
+    let stdout = script.child().stdout.take();
+    let stdout = BufReader::new(stdout.context("standard output is piped")?);
+    // In a thread of its own: a full pipe would keep the script from ending.
+    let reader = thread::spawn(move || {
+        let mut last = String::new();
+        for line in stdout.lines() {
+            last = line?;
+            println!("{last}");
+        }
+        io::Result::Ok(last)
+    });
+    let status = script.wait(deadline)?;
+    match reader.join() {
+        Ok(last) => Ok((last.context("output of the script")?, status)),
+        Err(_) => bail!("output of the script was lost"),
     }
 }
 
