@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::end::GIVES_UP;
 use crate::ledger::Ledger;
 use crate::random::Random;
 
@@ -82,5 +83,31 @@ impl World {
 
     pub fn take_spawned(&self) -> Vec<Spawned> {
         self.spawned.take()
+    }
+}
+
+/// How long nothing has happened.
+pub struct Stillness {
+    world: Rc<World>,
+    moves: usize,
+    since: Instant,
+}
+
+impl Stillness {
+    pub fn new(world: &Rc<World>) -> Self {
+        Self {
+            world: Rc::clone(world),
+            moves: world.moves.get(),
+            since: Instant::now(),
+        }
+    }
+
+    /// Whether an end that waits for that gives up.
+    pub fn is_long(&mut self) -> bool {
+        let moves = self.world.moves.get();
+        if moves != self.moves {
+            (self.moves, self.since) = (moves, Instant::now());
+        }
+        self.since.elapsed() > GIVES_UP
     }
 }

@@ -26,6 +26,7 @@ use crate::network::Stream;
 use crate::outbox::{Outbox, Way};
 use crate::outcome::Outcome;
 use crate::plan::{Closing, Kind};
+use crate::world::Stillness;
 
 /// Begins the connection, and does what the plan says.
 pub async fn run(end: End, stream: Stream) {
@@ -79,7 +80,12 @@ async fn whole(end: &End, mut connection: WebSocket<Stream>) -> Outcome {
     }
     let mut outbox = Outbox::new(world, end.side, 0, plan, ways_to_send(end));
     let mut inbox = Inbox::new(world, end.side, ways_to_read(end));
+    let mut still = Stillness::new(world);
     loop {
+        if still.is_long() {
+            let is_closing = connection.closed().is_some();
+            return Outcome::GaveUp { is_closing };
+        }
         let is_done = outbox.is_done();
         if is_done {
             match plan.closing {
