@@ -1,5 +1,6 @@
 //! Other people's clients, servers and proxies against ours.
 
+mod curl;
 mod daemon;
 mod debian;
 mod forward;
@@ -36,8 +37,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME")]
     front_end: Option<FrontEnd>,
 
-    /// Write the table of README.md, where every check passed
-    #[arg(long, conflicts_with_all = ["parts", "engine", "front_end"])]
+    /// Write what was run to the table of README.md, if every check passed; rows of other parts stay
+    #[arg(long, conflicts_with_all = ["engine", "front_end"])]
     write_readme: bool,
 }
 
@@ -57,7 +58,7 @@ enum Part {
     Websockets,
     /// npm's `ws`, client and server
     Ws,
-    /// Upgrade to a protocol of one's own, with Python and curl
+    /// Upgrade to a protocol of one's own, with Python and curl; curl as a client of `serve`
     Upgrade,
     /// nginx in front of `serve`
     Nginx,
@@ -116,11 +117,14 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     for part in parts {
         report.add(part.run(&setting));
     }
-    println!("\n{}\n{}", report.table(), report.summary());
-    ensure!(report.failed() == 0, "{} checks failed", report.failed());
+    println!("\n{}", report.table());
+    let failed = report.failed();
+    ensure!(failed == 0, "interop: {failed} checks failed");
     if options.write_readme {
-        report.write(project)?;
+        report.write(project, options.parts.is_empty())?;
     }
+    report.is_in_readme(project)?;
+    println!("{}", report.summary());
     Ok(())
 }
 

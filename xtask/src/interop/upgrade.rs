@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::curl::client_of;
 use super::debian;
 use super::report::Peer;
 use super::setting::Setting;
@@ -24,10 +25,15 @@ pub(crate) fn run(setting: &Setting<'_>) -> Result<Vec<Peer>> {
         interop_upgrade::python_server(setting.project)
     });
     let curl_program = debian::program("curl", "curl")?;
-    let against = "client of an upgrade to a protocol of one's own";
+    let against = "client of `serve` with each engine, TLS: its page, the handshake, refusals; client of an upgrade to a protocol of one's own";
     let mut curl = Peer::new("curl", debian::version(&curl_program, "-V")?, against);
     curl.suite("as the client of an upgrade", || {
         interop_upgrade::curl(address)
     });
+    for engine in &setting.engines {
+        curl.suite(&format!("as a client of {engine}"), || {
+            client_of(setting, &curl_program, engine)
+        });
+    }
     Ok(vec![python, curl])
 }
