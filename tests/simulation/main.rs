@@ -105,8 +105,10 @@ fn run_all(seeds: Range<u64>) {
     });
     let failed = failed.into_inner();
     if failed < u64::MAX {
-        println!("Again: cargo xtask simulate --first {failed} --seeds 1");
         let _ = alone(failed, true);
+        println!(
+            "simulation: seed {failed} fails: cargo xtask simulate --first {failed} --seeds 1"
+        );
         panic!("seed {failed} fails");
     }
     let count = seeds.end - seeds.start;

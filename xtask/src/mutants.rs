@@ -66,6 +66,11 @@ fn try_part(
         part,
         &[&["--no-config", "--sharding=round-robin"], &of_shard[..]].concat(),
     )?;
+    ensure!(
+        shard.is_some() || !all.is_empty(),
+        "there is no code of {}",
+        part.name()
+    );
     // By `.cargo/mutants.toml`.
     let accepted = tool.list(part, &[])?;
     let mut mutants: Vec<_> = all

@@ -1,11 +1,14 @@
 //! Connections over simulated networks, by any number of seeds.
 
+use std::io::{self, BufRead as _, BufReader};
+use std::process::Stdio;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, value_parser};
 
-use crate::process;
+use crate::process::Running;
 use crate::project::Project;
 
 /// Run connections over a network and a clock that follow from a seed
@@ -20,7 +23,8 @@ pub(crate) struct Options {
     first: u64,
 }
 
-/// Ends with one line that sums up; at the first seed that fails, with the command that runs it alone.
+/// Ends with one line that sums up. At the first seed that fails, it prints what happens in that, and then how to run it
+/// alone.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let mut cargo = project.cargo(&[
         "test",
@@ -34,11 +38,29 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     ]);
     cargo
         .env("SIMULATE_SEEDS", options.seeds.to_string())
-        .env("SIMULATE_FIRST", options.first.to_string());
-    process::run(
-        &mut cargo,
-        TO_BUILD + EACH * options.seeds.try_into().unwrap_or(u32::MAX),
-    )
+        .env("SIMULATE_FIRST", options.first.to_string())
+        .stdout(Stdio::piped());
+    let cargo = Running::spawn(&mut cargo)?;
+    let stdout = cargo.child().stdout.take();
+    let stdout = BufReader::new(stdout.context("standard output is piped")?);
+    let reader = thread::spawn(move || {
+        let mut summary = None;
+        for line in stdout.lines() {
+            let line = line?;
+            if line.starts_with("simulation: ") {
+                summary = Some(line);
+            } else {
+                println!("{line}");
+            }
+        }
+        io::Result::Ok(summary)
+    });
+    let status = cargo.wait(TO_BUILD + EACH * options.seeds.try_into().unwrap_or(u32::MAX))?;
+    let summary = reader.join().ok().context("the output was lost")??;
+    let summary = summary.context("the simulation has not come to its end")?;
+    ensure!(status.success(), "{summary}");
+    println!("{summary}");
+    Ok(())
 }
 
 const TO_BUILD: Duration = Duration::from_secs(900);

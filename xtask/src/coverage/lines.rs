@@ -35,7 +35,7 @@ impl Lines {
                     .unwrap_or(path)
                     .trim_start_matches('/')
                     .replacen("/src/", "/", 1);
-                current = Some((name, code(&text)));
+                current = Some((name, code(path, &text)));
             } else if let (Some(rest), Some((file, code))) = (entry.strip_prefix("DA:"), &current) {
                 let mut numbers = rest.split(',').map(str::parse);
                 let (Some(Ok(line)), Some(Ok(count))) = (numbers.next(), numbers.next()) else {
@@ -108,8 +108,11 @@ impl Module {
     }
 }
 
-/// Returns how many lines of a file are not its unit tests, which stand last.
-fn code(text: &str) -> usize {
+/// Returns how many lines of a file are not its unit tests, which stand last or are all of it.
+fn code(path: &str, text: &str) -> usize {
+    if path.ends_with("/tests.rs") || path.ends_with("/model.rs") {
+        return 0;
+    }
     text.lines()
         .take_while(|line| *line != "mod tests {")
         .count()
@@ -121,7 +124,9 @@ mod tests {
 
     #[test]
     fn unit_tests_are_no_code() {
-        assert_eq!(code("fn a() {}\n\n#[cfg(test)]\nmod tests {\n}\n"), 3);
-        assert_eq!(code("fn a() {}\n"), 1);
+        let text = "fn a() {}\n\n#[cfg(test)]\nmod tests {\n}\n";
+        assert_eq!(code("src/a.rs", text), 3);
+        assert_eq!(code("src/a.rs", "fn a() {}\n"), 1);
+        assert_eq!(code("src/a/tests.rs", "fn a() {}\n"), 0);
     }
 }

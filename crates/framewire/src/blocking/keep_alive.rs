@@ -75,6 +75,8 @@ impl<S: Duplicate> WriteHalf<S> {
     /// A stream that takes nothing blocks the Ping for as long as its write time-out: give it one. A Ping that
     /// finds no room in that time is sent when there is room.
     ///
+    /// It ends with either end's Close frame: give the read that waits for the end of the connection a limit of its own.
+    ///
     /// Only one keep-alive runs at a time: a second one ends the first. To end the connection to a peer that
     /// is gone, see [`abort`](Self::abort).
     ///

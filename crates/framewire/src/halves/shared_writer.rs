@@ -1,7 +1,7 @@
 //! The writing side of a connection whose two directions are used at once.
 //!
-//! A task or thread holds the writer for the time of one frame. The reading side never waits for it: while the writer
-//! is held, its holder sends the replies.
+//! A task or thread holds the writer for the time of one frame. The reading side does not wait for it before the end of
+//! the connection: while the writer is held, its holder sends the replies.
 
 use std::io;
 use std::mem;
@@ -156,8 +156,8 @@ impl<W: WriteSide> SharedWriter<W> {
         result
     }
 
-    /// Sends what waits, for the end of the connection. Returns `false` where the stream does not take it now, or another
-    /// task has to end its frame before.
+    /// Sends what waits, for the end of the connection. Returns `false` where the stream does not take it now, or where
+    /// another task's frame has to end first.
     #[cfg(feature = "tokio")]
     pub(crate) fn send_all(&self) -> bool {
         let mut writer = lock(&self.writer);

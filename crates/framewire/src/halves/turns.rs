@@ -23,6 +23,8 @@ pub(crate) struct Waiters {
 struct Tasks {
     /// The reading task. It sends what no other task sends.
     reader: Option<Waker>,
+    /// Whether the reading task waits for the end of a frame.
+    reader_waits: bool,
     /// The tasks that wait for the stream to take more, or for the end of another task's frame.
     writers: BTreeMap<u64, Waker>,
     /// The tasks that wait for the turn to send a message, first come first.
@@ -77,10 +79,17 @@ impl Waiters {
         writers.into_values().for_each(Waker::wake);
     }
 
-    /// Wakes all tasks that wait for the end of a frame: the reader too, whose answer to a Close frame may wait for it.
+    /// Has the end of each frame wake the reader too, since its answer to a Close frame waits for one.
+    pub(crate) fn wake_reader_after_frames(&self) {
+        lock(&self.tasks).reader_waits = true;
+    }
+
+    /// Wakes all tasks that wait for the end of a frame.
     pub(crate) fn wake_after_frame(&self) {
-        self.wake_reader();
         self.wake_writers();
+        if lock(&self.tasks).reader_waits {
+            self.wake_reader();
+        }
     }
 
     /// Takes the turn to send a message, unless another task has it. Returns whether it did.
@@ -146,7 +155,8 @@ impl Wake for Waiters {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.wake_after_frame();
+        self.wake_reader();
+        self.wake_writers();
     }
 }
 

@@ -80,6 +80,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// task is in the middle of a frame. If the stream takes nothing at all for `pong_deadline` meanwhile, that
     /// counts as a missing Pong.
     ///
+    /// It ends with either end's Close frame: give the read that waits for the end of the connection a limit of its own.
+    ///
     /// Only one keep-alive runs at a time: a second call stops the first. To end the connection to a peer that
     /// is gone, see [`abort`](Self::abort). Until it is dropped, the halves cannot be
     /// [reunited](super::ReadHalf::reunite).

@@ -19,10 +19,10 @@ use crate::protocol::Message;
 /// # The end
 /// A call that reads returns `None` once the peer's Close frame is there and was answered, and so does every call
 /// after it. `closed` then has the codes and reasons of both ends, and the connection can be dropped: this end's Close
-/// frame, and what waited before it, has been sent, unless a handler of Close frames answers nothing. A half waits for
-/// a frame that another task has begun, too, whose future has to be polled or dropped for that. A peer that reads nothing
-/// can hold that up for ever: bound the read with a time-out, and drop the connection when it expires. The same is true
-/// of a violation.
+/// frame, and what waited before it, has been sent, unless a handler of Close frames answers nothing. A half
+/// also waits for the end of a frame that another task has begun: keep polling that task's future, or drop it. A peer
+/// that reads nothing can hold that up for ever: bound the read with a time-out, and drop the connection when it
+/// expires. The same is true of a violation.
 ///
 /// # Errors
 /// Reading fails with [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) if the stream ends without a

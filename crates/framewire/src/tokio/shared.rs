@@ -460,6 +460,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for ReadEnd<S> {
     }
 
     fn send_all(&mut self, _waker: &Waker) -> bool {
+        if self.shared.writer.send_all() {
+            return true;
+        }
+        self.shared.waiters.wake_reader_after_frames();
         self.shared.writer.send_all()
     }
 }

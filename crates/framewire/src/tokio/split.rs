@@ -15,9 +15,9 @@ use crate::error::Closed;
 /// While no task writes, it sends them itself before a read that waits, together with what was
 /// [fed](Writer::feed).
 ///
-/// A read that reports the end of the connection first waits until the Close frame that answers it is sent, which
-/// follows a frame that another task has begun: that future has to be polled or dropped. [`WriteHalf::abort`] ends the
-/// wait.
+/// A read that reports the end of the connection first waits until the Close frame that answers it is sent. That comes
+/// after a frame that another task has begun: keep polling that task's future, or drop it. [`WriteHalf::abort`] ends
+/// the wait.
 pub type ReadHalf<S> = Reader<ReadEnd<S>>;
 
 /// The writing half of a [split](WebSocket::split) connection. Clone it for each task that writes: a clone is a
