@@ -60,7 +60,11 @@ impl Peer {
     }
 
     fn connect(&self) -> (ReadHalf<Self>, WriteHalf<Self>) {
-        let websocket = WebSocket::server(self.clone(), Config::default());
+        self.connect_with(Config::default())
+    }
+
+    fn connect_with(&self, config: Config) -> (ReadHalf<Self>, WriteHalf<Self>) {
+        let websocket = WebSocket::server(self.clone(), config);
         websocket.expect("no size is 0").split()
     }
 
@@ -253,6 +257,39 @@ fn a_dropped_future_passes_its_turn_on() {
         let taken = peer.taken();
         assert_eq!(taken, b"\x81\x00\x81\x01b");
     });
+}
+
+/// The frame is longer than the write buffer, so that its task holds the rest of it while the stream takes nothing.
+#[test]
+fn the_end_is_told_when_the_frame_of_another_task_and_the_answer_were_sent() {
+    for is_dropped in [false, true] {
+        model(move || {
+            let peer = Peer::sending(CLOSE);
+            let (mut reader, mut writer) = peer.connect_with(Config::default().write_buffer(8));
+            let writing = thread::spawn(move || {
+                let mut write = Box::pin(writer.write(&[7; 32][..]));
+                if is_dropped {
+                    let mut cx = Context::from_waker(Waker::noop());
+                    let _ = write.as_mut().poll(&mut cx);
+                } else {
+                    // It is refused where the answer was sent before.
+                    let _ = block_on(write);
+                }
+            });
+            let opening = thread::spawn({
+                let peer = peer.clone();
+                move || peer.open()
+            });
+            assert!(block_on(reader.next_message()).expect("no error").is_none());
+            let taken = peer.taken();
+            let frame = [&b"\x82\x20"[..], &[7; 32]].concat();
+            let before = taken.strip_suffix(b"\x88\x02\x03\xe8");
+            let before = before.expect("the answer comes last, and whole");
+            assert!(before.is_empty() || before == frame, "{taken:x?}");
+            writing.join().expect("no panic");
+            opening.join().expect("no panic");
+        });
+    }
 }
 
 #[test]
