@@ -4,17 +4,18 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Wake};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use framewire::protocol::Role;
 use framewire::tokio::{WebSocket, WriteHalf};
 use framewire::{CloseCode, Config, ErrorKind, Fault, Opcode, OwnedMessage, Side};
 use futures_util::stream::FusedStream as _;
-use futures_util::{FutureExt as _, Sink, SinkExt, StreamExt as _};
-use support::frames::{BINARY, FIN, PONG, TEXT, frame};
-use support::pattern;
-use support::peer::{Ending, ScriptedPeer};
+use futures_util::{FutureExt as _, Sink, SinkExt, Stream as _, StreamExt as _};
+use support::frames::{BINARY, FIN, PING, PONG, TEXT, frame};
+use support::peer::{Ending, ScriptedPeer, Taking};
+use support::view::View;
+use support::{each, pattern};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 type Socket = WebSocket<DuplexStream>;
@@ -239,6 +240,41 @@ async fn sink_waits_when_its_buffer_is_full() {
             .all(|frame| frame[..2] == [FIN | BINARY, 100])
     );
     assert!(received.ends_with(&[1; 100]));
+}
+
+/// The reply takes the room of the message that was promised some.
+#[test]
+fn sink_that_was_ready_takes_a_message_after_a_reply() {
+    for is_read_between in each([false, true]) {
+        let ping = frame(Role::Client, FIN | PING, &pattern(125));
+        let stream = ScriptedPeer::default();
+        stream.set_taking(Taking::Nothing);
+        let config = Config::default().write_buffer(100).chunk_size(64);
+        let mut server = WebSocket::server(stream.clone(), config).unwrap();
+        let mut server = Pin::new(&mut server);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Sink::<OwnedMessage>::poll_ready(server.as_mut(), &mut cx).is_ready());
+        server.as_mut().start_send(pattern(60).into()).unwrap();
+        if !is_read_between {
+            stream.say(ping.clone());
+            assert!(server.as_mut().poll_next(&mut cx).is_pending());
+        }
+        stream.set_taking(Taking::All);
+        let ready = Sink::<OwnedMessage>::poll_ready(server.as_mut(), &mut cx);
+        assert!(ready.is_ready());
+        stream.set_taking(Taking::Nothing);
+        if is_read_between {
+            stream.say(ping);
+            assert!(server.as_mut().poll_next(&mut cx).is_pending());
+        }
+        server.as_mut().start_send(pattern(61).into()).unwrap();
+        stream.set_taking(Taking::All);
+        let flushed = Sink::<OwnedMessage>::poll_flush(server.as_mut(), &mut cx);
+        assert!(flushed.is_ready());
+        let view = View::of(Role::Server, &stream.written());
+        assert_eq!(view.payloads(), [pattern(60), pattern(61)]);
+        assert_eq!(view.control, [(FIN | PONG, pattern(125))]);
+    }
 }
 
 /// `poll_ready` has said yes, so that the message has to be taken whole, however long it is.

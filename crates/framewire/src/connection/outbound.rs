@@ -60,6 +60,9 @@ pub struct Outbound {
     pub(super) retains_buffer: bool,
     /// Whether frames are staged however much already waits.
     pub(super) is_unbounded: bool,
+    /// Whether the next message was promised room.
+    #[cfg(feature = "futures")]
+    pub(super) is_ready: bool,
     pub(super) buffers: Buffers,
     // 32 bits each, so that the task of a connection is not rounded up to the next size.
     chunk_size: u32,
@@ -82,6 +85,8 @@ impl Outbound {
             coalesces: config.coalesce_writes,
             retains_buffer: false,
             is_unbounded: false,
+            #[cfg(feature = "futures")]
+            is_ready: false,
             buffers,
             chunk_size: u32::try_from(config.chunk_size).unwrap_or(u32::MAX),
             write_buffer: u32::try_from(config.write_buffer).unwrap_or(u32::MAX),

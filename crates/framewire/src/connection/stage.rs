@@ -146,20 +146,32 @@ impl Outbound {
         Ok(None)
     }
 
-    /// Makes sure that the next message can be staged whole.
+    /// Makes sure that the next message can be staged whole, whatever replies are staged before it.
     #[cfg(feature = "futures")]
     pub(crate) fn make_ready(&mut self) -> Result<(), NotStaged> {
         self.check_no_message()?;
-        self.make_room(self.chunk_size())
+        self.make_room(self.chunk_size())?;
+        self.is_ready = true;
+        Ok(())
     }
 
     /// Stages a message of any length, even over the bound of the write buffer. The caller writes or buffers the rest.
-    /// Fails for want of room only where the buffer was not [made ready](Self::make_ready).
+    /// Fails for want of room only where the buffer was not [made ready](Self::make_ready) for it.
     #[cfg(feature = "futures")]
     pub(crate) fn stage_whole<'p>(
         &mut self,
         message: &Outgoing<'p>,
     ) -> Result<Unsent<'p>, NotStaged> {
+        let was_ready = std::mem::take(&mut self.is_ready);
+        let is_unbounded = self.is_unbounded || was_ready;
+        let was_unbounded = std::mem::replace(&mut self.is_unbounded, is_unbounded);
+        let staged = self.stage_if_room(message);
+        self.is_unbounded = was_unbounded;
+        staged
+    }
+
+    #[cfg(feature = "futures")]
+    fn stage_if_room<'p>(&mut self, message: &Outgoing<'p>) -> Result<Unsent<'p>, NotStaged> {
         if let Some(unsent) = self.stage_if_encoded(message)? {
             return Ok(unsent);
         }
