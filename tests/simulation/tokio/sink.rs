@@ -15,6 +15,7 @@ use crate::network::Stream;
 use crate::outbox::{Outbox, Parcel, Way};
 use crate::outcome::Outcome;
 use crate::plan::Closing;
+use crate::world::Stillness;
 
 /// What one poll of both directions came to.
 enum Step {
@@ -30,7 +31,12 @@ pub async fn sink(end: &End, mut connection: WebSocket<Stream>) -> Outcome {
     let mut outbox = Outbox::new(world, end.side, 0, plan, &[Way::Write]);
     let mut inbox = Inbox::new(world, end.side, &[Reading::Whole]);
     let mut is_flushed = true;
+    let mut still = Stillness::new(world);
     loop {
+        if still.is_long() {
+            let is_closing = connection.closed().is_some();
+            return Outcome::GaveUp { is_closing };
+        }
         if outbox.is_done() && is_flushed {
             match plan.closing {
                 Closing::Leave => return Outcome::Left,
@@ -42,23 +48,22 @@ pub async fn sink(end: &End, mut connection: WebSocket<Stream>) -> Outcome {
                 _ => {}
             }
         }
-        let step = timeout(
-            GIVES_UP,
-            step(&mut connection, &mut outbox, &mut is_flushed),
-        )
-        .await;
-        match step {
-            Err(_) => {
-                let is_closing = connection.closed().is_some();
-                return Outcome::GaveUp { is_closing };
-            }
+        // A Close frame that was dropped is tried again.
+        let must_close = plan.closing == Closing::Close && connection.closed().is_none();
+        let time = if outbox.is_done() && is_flushed && must_close {
+            world.milliseconds(400)
+        } else {
+            GIVES_UP * 2
+        };
+        let step = step(&mut connection, &mut outbox, &mut is_flushed);
+        match timeout(time, step).await {
             Ok(Step::Received(message)) => inbox.received(message.opcode(), message.payload()),
             Ok(Step::Ended(None)) => {
                 return Outcome::Closed(connection.closed().expect("it says how it ended"));
             }
             Ok(Step::Ended(Some(error))) => return Outcome::Failed(error),
             Ok(Step::Took(parcel)) => outbox.settle(&parcel, &Ok(())),
-            Ok(Step::Flushed) => {}
+            Ok(Step::Flushed) | Err(_) => {}
             // The end that comes of it is what is read.
             Ok(Step::Refused) => {
                 outbox.clear();
@@ -97,7 +102,10 @@ async fn step(
                         *is_flushed = false;
                         return Poll::Ready(match connection.as_mut().start_send(message) {
                             Ok(()) => Step::Took(parcel),
-                            Err(_) => Step::Refused,
+                            Err(error) => {
+                                assert!(!error.is_would_block(), "it was ready");
+                                Step::Refused
+                            }
                         });
                     }
                 }
