@@ -145,8 +145,9 @@ fn halves(end: &End, connection: WebSocket<Stream>, writers: usize) {
         let (beat, writing) = (writing.keep_alive(HEARTBEAT, DEADLINE), writing.clone());
         let is_dead = Rc::clone(&end.is_dead);
         world.spawn(format!("heartbeat of {side}"), async move {
-            if let KeepAliveEnd::NoPong = beat.await {
-                is_dead.set(true);
+            let end = beat.await;
+            is_dead.set(matches!(end, KeepAliveEnd::NoPong));
+            if let KeepAliveEnd::NoPong | KeepAliveEnd::WriteFailed(_) = end {
                 writing.abort();
             }
         });

@@ -88,7 +88,7 @@ impl<S: Duplicate> WriteHalf<S> {
     /// let (mut reading, writing) = framewire::connect("ws://127.0.0.1:9001/")?.split()?;
     /// let beat = writing.keep_alive(Duration::from_secs(30), Duration::from_secs(10));
     /// std::thread::spawn(move || match beat.run() {
-    ///     KeepAliveEnd::NoPong => writing.abort(),
+    ///     KeepAliveEnd::NoPong | KeepAliveEnd::WriteFailed(_) => writing.abort(),
     ///     _ => Ok(()),
     /// });
     /// while let Some(message) = reading.next_message()? {

@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// let (mut reading, writing) = websocket.split();
     /// let beat = writing.keep_alive(Duration::from_secs(30), Duration::from_secs(10));
     /// tokio::spawn(async move {
-    ///     if let KeepAliveEnd::NoPong = beat.await {
+    ///     if let KeepAliveEnd::NoPong | KeepAliveEnd::WriteFailed(_) = beat.await {
     ///         writing.abort();
     ///     }
     /// });
