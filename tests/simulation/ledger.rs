@@ -79,7 +79,7 @@ impl Ledger {
 
     /// Holds a message that has arrived against what was sent.
     pub fn arrived(&mut self, opcode: Opcode, payload: &[u8]) {
-        let (writer, number) = self.named(payload);
+        let (writer, number) = self.named(opcode, payload);
         let Writer { sent, arrived } = &mut self.writers[writer];
         let message = sent.get(number).expect("it was sent");
         assert!(
@@ -107,13 +107,15 @@ impl Ledger {
     }
 
     /// Which message this is. One that is too short for a name is the next of those that the only writer sent.
-    fn named(&self, payload: &[u8]) -> (usize, usize) {
+    fn named(&self, opcode: Opcode, payload: &[u8]) -> (usize, usize) {
         let Some(name) = payload.first_chunk::<NAME>() else {
             let [writer] = &self.writers[..] else {
                 panic!("{payload:?} was not sent");
             };
             let rest = writer.sent.iter().skip(writer.arrived);
-            let is_it = |sent: &Sent| *sent.payload == *payload && sent.fate != Fate::Refused;
+            let is_it = |sent: &Sent| {
+                sent.opcode == opcode && *sent.payload == *payload && sent.fate != Fate::Refused
+            };
             let found = rest.take_while(|sent| !is_it(sent)).count();
             return (0, writer.arrived + found);
         };

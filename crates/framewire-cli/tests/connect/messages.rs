@@ -87,7 +87,11 @@ fn a_full_disk_is_said_and_ends_the_connection_with_a_close_frame() {
         if !binary {
             program.stdout(full());
         }
-        let output = program.output().unwrap();
+        let mut client = program.spawn().unwrap();
+        // The end of the input would be a second reason to end, for which the program does not wait.
+        let input = client.stdin.take();
+        let output = client.wait_with_output().unwrap();
+        drop(input);
         assert_eq!(output.status.code(), Some(2));
         let notes = String::from_utf8(output.stderr).unwrap();
         let lines: Vec<&str> = notes.lines().collect();
