@@ -40,7 +40,7 @@ impl Options {
     pub(crate) fn of_ci() -> Self {
         Self {
             targets: Vec::new(),
-            seconds: 12,
+            seconds: 6,
             keep: false,
         }
     }
