@@ -181,6 +181,20 @@ async fn a_peer_that_takes_nothing_is_noticed_and_one_that_takes_slowly_is_not()
     }
 }
 
+/// Nothing can be written, and what is read says nothing of that.
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_cannot_be_written_is_a_missing_pong() {
+    let (silent, _peer) = tokio::io::duplex(100);
+    let (broken, gone) = tokio::io::duplex(100);
+    drop(gone);
+    let stream = tokio::io::join(silent, broken);
+    let mut server = WebSocket::server(stream, Config::default()).unwrap();
+    server.set_keep_alive(INTERVAL, DEADLINE).unwrap();
+    let read = takes(INTERVAL + DEADLINE, server.next_message());
+    let error = read.await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NoPong), "{error:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_ends_with_the_connection_and_with_a_split() {
     let (mut server, mut client) = connected();

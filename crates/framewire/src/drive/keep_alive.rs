@@ -117,7 +117,7 @@ const MAX_UNANSWERED: usize = 64;
 pub(crate) struct KeepAlivePlan {
     pulse: Pulse,
     pings: Pings,
-    /// Since when a Ping has waited for a stream that takes nothing, and how many bytes waited before it.
+    /// Since when a Ping has waited for a stream that takes nothing or has failed, and how many bytes waited before it.
     waits_since: Option<(Instant, usize)>,
 }
 
@@ -150,7 +150,8 @@ impl KeepAlivePlan {
     /// Ping can be sent any more, and none is out.
     ///
     /// # Errors
-    /// [`ErrorKind::NoPong`]: also where the stream has taken nothing before a Ping for as long as its Pong may take.
+    /// [`ErrorKind::NoPong`]: also where the stream has taken nothing before a Ping, or has failed to, for as long as its
+    /// Pong may take.
     pub(crate) fn beat(
         &mut self,
         inbound: &mut Inbound,
@@ -169,7 +170,13 @@ impl KeepAlivePlan {
             let ping = side.poll_send(|outbound| {
                 outbound.stage_frame(true, Rsv::NONE, Opcode::Ping, &payload)
             });
-            if is_blocked(&ping) {
+            let waits = is_blocked(&ping);
+            let failed = !waits && done(ping).and_then(|()| side.flush_staged()).is_err();
+            // After a Close frame nothing can be sent. The Pings that are out still have their deadline.
+            if failed && side.outbound().failure().is_none() {
+                return Ok(self.pings.deadline(&self.pulse));
+            }
+            if waits || failed {
                 let buffered = side.outbound().buffered();
                 let waits_since = self.waits_since.filter(|&(_, before)| before == buffered);
                 let (since, _) = *self
@@ -179,11 +186,8 @@ impl KeepAlivePlan {
                 if now >= until {
                     return Err(ErrorKind::NoPong.into());
                 }
-                return Ok(Some(until));
-            }
-            // Where nothing can be sent any more, the Pings that are out still have their deadline.
-            if done(ping).and_then(|()| side.flush_staged()).is_err() {
-                return Ok(self.pings.deadline(&self.pulse));
+                let deadline = self.pings.deadline(&self.pulse);
+                return Ok(Some(deadline.map_or(until, |deadline| deadline.min(until))));
             }
             self.waits_since = None;
             inbound.pongs().sent = number;

@@ -23,8 +23,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// sent.
     ///
     /// Starts nothing: the Pings are sent, and their Pongs waited for, by the calls that read, while these wait. A
-    /// program that does not read sends none. If the stream takes nothing for `pong_deadline` while a Ping waits,
-    /// that counts as a missing Pong. A Ping carries a number in eight bytes; a Pong answers that Ping and those before it (RFC 6455 5.5.3).
+    /// program that does not read sends none. If the stream takes nothing for `pong_deadline` while a Ping waits, or
+    /// cannot be written to, that counts as a missing Pong. A Ping carries a number in eight bytes; a Pong answers that Ping and those before it (RFC 6455 5.5.3).
     ///
     /// No Ping follows this end's Close frame: give the wait for the peer's a limit of its own, as
     /// [`shutdown`](Self::shutdown) does.
