@@ -388,7 +388,7 @@ fn the_rest_of_a_frame_that_was_dropped_is_sent_by_the_one_who_reads() {
     }
 }
 
-/// Whoever reads may drop all the rest once it says so.
+/// After that, both halves can be dropped.
 #[test]
 fn the_end_is_told_when_the_frame_of_another_and_the_answer_after_it_were_sent() {
     for role in each(ROLES) {

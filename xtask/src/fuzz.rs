@@ -6,13 +6,13 @@ mod target;
 use std::fs;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, value_parser};
 
+use crate::compiler;
 use crate::process;
 use crate::project::Project;
 use corpus::Corpus;
@@ -108,7 +108,7 @@ fn targets(project: &Project) -> Result<Vec<String>> {
 
 /// Builds all targets, and returns the directory that they are in.
 fn build(project: &Project) -> Result<PathBuf> {
-    let host = host()?;
+    let host = compiler::host()?;
     let mut cargo = project.cargo(&["build", "--release", "--locked", "--quiet"]);
     cargo
         // Without `--target` the flags would also apply to build scripts, which are not linked with libFuzzer.
@@ -119,14 +119,6 @@ fn build(project: &Project) -> Result<PathBuf> {
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     process::run(&mut cargo, BUILD)?;
     Ok(project.target("fuzz").join(host).join("release"))
-}
-
-/// Returns the target triple of this machine.
-fn host() -> Result<String> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let version = process::output(Command::new(rustc).arg("-vV"), RUSTC)?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc does not name its host")?.to_owned())
 }
 
 /// What `cargo fuzz` passes without a sanitizer: there is no unsafe code of ours to watch.
@@ -142,4 +134,3 @@ const COVERAGE: [&str; 6] = [
 const FUZZER: [&str; 2] = ["-timeout=10", "-rss_limit_mb=1024"];
 
 const BUILD: Duration = Duration::from_secs(900);
-const RUSTC: Duration = Duration::from_secs(60);

@@ -35,14 +35,12 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         [] => Part::value_variants(),
         parts => parts,
     };
-    let host = compiler::rustc(&["-vV"])?;
-    let host = host.lines().find_map(|line| line.strip_prefix("host: "));
-    let host = host.context("rustc does not name its host")?;
+    let host = compiler::host()?;
     let mut findings = Vec::new();
     for part in parts {
         findings.push(match part {
-            Part::Address => address(project, host).context("AddressSanitizer")?,
-            Part::Valgrind => valgrind(project, host).context("valgrind")?,
+            Part::Address => address(project, &host).context("AddressSanitizer")?,
+            Part::Valgrind => valgrind(project, &host).context("valgrind")?,
         });
     }
     println!("sanitize: {}", findings.join(", "));

@@ -63,6 +63,19 @@ fn last_line(script: &Running, deadline: Duration) -> Result<(String, ExitStatus
     }
 }
 
+/// Writes a number with a comma between thousands.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} passed, {} failed", self.passed, self.failed)
@@ -79,6 +92,12 @@ impl AddAssign for Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        let written = [0, 999, 1000, 12_345, 1_234_567].map(grouped);
+        assert_eq!(written, ["0", "999", "1,000", "12,345", "1,234,567"]);
+    }
 
     #[test]
     fn a_tally_is_read_as_it_is_written() {

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::project::Project;
-use crate::tally::Tally;
+use crate::tally::{Tally, grouped};
 
 /// Software of others, and how the checks with it have gone so far.
 pub(crate) struct Peer {
@@ -46,7 +46,7 @@ impl Peer {
             against,
             tally: Tally { passed, failed },
         } = self;
-        let passed = grouped(*passed);
+        let passed = grouped((*passed).into());
         let checks = if *failed == 0 {
             passed
         } else {
@@ -88,7 +88,7 @@ impl Report {
         });
         format!(
             "interop: {} checks passed against {}",
-            grouped(self.tally().passed),
+            grouped(self.tally().passed.into()),
             peers.collect::<Vec<_>>().join(", ")
         )
     }
@@ -167,19 +167,6 @@ fn is_row_of(row: &str, name: &str) -> bool {
     row.starts_with(&format!("| {name} | "))
 }
 
-/// Writes a number with a comma between thousands.
-fn grouped(number: u32) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 const HEAD: &str = "| peer | version | as | checks passed |\n|---|---|---|--:|\n";
 const BEGIN: &str = "<!-- interop:begin -->";
 const END: &str = "<!-- interop:end -->";
@@ -216,11 +203,5 @@ mod tests {
         assert_eq!(report.summary(), expected);
         report.add(Err(anyhow::anyhow!("not installed")));
         assert_eq!(report.failed(), 1);
-    }
-
-    #[test]
-    fn thousands_are_grouped() {
-        let written = [0, 999, 1000, 12_345, 1_234_567].map(grouped);
-        assert_eq!(written, ["0", "999", "1,000", "12,345", "1,234,567"]);
     }
 }

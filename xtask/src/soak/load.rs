@@ -16,6 +16,7 @@ use super::random::Random;
 use super::server::UnderLoad;
 use super::target::{PLACES, Target};
 use crate::front_end;
+use crate::tally::grouped;
 
 /// The load of one run.
 pub(super) struct Load {
@@ -129,29 +130,5 @@ impl fmt::Display for Traffic {
     }
 }
 
-/// Writes a number with a comma after each third digit from the end.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// How many clients each server has at a time.
 const CLIENTS: usize = 16;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_are_grouped() {
-        let written = [0, 999, 1000, 1_234_567].map(grouped);
-        assert_eq!(written, ["0", "999", "1,000", "1,234,567"]);
-    }
-}
