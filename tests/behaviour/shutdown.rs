@@ -151,6 +151,38 @@ fn a_shutdown_that_is_over_says_the_same_again() {
     }
 }
 
+#[test]
+fn a_shutdown_closes_the_stream_once_both_have_closed() {
+    for end in whole() {
+        let peer = ScriptedPeer::default();
+        let mut socket = end.open(&peer, SMALL).unwrap();
+        assert!(shutdown(&mut *socket).unwrap_err().is_would_block());
+        assert!(!peer.is_ended());
+        peer.say(to(end.role, FIN | CLOSE, b"").bytes());
+        peer.end();
+        assert!(shutdown(&mut *socket).unwrap().clean);
+        assert!(peer.is_ended());
+    }
+}
+
+#[test]
+fn a_stream_that_cannot_be_closed_changes_nothing() {
+    for end in endpoints() {
+        let close = to(end.role, FIN | CLOSE, b"").bytes();
+        for fault in each([
+            Fault::Error(Kind::NotConnected),
+            Fault::Error(Kind::WouldBlock),
+        ]) {
+            let (peer, socket) = ending(end, &close);
+            // The first flush is that of the Close frame.
+            peer.fail(Plan::Nth(Direction::Flush, 1, fault));
+            let shutdown = socket.shutdown(PATIENCE).unwrap();
+            assert_eq!(shutdown, shut(1005, "", Side::Local, true));
+            assert_eq!(peer.failed(), Some(Direction::Flush));
+        }
+    }
+}
+
 // What is not clean.
 
 #[test]

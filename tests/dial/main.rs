@@ -3,4 +3,5 @@
 mod blocking;
 mod receiving;
 mod servers;
+mod tls_end;
 mod tokio;

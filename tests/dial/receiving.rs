@@ -2,20 +2,12 @@
 //! other end.
 
 use crate::servers::PATIENCE;
-use crate::servers::certificates::Authority;
+use crate::servers::tls_peer::{NAME, client, converse, name, server};
 use framewire::protocol::Role;
-use framewire::rustls::pki_types::ServerName;
-use framewire::rustls::{
-    ClientConfig, ClientConnection, ConnectionCommon, ServerConfig, ServerConnection, SideData,
-    StreamOwned,
-};
 use framewire::upgrade::TlsStream;
 use framewire::{Error, ErrorKind, Opcode, blocking};
 use proptest::prelude::*;
-use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::ops::DerefMut;
-use std::sync::{Arc, LazyLock};
 use std::thread;
 use support::arbitrary::{compressed_script, script};
 use support::event::{End, Event};
@@ -84,7 +76,7 @@ impl FrontEnd for OverTls {
         // What is left unread at the end is no reset before the peer has read all that it was sent.
         let kept = near.try_clone().unwrap();
         thread::scope(|scope| {
-            let peer = scope.spawn(|| converse(far, script));
+            let peer = scope.spawn(|| converse(far, script.terms.role, &script.pieces).0);
             let events = Events::default();
             let error = match self {
                 Self::Blocking => receive(near, script, &events),
@@ -169,59 +161,3 @@ async fn receive_over_tokio(
         }
     }
 }
-
-/// The peer: says all of a script and that there is no more, and gives what it was sent up to the end.
-fn converse(socket: TcpStream, script: &Script) -> Vec<u8> {
-    match script.terms.role {
-        Role::Server => {
-            let session = ClientConnection::new(client(), name()).unwrap();
-            converse_in(session, socket, &script.pieces)
-        }
-        Role::Client => {
-            let session = ServerConnection::new(server()).unwrap();
-            converse_in(session, socket, &script.pieces)
-        }
-    }
-}
-
-fn converse_in<C, D>(session: C, socket: TcpStream, pieces: &[Vec<u8>]) -> Vec<u8>
-where
-    C: DerefMut<Target = ConnectionCommon<D>>,
-    D: SideData,
-{
-    let mut stream = StreamOwned::new(session, socket);
-    while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock).unwrap();
-    }
-    for piece in pieces {
-        stream.write_all(piece).unwrap();
-    }
-    stream.conn.send_close_notify();
-    stream.flush().unwrap();
-    let mut sent = vec![];
-    if let Err(error) = stream.read_to_end(&mut sent) {
-        // There was no `close_notify`.
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-    }
-    sent
-}
-
-/// What both ends are configured with.
-static CONFIGURATIONS: LazyLock<(Arc<ServerConfig>, Arc<ClientConfig>)> = LazyLock::new(|| {
-    let authority = Authority::new();
-    (authority.server(&[NAME]), authority.client())
-});
-
-fn server() -> Arc<ServerConfig> {
-    Arc::clone(&CONFIGURATIONS.0)
-}
-
-fn client() -> Arc<ClientConfig> {
-    Arc::clone(&CONFIGURATIONS.1)
-}
-
-fn name() -> ServerName<'static> {
-    NAME.try_into().unwrap()
-}
-
-const NAME: &str = "a.example";

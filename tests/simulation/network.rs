@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -372,6 +371,10 @@ impl Socket for Stream {
     fn set_write_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
         Ok(())
     }
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.network.end(self.side);
+        Ok(())
+    }
 }
 
 impl Duplicate for Stream {
@@ -384,7 +387,7 @@ impl Duplicate for Stream {
         })
     }
 
-    fn shutdown(&self, _how: Shutdown) -> io::Result<()> {
+    fn abort(&self) -> io::Result<()> {
         self.network.end(self.side);
         Ok(())
     }

@@ -137,6 +137,8 @@ pub enum Taking {
     Room(usize),
     /// Nothing: `WouldBlock`.
     Nothing,
+    /// Nothing any more: the writing end was closed.
+    Ended,
 }
 
 /// How the stream treats those who use it.
@@ -327,6 +329,12 @@ impl ScriptedPeer {
     #[must_use]
     pub fn written(&self) -> Vec<u8> {
         self.state().written.clone()
+    }
+
+    /// Whether the writing end of the stream was closed.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        matches!(self.state().taking, Taking::Ended)
     }
 
     /// The same as text.

@@ -61,6 +61,10 @@ impl<S: Socket> Socket for Metered<S> {
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.stream.set_write_timeout(timeout)
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.stream.shutdown_write()
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {

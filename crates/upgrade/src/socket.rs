@@ -34,6 +34,14 @@ pub trait Socket: Read + Write {
         let _ = nodelay;
         Ok(())
     }
+
+    /// Ends what is written, so that the peer reads the end of the stream after all that came before. Reading goes on.
+    ///
+    /// A TLS stream sends its buffered records and `close_notify` first, and blocks as a flush does. Default: flushes,
+    /// for streams that have no such end.
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.flush()
+    }
 }
 
 /// The time-outs of a stream, for code that changes and restores them.
@@ -66,8 +74,8 @@ pub trait Duplicate: Socket + Sized {
     /// Returns a second handle to the same connection. Both share the time-outs.
     fn duplicate(&self) -> io::Result<Self>;
 
-    /// Shuts the connection down in the given directions, for every handle.
-    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+    /// Ends the connection at once, in both directions and for every handle. A call that blocks on it returns.
+    fn abort(&self) -> io::Result<()>;
 }
 
 macro_rules! implement_for_std_socket {
@@ -89,6 +97,10 @@ macro_rules! implement_for_std_socket {
                 self.write_timeout()
             }
 
+            fn shutdown_write(&mut self) -> io::Result<()> {
+                self.shutdown(Shutdown::Write)
+            }
+
             $($set_nodelay)?
         }
 
@@ -97,8 +109,8 @@ macro_rules! implement_for_std_socket {
                 self.try_clone()
             }
 
-            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-                self.shutdown(how)
+            fn abort(&self) -> io::Result<()> {
+                self.shutdown(Shutdown::Both)
             }
         }
     };

@@ -8,7 +8,6 @@ use framewire::upgrade::{Limits, PendingUpgrade, TlsStream, UpgradeErrorKind};
 use framewire::{Duplicate, Fault, Socket, rustls};
 use http::{Request, Response};
 use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::each;
@@ -367,7 +366,7 @@ fn keys_can_be_changed_while_both_ends_speak() {
     client.session.refresh_traffic_keys().unwrap();
     client.stream().write_all(b"x").unwrap();
     assert_eq!(read_exact(&mut server, 1), b"x");
-    server.shutdown(Shutdown::Write).unwrap();
+    server.shutdown_write().unwrap();
     assert_eq!(client.stream().read(&mut [0]).unwrap(), 0);
 }
 
@@ -375,8 +374,8 @@ fn keys_can_be_changed_while_both_ends_speak() {
 fn shutdown_of_the_writing_side_is_a_clean_end_for_the_peer_alone() {
     let (mut server, mut client) = connected();
     server.write_all(b"last").unwrap();
-    server.shutdown(Shutdown::Write).unwrap();
-    server.shutdown(Shutdown::Write).unwrap();
+    server.shutdown_write().unwrap();
+    server.shutdown_write().unwrap();
     assert_eq!(
         server.write(b"x").unwrap_err().kind(),
         io::ErrorKind::BrokenPipe
@@ -392,7 +391,7 @@ fn shutdown_of_the_writing_side_is_a_clean_end_for_the_peer_alone() {
 fn end_without_close_notify_is_unexpected_after_all_that_came_before() {
     let (mut server, mut client) = connected();
     server.write_all(b"last").unwrap();
-    server.shutdown(Shutdown::Both).unwrap();
+    server.abort().unwrap();
     assert_eq!(read_exact(&mut client, 4), b"last");
     for _ in 0..2 {
         let error = client.read(&mut [0]).unwrap_err();
@@ -407,7 +406,7 @@ fn shutdown_of_both_sides_does_not_wait_for_a_writer_that_is_stuck() {
     let pipe = writer.get_ref().clone();
     let stuck = thread::spawn(move || writer.write_all(&pattern(1 << 20)));
     pipe.wait_for_stuck_writer();
-    other.shutdown(Shutdown::Both).unwrap();
+    other.abort().unwrap();
     let error = stuck.join().unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
@@ -450,7 +449,7 @@ fn server_gives_up_on_a_client_that_says_nothing_or_something_else() {
     );
 
     let (server, client) = pipe(Behaviour::default());
-    client.shutdown(Shutdown::Both).unwrap();
+    client.abort().unwrap();
     let error = TlsStream::accept(server, config, PATIENCE).unwrap_err();
     assert_eq!(
         error.to_string(),

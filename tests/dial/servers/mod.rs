@@ -2,8 +2,8 @@
 
 pub(crate) mod certificates;
 pub(crate) mod pipe;
-
 pub(crate) mod proxy;
+pub(crate) mod tls_peer;
 
 use framewire::handshake::Acceptor;
 use framewire::{Config, Duplicate, Error, accept_with};

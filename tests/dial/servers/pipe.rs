@@ -4,7 +4,6 @@
 use framewire::{Duplicate, Socket};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -217,6 +216,11 @@ impl Socket for Pipe {
         self.timeouts.lock().unwrap()[1] = timeout;
         Ok(())
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.output.end();
+        Ok(())
+    }
 }
 
 impl Duplicate for Pipe {
@@ -224,13 +228,9 @@ impl Duplicate for Pipe {
         Ok(self.clone())
     }
 
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        if how != Shutdown::Read {
-            self.output.end();
-        }
-        if how != Shutdown::Write {
-            self.input.end();
-        }
+    fn abort(&self) -> io::Result<()> {
+        self.output.end();
+        self.input.end();
         Ok(())
     }
 }

@@ -195,6 +195,7 @@ impl State {
         };
         let most = self.most(bufs.iter().map(|buf| buf.len()).sum());
         let len = match self.taking {
+            Taking::Ended => return Err(Nothing::Failed(ErrorKind::BrokenPipe)),
             Taking::Nothing | Taking::Room(0) => return Err(Nothing::UntilWoken),
             Taking::Room(room) => most.min(room),
             Taking::AtMost(at_most) => most.min(at_most),
@@ -213,6 +214,13 @@ impl State {
 
     pub fn flush(&mut self) -> Result<(), Nothing> {
         self.call(Direction::Flush)?;
+        Ok(())
+    }
+
+    /// Closes the writing end, which is a flush to a plan. Nothing can be written after it.
+    pub fn end_writing(&mut self) -> Result<(), Nothing> {
+        self.flush()?;
+        self.taking = Taking::Ended;
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! The peer as a stream of the standard library's and of tokio's.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -96,7 +95,7 @@ impl AsyncWrite for ScriptedPeer {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(cx)
+        self.poll_once(cx, Direction::Flush, State::end_writing)
     }
 }
 
@@ -114,6 +113,10 @@ impl Socket for ScriptedPeer {
         state.timeouts.write = timeout;
         Ok(state.set_timeout(Direction::Write)?)
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(self.state().end_writing()?)
+    }
 }
 
 impl Duplicate for ScriptedPeer {
@@ -121,7 +124,7 @@ impl Duplicate for ScriptedPeer {
         Ok(self.clone())
     }
 
-    fn shutdown(&self, _how: Shutdown) -> io::Result<()> {
+    fn abort(&self) -> io::Result<()> {
         let mut state = self.state();
         state.next = (state.script.len(), 0);
         state.repeats = 0;

@@ -183,6 +183,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket for Waiting<S> {
     fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
         Ok(())
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        wait(self.0.shutdown())
+    }
 }
 
 /// What came of an upgrade, with calls that wait.

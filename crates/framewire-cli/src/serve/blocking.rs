@@ -7,7 +7,7 @@ mod connections;
 mod socket;
 
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
@@ -194,7 +194,10 @@ fn echo(
 
 /// Drains and ends the connection, so that the peer gets what was sent last.
 fn linger(stream: &Stream) {
-    if stream.shutdown(Shutdown::Write).is_ok() {
+    let ended = stream
+        .duplicate()
+        .and_then(|mut stream| stream.shutdown_write());
+    if ended.is_ok() {
         stream.get_ref().drain(LINGER);
     }
 }

@@ -106,7 +106,7 @@ impl Duplicate for Peer {
         Ok(self.clone())
     }
 
-    fn shutdown(&self, _how: net::Shutdown) -> io::Result<()> {
+    fn abort(&self) -> io::Result<()> {
         self.change(|state| state.has_ended = true);
         Ok(())
     }

@@ -6,7 +6,6 @@
 //! that thread sends the reply when it is done.
 
 use std::io;
-use std::net;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
@@ -164,7 +163,7 @@ impl<S: Duplicate> Shared<S> {
     /// Shuts the stream down, which ends the calls that block on it.
     pub(super) fn abort(&self) -> io::Result<()> {
         self.aborted.store(true, Ordering::Release);
-        lock(&self.socket).shutdown(net::Shutdown::Both)
+        lock(&self.socket).abort()
     }
 }
 
@@ -212,6 +211,10 @@ impl<S: Duplicate> ClosingSide for ReadEnd<S> {
 
     fn has_pending_output(&mut self) -> bool {
         self.shared.writer.has_pending_output()
+    }
+
+    fn poll_close(&mut self) -> Poll<io::Result<()>> {
+        Poll::Ready(self.stream.shutdown_write())
     }
 }
 

@@ -15,7 +15,8 @@ use crate::{Duplicate, Socket, Timeouts};
 impl<S: Socket> WebSocket<S> {
     /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one was sent,
     /// reads and drops what comes until the peer's Close frame is there, and as a client waits for the server
-    /// to end the stream.
+    /// to end the stream. Then ends the stream in this direction ([`Socket::shutdown_write`]), over TLS with
+    /// `close_notify`. Whether that works changes nothing in the result.
     ///
     /// Blocks for `deadline` at most. It sets the stream's time-outs for that, and restores them at the end. On
     /// a non-blocking stream it fails with `WouldBlock`: call it again when the stream is ready.
@@ -85,6 +86,12 @@ impl<C: Ending> UntilDeadline for Until<'_, C> {
 
     fn is_time_over(&self) -> bool {
         self.left().is_none()
+    }
+
+    fn poll_close(&mut self) -> Poll<io::Result<()>> {
+        let left = self.left().unwrap_or(RESOLUTION);
+        self.side.stream().set_write_timeout(Some(left))?;
+        self.side.poll_close()
     }
 }
 

@@ -19,4 +19,4 @@ pub(crate) use sides::{PollWrite, ReadSide, WriteSide, is_blocked, now};
 
 // Only tokio's front end names these.
 #[cfg(feature = "tokio")]
-pub(crate) use sides::PollRead;
+pub(crate) use sides::{PollClose, PollRead};

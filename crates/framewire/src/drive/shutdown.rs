@@ -1,10 +1,10 @@
 //! The closing handshake.
 
 use std::io;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use super::reading::{poll_end, poll_step};
-use super::sides::{PollRead, ReadSide, WriteSide};
+use super::sides::{PollClose, PollRead, ReadSide, WriteSide};
 use crate::connection::Inbound;
 use crate::error::{Close, Closed, Error, ErrorKind, Side, lasting, would_block};
 use crate::frame::CloseCode;
@@ -37,11 +37,14 @@ pub(crate) trait ClosingSide: ReadSide {
 
     /// Returns whether anything waits to be written or flushed.
     fn has_pending_output(&mut self) -> bool;
+
+    /// Closes the writing end of the stream, with the `close_notify` of TLS.
+    fn poll_close(&mut self) -> Poll<io::Result<()>>;
 }
 
 impl<W: WriteSide> ClosingSide for W
 where
-    W::Stream: PollRead,
+    W::Stream: PollRead + PollClose,
 {
     fn queue_normal_close(&mut self) {
         self.outbound().queue_normal_close();
@@ -58,6 +61,10 @@ where
     fn has_pending_output(&mut self) -> bool {
         self.outbound().has_pending_output()
     }
+
+    fn poll_close(&mut self) -> Poll<io::Result<()>> {
+        self.parts().1.poll_close()
+    }
 }
 
 /// A [`ClosingSide`] that is read and written until a deadline.
@@ -67,10 +74,28 @@ pub(crate) trait UntilDeadline: ReadSide {
     fn side(&mut self) -> &mut Self::Side;
 
     fn is_time_over(&self) -> bool;
+
+    /// As [`ClosingSide::poll_close`].
+    fn poll_close(&mut self) -> Poll<io::Result<()>> {
+        self.side().poll_close()
+    }
 }
 
-/// Completes the closing handshake. Where the stream blocks, the next call goes on with it, until the deadline.
+/// Completes the closing handshake, then closes the writing end of the stream (RFC 6455 7.1.1). Where the stream
+/// blocks, the next call goes on with it, until the deadline.
 pub(crate) fn poll_shutdown(
+    inbound: &mut Inbound,
+    side: &mut impl UntilDeadline,
+) -> Poll<Result<Shutdown, Error>> {
+    let shutdown = ready!(poll_closing_handshake(inbound, side))?;
+    // A stream that ends with half a frame, or cannot be closed, is cut when it is dropped.
+    if !side.side().has_pending_output() && side.poll_close().is_pending() && !side.is_time_over() {
+        return Poll::Pending;
+    }
+    Poll::Ready(Ok(shutdown))
+}
+
+fn poll_closing_handshake(
     inbound: &mut Inbound,
     side: &mut impl UntilDeadline,
 ) -> Poll<Result<Shutdown, Error>> {

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::task::{Poll, ready};
 
+use crate::Socket;
 use crate::connection::{Fragment, NotStaged, Outbound, Replies, Unsent};
 use crate::error::{Error, blocked};
 use crate::frame::Header;
@@ -19,6 +20,17 @@ pub trait PollWrite {
     fn poll_write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
     fn poll_flush(&mut self) -> Poll<io::Result<()>>;
+}
+
+/// A stream whose writing end can be closed. Pending, it wakes the task of the call when it goes on.
+pub(crate) trait PollClose {
+    fn poll_close(&mut self) -> Poll<io::Result<()>>;
+}
+
+impl<S: Socket> PollClose for S {
+    fn poll_close(&mut self) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shutdown_write())
+    }
 }
 
 impl<S: Read> PollRead for S {

@@ -254,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingHandshake<S> {
     /// Answers with a response of the program's own, whatever the policy says: a 401, a redirect, or a page for
     /// a browser.
     ///
-    /// Returns the stream, to be closed. Waits and fails as
+    /// Ends the stream in this direction and returns it, to be dropped. Waits and fails as
     /// [`PendingHandshake::refuse`](super::upgrade::PendingUpgrade::refuse) of `upgrade` does.
     pub async fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, HandshakeError> {
         Box::pin(self.0.refuse_over::<TokioWire<S>, B>(response)).await

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Outbound;
-use crate::drive::{PollRead, PollWrite, WriteSide};
+use crate::drive::{PollClose, PollRead, PollWrite, WriteSide};
 use crate::error::lasting;
 
 /// The sending side and the stream of a whole connection, while one task polls them.
@@ -122,6 +122,12 @@ impl<S: AsyncWrite + Unpin> PollWrite for PolledStream<'_, S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> PollClose for PolledStream<'_, S> {
+    fn poll_close(&mut self) -> Poll<io::Result<()>> {
+        self.poll(close)
+    }
+}
+
 /// A waker of two tasks.
 struct BothWakers([Waker; 2]);
 
@@ -163,6 +169,13 @@ pub(super) fn flush(
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     Pin::new(stream).poll_flush(cx).map_err(failed)
+}
+
+pub(super) fn close(
+    stream: &mut (impl AsyncWrite + Unpin),
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    Pin::new(stream).poll_shutdown(cx).map_err(failed)
 }
 
 /// Returns the error of a stream that failed, in a form that no call takes for a stream that is not ready.

@@ -507,6 +507,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClosingSide for &mut ReadEnd<S> {
     fn has_pending_output(&mut self) -> bool {
         self.shared.writer.has_pending_output()
     }
+
+    fn poll_close(&mut self) -> Poll<io::Result<()>> {
+        let mut cx = Context::from_waker(&self.waker);
+        polled::close(&mut *self.shared.stream.lock()?, &mut cx)
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Replies for ReadEnd<S> {

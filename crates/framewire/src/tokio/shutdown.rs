@@ -20,7 +20,8 @@ use crate::error::Error;
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Completes the closing handshake (RFC 6455 7.1.2): sends a Close frame with 1000 unless one was sent,
     /// reads and drops what comes until the peer's Close frame is there, and as a client waits for the server
-    /// to end the stream.
+    /// to end the stream. Then ends the stream in this direction ([`AsyncWrite::poll_shutdown`]), over TLS with
+    /// `close_notify`. Whether that works changes nothing in the result.
     ///
     /// Waits for `deadline` at most. [`Duration::MAX`] waits for ever, and needs no timer of tokio's. If the
     /// stream ends without a Close frame, had ended before, or the time is over, that is no error:

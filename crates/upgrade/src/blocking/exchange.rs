@@ -15,7 +15,8 @@ use http::{HeaderMap, Request, Response};
 /// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as HTTP/1.1 is answered
 /// before the error is returned: see [`UpgradeErrorKind`](crate::UpgradeErrorKind) for the statuses, and
 /// [`UpgradeError::cause`] for why an answer could not be sent. Then up to 64 KiB of further input are discarded, for
-/// at most half a second, so that no connection reset loses the answer. The stream is dropped.
+/// at most half a second, so that no connection reset loses the answer. The stream is ended, over TLS with `close_notify`
+/// ([`Socket::shutdown_write`]), and dropped.
 ///
 /// Sets the stream's time-outs and restores them at the end. Without a limit on the time
 /// ([`Duration::MAX`](std::time::Duration::MAX)) they are left alone until a peer is refused.
@@ -62,7 +63,8 @@ impl<S: Socket> PendingUpgrade<S> {
     /// This is how a server says 401, redirects, or serves a page to a browser that asked for no upgrade.
     /// `Content-Length` and `Connection: close` are set. The answer to a `HEAD` is sent without the body.
     ///
-    /// Returns the stream, to be closed. Blocks while writing, at most [`Limits::time`], and, if the peer sent or
+    /// Ends the stream in this direction, over TLS with `close_notify` ([`Socket::shutdown_write`]), and returns it, to
+    /// be dropped. Blocks while writing, at most [`Limits::time`], and, if the peer sent or
     /// announced more than the head, until it closes or for half a second.
     ///
     /// # Errors
@@ -99,7 +101,8 @@ impl<S: Socket> PendingUpgrade<S> {
 /// the time.
 ///
 /// Also those of [`ResponseDecoder::decode`](crate::ResponseDecoder::decode), `check_response`, `encode_request` and
-/// `validate`, and `Read`, `Write`, `Closed` or `TimedOut`.
+/// `validate`, and `Read`, `Write`, `Closed` or `TimedOut`. After any of them the stream is ended, over TLS with
+/// `close_notify`, and dropped.
 ///
 /// # Examples
 ///

@@ -2,7 +2,7 @@
 
 use crate::{Duplicate, Socket};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 /// A connection with TLS or without: over TCP as a [`Dialer`](crate::Dialer) makes it, or over any other stream.
@@ -87,6 +87,10 @@ impl<S: Socket> Socket for Stream<S> {
     fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         on_either!(self, stream => Socket::set_nodelay(stream, nodelay))
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        on_either!(self, stream => Socket::shutdown_write(stream))
+    }
 }
 
 impl<S: Duplicate> Duplicate for Stream<S> {
@@ -98,7 +102,7 @@ impl<S: Duplicate> Duplicate for Stream<S> {
         })
     }
 
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        on_either!(self, stream => Duplicate::shutdown(stream, how))
+    fn abort(&self) -> io::Result<()> {
+        on_either!(self, stream => Duplicate::abort(stream))
     }
 }

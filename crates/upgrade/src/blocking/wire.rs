@@ -6,7 +6,7 @@ use crate::{Socket, Timeouts};
 use std::io;
 use std::net::TcpStream;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A [`Wire`] over a stream that blocks: never pending, and kept to its deadline by time-outs.
 #[derive(Debug)]
@@ -46,6 +46,12 @@ impl<S: Socket> Wire for BlockingWire<S> {
         unsent: &mut &[u8],
     ) -> Poll<Result<(), UpgradeError>> {
         Poll::Ready(self.write_all(unsent))
+    }
+
+    fn end(&mut self) {
+        let _ = self.stream.set_write_timeout(Some(END_TIME));
+        let _ = self.stream.shutdown_write();
+        let _ = self.stream.set_write_timeout(self.timeouts.write);
     }
 
     fn deadline(&self) -> Deadline {
@@ -133,3 +139,6 @@ impl<S: Socket> BlockingWire<S> {
         read().map_err(|error| deadline.error(error, UpgradeErrorKind::Read, "read"))
     }
 }
+
+/// How long the end of a stream that nothing else is written to waits for room.
+const END_TIME: Duration = Duration::from_millis(10);

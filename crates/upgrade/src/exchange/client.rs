@@ -17,21 +17,37 @@ pub async fn request_over<W: Wire, E: From<UpgradeError>>(
     worth_reading: impl FnOnce(&Response<()>) -> bool,
     validate: impl FnOnce(&Response<()>) -> Result<(), E>,
 ) -> Result<Upgraded<W::Stream>, E> {
-    write_all(&mut wire, &encode_request(&request)?).await?;
-    let (response, leftover) = read_response(&mut wire, limits).await?;
+    let agreed = agree(&mut wire, &request, limits, worth_reading, validate).await;
+    if agreed.is_err() {
+        wire.end();
+    }
+    let (response, leftover) = agreed?;
+    wire.release()?;
+    let stream = wire.into_stream();
+    Ok(Upgraded::new(stream, leftover, request, response))
+}
+
+/// Sends the request and reads its answer. Returns a 101 that switches the protocol, with the bytes after it.
+async fn agree<W: Wire, E: From<UpgradeError>>(
+    wire: &mut W,
+    request: &Request<()>,
+    limits: &Limits,
+    worth_reading: impl FnOnce(&Response<()>) -> bool,
+    validate: impl FnOnce(&Response<()>) -> Result<(), E>,
+) -> Result<(Response<()>, Vec<u8>), E> {
+    write_all(wire, &encode_request(request)?).await?;
+    let (response, leftover) = read_response(wire, limits).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let response = if worth_reading(&response) {
-            read_body(&mut wire, response, &leftover).await
+            read_body(wire, response, &leftover).await
         } else {
             response.map(|()| Vec::new())
         };
         return Err(UpgradeError::refused(response).into());
     }
-    check_response(&request, &response)?;
+    check_response(request, &response)?;
     validate(&response)?;
-    wire.release()?;
-    let stream = wire.into_stream();
-    Ok(Upgraded::new(stream, leftover, request, response))
+    Ok((response, leftover))
 }
 
 async fn read_response<W: Wire>(

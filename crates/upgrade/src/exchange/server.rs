@@ -152,6 +152,7 @@ pub async fn refuse_over<W: Wire, B: AsRef<[u8]>>(
     let unread = pending.has_unread();
     let mut wire = W::within(pending.stream, pending.time);
     write(&mut wire, &bytes).await?;
+    wire.end();
     if unread {
         drain(&mut wire, pending.time).await?;
     }
@@ -208,28 +209,33 @@ async fn answer_error<W: Wire>(
     unread: bool,
     time: Duration,
 ) -> UpgradeError {
-    let Some(response) = error.response() else {
-        return error;
+    let sent = match error.response() {
+        Some(response) => Some(answer(wire, response, is_head, time).await),
+        None => None,
     };
-    let written = match encode_answer(response, is_head) {
-        Ok(bytes) => {
-            wire.set_time(time);
-            write(wire, &bytes).await
-        }
-        Err(error) => Err(error),
-    };
-    match written {
-        Ok(()) => {
-            if unread {
-                let _ = drain(wire, time).await;
-            }
+    wire.end();
+    match sent {
+        Some(Ok(())) if unread => {
+            let _ = drain(wire, time).await;
             error
         }
-        Err(unsent) => {
+        Some(Err(unsent)) => {
             let kind = unsent.kind();
             error.with_cause(unsent.of(kind, "the answer could not be sent"))
         }
+        Some(Ok(())) | None => error,
     }
+}
+
+async fn answer<W: Wire>(
+    wire: &mut W,
+    response: &Response<Vec<u8>>,
+    is_head: bool,
+    time: Duration,
+) -> Result<(), UpgradeError> {
+    let bytes = encode_answer(response, is_head)?;
+    wire.set_time(time);
+    write(wire, &bytes).await
 }
 
 fn head_of<B>(request: &Request<B>) -> Request<()> {

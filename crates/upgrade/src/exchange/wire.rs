@@ -36,6 +36,11 @@ pub trait Wire: Sized {
         unsent: &mut &[u8],
     ) -> Poll<Result<(), UpgradeError>>;
 
+    /// Ends what is written, with the `close_notify` of TLS, as far as the stream takes it now.
+    ///
+    /// It may fail: whoever ends a stream that is not used any more has nothing to do about that.
+    fn end(&mut self);
+
     /// Returns the deadline for what follows.
     fn deadline(&self) -> Deadline;
 

@@ -4,7 +4,7 @@ use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::exchange::{Deadline, Wire};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
@@ -58,6 +58,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire for TokioWire<S> {
             *unsent = &unsent[ready!(written)?..];
         }
         self.poll_by_deadline(context, WRITE, S::poll_flush)
+    }
+
+    fn end(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        let _ = Pin::new(&mut self.stream).poll_shutdown(&mut context);
     }
 
     fn deadline(&self) -> Deadline {

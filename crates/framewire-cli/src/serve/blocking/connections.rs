@@ -1,6 +1,5 @@
 //! All connections of the server, each from accepting it until it is gone.
 
-use std::net::Shutdown;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -94,7 +93,7 @@ impl Connections {
 fn end_handshake(socket: Option<SharedSocket>) {
     if let Some(socket) = socket {
         // The connection's thread sees the end of the stream. It fails if the socket is gone already.
-        let _ = socket.shutdown(Shutdown::Both);
+        let _ = socket.abort();
     }
 }
 

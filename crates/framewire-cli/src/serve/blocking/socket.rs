@@ -209,6 +209,10 @@ impl Socket for SharedSocket {
     fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.socket().set_nodelay(nodelay)
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.socket().shutdown(Shutdown::Write)
+    }
 }
 
 impl Duplicate for SharedSocket {
@@ -216,7 +220,7 @@ impl Duplicate for SharedSocket {
         Ok(self.handle())
     }
 
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.socket().shutdown(how)
+    fn abort(&self) -> io::Result<()> {
+        self.socket().abort()
     }
 }

@@ -11,7 +11,7 @@ use crate::{Duplicate, Socket, Timeouts};
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -35,9 +35,9 @@ use std::time::Duration;
 /// goes first with the next write or flush. For that the read changes the write time-out of the stream beneath, and
 /// then sets it to what was set here.
 ///
-/// [`Duplicate::shutdown`] with [`Shutdown::Write`] sends `close_notify` first: it blocks as a flush does. With
-/// [`Shutdown::Both`] it ends the connection at once, even while other threads read or write. The peer then sees a
-/// cut, as where a handle is just dropped. A stream that ended without `close_notify` fails to read with
+/// [`Socket::shutdown_write`] sends `close_notify` first: it blocks as a flush does. [`Duplicate::abort`] ends the
+/// connection at once, even while other threads read or write. The peer then sees a cut, as where a handle is just
+/// dropped. A stream that ended without `close_notify` fails to read with
 /// [`io::ErrorKind::UnexpectedEof`], after all that came before. Many peers end so. It makes no difference to a
 /// protocol that says itself where it ends.
 ///
@@ -200,6 +200,13 @@ impl<S: Socket> Socket for TlsStream<S> {
     fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.socket.set_nodelay(nodelay)
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        let mut outgoing = lock(&self.shared.outgoing);
+        outgoing.close(&mut lock(&self.shared.session));
+        self.shared.flush(&mut self.socket, outgoing)?;
+        self.socket.shutdown_write()
+    }
 }
 
 impl<S: Duplicate> Duplicate for TlsStream<S> {
@@ -210,13 +217,8 @@ impl<S: Duplicate> Duplicate for TlsStream<S> {
         })
     }
 
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        if how == Shutdown::Write {
-            let mut outgoing = lock(&self.shared.outgoing);
-            outgoing.close(&mut lock(&self.shared.session));
-            self.shared.flush(&mut self.socket.duplicate()?, outgoing)?;
-        }
-        self.socket.shutdown(how)
+    fn abort(&self) -> io::Result<()> {
+        self.socket.abort()
     }
 }
 
