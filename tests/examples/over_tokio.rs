@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use framewire::tokio::WebSocket;
-use framewire::{CloseCode, Config, Opcode, Side};
+use framewire::{CloseCode, Opcode, Side};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
@@ -16,6 +16,7 @@ macro_rules! example {
         mod $name;
     };
 }
+example!(axum_https, "../../crates/framewire/examples/axum_https.rs");
 example!(chat, "../../crates/framewire/examples/tokio/chat.rs");
 example!(echo, "../../crates/framewire/examples/tokio/echo.rs");
 example!(
@@ -218,10 +219,9 @@ fn stream_file_takes_a_gibibyte_in_constant_memory() {
 }
 
 #[tokio::test]
-async fn tls_client_trusts_who_it_is_told_to_trust() {
+async fn tls_client_trusts_who_it_is_told_to_trust_and_axum_https_echoes() {
     use framewire::upgrade::Dialer;
     use rcgen::{CertificateParams, KeyPair};
-    use tokio_rustls::TlsAcceptor;
     use tokio_rustls::rustls::{ServerConfig, crypto::ring};
 
     let key = KeyPair::generate().unwrap();
@@ -234,27 +234,15 @@ async fn tls_client_trusts_who_it_is_told_to_trust() {
         .with_single_cert(vec![certificate.der().clone()], key.into())
         .unwrap();
     let (listener, address) = listener().await;
-    tokio::spawn(async move {
-        let tls = TlsAcceptor::from(std::sync::Arc::new(config));
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let Ok(stream) = tls.accept(stream).await else {
-                continue;
-            };
-            let acceptor = framewire::handshake::Acceptor::new();
-            let websocket = framewire::tokio::accept_with(stream, &acceptor, Config::default());
-            let mut websocket = websocket.await.unwrap();
-            while let Ok(Some((message, writer))) = websocket.next_message_and_writer().await {
-                writer.feed(message).await.unwrap();
-            }
-        }
-    });
+    tokio::spawn(axum_https::run(listener, config));
+    // One that says nothing delays no other.
+    let _silent = TcpStream::connect(address).await.unwrap();
     let roots = std::env::temp_dir();
     let roots = roots.join(format!("framewire-tls-client-{}.pem", std::process::id()));
     std::fs::write(&roots, certificate.pem()).unwrap();
     let trusting = Dialer::new().tls(tls_client::trusting(&roots).unwrap());
     std::fs::remove_file(&roots).unwrap();
-    let uri = format!("wss://{address}/");
+    let uri = format!("wss://{address}/echo");
     let texts = ["hello", "", "w\u{f6}rld"].map(str::to_owned);
     in_time(async {
         let answers = tls_client::run(&uri, &texts, trusting).await.unwrap();

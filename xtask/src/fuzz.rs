@@ -76,19 +76,17 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
             }
         }
     }
-    for name in chosen {
+    let minimised = chosen.iter().try_for_each(|name| {
         let corpus = Corpus::minimise(project, &programs.join(name), name)?;
-        if options.keep {
-            corpus.keep()?;
-        }
-    }
+        if options.keep { corpus.keep() } else { Ok(()) }
+    });
     println!(
         "fuzz: {} targets, {executions} executions, {new_inputs} new inputs, {} crashes",
         chosen.len(),
         failed.len()
     );
     ensure!(failed.is_empty(), "{} failed", failed.join(", "));
-    Ok(())
+    minimised
 }
 
 /// Returns the names of all targets, in order.

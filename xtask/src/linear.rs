@@ -91,9 +91,10 @@ fn build(project: &Project) -> Result<PathBuf> {
 
 /// Returns the program in what cargo tells of the builds: a line of JSON for each.
 fn executable(messages: &str) -> Option<PathBuf> {
-    let mut lines = messages.lines();
-    let budget = lines.find(|line| line.contains(r#""name":"budget""#))?;
-    let (_, path) = budget.split_once(r#""executable":""#)?;
+    let mut budget = messages
+        .lines()
+        .filter(|line| line.contains(r#""name":"budget""#));
+    let (_, path) = budget.find_map(|line| line.split_once(r#""executable":""#))?;
     Some(PathBuf::from(path.split_once('"')?.0))
 }
 
@@ -123,6 +124,9 @@ fn counted(log: &str, profile: &str) -> Result<Vec<Counted>> {
         .filter_map(|line| line.strip_prefix("totals: "));
     let totals: Vec<u64> = totals.map(str::parse).collect::<Result<_, _>>()?;
     let mut triples = totals.chunks_exact(3);
+    // What is left at the end of the program, which is in no attack.
+    let rest = triples.remainder();
+    ensure!(matches!(rest, [] | [0]), "callgrind counted {rest:?} too");
     let mut counted = Vec::new();
     for (_, name) in log.lines().filter_map(|line| line.split_once("counted: ")) {
         let Some(&[one, two, four]) = triples.next() else {
@@ -139,6 +143,10 @@ fn counted(log: &str, profile: &str) -> Result<Vec<Counted>> {
             instructions: [one, two, four],
         });
     }
+    ensure!(
+        triples.next().is_none(),
+        "callgrind counted more than has a name"
+    );
     Ok(counted)
 }
 
@@ -189,6 +197,9 @@ mod tests {
             "running 1 test\ntest a ... counted: Pings\tTokio, Server\t30\ncounted: b\tc\t5\n";
         let profile = "part: 1\ntotals: 1\npart: 2\ntotals: 2\ntotals: 4\ntotals: 3\ntotals: 6\n";
         assert!(counted(log, profile).is_err());
+        let more = "totals: 12\ntotals: 1\ntotals: 2\ntotals: 4\n";
+        assert!(counted(log, &format!("{profile}{more}")).is_err());
+        assert!(counted(log, &format!("{profile}totals: 12\ntotals: 7\n")).is_err());
         let counted = counted(log, &format!("{profile}totals: 12\ntotals: 0\n")).unwrap();
         assert_eq!((&counted[0].attack[..], counted[0].size), ("Pings", 30));
         assert_eq!(counted[1].instructions, [3, 6, 12]);
@@ -198,7 +209,8 @@ mod tests {
     fn cargo_names_the_program() {
         let other = r#"{"target":{"name":"support"},"executable":null}"#;
         let budget = r#"{"target":{"name":"budget"},"executable":"/a/budget-1","fresh":true}"#;
-        let found = executable(&format!("{other}\n{budget}\n"));
+        let library = r#"{"target":{"name":"budget"},"executable":null}"#;
+        let found = executable(&format!("{other}\n{library}\n{budget}\n"));
         assert_eq!(found, Some(PathBuf::from("/a/budget-1")));
         assert_eq!(executable(other), None);
     }

@@ -1,4 +1,4 @@
-//! Model tests of what tasks and threads share, in every order in which they can meet.
+//! Model tests of what tasks and threads share, in the orders in which they can meet with up to three switches.
 
 use std::time::Duration;
 

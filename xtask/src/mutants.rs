@@ -44,7 +44,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         total += counts;
         survivors.extend(survived);
     }
-    println!("{:<10} {total}", "all");
+    println!("mutants:   {total}");
     ensure!(
         survivors.is_empty(),
         "no test fails with these changes:\n{}",

@@ -78,7 +78,7 @@ fn valgrind(project: &Project, host: &str) -> Result<&'static str> {
                     --errors-for-leak-kinds=definite";
     cargo.env(format!("CARGO_TARGET_{host}_RUNNER"), valgrind);
     process::run(&mut cargo, TIME)?;
-    Ok("valgrind nothing in the examples")
+    Ok("valgrind finds nothing in the examples")
 }
 
 const TIME: Duration = Duration::from_secs(3600);

@@ -62,7 +62,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         };
         findings.push(finding?);
     }
-    println!("supply chain: {}", findings.join(", "));
+    println!("supply-chain: {}", findings.join(", "));
     Ok(())
 }
 
@@ -72,7 +72,7 @@ fn deny(project: &Project) -> Result<String> {
         .args(["--offline", "--locked", "check"])
         .args(["licenses", "bans", "sources"]);
     process::run(&mut deny, Duration::from_secs(60))?;
-    Ok("cargo deny agrees".to_owned())
+    Ok("cargo deny agrees (advisories are not asked for)".to_owned())
 }
 
 /// Returns the command of a tool for Cargo, which is built below `target/tools` where it is missing there.

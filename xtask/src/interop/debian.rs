@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::process;
 
@@ -41,9 +41,10 @@ fn install(package: &str) -> Result<()> {
     );
     println!("installing {package}");
     let policy = Path::new(POLICY);
-    let is_ours = !policy.exists();
+    // A run that was interrupted may have left it.
+    let is_ours = !policy.exists() || fs::read_to_string(policy)? == REFUSAL;
     if is_ours {
-        fs::write(policy, "#!/bin/sh\nexit 101\n").context(POLICY)?;
+        fs::write(policy, REFUSAL).context(POLICY)?;
         fs::set_permissions(policy, fs::Permissions::from_mode(0o755)).context(POLICY)?;
     }
     let installed = apt_get(&["update"])
@@ -65,15 +66,17 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
 
 /// Returns the version that a program says it has: the first word that begins with a digit.
 pub(crate) fn version(program: &Path, option: &str) -> Result<String> {
-    // Some say it on standard error.
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "\"$@\" 2>&1", "sh"])
-        .arg(program)
-        .arg(option);
-    let said = process::output(&mut command, VERSION)?;
-    let version = version_in(&said).with_context(|| format!("no version in {said:?}"))?;
-    Ok(version.to_owned())
+    let mut said = String::new();
+    // Some say it on standard error, and some complain there first.
+    for how in ["\"$@\" 2>/dev/null", "\"$@\" 2>&1"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", how, "sh"]).arg(program).arg(option);
+        said = process::output(&mut command, VERSION)?;
+        if let Some(version) = version_in(&said) {
+            return Ok(version.to_owned());
+        }
+    }
+    bail!("no version in {said:?}")
 }
 
 fn version_in(text: &str) -> Option<&str> {
@@ -98,6 +101,7 @@ fn find(name: &str) -> Option<PathBuf> {
 
 /// What Debian's packages ask whether they may start a service; 101 is no.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
+const REFUSAL: &str = "#!/bin/sh\n# While `cargo xtask interop` installs a package.\nexit 101\n";
 const INSTALLATION: Duration = Duration::from_secs(300);
 const VERSION: Duration = Duration::from_secs(30);
 

@@ -1,5 +1,6 @@
 //! Other people's clients, servers and proxies against ours.
 
+mod chromium;
 mod curl;
 mod daemon;
 mod debian;
@@ -60,6 +61,8 @@ enum Part {
     Ws,
     /// Upgrade to a protocol of one's own, with Python and curl; curl as a client of `serve`
     Upgrade,
+    /// Chromium over HTTP/2 to an application on axum
+    Chromium,
     /// nginx in front of `serve`
     Nginx,
     /// `HAProxy` in front of `serve`
@@ -90,6 +93,7 @@ impl Part {
             Self::Websockets => Ok(Library::websockets(setting.project)?.run(setting)),
             Self::Ws => Ok(Library::ws(setting.project)?.run(setting)),
             Self::Upgrade => upgrade::run(setting),
+            Self::Chromium => chromium::run(setting),
             Self::Nginx => gateway::NGINX.run(setting),
             Self::Haproxy => gateway::HAPROXY.run(setting),
             Self::Apache => gateway::APACHE.run(setting),

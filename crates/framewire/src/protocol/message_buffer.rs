@@ -203,7 +203,7 @@ impl MessageBuffer {
             let capacity = needed.max(2 * self.filled);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
-        self.bytes.resize(needed.max(self.bytes.len()), 0);
+        self.bytes.resize(needed, 0);
         let start = lead(&self.bytes);
         if start != self.start {
             let end = self.end();
