@@ -90,10 +90,16 @@ fn try_part(
         let output = project.target_dir(&format!("mutants/{}/{number}", part.name()))?;
         tool.try_suites(part, suites, &mutants, &output)?;
         let output = output.join("mutants.out");
-        counts.caught += lines(&output, "caught.txt")?.len();
-        counts.unviable += lines(&output, "unviable.txt")?.len();
-        counts.timed_out += lines(&output, "timeout.txt")?.len();
-        mutants = lines(&output, "missed.txt")?;
+        // cargo-mutants also tries fields left out of a structure, whatever names it is given.
+        let those = |file| {
+            let mut names = lines(&output, file)?;
+            names.retain(|name| mutants.contains(name));
+            Ok::<_, anyhow::Error>(names)
+        };
+        counts.caught += those("caught.txt")?.len();
+        counts.unviable += those("unviable.txt")?.len();
+        counts.timed_out += those("timeout.txt")?.len();
+        mutants = those("missed.txt")?;
     }
     counts.survived = mutants.len();
     Ok((counts, mutants))
