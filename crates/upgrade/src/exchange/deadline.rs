@@ -34,11 +34,12 @@ impl Deadline {
         self.end
     }
 
-    /// Returns the sooner of the two.
+    /// Returns the sooner of the two, or this one where both are at the same time.
     pub(crate) fn or_sooner(self, other: Self) -> Self {
         match (self.end, other.end) {
-            (Some(end), Some(other)) if end <= other => self,
-            _ => other,
+            (Some(end), Some(sooner)) if sooner < end => other,
+            (None, Some(_)) => other,
+            _ => self,
         }
     }
 
@@ -61,10 +62,14 @@ impl Deadline {
 
     /// Returns the time that is left by the clock of the operating system; `None` without a deadline.
     pub(crate) fn left(self) -> io::Result<Option<Duration>> {
+        self.left_at(Instant::now())
+    }
+
+    fn left_at(self, now: Instant) -> io::Result<Option<Duration>> {
         let Some(end) = self.end else {
             return Ok(None);
         };
-        match end.checked_duration_since(Instant::now()) {
+        match end.checked_duration_since(now) {
             Some(left) if !left.is_zero() => Ok(Some(left)),
             _ => Err(io::ErrorKind::TimedOut.into()),
         }
@@ -100,3 +105,45 @@ impl Deadline {
 
 /// A kernel that counts time-outs in ticks may end one this much early.
 const TICK: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// A socket takes no time-out of zero.
+    #[test]
+    fn time_is_over_at_its_end_and_not_before() {
+        let start = Instant::now();
+        let [nearly, tick] = [999, 1].map(Duration::from_millis);
+        let deadline = Deadline::starting(start, nearly + tick);
+        assert_eq!(deadline.left_at(start + nearly).unwrap(), Some(tick));
+        for over in [nearly + tick, nearly + 2 * tick] {
+            let error = deadline.left_at(start + over).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{over:?}");
+        }
+        let never = Deadline::starting(start, Duration::MAX);
+        assert_eq!(never.left_at(start).unwrap(), None);
+    }
+
+    #[test]
+    fn the_sooner_of_two_deadlines_counts_and_never_is_the_latest() {
+        let now = Instant::now();
+        let [soon, late] =
+            [1, 2].map(|seconds| Deadline::starting(now, Duration::from_secs(seconds)));
+        let never = Deadline::starting(now, Duration::MAX);
+        assert_eq!(never.end(), None);
+        for (one, other, sooner) in [
+            (soon, late, soon),
+            (late, soon, soon),
+            (soon, never, soon),
+            (never, soon, soon),
+            (never, never, never),
+        ] {
+            let end = one.or_sooner(other).end();
+            assert_eq!(end, sooner.end(), "{one:?} {other:?}");
+        }
+        let as_late = Deadline::starting(now + Duration::from_secs(1), Duration::from_secs(1));
+        assert_eq!(late.or_sooner(as_late).time, late.time);
+    }
+}
