@@ -163,3 +163,39 @@ const FIRST_CHUNK: Framing = Framing::ChunkSize {
 };
 /// How many bytes of a body are stored.
 const BODY_LIMIT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    /// Feeds a chunked body byte by byte. Returns how many bytes were wanted, and what was stored.
+    fn wanted(chunks: &str) -> (usize, Vec<u8>) {
+        let chunked = (TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        let mut body = Body::new(StatusCode::FORBIDDEN, &HeaderMap::from_iter([chunked]));
+        let mut bytes = chunks.as_bytes().chunks(1);
+        let wanted = bytes.by_ref().take_while(|byte| !body.feed(byte)).count();
+        (wanted, body.into_bytes())
+    }
+
+    /// More would be waited for, with what has arrived already.
+    #[test]
+    fn nothing_is_wanted_after_the_last_chunk_and_after_a_byte_that_is_none_of_a_chunk() {
+        for (chunks, rest, stored) in [
+            ("0\r\n", "\r\n", ""),
+            ("1\r\na\r\n0\r\n", "X: a\r\n\r\n", "a"),
+            ("x", "\r\n", ""),
+            ("-", "1\r\na", ""),
+            ("\r", "\n", ""),
+            ("\n", "", ""),
+            ("1\r\na\r\n;", "b\r\n", "a"),
+            ("1\r\nab", "\r\n", "a"),
+            ("fffffffffffffffff", "\r\n", ""),
+        ] {
+            let (wanted, body) = wanted(&format!("{chunks}{rest}"));
+            // All but the last byte had more to come.
+            assert_eq!(wanted, chunks.len() - 1, "{chunks:?}");
+            assert_eq!(body, stored.as_bytes(), "{chunks:?}");
+        }
+    }
+}
