@@ -32,7 +32,8 @@ enum Line {
 /// A head that is complete.
 pub(super) struct Complete<'a> {
     pub(super) bytes: &'a [u8],
-    pub(super) headers: usize,
+    /// How many lines it has, the first included.
+    pub(super) lines: usize,
     /// How many bytes of the input the head used.
     pub(super) used: usize,
 }
@@ -57,7 +58,6 @@ impl Head {
             self.stored.extend_from_slice(input);
             return Ok(None);
         };
-        let headers = self.lines - 1;
         let last = &input[..used];
         let bytes = if self.stored.is_empty() {
             last
@@ -67,7 +67,7 @@ impl Head {
         };
         Ok(Some(Complete {
             bytes,
-            headers,
+            lines: self.lines,
             used,
         }))
     }

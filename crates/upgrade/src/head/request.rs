@@ -56,7 +56,7 @@ impl RequestDecoder {
         let Some(complete) = self.head.feed(input)? else {
             return Ok((input.len(), None));
         };
-        let request = parse(complete.bytes, complete.headers)?;
+        let request = parse(complete.bytes, complete.lines)?;
         Ok((complete.used, Some(request)))
     }
 
@@ -67,9 +67,10 @@ impl RequestDecoder {
     }
 }
 
-fn parse(head: &[u8], headers: usize) -> Result<Request<()>, UpgradeError> {
-    let mut lines = vec![httparse::EMPTY_HEADER; headers];
-    let mut parsed = httparse::Request::new(&mut lines);
+fn parse(head: &[u8], lines: usize) -> Result<Request<()>, UpgradeError> {
+    // The first line is no header: one is to spare.
+    let mut headers = vec![httparse::EMPTY_HEADER; lines];
+    let mut parsed = httparse::Request::new(&mut headers);
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(malformed("it ends early")),

@@ -47,7 +47,7 @@ impl ResponseDecoder {
             };
             used += complete.used;
             let response =
-                parse(complete.bytes, complete.headers).map_err(UpgradeError::without_response)?;
+                parse(complete.bytes, complete.lines).map_err(UpgradeError::without_response)?;
             if response.status().is_informational()
                 && response.status() != StatusCode::SWITCHING_PROTOCOLS
             {
@@ -59,11 +59,12 @@ impl ResponseDecoder {
     }
 }
 
-fn parse(head: &[u8], headers: usize) -> Result<Response<()>, UpgradeError> {
+fn parse(head: &[u8], lines: usize) -> Result<Response<()>, UpgradeError> {
     let unfolded = unfold(head);
     let head = unfolded.as_deref().unwrap_or(head);
-    let mut lines = vec![httparse::EMPTY_HEADER; headers];
-    let mut parsed = httparse::Response::new(&mut lines);
+    // The first line is no header: one is to spare.
+    let mut headers = vec![httparse::EMPTY_HEADER; lines];
+    let mut parsed = httparse::Response::new(&mut headers);
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(malformed("it ends early")),
