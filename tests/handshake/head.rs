@@ -105,11 +105,16 @@ fn request_line_over_the_limit_is_414() {
 #[test]
 fn target_longer_than_a_uri_can_be_is_an_error() {
     let limits = Limits::default().head_bytes(usize::MAX);
-    let head = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(70_000));
-    assert_eq!(
-        decode(&limits, head.as_bytes()).unwrap_err().kind(),
-        UpgradeErrorKind::HeadTooLarge
-    );
+    let decode_target = |length: usize| {
+        let target = format!("/{}", "a".repeat(length - 1));
+        let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        decode(&limits, head.as_bytes())
+    };
+    let (_, longest) = decode_target(65_534).unwrap().unwrap();
+    assert_eq!(longest.uri().path().len(), 65_534);
+    let error = decode_target(65_535).unwrap_err();
+    assert_eq!(error.kind(), UpgradeErrorKind::HeadTooLarge);
+    assert_eq!(error.status(), Some(StatusCode::URI_TOO_LONG));
 }
 
 #[test]
@@ -208,14 +213,16 @@ fn megabytes_fed_byte_by_byte_are_looked_at_once() {
 
 #[test]
 fn what_is_no_request_is_refused_at_the_byte_that_shows_it() {
-    for input in [
-        "\x16",
-        "\n",
-        "\rX",
-        "GET\rX",
-        "GET / HTTP/1.1\n",
-        "GET / HTTP/1.1\r\nX: a\0",
-        "GET / HTTP/1.1\r\nX: \x7f",
+    let cr = "a carriage return without a line feed";
+    let lf = "a line feed without a carriage return";
+    for (input, what) in [
+        ("\x16", "it begins as a record of TLS does"),
+        ("\n", lf),
+        ("\rX", cr),
+        ("GET\rX", cr),
+        ("GET / HTTP/1.1\n", lf),
+        ("GET / HTTP/1.1\r\nX: a\0", "a control character"),
+        ("GET / HTTP/1.1\r\nX: \x7f", "a control character"),
     ] {
         let before = &input.as_bytes()[..input.len() - 1];
         assert!(
@@ -224,6 +231,7 @@ fn what_is_no_request_is_refused_at_the_byte_that_shows_it() {
         );
         let error = decode(&Limits::default(), input.as_bytes()).unwrap_err();
         assert_eq!(error.kind(), UpgradeErrorKind::Malformed, "{input:?}");
+        assert_eq!(error.to_string(), format!("malformed head: {what}"));
     }
 }
 
@@ -479,6 +487,24 @@ fn answer_is_written_with_the_length_it_has() {
         String::from_utf8(encode_response(&response).unwrap()).unwrap(),
         "HTTP/1.1 403 Forbidden\r\nConnection: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
     );
+}
+
+#[test]
+fn rfc9110_7_8_answer_that_names_protocols_has_the_connection_option_once() {
+    for (connection, options) in [
+        ("x", "x; close; Upgrade"),
+        ("upgrade", "upgrade; close"),
+        ("close, Upgrade", "close, Upgrade"),
+    ] {
+        let response = Response::builder().status(426).header("upgrade", "echo");
+        let response = response.header("connection", connection).body("").unwrap();
+        let answer = String::from_utf8(encode_response(&response).unwrap()).unwrap();
+        let lines = answer.lines();
+        let sent: Vec<_> = lines
+            .filter_map(|line| line.strip_prefix("Connection: "))
+            .collect();
+        assert_eq!(sent.join("; "), options, "{answer}");
+    }
 }
 
 #[test]

@@ -296,6 +296,20 @@ fn request_that_cannot_be_sent_sends_nothing() {
     assert_eq!(stream.written_text(), "");
 }
 
+/// Only its first byte says whether a peer speaks TLS.
+#[test]
+fn answer_that_is_neither_http_nor_tls_is_not_taken_for_tls() {
+    for (answer, piece) in each([
+        ("HTTP/1.1 101\n\n", usize::MAX),
+        ("HTTP/1.1 101 x\r\nX: \u{16}", 19),
+        ("HTTP/1.1 101 x\r\nX: \u{16}", 1),
+    ]) {
+        let error = ask(ScriptedPeer::new(answer).in_pieces_of(piece)).unwrap_err();
+        assert_eq!(error.kind(), UpgradeErrorKind::Malformed);
+        assert!(error.to_string().starts_with("malformed head: "), "{error}");
+    }
+}
+
 // Time and failing I/O.
 
 #[test]

@@ -28,6 +28,16 @@ fn refused_requests() -> Vec<(&'static str, String, u16)> {
         ("no version", line("GET", "GET /chat"), 400),
         ("another protocol", line("GET", "GET /chat RTSP/1.0"), 400),
         ("lower-case version", line("GET", "GET /chat http/1.1"), 400),
+        (
+            "version with a letter",
+            line("GET", "GET /chat HTTP/a.1"),
+            400,
+        ),
+        (
+            "version with a letter last",
+            line("GET", "GET /chat HTTP/2.a"),
+            400,
+        ),
         ("two spaces", line("GET", "GET  /chat HTTP/1.1"), 400),
         ("tab for a space", line("GET", "GET\t/chat HTTP/1.1"), 400),
         (
