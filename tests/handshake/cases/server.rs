@@ -14,7 +14,7 @@ use std::time::Duration;
 use support::each;
 use support::frames::{FIN, TEXT, frame};
 use support::http_text::{REQUEST, body_of, header_of, status_of};
-use support::peer::{Direction, Ending, Plan, ScriptedPeer};
+use support::peer::{self, Direction, Ending, Plan, ScriptedPeer};
 
 const ECHO: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo/1\r\nConnection: upgrade\r\n\r\n";
 const PLAIN: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -127,8 +127,19 @@ fn would_block_before_the_time_is_over_is_an_io_error() {
 #[test]
 fn interrupted_calls_are_repeated() {
     let stream = ScriptedPeer::saying([&ECHO[..20], &ECHO[20..]])
-        .failing(Plan::Before(Direction::Read, io::ErrorKind::Interrupted));
-    assert!(accept(stream, &Limits::default()).is_ok());
+        .failing(Plan::BeforeAll(io::ErrorKind::Interrupted));
+    accept(stream.clone(), &Limits::default()).unwrap();
+    assert_eq!(status_of(&stream.written_text()), 101);
+}
+
+#[test]
+fn calls_that_fail_once_are_not_repeated() {
+    for direction in each([Direction::Read, Direction::Write, Direction::Flush]) {
+        let reset = peer::Fault::Error(io::ErrorKind::ConnectionReset);
+        let stream = ScriptedPeer::new(ECHO).failing(Plan::Nth(direction, 0, reset));
+        let error = accept(stream, &Limits::default()).unwrap_err();
+        assert_eq!(error.fault(), Fault::Transport);
+    }
 }
 
 // Answers.

@@ -111,8 +111,13 @@ impl<S: Socket> BlockingWire<S> {
             }
         }
         // A TLS stream may have buffered some of it.
-        self.arm_writes()?;
-        self.stream.flush()
+        loop {
+            self.arm_writes()?;
+            match self.stream.flush() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
     }
 
     fn arm_writes(&self) -> io::Result<()> {
