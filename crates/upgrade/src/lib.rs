@@ -91,6 +91,9 @@ mod fault;
 mod head;
 #[cfg(feature = "http")]
 pub mod layer;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod recorder;
 mod socket;
 #[cfg(feature = "http")]
 mod syntax;

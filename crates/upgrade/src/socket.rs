@@ -165,3 +165,14 @@ impl<S: Read + Write> Socket for Untimed<S> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Untimed;
+    use crate::recorder;
+
+    #[test]
+    fn reads_and_writes_of_an_untimed_stream_are_its_own() {
+        recorder::check_reads_and_writes(Untimed);
+    }
+}

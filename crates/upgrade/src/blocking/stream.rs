@@ -106,3 +106,15 @@ impl<S: Duplicate> Duplicate for Stream<S> {
         on_either!(self, stream => Duplicate::abort(stream))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Stream;
+    use crate::recorder;
+
+    #[test]
+    fn without_tls_every_call_is_one_of_the_stream() {
+        recorder::check_reads_and_writes(Stream::Plain);
+        recorder::check_options(Stream::Plain);
+    }
+}

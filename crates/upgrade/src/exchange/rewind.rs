@@ -117,76 +117,13 @@ impl<S: Socket> Socket for Rewind<S> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::*;
-    use std::cell::{Cell, RefCell};
-
-    /// A stream that remembers what was asked of it.
-    #[derive(Default)]
-    struct Asked {
-        flushes: usize,
-        timeouts: RefCell<[Option<Duration>; 2]>,
-        nodelay: Cell<bool>,
-    }
-
-    impl Read for Asked {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Ok(0)
-        }
-    }
-
-    impl Write for Asked {
-        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-            Ok(buf.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            self.flushes += 1;
-            Ok(())
-        }
-    }
-
-    impl Socket for Asked {
-        fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-            self.timeouts.borrow_mut()[0] = timeout;
-            Ok(())
-        }
-
-        fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-            self.timeouts.borrow_mut()[1] = timeout;
-            Ok(())
-        }
-
-        fn read_timeout(&self) -> io::Result<Option<Duration>> {
-            Ok(self.timeouts.borrow()[0])
-        }
-
-        fn write_timeout(&self) -> io::Result<Option<Duration>> {
-            Ok(self.timeouts.borrow()[1])
-        }
-
-        fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-            self.nodelay.set(nodelay);
-            Ok(())
-        }
-    }
+    use super::Rewind;
+    use crate::recorder;
 
     #[test]
-    fn flushes_time_outs_and_delays_are_those_of_the_stream() {
-        let mut rewind = Rewind::new(Asked::default(), b"left".to_vec());
-        rewind.flush().unwrap();
-        assert_eq!(rewind.get_ref().flushes, 1);
-        assert_eq!(rewind.read_timeout().unwrap(), None);
-        assert_eq!(rewind.write_timeout().unwrap(), None);
-        let [read, write] = [1, 2].map(|seconds| Some(Duration::from_secs(seconds)));
-        rewind.set_read_timeout(read).unwrap();
-        rewind.set_write_timeout(write).unwrap();
-        assert_eq!(*rewind.get_ref().timeouts.borrow(), [read, write]);
-        assert_eq!(rewind.read_timeout().unwrap(), read);
-        assert_eq!(rewind.write_timeout().unwrap(), write);
-        rewind.set_nodelay(true).unwrap();
-        assert!(rewind.get_ref().nodelay.get());
-        assert_eq!(rewind.leftover(), b"left");
+    fn without_leftover_bytes_every_call_is_one_of_the_stream() {
+        recorder::check_reads_and_writes(|stream| Rewind::new(stream, Vec::new()));
+        recorder::check_options(|stream| Rewind::new(stream, b"left".to_vec()));
     }
 }
