@@ -79,6 +79,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 mod tests {
     use super::*;
     use crate::dial::{Dialer, Proxy, Target};
+    use crate::error::UpgradeErrorKind;
     use crate::exchange::finish;
     use std::io::{Read as _, Write as _};
     use std::net::{Ipv6Addr, TcpListener};
@@ -104,19 +105,35 @@ mod tests {
         assert_eq!(stream.peer_addr().unwrap(), listening);
     }
 
+    /// Returns an address that does not answer, for as long as the queue in front of it is kept.
+    #[cfg(target_os = "linux")]
+    fn silent() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Linux drops what comes once the queue of the listener is full.
+        let tick = Duration::from_millis(100);
+        let connect = || TcpStream::connect_timeout(&address, tick).ok();
+        let queue: Vec<_> = std::iter::from_fn(connect).take(10_000).collect();
+        assert!(queue.len() < 10_000);
+        (address, (listener, queue))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn last_address_has_all_the_time_that_is_left() {
+        let (silent, _queue) = silent();
+        let deadline = Deadline::after(Duration::from_millis(300));
+        let error = connect_to_any(&[unused(), silent], &endpoint(), deadline).unwrap_err();
+        assert_eq!(error.kind(), UpgradeErrorKind::TimedOut, "{error}");
+        assert!(deadline.is_over());
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn address_that_does_not_answer_takes_its_share_of_the_time_alone() {
-        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let silent_address = silent.local_addr().unwrap();
-        // Linux drops what comes once the queue of the listener is full.
-        let tick = Duration::from_millis(100);
-        let connect = || TcpStream::connect_timeout(&silent_address, tick).ok();
-        let queue: Vec<_> = std::iter::from_fn(connect).take(10_000).collect();
-        assert!(queue.len() < 10_000);
-
+        let (silent, _queue) = silent();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let addresses = [silent_address, listener.local_addr().unwrap()];
+        let addresses = [silent, listener.local_addr().unwrap()];
         let deadline = Deadline::after(Duration::from_secs(1));
         let stream = connect_to_any(&addresses, &endpoint(), deadline).unwrap();
         assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
