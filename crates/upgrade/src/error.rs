@@ -277,3 +277,22 @@ fn plain_response(status: StatusCode, message: &str) -> Response<Vec<u8>> {
     ]);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_an_error_is_its_kind_message_status_and_cause() {
+        let error = UpgradeError::new(UpgradeErrorKind::TimedOut, "too late");
+        let shown =
+            "UpgradeError { kind: TimedOut, message: \"too late\", status: None, cause: None }";
+        assert_eq!(format!("{error:?}"), shown);
+        let error = error.refusing(StatusCode::REQUEST_TIMEOUT);
+        let error = format!("{:?}", error.with_cause("asleep"));
+        assert!(
+            error.contains("status: Some(408), cause: Some(\"asleep\")"),
+            "{error}"
+        );
+    }
+}

@@ -183,7 +183,7 @@ impl Exception {
 
     fn network(network: IpAddr, prefix: u8, port: Option<u16>) -> Self {
         let (network, prefix) = match (network.to_canonical(), prefix.checked_sub(MAPPED)) {
-            (mapped @ IpAddr::V4(_), Some(prefix)) if network.is_ipv6() => (mapped, prefix),
+            (mapped @ IpAddr::V4(_), Some(prefix)) => (mapped, prefix),
             _ => (network, prefix),
         };
         Self::Network {
@@ -252,6 +252,7 @@ const MAPPED: u8 = 96;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     fn uses_proxy(no_proxy: &str, uri: &str) -> bool {
         let proxies = Proxies::from(Proxy::parse("http://p").unwrap()).except(no_proxy);
@@ -372,5 +373,28 @@ mod tests {
             "HTTPS_PROXY: invalid proxy: scheme is not http, socks5 or socks5h"
         );
         assert_eq!(error.kind(), UpgradeErrorKind::InvalidArgument);
+    }
+
+    /// Runs itself with a variable that is a proxy.
+    #[test]
+    fn environment_is_that_of_the_process() {
+        let (name, proxy) = ("ALL_PROXY", "socks5://proxy.example:1081");
+        if std::env::var(name).is_ok_and(|value| value == proxy) {
+            let proxies = Proxies::from_env().unwrap();
+            assert_eq!(proxies, Proxy::parse(proxy).unwrap().into());
+            return;
+        }
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args([
+            "--exact",
+            "dial::proxies::tests::environment_is_that_of_the_process",
+        ]);
+        for other in ["all", "http", "https", "no"].map(|of| format!("{of}_proxy")) {
+            child.env_remove(other.to_uppercase()).env_remove(other);
+        }
+        child.env_remove("REQUEST_METHOD");
+        let output = child.env(name, proxy).output().unwrap();
+        let output = String::from_utf8_lossy(&output.stdout);
+        assert!(output.contains("1 passed"), "{output}");
     }
 }

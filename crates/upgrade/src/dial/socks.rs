@@ -305,8 +305,20 @@ mod tests {
                 "general failure of the proxy",
             ),
             (None, &[&[5, 0], &[5, 2, 0, 1]], "its rules do not allow it"),
+            (None, &[&[5, 0], &[5, 3, 0, 1]], "network unreachable"),
             (None, &[&[5, 0], &[5, 4, 0, 1]], "host unreachable"),
             (None, &[&[5, 0], &[5, 5, 0, 1]], "connection refused"),
+            (None, &[&[5, 0], &[5, 6, 0, 1]], "time to live expired"),
+            (
+                None,
+                &[&[5, 0], &[5, 7, 0, 1]],
+                "it does not know the command",
+            ),
+            (
+                None,
+                &[&[5, 0], &[5, 8, 0, 1]],
+                "it does not know the kind of address",
+            ),
             (
                 None,
                 &[&[5, 0], &[5, 99, 0, 1]],

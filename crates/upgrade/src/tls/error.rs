@@ -93,3 +93,18 @@ pub(crate) fn broken(peer: &str, error: UpgradeError, deadline: Deadline) -> Upg
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificate_that_was_revoked_is_named_so() {
+        let revoked = rustls::Error::InvalidCertificate(CertificateError::Revoked);
+        let error = refused("a.example", revoked).to_string();
+        assert!(
+            error.starts_with("certificate of a.example was revoked ("),
+            "{error}"
+        );
+    }
+}
