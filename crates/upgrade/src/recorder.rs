@@ -12,7 +12,7 @@ pub(crate) struct Recorder(Rc<RefCell<Vec<String>>>);
 
 impl Recorder {
     /// Returns the calls since this was last asked.
-    fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         self.0.take()
     }
 
@@ -74,6 +74,11 @@ impl Socket for Recorder {
         self.record(format!("nodelay {nodelay}"));
         Ok(())
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.record("end of writes");
+        Ok(())
+    }
 }
 
 /// Checks that a stream over a recorder makes each read and write there, and returns its result.
@@ -99,22 +104,24 @@ pub(crate) fn check_reads_and_writes<S: Read + Write>(wrap: impl FnOnce(Recorder
     assert_eq!(recorder.calls(), calls);
 }
 
-/// Checks that a stream over a recorder has its time-outs and its delay.
+/// Checks that a stream over a recorder has its time-outs, its delay and its end.
 #[cfg(feature = "http")]
 pub(crate) fn check_options<S: Socket>(wrap: impl FnOnce(Recorder) -> S) {
     let recorder = Recorder::default();
-    let stream = wrap(recorder.clone());
+    let mut stream = wrap(recorder.clone());
     assert_eq!(stream.read_timeout().unwrap(), READ_TIME);
     assert_eq!(stream.write_timeout().unwrap(), WRITE_TIME);
     stream.set_read_timeout(WRITE_TIME).unwrap();
     stream.set_write_timeout(None).unwrap();
     stream.set_nodelay(true).unwrap();
     stream.set_nodelay(false).unwrap();
+    stream.shutdown_write().unwrap();
     let calls = [
         "reads time out after Some(5s)",
         "writes time out after None",
         "nodelay true",
         "nodelay false",
+        "end of writes",
     ];
     assert_eq!(recorder.calls(), calls);
 }

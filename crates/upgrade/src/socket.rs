@@ -167,12 +167,20 @@ impl<S: Read + Write> Socket for Untimed<S> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::Untimed;
-    use crate::recorder;
+    use super::*;
+    use crate::recorder::{self, Recorder};
 
     #[test]
     fn reads_and_writes_of_an_untimed_stream_are_its_own() {
         recorder::check_reads_and_writes(Untimed);
+    }
+
+    #[test]
+    fn stream_without_an_end_of_what_is_written_is_flushed_there() {
+        let recorder = Recorder::default();
+        Untimed(recorder.clone()).shutdown_write().unwrap();
+        assert_eq!(recorder.calls(), ["flush"]);
     }
 }
