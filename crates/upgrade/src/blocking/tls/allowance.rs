@@ -1,18 +1,19 @@
 //! A time-out for a call that uses the socket several times.
 
+use crate::exchange::Deadline;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What is left of a time-out, for a call that uses the socket several times.
 pub(super) struct Allowance {
-    timeout: Option<(Duration, Instant)>,
+    deadline: Deadline,
     used: bool,
 }
 
 impl Allowance {
     pub(super) fn new(timeout: Option<Duration>) -> Self {
         Self {
-            timeout: timeout.map(|timeout| (timeout, Instant::now())),
+            deadline: Deadline::after(timeout.unwrap_or(Duration::MAX)),
             used: false,
         }
     }
@@ -28,13 +29,10 @@ impl Allowance {
     /// Returns the time-out to set before a call of the socket. `None` where the socket's own is right, as for the
     /// first call.
     pub(super) fn next(&mut self) -> io::Result<Option<Duration>> {
-        let first = !std::mem::replace(&mut self.used, true);
-        let Some((timeout, started)) = self.timeout.filter(|_| !first) else {
-            return Ok(None);
-        };
-        match timeout.checked_sub(started.elapsed()) {
-            Some(left) if !left.is_zero() => Ok(Some(left)),
-            _ => Err(io::ErrorKind::TimedOut.into()),
+        if std::mem::replace(&mut self.used, true) {
+            self.deadline.left()
+        } else {
+            Ok(None)
         }
     }
 }
