@@ -452,9 +452,17 @@ fn rfc6455_4_1_answer_6_subprotocol_must_have_been_offered() {
     let connector = Connector::new()
         .subprotocols(["chat", "superchat"])
         .unwrap();
-    for wrong in ["", "Chat", "chat2", "chat, superchat"] {
+    let other = "server chose a subprotocol that was not offered";
+    let none = "sec-websocket-protocol of the server is not a token";
+    for (wrong, what) in [
+        ("", none),
+        ("Chat", other),
+        ("chat2", other),
+        ("chat, superchat", none),
+    ] {
         let error = check(&connector, |answer| set(answer, name, wrong)).unwrap_err();
         assert_eq!(error.kind(), HandshakeErrorKind::Subprotocol, "{wrong}");
+        assert_eq!(error.to_string(), what, "{wrong}");
     }
     let doubled = check(&connector, |answer| {
         add(answer, name, "chat");

@@ -219,6 +219,22 @@ fn page_is_served_where_no_upgrade_was_asked_for() {
 }
 
 #[test]
+fn request_for_a_websocket_is_told_from_any_other() {
+    for (upgrade, is_websocket) in each([
+        ("Upgrade: websocket", true),
+        ("Upgrade: echo/1, WebSocket", true),
+        ("Upgrade: echo/1\r\nUpgrade: websocket", true),
+        ("Upgrade: websocket/2", false),
+        ("Upgrade: echo/1", false),
+        ("X: websocket", false),
+    ]) {
+        let request = ECHO.replace("Upgrade: echo/1", upgrade);
+        let pending = shell::receive(&Acceptor::new(), ScriptedPeer::new(request)).unwrap();
+        assert_eq!(pending.is_websocket(), is_websocket);
+    }
+}
+
+#[test]
 fn answer_to_head_has_no_body() {
     let request = PLAIN.replace("GET", "HEAD");
     let pending = upgrade::receive(ScriptedPeer::new(&request[..]), &Limits::default()).unwrap();

@@ -219,6 +219,7 @@ impl Connector {
                 Err(error) => Err(error),
             };
             let error = match (connected, led_here) {
+                (Ok(established), _) => return Ok(established),
                 // The redirect cannot be used, but not because of what the caller passed.
                 (Err(error), Some(redirect))
                     if error.kind() == HandshakeErrorKind::InvalidArgument =>
@@ -226,8 +227,7 @@ impl Connector {
                     let why = format!(": {error}");
                     return Err(redirect.redirecting(HandshakeErrorKind::Redirect, asked, &why));
                 }
-                (Err(error), _) if error.kind() == HandshakeErrorKind::Redirect => error,
-                (result, _) => return result,
+                (Err(error), _) => error,
             };
             let Some(target) = error.redirect().cloned() else {
                 return Err(error);

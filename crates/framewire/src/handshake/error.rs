@@ -215,3 +215,18 @@ impl fmt::Display for HandshakeError {
 
 /// Has no source: the text includes the causes.
 impl StdError for HandshakeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_an_error_is_its_kind_message_status_and_cause() {
+        let error = HandshakeError::peer(HandshakeErrorKind::Extension, "does not fit");
+        let error = error.with_cause("too long".into());
+        assert_eq!(error.to_string(), "does not fit: too long");
+        let shown = "HandshakeError { kind: Extension, message: \"does not fit: too long\", status: None, \
+                     cause: Some(\"too long\"), .. }";
+        assert_eq!(format!("{error:?}"), shown);
+    }
+}

@@ -165,6 +165,9 @@ mod tests {
             ("/y?z=http://q/..", "ws://a.example:81/y?z=http://q/.."),
             ("y", "ws://a.example:81/b/y"),
             ("y/z", "ws://a.example:81/b/y/z"),
+            // No scheme stands before these colons.
+            ("y/z:1", "ws://a.example:81/b/y/z:1"),
+            ("1y:z", "ws://a.example:81/b/1y:z"),
             ("./y", "ws://a.example:81/b/y"),
             ("../y", "ws://a.example:81/y"),
             ("../../../y", "ws://a.example:81/y"),
