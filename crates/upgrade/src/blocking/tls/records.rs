@@ -135,3 +135,43 @@ fn broken_record(error: rustls::Error) -> io::Error {
 const READ_SIZE: usize = 16 << 10;
 /// How many bytes of room for sealed records are retained once all were sent.
 const KEPT: usize = 4 << 10;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// Takes a byte with every other write, and is interrupted at the others.
+    #[derive(Default)]
+    struct Restless {
+        taken: Vec<u8>,
+        writes: usize,
+    }
+
+    impl Write for Restless {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.writes += 1;
+            if self.writes % 2 == 1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            self.taken.push(buf[0]);
+            Ok(1)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn writes_of_records_that_are_interrupted_are_made_again() {
+        let mut outgoing = Outgoing {
+            sealed: b"record".to_vec(),
+            ..Outgoing::default()
+        };
+        let mut socket = Restless::default();
+        outgoing.send(&mut socket, |_| Ok(())).unwrap();
+        assert_eq!(socket.taken, b"record");
+        assert_eq!(socket.writes, 2 * socket.taken.len());
+    }
+}
