@@ -64,8 +64,8 @@ impl Part {
         match self {
             Self::Negotiate => &[NEGOTIATION, DEFLATE],
             Self::Frame | Self::Protocol | Self::Connection => &[UNIT, CLAUSES, WITHOUT_TLS],
-            Self::Handshake => &[UNIT, HANDSHAKE, DIAL, HTTP],
-            Self::Upgrade => &[UNIT_OF_UPGRADE, HANDSHAKE, DIAL, HTTP],
+            Self::Handshake => &[UNIT, OPENING, HANDSHAKE, HTTP, DIAL],
+            Self::Upgrade => &[UNIT_OF_UPGRADE, OPENING, HANDSHAKE, HTTP, DIAL],
         }
     }
 }
@@ -86,6 +86,11 @@ const CLAUSES: Suites = Suites {
     features: Some("framewire/simd"),
     cargo: &["--package=framewire-tests", "--test=clauses"],
     tests: &[],
+};
+/// What the RFCs say of the opening handshake.
+const OPENING: Suites = Suites {
+    tests: &["rfc6455_4", "rfc8441"],
+    ..CLAUSES
 };
 const NEGOTIATION: Suites = Suites {
     features: None,
@@ -114,14 +119,14 @@ const WITHOUT_TLS: Suites = Suites {
     ],
     tests: &[],
 };
-/// The way to a server, and what the RFCs say of the handshake.
-const DIAL: Suites = Suites {
-    features: Some("framewire-tests/tls"),
-    cargo: &["--package=framewire-tests", "--test=clauses", "--test=dial"],
-    tests: &[],
-};
 const HTTP: Suites = Suites {
     features: Some("framewire-tests/http"),
     cargo: &["--package=framewire-tests", "--test=http"],
+    tests: &[],
+};
+/// The way to a server.
+const DIAL: Suites = Suites {
+    features: Some("framewire-tests/tls"),
+    cargo: &["--package=framewire-tests", "--test=dial"],
     tests: &[],
 };
