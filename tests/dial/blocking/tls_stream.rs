@@ -154,6 +154,24 @@ fn payload_that_was_taken_is_bounded_and_kept_until_there_is_room() {
 }
 
 #[test]
+fn time_outs_are_those_that_were_set() {
+    let (server, _client) = connected();
+    assert_eq!(server.read_timeout().unwrap(), None);
+    assert_eq!(server.write_timeout().unwrap(), None);
+    server.set_read_timeout(Some(TIME)).unwrap();
+    server.set_write_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(server.read_timeout().unwrap(), Some(TIME));
+    assert_eq!(server.write_timeout().unwrap(), Some(PATIENCE));
+}
+
+#[test]
+fn what_is_shown_of_a_stream_is_the_one_beneath() {
+    let (server, _client) = connected();
+    let shown = format!("TlsStream {{ socket: {:?}, .. }}", server.get_ref());
+    assert_eq!(format!("{server:?}"), shown);
+}
+
+#[test]
 fn time_out_bounds_a_call_however_many_pieces_a_record_comes_in() {
     let (mut server, mut client) = connected();
     server.write_all(&pattern(10_000)).unwrap();

@@ -286,7 +286,8 @@ impl Shared {
                     opened += count;
                     continue;
                 }
-                Err(error) if is_starved(&error) => match incoming.feed(&mut session) {
+                // Starved, or at an end without `close_notify`, after which there is nothing to feed.
+                Err(error) => match incoming.feed(&mut session) {
                     Ok(true) => continue,
                     Ok(false) => error,
                     Err(error) => {
@@ -297,7 +298,6 @@ impl Shared {
                         error
                     }
                 },
-                Err(error) => error,
             };
             // A failure recurs at the next call.
             return if opened > 0 { Ok(opened) } else { Err(error) };
