@@ -430,6 +430,14 @@ fn shutdown_of_both_sides_does_not_wait_for_a_writer_that_is_stuck() {
 }
 
 #[test]
+fn write_to_a_connection_that_is_gone_fails_at_once() {
+    let (mut server, client) = connected();
+    client.abort().unwrap();
+    let error = server.write(b"x").unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[test]
 fn what_one_handle_has_read_another_can_go_on_with() {
     let (mut server, client) = connected();
     let (mut first, mut second) = (client.duplicate().unwrap(), client);
