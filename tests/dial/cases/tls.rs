@@ -5,7 +5,8 @@ use crate::servers::certificates::{Authority, self_signed, version_1};
 use crate::servers::proxy::proxy;
 use crate::servers::{PATIENCE, pattern, serve, serve_tls};
 use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
-use framewire::rustls::{ClientConfig, ServerConfig};
+use framewire::rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom, ring};
+use framewire::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use framewire::upgrade::{Dialer, Limits, TlsStream, UpgradeErrorKind};
 use framewire::{Fault, WebSocket, rustls};
 use std::error::Error as _;
@@ -349,6 +350,33 @@ fn certificate_without_names_is_refused_with_what_to_do() {
         &authority,
         authority.server(&[]),
         "certificate of 127.0.0.1 names no host: make one with the host in subjectAltName",
+    );
+}
+
+#[test]
+fn configuration_that_cannot_be_used_is_the_fault_of_the_caller() {
+    #[derive(Debug)]
+    struct NothingRandom;
+    impl SecureRandom for NothingRandom {
+        fn fill(&self, _: &mut [u8]) -> Result<(), GetRandomFailed> {
+            Err(GetRandomFailed)
+        }
+    }
+    let provider = CryptoProvider {
+        secure_random: &NothingRandom,
+        ..ring::default_provider()
+    };
+    let config = ClientConfig::builder_with_provider(Arc::new(provider));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(RootCertStore::empty());
+    let server = serve_tls(Authority::new().server(&["127.0.0.1"]));
+    let error = failure(&with(Arc::new(config.with_no_client_auth())), server);
+    assert_eq!(error.kind(), HandshakeErrorKind::InvalidArgument);
+    assert_eq!(error.fault(), Fault::Caller);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("tls configuration cannot be used: "),
+        "{text}"
     );
 }
 

@@ -23,6 +23,8 @@
 //! the connection end. Bytes may have been read or sent by then, and a handshake cannot be resumed from the middle.
 //! [`Limits::time`](crate::Limits::time) is enough to bound the time.
 
+#[cfg(test)]
+mod counting;
 #[cfg(feature = "tokio-net")]
 pub(crate) mod dial;
 mod exchange;

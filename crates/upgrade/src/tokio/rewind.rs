@@ -56,51 +56,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewind<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::task::Waker;
-
-    /// A stream that counts flushes.
-    #[derive(Default)]
-    struct Counting {
-        is_vectored: bool,
-        flushes: usize,
-    }
-
-    impl AsyncWrite for Counting {
-        fn poll_write(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            buf: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            Poll::Ready(Ok(buf.len()))
-        }
-
-        fn is_write_vectored(&self) -> bool {
-            self.is_vectored
-        }
-
-        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.flushes += 1;
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
+    use crate::exchange::Rewind;
+    use crate::tokio::counting;
 
     #[test]
     fn flushes_and_vectored_writes_are_those_of_the_stream() {
-        for is_vectored in [true, false] {
-            let stream = Counting {
-                is_vectored,
-                ..Counting::default()
-            };
-            let mut rewind = Rewind::new(stream, b"left".to_vec());
-            assert_eq!(rewind.is_write_vectored(), is_vectored);
-            let context = &mut Context::from_waker(Waker::noop());
-            assert!(Pin::new(&mut rewind).poll_flush(context).is_ready());
-            assert_eq!(rewind.get_ref().flushes, 1);
-        }
+        counting::check_flushes_and_vectored_writes(|stream| Rewind::new(stream, b"left".to_vec()));
     }
 }

@@ -174,4 +174,18 @@ mod tests {
         assert_eq!(socket.taken, b"record");
         assert_eq!(socket.writes, 2 * socket.taken.len());
     }
+
+    #[test]
+    fn room_for_small_records_is_kept_and_that_of_large_ones_given_back() {
+        const SMALL: usize = 4096;
+        for room in [SMALL, 16 * SMALL] {
+            let mut outgoing = Outgoing {
+                sealed: vec![0; room],
+                ..Outgoing::default()
+            };
+            outgoing.send(&mut Vec::new(), |_| Ok(())).unwrap();
+            let capacity = outgoing.sealed.capacity();
+            assert!((SMALL..2 * SMALL).contains(&capacity), "{capacity}");
+        }
+    }
 }

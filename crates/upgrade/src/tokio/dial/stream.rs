@@ -82,3 +82,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         on_either!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(context))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Stream;
+    use crate::tokio::counting;
+
+    #[test]
+    fn flushes_and_vectored_writes_are_those_of_the_stream() {
+        counting::check_flushes_and_vectored_writes(Stream::Plain);
+    }
+}
