@@ -7,58 +7,19 @@ use std::task::{Context, Wake, Waker};
 
 use allocation_counter::measure;
 use framewire::protocol::Role;
-use framewire::tokio::{ReadHalf, WebSocket, WriteHalf};
-use framewire::{Closed, Error, ErrorKind, Opcode, Side};
+use framewire::tokio::WebSocket;
+use framewire::{Error, ErrorKind, Opcode};
 use support::compression::{Compression, heard};
-use support::frames::{BINARY, CLOSE, FIN, PING, PONG, frame};
-use support::operations::{Again, Hands, Leaves, Operation, SENDING, SMALL, Sends, sample};
+use support::frames::{BINARY, FIN, PING, PONG, frame};
+use support::operations::{Leaves, SMALL};
 use support::peer;
-use support::peer::{Direction, Fault, Plan, ScriptedPeer, Taking};
+use support::peer::{ScriptedPeer, Taking};
 use support::tasks::{Tasks, finish, until_wait};
 use support::view::View;
 use support::{Replay, each, pattern};
 use tokio::io::AsyncWriteExt;
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
-
-fn split(role: Role, stream: &ScriptedPeer) -> (ReadHalf<ScriptedPeer>, WriteHalf<ScriptedPeer>) {
-    let websocket = WebSocket::with_leftover(stream.clone(), &[], role, SMALL);
-    websocket.unwrap().split()
-}
-
-/// A call of a half, for a task of its own.
-struct Call {
-    operation: &'static Operation,
-    hands: Hands,
-}
-
-impl Call {
-    fn new(name: &str, len: usize) -> Self {
-        let (operation, hands) = (Operation::named(name), Hands::new(&sample(len), 3));
-        Self { operation, hands }
-    }
-
-    /// Those that take a message or a frame whole, or not at all, but for the last that can be sent.
-    fn whole_or_nothing() -> impl Iterator<Item = Self> {
-        let all = SENDING.iter().filter(|one| one.by_half.is_some());
-        let all = all.filter(|one| one.again == Again::MaybeTwice && one.sends != Sends::Close);
-        all.flat_map(|one| {
-            let lens = one.lens.iter().filter(|&&len| len <= 170);
-            lens.map(|&len| Self::new(one.name, len))
-        })
-    }
-
-    async fn on(&self, half: &mut WriteHalf<ScriptedPeer>) -> Result<(), Error> {
-        let by_half = self.operation.by_half.expect("a half has it");
-        by_half(half, &self.hands).await
-    }
-}
-
-/// Reads until there is nothing more, and for ever where that does not come.
-async fn read(mut half: ReadHalf<ScriptedPeer>) -> Result<Closed, Error> {
-    while half.next_message().await?.is_some() {}
-    Ok(half.closed().expect("it says how it ended"))
-}
+use super::split::{Call, ROLES, read, split};
 
 /// The rule, by two messages: one is dropped in the middle, and the task that waits for its end goes on.
 #[test]
@@ -388,40 +349,6 @@ fn the_rest_of_a_frame_that_was_dropped_is_sent_by_the_one_who_reads() {
     }
 }
 
-/// After that, both halves can be dropped.
-#[test]
-fn the_end_is_told_when_the_frame_of_another_and_the_answer_after_it_were_sent() {
-    for role in each(ROLES) {
-        for is_dropped in each([false, true]) {
-            let stream = ScriptedPeer::default();
-            stream.set_taking(Taking::Nothing);
-            let (reader, mut writer) = split(role, &stream);
-            let payload = &pattern(90);
-            let mut tasks = Tasks::new(&stream);
-            let mut other = writer.clone();
-            let writing = tasks.begin(async move {
-                other.write(payload).await.unwrap();
-            });
-            let reading = tasks.begin(async { drop(read(reader).await.unwrap()) });
-            tasks.run();
-            // All of the frame leaves that is there, and its task has not been polled.
-            stream.take_all_unseen();
-            finish(&stream, writer.flush()).unwrap();
-            stream.say(frame(peer(role), FIN | CLOSE, &1000_u16.to_be_bytes()));
-            tasks.poll(reading);
-            assert!(!tasks.is_done(reading), "a frame has begun");
-            if is_dropped {
-                tasks.cancel(writing);
-            }
-            tasks.run();
-            assert!(tasks.is_done(reading), "a wake-up was lost");
-            let view = View::of(role, &stream.written());
-            assert_eq!(view.payloads(), [&payload[..]]);
-            assert_eq!(view.control.last().unwrap().0, FIN | CLOSE);
-        }
-    }
-}
-
 /// Each yields to the other once, and then waits for the stream.
 #[test]
 fn a_flush_of_a_message_and_others_that_wait_do_not_keep_each_other_busy() {
@@ -468,130 +395,6 @@ fn a_ping_that_came_inside_of_a_frame_is_answered_after_it() {
         assert!(tasks.is_done(feeding));
         let view = View::of(role, &stream.written());
         assert_eq!(view.control, [(FIN | PONG, b"?".to_vec())]);
-    }
-}
-
-#[test]
-fn what_one_task_fails_with_fails_all_and_nothing_follows() {
-    for role in each(ROLES) {
-        let stream = ScriptedPeer::default();
-        stream.set_taking(Taking::Nothing);
-        let (_reader, mut writer) = split(role, &stream);
-        let kinds = RefCell::new(Vec::new());
-        let mut tasks = Tasks::new(&stream);
-        for len in [90, 20, 90] {
-            let (mut writer, kinds) = (writer.clone(), &kinds);
-            tasks.begin(async move {
-                let sent = writer.write(pattern(len)).await;
-                kinds.borrow_mut().push(io_kind(&sent.unwrap_err()));
-            });
-        }
-        tasks.run();
-        assert!(kinds.borrow().is_empty());
-        let fault = Fault::Error(std::io::ErrorKind::BrokenPipe);
-        stream.fail(Plan::Nth(Direction::Write, 0, fault));
-        stream.take_all_unseen();
-        let flushed = finish(&stream, writer.flush());
-        assert_eq!(io_kind(&flushed.unwrap_err()), BROKEN);
-        tasks.run();
-        assert_eq!(*kinds.borrow(), [BROKEN; 3]);
-        assert!(stream.written().is_empty(), "something followed");
-    }
-}
-
-const BROKEN: Option<std::io::ErrorKind> = Some(std::io::ErrorKind::BrokenPipe);
-const ABORTED: Option<std::io::ErrorKind> = Some(std::io::ErrorKind::ConnectionAborted);
-
-fn io_kind(error: &Error) -> Option<std::io::ErrorKind> {
-    match error.kind() {
-        ErrorKind::Io(error) => Some(error.kind()),
-        _ => None,
-    }
-}
-
-#[test]
-fn an_abort_wakes_whoever_waits() {
-    let stream = ScriptedPeer::default();
-    stream.set_taking(Taking::Room(20));
-    let (reader, mut writer) = split(Role::Server, &stream);
-    let ends = RefCell::new(Vec::new());
-    let note = |error: &Error| ends.borrow_mut().push(io_kind(error));
-    let mut tasks = Tasks::new(&stream);
-    tasks.begin(async { note(&read(reader).await.unwrap_err()) });
-    for call in [
-        Call::new("write", 300),
-        Call::new("write", 3),
-        Call::new("ping", 3),
-        Call::new("close", 0),
-        Call::new("stream_message", 3),
-    ] {
-        let (mut writer, note) = (writer.clone(), &note);
-        tasks.begin(async move { note(&call.on(&mut writer).await.unwrap_err()) });
-    }
-    tasks.run();
-    assert!(ends.borrow().is_empty());
-    let before = stream.written().len();
-    writer.abort();
-    tasks.run();
-    assert_eq!(*ends.borrow(), [ABORTED; 6]);
-    assert_eq!(stream.written().len(), before);
-    let later = finish(&stream, writer.write("x"));
-    assert_eq!(io_kind(&later.unwrap_err()), ABORTED);
-}
-
-#[test]
-fn an_abort_wakes_those_that_wait_for_a_message_of_one_that_does_not_come() {
-    let stream = ScriptedPeer::default();
-    let (_reader, writer) = split(Role::Server, &stream);
-    let mut streaming = writer.clone();
-    let _message = finish(&stream, streaming.message_writer(Opcode::Binary)).unwrap();
-    let ends = RefCell::new(Vec::new());
-    let mut tasks = Tasks::new(&stream);
-    for call in [
-        Call::new("write", 3),
-        Call::new("stream_message", 3),
-        Call::new("message_writer, in pieces", 3),
-    ] {
-        let (mut writer, ends) = (writer.clone(), &ends);
-        tasks.begin(async move {
-            let error = call.on(&mut writer).await.unwrap_err();
-            ends.borrow_mut().push(io_kind(&error));
-        });
-    }
-    tasks.run();
-    assert!(ends.borrow().is_empty());
-    writer.abort();
-    tasks.run();
-    assert_eq!(*ends.borrow(), [ABORTED; 3]);
-}
-
-#[test]
-fn a_close_of_one_ends_the_message_of_another() {
-    for role in each(ROLES) {
-        let stream = ScriptedPeer::default().in_pieces_of(5).waiting();
-        let (reader, mut writer) = split(role, &stream);
-        let mut streaming = writer.clone();
-        let mut message = finish(&stream, streaming.message_writer(Opcode::Binary)).unwrap();
-        finish(&stream, message.write_all(&pattern(90))).unwrap();
-        let ended = Cell::new(None);
-        let mut tasks = Tasks::new(&stream);
-        tasks.begin(async {
-            ended.set(Some(read(reader).await.unwrap().by));
-        });
-        let mut half = writer.clone();
-        let closing =
-            tasks.begin(async move { Call::new("close", 0).on(&mut half).await.unwrap() });
-        tasks.run();
-        assert!(tasks.is_done(closing));
-        assert!(finish(&stream, message.write_all(&pattern(90))).is_err());
-        drop(message);
-        let error = finish(&stream, Call::new("write", 3).on(&mut writer)).unwrap_err();
-        assert!(error.closed().is_some());
-        stream.say(frame(peer(role), FIN | CLOSE, b"\x03\xE9"));
-        tasks.run();
-        assert_eq!(ended.get(), Some(Side::Local));
-        let view = View::of(role, &stream.written());
-        assert!(view.is_closed() && view.messages.is_empty());
     }
 }
 
