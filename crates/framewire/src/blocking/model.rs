@@ -4,7 +4,6 @@
 //! `cargo xtask model` runs these with loom, as those of tasks in `halves::model`.
 
 use std::io::{self, Read, Write};
-use std::net;
 use std::sync::Arc;
 use std::time::Duration;
 
