@@ -5,9 +5,10 @@ use crate::servers::pipe::{Behaviour, Pipe, pipe};
 use crate::servers::{PATIENCE, pattern};
 use framewire::rustls::ClientConnection;
 use framewire::upgrade::{Limits, PendingUpgrade, TlsStream, UpgradeErrorKind};
-use framewire::{Duplicate, Fault, Socket, rustls};
+use framewire::{CloseCode, Config, Duplicate, Fault, Socket, WebSocket, rustls};
 use http::{Request, Response};
 use std::io::{self, IoSlice, Read, Write};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::each;
@@ -435,6 +436,29 @@ fn write_to_a_connection_that_is_gone_fails_at_once() {
     client.abort().unwrap();
     let error = server.write(b"x").unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn shutdown_of_a_half_does_not_wait_for_a_close_that_is_stuck() {
+    let (server, _client) = connected();
+    let pipe = server.get_ref().clone();
+    let websocket = WebSocket::server(server, Config::default()).unwrap();
+    let (mut reader, mut writer) = websocket.split().unwrap();
+    let handle = writer.clone();
+    pipe.behave(|behaviour| behaviour.capacity = 0);
+    let stuck = thread::spawn(move || writer.close(CloseCode::NORMAL, ""));
+    pipe.wait_for_stuck_writer();
+    let (done, shut_down) = mpsc::channel();
+    let closing = thread::spawn(move || {
+        done.send(reader.shutdown(Duration::from_millis(20)))
+            .unwrap();
+    });
+    let shutdown = shut_down.recv_timeout(PATIENCE / 2);
+    handle.abort().unwrap();
+    closing.join().unwrap();
+    let shutdown = shutdown.expect("it ends at its deadline").unwrap();
+    assert!(!shutdown.clean);
+    stuck.join().unwrap().unwrap_err();
 }
 
 #[test]

@@ -16,8 +16,9 @@ pub(super) trait Ending: ClosingSide {
 
     fn stream(&self) -> &Self::Stream;
 
-    /// Writes some of what waits, with one call. Returns whether anything still waits that can be written.
-    fn write_some(&mut self) -> bool;
+    /// Writes some of what waits, with one call. Returns whether anything still waits. Pending while another thread holds
+    /// the sending side.
+    fn write_some(&mut self) -> Poll<Result<bool, Error>>;
 
     /// Returns why nothing more is read.
     fn read_error(&self) -> Error;
@@ -25,8 +26,8 @@ pub(super) trait Ending: ClosingSide {
     /// Takes an automatic reply, which leaves with what waits.
     fn queue_reply(&mut self, reply: Reply);
 
-    /// Waits until no other thread holds the sending side, or `until`. Returns `false` at once where none does.
-    fn wait_for_release(&self, until: Instant) -> bool;
+    /// Waits until no other thread holds the sending side, or `until`.
+    fn wait_for_release(&self, until: Instant);
 
     /// Records that the stream has failed.
     fn fail(&mut self, error: io::Error);
@@ -39,8 +40,8 @@ impl<S: Socket> Ending for Whole<S> {
         &self.stream
     }
 
-    fn write_some(&mut self) -> bool {
-        matches!(self.poll_write_some(), Poll::Ready(Ok(true)))
+    fn write_some(&mut self) -> Poll<Result<bool, Error>> {
+        self.poll_write_some()
     }
 
     fn read_error(&self) -> Error {
@@ -51,9 +52,7 @@ impl<S: Socket> Ending for Whole<S> {
         self.outbound.reply(reply);
     }
 
-    fn wait_for_release(&self, _until: Instant) -> bool {
-        false
-    }
+    fn wait_for_release(&self, _until: Instant) {}
 
     fn fail(&mut self, error: io::Error) {
         self.outbound.fail(error);

@@ -98,6 +98,11 @@ impl Socket for Peer {
     fn set_write_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
         Ok(())
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.change(|state| state.taken.extend_from_slice(ENDED));
+        Ok(())
+    }
 }
 
 impl Duplicate for Peer {
@@ -117,6 +122,8 @@ const PONG: &[u8] = b"\x8a\x00";
 /// A Close with 1000, and the same masked, under the key 0.
 const CLOSE: &[u8] = b"\x88\x02\x03\xe8";
 const MASKED_CLOSE: &[u8] = b"\x88\x82\0\0\0\0\x03\xe8";
+/// What stands for the end of what is written.
+const ENDED: &[u8] = b"(ended)";
 
 fn count(bytes: &[u8], part: &[u8]) -> usize {
     bytes
@@ -228,6 +235,22 @@ fn a_reading_half_shuts_down_beside_a_thread_that_writes() {
             "{closed:?}"
         );
         assert_eq!(count(&peer.taken(), CLOSE), 1);
+    });
+}
+
+#[test]
+fn a_reading_half_shuts_down_beside_a_thread_that_closes() {
+    model_within(3, || {
+        let peer = Peer::answering(CLOSE, MASKED_CLOSE);
+        let (mut reader, mut writer) = peer.connect();
+        // One of them is too late.
+        let closing = thread::spawn(move || drop(writer.close(CloseCode::NORMAL, "")));
+        let shutdown = reader.shutdown(HOUR).expect("no error");
+        assert!(shutdown.clean, "{shutdown:?}");
+        closing.join().expect("no panic");
+        let taken = peer.taken();
+        assert_eq!(count(&taken, CLOSE), 1, "{taken:x?}");
+        assert!(taken.ends_with(ENDED), "{taken:x?}");
     });
 }
 

@@ -214,7 +214,10 @@ impl<S: Duplicate> ClosingSide for ReadEnd<S> {
     }
 
     fn poll_close(&mut self) -> Poll<io::Result<()>> {
-        Poll::Ready(self.stream.shutdown_write())
+        let Self { stream, shared } = self;
+        shared
+            .writer
+            .try_end(|| Poll::Ready(stream.shutdown_write()))
     }
 }
 
@@ -225,7 +228,7 @@ impl<S: Duplicate> Ending for ReadEnd<S> {
         &self.stream
     }
 
-    fn write_some(&mut self) -> bool {
+    fn write_some(&mut self) -> Poll<Result<bool, Error>> {
         self.shared.writer.write_some()
     }
 
@@ -237,8 +240,8 @@ impl<S: Duplicate> Ending for ReadEnd<S> {
         self.shared.writer.queue_reply(reply);
     }
 
-    fn wait_for_release(&self, until: Instant) -> bool {
-        self.shared.writer.wait_for_release(until)
+    fn wait_for_release(&self, until: Instant) {
+        self.shared.writer.wait_for_release(until);
     }
 
     /// The write that fails next records it.

@@ -52,9 +52,14 @@ fn shut_down<C: Ending>(
     let before = Timeouts::of(side.stream());
     let deadline = after(Instant::now(), deadline);
     let result = loop {
-        match poll_shutdown(inbound, &mut Until { side, deadline }) {
-            // Another thread is to send the Close frame.
-            Poll::Pending if side.wait_for_release(deadline) => {}
+        let mut until = Until {
+            side,
+            deadline,
+            is_blocked: false,
+        };
+        match poll_shutdown(inbound, &mut until) {
+            // Another thread is sending, or has been a moment ago.
+            Poll::Pending if !until.is_blocked => side.wait_for_release(deadline),
             shut_down => break now(shut_down),
         }
     };
@@ -67,6 +72,8 @@ fn shut_down<C: Ending>(
 struct Until<'a, C> {
     side: &'a mut C,
     deadline: Instant,
+    /// Whether the stream did not take what waits.
+    is_blocked: bool,
 }
 
 impl<C> Until<'_, C> {
@@ -127,8 +134,13 @@ impl<C: Ending> ReadSide for Until<'_, C> {
                 self.side.fail(error);
                 return;
             }
-            if !self.side.write_some() || self.left().is_none() {
-                return;
+            match self.side.write_some() {
+                Poll::Ready(Ok(true)) if self.left().is_some() => {}
+                Poll::Ready(Err(error)) => {
+                    self.is_blocked = error.is_would_block();
+                    return;
+                }
+                _ => return,
             }
         }
     }

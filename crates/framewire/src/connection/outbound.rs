@@ -157,6 +157,11 @@ impl Outbound {
         self.write_buffer as usize
     }
 
+    /// Returns whether all that was begun has been sent.
+    pub(crate) fn is_sent(&self) -> bool {
+        !self.has_pending_output() && self.in_frame.is_none()
+    }
+
     /// Returns the frame under way of which the caller still holds payload.
     #[cfg(feature = "tokio")]
     pub(crate) fn frame_under_way(&self) -> Option<Opcode> {

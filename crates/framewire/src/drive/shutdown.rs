@@ -38,7 +38,8 @@ pub(crate) trait ClosingSide: ReadSide {
     /// Returns whether anything waits to be written or flushed.
     fn has_pending_output(&mut self) -> bool;
 
-    /// Closes the writing end of the stream, with the `close_notify` of TLS.
+    /// Closes the writing end of the stream, with the `close_notify` of TLS, unless something is not sent yet. Pending
+    /// also while another thread may be sending.
     fn poll_close(&mut self) -> Poll<io::Result<()>>;
 }
 
@@ -63,7 +64,12 @@ where
     }
 
     fn poll_close(&mut self) -> Poll<io::Result<()>> {
-        self.parts().1.poll_close()
+        let (outbound, stream) = self.parts();
+        if outbound.is_sent() {
+            stream.poll_close()
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 }
 
@@ -88,11 +94,14 @@ pub(crate) fn poll_shutdown(
     side: &mut impl UntilDeadline,
 ) -> Poll<Result<Shutdown, Error>> {
     let shutdown = ready!(poll_closing_handshake(inbound, side))?;
-    // A stream that ends with half a frame, or cannot be closed, is cut when it is dropped.
-    if !side.side().has_pending_output() && side.poll_close().is_pending() && !side.is_time_over() {
-        return Poll::Pending;
+    // A stream that would end with half a frame, or cannot be closed, is cut when it is dropped.
+    match side.poll_close() {
+        Poll::Pending if !side.is_time_over() => Poll::Pending,
+        Poll::Ready(Err(error)) if would_block(&error) && !side.is_time_over() => {
+            Poll::Ready(Err(error.into()))
+        }
+        _ => Poll::Ready(Ok(shutdown)),
     }
-    Poll::Ready(Ok(shutdown))
 }
 
 fn poll_closing_handshake(

@@ -171,6 +171,40 @@ impl<W: WriteSide> SharedWriter<W> {
         !is_blocked(&flushed) && !waits_for_frame
     }
 
+    /// Calls `end`, which ends what is written, unless something is not sent yet.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn poll_end(
+        &self,
+        end: impl FnOnce() -> Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        self.end_with(lock(&self.writer), end)
+    }
+
+    /// As [`poll_end`](Self::poll_end). Pending while another thread holds the writer, which may be stuck.
+    pub(crate) fn try_end(
+        &self,
+        end: impl FnOnce() -> Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        match try_lock(&self.writer) {
+            Some(writer) => self.end_with(writer, end),
+            None => Poll::Pending,
+        }
+    }
+
+    fn end_with(
+        &self,
+        mut writer: MutexGuard<'_, W>,
+        end: impl FnOnce() -> Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        let ended = if writer.outbound().is_sent() {
+            end()
+        } else {
+            Poll::Ready(Ok(()))
+        };
+        self.release(writer);
+        ended
+    }
+
     /// Takes an automatic reply, which leaves once the writer is free.
     pub(crate) fn reply(&self, reply: Reply) {
         if let Some(mut writer) = try_lock(&self.writer) {
@@ -205,35 +239,32 @@ impl<W: WriteSide> SharedWriter<W> {
         lock(&self.queued).put(reply);
     }
 
-    /// Waits until no other thread holds the writer, or `until`. Returns `false` at once where none does.
-    pub(crate) fn wait_for_release(&self, until: Instant) -> bool {
+    /// Waits until no other thread holds the writer, or `until`.
+    pub(crate) fn wait_for_release(&self, until: Instant) {
         let mut queued = lock(&self.queued);
-        let mut has_waited = false;
         while try_lock(&self.writer).is_none() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            has_waited = true;
             queued.is_awaited = true;
             let waited = self.released.wait_timeout(queued, left);
             queued = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         queued.is_awaited = false;
-        has_waited
     }
 
-    /// Writes some of what waits, with one call, unless another holder of the writer will. Returns whether anything
-    /// still waits that can be written.
-    pub(crate) fn write_some(&self) -> bool {
+    /// Writes some of what waits, with one call. Returns whether anything still waits. Pending while the writer is held,
+    /// as its holder writes.
+    pub(crate) fn write_some(&self) -> Poll<Result<bool, Error>> {
         let Some(mut writer) = try_lock(&self.writer) else {
-            return false;
+            return Poll::Pending;
         };
         let mut queued = lock(&self.queued).take_replies();
         queued.stage(writer.outbound());
-        let waits = matches!(writer.poll_write_some(), Poll::Ready(Ok(true)));
+        let written = writer.poll_write_some();
         self.release(writer);
-        waits
+        written
     }
 
     /// Sends a Ping of the heartbeat. While the writer is held, its holder does that.

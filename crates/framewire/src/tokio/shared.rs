@@ -510,7 +510,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClosingSide for &mut ReadEnd<S> {
 
     fn poll_close(&mut self) -> Poll<io::Result<()>> {
         let mut cx = Context::from_waker(&self.waker);
-        polled::close(&mut *self.shared.stream.lock()?, &mut cx)
+        let stream = &self.shared.stream;
+        self.shared
+            .writer
+            .poll_end(|| polled::close(&mut *stream.lock()?, &mut cx))
     }
 }
 
