@@ -6,7 +6,7 @@ use crate::servers::proxy::proxy;
 use crate::servers::{PATIENCE, pattern, serve, serve_tls};
 use framewire::handshake::{Connector, HandshakeError, HandshakeErrorKind};
 use framewire::rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom, ring};
-use framewire::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use framewire::rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use framewire::upgrade::{Dialer, Limits, TlsStream, UpgradeErrorKind};
 use framewire::{Fault, WebSocket, rustls};
 use std::error::Error as _;
@@ -242,6 +242,26 @@ fn nothing_is_offered_in_alpn_and_nothing_but_http_1_1_may_be_agreed_on() {
         error.to_string(),
         "127.0.0.1 and the tls configuration agreed on h2, which is not http/1.1"
     );
+}
+
+#[test]
+fn a_client_that_refuses_what_was_agreed_on_ends_tls() {
+    let authority = Authority::new();
+    let mut config = ServerConfig::clone(&authority.server(&["127.0.0.1"]));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let session = ServerConnection::new(Arc::new(config)).unwrap();
+        StreamOwned::new(session, stream).read_to_end(&mut Vec::new())
+    });
+    let mut config = authority.client_config();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let refused = shell::connect(&with(Arc::new(config)), &format!("wss://{address}/"));
+    refused.unwrap_err();
+    assert_eq!(server.join().unwrap().unwrap(), 0);
 }
 
 // Who is refused.

@@ -246,9 +246,16 @@ pub(in crate::blocking) fn connect_for_http<S: Socket>(
     host: &str,
     config: Arc<ClientConfig>,
 ) -> Result<TlsStream<S>, UpgradeError> {
+    let deadline = wire.deadline();
     let stream = connect(wire, host, config)?;
-    stream.inspect(|session| check_alpn(host, session.alpn_protocol()))?;
-    Ok(stream)
+    let agreed = stream.inspect(|session| check_alpn(host, session.alpn_protocol()));
+    match agreed {
+        Ok(()) => Ok(stream),
+        Err(error) => {
+            BlockingWire::new(stream, deadline).end();
+            Err(error)
+        }
+    }
 }
 
 /// Does the handshake. Returns the stream, with the time-outs that it had before.

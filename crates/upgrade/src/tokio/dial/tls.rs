@@ -1,9 +1,9 @@
 //! The TLS handshake of a client, by a deadline.
 
 use crate::error::{UpgradeError, UpgradeErrorKind};
-use crate::exchange::Deadline;
+use crate::exchange::{Deadline, Wire as _};
 use crate::tls::{broken, check_alpn, refused, server_name, unusable};
-use crate::tokio::wire::by;
+use crate::tokio::wire::{TokioWire, by};
 use rustls::ClientConfig;
 use std::io;
 use std::sync::Arc;
@@ -19,10 +19,13 @@ pub(super) async fn connect(
 ) -> Result<TlsStream<TcpStream>, UpgradeError> {
     let connecting = TlsConnector::from(config).connect(server_name(host)?, stream);
     match by(deadline, connecting).await {
-        Some(Ok(stream)) => {
-            check_alpn(host, stream.get_ref().1.alpn_protocol())?;
-            Ok(stream)
-        }
+        Some(Ok(stream)) => match check_alpn(host, stream.get_ref().1.alpn_protocol()) {
+            Ok(()) => Ok(stream),
+            Err(error) => {
+                TokioWire::new(stream, deadline).end();
+                Err(error)
+            }
+        },
         Some(Err(error)) => Err(failed(host, error, deadline)),
         None => Err(deadline.error_for(&format!("tls handshake with {host}"))),
     }
