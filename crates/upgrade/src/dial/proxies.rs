@@ -183,6 +183,7 @@ impl Exception {
 
     fn network(network: IpAddr, prefix: u8, port: Option<u16>) -> Self {
         let (network, prefix) = match (network.to_canonical(), prefix.checked_sub(MAPPED)) {
+            // Of an IPv6 network: a prefix of IPv4 is shorter.
             (mapped @ IpAddr::V4(_), Some(prefix)) => (mapped, prefix),
             _ => (network, prefix),
         };

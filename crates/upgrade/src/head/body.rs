@@ -169,12 +169,12 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    /// Feeds a chunked body byte by byte. Returns how many bytes were wanted, and what was stored.
+    /// Feeds a chunked body byte by byte. Returns after how many bytes more was wanted, and what was stored.
     fn wanted(chunks: &str) -> (usize, Vec<u8>) {
         let chunked = (TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         let mut body = Body::new(StatusCode::FORBIDDEN, &HeaderMap::from_iter([chunked]));
-        let mut bytes = chunks.as_bytes().chunks(1);
-        let wanted = bytes.by_ref().take_while(|byte| !body.feed(byte)).count();
+        let bytes = chunks.as_bytes().chunks(1);
+        let wanted = bytes.take_while(|byte| !body.feed(byte)).count();
         (wanted, body.into_bytes())
     }
 
@@ -193,7 +193,6 @@ mod tests {
             ("fffffffffffffffff", "\r\n", ""),
         ] {
             let (wanted, body) = wanted(&format!("{chunks}{rest}"));
-            // All but the last byte had more to come.
             assert_eq!(wanted, chunks.len() - 1, "{chunks:?}");
             assert_eq!(body, stored.as_bytes(), "{chunks:?}");
         }
