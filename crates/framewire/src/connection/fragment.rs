@@ -129,3 +129,49 @@ impl Fragment {
         self.filled.min(self.chunk_size)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::BufferPool;
+
+    #[test]
+    fn until_it_is_full_there_is_room_for_as_many_bytes_as_must_follow_a_chunk() {
+        for lookahead in [1, LEAST_ROOM] {
+            let mut fragment = Fragment::default();
+            fragment.open(100, lookahead);
+            fragment.fill(100 + lookahead - 1);
+            assert!(!fragment.is_full());
+            assert_eq!(fragment.room().len(), lookahead);
+            fragment.fill(lookahead);
+            assert!(fragment.is_full());
+        }
+    }
+
+    #[test]
+    fn its_memory_comes_from_the_pool_and_goes_back_there() {
+        let buffers = Buffers::Pooled(BufferPool::keeping(1));
+        let mut fragment = Fragment::default();
+        fragment.take_buffers(&buffers);
+        fragment.open(100, 1);
+        let memory = fragment.payload().as_ptr();
+        // It still has memory, and takes no other.
+        fragment.take_buffers(&buffers);
+        fragment.open(100, 1);
+        assert_eq!(fragment.payload().as_ptr(), memory);
+        fragment.give_buffers(&buffers);
+        assert_eq!(fragment.bytes.capacity(), 0);
+        fragment.take_buffers(&buffers);
+        fragment.open(100, 1);
+        assert_eq!(fragment.payload().as_ptr(), memory);
+    }
+
+    #[test]
+    fn memory_that_is_not_pooled_stays_for_the_next_message() {
+        let mut fragment = Fragment::default();
+        fragment.take_buffers(&Buffers::Kept);
+        fragment.open(100, 1);
+        fragment.give_buffers(&Buffers::Kept);
+        assert!(fragment.bytes.capacity() > 100);
+    }
+}
