@@ -128,3 +128,82 @@ pub(crate) fn reserve(output: &mut Vec<u8>, additional: usize, bound: usize) {
         output.reserve_exact(needed.max(doubled) - output.len());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Transformed;
+
+    /// Leaves messages as they are.
+    #[derive(Debug)]
+    struct Plain;
+
+    impl MessageEncoder for Plain {
+        fn rsv(&self) -> Rsv {
+            Rsv::RSV1
+        }
+
+        fn set_enabled(&mut self, _enabled: bool) {}
+
+        fn wants(&self, _len: Option<usize>) -> bool {
+            true
+        }
+
+        fn begin(&mut self) -> bool {
+            true
+        }
+
+        fn encode(
+            &mut self,
+            input: &[u8],
+            _until: Until,
+            output: &mut [u8],
+        ) -> Result<Transformed, SendError> {
+            assert!(output.len() >= LEAST_ROOM, "{}", output.len());
+            let len = input.len().min(output.len());
+            output[..len].copy_from_slice(&input[..len]);
+            Ok(Transformed {
+                consumed: len,
+                produced: len,
+                done: len == input.len(),
+            })
+        }
+
+        fn end(&mut self) {}
+
+        fn abandon(&mut self) {}
+    }
+
+    #[test]
+    fn an_extension_has_its_least_room_for_a_message_of_any_length() {
+        let mut encoder = Encoder::server();
+        encoder.allow_rsv(Rsv::RSV1);
+        for len in (0..300).chain([STEP - 1, STEP, STEP + 1]) {
+            let message = vec![7; len];
+            let mut encoding = Encoding::new(Box::new(Plain));
+            let (mut rest, mut output) = (&message[..], Vec::new());
+            assert!(encoding.begin());
+            let (opcode, bound) = (Opcode::Binary, usize::MAX);
+            let last = encoding.append_frame(&mut encoder, opcode, &mut rest, bound, &mut output);
+            assert_eq!(last, Ok(true));
+            assert!(output.ends_with(&message), "{len}");
+        }
+    }
+
+    /// Returns the capacity of an output that holds `len` bytes, once there is room for more.
+    fn reserved(output: &mut Vec<u8>, len: usize, additional: usize, bound: usize) -> usize {
+        output.resize(len, 0);
+        reserve(output, additional, bound);
+        output.capacity()
+    }
+
+    #[test]
+    fn memory_doubles_where_it_is_used_up_but_not_over_the_bound_before_that_is_necessary() {
+        let output = &mut Vec::new();
+        assert_eq!(reserved(output, 0, 10, 100), 10);
+        assert_eq!(reserved(output, 6, 4, 100), 10);
+        assert_eq!(reserved(output, 10, 1, 100), 20);
+        assert_eq!(reserved(output, 20, 15, 35), 35);
+        assert!(reserved(output, 35, 1, 35) >= 70);
+    }
+}
