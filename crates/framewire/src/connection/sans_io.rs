@@ -355,3 +355,34 @@ impl Connection {
             && self.outbound.is_as_new()
     }
 }
+
+#[cfg(all(test, feature = "handshake"))]
+mod tests {
+    use super::*;
+    use crate::handshake::Acceptor;
+    use crate::upgrade::{Limits, RequestDecoder};
+
+    #[test]
+    fn a_connection_has_the_subprotocol_that_its_handshake_agreed_on_and_what_came_with_the_head() {
+        for (offer, agreed) in [
+            ("", None),
+            ("Sec-WebSocket-Protocol: chat\r\n", Some("chat")),
+        ] {
+            let head = format!(
+                "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
+            );
+            let message = b"\x81\x81\0\0\0\0a";
+            let mut decoder = RequestDecoder::new(&Limits::default());
+            let acceptor = Acceptor::new().subprotocols(["chat"]).unwrap();
+            let pending = acceptor.decode(&mut decoder, &[head.as_bytes(), message].concat());
+            let (_, established) = pending.unwrap().unwrap().into_answer();
+            let (config, pool) = (Config::default(), BufferPool::per_thread());
+            let mut connection =
+                Connection::from_established(established.unwrap(), &config, &pool).unwrap();
+            assert_eq!(connection.subprotocol(), agreed);
+            let (message, _) = connection.next_message().unwrap().unwrap();
+            assert_eq!(message.payload(), b"a");
+        }
+    }
+}
