@@ -194,7 +194,6 @@ impl Inbound {
             && self.receiver.decoder().is_at_rest()
             && self.receiver.owner() == Owner::Whole
             && self.cold.arrived.is_none()
-            && !self.cold.coalesce_writes
     }
 
     /// As [`next_message`](Self::next_message), whatever has arrived.
@@ -325,12 +324,6 @@ impl Inbound {
     /// Returns which end this is.
     pub(crate) fn role(&self) -> Role {
         self.receiver.decoder().role()
-    }
-
-    /// Returns whether nothing is under way and nothing is held for the next call.
-    pub(super) fn is_at_rest(&self) -> bool {
-        let decoder = self.receiver.decoder();
-        decoder.message().is_none() && decoder.frame().is_none() && self.message.is_empty()
     }
 
     pub(super) fn is_in_data_frame(&self) -> bool {

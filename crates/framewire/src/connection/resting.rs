@@ -27,7 +27,7 @@ impl Inbound {
     pub(super) fn record_wait(&mut self) {
         if self.cold.buffers.are_pooled() {
             self.give_message_memory();
-        } else if self.is_at_rest() {
+        } else {
             self.unused = self.unused.saturating_add(MAX_UNUSED / 2);
             self.record_use(false);
         }
