@@ -1,10 +1,10 @@
 //! A connection without a stream keeps what it is given, in whatever order its calls come.
 
-use framewire::ErrorKind;
 use framewire::connection::Connection;
 use framewire::protocol::Role;
-use support::frames::{BINARY, CLOSE, FIN, PING, TEXT, close_payload, frame};
-use support::without_stream::{give, server, written};
+use framewire::{Config, ErrorKind};
+use support::frames::{BINARY, CLOSE, FIN, PING, PONG, TEXT, close_payload, frame};
+use support::without_stream::{give, give_some, open, server, written};
 use support::{each, pattern};
 
 const CLIENT: Role = Role::Client;
@@ -50,6 +50,40 @@ fn a_message_whose_memory_was_read_into_is_kept_while_it_rests() {
     connection.rest();
     assert!(!connection.is_at_rest());
     assert!(next(&mut connection) == payload);
+}
+
+#[test]
+fn the_rest_of_a_long_frame_is_read_into_the_memory_of_its_message() {
+    let payload = pattern(40_000);
+    let message = frame(CLIENT, FIN | BINARY, &payload);
+    let header = message.len() - payload.len();
+    let config = Config::default().read_buffer(10_000);
+    let mut connection = open(Role::Server, &message[..header], &config);
+    let (mut rest, mut place) = (&message[header..], 0);
+    while !connection.has_message().unwrap() {
+        place = connection.room().as_ptr().addr();
+        give_some(&mut connection, &mut rest, usize::MAX);
+    }
+    let (message, _) = connection.next_message().unwrap().unwrap();
+    assert!(message.payload() == payload);
+    let memory = message.payload().as_ptr_range();
+    assert!((memory.start.addr()..memory.end.addr()).contains(&place));
+}
+
+#[test]
+fn a_ping_that_is_longer_than_the_read_buffer_is_answered_once_it_is_whole() {
+    let payload = pattern(100);
+    let config = Config::default().read_buffer(4);
+    let mut connection = open(Role::Server, &[], &config);
+    let ping = frame(CLIENT, FIN | PING, &payload);
+    let mut rest = &ping[..];
+    while !rest.is_empty() {
+        assert!(connection.outbound().output().unwrap().is_none());
+        give_some(&mut connection, &mut rest, 4);
+        assert!(connection.next_message().unwrap().is_none());
+    }
+    let answer = frame(Role::Server, FIN | PONG, &payload);
+    assert_eq!(written(&mut connection), answer);
 }
 
 #[test]

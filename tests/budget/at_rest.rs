@@ -2,12 +2,13 @@
 
 use std::pin::pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use allocation_counter::measure;
 use framewire::protocol::Role;
 use framewire::tokio::{BufferPool, WebSocket};
 use framewire::{Config, Error, Limits};
-use support::frames::{BINARY, CONTINUATION, FIN, PING, frame};
+use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, frame};
 use support::peer::ScriptedPeer;
 use support::wait::wait;
 use support::{pattern, peer};
@@ -93,6 +94,23 @@ fn a_connection_that_waits_holds_nothing() {
                 assert_eq!(held.bytes_current, 0, "{role:?}, {len}: {held:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_connection_that_was_shut_down_holds_no_buffer() {
+    let nothing = BufferPool::keeping(0);
+    begin();
+    for role in ROLES {
+        let peer = ScriptedPeer::saying([message(role, 5000), frame(peer(role), FIN | CLOSE, b"")]);
+        peer.end();
+        let mut websocket = connect(&peer, role, &nothing);
+        let held = measure(|| {
+            let shutdown = wait(websocket.shutdown(Duration::from_secs(60))).unwrap();
+            assert!(shutdown.clean, "{shutdown:?}");
+        });
+        assert!(held.bytes_max > 5000, "{role:?}: {held:?}");
+        assert!(held.bytes_current < 1000, "{role:?}: {held:?}");
     }
 }
 

@@ -4,7 +4,8 @@ use allocation_counter::measure;
 use framewire::Config;
 use framewire::connection::{Connection, PreparedMessage};
 use framewire::protocol::Role;
-use support::frames::{BINARY, FIN, frame};
+use support::frames::{BINARY, FIN, PING, frame};
+use support::pattern;
 use support::without_stream::{give, open, server};
 
 /// Writes all that waits but `left` bytes.
@@ -56,6 +57,51 @@ fn a_message_of_16_kib_that_arrives_at_once_is_lent_from_the_read_buffer() {
         assert_eq!(message.payload().len(), 16 << 10);
     });
     assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn answering_a_ping_allocates_nothing() {
+    let ping = frame(Role::Client, FIN | PING, b"?");
+    let mut connection = server(&[]);
+    let mut round = || {
+        give(&mut connection, &ping);
+        assert!(connection.next_message().unwrap().is_none());
+        write(&mut connection, 0);
+        assert!(connection.outbound().output().unwrap().is_none());
+        connection.rest();
+    };
+    (0..10).for_each(|_| round());
+    let counted = measure(|| (0..100).for_each(|_| round()));
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn a_read_buffer_that_grew_for_one_connection_is_not_kept_for_others() {
+    let messages = frame(Role::Client, FIN | BINARY, &[7; 1000]).repeat(100);
+    let kept = measure(|| {
+        let mut connection = server(&messages);
+        while connection.next_message().unwrap().is_some() {}
+        connection.rest();
+    });
+    assert!(kept.bytes_max >= 100_000, "{kept:?}");
+    assert!(kept.bytes_current < 10_000, "{kept:?}");
+}
+
+#[test]
+fn an_assembled_message_is_moved_into_an_empty_buffer_with_its_memory() {
+    let payload = pattern(100_000);
+    let message = frame(Role::Client, FIN | BINARY, &payload);
+    let mut connection = server(&[]);
+    give(&mut connection, &message[..100]);
+    assert!(connection.next_message().unwrap().is_none());
+    give(&mut connection, &message[100..]);
+    let mut buffer = vec![];
+    let counted = measure(|| {
+        let appended = connection.append_message(&mut buffer).unwrap().unwrap();
+        assert!(appended.payload() == payload);
+    });
+    assert_eq!(counted.count_total, 0);
+    assert!(buffer == payload);
 }
 
 #[test]
