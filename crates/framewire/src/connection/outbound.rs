@@ -395,3 +395,6 @@ impl Replies for Outbound {
         self.closing.read_error()
     }
 }
+
+#[cfg(test)]
+mod tests;
