@@ -33,7 +33,7 @@ impl Outbound {
                     self.clear_output();
                 }
                 // The header leaves with the first piece of payload.
-                if *done < payload.len() && (*done == 0 || self.buffered() == 0) {
+                if *done == 0 || self.buffered() == 0 {
                     // Each write masks as much as the write buffer holds.
                     let most = self.write_buffer().max(self.chunk_size());
                     let chunk = &payload[*done..payload.len().min(*done + most)];
@@ -280,3 +280,6 @@ impl Outbound {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
