@@ -44,6 +44,8 @@ struct Pipe {
     len: usize,
     /// Whether nothing more will be sent.
     is_ended: bool,
+    /// Whether who sends here has left, and takes nothing from the other direction either.
+    has_left: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -169,11 +171,11 @@ impl Network {
             return Err(Nothing::Failed(ErrorKind::BrokenPipe));
         }
         let pipe = &self.pipes[side];
-        // Who has left takes nothing.
-        if self.pipes[1 - side].borrow().is_ended {
+        let mut outgoing = pipe.borrow_mut();
+        if outgoing.has_left || self.pipes[1 - side].borrow().has_left {
             return Err(Nothing::Failed(ErrorKind::BrokenPipe));
         }
-        let mut outgoing = pipe.borrow_mut();
+        assert!(!outgoing.is_ended, "{side} writes after its end");
         let room = self.weather.capacity - outgoing.len;
         let asked: usize = bufs.iter().map(|buf| buf.len()).sum();
         if room == 0 && asked > 0 {
@@ -215,8 +217,19 @@ impl Network {
     }
 
     /// Nothing more comes from this end.
-    fn end(&self, side: Side) {
+    fn end(&self, side: Side) -> Result<(), Nothing> {
+        self.call(side, Direction::Write)?;
+        self.world.tell(side, || "ends what it writes".to_owned());
         self.pipes[side].borrow_mut().is_ended = true;
+        wake(&self.pipes[side], |pipe| [pipe.reader.take(), None]);
+        Ok(())
+    }
+
+    /// This end neither sends nor takes anything more.
+    fn leave(&self, side: Side) {
+        let mut pipe = self.pipes[side].borrow_mut();
+        (pipe.is_ended, pipe.has_left) = (true, true);
+        drop(pipe);
         wake(&self.pipes[side], |pipe| [pipe.reader.take(), None]);
         wake(&self.pipes[1 - side], |pipe| [pipe.writer.take(), None]);
     }
@@ -283,7 +296,7 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         if Rc::strong_count(&self.handle) == 1 {
-            self.network.end(self.side);
+            self.network.leave(self.side);
         }
     }
 }
@@ -328,9 +341,8 @@ impl AsyncWrite for Stream {
         self.get_mut().poll(cx, Direction::Write, Network::flush)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.network.end(self.side);
-        Poll::Ready(Ok(()))
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll(cx, Direction::Write, Network::end)
     }
 }
 
@@ -371,9 +383,9 @@ impl Socket for Stream {
     fn set_write_timeout(&self, _timeout: Option<Duration>) -> io::Result<()> {
         Ok(())
     }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.network.end(self.side);
-        Ok(())
+        Ok(self.network.end(self.side)?)
     }
 }
 
@@ -388,7 +400,7 @@ impl Duplicate for Stream {
     }
 
     fn abort(&self) -> io::Result<()> {
-        self.network.end(self.side);
+        self.network.leave(self.side);
         Ok(())
     }
 }

@@ -35,10 +35,18 @@ pub fn check(world: &World, plan: &Plan, outcomes: [Outcome; 2]) {
             world.ledgers[side].borrow().check_all_arrived();
         }
     }
-    if let [Outcome::Closed(client), Outcome::Closed(server)] = outcomes {
-        assert_eq!(client.local, server.peer, "what the client sent");
-        assert_eq!(server.local, client.peer, "what the server sent");
-        assert!(client.local.is_some() && server.local.is_some());
+    match outcomes {
+        [Outcome::Closed(client), Outcome::Closed(server)] => {
+            assert_eq!(client.local, server.peer, "what the client sent");
+            assert_eq!(server.local, client.peer, "what the server sent");
+            assert!(client.local.is_some() && server.local.is_some());
+        }
+        [Outcome::Shutdown(shutdown), Outcome::Closed(other)]
+        | [Outcome::Closed(other), Outcome::Shutdown(shutdown)] => {
+            let close = other.local.expect("it has answered");
+            assert_eq!((shutdown.code, shutdown.reason), (close.code, close.reason));
+        }
+        _ => {}
     }
 }
 

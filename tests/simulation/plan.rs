@@ -58,6 +58,7 @@ pub struct EndPlan {
     pub closing: Closing,
     /// Once in how many calls one is dropped before it is done; 0 is never.
     pub cancels: usize,
+    /// Only over tokio, whose clock can be a simulated one.
     pub has_heartbeat: bool,
 }
 
@@ -133,7 +134,8 @@ impl Plan {
 impl Trouble {
     fn draw(random: &mut Random, longest: usize) -> Self {
         let moved = random.up_to(longest * 20);
-        let (side, call) = (random.below(2), random.below(60));
+        let calls = random.pick(&[60, 1_000]);
+        let (side, call) = (random.below(2), random.below(calls));
         match random.below(10) {
             0 => Self::Reset(moved),
             1 => Self::Silence(moved),
@@ -162,7 +164,7 @@ impl EndPlan {
         let is_of_tokio = matches!(kind, Kind::Tokio | Kind::TokioHalves(_));
         let closing = match random.below(12) {
             0 => Closing::Leave,
-            1..=2 if kind == Kind::Tokio => Closing::Shutdown,
+            1..=2 if !matches!(kind, Kind::TokioSink | Kind::EventLoop) => Closing::Shutdown,
             3..=7 => Closing::Close,
             _ => Closing::Wait,
         };

@@ -448,12 +448,12 @@ fn shutdown_of_a_half_does_not_wait_for_a_close_that_is_stuck() {
     pipe.behave(|behaviour| behaviour.capacity = 0);
     let stuck = thread::spawn(move || writer.close(CloseCode::NORMAL, ""));
     pipe.wait_for_stuck_writer();
-    let (done, shut_down) = mpsc::channel();
+    let (result, ended) = mpsc::channel();
     let closing = thread::spawn(move || {
-        done.send(reader.shutdown(Duration::from_millis(20)))
-            .unwrap();
+        let shutdown = reader.shutdown(Duration::from_millis(20));
+        result.send(shutdown).unwrap();
     });
-    let shutdown = shut_down.recv_timeout(PATIENCE / 2);
+    let shutdown = ended.recv_timeout(PATIENCE / 2);
     handle.abort().unwrap();
     closing.join().unwrap();
     let shutdown = shutdown.expect("it ends at its deadline").unwrap();

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use framewire::blocking::{ReadHalf, Sending, WebSocket, WriteHalf, Writer};
+use framewire::blocking::{ReadHalf, Sending, Shutdown, WebSocket, WriteHalf, Writer};
 use framewire::{CloseCode, Error};
 use tokio::task::yield_now;
 use tokio::time::sleep;
@@ -44,6 +44,9 @@ async fn whole(end: &End, mut connection: WebSocket<Stream>) -> Outcome {
         let sends = outbox.is_done() || end.world.once_in(2);
         let sent = match sends.then(|| send_or_close(end, &mut connection, &mut outbox)) {
             Some(Ok(Next::Leave)) => return Outcome::Left,
+            Some(Ok(Next::Done)) if end.plan().closing == Closing::Shutdown => {
+                return until_shut_down(&mut wait, || connection.shutdown(GIVES_UP)).await;
+            }
             Some(sent) => sent.map(drop),
             None => Ok(()),
         };
@@ -64,6 +67,22 @@ async fn whole(end: &End, mut connection: WebSocket<Stream>) -> Outcome {
         };
         if let Err(error) = wait.after(received).await {
             return error;
+        }
+    }
+}
+
+/// Makes the call until it has its result.
+async fn until_shut_down(
+    wait: &mut Wait,
+    mut shutdown: impl FnMut() -> Result<Shutdown, Error>,
+) -> Outcome {
+    loop {
+        let waits = match shutdown() {
+            Ok(shutdown) => return Outcome::Shutdown(shutdown),
+            Err(error) => wait.after(Err(error)).await,
+        };
+        if let Err(outcome) = waits {
+            return outcome;
         }
     }
 }
@@ -115,24 +134,34 @@ async fn has_sent_all(flushed: Result<(), Error>, wait: &mut Wait) -> bool {
 /// One caller that reads, and one that sends.
 fn halves(end: &End, connection: WebSocket<Stream>) {
     let (reading, writing) = connection.split().expect("a stream with duplicates");
-    let is_over = Rc::new(Cell::new(false));
-    let reader = read(end.clone(), reading, writing.clone(), Rc::clone(&is_over));
+    let progress = Rc::new(Progress::default());
+    let reader = read(end.clone(), reading, writing.clone(), Rc::clone(&progress));
     end.world.spawn(format!("reader of {}", end.side), reader);
-    let writer = write(end.clone(), writing, is_over);
+    let writer = write(end.clone(), writing, progress);
     end.world.spawn(format!("writer of {}", end.side), writer);
+}
+
+/// What the two callers tell each other.
+#[derive(Default)]
+struct Progress {
+    has_sent_all: Cell<bool>,
+    is_over: Cell<bool>,
 }
 
 async fn read(
     end: End,
     mut reading: ReadHalf<Stream>,
     mut writing: WriteHalf<Stream>,
-    is_over: Rc<Cell<bool>>,
+    progress: Rc<Progress>,
 ) {
     let mut inbox = Inbox::new(&end.world, end.side, ways_to_read(&end));
     let mut wait = Wait::new(&end.world);
     let outcome = loop {
         if end.has_left.get() {
             break Outcome::Left;
+        }
+        if progress.has_sent_all.get() && end.plan().closing == Closing::Shutdown {
+            break until_shut_down(&mut wait, || reading.shutdown(GIVES_UP)).await;
         }
         let received = match receive(&mut reading, &mut inbox) {
             Ok(false) => {
@@ -147,21 +176,24 @@ async fn read(
             break outcome;
         }
     };
-    is_over.set(true);
+    progress.is_over.set(true);
     end.ended(outcome);
 }
 
-async fn write(end: End, mut writing: WriteHalf<Stream>, is_over: Rc<Cell<bool>>) {
+async fn write(end: End, mut writing: WriteHalf<Stream>, progress: Rc<Progress>) {
     let mut outbox = outbox(&end);
     let mut wait = Wait::new(&end.world);
-    while !is_over.get() {
+    while !progress.is_over.get() {
         let sent = match send_or_close(&end, &mut writing, &mut outbox) {
             Ok(Next::Leave) => {
                 end.has_left.set(true);
                 let _ = writing.abort();
                 return;
             }
-            Ok(Next::Done) => return,
+            Ok(Next::Done) => {
+                progress.has_sent_all.set(true);
+                return;
+            }
             sent => sent.map(drop),
         };
         if wait.after(sent).await.is_err() {

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use framewire::handshake::{Acceptor, Connector};
 use framewire::protocol::Role;
-use framewire::tokio::{self as front_end, KeepAliveEnd, WebSocket, WriteHalf};
+use framewire::tokio::{self as front_end, KeepAliveEnd, ReadHalf, WebSocket, WriteHalf};
 use framewire::{CloseCode, Error, ErrorKind};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use self::receiving::receive;
@@ -153,13 +154,17 @@ fn halves(end: &End, connection: WebSocket<Stream>, writers: usize) {
         });
     }
     let sending = Rc::new(Cell::new(writers));
+    let all_sent = Rc::new(Notify::new());
     for writer in 0..writers {
         let (end, writing) = (end.clone(), writing.clone());
-        let sending = Rc::clone(&sending);
-        world.spawn(
-            format!("writer {writer} of {side}"),
-            write(end, writer, writing, sending),
-        );
+        let (sending, all_sent) = (Rc::clone(&sending), Rc::clone(&all_sent));
+        let name = format!("writer {writer} of {side}");
+        world.spawn(name, async move {
+            write(&end, writer, writing, &sending).await;
+            if sending.get() == 0 && end.plan().closing == Closing::Shutdown {
+                all_sent.notify_one();
+            }
+        });
     }
     let end = end.clone();
     world
@@ -171,7 +176,12 @@ fn halves(end: &End, connection: WebSocket<Stream>, writers: usize) {
                     break Outcome::Left;
                 }
                 let patience = Patience::draw(&end).at_most(GIVES_UP);
-                match within(patience, receive(&mut reading, &mut inbox)).await {
+                let received = tokio::select! {
+                    biased;
+                    received = within(patience, receive(&mut reading, &mut inbox)) => received,
+                    () = all_sent.notified() => break shut_down(&mut reading).await,
+                };
+                match received {
                     Some(Ok(false)) => {
                         break Outcome::Closed(reading.closed().expect("it says how it ended"));
                     }
@@ -195,15 +205,15 @@ fn halves(end: &End, connection: WebSocket<Stream>, writers: usize) {
 }
 
 /// Sends all that one task has to send; the last one closes.
-async fn write(end: End, writer: usize, mut writing: WriteHalf<Stream>, sending: Rc<Cell<usize>>) {
+async fn write(end: &End, writer: usize, mut writing: WriteHalf<Stream>, sending: &Cell<usize>) {
     let (world, plan) = (&end.world, end.plan());
-    let mut outbox = Outbox::new(world, end.side, writer, plan, ways_to_send(&end));
+    let mut outbox = Outbox::new(world, end.side, writer, plan, ways_to_send(end));
     while !outbox.is_done() && !end.is_over() {
         if world.once_in(3) {
             sleep(world.milliseconds(20)).await;
         }
         let sent = send(&mut writing, &mut outbox);
-        if let Some(Err(error)) = within(Patience::draw(&end), sent).await {
+        if let Some(Err(error)) = within(Patience::draw(end), sent).await {
             if is_lost(&error) {
                 writing.abort();
             }
@@ -215,7 +225,7 @@ async fn write(end: End, writer: usize, mut writing: WriteHalf<Stream>, sending:
         return;
     }
     match plan.closing {
-        Closing::Close | Closing::Shutdown => {
+        Closing::Close => {
             let closed = writing.close(CloseCode::NORMAL, REASON).await;
             if closed.is_err_and(|error| is_lost(&error)) {
                 writing.abort();
@@ -225,10 +235,17 @@ async fn write(end: End, writer: usize, mut writing: WriteHalf<Stream>, sending:
             end.has_left.set(true);
             writing.abort();
         }
-        Closing::Wait => {
+        Closing::Wait | Closing::Shutdown => {
             // What was fed leaves, though the reader waits already.
             let _ = writing.flush().await;
         }
+    }
+}
+
+async fn shut_down(reading: &mut ReadHalf<Stream>) -> Outcome {
+    match reading.shutdown(GIVES_UP).await {
+        Ok(shutdown) => Outcome::Shutdown(shutdown),
+        Err(error) => Outcome::Failed(error),
     }
 }
 
