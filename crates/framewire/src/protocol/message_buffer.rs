@@ -269,6 +269,19 @@ mod tests {
         }
     }
 
+    /// glibc puts so long a piece of memory where a message would begin 16 bytes later.
+    #[test]
+    fn memory_that_is_lent_empty_is_used_from_its_beginning() {
+        let mut message = MessageBuffer::new();
+        let mut memory = Vec::with_capacity(1 << 20);
+        message.swap(&mut memory);
+        assert!(!message.room(100, 16 << 10).is_empty());
+        message.append(b"message");
+        message.swap(&mut memory);
+        assert_eq!(memory, b"message");
+        assert!(memory.capacity() >= 1 << 20);
+    }
+
     #[test]
     fn what_has_arrived_stays_the_same_while_the_memory_grows() {
         let mut message = MessageBuffer::new();
