@@ -2,6 +2,10 @@
 
 mod allowance;
 mod handshake;
+mod lock;
+#[cfg(all(test, framewire_model))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod model;
 mod records;
 mod stream;
 

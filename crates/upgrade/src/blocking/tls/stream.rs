@@ -2,6 +2,7 @@
 
 use super::allowance::Allowance;
 use super::handshake::handshake;
+use super::lock::{Mutex, MutexGuard, lock, try_lock};
 use super::records::{Incoming, Outgoing, take_sealed};
 use crate::blocking::wire::BlockingWire;
 use crate::error::UpgradeError;
@@ -12,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerCon
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// TLS over a stream, at either end.
@@ -93,6 +94,22 @@ impl<S: Socket> TlsStream<S> {
         let session = ServerConnection::new(config).map_err(unusable)?;
         let wire = BlockingWire::new(socket, Deadline::after(time));
         established(wire, session.into(), "client")
+    }
+}
+
+impl<S: Socket> TlsStream<S> {
+    /// Creates the stream of a session that is past its handshake.
+    pub(super) fn over(socket: S, session: Connection) -> Self {
+        let shared = Shared {
+            incoming: Mutex::default(),
+            outgoing: Mutex::default(),
+            session: Mutex::new(session),
+            timeouts: Mutex::new(Timeouts::of(&socket)),
+        };
+        Self {
+            socket,
+            shared: Arc::new(shared),
+        }
     }
 }
 
@@ -266,17 +283,7 @@ fn established<S: Socket>(
 ) -> Result<TlsStream<S>, UpgradeError> {
     handshake(&mut wire, &mut session, peer)?;
     wire.release()?;
-    let socket = wire.into_stream();
-    let shared = Shared {
-        incoming: Mutex::default(),
-        outgoing: Mutex::default(),
-        session: Mutex::new(session),
-        timeouts: Mutex::new(Timeouts::of(&socket)),
-    };
-    Ok(TlsStream {
-        socket,
-        shared: Arc::new(shared),
-    })
+    Ok(TlsStream::over(wire.into_stream(), session))
 }
 
 impl Shared {
@@ -320,8 +327,11 @@ impl Shared {
         allowance: &mut Allowance,
     ) -> io::Result<usize> {
         self.send(socket, outgoing, allowance)?;
-        let taken = outgoing.seal(&mut lock(&self.session), bufs)?;
-        match self.send(socket, outgoing, allowance) {
+        let taken = outgoing.seal(&mut lock(&self.session), bufs);
+        // Of a session that has failed, that is its alert.
+        let sent = self.send(socket, outgoing, allowance);
+        let taken = taken?;
+        match sent {
             // The bytes were taken: their records go first with the next call.
             Err(error) if may_go_on(&error) => Ok(taken),
             result => result.map(|()| taken),
@@ -396,18 +406,4 @@ fn may_go_on(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
     )
-}
-
-/// Locks a mutex, even a poisoned one: what it guards is consistent wherever a panic could leave it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Locks a mutex, unless another thread holds it.
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
 }
