@@ -317,3 +317,6 @@ pub(crate) fn close_payload(code: CloseCode, reason: &str) -> Result<ControlPayl
     let payload = ControlPayload::close(code, reason);
     Ok(payload.ok_or_else(|| close_error(code, reason))?)
 }
+
+#[cfg(test)]
+mod tests;
