@@ -129,3 +129,61 @@ impl Inbound {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Config, Outbound};
+    use crate::pool::Buffers;
+    use crate::protocol::{Encoder, Limits, Receiver, Role, Sender};
+
+    /// A client that reads 1000 bytes at a time and has read these.
+    fn client(read: &[u8]) -> Inbound {
+        let receiver = Receiver::new(Role::Client, Limits::default());
+        let config = Config::default().read_buffer(1000);
+        Inbound::new(receiver, &config, read, Buffers::Kept)
+    }
+
+    #[test]
+    fn what_is_held_is_moved_to_the_front_once_no_less_was_used_up_before_it() {
+        let read: Vec<_> = (0..100).collect();
+        for (used, start) in [(0, 0), (49, 49), (50, 0), (51, 0)] {
+            let mut inbound = client(&read);
+            inbound.unread.start = used;
+            assert_eq!(inbound.room_behind(None).len(), 1000);
+            assert_eq!(inbound.unread.start, start);
+            assert_eq!(inbound.buffer[inbound.unread.clone()], read[used..]);
+        }
+    }
+
+    #[test]
+    fn a_long_payload_goes_straight_to_the_caller_where_that_has_room_for_a_step() {
+        let sender = Sender::new(Encoder::server());
+        let mut outbound = Outbound::new(sender, &Config::default(), Buffers::Kept);
+        // RFC 6455 5.2: the headers of binary messages of 5000 and 999 bytes.
+        for (header, cases) in [
+            (
+                [0x82, 126, 0x13, 0x88],
+                [(999, None), (1000, Some(1000)), (9000, Some(5000))],
+            ),
+            (
+                [0x82, 126, 0x03, 0xE7],
+                [(999, None), (1000, None), (9000, None)],
+            ),
+        ] {
+            let mut streamed = client(&header);
+            streamed.begin_stream(&mut outbound).unwrap();
+            let mut frame = client(&header);
+            frame.read_header(&mut outbound).unwrap();
+            for (room, most) in cases {
+                assert_eq!(streamed.direct(room), most);
+                assert_eq!(frame.direct_of_frame(room), most);
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_discarded_are_read_in_steps_of_the_read_buffer() {
+        assert_eq!(client(&[]).room_to_forget().len(), 1000);
+    }
+}
