@@ -132,11 +132,12 @@ pub(crate) fn reserve(output: &mut Vec<u8>, additional: usize, bound: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::Header;
     use crate::protocol::Transformed;
 
-    /// Leaves messages as they are.
+    /// Leaves messages as they are, so many bytes of them in a call at most.
     #[derive(Debug)]
-    struct Plain;
+    struct Plain(usize);
 
     impl MessageEncoder for Plain {
         fn rsv(&self) -> Rsv {
@@ -160,7 +161,7 @@ mod tests {
             output: &mut [u8],
         ) -> Result<Transformed, SendError> {
             assert!(output.len() >= LEAST_ROOM, "{}", output.len());
-            let len = input.len().min(output.len());
+            let len = input.len().min(output.len()).min(self.0);
             output[..len].copy_from_slice(&input[..len]);
             Ok(Transformed {
                 consumed: len,
@@ -174,19 +175,54 @@ mod tests {
         fn abandon(&mut self) {}
     }
 
-    #[test]
-    fn an_extension_has_its_least_room_for_a_message_of_any_length() {
+    /// Returns the payloads of the frames of a message, each in an output of its own.
+    fn payloads(most: usize, bound: usize, message: &[u8]) -> Vec<Vec<u8>> {
         let mut encoder = Encoder::server();
         encoder.allow_rsv(Rsv::RSV1);
+        let mut encoding = Encoding::new(Box::new(Plain(most)));
+        assert!(encoding.begin());
+        let (mut rest, mut payloads) = (message, Vec::new());
+        loop {
+            let mut output = Vec::new();
+            let opcode = Opcode::Binary;
+            let last = encoding.append_frame(&mut encoder, opcode, &mut rest, bound, &mut output);
+            let (header, len) = Header::decode(&output).unwrap().unwrap();
+            assert_eq!(header.payload_len(), (output.len() - len) as u64);
+            payloads.push(output.split_off(len));
+            assert_eq!(last, Ok(header.fin()));
+            if header.fin() {
+                return payloads;
+            }
+        }
+    }
+
+    #[test]
+    fn an_extension_has_its_least_room_for_a_message_of_any_length() {
         for len in (0..300).chain([STEP - 1, STEP, STEP + 1]) {
             let message = vec![7; len];
-            let mut encoding = Encoding::new(Box::new(Plain));
-            let (mut rest, mut output) = (&message[..], Vec::new());
-            assert!(encoding.begin());
-            let (opcode, bound) = (Opcode::Binary, usize::MAX);
-            let last = encoding.append_frame(&mut encoder, opcode, &mut rest, bound, &mut output);
-            assert_eq!(last, Ok(true));
-            assert!(output.ends_with(&message), "{len}");
+            assert_eq!(payloads(usize::MAX, usize::MAX, &message), [message]);
+        }
+    }
+
+    #[test]
+    fn an_extension_shares_no_frames_unless_it_says_so() {
+        assert_eq!(Plain(1).shared_kind(), None);
+    }
+
+    #[test]
+    fn a_message_is_cut_where_more_could_exceed_the_bound_and_no_frame_of_it_is_empty() {
+        let two_steps = MAX_HEADER + 2 * STEP;
+        for (most, bound, len, frames) in [
+            (usize::MAX, two_steps, 10_000, &[2 * STEP - HELD, 1824][..]),
+            (usize::MAX, two_steps - 1, 5000, &[STEP - HELD, 920]),
+            (HELD, 1, 40, &[16, 24]),
+            (HELD / 2, 1, 40, &[8, 8, 24]),
+        ] {
+            let message: Vec<_> = (0..=250).cycle().take(len).collect();
+            let payloads = payloads(most, bound, &message);
+            let lens: Vec<_> = payloads.iter().map(Vec::len).collect();
+            assert_eq!(lens, frames, "{most} {bound}");
+            assert_eq!(payloads.concat(), message, "{most} {bound}");
         }
     }
 

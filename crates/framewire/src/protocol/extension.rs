@@ -121,3 +121,41 @@ pub struct Transformed {
 pub const LEAST_ROOM: usize = 20;
 /// How many [kinds](MessageEncoder::shared_kind) of transformed messages there can be.
 pub const SHARED_KINDS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Numbered(u8);
+
+    #[derive(Debug)]
+    struct Other;
+
+    impl Agreement for Numbered {
+        fn encoder(&self, _role: Role) -> Box<dyn MessageEncoder> {
+            unreachable!("nothing is sent")
+        }
+
+        fn decoder(&self, _role: Role) -> Box<dyn MessageDecoder> {
+            unreachable!("nothing is received")
+        }
+    }
+
+    impl Agreement for Other {
+        fn encoder(&self, _role: Role) -> Box<dyn MessageEncoder> {
+            unreachable!("nothing is sent")
+        }
+
+        fn decoder(&self, _role: Role) -> Box<dyn MessageDecoder> {
+            unreachable!("nothing is received")
+        }
+    }
+
+    #[test]
+    fn an_agreement_is_of_the_type_of_its_extension_and_of_no_other() {
+        let agreed: &dyn Agreement = &Numbered(7);
+        assert_eq!(agreed.downcast_ref(), Some(&Numbered(7)));
+        assert!(agreed.downcast_ref::<Other>().is_none());
+    }
+}

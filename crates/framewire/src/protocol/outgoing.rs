@@ -313,3 +313,33 @@ impl<T: ToOutgoing + ?Sized> ToOutgoing for Arc<T> {
         (**self).to_outgoing()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_equal_if_their_kinds_and_their_payloads_are() {
+        let text = Outgoing::text("a");
+        assert_eq!(text, Outgoing::new(Opcode::Text, b"a"));
+        for other in [
+            Outgoing::text("b"),
+            Outgoing::binary(b"a"),
+            text.rsv(Rsv::RSV1),
+            text.uncompressed(),
+        ] {
+            assert_ne!(text, other);
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn what_is_shown_of_a_message_is_its_kind_and_its_length_and_no_payload() {
+        let shown = alloc::format!("{:?}", Outgoing::text("secret"));
+        assert!(
+            shown.contains("Text") && shown.contains("len: 6"),
+            "{shown}"
+        );
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+}
