@@ -116,6 +116,39 @@ fn stream(
 }
 
 #[test]
+fn a_message_that_another_call_began_is_skipped_and_the_one_that_refers_to_it_is_read() {
+    let (first, second) = (pattern(300), [&pattern(300)[..], b"!"].concat());
+    let mut client = Session::client(Limits::default(), os_key);
+    client.set_extension(&negotiated(true));
+    let mut wire = Vec::new();
+    client.send(&first, &mut wire).unwrap();
+    let end = wire.len();
+    client.send(&second, &mut wire).unwrap();
+    let header = end - frames_in(&wire)[0].1.len();
+    for cut in each(header + 1..end) {
+        let (mut begun, mut rest) = (wire.clone(), wire[cut..].to_vec());
+        begun.truncate(cut);
+        let server = || {
+            let mut server = Session::server(Limits::default());
+            server.set_extension(&negotiated(true));
+            server
+        };
+
+        let mut pieces_first = server();
+        stream(&mut pieces_first, &mut begun.clone(), |_| {}).unwrap();
+        assert_eq!(received(&mut pieces_first, rest.clone()).0, second);
+
+        let mut whole_first = server();
+        let mut assembly = MessageBuffer::new();
+        let nothing = whole_first.receive(&mut begun, &mut assembly);
+        assert!(matches!(nothing, Ok((used, None)) if used == cut));
+        let mut streamed = Vec::<u8>::new();
+        stream(&mut whole_first, &mut rest, |bytes| streamed.extend(bytes)).unwrap();
+        assert_eq!(streamed, second);
+    }
+}
+
+#[test]
 fn messages_of_any_size_are_streamed_in_constant_memory() {
     let negotiated = negotiated(true);
     let message = pattern(8 << 20);

@@ -577,3 +577,6 @@ impl<'a> CloseFrame<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
