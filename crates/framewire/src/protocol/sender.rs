@@ -61,7 +61,7 @@ impl Sender {
         if !message.opcode().begins_message() {
             return Err(SendError::NotAMessage(message.opcode()));
         }
-        if self.encoding.is_some() && message.kind.may_transform() {
+        if self.encoding.is_some() {
             return self.message_to_encode(&message, output);
         }
         let header = self.header(true, &message)?;
@@ -365,3 +365,6 @@ impl fmt::Write for Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

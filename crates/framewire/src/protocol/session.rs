@@ -339,6 +339,36 @@ mod tests {
         assert!(!session.is_at_rest());
     }
 
+    #[test]
+    fn it_is_closed_once_close_frames_went_both_ways() {
+        let mut session = Session::server(Limits::default());
+        assert!(!session.is_closed());
+        session
+            .close(CloseCode::NORMAL, "", &mut Vec::new())
+            .unwrap();
+        assert!(!session.is_closed(), "the peer has not closed");
+        rests_after(&mut session, &[0x88, 0x80, 0, 0, 0, 0]);
+        assert!(session.is_closed());
+        let mut session = Session::server(Limits::default());
+        rests_after(&mut session, &[0x88, 0x80, 0, 0, 0, 0]);
+        assert!(!session.is_closed(), "the answer is pending");
+        assert!(session.write_reply(&mut Vec::new()).unwrap());
+        assert!(session.is_closed());
+    }
+
+    #[test]
+    fn a_ping_is_answered_unless_that_is_left_to_the_caller() {
+        for auto_pong in [true, false] {
+            let mut session = Session::server(Limits::default());
+            session.set_auto_pong(auto_pong);
+            rests_after(&mut session, &[0x89, 0x80, 0, 0, 0, 0]);
+            assert_eq!(session.has_reply(), auto_pong);
+            // A Close frame is answered in any case.
+            rests_after(&mut session, &[0x88, 0x80, 0, 0, 0, 0]);
+            assert!(session.has_reply());
+        }
+    }
+
     #[cfg(feature = "deflate")]
     #[test]
     fn it_is_never_at_rest_with_compression() {
