@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod crowd;
+mod deadline;
 mod handshakes;
 mod hostile;
 mod judge;

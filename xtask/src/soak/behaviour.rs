@@ -1,12 +1,11 @@
 //! What a client can do, and the choice among it.
 
-use std::convert;
 use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use tokio::time::timeout;
 
+use super::deadline::{DEADLINE, within};
 use super::random::Random;
 use super::target::Target;
 use super::{handshakes, hostile, polite, violations};
@@ -75,11 +74,8 @@ impl Behaviour {
 
     /// Does it, and returns how many messages were echoed.
     pub(super) async fn run(self, target: &Target, random: &mut Random) -> Result<u64> {
-        let messages = timeout(DEADLINE, self.start(target, random)).await;
-        let messages = messages.with_context(|| format!("not done in {} s", DEADLINE.as_secs()));
-        messages
-            .and_then(convert::identity)
-            .with_context(|| self.to_string())
+        let messages = within(DEADLINE, self.start(target, random)).await;
+        messages.with_context(|| self.to_string())
     }
 
     async fn start(self, target: &Target, random: &mut Random) -> Result<u64> {
@@ -110,6 +106,3 @@ impl fmt::Display for Behaviour {
         fmt::Debug::fmt(self, f)
     }
 }
-
-/// Far longer than any of them takes on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(60);

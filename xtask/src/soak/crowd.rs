@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use framewire::tokio::{Stream, WebSocket};
 use framewire::{ErrorKind, Opcode, Rsv};
 
+use super::deadline::{DEADLINE, within};
 use super::random::Random;
 use super::target::{PLACES, Target};
 
@@ -16,30 +17,40 @@ use super::target::{PLACES, Target};
 pub(super) async fn come(target: &Target, random: &mut Random) -> Result<u64> {
     let compressed = to_compress(random);
     let mut clients = Vec::with_capacity(PLACES);
-    for _ in 0..PLACES {
-        let mut client = target.connect(true).await?;
-        echo(&mut client, &compressed).await?;
-        clients.push(client);
+    for place in 1..=PLACES {
+        let client = within(DEADLINE, enter(target, &compressed)).await;
+        clients.push(client.with_context(|| format!("place {place} of {PLACES}"))?);
     }
-    expect_refusal(target).await?;
-    let long = vec![7; LONG];
-    for client in clients.iter_mut().take(LONG_AT_ONCE) {
-        client
-            .write_frame(false, Rsv::NONE, Opcode::Binary, &long)
-            .await?;
-    }
-    for client in clients.iter_mut().take(LONG_AT_ONCE) {
-        client
-            .write_frame(true, Rsv::NONE, Opcode::Continuation, b"")
-            .await?;
-        expect_echo(client, &long).await?;
-    }
+    let refusal = within(DEADLINE, expect_refusal(target)).await;
+    refusal.context("one more than there are places")?;
+    let clients = &mut clients[..LONG_AT_ONCE];
+    let long = within(DEADLINE, echo_at_once(clients, &vec![7; LONG])).await;
+    long.with_context(|| format!("long messages of {LONG_AT_ONCE} clients at once"))?;
     Ok((PLACES + LONG_AT_ONCE) as u64)
 }
 
-async fn echo(client: &mut WebSocket<Stream>, payload: &[u8]) -> Result<()> {
-    client.write(payload).await?;
-    expect_echo(client, payload).await
+/// Takes a place, and has a message echoed.
+async fn enter(target: &Target, message: &[u8]) -> Result<WebSocket<Stream>> {
+    let mut client = target.connect(true).await?;
+    client.write(message).await?;
+    expect_echo(&mut client, message).await?;
+    Ok(client)
+}
+
+/// Sends a message by each client before the first of them is echoed.
+async fn echo_at_once(clients: &mut [WebSocket<Stream>], message: &[u8]) -> Result<()> {
+    for client in &mut *clients {
+        client
+            .write_frame(false, Rsv::NONE, Opcode::Binary, message)
+            .await?;
+    }
+    for client in clients {
+        client
+            .write_frame(true, Rsv::NONE, Opcode::Continuation, b"")
+            .await?;
+        expect_echo(client, message).await?;
+    }
+    Ok(())
 }
 
 async fn expect_echo(client: &mut WebSocket<Stream>, payload: &[u8]) -> Result<()> {
