@@ -30,6 +30,7 @@ mod soak;
 mod sources;
 mod supply_chain;
 mod tally;
+mod tool;
 
 // Where a chore uses the library as one end of a connection, that code is beside the other end.
 #[path = "../../conformance/autobahn/framewire_client.rs"]

@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum as _};
 use self::parts::{Part, Suites};
 use crate::process::{self, Running};
 use crate::project::Project;
+use crate::tool;
 
 /// Change the code of a part at one place at a time, and see a test fail for each change (cargo-mutants)
 #[derive(Debug, Args)]
@@ -113,16 +114,9 @@ struct Tool {
 }
 
 impl Tool {
-    /// Builds cargo-mutants below `target/tools` where it is missing there.
     fn install(project: &Project) -> Result<Self> {
-        let tools = project.target_dir("tools")?;
-        let mut install = project.cargo(&["install", "--quiet", "--locked", VERSION, "--root"]);
-        install
-            .arg(&tools)
-            .env("CARGO_TARGET_DIR", tools.join("build"));
-        process::run(&mut install, INSTALLATION)?;
         Ok(Self {
-            program: tools.join("bin/cargo-mutants"),
+            program: tool::install(project, "cargo-mutants", "27.1.0")?,
             root: project.path(""),
             build: project.target("mutants/build"),
         })
@@ -259,7 +253,6 @@ fn escape(text: &str) -> String {
 
 /// What means something in a regular expression.
 const SPECIAL: &str = r"\.+*?()|[]{}^$";
-const VERSION: &str = "cargo-mutants@27.1.0";
 /// What is built once for each change is not worth optimising.
 const CARGO: [&str; 2] = [
     "--config=profile.dev.package.framewire.opt-level=0",
@@ -267,7 +260,6 @@ const CARGO: [&str; 2] = [
 ];
 /// In KiB. The compiler reserves more than it uses.
 const MOST_MEMORY: u32 = 12 << 20;
-const INSTALLATION: Duration = Duration::from_secs(900);
 const LISTING: Duration = Duration::from_secs(60);
 const RUN: Duration = Duration::from_secs(24 * 60 * 60);
 

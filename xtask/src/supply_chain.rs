@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::process;
 use crate::project::Project;
+use crate::tool;
 
 /// Check what the project depends on, and what it publishes
 #[derive(Debug, Args)]
@@ -67,7 +68,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
 }
 
 fn deny(project: &Project) -> Result<String> {
-    let mut deny = tool(project, "cargo-deny", "0.20.2")?;
+    let mut deny = Command::new(tool::install(project, "cargo-deny", "0.20.2")?);
     deny.current_dir(project.path(""))
         .args(["--offline", "--locked", "check"])
         .args(["licenses", "bans", "sources"]);
@@ -75,18 +76,5 @@ fn deny(project: &Project) -> Result<String> {
     Ok("cargo deny agrees (advisories are not asked for)".to_owned())
 }
 
-/// Returns the command of a tool for Cargo, which is built below `target/tools` where it is missing there.
-fn tool(project: &Project, name: &str, version: &str) -> Result<Command> {
-    let root = project.target_dir("tools")?;
-    let package = format!("{name}@{version}");
-    let mut install = project.cargo(&["install", "--quiet", "--locked", &package, "--root"]);
-    install
-        .arg(&root)
-        .env("CARGO_TARGET_DIR", root.join("build"));
-    process::run(&mut install, INSTALLATION)?;
-    Ok(Command::new(root.join("bin").join(name)))
-}
-
 /// What lists something without building it.
 const LISTING: Duration = Duration::from_secs(60);
-const INSTALLATION: Duration = Duration::from_secs(900);

@@ -1,11 +1,13 @@
 //! The features of the crates, in every pair.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use crate::process;
 use crate::project::Project;
+use crate::tool;
 
 /// Compiles the three crates with no feature, with each alone, with each two, and with all.
 pub(super) fn check(project: &Project) -> Result<String> {
@@ -21,7 +23,7 @@ pub(super) fn check(project: &Project) -> Result<String> {
         "--depth=2",
     ];
     let hack = || {
-        let mut hack = super::tool(project, "cargo-hack", "0.6.46")?;
+        let mut hack = Command::new(tool::install(project, "cargo-hack", "0.6.46")?);
         hack.args(arguments).current_dir(project.path(""));
         // Warnings of the project's own crates only: those of others are capped.
         hack.env("RUSTFLAGS", "-Dwarnings")
