@@ -97,10 +97,22 @@ fn try_part(
             names.retain(|name| mutants.contains(name));
             Ok::<_, anyhow::Error>(names)
         };
-        counts.caught += those("caught.txt")?.len();
-        counts.unviable += those("unviable.txt")?.len();
-        counts.timed_out += those("timeout.txt")?.len();
-        mutants = those("missed.txt")?;
+        let caught = those("caught.txt")?;
+        let unviable = those("unviable.txt")?;
+        let timed_out = those("timeout.txt")?;
+        let missed = those("missed.txt")?;
+        let untried = untried(&mutants, &[&caught, &unviable, &timed_out, &missed]);
+        ensure!(
+            untried.is_empty(),
+            "suite {number} was not tried with each of its {} changes, these are left out:\n{}",
+            mutants.len(),
+            untried.join("\n")
+        );
+        counts.caught += caught.len();
+        counts.unviable += unviable.len();
+        counts.timed_out += timed_out.len();
+        // What a suite notices and what does not compile with its features, as a user may have them, is not tried again.
+        mutants = missed;
     }
     counts.survived = mutants.len();
     Ok((counts, mutants))
@@ -239,6 +251,14 @@ fn lines(folder: &Path, name: &str) -> Result<Vec<String>> {
     Ok(text.lines().map(str::to_owned).collect())
 }
 
+/// Returns the changes that are in no list of what became of them.
+fn untried<'a>(mutants: &'a [String], outcomes: &[&[String]]) -> Vec<&'a str> {
+    let without = mutants
+        .iter()
+        .filter(|name| !outcomes.iter().any(|names| names.contains(name)));
+    without.map(String::as_str).collect()
+}
+
 /// Returns a regular expression for a text.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
@@ -266,6 +286,22 @@ const RUN: Duration = Duration::from_secs(24 * 60 * 60);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_of_which_nothing_became_was_not_tried() {
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let mutants = names(&["a", "b", "c", "d"]);
+        let (caught, unviable, missed) = (names(&["a"]), names(&["d"]), names(&["b"]));
+        assert_eq!(untried(&mutants, &[&caught, &unviable, &missed]), ["c"]);
+        let timed_out = names(&["c"]);
+        let all = [&caught[..], &unviable, &missed, &timed_out];
+        assert_eq!(untried(&mutants, &all), [""; 0]);
+    }
 
     #[test]
     fn the_name_of_a_change_is_a_regular_expression_for_itself_alone() {
