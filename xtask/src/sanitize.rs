@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
 use crate::compiler;
-use crate::process;
 use crate::project::Project;
+use crate::tally::{Tally, grouped};
 
 /// Run tests where each access to memory is checked
 ///
@@ -47,7 +47,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn address(project: &Project, host: &str) -> Result<&'static str> {
+fn address(project: &Project, host: &str) -> Result<String> {
     let mut cargo = project.cargo(&["test", "--locked", "--quiet", "--lib", "--tests"]);
     cargo.args(["-p", "framewire", "-p", "framewire-upgrade"]);
     cargo.args(["-p", "framewire-tests", "--no-default-features"]);
@@ -62,11 +62,13 @@ fn address(project: &Project, host: &str) -> Result<&'static str> {
         .env("RUSTFLAGS", "-Zsanitizer=address")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("CARGO_TARGET_DIR", project.target("sanitize"));
-    process::run(&mut cargo, TIME)?;
-    Ok("AddressSanitizer finds nothing in the tests of both libraries")
+    let tests = grouped(Tally::of_tests(&mut cargo, TIME)?.into());
+    Ok(format!(
+        "AddressSanitizer finds nothing in {tests} tests of both libraries"
+    ))
 }
 
-fn valgrind(project: &Project, host: &str) -> Result<&'static str> {
+fn valgrind(project: &Project, host: &str) -> Result<String> {
     let mut cargo = project.cargo(&["test", "--locked", "--quiet"]);
     cargo.args(["-p", "framewire-tests", "--test", "examples"]);
     // One at a time, since valgrind runs one thread at a time, and the examples have deadlines.
@@ -77,8 +79,10 @@ fn valgrind(project: &Project, host: &str) -> Result<&'static str> {
     let valgrind = "valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=definite \
                     --errors-for-leak-kinds=definite";
     cargo.env(format!("CARGO_TARGET_{host}_RUNNER"), valgrind);
-    process::run(&mut cargo, TIME)?;
-    Ok("valgrind finds nothing in the examples")
+    let tests = Tally::of_tests(&mut cargo, TIME)?;
+    Ok(format!(
+        "valgrind finds nothing in {tests} tests of examples"
+    ))
 }
 
 const TIME: Duration = Duration::from_secs(3600);

@@ -1,15 +1,13 @@
 //! How many checks passed and failed.
 
 use std::fmt;
-use std::io::{self, BufRead as _, BufReader};
 use std::ops::AddAssign;
-use std::process::{Command, ExitStatus, Stdio};
-use std::thread;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail, ensure};
 
-use crate::process::Running;
+use crate::process;
 
 /// How many checks passed, and how many failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,12 +23,24 @@ impl Tally {
 
     /// Runs a script to its end, prints what it prints, and takes the tally from its last line.
     pub(crate) fn of_script(script: &mut Command, deadline: Duration) -> Result<Self> {
-        let script = Running::spawn(script.stdout(Stdio::piped()))?;
-        let (last, status) = last_line(&script, deadline)?;
-        match Self::parse(&last) {
+        let (text, status) = process::shown(script, deadline)?;
+        let last = text.lines().last().unwrap_or_default();
+        match Self::parse(last) {
             Some(tally) if status.success() == (tally.failed == 0) => Ok(tally),
             _ => bail!("the script ended with {status}, and its last line was {last:?}"),
         }
+    }
+
+    /// Runs `cargo test` to its end, and prints what it prints. Returns how many tests have passed.
+    ///
+    /// # Errors
+    /// A test has failed, or none has run, which `cargo test` takes for a success.
+    pub(crate) fn of_tests(cargo: &mut Command, deadline: Duration) -> Result<u32> {
+        let (text, status) = process::shown(cargo, deadline)?;
+        ensure!(status.success(), "`cargo test` ended with {status}");
+        let passed = text.lines().filter_map(passed).sum();
+        ensure!(passed > 0, "no test has run");
+        Ok(passed)
     }
 
     /// Reads what [`Display`](fmt::Display) writes.
@@ -43,24 +53,10 @@ impl Tally {
     }
 }
 
-/// Waits for the end, and prints what the script prints. Returns its last line, and how it ended.
-fn last_line(script: &Running, deadline: Duration) -> Result<(String, ExitStatus)> {
-    let stdout = script.child().stdout.take();
-    let stdout = BufReader::new(stdout.context("standard output is piped")?);
-    // In a thread of its own: a full pipe would keep the script from ending.
-    let reader = thread::spawn(move || {
-        let mut last = String::new();
-        for line in stdout.lines() {
-            last = line?;
-            println!("{last}");
-        }
-        io::Result::Ok(last)
-    });
-    let status = script.wait(deadline)?;
-    match reader.join() {
-        Ok(last) => Ok((last.context("output of the script")?, status)),
-        Err(_) => bail!("output of the script was lost"),
-    }
+/// Reads how many tests of one program have passed: `test result: ok. 12 passed; 0 failed; …`.
+fn passed(line: &str) -> Option<u32> {
+    let result = line.strip_prefix("test result: ok. ")?;
+    result.split_once(" passed; ")?.0.parse().ok()
 }
 
 /// Writes a number with a comma between thousands.
@@ -97,6 +93,21 @@ mod tests {
     fn thousands_are_grouped() {
         let written = [0, 999, 1000, 12_345, 1_234_567].map(grouped);
         assert_eq!(written, ["0", "999", "1,000", "12,345", "1,234,567"]);
+    }
+
+    #[test]
+    fn tests_that_have_passed_are_counted_and_there_must_be_one() {
+        let tests = |lines: &str| {
+            let mut prints = Command::new("printf");
+            Tally::of_tests(prints.arg(lines), Duration::from_secs(10))
+        };
+        let some = "running 2 tests\n..\ntest result: ok. 2 passed; 0 failed; 1 ignored\n";
+        let none = "running 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored\n";
+        assert_eq!(tests(&[some, none, some].concat()).unwrap(), 4);
+        assert!(tests(none).is_err());
+        assert!(tests("\n").is_err());
+        let failed = Tally::of_tests(&mut Command::new("false"), Duration::from_secs(10));
+        assert!(failed.is_err());
     }
 
     #[test]
