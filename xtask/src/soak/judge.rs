@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 /// # Errors
 /// The memory at the end is more than that after the warm-up and the limit. So is, with half the limit, the mean of
 /// the later half of the quiet points compared with that of the earlier half, which is how a steady growth shows
-/// where the last point happens to be low.
+/// where the last point happens to be low. Where there are two quiet points after the warm-up, half the limit is for
+/// these: a short run has less time to grow.
 pub(super) fn growth(memory: &[i32]) -> Result<i32> {
     let measured = &memory[warm_up(memory.len())..];
     let (first, last) = measured
@@ -61,6 +62,14 @@ mod tests {
         assert!(growth(&step).is_err());
         let steady = [9, 9, 9, 10, 11, 12, 13, 10].map(|mib| mib * MIB);
         assert!(growth(&steady).is_err());
+    }
+
+    #[test]
+    fn of_two_quiet_points_the_second_has_half_the_limit() {
+        assert_eq!(growth(&[MIB, 9 * MIB, 9 * MIB + 512]).unwrap(), 512);
+        assert!(growth(&[MIB, 9 * MIB, 9 * MIB + 513]).is_err());
+        assert!(growth(&[MIB, 100 * MIB, 102 * MIB + 512]).is_ok());
+        assert!(growth(&[MIB, 100 * MIB, 102 * MIB + 513]).is_err());
     }
 
     #[test]
