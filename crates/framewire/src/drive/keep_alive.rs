@@ -197,3 +197,140 @@ impl KeepAlivePlan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Config, Outbound, open};
+    use crate::pool::{BufferPool, Buffers};
+    use crate::protocol::Role;
+
+    const INTERVAL: Duration = Duration::from_secs(10);
+    const DEADLINE: Duration = Duration::from_secs(4);
+    const HOURS: Duration = Duration::from_secs(5 * 60 * 60);
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    /// A server's end with a keep-alive, and the clock that it is told of.
+    struct End {
+        plan: KeepAlivePlan,
+        inbound: Inbound,
+        side: Side,
+        now: Instant,
+    }
+
+    /// A sending side whose stream takes everything.
+    struct Side {
+        outbound: Outbound,
+        stream: Vec<u8>,
+    }
+
+    impl WriteSide for Side {
+        type Stream = Vec<u8>;
+
+        fn parts(&mut self) -> (&mut Outbound, &mut Vec<u8>) {
+            (&mut self.outbound, &mut self.stream)
+        }
+    }
+
+    impl End {
+        fn new() -> Self {
+            let (config, pool) = (Config::default(), BufferPool::per_thread());
+            let opened = open(&[], Role::Server, &config, Buffers::Pooled(pool));
+            let (inbound, outbound) = opened.unwrap();
+            let now = Instant::now();
+            Self {
+                plan: KeepAlivePlan::begin(INTERVAL, DEADLINE, now).unwrap(),
+                inbound,
+                side: Side {
+                    outbound,
+                    stream: Vec::new(),
+                },
+                now,
+            }
+        }
+
+        /// Beats after this time. Returns for how long it waits then.
+        fn beat_after(&mut self, time: Duration) -> Result<Duration, Error> {
+            self.now += time;
+            let Self {
+                plan,
+                inbound,
+                side,
+                now,
+            } = self;
+            let next = plan.beat(inbound, side, *now)?;
+            Ok(next.expect("the connection is open") - *now)
+        }
+
+        /// Reads a Pong for all Pings that were sent.
+        fn read_pong(&mut self) {
+            self.inbound.pongs().answered = self.inbound.pongs().sent;
+        }
+
+        /// Returns the numbers of the Pings that were sent: each is a header of two bytes, and its number.
+        fn pings(&self) -> Vec<u64> {
+            let (pings, rest) = self.side.stream.as_chunks::<10>();
+            assert!(rest.is_empty());
+            let number = |ping: &[u8; 10]| {
+                assert_eq!(ping[..2], [0x89, 8]);
+                u64::from_be_bytes(ping[2..].try_into().unwrap())
+            };
+            pings.iter().map(number).collect()
+        }
+    }
+
+    fn is_no_pong<T>(result: Result<T, Error>) -> bool {
+        result.is_err_and(|error| matches!(error.kind(), ErrorKind::NoPong))
+    }
+
+    #[test]
+    fn after_a_jump_one_ping_stands_for_all_that_were_missed_and_its_pong_has_the_whole_deadline() {
+        let mut end = End::new();
+        for jumps in 1..=3 {
+            assert_eq!(end.beat_after(HOURS).unwrap(), DEADLINE);
+            assert_eq!(end.beat_after(DEADLINE - MOMENT).unwrap(), MOMENT);
+            end.read_pong();
+            assert_eq!(end.beat_after(MOMENT).unwrap(), INTERVAL - DEADLINE);
+            assert_eq!(end.pings().len(), jumps);
+        }
+        end.beat_after(HOURS).unwrap();
+        assert!(is_no_pong(end.beat_after(DEADLINE)));
+        assert_eq!(end.pings(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_pong_that_is_read_after_the_jump_is_not_late() {
+        let mut end = End::new();
+        end.beat_after(INTERVAL).unwrap();
+        end.now += HOURS;
+        end.read_pong();
+        assert_eq!(end.beat_after(Duration::ZERO).unwrap(), DEADLINE);
+        assert_eq!(end.pings(), [1, 2]);
+    }
+
+    #[test]
+    fn a_pong_that_is_not_there_after_the_jump_is_overdue() {
+        let mut end = End::new();
+        end.beat_after(INTERVAL).unwrap();
+        assert!(is_no_pong(end.beat_after(HOURS)));
+        assert_eq!(end.pings(), [1]);
+    }
+
+    #[test]
+    fn while_the_clock_stands_still_nothing_is_due() {
+        let mut end = End::new();
+        for _ in 0..3 {
+            assert_eq!(end.beat_after(Duration::ZERO).unwrap(), INTERVAL);
+        }
+        assert_eq!(end.pings(), [0; 0]);
+        end.beat_after(INTERVAL).unwrap();
+        for _ in 0..3 {
+            assert_eq!(end.beat_after(Duration::ZERO).unwrap(), DEADLINE);
+        }
+        end.read_pong();
+        for _ in 0..3 {
+            assert_eq!(end.beat_after(Duration::ZERO).unwrap(), INTERVAL);
+        }
+        assert_eq!(end.pings(), [1]);
+    }
+}
