@@ -18,8 +18,8 @@ impl<S: Socket> WebSocket<S> {
     ///
     /// Starts nothing: the Pings are sent, and their Pongs waited for, by the calls that read, while these block. A
     /// program that does not read sends none. If the stream takes nothing for `pong_deadline` while a Ping waits, or
-    /// cannot be written to, that counts as a missing Pong. A Ping carries a number in eight bytes; a Pong answers that Ping and those before
-    /// it (RFC 6455 5.5.3).
+    /// cannot be written to, that counts as a missing Pong. A Ping carries a number in eight bytes; a Pong answers that
+    /// Ping and those before it (RFC 6455 5.5.3).
     ///
     /// Each read sets the stream's read time-out, to the time until something is due, or to what it was before where that
     /// is less: one more system call. The write of a Ping has `pong_deadline` as its time-out, and so do other writes while

@@ -3,9 +3,10 @@
 //! # What waits for what
 //! * A task or thread that sends a frame locks the [`SharedWriter`] for that time, and writes while it holds the lock.
 //!   A thread may block in that write. A task never waits for the stream while it holds the lock.
-//! * The reading half does not wait for that lock before the end of the connection. While another task or thread holds
-//!   it, the reading half queues its reply, and the holder sends that before it unlocks ([`WriterGuard`]). Both check the
-//!   queue after they have done their part, so that one of them sees the reply.
+//! * The reading half does not wait for that lock. While another task or thread holds it, the reading half queues its
+//!   reply, and the holder sends that before it unlocks ([`WriterGuard`]). Both check the queue after they have done
+//!   their part, so that one of them sees the reply. At the end of the connection, over tokio alone, the reading half
+//!   waits until its last reply was sent.
 //! * A message may be many frames. The right to send a message is a *turn*: a lock of its own on threads, and over
 //!   tokio a queue of tasks (`turns`), which also wakes them. Control frames need no turn.
 //!

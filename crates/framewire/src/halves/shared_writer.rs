@@ -1,7 +1,8 @@
 //! The writing side of a connection whose two directions are used at once.
 //!
-//! A task or thread holds the writer for the time of one frame. The reading side does not wait for it before the end of
-//! the connection: while the writer is held, its holder sends the replies.
+//! A task or thread holds the writer for the time of one frame. While it is held, its holder sends the replies of the
+//! reading side, which does not wait for it. Over tokio the reading side waits at the end of the connection, until its
+//! last reply was sent.
 
 use std::io;
 use std::mem;

@@ -156,7 +156,8 @@ impl<S: Socket> PendingHandshake<S> {
 
     /// Answers with a response of the program, whatever the policy says: a 401, a redirect, or a page for a browser.
     ///
-    /// Ends the stream in this direction and returns it, to be dropped. Blocks and fails as [`upgrade::PendingUpgrade::refuse`] does.
+    /// Ends the stream in this direction and returns it, to be dropped. Blocks and fails as
+    /// [`upgrade::PendingUpgrade::refuse`] does.
     pub fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, HandshakeError> {
         finish(self.refuse_over::<BlockingWire<S>, B>(response))
     }

@@ -11,8 +11,8 @@ use crate::error::Closed;
 
 /// The reading half of a [split](WebSocket::split) connection.
 ///
-/// It waits for no task that writes before the end of the connection. Its automatic replies go between the frames of the writing tasks.
-/// While no task writes, it sends them itself before a read that waits, together with what was
+/// Until the connection ends, it does not wait for a task that writes. Its automatic replies go between the frames of
+/// the writing tasks. While no task writes, it sends them itself before a read that waits, together with what was
 /// [fed](Writer::feed).
 ///
 /// A read that reports the end of the connection first waits until the Close frame that answers it is sent. That comes
