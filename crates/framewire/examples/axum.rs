@@ -79,7 +79,9 @@ const PAGE: &str = r#"<!doctype html>
 <form><input autofocus placeholder="Say something"></form>
 <ul></ul>
 <script>
-  const socket = new WebSocket(location.href.replace("http", "ws") + "chat");
+  const url = new URL("chat", location);
+  url.protocol = url.protocol.replace("http", "ws");
+  const socket = new WebSocket(url);
   const [form, list] = document.querySelectorAll("form, ul");
   form.onsubmit = () => { socket.send(form[0].value); form.reset(); return false; };
   socket.onmessage = ({ data }) => { list.appendChild(document.createElement("li")).textContent = data; };

@@ -140,7 +140,9 @@ const PAGE: &str = r#"<!doctype html>
 <form><input autofocus placeholder="Say something"></form>
 <ul></ul>
 <script>
-  const socket = new WebSocket(location.href.replace("http", "ws") + "echo", ["h2", "http1.1"]);
+  const url = new URL("echo", location);
+  url.protocol = url.protocol.replace("http", "ws");
+  const socket = new WebSocket(url, ["h2", "http1.1"]);
   const [form, list] = document.querySelectorAll("form, ul");
   const show = (text) => { list.appendChild(document.createElement("li")).textContent = text; };
   form.onsubmit = () => { socket.send(form[0].value); form.reset(); return false; };
