@@ -44,9 +44,9 @@ pub const ALL: [(&str, Run); 14] = [
     ("zlib", zlib::run),
 ];
 
-#[expect(clippy::unnecessary_wraps, reason = "there may be no entropy for one")]
 /// A masking key: any will do where the peer is a function call away, and the same one each time
 /// lets an input be run again.
+#[expect(clippy::unnecessary_wraps, reason = "there may be no entropy for one")]
 fn key() -> Option<[u8; 4]> {
     Some([0x37, 0xFA, 0x21, 0x3D])
 }
