@@ -22,6 +22,9 @@ use crate::protocol::Message;
 /// after it. `closed` then has the codes and reasons of both ends. Where the stream would block, the answer is still to be
 /// written (`has_pending_output`), and where a handler of Close frames answers nothing, the application is to answer.
 ///
+/// Dropping a connection over TLS cuts the stream without `close_notify`: [`shutdown`](super::WebSocket::shutdown) ends
+/// TLS too, also after `None`.
+///
 /// # Errors
 /// Reading fails with [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) if the stream ends without a
 /// Close frame, with [`ErrorKind::Violation`](crate::ErrorKind::Violation) after the Close frame that answers it was

@@ -24,6 +24,9 @@ use crate::protocol::Message;
 /// that reads nothing can hold that up for ever: bound the read with a time-out, and drop the connection when it
 /// expires. The same is true of a violation.
 ///
+/// Dropping a connection over TLS cuts the stream without `close_notify`, and so does closing it as a `Sink` or as a
+/// byte stream: [`shutdown`](super::WebSocket::shutdown) ends TLS too, also after `None`.
+///
 /// # Errors
 /// Reading fails with [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) if the stream ends without a
 /// Close frame, with [`ErrorKind::Violation`](crate::ErrorKind::Violation) after the Close frame that answers it was
