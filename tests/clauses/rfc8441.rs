@@ -96,6 +96,12 @@ fn rfc8441_4_method_must_be_connect() {
         let response = error.unwrap_err().into_response().unwrap();
         assert_eq!(response.headers()["allow"], "CONNECT");
     }
+    for unknown in ["connect", "BREW"] {
+        let mut request = request();
+        *request.method_mut() = unknown.parse().unwrap();
+        let method = HandshakeErrorKind::Upgrade(UpgradeErrorKind::Method);
+        assert_eq!(refused(&request), (method, 501), "{unknown}");
+    }
 }
 
 #[test]

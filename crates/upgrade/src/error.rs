@@ -25,7 +25,7 @@ struct Inner {
 #[non_exhaustive]
 pub enum UpgradeErrorKind {
     /// The head breaks the grammar of RFC 9112, has no `Host`, two or an invalid one, or announces a body. A server
-    /// answers 400. The peer's fault.
+    /// answers 400, or 501 to a body in a transfer coding that it does not know. The peer's fault.
     Malformed,
     /// The head is longer than [`Limits::head_bytes`](crate::Limits::head_bytes). A server answers
     /// 431, or 414 while still in the request line. The peer's fault.
@@ -37,7 +37,7 @@ pub enum UpgradeErrorKind {
     /// (RFC 9110 7.8). The peer's fault.
     Version,
     /// The method is not `GET`, or for an extended CONNECT (RFC 8441) not `CONNECT`. A server answers 405 with the
-    /// right method in `Allow`. The peer's fault.
+    /// right method in `Allow`, or 501 where the method is not one of HTTP's own. The peer's fault.
     Method,
     /// A valid request that asks for no upgrade: a server answers 400. Or one that asks for no accepted protocol: a
     /// server answers 426 with the accepted ones in `Upgrade`, and an extended CONNECT with 501. The peer's fault.

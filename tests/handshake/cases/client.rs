@@ -145,6 +145,22 @@ fn body_of_a_refusal_is_chunked_where_that_is_the_last_coding() {
 }
 
 #[test]
+fn rfc9112_7_1_refusal_with_a_parameter_of_chunked_has_no_body() {
+    let body = "1\r\na\r\n0\r\n\r\n";
+    for (codings, shown) in [
+        ("chunked;a=b", ""),
+        ("gzip, Chunked ; a", ""),
+        ("chunked;", ""),
+        ("chunked;a, chunked", "a"),
+        ("gzip;a", body),
+    ] {
+        let head = format!("HTTP/1.1 403 x\r\nTransfer-Encoding: {codings}\r\n\r\n");
+        let refused = refusal(format!("{head}{body}"));
+        assert_eq!(refused.body(), shown.as_bytes(), "{codings}");
+    }
+}
+
+#[test]
 fn malformed_chunks_end_the_body() {
     let head = "HTTP/1.1 403 x\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (body, decoded) in [

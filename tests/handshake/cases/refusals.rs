@@ -78,7 +78,13 @@ fn refused_requests() -> Vec<(&'static str, String, u16)> {
             400,
         ),
         ("post", line("GET", "POST /chat HTTP/1.1"), 405),
-        ("lower-case get", line("GET", "get /chat HTTP/1.1"), 405),
+        ("lower-case get", line("GET", "get /chat HTTP/1.1"), 501),
+        ("another method", line("GET", "BREW /chat HTTP/1.1"), 501),
+        (
+            "method longer than any",
+            line("GET", "CONNECTING /chat HTTP/1.1"),
+            501,
+        ),
         (
             "connect",
             line("GET", "CONNECT server.example.com:80 HTTP/1.1"),
@@ -148,6 +154,26 @@ fn refused_requests() -> Vec<(&'static str, String, u16)> {
         (
             "body that is not in chunks",
             request_with("Transfer-Encoding: gzip"),
+            400,
+        ),
+        (
+            "body in an unknown coding",
+            request_with("Transfer-Encoding: gzip, Chunked"),
+            501,
+        ),
+        (
+            "body in an unknown coding with a length",
+            request_with("Content-Length: 5\r\nTransfer-Encoding: gzip, chunked"),
+            400,
+        ),
+        (
+            "body in chunks and an unknown coding",
+            request_with("Transfer-Encoding: chunked, gzip"),
+            400,
+        ),
+        (
+            "chunks with a parameter",
+            request_with("Transfer-Encoding: chunked;a=b"),
             400,
         ),
         (
@@ -355,9 +381,8 @@ fn every_refusal_tells_the_client_what_would_do() {
         let stream = ScriptedPeer::new(&request[..]);
         shell::accept(&Acceptor::new(), stream.clone()).unwrap_err();
         let output = stream.written_text();
-        if status == 405 {
-            assert_eq!(header_of(&output, "allow"), ["GET"], "{what}");
-        }
+        let allowed: &[&str] = if status == 405 { &["GET"] } else { &[] };
+        assert_eq!(header_of(&output, "allow"), allowed, "{what}");
         if status == 426 {
             assert_eq!(header_of(&output, "upgrade"), ["websocket"], "{what}");
             assert_eq!(
@@ -375,10 +400,15 @@ fn every_refusal_tells_the_client_what_would_do() {
 
 #[test]
 fn a_request_repeated_in_a_refusal_would_be_a_hole() {
-    let request = request_replacing("GET", "GET /<script> HTTP/1.1 <b>");
-    let stream = ScriptedPeer::new(request);
-    shell::accept(&Acceptor::new(), stream.clone()).unwrap_err();
-    assert!(!stream.written_text().contains('<'));
+    for line in ["GET /script HTTP/1.1 <b>", "SCRIPT / HTTP/1.1"] {
+        let stream = ScriptedPeer::new(request_replacing("GET", line));
+        shell::accept(&Acceptor::new(), stream.clone()).unwrap_err();
+        let answer = stream.written_text().to_lowercase();
+        assert!(
+            !answer.contains("script") && !answer.contains('<'),
+            "{answer}"
+        );
+    }
 }
 
 #[test]

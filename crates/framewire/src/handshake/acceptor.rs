@@ -285,6 +285,7 @@ impl Acceptor {
     /// |---|---|---|
     /// | 505 | [`upgrade::UpgradeErrorKind::Version`] | is neither HTTP/2 nor HTTP/3 |
     /// | 405 | [`upgrade::UpgradeErrorKind::Method`] | is not a `CONNECT` |
+    /// | 501 | [`upgrade::UpgradeErrorKind::Method`] | is of a method that RFC 9110 and RFC 5789 do not have |
     /// | 501 | [`upgrade::UpgradeErrorKind::NotUpgrade`] | is for a protocol other than `websocket`, or for none |
     /// | 400 | [`upgrade::UpgradeErrorKind::Malformed`] | has `Connection` or `Upgrade` |
     /// | 400 | [`upgrade::UpgradeErrorKind::Malformed`] | has `Transfer-Encoding` or `Content-Length` |

@@ -110,12 +110,15 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Framing {
         return Framing::Done;
     }
     if headers.contains_key(TRANSFER_ENCODING) {
+        let last = lists(headers, TRANSFER_ENCODING).last().unwrap_or_default();
+        let mut parts = last.splitn(2, |&byte| byte == b';');
+        let name = parts.next().unwrap_or_default().trim_ascii_end();
         // RFC 9112 6.3: chunked when it is the last coding, until the end of the stream if not.
-        let last = lists(headers, TRANSFER_ENCODING).last();
-        return if last.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
-            FIRST_CHUNK
-        } else {
-            Framing::UntilClose
+        return match (name.eq_ignore_ascii_case(b"chunked"), parts.next()) {
+            (true, None) => FIRST_CHUNK,
+            // RFC 9112 7.1: parameters of the chunked coding are an error.
+            (true, Some(_)) => Framing::Done,
+            (false, _) => Framing::UntilClose,
         };
     }
     if !headers.contains_key(CONTENT_LENGTH) {

@@ -1,12 +1,12 @@
 //! Extended CONNECT: what HTTP/2 and HTTP/3 have in place of `Upgrade` (RFC 8441 4, RFC 9220 3).
 
 use super::lines::malformed;
-use super::negotiate::without_body;
+use super::negotiate::{check_method, without_body};
 use crate::error::{UpgradeError, UpgradeErrorKind};
 use crate::syntax::split_host;
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 
 /// Returns the 200 for a request whose `:protocol` is `protocol`, with `headers` added, where that protocol is
 /// `accepted`.
@@ -43,13 +43,7 @@ fn check_request<B>(
         return Err(UpgradeError::new(UpgradeErrorKind::Version, message)
             .refusing(StatusCode::HTTP_VERSION_NOT_SUPPORTED));
     }
-    if request.method() != Method::CONNECT {
-        let method = request.method();
-        let message = format!("an upgrade is asked for with connect, not {method}");
-        return Err(UpgradeError::new(UpgradeErrorKind::Method, message)
-            .refusing(StatusCode::METHOD_NOT_ALLOWED)
-            .with_header(ALLOW, HeaderValue::from_static("CONNECT")));
-    }
+    check_method(request.method(), "CONNECT")?;
     // RFC 9110 7.8: names of protocols are compared without case. A request without one asks for a tunnel to another
     // server.
     if !protocol.eq_ignore_ascii_case(accepted) {

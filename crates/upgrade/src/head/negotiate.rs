@@ -21,7 +21,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 /// |---|---|---|
 /// | 505 | [`UpgradeErrorKind::Version`] | not HTTP/1.1: in 1.0 `Upgrade` means nothing (RFC 9110 7.8) |
 /// | 405 | [`UpgradeErrorKind::Method`] | not a `GET` |
+/// | 501 | [`UpgradeErrorKind::Method`] | of a method that RFC 9110 and RFC 5789 do not have |
 /// | 400 | [`UpgradeErrorKind::Malformed`] | without one valid `Host`, or announcing a body |
+/// | 501 | [`UpgradeErrorKind::Malformed`] | announcing a body in a transfer coding other than `chunked` before that |
 /// | 400 | [`UpgradeErrorKind::NotUpgrade`] | without `Upgrade`, or with one that is not a list of protocols |
 /// | 400 | [`UpgradeErrorKind::NotUpgrade`] | without the token `upgrade` in `Connection` |
 /// | 426 | [`UpgradeErrorKind::NotUpgrade`] | for none of the protocols in `accepted` |
@@ -111,18 +113,47 @@ pub fn check_response<B, C>(
 /// Checks that a request can ask for an upgrade, to any protocol.
 pub(crate) fn check_request<B>(request: &Request<B>) -> Result<(), UpgradeError> {
     check_version(request.version())?;
-    if request.method() != Method::GET {
-        let message = format!("an upgrade is asked for with get, not {}", request.method());
-        return Err(UpgradeError::new(UpgradeErrorKind::Method, message)
-            .refusing(StatusCode::METHOD_NOT_ALLOWED)
-            .with_header(ALLOW, HeaderValue::from_static("GET")));
-    }
+    check_method(request.method(), "GET")?;
     check_host(request.version(), request.headers())?;
     // A body would lie before the upgraded protocol's first byte, and be read as that protocol.
     if announces_body(request.headers()) {
-        return Err(malformed("a body in a request for an upgrade"));
+        return Err(refused_body(request.headers()));
     }
     Ok(())
+}
+
+/// Checks that a method is the one that asks for an upgrade.
+pub(super) fn check_method(method: &Method, right: &'static str) -> Result<(), UpgradeError> {
+    if *method == right {
+        return Ok(());
+    }
+    let asked = format!("an upgrade is asked for with {}", right.to_lowercase());
+    // RFC 9110 9.1, RFC 9112 3: 501 for a method that is not known. A refusal does not repeat it.
+    if !METHODS.contains(method) {
+        let message = format!("{asked}, and this method is not one of http");
+        return Err(UpgradeError::new(UpgradeErrorKind::Method, message)
+            .refusing(StatusCode::NOT_IMPLEMENTED));
+    }
+    let message = format!("{asked}, not {method}");
+    Err(UpgradeError::new(UpgradeErrorKind::Method, message)
+        .refusing(StatusCode::METHOD_NOT_ALLOWED)
+        .with_header(ALLOW, HeaderValue::from_static(right)))
+}
+
+/// Returns the error for a request with a body, whose headers these are.
+fn refused_body(headers: &HeaderMap) -> UpgradeError {
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    // RFC 9112 6.3: 400 where the last coding is not chunked, or where there is a length too.
+    let is_sound = lists(headers, TRANSFER_ENCODING)
+        .last()
+        .is_some_and(is_chunked)
+        && !headers.contains_key(CONTENT_LENGTH);
+    if is_sound && !lists(headers, TRANSFER_ENCODING).all(is_chunked) {
+        // RFC 9112 6.1: 501 for a coding that is not understood.
+        return malformed("a body in a transfer coding that is not known")
+            .refusing(StatusCode::NOT_IMPLEMENTED);
+    }
+    malformed("a body in a request for an upgrade")
 }
 
 /// Returns whether bytes of a body follow the head.
@@ -199,3 +230,15 @@ pub(super) fn without_body<C>(response: &Response<C>) -> Response<Vec<u8>> {
 }
 
 const RESERVED: [http::HeaderName; 4] = [CONNECTION, UPGRADE, CONTENT_LENGTH, TRANSFER_ENCODING];
+/// The methods of RFC 9110 9.3 and RFC 5789.
+const METHODS: [Method; 9] = [
+    Method::CONNECT,
+    Method::DELETE,
+    Method::GET,
+    Method::HEAD,
+    Method::OPTIONS,
+    Method::PATCH,
+    Method::POST,
+    Method::PUT,
+    Method::TRACE,
+];
