@@ -38,6 +38,20 @@ fn a_message_a_ping_and_a_close_come_over_tls_and_are_answered() {
     }
 }
 
+/// The peer's `close_notify` is no end of a message, nor of the connection: neither has a Close frame.
+#[test]
+fn a_message_that_tls_ends_in_the_middle_is_not_given() {
+    for (front_end, role) in front_ends() {
+        let fragment = to(role, TEXT, "Hel").bytes();
+        let message = to(role, FIN | TEXT, "Hello").bytes();
+        for said in [fragment, message[..message.len() - 1].to_vec(), vec![]] {
+            let outcome = front_end.run(&Script::new(role, said));
+            assert_eq!(outcome.events, []);
+            assert_eq!(outcome.end, End::Open, "a lost connection");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 

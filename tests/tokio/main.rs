@@ -6,6 +6,7 @@ mod echo;
 mod ends;
 mod hammer;
 mod keep_alive;
+mod shared_pool;
 mod sink_of_a_half;
 mod split;
 mod split_cancel;
