@@ -12,7 +12,7 @@ use support::event::{End, Event};
 use support::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, close_payload, to, wire,
 };
-use support::front_end::{assert_given, assert_refused};
+use support::front_end::{Events, assert_given, assert_refused};
 use support::oracle::{self, Terms};
 use support::peer::{Ending, ScriptedPeer};
 use support::rfc3629::{self, Text};
@@ -166,6 +166,26 @@ fn rfc6455_6_2_server_removes_the_mask() {
             Event::Message(Opcode::Binary, b"abcdefgh".to_vec()),
         ];
         assert_given(Role::Server, wire(&frames), &events, End::Open);
+    }
+}
+
+/// A client reads them while it waits for the end of the stream, and a server leaves them unread.
+#[test]
+fn rfc6455_7_1_1_bytes_after_both_close_frames_are_discarded() {
+    for end in ends() {
+        let message = to(end.role, FIN | TEXT, "late").bytes();
+        let ping = to(end.role, FIN | PING, "late").bytes();
+        for late in [message, ping, vec![0xFF; 9], vec![0; 70_000]] {
+            let said = [close(end.role, close_payload(1001, "")), late].concat();
+            let (peer, mut socket) = hearing(end, said);
+            let events = Events::default();
+            socket.on_ping(Box::new(events.of_pings()));
+            let done = socket.shutdown(Duration::from_secs(60)).unwrap();
+            assert_eq!((done.code.get(), done.clean), (1001, true));
+            assert_eq!(oracle::frames(&peer.written()).len(), 1);
+            assert!(events.take().is_empty());
+            assert!(end.role == Role::Server || peer.unread().is_empty());
+        }
     }
 }
 
