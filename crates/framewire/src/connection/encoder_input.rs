@@ -81,3 +81,36 @@ impl Input {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::BufferPool;
+
+    #[test]
+    fn its_memory_is_that_of_the_pool_and_serves_one_message_after_another() {
+        let pool = Buffers::Pooled(BufferPool::keeping(1));
+        let mut input = Input::default();
+        let memory = input.room(&pool, 100).as_ptr();
+        input.begin(Opcode::Text);
+        assert_eq!(input.room(&pool, 100).as_ptr(), memory);
+        input.give_buffer(&pool);
+        assert_eq!(input.bytes.capacity(), 0);
+        assert_eq!(input.room(&pool, 100).as_ptr(), memory);
+    }
+
+    #[test]
+    fn a_text_is_utf8_as_a_whole_and_binary_data_is_anything() {
+        let mut input = Input::default();
+        input.begin(Opcode::Text);
+        input.take(b"\xC3").unwrap();
+        assert_eq!(input.check_whole(), Err(SendError::InvalidUtf8));
+        input.take(b"\xA9").unwrap();
+        assert_eq!((input.check_whole(), input.taken()), (Ok(()), 2));
+        assert_eq!(input.take(b"\xA9"), Err(SendError::InvalidUtf8));
+        assert_eq!(input.check(), Err(SendError::InvalidUtf8));
+        input.begin(Opcode::Binary);
+        input.take(b"\xA9").unwrap();
+        assert_eq!((input.check_whole(), input.taken()), (Ok(()), 1));
+    }
+}

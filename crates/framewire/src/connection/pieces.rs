@@ -135,3 +135,87 @@ impl Fragment {
         Ok(encoded)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Config;
+    use crate::frame::{Opcode, Rsv};
+    use crate::pool::Buffers;
+    use crate::protocol::{Encoder, MessageEncoder, Sender};
+
+    /// Leaves messages as they are, and writes down where they are flushed and ended.
+    #[derive(Debug, Default)]
+    struct Marks {
+        messages: u8,
+    }
+
+    impl MessageEncoder for Marks {
+        fn rsv(&self) -> Rsv {
+            Rsv::RSV1
+        }
+
+        fn set_enabled(&mut self, _enabled: bool) {}
+
+        fn wants(&self, _len: Option<usize>) -> bool {
+            true
+        }
+
+        fn begin(&mut self) -> bool {
+            true
+        }
+
+        fn encode(
+            &mut self,
+            input: &[u8],
+            until: Until,
+            output: &mut [u8],
+        ) -> Result<Transformed, SendError> {
+            let mark: &[u8] = match until {
+                Until::More => b"",
+                Until::Flush => b"F",
+                Until::End => b"E",
+            };
+            let produced = input.len() + mark.len();
+            output[..produced].copy_from_slice(&[input, mark].concat());
+            Ok(Transformed {
+                consumed: input.len(),
+                produced,
+                done: true,
+            })
+        }
+
+        fn end(&mut self) {
+            self.messages += 1;
+        }
+
+        fn abandon(&mut self) {}
+    }
+
+    #[test]
+    fn a_message_is_flushed_each_time_and_ended_once_unless_more_follows() {
+        let sender = Sender::new(Encoder::server());
+        let mut outbound = Outbound::new(sender, &Config::default(), Buffers::Kept);
+        outbound.set_message_encoder(Box::<Marks>::default());
+        let mut fragment = outbound.open_message(Opcode::Binary.into(), None).unwrap();
+        let (send, last) = (
+            PieceStep::Send { fin: false },
+            PieceStep::Send { fin: true },
+        );
+        assert_eq!(fragment.take(&mut outbound, b"a").unwrap(), 1);
+        for payload in [&b"aF"[..], b"aFF"] {
+            assert_eq!(fragment.flush(&mut outbound).unwrap(), send);
+            assert_eq!(fragment.payload(), payload);
+        }
+        for _ in 0..2 {
+            assert_eq!(fragment.finish(&mut outbound).unwrap(), last);
+            assert_eq!(fragment.payload(), b"aFFE");
+        }
+        assert_eq!(fragment.take(&mut outbound, b"b").unwrap(), 1);
+        assert_eq!(fragment.finish(&mut outbound).unwrap(), last);
+        assert_eq!(fragment.payload(), b"aFFEbE");
+        assert_eq!(fragment.close(&mut outbound), 2);
+        let extension = format!("{:?}", outbound.sender.message_encoder_mut());
+        assert!(extension.contains("messages: 1"), "{extension}");
+    }
+}
