@@ -1,6 +1,8 @@
 //! Every way to read and to send has its call on a connection without a stream, so that a front end can be written over
 //! it.
 
+use std::iter;
+
 use framewire::connection::{Connection, PreparedMessage};
 use framewire::deflate::{Deflate, Parameters};
 use framewire::frame::Rsv;
@@ -379,6 +381,35 @@ fn a_compressed_message_that_is_half_read_stays_while_it_rests_and_while_more_is
 }
 
 #[test]
+fn a_message_that_compression_makes_no_shorter_is_streamed_whatever_its_length() {
+    let numbers = iter::successors(Some(1_u32), |n| Some(n.wrapping_mul(0x915F_77F5)));
+    let payload: Vec<_> = numbers
+        .skip(1)
+        .take(200_000)
+        .map(|n| n.to_be_bytes()[0])
+        .collect();
+    let (mut server, mut client) = compressed();
+    client.outbound().feed(&payload).unwrap();
+    let wire = written(&mut client);
+    assert!(wire.len() > 128 << 10, "{}", wire.len());
+    let mut rest = &wire[..];
+    let begun = read(&mut server, &mut rest, 1000, Connection::next_stream);
+    begun.unwrap();
+    let mut message = vec![];
+    loop {
+        let mut output = [0; 500];
+        let piece = read(&mut server, &mut rest, 1000, |server| {
+            server.read_stream(&mut output)
+        });
+        match piece.unwrap() {
+            0 => break,
+            len => message.extend_from_slice(&output[..len]),
+        }
+    }
+    assert!(message == payload);
+}
+
+#[test]
 fn a_long_payload_that_is_not_to_be_compressed_is_written_from_where_it_lies() {
     let payload = vec![7; 100_000];
     let message = Outgoing::binary(&payload).uncompressed();
@@ -452,6 +483,16 @@ fn what_is_left_of_a_message_is_not_buffered_for_a_stream_that_has_failed() {
     outbound.written_of(failed, &mut begun).unwrap_err();
     let error = outbound.buffer(begun).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
+}
+
+#[test]
+fn the_answer_of_a_handshake_is_written_before_what_is_fed() {
+    let mut connection = server();
+    let head = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    connection.outbound().begin_with(head);
+    connection.outbound().feed("a").unwrap();
+    let message = frame(Role::Server, FIN | TEXT, b"a");
+    assert_eq!(written(&mut connection), [&head[..], &message].concat());
 }
 
 #[test]

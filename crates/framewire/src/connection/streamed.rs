@@ -154,3 +154,56 @@ const SCRATCH: usize = 4 << 10;
 /// How many bytes in a row may give nothing. An honest peer needs some hundred at most; one that sends empty blocks
 /// for ever would keep a read busy for as long.
 const MAX_WITHOUT_OUTPUT: u64 = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Config, Outbound};
+    use crate::frame::Header;
+    use crate::pool::Buffers;
+    use crate::protocol::{Encoder, Limits, MessageDecoder, Receiver, Role, Sender, Transformed};
+
+    /// Makes nothing of all that it is given.
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl MessageDecoder for Nothing {
+        fn rsv(&self) -> Rsv {
+            Rsv::RSV1
+        }
+
+        fn decode(
+            &mut self,
+            input: &[u8],
+            _last: bool,
+            _output: &mut [u8],
+        ) -> Result<Transformed, Violation> {
+            Ok(Transformed {
+                consumed: input.len(),
+                produced: 0,
+                done: true,
+            })
+        }
+    }
+
+    #[test]
+    fn a_streamed_message_may_have_64_kib_that_give_nothing_and_no_more() {
+        for (len, passes) in [(MAX_WITHOUT_OUTPUT, true), (MAX_WITHOUT_OUTPUT + 1, false)] {
+            let header = Header::new(false, Rsv::RSV1, Opcode::Binary, None, len).unwrap();
+            let mut read = Vec::new();
+            header.append_to(&mut read);
+            read.extend((0..len).map(|_| 0));
+            let receiver = Receiver::new(Role::Client, Limits::default());
+            let mut inbound = Inbound::new(receiver, &Config::default(), &read, Buffers::Kept);
+            inbound.set_message_decoder(Box::new(Nothing));
+            let sender = Sender::new(Encoder::server());
+            let mut outbound = Outbound::new(sender, &Config::default(), Buffers::Kept);
+            inbound.begin_stream(&mut outbound).unwrap();
+            match inbound.read_stream(&mut [0; 10], &mut outbound) {
+                Err(Stop::Bytes) => assert!(passes, "{len}"),
+                Err(Stop::Failed(_)) => assert!(!passes, "{len}"),
+                Ok(_) => panic!("nothing came of it"),
+            }
+        }
+    }
+}
