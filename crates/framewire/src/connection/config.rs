@@ -138,3 +138,22 @@ impl Default for Config {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_presets_and_the_defaults_are_those_of_the_documentation() {
+        let presets = [
+            CHUNK_SIZE_LOW_MEMORY,
+            CHUNK_SIZE_BALANCED,
+            CHUNK_SIZE_STREAMING,
+        ];
+        assert_eq!(presets, [4096, 8192, 32_768]);
+        let config = Config::default();
+        let sizes = [config.chunk_size, config.read_buffer, config.write_buffer];
+        assert_eq!(sizes, [4096, 16_384 + 14, 65_536]);
+        assert_eq!(config.limits.message, 1_048_576);
+    }
+}

@@ -205,6 +205,19 @@ mod tests {
     }
 
     #[test]
+    fn a_short_message_takes_memory_for_itself_and_its_end() {
+        let mut encoder = Encoder::server();
+        encoder.allow_rsv(Rsv::RSV1);
+        let mut encoding = Encoding::new(Box::new(Plain(usize::MAX)));
+        let (mut rest, mut output) = (&[7; 100][..], Vec::new());
+        let (opcode, bound) = (Opcode::Binary, usize::MAX);
+        let last = encoding.append_frame(&mut encoder, opcode, &mut rest, bound, &mut output);
+        assert_eq!(last, Ok(true));
+        let most = MAX_HEADER + HELD + 100 + LEAST_STEP;
+        assert!(output.capacity() <= most, "{}", output.capacity());
+    }
+
+    #[test]
     fn an_extension_shares_no_frames_unless_it_says_so() {
         assert_eq!(Plain(1).shared_kind(), None);
     }

@@ -87,3 +87,24 @@ impl Default for Limits {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_presets_are_those_of_the_documentation() {
+        let presets = [READ_LIMIT_SMALL, READ_LIMIT_STANDARD, READ_LIMIT_LARGE];
+        assert_eq!(presets, [65_536, 1_048_576, 16_777_216]);
+    }
+
+    #[test]
+    fn a_compressed_message_may_have_64_kib_over_twice_the_limit_unless_it_has_a_limit_of_its_own()
+    {
+        let limits = Limits::new().message(1000);
+        assert_eq!(limits.compressed_bound(), 2000 + 65_536);
+        let own = limits.compressed(NonZeroU64::new(10));
+        assert_eq!(own.compressed_bound(), 10);
+        assert_eq!(Limits::UNLIMITED.compressed_bound(), u64::MAX);
+    }
+}
