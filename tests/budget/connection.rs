@@ -2,7 +2,7 @@
 
 use allocation_counter::measure;
 use framewire::Config;
-use framewire::connection::{Connection, PreparedMessage};
+use framewire::connection::{BufferPool, Connection, PreparedMessage};
 use framewire::protocol::Role;
 use support::frames::{BINARY, FIN, PING, frame};
 use support::pattern;
@@ -57,6 +57,25 @@ fn a_message_of_16_kib_that_arrives_at_once_is_lent_from_the_read_buffer() {
         assert_eq!(message.payload().len(), 16 << 10);
     });
     assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn a_connection_that_rests_holds_no_buffer() {
+    let nothing = BufferPool::keeping(0);
+    let config = Config::default();
+    let mut connection = Connection::new(Role::Server, &[], &config, &nothing).unwrap();
+    for len in [20, 100_000] {
+        let message = frame(Role::Client, FIN | BINARY, &pattern(len));
+        let held = measure(|| {
+            give(&mut connection, &message);
+            let (message, outbound) = connection.next_message().unwrap().unwrap();
+            outbound.feed(message).unwrap();
+            write(&mut connection, 0);
+            connection.rest();
+        });
+        assert!(held.bytes_max >= 20, "{len}: {held:?}");
+        assert_eq!(held.bytes_current, 0, "{len}: {held:?}");
+    }
 }
 
 #[test]

@@ -62,6 +62,10 @@ fn what_waits_has_to_leave_room_for_the_payload_and_the_longest_header() {
                 Err(NotStaged::Full) => assert!(!fits, "{waiting} {len}"),
                 other => panic!("{other:?}"),
             }
+            let mut outbound = server(Config::default().write_buffer(100));
+            outbound.append_raw(&vec![7; waiting]);
+            let fed = outbound.try_feed(&payload);
+            assert_eq!(fed.is_ok(), fits, "{waiting} {len}");
         }
     }
     let mut outbound = server(Config::default().write_buffer(100));
