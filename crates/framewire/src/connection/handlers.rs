@@ -95,3 +95,18 @@ impl fmt::Debug for Handlers {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_handlers_is_which_there_are() {
+        let handlers = Handlers {
+            pong: Some(Box::new(|_| {})),
+            ..Handlers::default()
+        };
+        let shown = format!("{handlers:?}");
+        assert_eq!(shown, "Handlers { ping: false, pong: true, close: false }");
+    }
+}
