@@ -89,11 +89,9 @@ impl PreparedMessage {
 
     /// Returns the message that was framed. Its text was checked then.
     pub(crate) fn message(&self) -> Outgoing<'_> {
-        let message = Outgoing::new(self.shared.kind, self.payload());
-        Outgoing {
-            is_utf8: message.opcode() == Opcode::Text,
-            ..message
-        }
+        let mut message = Outgoing::new(self.shared.kind, self.payload());
+        message.is_utf8 = message.opcode() == Opcode::Text;
+        message
     }
 
     /// Returns the frame as a server sends it.
