@@ -93,6 +93,7 @@ mod tests {
         let mut input = Input::default();
         let memory = input.room(&pool, 100).as_ptr();
         input.begin(Opcode::Text);
+        assert_eq!(input.bytes.as_ptr(), memory);
         assert_eq!(input.room(&pool, 100).as_ptr(), memory);
         input.give_buffer(&pool);
         assert_eq!(input.bytes.capacity(), 0);
