@@ -1,6 +1,7 @@
 //! Coverage-guided fuzzing with libFuzzer, on the stable toolchain.
 
 mod corpus;
+mod cover;
 mod target;
 
 use std::fs;
@@ -30,7 +31,7 @@ pub(crate) struct Options {
     seconds: u64,
 
     /// Keeps the inputs that reach more in `fuzz/corpus` too, as long as they are few and small, in place of those that
-    /// were kept before
+    /// were kept before, unless these reach more
     #[arg(long)]
     keep: bool,
 }
@@ -77,8 +78,12 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         }
     }
     let minimised = chosen.iter().try_for_each(|name| {
-        let corpus = Corpus::minimise(project, &programs.join(name), name)?;
-        if options.keep { corpus.keep() } else { Ok(()) }
+        let program = programs.join(name);
+        let corpus = Corpus::minimise(project, &program, name)?;
+        if options.keep {
+            corpus.keep(project, &program)?;
+        }
+        Ok(())
     });
     println!(
         "fuzz: {} targets, {executions} executions, {new_inputs} new inputs, {} crashes",

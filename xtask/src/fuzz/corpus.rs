@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::FUZZER;
+use super::{FUZZER, cover};
 use crate::process;
 use crate::project::Project;
 
@@ -37,14 +37,7 @@ impl Corpus {
         let log = project
             .target_dir("fuzz/logs")?
             .join(format!("{name}-merge.txt"));
-        // libFuzzer adds to the first directory what reaches more than is there.
-        let mut merge = Command::new(program);
-        merge
-            .arg("-set_cover_merge=1")
-            .args(FUZZER)
-            .args([&merged, &committed, &found])
-            .stderr(File::create(&log).with_context(|| log.display().to_string())?);
-        process::output(&mut merge, MERGE)?;
+        set_cover_merge(program, &[&merged, &committed, &found], &log, &[])?;
 
         for input in &by_hand {
             fs::remove_file(merged.join(input.name()))?;
@@ -58,35 +51,97 @@ impl Corpus {
         })
     }
 
-    /// Puts some of the inputs that were found, short and longer ones, into the repository, in place of those that were
-    /// there. Inputs that were made by hand stay.
-    pub(super) fn keep(&self) -> Result<()> {
-        let (by_hand, before) = inputs(&self.committed)?
+    /// Puts some of the inputs that were found into the repository, in place of those that were there, unless these reach
+    /// more. Inputs that were made by hand stay.
+    pub(super) fn keep(&self, project: &Project, program: &Path) -> Result<()> {
+        let control = self.reach(project, program)?;
+        let all = cover::read(&control).context("what libFuzzer has recorded of a merge")?;
+        let is_committed =
+            |input: &cover::Input<'_>| Path::new(input.path).starts_with(&self.committed);
+        let (by_hand, found): (Vec<_>, Vec<_>) = all
             .into_iter()
-            .partition::<Vec<_>, _>(Input::is_by_hand);
-        for input in before {
-            fs::remove_file(&input.path)?;
+            .partition(|input| is_committed(input) && !name(input.path).starts_with(FOUND));
+        let by_hand_bytes: u64 = by_hand.iter().map(|input| input.len).sum();
+        let chosen = cover::choose(
+            &found,
+            &cover::reached(&by_hand),
+            MOST_INPUTS.saturating_sub(by_hand.len()),
+            MOST_BYTES.saturating_sub(by_hand_bytes),
+        );
+
+        let before = found.iter().filter(|input| is_committed(input));
+        let before = cover::reached(by_hand.iter().chain(before));
+        let after = cover::reached(by_hand.iter().chain(chosen.iter().copied()));
+        let (edges, fewest) = (cover::edges(&after), cover::edges(&before));
+        if edges < fewest || after.len() < before.len() {
+            println!("{:<14} the inputs stay, which reach more", self.name);
+            return Ok(());
         }
-        let mut count = by_hand.len();
-        let mut bytes: u64 = by_hand.iter().map(|input| input.len).sum();
-        let found = inputs(&self.found)?;
-        let step = found
-            .len()
-            .div_ceil(MOST_INPUTS.saturating_sub(count).max(1));
-        for input in found.iter().step_by(step.max(1)) {
-            if bytes + input.len > MOST_BYTES {
-                break;
-            }
-            // libFuzzer names an input for its SHA-1.
-            let hash = input.name();
-            let short = &hash[..hash.len().min(12)];
-            fs::copy(&input.path, self.committed.join(format!("{FOUND}{short}")))?;
-            count += 1;
-            bytes += input.len;
-        }
-        println!("{:<14} {count:>9} inputs kept, {bytes} bytes", self.name);
+        self.replace(&chosen)?;
+        let count = by_hand.len() + chosen.len();
+        let bytes = by_hand_bytes + chosen.iter().map(|input| input.len).sum::<u64>();
+        println!(
+            "{:<14} {count:>9} inputs kept, {bytes} bytes, {edges} edges, {fewest} before",
+            self.name
+        );
         Ok(())
     }
+
+    /// Returns what libFuzzer records of all inputs while it merges them.
+    fn reach(&self, project: &Project, program: &Path) -> Result<String> {
+        let folder = project.target_dir(&format!("fuzz/kept/{}", self.name))?;
+        remove(&folder)?;
+        let merged = project.target_dir(&format!("fuzz/kept/{}/merged", self.name))?;
+        let control = folder.join("control.txt");
+        let merge = [&merged, &self.committed, &self.found];
+        let control_file = format!("-merge_control_file={}", control.display());
+        set_cover_merge(program, &merge, &folder.join("log.txt"), &[&control_file])?;
+        fs::read_to_string(&control).with_context(|| control.display().to_string())
+    }
+
+    /// Puts these inputs in place of those in the repository that were found before.
+    fn replace(&self, chosen: &[&cover::Input<'_>]) -> Result<()> {
+        let mut kept = Vec::new();
+        for input in chosen {
+            // libFuzzer names an input for its SHA-1.
+            let hash = name(input.path);
+            let hash = hash.strip_prefix(FOUND).unwrap_or(hash);
+            let short = &hash[..hash.len().min(12)];
+            let bytes = fs::read(input.path).with_context(|| input.path.to_owned())?;
+            kept.push((format!("{FOUND}{short}"), bytes));
+        }
+        for input in inputs(&self.committed)? {
+            if !input.is_by_hand() {
+                fs::remove_file(&input.path)?;
+            }
+        }
+        for (name, bytes) in kept {
+            fs::write(self.committed.join(name), bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Has libFuzzer add to the first directory the fewest inputs that reach all that those of any reach.
+fn set_cover_merge(
+    program: &Path,
+    directories: &[&PathBuf],
+    log: &Path,
+    options: &[&str],
+) -> Result<()> {
+    let mut merge = Command::new(program);
+    merge
+        .arg("-set_cover_merge=1")
+        .args(FUZZER)
+        .args(options)
+        .args(directories)
+        .stderr(File::create(log).with_context(|| log.display().to_string())?);
+    process::output(&mut merge, MERGE).map(drop)
+}
+
+/// Returns the name of a file.
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 struct Input {
