@@ -44,29 +44,6 @@ pub(crate) fn output(command: &mut Command, deadline: Duration) -> Result<String
     }
 }
 
-/// Runs a command to its end, and prints what it prints. Returns that too, and how it ended.
-pub(crate) fn shown(command: &mut Command, deadline: Duration) -> Result<(String, ExitStatus)> {
-    let line = describe(command);
-    let running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
-    let stdout = running.child().stdout.take();
-    let stdout = BufReader::new(stdout.context("standard output is piped")?);
-    // In a thread of its own: a full pipe would keep the child from ending.
-    let reader = thread::spawn(move || {
-        let mut text = String::new();
-        for line in stdout.lines() {
-            let line = line?;
-            println!("{line}");
-            text.extend([&line, "\n"]);
-        }
-        io::Result::Ok(text)
-    });
-    let status = running.wait(deadline)?;
-    match reader.join() {
-        Ok(text) => Ok((text.with_context(|| format!("output of `{line}`"))?, status)),
-        Err(_) => bail!("output of `{line}` was lost"),
-    }
-}
-
 /// Makes Ctrl-C and SIGTERM end the children before this process.
 pub(crate) fn end_children_on_signals() -> Result<()> {
     ctrlc::set_handler(|| {

@@ -1,13 +1,15 @@
 //! How many checks passed and failed.
 
 use std::fmt;
+use std::io::{self, BufRead as _, BufReader};
 use std::ops::AddAssign;
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::process;
+use crate::process::Running;
 
 /// How many checks passed, and how many failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,7 +25,7 @@ impl Tally {
 
     /// Runs a script to its end, prints what it prints, and takes the tally from its last line.
     pub(crate) fn of_script(script: &mut Command, deadline: Duration) -> Result<Self> {
-        let (text, status) = process::shown(script, deadline)?;
+        let (text, status) = shown(script, deadline)?;
         let last = text.lines().last().unwrap_or_default();
         match Self::parse(last) {
             Some(tally) if status.success() == (tally.failed == 0) => Ok(tally),
@@ -36,7 +38,7 @@ impl Tally {
     /// # Errors
     /// A test has failed, or none has run, which `cargo test` takes for a success.
     pub(crate) fn of_tests(cargo: &mut Command, deadline: Duration) -> Result<u32> {
-        let (text, status) = process::shown(cargo, deadline)?;
+        let (text, status) = shown(cargo, deadline)?;
         ensure!(status.success(), "`cargo test` ended with {status}");
         let passed = text.lines().filter_map(passed).sum();
         ensure!(passed > 0, "no test has run");
@@ -50,6 +52,28 @@ impl Tally {
             passed: passed.parse().ok()?,
             failed: failed.strip_suffix(" failed")?.parse().ok()?,
         })
+    }
+}
+
+/// Runs a command to its end, and prints what it prints. Returns that too, and how it ended.
+fn shown(command: &mut Command, deadline: Duration) -> Result<(String, ExitStatus)> {
+    let running = Running::spawn(command.stdout(Stdio::piped()))?;
+    let stdout = running.child().stdout.take();
+    let stdout = BufReader::new(stdout.context("standard output is piped")?);
+    // In a thread of its own: a full pipe would keep the child from ending.
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        for line in stdout.lines() {
+            let line = line?;
+            println!("{line}");
+            text.extend([&line, "\n"]);
+        }
+        io::Result::Ok(text)
+    });
+    let status = running.wait(deadline)?;
+    match reader.join() {
+        Ok(text) => Ok((text.context("output of the program")?, status)),
+        Err(_) => bail!("output of the program was lost"),
     }
 }
 
