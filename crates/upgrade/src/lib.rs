@@ -114,7 +114,7 @@ pub use {
     error::{UpgradeError, UpgradeErrorKind},
     exchange::{PendingUpgrade, Rewind, Upgraded},
     head::{
-        Limits, RequestDecoder, ResponseDecoder, check_extended_connect_response, check_response,
-        encode_request, encode_response, respond, respond_extended_connect,
+        IncompleteBody, Limits, RequestDecoder, ResponseDecoder, check_extended_connect_response,
+        check_response, encode_request, encode_response, respond, respond_extended_connect,
     },
 };

@@ -4,7 +4,9 @@ use super::shell::{self, Shelled, upgrade};
 use framewire::Fault;
 use framewire::handshake::{Acceptor, Connector, Established};
 use framewire::protocol::Role;
-use framewire::upgrade::{Limits, Rewind, UpgradeError, UpgradeErrorKind, Upgraded};
+use framewire::upgrade::{
+    IncompleteBody, Limits, Rewind, UpgradeError, UpgradeErrorKind, Upgraded,
+};
 use http::{Request, Response};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -70,6 +72,42 @@ fn body_of_a_refusal_that_was_cut_short_is_what_arrived() {
     let failing = ScriptedPeer::new("HTTP/1.1 503 x\r\n\r\nbu")
         .ending(Ending::Failure(io::ErrorKind::ConnectionReset));
     assert_eq!(ask(failing).unwrap_err().response().unwrap().body(), b"bu");
+}
+
+#[test]
+fn rfc9112_8_refusal_says_that_its_body_is_incomplete() {
+    let is_incomplete = |stream: ScriptedPeer| {
+        let error = ask(stream).unwrap_err();
+        let refusal = error.response().unwrap();
+        refusal.extensions().get::<IncompleteBody>().is_some()
+    };
+    let said =
+        |head: &str, body: &str| ScriptedPeer::new(format!("HTTP/1.1 403 x\r\n{head}\r\n{body}"));
+    let length = |length: usize, body: &str| said(&format!("Content-Length: {length}\r\n"), body);
+    let chunked = |body: &str| said("Transfer-Encoding: chunked\r\n", body);
+    let long = "a".repeat(64 * 1024 + 1);
+    for whole in [
+        length(2, "no"),
+        length(0, ""),
+        length(64 * 1024, &long[1..]),
+        chunked("2\r\nno\r\n0\r\n\r\n"),
+        said("", "no").ending(Ending::Eof),
+    ] {
+        assert!(!is_incomplete(whole));
+    }
+    let reset = Ending::Failure(io::ErrorKind::ConnectionReset);
+    for cut in [
+        length(3, "no").ending(Ending::Eof),
+        length(3, "no").ending(reset),
+        length(long.len(), &long),
+        chunked("2\r\nno\r\n").ending(Ending::Eof),
+        chunked("2\r\nno!"),
+        said("Content-Length: x\r\n", "no"),
+        said("", "no").ending(reset),
+        said("", &long),
+    ] {
+        assert!(is_incomplete(cut));
+    }
 }
 
 #[test]

@@ -41,7 +41,7 @@ async fn agree<W: Wire, E: From<UpgradeError>>(
         let response = if worth_reading(&response) {
             read_body(wire, response, &leftover).await
         } else {
-            response.map(|()| Vec::new())
+            Body::new(response.status(), response.headers()).of(response)
         };
         return Err(UpgradeError::refused(response).into());
     }
@@ -91,13 +91,16 @@ pub(crate) async fn read_body<W: Wire>(
     let mut done = body.feed(leftover);
     while !done {
         let fed = read(wire, |piece| {
-            let is_end = piece.is_empty();
-            Ok(body.feed(piece) || is_end)
+            if piece.is_empty() {
+                body.end();
+                return Ok(true);
+            }
+            Ok(body.feed(piece))
         });
         // A body that breaks off is still worth reading.
         done = fed.await.unwrap_or(true);
     }
-    response.map(|()| body.into_bytes())
+    body.of(response)
 }
 
 const BODY_TIME: Duration = Duration::from_millis(500);

@@ -2,7 +2,22 @@
 
 use crate::syntax::lists;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
+
+/// Stands in the extensions of a refusal whose body is not whole (RFC 9112 8): it is longer than what is stored, was not
+/// there in time, broke off, or did not say rightly where it ends.
+///
+/// # Examples
+/// ```
+/// use framewire_upgrade::{IncompleteBody, UpgradeError};
+///
+/// fn is_whole(error: &UpgradeError) -> bool {
+///     let refusal = error.response();
+///     refusal.is_some_and(|refusal| refusal.extensions().get::<IncompleteBody>().is_none())
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IncompleteBody;
 
 /// The beginning of a body, taken as it arrives (RFC 9112 6.3).
 #[derive(Debug)]
@@ -25,6 +40,8 @@ enum Framing {
     /// The line break after a chunk.
     ChunkEnd,
     Done,
+    /// There is no telling where it ends.
+    Invalid,
 }
 
 /// Whether hexadecimal digits may still come in a chunk's size line.
@@ -53,12 +70,28 @@ impl Body {
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        matches!(self.framing, Framing::Done | Framing::Length(0))
-            || self.stored.len() >= BODY_LIMIT
+        self.is_whole() || self.framing == Framing::Invalid || self.stored.len() >= BODY_LIMIT
     }
 
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.stored
+    /// Takes the end of the stream, which may be that of the body.
+    pub(crate) fn end(&mut self) {
+        if self.framing == Framing::UntilClose {
+            self.framing = Framing::Done;
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        matches!(self.framing, Framing::Done | Framing::Length(0))
+    }
+
+    /// Returns the response with this body, and with [`IncompleteBody`] where more of it was to come.
+    pub(crate) fn of(self, response: Response<()>) -> Response<Vec<u8>> {
+        let is_whole = self.is_whole();
+        let mut response = response.map(|()| self.stored);
+        if !is_whole {
+            response.extensions_mut().insert(IncompleteBody);
+        }
+        response
     }
 
     /// Takes a part of the input, at least one byte. Returns its length.
@@ -88,11 +121,11 @@ impl Body {
                 self.framing = match input[0] {
                     b'\r' => Framing::ChunkEnd,
                     b'\n' => FIRST_CHUNK,
-                    _ => Framing::Done,
+                    _ => Framing::Invalid,
                 };
                 1
             }
-            Framing::Done => input.len(),
+            Framing::Done | Framing::Invalid => input.len(),
         }
     }
 
@@ -117,7 +150,7 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Framing {
         return match (name.eq_ignore_ascii_case(b"chunked"), parts.next()) {
             (true, None) => FIRST_CHUNK,
             // RFC 9112 7.1: parameters of the chunked coding are an error.
-            (true, Some(_)) => Framing::Done,
+            (true, Some(_)) => Framing::Invalid,
             (false, _) => Framing::UntilClose,
         };
     }
@@ -128,7 +161,7 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Framing {
     let mut lengths = lists(headers, CONTENT_LENGTH).map(length);
     match lengths.next().flatten() {
         Some(first) if lengths.all(|other| other == Some(first)) => Framing::Length(first),
-        _ => Framing::Done,
+        _ => Framing::Invalid,
     }
 }
 
@@ -147,9 +180,9 @@ fn chunk_size(size: u64, digits: Digits, byte: u8) -> Framing {
                 size: size + u64::from(digit),
                 digits: Digits::Some,
             },
-            None => Framing::Done,
+            None => Framing::Invalid,
         },
-        (_, _, Digits::None) => Framing::Done,
+        (_, _, Digits::None) => Framing::Invalid,
         // The chunk of size zero is the last one; trailers are ignored.
         (_, b'\n', _) if size == 0 => Framing::Done,
         (_, b'\n', _) => Framing::ChunkData(size),
@@ -178,7 +211,7 @@ mod tests {
         let mut body = Body::new(StatusCode::FORBIDDEN, &HeaderMap::from_iter([chunked]));
         let bytes = chunks.as_bytes().chunks(1);
         let wanted = bytes.take_while(|byte| !body.feed(byte)).count();
-        (wanted, body.into_bytes())
+        (wanted, body.stored)
     }
 
     /// More would be waited for, with what has arrived already.

@@ -11,6 +11,7 @@ mod request;
 mod response;
 
 pub(crate) use body::Body;
+pub use body::IncompleteBody;
 pub(crate) use encode::encode_head;
 pub use encode::{encode_request, encode_response};
 pub use extended_connect::{check_extended_connect_response, respond_extended_connect};
