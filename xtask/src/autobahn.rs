@@ -23,7 +23,7 @@ pub(crate) struct Options {
     role: Role,
 
     /// The engine of the server, as `framewire serve --engine` names it [default: that of `serve`]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = ENGINES)]
     engine: Option<String>,
 
     /// The front end of the client [default: tokio]

@@ -13,7 +13,7 @@ use framewire::handshake::Connector;
 
 use crate::process;
 use crate::project::Project;
-use crate::server::{Program, Server};
+use crate::server::{ENGINES, Program, Server};
 
 /// Measure the resident memory of a connection at rest
 ///
@@ -26,7 +26,7 @@ use crate::server::{Program, Server};
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The engine to measure, as `framewire serve --engine` names it [default: that of `serve`]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = ENGINES)]
     engine: Option<String>,
 
     /// How many connections; both ends of one need a file descriptor each

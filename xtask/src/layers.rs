@@ -18,7 +18,9 @@ pub(crate) fn run(project: &Project) -> Result<()> {
         let modules: Vec<&str> = modules.split(' ').collect();
         let found = [upward(&modules, &uses), circles(&uses)].concat();
         if found.is_empty() {
-            println!("{folder}: modules use those below them alone, and no files each other");
+            println!(
+                "{folder}: each module uses only those below it, and no two files import from each other"
+            );
         }
         faults.extend(found.iter().map(|fault| format!("\n{folder}: {fault}")));
     }

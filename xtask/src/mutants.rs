@@ -24,7 +24,7 @@ pub(crate) struct Options {
     #[arg(value_name = "PART", value_enum)]
     parts: Vec<Part>,
     /// Take one of every N changes of each part, from the one with the number K on, which is 0 to N − 1
-    #[arg(long, value_name = "K/N")]
+    #[arg(long, value_name = "K/N", value_parser = parse_shard)]
     shard: Option<String>,
 }
 
@@ -52,6 +52,17 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         survivors.join("\n")
     );
     Ok(())
+}
+
+fn parse_shard(text: &str) -> Result<String, &'static str> {
+    let numbers = text.split_once('/').and_then(|(shard, of)| {
+        let shard: u32 = shard.parse().ok()?;
+        Some((shard, of.parse().ok()?))
+    });
+    match numbers {
+        Some((shard, of)) if shard < of => Ok(text.to_owned()),
+        _ => Err("not two numbers with a slash between them, the first less than the second"),
+    }
 }
 
 /// Tries all changes of a part with its fastest suites, and those that survive with the next. Returns the survivors of
@@ -301,6 +312,14 @@ mod tests {
         let timed_out = names(&["c"]);
         let all = [&caught[..], &unviable, &missed, &timed_out];
         assert_eq!(untried(&mutants, &all), [""; 0]);
+    }
+
+    #[test]
+    fn a_shard_is_one_of_so_many() {
+        assert_eq!(parse_shard("0/8").as_deref(), Ok("0/8"));
+        for wrong in ["8/8", "0/0", "1", "-1/8", "1/8/9", ""] {
+            assert!(parse_shard(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

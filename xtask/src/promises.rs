@@ -3,6 +3,7 @@
 //! Each row of its tables is a promise. A test is named by its file and function: `budget::hostile::peak::a_test` is
 //! `a_test` in `tests/budget/hostile/peak.rs`.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
@@ -18,10 +19,11 @@ pub(crate) fn run(project: &Project) -> Result<()> {
     let design = read("DESIGN.md")?;
     let faults = judge(&page, &design, &sources::tests(project)?);
     ensure!(faults.is_empty(), "{PAGE}:\n{}", faults.join("\n"));
-    let count = named(&page).count();
+    let tests: BTreeSet<_> = named(&page).collect();
     println!(
-        "{} promises, and {count} tests of them",
-        rows(&page).count()
+        "{} promises, held by {} tests",
+        rows(&page).count(),
+        tests.len()
     );
     Ok(())
 }

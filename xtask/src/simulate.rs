@@ -15,11 +15,11 @@ use crate::project::Project;
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// How many seeds
-    #[arg(long, default_value_t = 1_000, value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1_000, value_parser = value_parser!(u64).range(1..=u64::MAX / 2))]
     seeds: u64,
 
     /// The first seed
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u64).range(..=u64::MAX / 2))]
     first: u64,
 }
 

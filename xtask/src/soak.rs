@@ -50,7 +50,7 @@ pub(crate) struct Options {
     time: Duration,
 
     /// The engine to run, as `framewire serve --engine` names it [default: all at once]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = ENGINES)]
     engine: Option<String>,
 
     /// How many connections the clients of all servers open in a second, at most [default: no limit]

@@ -12,6 +12,9 @@ use crate::project::Project;
 pub(crate) fn install(project: &Project, name: &str, version: &str) -> Result<PathBuf> {
     let root = project.target_dir("tools")?;
     let package = format!("{name}@{version}");
+    if !root.join("bin").join(name).is_file() {
+        println!("building {package}, once: minutes");
+    }
     let mut install = project.cargo(&["install", "--quiet", "--locked", &package, "--root"]);
     install
         .arg(&root)

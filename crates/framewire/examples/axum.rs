@@ -1,6 +1,6 @@
 //! A chat as an axum application: a page, and a room in which each message goes to all members.
 //!
-//! `cargo run --example axum --features axum -- 127.0.0.1:9001`
+//! `cargo run -p framewire --example axum --features axum -- 127.0.0.1:9001`
 
 use std::error::Error;
 use std::time::Duration;

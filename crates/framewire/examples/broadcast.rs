@@ -1,6 +1,6 @@
 //! A chat room: each message goes to all members, framed once. Who says `/quit` is let go.
 //!
-//! `cargo run --example broadcast -- 127.0.0.1:9001`
+//! `cargo run -p framewire --example broadcast -- 127.0.0.1:9001`
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! A client: sends each argument as a text message, prints what comes back, and closes.
 //!
-//! `cargo run --example client -- ws://127.0.0.1:9001/ hello world`
+//! `cargo run -p framewire --example client -- ws://127.0.0.1:9001/ hello world`
 
 use std::env;
 use std::error::Error;

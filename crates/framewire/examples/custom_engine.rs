@@ -2,7 +2,7 @@
 //!
 //! A server and a client talk over loopback, and the program prints how much compression saved.
 //!
-//! `cargo run --example custom_engine --features deflate`
+//! `cargo run -p framewire --example custom_engine --features deflate`
 
 use std::error::Error;
 use std::io::{self, Read, Write};

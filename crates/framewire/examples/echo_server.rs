@@ -1,6 +1,6 @@
 //! An echo server: a thread for each connection, one read and one write for each burst.
 //!
-//! `cargo run --example echo_server -- 127.0.0.1:9001`
+//! `cargo run -p framewire --example echo_server -- 127.0.0.1:9001`
 
 use std::error::Error;
 use std::net::{TcpListener, TcpStream};

@@ -4,7 +4,7 @@
 //! either. To stay short, this leaves out deadlines, limits, fairness when a peer floods the server, and an
 //! orderly end. `framewire serve --engine poll` has them.
 //!
-//! `cargo run --example event_loop -- 127.0.0.1:9001`
+//! `cargo run -p framewire --example event_loop -- 127.0.0.1:9001`
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};

@@ -4,7 +4,7 @@
 //! does the rest: frames, limits, replies, closing, compression. Each call here can be dropped while it waits,
 //! since all state is in the connection.
 //!
-//! `cargo run --example futures_io -- 127.0.0.1:9001`
+//! `cargo run -p framewire --example futures_io -- 127.0.0.1:9001`
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -3,7 +3,7 @@
 //! The third column names the function below that shows it. The program runs all of them, each over a connection of its
 //! own on loopback or over bytes in memory.
 //!
-//! `cargo run --example port --features deflate,rustls`
+//! `cargo run -p framewire --example port --features deflate,rustls`
 //!
 //! Everything here blocks. Over tokio the same calls are in `framewire::tokio`; inside a server of hyper or axum, whose
 //! place is that of `net/http`, in `framewire::hyper` and `framewire::axum`. Names with an asterisk are those of an

@@ -1,6 +1,6 @@
 //! A relay: passes messages of any size on to another server and back, in constant memory.
 //!
-//! `cargo run --example relay -- 127.0.0.1:9002 127.0.0.1:9001`
+//! `cargo run -p framewire --example relay -- 127.0.0.1:9002 127.0.0.1:9001`
 
 use std::error::Error;
 use std::net::{TcpListener, TcpStream};

@@ -19,6 +19,7 @@ use self::report::{Peer, Report};
 use self::setting::Setting;
 use crate::front_end::FrontEnd;
 use crate::project::Project;
+use crate::server::ENGINES;
 
 /// Check both ends against other people's libraries, and through their proxies
 ///
@@ -31,7 +32,7 @@ pub(crate) struct Options {
     parts: Vec<Part>,
 
     /// Check the server alone, and all of it with this engine, as `framewire serve --engine` names it
-    #[arg(long, value_name = "NAME", conflicts_with = "front_end")]
+    #[arg(long, value_name = "NAME", value_parser = ENGINES, conflicts_with = "front_end")]
     engine: Option<String>,
 
     /// Check the client alone, by this front end

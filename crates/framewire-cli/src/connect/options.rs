@@ -62,7 +62,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL")]
     pub(crate) proxy: Option<String>,
 
-    /// Trust the root certificates in this PEM file, instead of those of the system
+    /// Trust the root certificates in this PEM file, instead of those of the system; or a server's own
+    /// certificate, where it signed itself
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
 

@@ -3,7 +3,7 @@
 //! One task for each member reads and writes. Both can be cancelled, so that `select!` loses nothing. A member
 //! that is too slow misses messages, and does not hold up the others.
 //!
-//! `cargo run --example tokio_chat --features tokio-net -- 127.0.0.1:9001`
+//! `cargo run -p framewire --example tokio_chat --features tokio-net -- 127.0.0.1:9001`
 
 use std::time::Duration;
 use std::{env, io};

@@ -1,4 +1,4 @@
-//! A chat member that comes back: `cargo run --example tokio_chat_member --features tokio-net -- URI`, then lines.
+//! A chat member that comes back: `cargo run -p framewire --example tokio_chat_member --features tokio-net -- URI`.
 use framewire::{ErrorKind, tokio::connect};
 use std::{env, time::Duration};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader, Lines, stdin};

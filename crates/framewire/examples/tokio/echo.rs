@@ -1,6 +1,6 @@
 //! An echo server: a task for each connection, and one read and one write for each burst of messages.
 //!
-//! `cargo run --example tokio_echo --features tokio-net -- 127.0.0.1:9001`
+//! `cargo run -p framewire --example tokio_echo --features tokio-net -- 127.0.0.1:9001`
 
 use std::time::Duration;
 use std::{env, io};

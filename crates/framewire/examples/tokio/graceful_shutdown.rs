@@ -1,7 +1,7 @@
 //! A server that shuts down in order: it accepts no more connections, closes the open ones with 1001 (going
 //! away), and ends when all of them are gone, or after a grace period.
 //!
-//! `cargo run --example tokio_graceful_shutdown --features tokio-net -- 127.0.0.1:9001`, then Ctrl-C.
+//! `cargo run -p framewire --example tokio_graceful_shutdown --features tokio-net -- 127.0.0.1:9001`, then Ctrl-C.
 
 use std::time::Duration;
 use std::{env, io};

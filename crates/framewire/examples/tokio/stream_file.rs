@@ -1,6 +1,6 @@
 //! A file of any size, as one message, in constant memory at both ends.
 //!
-//! `cargo run --example tokio_stream_file --features tokio-net -- serve 127.0.0.1:9001 FILE`, and
+//! `cargo run -p framewire --example tokio_stream_file --features tokio-net -- serve 127.0.0.1:9001 FILE`, and
 //! `… -- fetch ws://127.0.0.1:9001/ COPY`.
 
 use std::error::Error;

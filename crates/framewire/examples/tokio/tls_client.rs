@@ -1,7 +1,7 @@
 //! A client over TLS: sends its arguments as messages, and prints what comes back.
 //!
-//! `cargo run --example tokio_tls_client --features tokio-rustls -- wss://echo.example/ hello` trusts the roots
-//! of the platform. With `--ca ROOTS.pem` before the URI it trusts those in that file instead.
+//! `cargo run -p framewire --example tokio_tls_client --features tokio-rustls -- wss://echo.example/ hello` trusts the
+//! roots of the platform. With `--tls-ca ROOTS.pem` before the URI it trusts those in that file instead.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,12 +20,16 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 async fn main() -> Result<()> {
     let mut arguments: Vec<String> = env::args().skip(1).collect();
     let mut dialer = Dialer::new();
-    if arguments.first().is_some_and(|argument| argument == "--ca") && arguments.len() > 2 {
+    if arguments
+        .first()
+        .is_some_and(|argument| argument == "--tls-ca")
+        && arguments.len() > 2
+    {
         dialer = dialer.tls(trusting(arguments[1].as_ref())?);
         arguments.drain(..2);
     }
     let [uri, texts @ ..] = &arguments[..] else {
-        return Err("[--ca ROOTS.pem] URI TEXT…".into());
+        return Err("[--tls-ca ROOTS.pem] URI TEXT…".into());
     };
     for text in run(uri, texts, dialer).await? {
         println!("{text}");

@@ -1,6 +1,6 @@
 //! A TCP port through a WebSocket connection, for a service behind a proxy that lets nothing else through.
 //!
-//! On the service's side: `cargo run --example tokio_tunnel --features tokio-net -- serve 127.0.0.1:9001
+//! On the service's side: `cargo run -p framewire --example tokio_tunnel --features tokio-net -- serve 127.0.0.1:9001
 //! 127.0.0.1:5432`. On the other side: `… -- listen 127.0.0.1:5433 ws://127.0.0.1:9001/`.
 
 use std::error::Error;

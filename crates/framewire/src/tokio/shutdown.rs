@@ -23,9 +23,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// to end the stream. Then ends the stream in this direction ([`AsyncWrite::poll_shutdown`]), over TLS with
     /// `close_notify`. Whether that works changes nothing in the result.
     ///
-    /// Waits for `deadline` at most. [`Duration::MAX`] waits for ever, and needs no timer of tokio's. If the
-    /// stream ends without a Close frame, had ended before, or the time is over, that is no error:
-    /// [`Shutdown::code`] is 1006.
+    /// Waits for `deadline` at most. [`Duration::MAX`] waits for ever, and needs no timer of tokio's. If the stream
+    /// ends or the time is over, and the peer's Close frame has not come, that is no error: [`Shutdown::code`] is 1006.
+    /// Once it has come, the code is the peer's, whether or not the stream ends in time.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the stream fails before the peer's Close frame is there.
