@@ -49,8 +49,9 @@ pub fn run(bytes: &[u8]) {
         let (events, refusal) = (decoder.read)(role, peer);
         let name = decoder.name;
         let _told = Replay(|| format!("{script:?}"));
-        let len = events.len().min(ours.events.len());
-        assert_eq!(events[..len], ours.events[..len]);
+        let expected: Vec<_> = ours.events.iter().cloned().map(decoder.tells).collect();
+        let len = events.len().min(expected.len());
+        assert_eq!(events[..len], expected[..len]);
         if let Some(refusal) = &refusal
             && (violation.is_none() || events.len() < ours.events.len())
         {
@@ -59,7 +60,7 @@ pub fn run(bytes: &[u8]) {
             let is_later = whole.events == ours.events && matches!(whole.end, End::Violation(_));
             let is_later = is_later && events.len() == ours.events.len();
             assert!(
-                is_later || (decoder.refuses)(refusal),
+                is_later || (decoder.refuses)(refusal, ours.events.last()),
                 "{name} refuses it: {refusal}"
             );
         } else if let Some(violation) = violation
@@ -67,7 +68,7 @@ pub fn run(bytes: &[u8]) {
         {
             assert!((decoder.takes)(violation), "{name} takes {violation:?}");
         } else if violation.is_none() {
-            assert_eq!(events, ours.events);
+            assert_eq!(events, expected);
         }
     }
 }
@@ -84,16 +85,25 @@ struct Decoder {
     name: &'static str,
     /// What it makes of what a peer says to this end, and why it refused to go on, if it did.
     read: fn(Role, ScriptedPeer) -> (Vec<Event>, Option<String>),
+    /// How it tells of what ours has found.
+    tells: fn(Event) -> Event,
     /// Whether it takes what ours refuses.
     takes: fn(Violation) -> bool,
-    /// Whether ours takes what it refuses so.
-    refuses: fn(&str) -> bool,
+    /// Whether ours takes what it refuses so, and ends with this.
+    refuses: fn(&str, Option<&Event>) -> bool,
 }
 
 const DECODERS: [Decoder; 2] = [
     Decoder {
         name: "tungstenite",
         read: by_tungstenite,
+        tells: |event| match event {
+            // Registered for gateways (RFC 6455 11.7), and unknown there: it tells the answer to it.
+            Event::Close(Some(1014), _) => {
+                Event::Close(Some(1002), "Protocol violation".to_owned())
+            }
+            event => event,
+        },
         takes: |violation| match violation {
             // RFC 6455 5.2: the minimal number of bytes must be used for a length, and a control frame has one of a byte.
             Violation::NonMinimalLength
@@ -102,11 +112,12 @@ const DECODERS: [Decoder; 2] = [
             | Violation::CloseCodeInvalid(_) => true,
             _ => false,
         },
-        refuses: |_| false,
+        refuses: |_, _| false,
     },
     Decoder {
         name: "fastwebsockets",
         read: by_fastwebsockets,
+        tells: |event| event,
         takes: |violation| match violation {
             // RFC 6455 5.2, as above.
             Violation::NonMinimalLength
@@ -121,7 +132,11 @@ const DECODERS: [Decoder; 2] = [
             | Violation::Masked => true,
             _ => false,
         },
-        refuses: |_| false,
+        // Registered, as above.
+        refuses: |why, last| {
+            let is_registered = matches!(last, Some(Event::Close(Some(1014), _)));
+            why == "Invalid close code" && is_registered
+        },
     },
 ];
 
