@@ -84,7 +84,7 @@ fn io_kind(error: &Error) -> Option<std::io::ErrorKind> {
 }
 
 #[test]
-fn an_abort_wakes_whoever_waits() {
+fn an_abort_wakes_all_tasks_that_wait() {
     let stream = ScriptedPeer::default();
     stream.set_taking(Taking::Room(20));
     let (reader, mut writer) = split(Role::Server, &stream);

@@ -18,9 +18,9 @@ impl<S: Socket> WebSocket<S> {
     /// to end the stream. Then ends the stream in this direction ([`Socket::shutdown_write`]), over TLS with
     /// `close_notify`. Whether that works changes nothing in the result.
     ///
-    /// Blocks for `deadline` at most, and as long as a time-out of the stream is late. It sets the stream's time-outs for
-    /// that, and restores them at the end. On
-    /// a non-blocking stream it fails with `WouldBlock`: call it again when the stream is ready.
+    /// Blocks for `deadline` at most, or a little longer where a time-out of the stream ends late. It sets the stream's
+    /// time-outs for that, and restores them at the end. On a non-blocking stream it fails with `WouldBlock`: call it
+    /// again when the stream is ready.
     ///
     /// If the stream ends or the time is over, and the peer's Close frame has not come, that is no error:
     /// [`Shutdown::code`] is 1006. Once it has come, the code is the peer's, whether or not the stream ends in time.

@@ -64,8 +64,8 @@ impl<S: Socket> PendingUpgrade<S> {
     /// `Content-Length` and `Connection: close` are set. The answer to a `HEAD` is sent without the body.
     ///
     /// Ends the stream in this direction, over TLS with `close_notify` ([`Socket::shutdown_write`]), and returns it, to
-    /// be dropped. Blocks while writing, at most [`Limits::time`], and, if the peer sent or
-    /// announced more than the head, until it closes or for half a second.
+    /// be dropped. Blocks while writing, at most [`Limits::time`], and, if the peer sent or announced more than the
+    /// head, until it closes or for half a second.
     ///
     /// # Errors
     ///

@@ -38,7 +38,7 @@ pub trait Wire: Sized {
 
     /// Ends what is written, with the `close_notify` of TLS, as far as the stream takes it now.
     ///
-    /// It may fail: whoever ends a stream that is not used any more has nothing to do about that.
+    /// A failure is not reported: the stream is not used any more.
     fn end(&mut self);
 
     /// Returns the deadline for what follows.
