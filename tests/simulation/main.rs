@@ -32,8 +32,17 @@ use crate::plan::{Kind, Plan};
 use crate::random::Random;
 use crate::world::World;
 
-/// Runs a seed, and returns how many messages have arrived.
-fn run(seed: u64, is_told: bool) -> usize {
+/// What a seed comes to, the same each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Run {
+    /// How many messages have arrived.
+    arrived: usize,
+    /// The random number that would be drawn next, which follows from all that happened.
+    next: u64,
+}
+
+/// Runs a seed to its end.
+fn run(seed: u64, is_told: bool) -> Run {
     let mut random = Random::new(seed);
     let plan = Rc::new(Plan::draw(&mut random));
     if is_told {
@@ -71,11 +80,14 @@ fn run(seed: u64, is_told: bool) -> usize {
         .ledgers
         .iter()
         .map(|ledger| ledger.borrow().count_arrived());
-    arrived.sum()
+    Run {
+        arrived: arrived.sum(),
+        next: world.random(Random::next),
+    }
 }
 
 /// Runs a seed on a thread of its own, so that no pool of buffers remembers the seeds before it.
-fn alone(seed: u64, is_told: bool) -> thread::Result<usize> {
+fn alone(seed: u64, is_told: bool) -> thread::Result<Run> {
     thread::spawn(move || run(seed, is_told)).join()
 }
 
@@ -84,6 +96,7 @@ fn run_all(seeds: Range<u64>) {
     let next = AtomicU64::new(seeds.start);
     let failed = AtomicU64::new(u64::MAX);
     let arrived = AtomicU64::new(0);
+    let all_next = AtomicU64::new(0);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..cores {
@@ -93,8 +106,9 @@ fn run_all(seeds: Range<u64>) {
                     if seed >= seeds.end {
                         return;
                     }
-                    if let Ok(count) = alone(seed, false) {
-                        arrived.fetch_add(count as u64, Ordering::Relaxed);
+                    if let Ok(run) = alone(seed, false) {
+                        arrived.fetch_add(run.arrived as u64, Ordering::Relaxed);
+                        all_next.fetch_add(run.next, Ordering::Relaxed);
                     } else {
                         println!("seed {seed} fails");
                         failed.fetch_min(seed, Ordering::Relaxed);
@@ -113,8 +127,9 @@ fn run_all(seeds: Range<u64>) {
     }
     let count = seeds.end - seeds.start;
     println!(
-        "simulation: {count} seeds, {} messages, 0 failed",
-        arrived.into_inner()
+        "simulation: {count} seeds, {} messages, 0 failed, fingerprint {:016x}",
+        arrived.into_inner(),
+        all_next.into_inner()
     );
 }
 
@@ -127,4 +142,12 @@ fn connections_keep_their_promises_over_any_network() {
     };
     let first = number("SIMULATE_FIRST").unwrap_or(0);
     run_all(first..first + number("SIMULATE_SEEDS").unwrap_or(1_000));
+}
+
+#[test]
+fn a_seed_comes_to_the_same_whatever_has_run_before_it() {
+    for seed in 0..100 {
+        let [first, second] = [(); 2].map(|()| alone(seed, false).expect("it does not fail"));
+        assert_eq!(first, second, "seed {seed}");
+    }
 }
