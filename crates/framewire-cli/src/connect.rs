@@ -6,8 +6,6 @@
 
 mod options;
 mod printer;
-mod refusal;
-mod url;
 
 use std::io::{self, BufRead as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,34 +15,36 @@ use std::thread;
 use std::time::Duration;
 
 use framewire::blocking::{KeepAliveEnd, ReadHalf, WriteHalf};
-use framewire::deflate::{Deflate, DeflateConfig};
-use framewire::handshake::Connector;
-use framewire::upgrade::{Dialer, Limits, Proxy, Stream};
-use framewire::{
-    CloseCode, Closed, Config, Duplicate, Error, ErrorKind, Opcode, Socket as _, WebSocket,
-};
-use http::HeaderValue;
-use http::header::USER_AGENT;
+use framewire::{CloseCode, Closed, Config, Duplicate, Error, ErrorKind, Opcode};
 
 pub(crate) use self::options::Options;
 
 use self::printer::Printer;
 use crate::failure::Failure;
 use crate::terminal::note;
-use crate::tls;
 
 /// Talks to a server until either end closes the connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let (websocket, place) = open(options)?;
+    let limits = framewire::Limits::default().message(options.max_message as u64);
+    let reached = options
+        .reach
+        .open(&options.url, Config::default().limits(limits))?;
     let printer = Printer::new(options.binary.as_deref()).map_err(Failure::NoConnection)?;
-    let (reader, writer) = websocket
+    let (reader, writer) = reached
+        .websocket
         .split()
         .map_err(|error| Failure::Ended(error.to_string()))?;
     let conversation = Arc::new(Conversation::default());
     let (events, happened) = mpsc::channel();
     stop_on_signals(events.clone())?;
     if !options.quiet {
-        note(format_args!("connected to {place}"));
+        note(format_args!("connected to {}", reached.place));
+        if let Some(name) = &reached.subprotocol {
+            note(format_args!("subprotocol {name}"));
+        }
+        if let Some(parameters) = &reached.extensions {
+            note(format_args!("compression {parameters}"));
+        }
     }
     conversation.send_input(writer.clone(), events.clone());
     let (wait, timeout) = (options.wait, options.close_timeout);
@@ -74,71 +74,6 @@ struct Conversation {
     heard: AtomicBool,
     /// The first error on this side.
     trouble: OnceLock<String>,
-}
-
-/// Connects, and returns the connection and the address that it leads to.
-fn open(options: &Options) -> Result<(WebSocket<Stream>, String), Failure> {
-    let limits = framewire::Limits::default().message(options.max_message as u64);
-    let config = Config::default().limits(limits);
-    let connector = connector(options).map_err(Failure::NoConnection)?;
-    let url = url::to_ascii(&options.url).map_err(Failure::NoConnection)?;
-    let established = connector.connect(&url);
-    let established = established.map_err(|error| refusal::failure(&error.into()))?;
-    let asked = established.request().uri();
-    let place = if asked.to_string() == url {
-        options.url.clone()
-    } else {
-        asked.to_string()
-    };
-    let websocket = WebSocket::from_established(established, config);
-    let websocket = websocket.map_err(|error| refusal::failure(&error))?;
-    let set = websocket
-        .stream()
-        .set_write_timeout(Some(options.write_timeout));
-    set.map_err(|error| Failure::NoConnection(error.to_string()))?;
-    Ok((websocket, place))
-}
-
-fn connector(options: &Options) -> Result<Connector, String> {
-    let limits = Limits::default().time(options.timeout);
-    let mut connector = Connector::new()
-        .limits(limits)
-        .follow_redirects(options.follow)
-        .subprotocols(options.subprotocol.clone())
-        .map_err(|error| error.to_string())?;
-    let mut headers = options.header.clone();
-    if headers.iter().all(|(name, _)| name != USER_AGENT) {
-        headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
-    }
-    for (name, value) in headers {
-        let with_header = connector.header(name, value);
-        connector = with_header.map_err(|error| error.to_string())?;
-    }
-    if let Some(origin) = &options.origin {
-        let with_origin = connector.origin(origin.clone());
-        connector = with_origin.map_err(|error| error.to_string())?;
-    }
-    if let Some(level) = options.deflate {
-        let config = DeflateConfig::default().level(level);
-        connector = connector.deflate(Deflate::new(config).map_err(|error| error.to_string())?);
-    }
-    Ok(connector.dialer(dialer(options)?))
-}
-
-fn dialer(options: &Options) -> Result<Dialer, String> {
-    let mut dialer = Dialer::new();
-    if let Some(place) = &options.connect_to {
-        let to_place = dialer.connect_to(place);
-        dialer = to_place.map_err(|error| error.to_string())?;
-    }
-    if let Some(proxy) = &options.proxy {
-        dialer = dialer.proxy(Proxy::parse(proxy).map_err(|error| error.to_string())?);
-    }
-    match &options.tls_ca {
-        Some(roots) => Ok(dialer.tls(tls::trusting(roots)?)),
-        None if options.insecure => Ok(dialer.tls(tls::trusting_anybody()?)),
-        None => Ok(dialer),
-    }
 }
 
 impl Conversation {
@@ -273,9 +208,6 @@ impl Conversation {
         let _ = writer.abort();
     }
 }
-
-/// The name of the program in requests (RFC 9110 10.1.5).
-const AGENT: &str = concat!("framewire/", env!("CARGO_PKG_VERSION"));
 
 /// Makes the first signal close the connection, and the second end the program.
 fn stop_on_signals(events: Sender<Event>) -> Result<(), Failure> {

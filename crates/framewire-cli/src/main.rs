@@ -2,6 +2,7 @@
 
 mod connect;
 mod failure;
+mod reach;
 mod seconds;
 mod serve;
 mod size;

@@ -3,7 +3,7 @@
 use idna::AsciiDenyList;
 
 /// Returns the URL with its host in ASCII: an internationalized name becomes punycode (RFC 5891, UTS 46).
-pub(super) fn to_ascii(url: &str) -> Result<String, String> {
+pub(crate) fn to_ascii(url: &str) -> Result<String, String> {
     let start = url.find("://").map_or(0, |end| end + 3);
     let rest = &url[start..];
     let end = rest.find(['/', '?', '#', ':']).unwrap_or(rest.len());

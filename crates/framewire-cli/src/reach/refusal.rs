@@ -5,7 +5,7 @@ use framewire::{Error, ErrorKind};
 use crate::failure::Failure;
 
 /// Describes why there is no connection, with the beginning of the answer's body if that is text.
-pub(super) fn failure(error: &Error) -> Failure {
+pub(crate) fn failure(error: &Error) -> Failure {
     let body = match error.kind() {
         ErrorKind::Handshake(error) => error.response().map(http::Response::body),
         _ => None,
