@@ -1,234 +1,210 @@
 //! `framewire connect`: sends lines as text messages, and prints messages as lines.
 //!
-//! The first thread reads messages and prints them. One thread reads the input and sends it, one sends Pings,
-//! and one closes the connection when the input has ended or Ctrl-C was pressed. A thread that fails records
-//! why and ends the connection, which ends all the others.
+//! The first thread connects, reads messages and prints them. One thread reads the input and sends it, one sends
+//! Pings, and one closes the connection when the input has ended or Ctrl-C was pressed. A thread that fails records
+//! why and ends the connection, which the first thread notices.
 
+mod conversation;
+mod input;
+mod mode;
 mod options;
-mod printer;
+mod report;
+mod screen;
+mod trace;
 
-use std::io::{self, BufRead as _};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use framewire::blocking::{KeepAliveEnd, ReadHalf, WriteHalf};
-use framewire::{CloseCode, Closed, Config, Duplicate, Error, ErrorKind, Opcode};
+use framewire::handshake::Established;
+use framewire::upgrade::Stream;
+use framewire::{CloseCode, Closed, Config, Limits, WebSocket};
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
 
 pub(crate) use self::options::Options;
 
-use self::printer::Printer;
+use self::conversation::{Conversation, Event};
+use self::input::Input;
+use self::mode::Mode;
+use self::report::{Agreed, Report};
+use self::screen::Screen;
+use self::trace::{Direction, Trace, Traced};
 use crate::failure::Failure;
-use crate::terminal::note;
+use crate::reach;
 
 /// Talks to a server until either end closes the connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let limits = framewire::Limits::default().message(options.max_message as u64);
-    let reached = options
-        .reach
-        .open(&options.url, Config::default().limits(limits))?;
-    let printer = Printer::new(options.binary.as_deref()).map_err(Failure::NoConnection)?;
-    let (reader, writer) = reached
-        .websocket
-        .split()
-        .map_err(|error| Failure::Ended(error.to_string()))?;
-    let conversation = Arc::new(Conversation::default());
+    let mode = Mode::keep();
+    let screen = Screen::default();
     let (events, happened) = mpsc::channel();
-    stop_on_signals(events.clone())?;
-    if !options.quiet {
-        note(format_args!("connected to {}", reached.place));
-        if let Some(name) = &reached.subprotocol {
-            note(format_args!("subprotocol {name}"));
-        }
-        if let Some(parameters) = &reached.extensions {
-            note(format_args!("compression {parameters}"));
-        }
-    }
-    conversation.send_input(writer.clone(), events.clone());
-    let (wait, timeout) = (options.wait, options.close_timeout);
-    conversation.close_when_asked(writer.clone(), happened, wait, timeout);
-    if let Some(interval) = options.ping_interval {
-        conversation.keep_alive(writer, interval);
-    }
-    let end = conversation.print_messages(reader, printer, &events);
-    match conversation.trouble.get() {
-        Some(trouble) => Err(Failure::Ended(trouble.clone())),
-        None => judge(end, options.quiet),
-    }
-}
-
-/// An event on this side that ends the connection.
-enum Event {
-    InputEnded,
-    Interrupted,
-    /// The reader of the printed output has gone.
-    OutputEnded,
-}
-
-/// What the threads of one connection share.
-#[derive(Default)]
-struct Conversation {
-    /// Whether a message has come since this was last reset.
-    heard: AtomicBool,
-    /// The first error on this side.
-    trouble: OnceLock<String>,
-}
-
-impl Conversation {
-    /// Prints messages until the connection has ended, and returns how it was closed.
-    fn print_messages<S: Duplicate>(
-        &self,
-        mut reader: ReadHalf<S>,
-        mut printer: Printer,
-        events: &Sender<Event>,
-    ) -> Result<Closed, Error> {
-        let mut prints = true;
-        while let Some(message) = reader.next_message()? {
-            self.heard.store(true, Ordering::Relaxed);
-            if !prints {
-                continue;
-            }
-            if let Err(error) = printer.print(message.opcode(), message.payload()) {
-                prints = false;
-                // It is no error if the reader of the output has gone.
-                if error.kind() != io::ErrorKind::BrokenPipe {
-                    let _ = self.trouble.set(format!("cannot write a message: {error}"));
-                }
-                // It fails only if the closing thread has ended, and the connection with it.
-                let _ = events.send(Event::OutputEnded);
-            }
-        }
-        Ok(reader.closed().ok_or(ErrorKind::ConnectionLost)?)
-    }
-
-    /// Sends each line of the input as a text message.
-    fn send_input<S: Duplicate + Send + 'static>(
-        self: &Arc<Self>,
-        mut writer: WriteHalf<S>,
-        events: Sender<Event>,
-    ) {
-        let this = Arc::clone(self);
-        thread::spawn(move || {
-            let mut input = io::stdin().lock();
-            let mut line = Vec::new();
-            loop {
-                line.clear();
-                match input.read_until(b'\n', &mut line) {
-                    Ok(0) => break,
-                    Ok(_) => {}
-                    Err(error) => {
-                        let _ = this.trouble.set(format!("cannot read the input: {error}"));
-                        break;
-                    }
-                }
-                let text = line.strip_suffix(b"\n").unwrap_or(&line);
-                let text = text.strip_suffix(b"\r").unwrap_or(text);
-                if let Err(error) = writer.write((Opcode::Text, text)) {
-                    match error.kind() {
-                        ErrorKind::Send(error) => note(format_args!("not sent: {error}")),
-                        // The reading thread reports it.
-                        ErrorKind::Closed(_) => return,
-                        _ => {
-                            let trouble = format!("cannot send: {error}");
-                            if error.is_would_block() {
-                                return this.give_up(&writer, trouble);
-                            }
-                            // The thread that reads goes on with what the server has sent until then.
-                            let _ = this.trouble.set(trouble);
-                            return;
-                        }
-                    }
-                }
-            }
-            let _ = events.send(Event::InputEnded);
-        });
-    }
-
-    /// Waits for a reason to close the connection and closes it. Ends it if the server neither closes it nor
-    /// sends anything any more. If the reason is the end of the input, it waits for `wait` first.
-    fn close_when_asked<S: Duplicate + Send + 'static>(
-        self: &Arc<Self>,
-        writer: WriteHalf<S>,
-        happened: Receiver<Event>,
-        wait: Duration,
-        timeout: Duration,
-    ) {
-        let this = Arc::clone(self);
-        thread::spawn(move || {
-            match happened.recv() {
-                Ok(Event::InputEnded) if !wait.is_zero() => {
-                    // Any other event ends the wait early.
-                    let _ = happened.recv_timeout(wait);
-                }
-                Ok(_) => {}
-                Err(_) => return,
-            }
-            let mut closer = writer.clone();
-            // In a thread of its own, since it blocks while the server takes nothing.
-            thread::spawn(move || closer.close(CloseCode::NORMAL, ""));
-            loop {
-                match happened.recv_timeout(timeout) {
-                    Ok(Event::InputEnded) => {}
-                    Ok(Event::OutputEnded | Event::Interrupted) => {
-                        // The reading thread reports the end.
-                        let _ = writer.abort();
-                        return;
-                    }
-                    Err(RecvTimeoutError::Timeout) => {
-                        if !this.heard.swap(false, Ordering::Relaxed) {
-                            let trouble = format!("no answer to the close within {timeout:?}");
-                            return this.give_up(&writer, trouble);
-                        }
-                    }
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
-            }
-        });
-    }
-
-    /// Sends Pings, and ends the connection if a Pong is missing.
-    fn keep_alive<S: Duplicate + Send + 'static>(
-        self: &Arc<Self>,
-        writer: WriteHalf<S>,
-        interval: Duration,
-    ) {
-        let this = Arc::clone(self);
-        thread::spawn(move || {
-            if let KeepAliveEnd::NoPong = writer.keep_alive(interval, interval).run() {
-                this.give_up(&writer, format!("no pong within {interval:?}"));
-            }
-        });
-    }
-
-    /// Ends the connection for all threads.
-    fn give_up<S: Duplicate>(&self, writer: &WriteHalf<S>, trouble: String) {
-        let _ = self.trouble.set(trouble);
-        let _ = writer.abort();
-    }
-}
-
-/// Makes the first signal close the connection, and the second end the program.
-fn stop_on_signals(events: Sender<Event>) -> Result<(), Failure> {
-    let signalled = AtomicBool::new(false);
-    let handler = move || {
-        if signalled.swap(true, Ordering::Relaxed) || events.send(Event::Interrupted).is_err() {
-            std::process::exit(130);
-        }
+    let mut client = Client {
+        options,
+        conversation: Arc::default(),
+        report: Arc::new(Report::new(screen.clone(), options)),
+        events,
+        happened: Some(happened),
     };
-    ctrlc::set_handler(handler)
-        .map_err(|error| Failure::NoConnection(format!("cannot handle signals: {error}")))
+    conversation::stop_on_signals(&client.conversation, client.events.clone())
+        .map_err(|error| Failure::NoConnection(format!("cannot handle signals: {error}")))?;
+    let end = client.talk(&screen);
+    mode.restore(screen.leave());
+    end
 }
 
-/// Returns success if the end is a good one: the server agreed to it and reported no error.
-fn judge(end: Result<Closed, Error>, quiet: bool) -> Result<(), Failure> {
-    let closed = end.map_err(|error| Failure::Ended(error.to_string()))?;
-    if !closed.is_normal() {
-        return Err(Failure::Ended(closed.to_string()));
-    }
-    if !quiet {
-        note(format_args!("{closed}"));
-    }
-    Ok(())
+struct Client<'o> {
+    options: &'o Options,
+    conversation: Arc<Conversation>,
+    report: Arc<Report>,
+    events: Sender<Event>,
+    /// What the thread that closes the connection waits for, until it is started.
+    happened: Option<Receiver<Event>>,
 }
+
+impl Client<'_> {
+    /// Talks over one connection, and over others after it if it is lost and that was asked for.
+    fn talk(&mut self, screen: &Screen) -> Result<(), Failure> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let opened = self.open();
+            let is_open = opened.is_ok();
+            let end = opened.and_then(|established| self.talk_over(established, screen));
+            let Some(longest) = self.options.reconnect else {
+                return end.and_then(|closed| self.judge(&closed));
+            };
+            if self.conversation.is_over() || is_final(&end) {
+                return end.and_then(|closed| self.judge(&closed));
+            }
+            if is_open {
+                pause = FIRST_PAUSE;
+            }
+            pause = pause.min(longest);
+            let why = match &end {
+                Ok(closed) => closed.to_string(),
+                Err(failure) => failure.to_string(),
+            };
+            self.report.note(&format!("{why}; again in {pause:?}"));
+            if !self.conversation.wait(pause) {
+                return end.and_then(|closed| self.judge(&closed));
+            }
+            pause *= 2;
+        }
+    }
+
+    fn open(&self) -> Result<Established<Stream>, Failure> {
+        let established = self.options.reach.open(&self.options.url)?;
+        self.report.create_file().map_err(Failure::NoConnection)?;
+        Ok(established)
+    }
+
+    /// Talks over a connection until it has ended.
+    fn talk_over(
+        &mut self,
+        established: Established<Stream>,
+        screen: &Screen,
+    ) -> Result<Closed, Failure> {
+        let agreed = agreed(self.options, &established);
+        let trace = self.options.trace.then(|| trace(&self.report));
+        let leftover = established.leftover().to_vec();
+        let established = established.map_stream(|stream| Traced::new(stream, trace.clone()));
+        let limits = Limits::default().message(self.options.max_message as u64);
+        let websocket = WebSocket::from_established(established, Config::default().limits(limits));
+        let websocket = websocket.map_err(|error| reach::failure(&error))?;
+        let (reader, writer) = websocket
+            .split()
+            .map_err(|error| Failure::Ended(error.to_string()))?;
+        let conversation = &self.conversation;
+        conversation.begin(writer.clone());
+        self.report
+            .opened(&agreed)
+            .map_err(|error| unwritten(&error))?;
+        if let Some(trace) = trace {
+            trace.pass(Direction::In, &leftover);
+        }
+        if let Some(interval) = self.options.ping_interval {
+            conversation.keep_alive(writer, interval);
+        }
+        if let Some(happened) = self.happened.take() {
+            let Options {
+                wait,
+                close_timeout,
+                ..
+            } = *self.options;
+            conversation.close_when_asked(happened, wait, close_timeout);
+            self.send_input(screen.clone());
+        }
+        let end = conversation.print_messages(reader, &self.report, &self.events);
+        if let Some(trouble) = conversation.end(end.is_ok()) {
+            return Err(Failure::Ended(trouble));
+        }
+        let closed = end.map_err(|error| Failure::Ended(error.to_string()))?;
+        self.report
+            .closed(&closed)
+            .map_err(|error| unwritten(&error))?;
+        Ok(closed)
+    }
+
+    /// Starts to read and send the input.
+    fn send_input(&self, screen: Screen) {
+        let history = self.options.history.clone();
+        let input = move || Input::new(&screen, history);
+        let (report, events) = (Arc::clone(&self.report), self.events.clone());
+        let reconnects = self.options.reconnect.is_some();
+        self.conversation
+            .send_input(input, report, events, reconnects);
+    }
+
+    /// Returns success if the end is a good one: the server agreed to it and reported no error.
+    fn judge(&self, closed: &Closed) -> Result<(), Failure> {
+        if !closed.is_normal() {
+            return Err(Failure::Ended(closed.to_string()));
+        }
+        self.report.ended_well(closed);
+        Ok(())
+    }
+}
+
+/// Returns whether another connection would not help.
+fn is_final(end: &Result<Closed, Failure>) -> bool {
+    match end {
+        Ok(closed) => closed.code() == CloseCode::NORMAL,
+        Err(Failure::Refused { lasts, .. }) => *lasts,
+        Err(Failure::Ended(_)) => false,
+        Err(Failure::Usage(_) | Failure::NoConnection(_)) => true,
+    }
+}
+
+fn agreed(options: &Options, established: &Established<Stream>) -> Agreed {
+    let extensions = established
+        .response()
+        .headers()
+        .get(SEC_WEBSOCKET_EXTENSIONS);
+    let extensions = extensions.filter(|_| established.extension().is_some());
+    let asked = established.request().uri().to_string();
+    let is_as_asked = reach::to_ascii(&options.url).is_ok_and(|url| url == asked);
+    Agreed {
+        url: if is_as_asked {
+            options.url.clone()
+        } else {
+            asked
+        },
+        subprotocol: established.subprotocol().map(str::to_owned),
+        compression: extensions.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+    }
+}
+
+/// Returns what prints each frame of a connection.
+fn trace(report: &Arc<Report>) -> Trace {
+    let report = Arc::clone(report);
+    Trace::new(Arc::new(move |direction, frame| {
+        // The messages cannot be written, either, which ends the program.
+        let _ = report.frame(direction, &frame);
+    }))
+}
+
+fn unwritten(error: &io::Error) -> Failure {
+    Failure::Ended(format!("cannot write: {error}"))
+}
+
+/// How long after a connection is lost the next one is made.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -1,5 +1,7 @@
 //! Why the program ends with an exit code other than 0.
 
+use std::fmt;
+
 /// Why the program ends with an exit code other than 0.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -7,8 +9,25 @@ pub(crate) enum Failure {
     Usage(clap::Error),
     /// No connection came about: 1.
     NoConnection(String),
-    /// A server or a proxy refused the connection, with these lines of explanation: 1.
-    Refused(String, Vec<String>),
+    /// A server or a proxy refused the connection: 1.
+    Refused {
+        message: String,
+        /// What it says to explain that.
+        lines: Vec<String>,
+        /// Whether the same request would be refused later, too.
+        lasts: bool,
+    },
     /// A connection ended as it should not: 2.
     Ended(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(error) => error.fmt(f),
+            Self::Refused { message, .. } | Self::NoConnection(message) | Self::Ended(message) => {
+                f.write_str(message)
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod failure;
+mod manual;
 mod reach;
 mod seconds;
 mod serve;
@@ -11,14 +12,14 @@ mod tls;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::terminal::note;
 
-/// A WebSocket transport, from the command line.
+/// WebSocket from the command line.
 #[derive(Debug, Parser)]
-#[command(name = "framewire", version)]
+#[command(name = "framewire", version, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -26,9 +27,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Connect(connect::Options),
+    Connect(Box<connect::Options>),
     Serve(serve::Options),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 the job is done; 1 there was no connection, or no port to listen on; 2 a connection ended badly, or the
+usage is wrong; 130 interrupted before there was a connection, or twice.
+
+Colours are for terminals only, and left out where NO_COLOR is set.";
 
 /// Exits with 0 on success, with 1 if the job failed, and with 2 if a connection ended badly or the usage was
 /// wrong.
@@ -36,22 +45,25 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Connect(options) => connect::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Completions(completions) => completions.print(Cli::command()),
+        Command::Man(man) => man.write(Cli::command()),
     };
-    let (message, code) = match result {
+    let failure = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => error.exit(),
-        Err(Failure::NoConnection(message)) => (message, ExitCode::from(1)),
-        Err(Failure::Refused(message, lines)) => {
-            note(format_args!("{message}"));
+        Err(failure) => failure,
+    };
+    note(format_args!("{failure}"));
+    match failure {
+        Failure::Refused { lines, .. } => {
             for line in lines {
                 note(format_args!("| {line}"));
             }
-            return ExitCode::from(1);
+            ExitCode::from(1)
         }
-        Err(Failure::Ended(message)) => (message, ExitCode::from(2)),
-    };
-    note(format_args!("{message}"));
-    code
+        Failure::NoConnection(_) => ExitCode::from(1),
+        Failure::Usage(_) | Failure::Ended(_) => ExitCode::from(2),
+    }
 }
 
 #[cfg(test)]

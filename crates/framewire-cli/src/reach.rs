@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use framewire::Socket as _;
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::{Connector, Established};
 use framewire::upgrade::{Dialer, Limits, Proxy, Stream};
-use framewire::{Config, Socket as _, WebSocket};
-use http::header::{SEC_WEBSOCKET_EXTENSIONS, USER_AGENT};
+use http::header::USER_AGENT;
 use http::{HeaderName, HeaderValue};
 
 use crate::failure::Failure;
@@ -83,44 +83,17 @@ pub(crate) struct Reach {
     pub(crate) write_timeout: Duration,
 }
 
-/// A connection that has been made.
-pub(crate) struct Reached {
-    pub(crate) websocket: WebSocket<Stream>,
-    /// The URL that the connection leads to, after all redirects.
-    pub(crate) place: String,
-    /// The subprotocol that the server chose.
-    pub(crate) subprotocol: Option<String>,
-    /// The value of the server's Sec-WebSocket-Extensions, where it agreed on compression.
-    pub(crate) extensions: Option<String>,
-}
-
 impl Reach {
-    /// Connects, by the deadline of the options.
-    pub(crate) fn open(&self, url: &str, config: Config) -> Result<Reached, Failure> {
+    /// Makes the handshake, by the deadline of the options.
+    pub(crate) fn open(&self, url: &str) -> Result<Established<Stream>, Failure> {
         let connector = self.connector().map_err(Failure::NoConnection)?;
         let ascii = to_ascii(url).map_err(Failure::NoConnection)?;
         let established = connector.connect(&ascii);
         let established = established.map_err(|error| failure(&error.into()))?;
-        let asked = established.request().uri().to_string();
-        let place = if asked == ascii {
-            url.to_owned()
-        } else {
-            asked
-        };
-        let subprotocol = established.subprotocol().map(str::to_owned);
-        let extensions = extensions(&established);
-        let websocket = WebSocket::from_established(established, config);
-        let websocket = websocket.map_err(|error| failure(&error))?;
-        let set = websocket
-            .stream()
-            .set_write_timeout(Some(self.write_timeout));
+        let stream = established.get_ref();
+        let set = stream.set_write_timeout(Some(self.write_timeout));
         set.map_err(|error| Failure::NoConnection(error.to_string()))?;
-        Ok(Reached {
-            websocket,
-            place,
-            subprotocol,
-            extensions,
-        })
+        Ok(established)
     }
 
     /// Returns what makes such connections, for the blocking front end and for tokio's.
@@ -165,14 +138,6 @@ impl Reach {
             None => Ok(dialer),
         }
     }
-}
-
-/// Returns the parameters of the compression that was agreed on.
-fn extensions<S>(established: &Established<S>) -> Option<String> {
-    established.extension()?;
-    let headers = established.response().headers();
-    let value = headers.get(SEC_WEBSOCKET_EXTENSIONS)?;
-    Some(value.to_str().ok()?.to_owned())
 }
 
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {

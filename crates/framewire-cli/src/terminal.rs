@@ -3,12 +3,31 @@
 use std::fmt;
 use std::io::{self, Write as _};
 
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+
 /// Tells the user something, on standard error.
 pub(crate) fn note(line: fmt::Arguments<'_>) {
+    // If standard error is closed, the line is lost.
+    let _ = writeln!(io::stderr(), "{}", noted(line));
+}
+
+/// Returns the line as [`note`] prints it, in colours if standard error shows them.
+pub(crate) fn noted(line: fmt::Arguments<'_>) -> String {
     // A peer has written part of it: a close reason must not begin a new line.
     let line = line.to_string().replace(is_deceptive, " ");
-    // If standard error is closed, the line is lost.
-    let _ = writeln!(io::stderr(), "framewire: {line}");
+    let name = NAME.render();
+    let end = NAME.render_reset();
+    if has_colours(&io::stderr()) {
+        format!("{name}framewire:{end} {line}")
+    } else {
+        format!("framewire: {line}")
+    }
+}
+
+/// Returns whether colours are shown there: on a terminal, unless `NO_COLOR` or `CLICOLOR` says otherwise.
+pub(crate) fn has_colours(stream: &impl anstream::stream::RawStream) -> bool {
+    AutoStream::choice(stream) != anstream::ColorChoice::Never
 }
 
 /// Returns whether a terminal does anything with a character but show it. It obeys control characters, and some
@@ -22,3 +41,5 @@ pub(crate) fn is_deceptive(character: char) -> bool {
         || isolates.contains(&character)
         || marks.contains(&character)
 }
+
+const NAME: Style = AnsiColor::BrightBlack.on_default();

@@ -453,7 +453,7 @@ fn each_end_keeps_what_was_asked_for_and_what_was_answered() {
         assert_eq!(established.subprotocol(), Some("chat"));
         check_heads(established.request(), established.response());
         // As after a handshake without I/O.
-        let parts = established.with_stream(()).into_parts();
+        let parts = established.map_stream(|_| ()).into_parts();
         assert_eq!(parts.role, role);
         assert_eq!(parts.subprotocol.as_deref(), Some("chat"));
         check_heads(&parts.request, &parts.response);

@@ -11,13 +11,18 @@ use crate::size::parse_bytes;
 
 /// Send lines as text messages, and print the messages that come back.
 ///
-/// A text message is printed as a line, a binary one as a line of hexadecimal digits. The end of
-/// the input, or Ctrl-C, closes the connection; what the server still sends until it has closed its
+/// A text message is printed as a line, a binary one as a line of hexadecimal digits. At a terminal, lines can be
+/// edited, the arrow keys bring earlier ones back, and what arrives is printed above the line being typed. The end of
+/// the input (Ctrl-D at a terminal), or Ctrl-C, closes the connection; what the server still sends until it has closed its
 /// side is printed. Most servers answer nothing more once they are told to close: `--wait` has the
 /// end of the input close the connection later. Ends with 0 after a clean close (1000, 1001 or no
 /// code), with 1 where there was no connection or no handshake, and with 2 where the connection
 /// ended in any other way, or the options are wrong.
 #[derive(Debug, Clone, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct Options {
     /// Where to connect to, such as `ws://localhost:9001/` or `wss://example.com/chat`
     #[arg(value_name = "URL")]
@@ -44,6 +49,37 @@ pub(crate) struct Options {
     /// How long the server may send nothing before it answers the close
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
     pub(crate) close_timeout: Duration,
+
+    /// Connect again when the connection is lost or cannot be made, after 1, 2, 4… seconds, at most after as many
+    /// as are given here. Lines wait meanwhile, and what was sent last may be lost. A close with 1000, and a refusal
+    /// that waiting does not change, end the program
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "30",
+        value_parser = parse_seconds,
+    )]
+    pub(crate) reconnect: Option<Duration>,
+
+    /// Print each frame that is sent (`>`) or received (`<`): opcode, FIN, reserved bits, length (compressed, where
+    /// it is) and mask, and what control frames carry. On standard error, but with --json
+    #[arg(long)]
+    pub(crate) trace: bool,
+
+    /// Print a JSON object for each message, and for how the connection began and ended, one a line. Its `event` is
+    /// open, message, frame (with --trace) or close. Binary messages are hexadecimal digits
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Begin each line with the time, in UTC
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) timestamps: bool,
+
+    /// Keep the lines typed at a terminal in this file, for the next time
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
 
     /// Print messages alone, and not how the connection began and ended
     #[arg(long, short = 'q')]

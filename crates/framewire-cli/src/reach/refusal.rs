@@ -1,19 +1,32 @@
 //! What to print when a server or a proxy refuses the connection.
 
-use framewire::{Error, ErrorKind};
+use framewire::{Error, ErrorKind, Fault};
+use http::StatusCode;
 
 use crate::failure::Failure;
 
 /// Describes why there is no connection, with the beginning of the answer's body if that is text.
 pub(crate) fn failure(error: &Error) -> Failure {
-    let body = match error.kind() {
-        ErrorKind::Handshake(error) => error.response().map(http::Response::body),
+    let answer = match error.kind() {
+        ErrorKind::Handshake(error) => error.response(),
         _ => None,
     };
-    Failure::Refused(
-        error.to_string(),
-        body.map_or_else(Vec::new, |body| lines(body)),
-    )
+    Failure::Refused {
+        message: error.to_string(),
+        lines: answer.map_or_else(Vec::new, |answer| lines(answer.body())),
+        lasts: error.fault() == Fault::Caller
+            || answer.is_some_and(|answer| lasts(answer.status())),
+    }
+}
+
+/// Returns whether waiting changes nothing about an answer (RFC 9110 15.5).
+fn lasts(status: StatusCode) -> bool {
+    let passes = [
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::TOO_EARLY,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    status.is_client_error() && !passes.contains(&status)
 }
 
 /// Returns the first lines of a body, without empty ones, or its size if it is not text. They may hold
@@ -57,7 +70,20 @@ const MOST_LINES: usize = 10;
 
 #[cfg(test)]
 mod tests {
-    use super::lines;
+    use super::{StatusCode, lasts, lines};
+
+    #[test]
+    fn a_refusal_by_a_server_that_is_busy_or_broken_does_not_last() {
+        for (status, expected) in [
+            (401, true),
+            (404, true),
+            (408, false),
+            (429, false),
+            (503, false),
+        ] {
+            assert_eq!(lasts(StatusCode::from_u16(status).unwrap()), expected);
+        }
+    }
 
     #[test]
     fn a_body_is_shown_by_its_first_lines() {

@@ -2,8 +2,11 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod again;
 mod client;
 mod end;
+mod formats;
 mod handshake;
 mod messages;
+mod terminal;
 mod way;

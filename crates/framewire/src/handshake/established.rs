@@ -65,11 +65,12 @@ impl<S> Established<S> {
         self.upgraded.get_ref()
     }
 
-    /// Returns the same with another stream, for a handshake without I/O or a stream that wraps its own.
+    /// Returns the same with what `wrap` makes of the stream: one that wraps it, or any other after a handshake without
+    /// I/O.
     #[must_use]
-    pub fn with_stream<T>(self, stream: T) -> Established<T> {
+    pub fn map_stream<T>(self, wrap: impl FnOnce(S) -> T) -> Established<T> {
         Established {
-            upgraded: self.upgraded.with_stream(stream),
+            upgraded: self.upgraded.map_stream(wrap),
             role: self.role,
             extension: self.extension,
         }

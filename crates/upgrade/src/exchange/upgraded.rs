@@ -56,10 +56,11 @@ impl<S> Upgraded<S> {
         &self.stream
     }
 
-    /// Returns the same with another stream, for an exchange without I/O or a stream that wraps its own.
+    /// Returns the same with what `wrap` makes of the stream: one that wraps it, or any other after an exchange
+    /// without I/O.
     #[must_use]
-    pub fn with_stream<T>(self, stream: T) -> Upgraded<T> {
-        Upgraded::new(stream, self.leftover, self.request, self.response)
+    pub fn map_stream<T>(self, wrap: impl FnOnce(S) -> T) -> Upgraded<T> {
+        Upgraded::new(wrap(self.stream), self.leftover, self.request, self.response)
     }
 
     /// Returns the stream, which reads the leftover bytes first.
