@@ -37,6 +37,7 @@ const steps = {
     const extensions = await page.evaluate(() => socket.extensions);
     const [name] = extensions.split(";");
     assert.equal(name, options.includes("--deflate") ? "permessage-deflate" : "");
+    assert.equal(await page.innerText("#negotiated"), `Compression\n${extensions || "none"}\nSubprotocol\nnone`);
   },
 
   async "text typed comes back"(page) {
@@ -64,6 +65,15 @@ const steps = {
     await newest(page, "dropped.bin, 68.4 KiB", /^identical, in [\d.]+ ms$/);
   },
 
+  async "a binary message is shown as a hex dump"(page) {
+    const row = page.locator("#log li").first();
+    await row.locator("summary").click();
+    const [first, , , ...rest] = (await row.locator("pre").textContent()).split("\n");
+    assert.equal(first, "0000  00 07 0e 15 1c 23 2a 31  38 3f 46 4d 54 5b 62 69  .....#*18?FMT[bi");
+    assert.equal(rest.at(-2).slice(0, 6), "01f0  ");
+    assert.equal(rest.at(-1), "and 69,488 bytes more");
+  },
+
   async "a file over the limit is refused with a reason"(page) {
     await page.evaluate(() => {
       const transfer = new DataTransfer();
@@ -82,6 +92,10 @@ const steps = {
     const [min, median, p99] = await Promise.all(
       ["min", "median", "p99"].map(async (name) => number(await page.textContent(`#rtt-${name}`), "ms")));
     assert(min <= median && median <= p99, `${min} <= ${median} <= ${p99}`);
+    // A dot for each of the last 500, below a line that says how high it is.
+    assert.equal((await page.getAttribute("#rtt-plot .dots", "d")).split("M").length - 1, 500);
+    const top = number(await page.innerText("#rtt-plot .top span >> nth=0"), "ms");
+    assert(top >= p99, `${top} >= ${p99}`);
   },
 
   async "Run shows a running throughput figure"(page) {
@@ -94,6 +108,8 @@ const steps = {
     }
     assert(seen.every((rate) => rate > 0), `messages per second: ${seen}`);
     assert(number(await page.textContent("#bandwidth"), "MB/s") > 0);
+    assert.match(await page.getAttribute("#rate-plot .area", "d"), /^M[\d.]+,100(L[\d.]+,[\d.]+){3,}L100,100Z$/);
+    assert.match(await page.innerText("#rate-plot .top span >> nth=0"), /^[\d.,]+[kM]?\/s$/);
     await page.screenshot({ path: screenshot, fullPage: true });
     await page.click("#run");
     await newest(page, /messages\/s of 1 KiB, 32 in flight/, /^done$/);
@@ -111,10 +127,44 @@ const steps = {
     assert.match(await page.textContent("#status"), /^Closed: 1000, normal closure/);
   },
 
-  async "it fits a phone"(page) {
+  async "it fits a phone, with a dump unfolded"(page) {
     await page.setViewportSize({ width: 360, height: 740 });
     const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert(content <= window, `${content} px of content in ${window} px`);
+    await page.screenshot({ path: screenshot.replace(".png", "-phone.png"), fullPage: true });
+  },
+
+  async "all of it can be read in the dark"(page) {
+    await page.setViewportSize({ width: 1200, height: 860 });
+    await page.emulateMedia({ colorScheme: "dark" });
+    // WCAG 2.1 1.4.3: a contrast of 4.5 to 1.
+    const weak = await page.evaluate(() => {
+      const luminance = (color) => {
+        const [r, g, b] = color.match(/[\d.]+/g).map((part) => {
+          const c = part / 255;
+          return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const behind = (element) => {
+        for (; element; element = element.parentElement) {
+          const color = getComputedStyle(element).backgroundColor;
+          if (!color.endsWith(", 0)")) return color;
+        }
+        return "rgb(255, 255, 255)";
+      };
+      const has = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+      return [...document.querySelectorAll("body *")]
+        .filter((element) => has(element) && element.checkVisibility() && !element.closest(":disabled, .off, script"))
+        .map((element) => {
+          const pair = [getComputedStyle(element).color, behind(element)].map(luminance).sort((a, b) => b - a);
+          return [(pair[0] + 0.05) / (pair[1] + 0.05), element.textContent.slice(0, 30)];
+        })
+        .filter(([contrast]) => contrast < 4.5);
+    });
+    assert.deepEqual(weak, []);
+    assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(16, 20, 18)");
+    await page.screenshot({ path: screenshot.replace(".png", "-dark.png"), fullPage: true });
   },
 
   async "the console stayed silent"() {
