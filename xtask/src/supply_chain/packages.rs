@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,9 +12,10 @@ use anyhow::{Context as _, Result, ensure};
 use crate::process;
 use crate::project::Project;
 
-/// Packs the three crates, compares what is in them with what belongs there, and builds them from there: the libraries, the
-/// program, the examples, and the programs in the documentation, which are run too.
+/// Publishes the three crates but for the upload, compares what is in them with what belongs there, and builds them from
+/// there: the libraries, the program, the examples, and the programs in the documentation, which are run too.
 pub(super) fn check(project: &Project) -> Result<String> {
+    publish_dry(project)?;
     let workspace = unpacked(project, "supply-chain/packages")?;
     for (package, folders) in PACKAGES {
         let entries = entries(&workspace.join(package))?;
@@ -40,6 +41,25 @@ pub(super) fn check(project: &Project) -> Result<String> {
         )?;
     }
     Ok(format!("{} packages", PACKAGES.len()))
+}
+
+/// Does all that publishing does but the upload, in the order of the dependencies. What is built is checked later.
+fn publish_dry(project: &Project) -> Result<()> {
+    let mut publish = project.cargo(&["publish", "--workspace", "--dry-run", "--no-verify"]);
+    let log = project.target_dir("supply-chain")?.join("publish.log");
+    let file = File::create(&log).context("what cargo says")?;
+    let published = process::run(publish.arg("--allow-dirty").stderr(file), super::LISTING);
+    let said = fs::read_to_string(log).context("what cargo says")?;
+    published.with_context(|| said.clone())?;
+    for (package, _) in PACKAGES {
+        let uploads = format!("Uploading {package} v");
+        ensure!(said.contains(&uploads), "{package} is not published:\n{said}");
+    }
+    ensure!(
+        !said.contains("manifest has no"),
+        "a manifest lacks what crates.io asks for:\n{said}"
+    );
+    Ok(())
 }
 
 /// Packs the three crates, and unpacks them as a workspace at `target/NAME`.
