@@ -18,6 +18,11 @@ macro_rules! example {
 }
 example!(axum_https, "../../crates/framewire/examples/axum_https.rs");
 example!(chat, "../../crates/framewire/examples/tokio/chat.rs");
+// It has tests of its own, which run here.
+example!(
+    chat_rooms,
+    "../../crates/framewire/examples/tokio/chat_rooms.rs"
+);
 example!(echo, "../../crates/framewire/examples/tokio/echo.rs");
 example!(
     graceful_shutdown,
