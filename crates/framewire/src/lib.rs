@@ -91,6 +91,8 @@ extern crate alloc;
 pub mod axum;
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(doctest)]
+mod book;
 #[cfg(feature = "std")]
 pub mod connection;
 #[cfg(feature = "std")]
@@ -166,19 +168,3 @@ pub use protocol::{
 #[cfg(all(doctest, feature = "tokio-net"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// The same of the pages for those who come from another library.
-#[cfg(doctest)]
-mod coming_from {
-    #[cfg(feature = "handshake")]
-    #[doc = include_str!("../docs/coming-from-go.md")]
-    struct Go;
-
-    #[cfg(all(feature = "futures", feature = "tokio-net"))]
-    #[doc = include_str!("../docs/coming-from-tungstenite.md")]
-    struct Tungstenite;
-
-    #[cfg(all(feature = "axum", feature = "futures"))]
-    #[doc = include_str!("../docs/coming-from-axum.md")]
-    struct Axum;
-}

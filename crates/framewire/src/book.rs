@@ -1,0 +1,31 @@
+//! The chapters of the book in `docs`, whose code blocks are compiled with the tests.
+//!
+//! Each chapter with a block of Rust is named here; a test of the examples (`tests/examples/book.rs`) finds one that is not.
+
+#[cfg(feature = "tokio-net")]
+mod tutorial {
+    #[doc = include_str!("../docs/tutorial/1-echo.md")]
+    struct Echo;
+    #[doc = include_str!("../docs/tutorial/2-rooms.md")]
+    struct Rooms;
+    #[doc = include_str!("../docs/tutorial/3-names.md")]
+    struct Names;
+    #[doc = include_str!("../docs/tutorial/4-slow-members.md")]
+    struct SlowMembers;
+    #[doc = include_str!("../docs/tutorial/5-orderly-end.md")]
+    struct OrderlyEnd;
+    #[doc = include_str!("../docs/tutorial/6-tests.md")]
+    struct Tests;
+}
+
+mod coming_from {
+    #[cfg(feature = "handshake")]
+    #[doc = include_str!("../docs/coming-from-go.md")]
+    struct Go;
+    #[cfg(all(feature = "futures", feature = "tokio-net"))]
+    #[doc = include_str!("../docs/coming-from-tungstenite.md")]
+    struct Tungstenite;
+    #[cfg(all(feature = "axum", feature = "futures"))]
+    #[doc = include_str!("../docs/coming-from-axum.md")]
+    struct Axum;
+}
