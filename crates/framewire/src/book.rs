@@ -18,6 +18,54 @@ mod tutorial {
     struct Tests;
 }
 
+mod how_to {
+    #[cfg(feature = "tokio-net")]
+    #[doc = include_str!("../docs/how-to/proxies.md")]
+    struct Proxies;
+    #[cfg(feature = "tokio-net")]
+    #[doc = include_str!("../docs/how-to/authentication.md")]
+    struct Authentication;
+    #[cfg(feature = "tokio-net")]
+    #[doc = include_str!("../docs/how-to/heartbeat.md")]
+    struct Heartbeat;
+    #[cfg(feature = "tokio-net")]
+    #[doc = include_str!("../docs/how-to/broadcast.md")]
+    struct Broadcast;
+    #[cfg(feature = "tokio-net")]
+    #[doc = include_str!("../docs/how-to/backpressure.md")]
+    struct Backpressure;
+    #[cfg(feature = "tokio-net")]
+    #[doc = include_str!("../docs/how-to/files.md")]
+    struct Files;
+    #[cfg(all(feature = "deflate", feature = "handshake"))]
+    #[doc = include_str!("../docs/how-to/compression.md")]
+    struct Compression;
+    #[cfg(all(feature = "tokio-net", unix))]
+    #[doc = include_str!("../docs/how-to/restart.md")]
+    struct Restart;
+    #[cfg(feature = "tokio-net")]
+    #[doc = include_str!("../docs/how-to/testing.md")]
+    struct Testing;
+}
+
+mod explanation {
+    #[cfg(feature = "std")]
+    #[doc = include_str!("../docs/explanation/machine.md")]
+    struct Machine;
+    #[cfg(feature = "std")]
+    #[doc = include_str!("../docs/explanation/buffers.md")]
+    struct Buffers;
+    #[cfg(feature = "tokio-net")]
+    #[doc = include_str!("../docs/explanation/cancel-safety.md")]
+    struct CancelSafety;
+    #[cfg(feature = "tokio-net")]
+    #[doc = include_str!("../docs/explanation/closing.md")]
+    struct Closing;
+    #[cfg(feature = "handshake")]
+    #[doc = include_str!("../docs/explanation/security.md")]
+    struct Security;
+}
+
 mod coming_from {
     #[cfg(feature = "handshake")]
     #[doc = include_str!("../docs/coming-from-go.md")]
