@@ -53,7 +53,10 @@ fn publish_dry(project: &Project) -> Result<()> {
     published.with_context(|| said.clone())?;
     for (package, _) in PACKAGES {
         let uploads = format!("Uploading {package} v");
-        ensure!(said.contains(&uploads), "{package} is not published:\n{said}");
+        ensure!(
+            said.contains(&uploads),
+            "{package} is not published:\n{said}"
+        );
     }
     ensure!(
         !said.contains("manifest has no"),

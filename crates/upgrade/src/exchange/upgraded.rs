@@ -60,7 +60,12 @@ impl<S> Upgraded<S> {
     /// without I/O.
     #[must_use]
     pub fn map_stream<T>(self, wrap: impl FnOnce(S) -> T) -> Upgraded<T> {
-        Upgraded::new(wrap(self.stream), self.leftover, self.request, self.response)
+        Upgraded::new(
+            wrap(self.stream),
+            self.leftover,
+            self.request,
+            self.response,
+        )
     }
 
     /// Returns the stream, which reads the leftover bytes first.
