@@ -1,4 +1,4 @@
-//! axum's own WebSockets.
+//! axum's own extractor.
 
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
