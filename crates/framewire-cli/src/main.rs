@@ -9,6 +9,7 @@ mod serve;
 mod size;
 mod terminal;
 mod tls;
+mod tunnel;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ struct Cli {
 enum Command {
     Connect(Box<connect::Options>),
     Serve(serve::Options),
+    Tunnel(Box<tunnel::Options>),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Connect(options) => connect::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Tunnel(options) => tunnel::run(&options),
         Command::Completions(completions) => completions.print(Cli::command()),
         Command::Man(man) => man.write(Cli::command()),
     };

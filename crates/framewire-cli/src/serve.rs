@@ -22,7 +22,12 @@ use std::net::TcpListener;
 use clap::{Args as _, Command};
 use framewire::handshake::Acceptor;
 
-pub(crate) use self::options::Options;
+pub(crate) use self::options::{Options, Origin, parse_count, parse_origin};
+pub(crate) use self::policy::with_origins;
+pub(crate) use self::server::{
+    GRACE, LINGER, PAUSE, is_of_one_connection, on_signal, reset_on_close,
+};
+pub(crate) use self::slots::{Slot, Slots};
 
 use self::options::Engine;
 use self::server::Server;

@@ -30,6 +30,14 @@ pub(crate) fn has_colours(stream: &impl anstream::stream::RawStream) -> bool {
     AutoStream::choice(stream) != anstream::ColorChoice::Never
 }
 
+/// Writes a line of a log, on standard error.
+pub(crate) fn log(line: fmt::Arguments<'_>) {
+    // A peer has written part of it: a close reason must not begin a new line.
+    let line = line.to_string().replace(is_deceptive, " ");
+    // If standard error is closed, the line is lost.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Returns whether a terminal does anything with a character but show it. It obeys control characters, and some
 /// others change the order of the text.
 pub(crate) fn is_deceptive(character: char) -> bool {

@@ -126,7 +126,7 @@ impl Origin {
     }
 }
 
-fn parse_count(text: &str) -> Result<usize, String> {
+pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("must be at least 1".to_owned()),
         Ok(count) => Ok(count),
@@ -134,7 +134,7 @@ fn parse_count(text: &str) -> Result<usize, String> {
     }
 }
 
-fn parse_origin(text: &str) -> Result<Origin, String> {
+pub(crate) fn parse_origin(text: &str) -> Result<Origin, String> {
     match text {
         "any" => return Ok(Origin::Any),
         "same" => return Ok(Origin::Same),

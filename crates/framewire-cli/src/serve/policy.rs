@@ -27,15 +27,23 @@ pub(crate) fn acceptor(options: &Options) -> Result<Acceptor, String> {
         Some(_) => acceptor.secure(true),
         None => acceptor,
     };
-    match &options.origin[..] {
-        [Origin::Same] => Ok(acceptor),
-        [Origin::Any] => Ok(acceptor.allow_any_origin()),
+    let origins = &options.origin;
+    with_origins(acceptor, origins)?
+        .ok_or_else(|| "--origin takes any, same, or a list of URLs".to_owned())
+}
+
+/// Returns the acceptor for pages of these origins; `None` where `any` or `same` is not the only one.
+pub(crate) fn with_origins(
+    acceptor: Acceptor,
+    origins: &[Origin],
+) -> Result<Option<Acceptor>, String> {
+    match origins {
+        [Origin::Same] => Ok(Some(acceptor)),
+        [Origin::Any] => Ok(Some(acceptor.allow_any_origin())),
         _ => {
-            let urls: Option<Vec<&str>> = options.origin.iter().map(Origin::url).collect();
-            let urls = urls.ok_or("--origin takes any, same, or a list of URLs")?;
-            acceptor
-                .allow_origins(urls)
-                .map_err(|error| error.to_string())
+            let urls: Option<Vec<&str>> = origins.iter().map(Origin::url).collect();
+            let allowing = urls.map(|urls| acceptor.allow_origins(urls));
+            allowing.transpose().map_err(|error| error.to_string())
         }
     }
 }

@@ -15,10 +15,10 @@ use socket2::SockRef;
 
 use super::options::Options;
 use super::{page, policy};
-use crate::terminal::is_deceptive;
+use crate::terminal;
 
 /// Makes SIGINT, SIGTERM and SIGHUP call `handler`, from a thread of its own, instead of ending the program.
-pub(super) fn on_signal(handler: impl FnMut() + Send + 'static) -> Result<(), String> {
+pub(crate) fn on_signal(handler: impl FnMut() + Send + 'static) -> Result<(), String> {
     ctrlc::set_handler(handler).map_err(|error| format!("cannot handle signals: {error}"))
 }
 
@@ -91,10 +91,7 @@ impl Server {
 
     pub(super) fn log(&self, line: fmt::Arguments<'_>) {
         if !self.quiet {
-            // The peer has written part of it: a close reason must not begin a new line.
-            let line = line.to_string().replace(is_deceptive, " ");
-            // If standard error is closed, the line is lost.
-            let _ = writeln!(io::stderr(), "{line}");
+            terminal::log(line);
         }
     }
 }
@@ -109,7 +106,7 @@ pub(super) struct Answer<'a> {
 
 /// Returns whether accepting failed only for one connection, which was gone already, so that the next can be
 /// accepted at once.
-pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
+pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ConnectionAborted | ErrorKind::Interrupted
@@ -118,7 +115,7 @@ pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
 
 /// Makes the socket reset the connection when it is closed, for a peer that takes nothing. Otherwise the system
 /// would go on holding what was sent.
-pub(super) fn reset_on_close<'s>(socket: impl Into<SockRef<'s>>) {
+pub(crate) fn reset_on_close<'s>(socket: impl Into<SockRef<'s>>) {
     // It fails if the socket is gone already.
     let _ = socket.into().set_linger(Some(Duration::ZERO));
 }
@@ -129,8 +126,8 @@ pub(super) const TIME: Duration = Duration::from_secs(10);
 /// The reason in the Close frame with which the server ends every connection.
 pub(super) const GOODBYE: &str = "server is shutting down";
 /// How long the peers have to answer the Close frame when the server ends.
-pub(super) const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// How long a peer may go on sending after it was sent a Close frame.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// How long to wait after accepting a connection has failed.
-pub(super) const PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
