@@ -1,0 +1,12 @@
+//! `framewire tunnel` as a user has it: both ends as programs, over loopback.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod bytes;
+mod end;
+mod ends;
+mod hostile;
+mod life;
+mod options;
+mod refusals;
+mod tls;
