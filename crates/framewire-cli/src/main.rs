@@ -1,5 +1,6 @@
 //! The `framewire` program.
 
+mod bench;
 mod connect;
 mod failure;
 mod manual;
@@ -28,6 +29,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(Box<bench::Options>),
     Connect(Box<connect::Options>),
     Serve(serve::Options),
     Tunnel(Box<tunnel::Options>),
@@ -45,6 +47,7 @@ Colours are for terminals only, and left out where NO_COLOR is set.";
 /// wrong.
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Bench(options) => bench::run(&options),
         Command::Connect(options) => connect::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Tunnel(options) => tunnel::run(&options),

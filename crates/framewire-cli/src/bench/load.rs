@@ -1,0 +1,168 @@
+//! The load: threads with connections, told by one thread when to begin and when to end.
+
+mod connection;
+mod crew;
+mod pacer;
+mod phase;
+mod timer;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use self::crew::{Orders, Outcome};
+use self::phase::{Clock, Live, Phase};
+use super::busy::Busy;
+use super::plan::{Plan, Window, nanos};
+use super::progress::Progress;
+use super::record::Record;
+use super::target::{Agreed, Target};
+
+/// What tells the thread that leads a run that it shall go on.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A thread has tried to open all of its connections.
+    Ready,
+    /// A thread has ended.
+    Done,
+    /// The user wants it to end.
+    Interrupted,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) record: Record,
+    /// How many connections were opened.
+    pub(crate) connected: u64,
+    /// `None` if there was no connection.
+    pub(crate) agreed: Option<Agreed>,
+    /// How long it was measured.
+    pub(crate) measured: Duration,
+    /// What the threads did meanwhile, of which that is known.
+    pub(crate) busy: Vec<Busy>,
+    pub(crate) was_interrupted: bool,
+}
+
+/// Opens the connections, sends messages as the plan says, and closes the connections.
+pub(crate) fn run(
+    target: &Arc<Target>,
+    plan: &Arc<Plan>,
+    progress: &Progress,
+    (events, happened): (Sender<Event>, Receiver<Event>),
+) -> Result<Run, String> {
+    let (phase, orders) = watch::channel(Phase::Connecting);
+    let mut lead = Lead {
+        clock: Clock::new(),
+        crews: Vec::new(),
+        phase,
+        happened,
+        was_interrupted: false,
+    };
+    for thread in 0..plan.threads {
+        let live = Arc::new(Live::default());
+        let orders = Orders {
+            thread,
+            plan: Arc::clone(plan),
+            target: Arc::clone(target),
+            clock: lead.clock,
+            phase: orders.clone(),
+            events: events.clone(),
+            live: Arc::clone(&live),
+        };
+        let work = thread::Builder::new().spawn(move || crew::work(&orders));
+        let work = work.map_err(|error| format!("cannot start a thread: {error}"))?;
+        lead.crews.push((live, work));
+    }
+    drop((events, orders));
+    lead.wait(
+        plan.threads,
+        |event| matches!(event, Event::Ready),
+        |lead| {
+            progress.connecting(lead.sum(Live::tried), plan.connections as u64);
+        },
+    );
+    let window = Window::new(lead.clock.now(), plan);
+    if lead.was_interrupted || lead.sum(Live::connected) == 0 {
+        lead.phase.send_replace(Phase::Ended);
+    } else {
+        lead.phase.send_replace(Phase::Running(window));
+    }
+    lead.wait(
+        plan.threads,
+        |event| matches!(event, Event::Done),
+        |lead| {
+            let (now, answers) = (lead.clock.now(), lead.sum(Live::answers));
+            progress.running(&window, now, answers, lead.sum(Live::troubles));
+        },
+    );
+    progress.end();
+    lead.outcome(plan, &window)
+}
+
+type Work = JoinHandle<Result<Outcome, String>>;
+
+/// The thread that leads a run.
+struct Lead {
+    clock: Clock,
+    crews: Vec<(Arc<Live>, Work)>,
+    phase: watch::Sender<Phase>,
+    happened: Receiver<Event>,
+    was_interrupted: bool,
+}
+
+impl Lead {
+    /// Waits until an event has come from each thread, and calls `tell` once in a while.
+    fn wait(&mut self, threads: usize, is_it: impl Fn(&Event) -> bool, tell: impl Fn(&Self)) {
+        let (mut missing, mut told) = (threads, Instant::now());
+        while missing > 0 {
+            match self.happened.recv_timeout(BETWEEN) {
+                Ok(Event::Interrupted) => {
+                    self.was_interrupted = true;
+                    self.phase.send_replace(Phase::Ended);
+                }
+                Ok(event) if is_it(&event) => missing -= 1,
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                // Each thread has ended.
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if told.elapsed() >= BETWEEN {
+                told = Instant::now();
+                tell(self);
+            }
+        }
+    }
+
+    fn sum(&self, count: impl Fn(&Live) -> u64) -> u64 {
+        self.crews.iter().map(|(live, _)| count(live)).sum()
+    }
+
+    fn outcome(self, plan: &Plan, window: &Window) -> Result<Run, String> {
+        let connected = self.sum(Live::connected);
+        let mut run = Run {
+            record: Record::new(plan)?,
+            connected,
+            agreed: None,
+            measured: Duration::ZERO,
+            busy: Vec::new(),
+            was_interrupted: self.was_interrupted,
+        };
+        let mut ended = 0;
+        for (_, work) in self.crews {
+            let outcome = work.join().map_err(|_| "a thread has failed")??;
+            run.record.merge(outcome.record)?;
+            run.agreed = run.agreed.or(outcome.agreed);
+            run.busy.extend(outcome.busy);
+            ended = ended.max(outcome.ended);
+        }
+        let end = ended.min(window.to);
+        run.measured = Duration::from_nanos(end.saturating_sub(window.from));
+        Ok(run)
+    }
+}
+
+/// How often progress is told.
+const BETWEEN: Duration = Duration::from_millis(100);

@@ -1,0 +1,355 @@
+//! One connection of the load.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::time::Duration;
+
+use framewire::tokio::{ReadHalf, Stream, WriteHalf};
+use framewire::{Error, ErrorKind, TryFeedError};
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, sleep_until};
+
+use super::crew::Crew;
+use super::phase::Phase;
+use super::{Window, nanos};
+use crate::bench::content::Dice;
+use crate::bench::flight::{Flight, Sent};
+use crate::bench::plan::Pace;
+use crate::bench::target::Agreed;
+use crate::bench::trouble::Kind;
+
+/// What a connection shares with the task that releases its messages.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    is_open: Cell<bool>,
+    flight: RefCell<Flight>,
+    /// A message is due.
+    released: Notify,
+    /// No message is to be sent any more.
+    is_ending: Cell<bool>,
+    /// Each message has its answer, and no message is to be sent any more.
+    is_done: Notify,
+}
+
+impl Lane {
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open.get()
+    }
+
+    /// Has a message sent as soon as that is possible.
+    pub(super) fn release(&self, due: u64) {
+        self.flight.borrow_mut().release(due);
+        self.released.notify_one();
+    }
+}
+
+/// Opens a connection, sends messages on it and closes it.
+pub(super) async fn serve(crew: &Crew, lane: &Lane, mut phase: watch::Receiver<Phase>, seed: u64) {
+    let opened = open(crew, &mut phase).await;
+    let (halves, agreed) = opened.unzip();
+    lane.is_open.set(halves.is_some());
+    crew.tried(agreed);
+    let Some((mut reader, writer)) = halves else {
+        return crew.leave();
+    };
+    let ended = match begin(crew, &mut reader, &mut phase).await {
+        Ok(Some(window)) => {
+            let exchange = Exchange {
+                crew,
+                lane,
+                window,
+                dice: RefCell::new(Dice::new(seed)),
+            };
+            exchange.run(&mut reader, writer.clone(), phase).await
+        }
+        Ok(None) => Ok(()),
+        Err(fault) => Err(fault),
+    };
+    lane.is_open.set(false);
+    crew.leave();
+    match ended {
+        Ok(()) => {
+            // What is left of the closing handshake is no part of what is measured.
+            let _ = reader.shutdown(GOODBYE).await;
+        }
+        Err(fault) => {
+            crew.trouble(fault.kind, fault.text);
+            writer.abort();
+        }
+    }
+}
+
+/// Why a connection ends before its time.
+struct Fault {
+    kind: Kind,
+    text: String,
+}
+
+impl Fault {
+    fn new(kind: Kind, text: impl fmt::Display) -> Self {
+        let text = text.to_string();
+        Self { kind, text }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::new(Kind::of_connection(&error), error)
+    }
+}
+
+type Halves = (ReadHalf<Stream>, WriteHalf<Stream>);
+
+/// Connects; returns `None` where that failed, or the run was ended before.
+async fn open(crew: &Crew, phase: &mut watch::Receiver<Phase>) -> Option<(Halves, Agreed)> {
+    let connect = async {
+        // The semaphore is never closed.
+        let permit = crew.opening.acquire().await;
+        let began = crew.clock.now();
+        let opened = crew.target.open().await;
+        drop(permit);
+        let took = crew.clock.now() - began;
+        match opened {
+            Ok((websocket, agreed)) => {
+                crew.record.borrow_mut().connecting.record(took);
+                Some((websocket.split(), agreed))
+            }
+            Err(error) => {
+                let kind = match error.kind() {
+                    ErrorKind::Handshake(error) => Kind::of_handshake(error),
+                    _ => Kind::Connect,
+                };
+                crew.trouble(kind, error);
+                None
+            }
+        }
+    };
+    tokio::select! {
+        opened = connect => opened,
+        () = ended(phase) => None,
+    }
+}
+
+/// Waits for the beginning, and reads what the server sends before it was asked anything. Returns `None` where the run
+/// was ended before.
+async fn begin(
+    crew: &Crew,
+    reader: &mut ReadHalf<Stream>,
+    phase: &mut watch::Receiver<Phase>,
+) -> Result<Option<Window>, Fault> {
+    loop {
+        let begun = phase.wait_for(|phase| *phase != Phase::Connecting);
+        tokio::select! {
+            biased;
+            begun = begun => return Ok(match begun.as_deref() {
+                Ok(Phase::Running(window)) => Some(*window),
+                _ => None,
+            }),
+            message = reader.next_message() => match message? {
+                Some(_) => crew.record.borrow_mut().counts.greetings += 1,
+                None => return Err(closed(reader)),
+            },
+        }
+    }
+}
+
+/// Waits until no message is to be sent any more.
+async fn ended(phase: &mut watch::Receiver<Phase>) {
+    // It fails if the leading thread has ended, which is an end, too.
+    let _ = phase.wait_for(|phase| *phase == Phase::Ended).await;
+}
+
+fn closed(reader: &ReadHalf<Stream>) -> Fault {
+    match reader.closed() {
+        Some(closed) => Fault::new(Kind::Closed(closed.code().get()), closed),
+        None => Fault::new(Kind::Lost, "connection ended"),
+    }
+}
+
+/// The messages and answers of one connection.
+struct Exchange<'a> {
+    crew: &'a Crew,
+    lane: &'a Lane,
+    window: Window,
+    dice: RefCell<Dice>,
+}
+
+impl Exchange<'_> {
+    /// Sends messages and reads answers until the time is over and each message has its answer.
+    async fn run(
+        &self,
+        reader: &mut ReadHalf<Stream>,
+        writer: WriteHalf<Stream>,
+        phase: watch::Receiver<Phase>,
+    ) -> Result<(), Fault> {
+        if let Pace::Closed(depth) = self.crew.plan.pace {
+            (0..depth).for_each(|_| self.lane.release(self.crew.clock.now()));
+        }
+        let ended = tokio::select! {
+            biased;
+            fault = self.read(reader, writer.clone()) => Err(fault),
+            fault = self.write(writer) => Err(fault),
+            () = self.end(phase) => Ok(()),
+            fault = self.wait_for_answers() => Err(fault),
+        };
+        let waited = match &ended {
+            Err(fault) if fault.kind != Kind::Timeout => None,
+            _ => Some(self.crew.clock.now()),
+        };
+        let mut flight = self.lane.flight.borrow_mut();
+        let mut record = self.crew.record.borrow_mut();
+        record.give_up(&self.window, &mut flight, waited);
+        ended
+    }
+
+    /// Reads answers, and has the next messages sent where each waits for an answer.
+    async fn read(&self, reader: &mut ReadHalf<Stream>, mut writer: WriteHalf<Stream>) -> Fault {
+        let is_closed = matches!(self.crew.plan.pace, Pace::Closed(_));
+        loop {
+            let bytes = match reader.next_message().await {
+                Ok(Some(message)) => message.payload().len(),
+                Ok(None) => return closed(reader),
+                Err(error) => return error.into(),
+            };
+            let now = self.crew.clock.now();
+            let Some(sent) = self.lane.flight.borrow_mut().answer() else {
+                let text = format_args!("a message of {bytes} bytes when nothing was asked");
+                self.crew.trouble(Kind::Unasked, text);
+                continue;
+            };
+            self.crew.live.answer();
+            let expected = self.crew.plan.size;
+            if bytes != expected {
+                self.crew.live.trouble();
+            }
+            self.crew
+                .record
+                .borrow_mut()
+                .answer(&self.window, sent, now, (bytes, expected));
+            if self.lane.is_ending.get() {
+                if self.lane.flight.borrow().is_empty() {
+                    self.lane.is_done.notify_one();
+                }
+            } else if is_closed
+                && now < self.window.to
+                && let Err(error) = self.send_at_once(&mut writer, now)
+            {
+                return error.into();
+            }
+        }
+    }
+
+    /// Sends a message with the next read that waits, if it is short and nothing is in its way. Otherwise has it sent.
+    fn send_at_once(&self, writer: &mut WriteHalf<Stream>, due: u64) -> Result<(), Error> {
+        if self.crew.plan.size > SHORT {
+            self.lane.release(due);
+            return Ok(());
+        }
+        let fed = {
+            let mut dice = self.dice.borrow_mut();
+            writer.try_feed(self.crew.content.message(&mut dice))
+        };
+        match fed {
+            Ok(()) => self.sent(due),
+            Err(TryFeedError::Full(_)) => self.lane.release(due),
+            Err(TryFeedError::Failed(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Notes that a message is being sent.
+    fn sent(&self, due: u64) {
+        let sent = Sent {
+            due,
+            at: self.crew.clock.now(),
+        };
+        self.lane.flight.borrow_mut().send(sent.due, sent.at);
+        self.crew.record.borrow_mut().send(&self.window, sent);
+    }
+
+    /// Notes by how much this is late with a message that could have been sent at `possible`.
+    fn late(&self, possible: u64, now: u64) {
+        let mut record = self.crew.record.borrow_mut();
+        record.late(&self.window, possible, now);
+    }
+
+    /// Sends the messages that are due.
+    async fn write(&self, mut writer: WriteHalf<Stream>) -> Fault {
+        // Since when the connection could take a message.
+        let mut free = self.window.start;
+        loop {
+            loop {
+                let Some(due) = self.lane.flight.borrow_mut().next_to_send() else {
+                    break;
+                };
+                let now = self.crew.clock.now();
+                self.late(due.max(free), now);
+                self.sent(due);
+                let message = self.crew.content.message(&mut self.dice.borrow_mut());
+                if let Err(error) = writer.feed(message).await {
+                    return error.into();
+                }
+                free = self.crew.clock.now();
+            }
+            if let Err(error) = writer.flush().await {
+                return error.into();
+            }
+            free = self.crew.clock.now();
+            if self.lane.flight.borrow().waits() {
+                continue;
+            }
+            self.lane.released.notified().await;
+        }
+    }
+
+    /// Waits until the time is over, or the user has had enough, and then for the answers that are missing.
+    async fn end(&self, mut phase: watch::Receiver<Phase>) {
+        let lane = self.lane;
+        let is_over = sleep_until(self.crew.clock.instant(self.window.to));
+        let is_patient = tokio::select! {
+            () = is_over => true,
+            () = ended(&mut phase) => false,
+        };
+        lane.is_ending.set(true);
+        if let Pace::Closed(_) = self.crew.plan.pace {
+            lane.flight.borrow_mut().forget_waiting();
+        }
+        if lane.flight.borrow().is_empty() {
+            return;
+        }
+        let impatience = async {
+            if is_patient {
+                ended(&mut phase).await;
+            }
+            sleep(PATIENCE).await;
+        };
+        tokio::select! {
+            () = lane.is_done.notified() => {}
+            () = impatience => {}
+        }
+    }
+
+    /// Waits until an answer is missing for too long.
+    async fn wait_for_answers(&self) -> Fault {
+        let time = self.crew.plan.answer_timeout;
+        let limit = nanos(time);
+        loop {
+            let now = self.crew.clock.now();
+            let oldest = self.lane.flight.borrow().oldest().unwrap_or(now);
+            let over = oldest.saturating_add(limit);
+            if over <= now {
+                return Fault::new(Kind::Timeout, format_args!("no answer within {time:?}"));
+            }
+            sleep_until(self.crew.clock.instant(over)).await;
+        }
+    }
+}
+
+/// How long the longest message is that is copied to leave together with others.
+const SHORT: usize = 16 << 10;
+
+/// How long the answers that are missing are waited for when the user has had enough.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the closing handshake may take.
+const GOODBYE: Duration = Duration::from_secs(1);

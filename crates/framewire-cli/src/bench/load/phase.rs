@@ -1,0 +1,81 @@
+//! What the threads of a run share: its clock, its phase, and what they have done so far.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Window, nanos};
+
+/// The clock of a run, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock(Instant);
+
+/// What the connections shall do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Connect, and wait.
+    Connecting,
+    /// Send messages.
+    Running(Window),
+    /// Send no more.
+    Ended,
+}
+
+/// What a thread has done so far.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    tried: AtomicU64,
+    connected: AtomicU64,
+    answers: AtomicU64,
+    troubles: AtomicU64,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        nanos(self.0.elapsed())
+    }
+
+    /// Returns the time as tokio's timer has it.
+    pub(super) fn instant(&self, time: u64) -> tokio::time::Instant {
+        (self.0 + Duration::from_nanos(time.min(FAR))).into()
+    }
+}
+
+impl Live {
+    pub(super) fn tried(&self) -> u64 {
+        self.tried.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn connected(&self) -> u64 {
+        self.connected.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn troubles(&self) -> u64 {
+        self.troubles.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a connection was tried, and whether it is open.
+    pub(super) fn try_one(&self, is_open: bool) {
+        self.connected
+            .fetch_add(u64::from(is_open), Ordering::Relaxed);
+        self.tried.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn answer(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn trouble(&self) {
+        self.troubles.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// 30 years, within the range of clocks.
+const FAR: u64 = 1_000_000_000 * 86_400 * 365 * 30;

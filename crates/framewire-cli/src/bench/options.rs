@@ -1,0 +1,143 @@
+//! The options of `framewire bench`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::reach::Reach;
+use crate::seconds::{parse_seconds, parse_seconds_or_none};
+use crate::size::parse_bytes;
+
+/// Measure how fast a server answers messages, and how many it answers.
+///
+/// The server is any that answers each message with one message of the same length, in order, as an
+/// echo server does. Each connection is opened before the first message is sent. What a server sends
+/// before it was asked anything, such as a greeting, is not counted.
+///
+/// Without `--rate`, each connection sends its next message when an answer has come: the figures say
+/// what the server can do at most. A server that stands still is then asked nothing, so that a plain
+/// latency leaves out all who would have waited (coordinated omission). The column "corrected" adds
+/// them: as if a message had been sent once in a median latency all the while. The column "measured"
+/// has the messages that were sent, and nothing else.
+///
+/// With `--rate`, messages are sent when they are due, answered or not, and the column "corrected" is
+/// the time from when a message was DUE to its answer: what a user of the server would see. The column
+/// "measured" is the time from when it was really sent.
+///
+/// A message without an answer counts in the latencies with the time that was waited for it, unless its
+/// connection was lost.
+///
+/// Messages are pieces of made-up JSON records, the same in each run, which compress to about a
+/// third.
+///
+/// Ctrl-C ends the run early, with the results so far; pressed again it ends the program. Ends with 0
+/// where all went well, with 1 where no connection came about, and with 2 where a connection or an
+/// answer failed, or the options are wrong.
+#[derive(Debug, Clone, Args)]
+#[command(mut_arg("write_timeout", |argument| argument.hide(true)))]
+pub(crate) struct Options {
+    /// The server to measure, such as `ws://localhost:9001/` or `wss://example.com/echo`
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// How many connections to open
+    #[arg(long, short = 'c', value_name = "N", default_value = "10", value_parser = parse_connections)]
+    pub(crate) connections: usize,
+
+    /// How many messages each connection has under way, unanswered, at a time
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_depth)]
+    pub(crate) depth: usize,
+
+    /// Send this many messages a second, over all connections together, whether or not they are
+    /// answered
+    #[arg(long, short = 'r', value_name = "MESSAGES", conflicts_with = "depth", value_parser = parse_rate)]
+    pub(crate) rate: Option<f64>,
+
+    /// How long each message is, such as 125, 16KiB or 1MiB
+    #[arg(long, value_name = "BYTES", default_value = "125", value_parser = parse_bytes)]
+    pub(crate) size: usize,
+
+    /// Send binary messages instead of text
+    #[arg(long)]
+    pub(crate) binary: bool,
+
+    /// How long to measure
+    #[arg(long, short = 'd', value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub(crate) duration: Duration,
+
+    /// How long to send messages before that, which count nowhere
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds_or_none)]
+    pub(crate) warm_up: Duration,
+
+    /// How long an answer may take before its connection is given up
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    pub(crate) answer_timeout: Duration,
+
+    /// How many threads send and receive [default: as many as there are cores, and no more than
+    /// connections]
+    #[arg(long, short = 't', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+
+    /// Print the results as one JSON object, and nothing else. Times are in nanoseconds
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write a page with plots to this file, which needs nothing else and can be sent to others. It
+    /// shows the URL and the options, but neither the values of headers nor passwords
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Show no progress
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+fn parse_connections(text: &str) -> Result<usize, String> {
+    parse_count(text, 1_000_000)
+}
+
+fn parse_depth(text: &str) -> Result<usize, String> {
+    parse_count(text, 100_000)
+}
+
+fn parse_count(text: &str, most: usize) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=most).contains(&count) => Ok(count),
+        _ => Err(format!("must be a number from 1 to {most}")),
+    }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (LEAST_RATE..=MOST_RATE).contains(&rate) => Ok(rate),
+        _ => Err(format!("must be a number from {LEAST_RATE} to {MOST_RATE}")),
+    }
+}
+
+const LEAST_RATE: f64 = 0.01;
+const MOST_RATE: f64 = 100_000_000.0;
+
+#[cfg(test)]
+mod tests {
+    use super::{parse_connections, parse_rate};
+
+    #[test]
+    fn a_rate_is_a_number_within_reason() {
+        assert_eq!(parse_rate("2500.5"), Ok(2500.5));
+        for text in ["0", "-1", "nan", "inf", "1e9", "", "5/s"] {
+            assert!(parse_rate(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_at_least_one_connection() {
+        assert_eq!(parse_connections("1"), Ok(1));
+        for text in ["0", "-1", "1.5", "1000001", ""] {
+            assert!(parse_connections(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Whether the bench itself was the bottleneck.
+
+use std::time::Duration;
+
+use super::figures::time;
+use super::load::Run;
+use super::plan::{Pace, Plan};
+
+/// Returns why the figures may say more of the bench than of the server, a sentence for each reason.
+pub(crate) fn warnings(plan: &Plan, run: &Run) -> Vec<String> {
+    let (threads, mut warnings) = (run.busy.len(), Vec::new());
+    let busy = run.busy.iter().filter(|busy| busy.is_bottleneck()).count();
+    if busy > 0 {
+        warnings.push(format!(
+            "the bench itself is the bottleneck: {busy} of its {threads} threads had work for more than 90 % of the \
+             time, so that the server may be faster than it seems. Give it more threads (--threads) on a machine with \
+             cores for them, or less to do"
+        ));
+    }
+    let waiting = run.busy.iter().filter(|busy| busy.lacks_cores()).count();
+    if waiting > 0 {
+        let most = run.busy.iter().map(|busy| busy.waiting).fold(0.0, f64::max);
+        warnings.push(format!(
+            "the bench lacks cores: {waiting} of its {threads} threads waited for one, for up to {:.0} % of the time. \
+             If the server runs on this machine too, the two hold each other up",
+            most * 100.0
+        ));
+    }
+    if let Some(late) = late(plan, run) {
+        warnings.push(format!(
+            "the bench itself sent messages late: one in a hundred by {} or more, which is part of the corrected \
+             latencies. Use a lower rate, or more threads (--threads)",
+            time(late)
+        ));
+    }
+    warnings
+}
+
+/// Returns by how much the bench was late with one message in a hundred, if that matters.
+fn late(plan: &Plan, run: &Run) -> Option<Duration> {
+    let Pace::Open(_) = plan.pace else {
+        return None;
+    };
+    let late = run.record.lateness.quantile(0.99)?;
+    let latency = run.record.from_due.quantile(0.99)?;
+    (late >= MATTERS && late > latency / 4).then_some(late)
+}
+
+/// The least lateness that is told.
+const MATTERS: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::busy::Busy;
+    use crate::bench::plan::example;
+    use crate::bench::record::Record;
+
+    fn run(plan: &Plan, busy: &[(f64, f64)]) -> Run {
+        Run {
+            record: Record::new(plan).unwrap(),
+            connected: 1,
+            agreed: None,
+            measured: plan.duration,
+            busy: busy
+                .iter()
+                .map(|(running, waiting)| Busy {
+                    running: *running,
+                    waiting: *waiting,
+                })
+                .collect(),
+            was_interrupted: false,
+        }
+    }
+
+    #[test]
+    fn a_busy_thread_is_told() {
+        let plan = example(2, 2, Pace::Closed(1));
+        let warnings = warnings(&plan, &run(&plan, &[(0.95, 0.0), (0.2, 0.0)]));
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("1 of its 2 threads"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_thread_without_a_core_is_told() {
+        let plan = example(2, 2, Pace::Closed(1));
+        let warnings = warnings(&plan, &run(&plan, &[(0.5, 0.45), (0.5, 0.0)]));
+        assert!(warnings[0].contains("up to 45 %"), "{warnings:?}");
+    }
+
+    #[test]
+    fn nothing_is_told_of_an_idle_bench() {
+        let plan = example(2, 2, Pace::Open(10.0));
+        assert_eq!(warnings(&plan, &run(&plan, &[(0.5, 0.1)])), [""; 0]);
+        assert_eq!(warnings(&plan, &run(&plan, &[])), [""; 0]);
+    }
+
+    #[test]
+    fn lateness_is_told_where_it_is_much_of_the_latency() {
+        let plan = example(1, 1, Pace::Open(1000.0));
+        for (late, latency, is_told) in [(5, 6, true), (5, 50, false), (0, 1, false)] {
+            let mut run = run(&plan, &[]);
+            run.record.lateness.record(late * 1_000_000);
+            run.record.from_due.record(latency * 1_000_000);
+            assert_eq!(
+                !warnings(&plan, &run).is_empty(),
+                is_told,
+                "{late} of {latency}"
+            );
+        }
+    }
+}
