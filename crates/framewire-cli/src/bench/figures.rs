@@ -59,8 +59,11 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "–".to_owned();
     }
+    if part == 0 {
+        return "0 %".to_owned();
+    }
     let percent = part as f64 * 100.0 / whole as f64;
-    if part > 0 && percent < 0.01 {
+    if percent < 0.01 {
         return "< 0.01 %".to_owned();
     }
     format!("{percent:.*} %", if percent < 1.0 { 2 } else { 1 })
@@ -121,7 +124,7 @@ mod tests {
         );
         assert_eq!(percent(1, 8), "12.5 %");
         assert_eq!(percent(1, 1_000_000), "< 0.01 %");
-        assert_eq!(percent(0, 0), "–");
+        assert_eq!((percent(0, 8), percent(0, 0)), ("0 %".into(), "–".into()));
         assert_eq!(
             (things(1, "cat"), things(1000, "cat")),
             ("1 cat".into(), "1,000 cats".into())

@@ -46,6 +46,12 @@ impl Results {
         &self.run.record.from_sent
     }
 
+    /// Returns how often anything went wrong.
+    pub(crate) fn errors(&self) -> u64 {
+        let troubles = self.run.record.troubles.iter();
+        troubles.map(|(_, trouble)| trouble.count).sum()
+    }
+
     /// Returns how many answers came in a second, and how many bytes of payload.
     #[expect(clippy::cast_precision_loss, reason = "rates need few digits")]
     pub(crate) fn throughput(&self) -> (f64, f64) {

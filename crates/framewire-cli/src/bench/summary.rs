@@ -16,6 +16,10 @@ use crate::terminal::is_deceptive;
 pub(crate) fn summary(results: &Results, width: usize) -> String {
     let mut text = Text::default();
     text.head(results);
+    if results.run.connected == 0 {
+        text.errors(results);
+        return text.0;
+    }
     text.key_figures(results);
     text.latencies(results);
     text.histogram(results, width);
