@@ -85,6 +85,9 @@ pub(crate) fn run(
             progress.connecting(lead.sum(Live::tried), plan.connections as u64);
         },
     );
+    if lead.sum(Live::connected) > 0 {
+        thread::sleep(SETTLING);
+    }
     let window = Window::new(lead.clock.now(), plan);
     if lead.was_interrupted || lead.sum(Live::connected) == 0 {
         lead.phase.send_replace(Phase::Ended);
@@ -163,6 +166,9 @@ impl Lead {
         Ok(run)
     }
 }
+
+/// How long a server has to send what it sends unasked, such as a greeting, before the first message.
+const SETTLING: Duration = Duration::from_millis(100);
 
 /// How often progress is told.
 const BETWEEN: Duration = Duration::from_millis(100);

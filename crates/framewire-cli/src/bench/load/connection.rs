@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, sleep_until};
 
 use super::crew::Crew;
-use super::phase::Phase;
+use super::phase::{Phase, begun, ended};
 use super::{Window, nanos};
 use crate::bench::content::Dice;
 use crate::bench::flight::{Flight, Sent};
@@ -138,25 +138,15 @@ async fn begin(
     phase: &mut watch::Receiver<Phase>,
 ) -> Result<Option<Window>, Fault> {
     loop {
-        let begun = phase.wait_for(|phase| *phase != Phase::Connecting);
         tokio::select! {
             biased;
-            begun = begun => return Ok(match begun.as_deref() {
-                Ok(Phase::Running(window)) => Some(*window),
-                _ => None,
-            }),
+            window = begun(phase) => return Ok(window),
             message = reader.next_message() => match message? {
                 Some(_) => crew.record.borrow_mut().counts.greetings += 1,
                 None => return Err(closed(reader)),
             },
         }
     }
-}
-
-/// Waits until no message is to be sent any more.
-async fn ended(phase: &mut watch::Receiver<Phase>) {
-    // It fails if the leading thread has ended, which is an end, too.
-    let _ = phase.wait_for(|phase| *phase == Phase::Ended).await;
 }
 
 fn closed(reader: &ReadHalf<Stream>) -> Fault {
@@ -186,11 +176,13 @@ impl Exchange<'_> {
             (0..depth).for_each(|_| self.lane.release(self.crew.clock.now()));
         }
         let ended = tokio::select! {
+            // The reader comes last: while answers come without a pause it leaves nothing of what tokio allows a task to
+            // do at a time, and those after it would never have their turn.
             biased;
-            fault = self.read(reader, writer.clone()) => Err(fault),
-            fault = self.write(writer) => Err(fault),
             () = self.end(phase) => Ok(()),
             fault = self.wait_for_answers() => Err(fault),
+            fault = self.write(writer.clone()) => Err(fault),
+            fault = self.read(reader, writer) => Err(fault),
         };
         let waited = match &ended {
             Err(fault) if fault.kind != Kind::Timeout => None,

@@ -14,7 +14,7 @@ use tokio::time::sleep_until;
 
 use super::connection::{self, Lane};
 use super::pacer;
-use super::phase::{Clock, Live, Phase};
+use super::phase::{Clock, Live, Phase, begun};
 use super::{Event, Plan, Target, Window};
 use crate::bench::busy::{Busy, Usage};
 use crate::bench::content::Content;
@@ -147,10 +147,7 @@ async fn employ(orders: &Orders) -> Result<Outcome, String> {
 /// thread was while it was measured.
 async fn attend(orders: &Orders, crew: &Crew, lanes: &[Lane]) -> Option<Busy> {
     let mut phase = orders.phase.clone();
-    let begun = phase.wait_for(|phase| *phase != Phase::Connecting).await;
-    let Ok(Phase::Running(window)) = begun.as_deref().copied() else {
-        return None;
-    };
+    let window = begun(&mut phase).await?;
     let pace = async {
         if let Pace::Open(rate) = orders.plan.pace {
             pacer::release(orders, rate, &window, lanes).await;

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::{Window, nanos};
 
 /// The clock of a run, in nanoseconds.
@@ -18,6 +20,22 @@ pub(super) enum Phase {
     Running(Window),
     /// Send no more.
     Ended,
+}
+
+/// Waits until messages are to be sent; returns `None` where the run was ended before. Holds no lock afterwards, which
+/// would keep the leading thread from changing the phase.
+pub(super) async fn begun(phase: &mut watch::Receiver<Phase>) -> Option<Window> {
+    let begun = phase.wait_for(|phase| *phase != Phase::Connecting).await;
+    match begun.as_deref() {
+        Ok(Phase::Running(window)) => Some(*window),
+        _ => None,
+    }
+}
+
+/// Waits until no message is to be sent any more.
+pub(super) async fn ended(phase: &mut watch::Receiver<Phase>) {
+    // It fails if the leading thread has ended, which is an end, too.
+    let _ = phase.wait_for(|phase| *phase == Phase::Ended).await;
 }
 
 /// What a thread has done so far.
