@@ -5,8 +5,8 @@ use std::fmt::Display;
 use super::options::Options;
 use super::plan::{Pace, Plan};
 
-/// Returns what to type to do a run again. What may be secret is left out: the values of headers, and passwords.
-pub(crate) fn command(options: &Options, plan: &Plan) -> String {
+/// Returns what to type to do a run again, with each option and its value as one word. What may be secret is left out: the values of headers, and passwords.
+pub(crate) fn command(options: &Options, plan: &Plan) -> Vec<String> {
     let mut words = vec!["framewire".to_owned(), "bench".to_owned()];
     words.push(quoted(&without_password(&options.url)));
     let mut add = |name: &str, value: &dyn Display| {
@@ -49,7 +49,7 @@ pub(crate) fn command(options: &Options, plan: &Plan) -> String {
     let flags = [("--insecure", reach.insecure), ("--binary", plan.binary)];
     let flags = flags.into_iter().filter(|(_, is_set)| *is_set);
     words.extend(flags.map(|(name, _)| name.to_owned()));
-    words.join(" ")
+    words
 }
 
 /// Returns a URL without the name and the password of a user.
@@ -87,7 +87,7 @@ mod tests {
 
     fn shown(arguments: &[&str]) -> String {
         let options = options(arguments);
-        command(&options, &Plan::new(&options))
+        command(&options, &Plan::new(&options)).join(" ")
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
         let shown = shown(&arguments);
         let words: Vec<_> = shown.split(' ').skip(2).collect();
         let again = options(&words);
-        assert_eq!(command(&again, &Plan::new(&again)), shown);
+        assert_eq!(command(&again, &Plan::new(&again)).join(" "), shown);
         assert_eq!(
             (again.size, again.rate, again.binary),
             (1024, Some(2.5), true)

@@ -40,7 +40,7 @@ pub(crate) fn json(results: &Results) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "url": results.url,
-        "command": results.command,
+        "command": results.command.join(" "),
         "options": {
             "connections": plan.connections,
             "threads": plan.threads,

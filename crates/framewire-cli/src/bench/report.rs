@@ -222,10 +222,15 @@ impl Page {
     }
 
     fn foot(&mut self, results: &Results) {
+        // A line breaks between options rather than within them.
+        let words = results.command.iter();
+        let words: Vec<_> = words
+            .map(|word| format!("<span>{}</span>", escaped(word)))
+            .collect();
         self.put(format_args!(
             "<section class=\"card\"><h2>Run it again</h2>\n<pre>{}</pre></section>\n\
              <footer>framewire {}</footer>\n</main>\n</body>\n</html>\n",
-            escaped(&results.command),
+            words.join(" "),
             env!("CARGO_PKG_VERSION"),
         ));
     }
@@ -257,3 +262,72 @@ fn what(results: &Results) -> String {
 }
 
 const STYLE: &str = include_str!("report/page.css");
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::page;
+    use crate::bench::flight::Sent;
+    use crate::bench::plan::{Pace, Plan, Window, example};
+    use crate::bench::results::Results;
+    use crate::bench::target::Agreed;
+    use crate::bench::trouble::Kind;
+    use crate::bench::verdict::tests::run;
+
+    /// The results of a run in which all that comes from outside is this text, with so many answers.
+    fn results(text: &str, pace: Pace, answers: u64) -> Results {
+        let plan = Plan {
+            duration: Duration::from_secs(1),
+            ..example(1, 1, pace)
+        };
+        let (window, mut run) = (Window::new(0, &plan), run(&plan, &[]));
+        for number in 0..answers {
+            let sent = Sent {
+                due: number * 1_000_000,
+                at: number * 1_000_000,
+            };
+            run.record.send(&window, sent);
+            run.record
+                .answer(&window, sent, sent.at + 1_000 * number, (125, 125));
+        }
+        run.record.troubles.add(Kind::Lost, text);
+        run.agreed = Some(Agreed {
+            is_tls: true,
+            compression: Some(text.to_owned()),
+            subprotocol: Some(text.to_owned()),
+        });
+        Results {
+            url: text.to_owned(),
+            command: vec![text.to_owned()],
+            date: std::time::UNIX_EPOCH,
+            corrected: run.record.from_sent.corrected(),
+            warnings: vec![text.to_owned()],
+            plan,
+            run,
+        }
+    }
+
+    #[test]
+    fn a_hostile_url_is_no_part_of_the_page() {
+        let url = "ws://a/\"'><img src=x onerror=alert(1)></title></style><script>";
+        let page = page(&results(url, Pace::Closed(1), 10));
+        for part in ["<img", "<script", "\"'>", "src=x onerror=alert(1)>"] {
+            assert!(!page.contains(part), "{part}");
+        }
+        // In the title, the heading, the warning, two rows, the error and the command.
+        assert_eq!(page.matches("&lt;img src=x").count(), 7);
+    }
+
+    #[test]
+    fn there_is_a_page_of_any_run() {
+        for pace in [Pace::Closed(3), Pace::Open(1.5)] {
+            for answers in [0, 1, 2, 1000] {
+                let page = page(&results("ws://a/", pace, answers));
+                let plots = if answers == 0 { 0 } else { 4 };
+                assert_eq!(page.matches("<svg").count(), plots);
+                assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
+            }
+        }
+    }
+}

@@ -13,8 +13,8 @@ use super::{command, verdict};
 pub(crate) struct Results {
     /// The URL, without a password.
     pub(crate) url: String,
-    /// What to type to do it again.
-    pub(crate) command: String,
+    /// What to type to do it again, an option at a time.
+    pub(crate) command: Vec<String>,
     pub(crate) date: SystemTime,
     pub(crate) plan: Plan,
     pub(crate) run: Run,

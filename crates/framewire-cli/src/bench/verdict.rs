@@ -50,13 +50,14 @@ fn late(plan: &Plan, run: &Run) -> Option<Duration> {
 const MATTERS: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::bench::busy::Busy;
     use crate::bench::plan::example;
     use crate::bench::record::Record;
 
-    fn run(plan: &Plan, busy: &[(f64, f64)]) -> Run {
+    /// A run in which nothing was measured but how busy the threads were.
+    pub(crate) fn run(plan: &Plan, busy: &[(f64, f64)]) -> Run {
         Run {
             record: Record::new(plan).unwrap(),
             connected: 1,

@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
 use framewire::tokio::{ReadHalf, Stream, WriteHalf};
@@ -267,30 +269,27 @@ impl Exchange<'_> {
 
     /// Sends the messages that are due.
     async fn write(&self, mut writer: WriteHalf<Stream>) -> Fault {
-        // Since when the connection could take a message.
+        // Until when the connection took no message.
         let mut free = self.window.start;
         loop {
-            loop {
-                let Some(due) = self.lane.flight.borrow_mut().next_to_send() else {
-                    break;
-                };
-                let now = self.crew.clock.now();
-                self.late(due.max(free), now);
+            let next = self.lane.flight.borrow_mut().next_to_send();
+            let (written, has_waited) = if let Some(due) = next {
+                self.late(due.max(free), self.crew.clock.now());
                 self.sent(due);
                 let message = self.crew.content.message(&mut self.dice.borrow_mut());
-                if let Err(error) = writer.feed(message).await {
-                    return error.into();
-                }
-                free = self.crew.clock.now();
-            }
-            if let Err(error) = writer.flush().await {
+                telling_whether_it_waits(writer.feed(message)).await
+            } else {
+                telling_whether_it_waits(writer.flush()).await
+            };
+            if let Err(error) = written {
                 return error.into();
             }
-            free = self.crew.clock.now();
-            if self.lane.flight.borrow().waits() {
-                continue;
+            if has_waited {
+                free = self.crew.clock.now();
             }
-            self.lane.released.notified().await;
+            if next.is_none() && !self.lane.flight.borrow().waits() {
+                self.lane.released.notified().await;
+            }
         }
     }
 
@@ -335,6 +334,17 @@ impl Exchange<'_> {
             sleep_until(self.crew.clock.instant(over)).await;
         }
     }
+}
+
+/// Awaits a future, and returns also whether it was not ready at once.
+async fn telling_whether_it_waits<F: Future>(future: F) -> (F::Output, bool) {
+    let (mut future, mut waits) = (pin!(future), false);
+    let output = poll_fn(|cx| {
+        let output = future.as_mut().poll(cx);
+        waits |= output.is_pending();
+        output
+    });
+    (output.await, waits)
 }
 
 /// How long the longest message is that is copied to leave together with others.

@@ -213,6 +213,9 @@ fn nanos(time: Duration) -> f64 {
 
 #[expect(clippy::cast_sign_loss, reason = "times are not negative")]
 fn time_of(nanos: f64) -> String {
+    if nanos < 0.5 {
+        return "0".to_owned();
+    }
     time(Duration::from_nanos(nanos.round() as u64))
 }
 
