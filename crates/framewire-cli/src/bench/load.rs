@@ -4,33 +4,25 @@ mod connection;
 mod crew;
 mod pacer;
 mod phase;
+mod thread;
 mod timer;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread::{Builder, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+pub(crate) use self::phase::Event;
+
 use self::crew::{Orders, Outcome};
 use self::phase::{Clock, Live, Phase};
 use super::busy::Busy;
-use super::plan::{Plan, Window, nanos};
+use super::plan::{Plan, Window};
 use super::progress::Progress;
 use super::record::Record;
 use super::target::{Agreed, Target};
-
-/// What tells the thread that leads a run that it shall go on.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A thread has tried to open all of its connections.
-    Ready,
-    /// A thread has ended.
-    Done,
-    /// The user wants it to end.
-    Interrupted,
-}
 
 /// What came of a run.
 #[derive(Debug)]
@@ -73,7 +65,7 @@ pub(crate) fn run(
             events: events.clone(),
             live: Arc::clone(&live),
         };
-        let work = thread::Builder::new().spawn(move || crew::work(&orders));
+        let work = Builder::new().spawn(move || thread::work(&orders));
         let work = work.map_err(|error| format!("cannot start a thread: {error}"))?;
         lead.crews.push((live, work));
     }
@@ -86,7 +78,7 @@ pub(crate) fn run(
         },
     );
     if lead.sum(Live::connected) > 0 {
-        thread::sleep(SETTLING);
+        sleep(SETTLING);
     }
     let window = Window::new(lead.clock.now(), plan);
     if lead.was_interrupted || lead.sum(Live::connected) == 0 {

@@ -35,6 +35,7 @@ use crate::size::parse_bytes;
 /// where all went well, with 1 where no connection came about, and with 2 where a connection or an
 /// answer failed, or the options are wrong.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXAMPLES)]
 #[command(mut_arg("write_timeout", |argument| argument.hide(true)))]
 pub(crate) struct Options {
     /// The server to measure, such as `ws://localhost:9001/` or `wss://example.com/echo`
@@ -117,6 +118,13 @@ fn parse_rate(text: &str) -> Result<f64, String> {
         _ => Err(format!("must be a number from {LEAST_RATE} to {MOST_RATE}")),
     }
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  How much 10 connections get answered, for 10 seconds:
+      framewire bench ws://localhost:9001/
+  How long answers take under a load of 1000 messages a second, as a page for others:
+      framewire bench wss://example.com/echo --rate 1000 -c 100 -d 30 --report out.html";
 
 const LEAST_RATE: f64 = 0.01;
 const MOST_RATE: f64 = 100_000_000.0;

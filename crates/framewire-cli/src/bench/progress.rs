@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::figures::{count, rate, things, time};
+use super::figures::{count, rate, things};
 use super::plan::Window;
 
 /// A line on standard error, which is written again and again. Nothing where that is no terminal.
@@ -46,7 +46,8 @@ impl Progress {
         let what = if now < window.from {
             "warming up".to_owned()
         } else if now < window.to {
-            format!("{} left", time(whole_tenths(window.to - now)))
+            let left = Duration::from_nanos(window.to - now);
+            format!("{:.1} s left", left.as_secs_f64())
         } else {
             "waiting for the last answers".to_owned()
         };
@@ -62,11 +63,6 @@ impl Progress {
     pub(crate) fn end(&self) {
         self.0.finish_and_clear();
     }
-}
-
-/// Returns a time without what would change each time it is shown.
-fn whole_tenths(nanos: u64) -> Duration {
-    Duration::from_millis(nanos / 100_000_000 * 100)
 }
 
 /// The resolution of the bar.

@@ -13,10 +13,9 @@ use tokio::time::{sleep, sleep_until};
 
 use super::crew::Crew;
 use super::phase::{Phase, begun, ended};
-use super::{Window, nanos};
 use crate::bench::content::Dice;
 use crate::bench::flight::{Flight, Sent};
-use crate::bench::plan::Pace;
+use crate::bench::plan::{Pace, Window, nanos};
 use crate::bench::target::Agreed;
 use crate::bench::trouble::Kind;
 

@@ -1,26 +1,18 @@
-//! One thread of the load, with its share of the connections.
+//! What the tasks of one thread of the load share.
 
 use std::cell::{Cell, RefCell};
-use std::future::pending;
-use std::rc::Rc;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
 
-use tokio::runtime::Builder;
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::{LocalSet, spawn_local};
-use tokio::time::sleep_until;
 
-use super::connection::{self, Lane};
-use super::pacer;
-use super::phase::{Clock, Live, Phase, begun};
-use super::{Event, Plan, Target, Window};
-use crate::bench::busy::{Busy, Usage};
+use super::phase::{Clock, Event, Live, Phase};
+use crate::bench::busy::Busy;
 use crate::bench::content::Content;
-use crate::bench::plan::Pace;
+use crate::bench::plan::Plan;
 use crate::bench::record::Record;
-use crate::bench::target::Agreed;
+use crate::bench::target::{Agreed, Target};
 use crate::bench::trouble::Kind;
 
 /// What a thread shall do.
@@ -45,16 +37,6 @@ pub(super) struct Outcome {
     pub(super) busy: Option<Busy>,
 }
 
-/// Runs one thread until all of its connections are closed.
-pub(super) fn work(orders: &Orders) -> Result<Outcome, String> {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot wait for connections: {error}"))?;
-    let outcome = LocalSet::new().block_on(&runtime, employ(orders));
-    // It fails only if the leading thread has ended.
-    let _ = orders.events.send(Event::Done);
-    outcome
-}
-
 /// What the tasks of a thread share.
 pub(super) struct Crew {
     pub(super) plan: Arc<Plan>,
@@ -76,6 +58,25 @@ pub(super) struct Crew {
 }
 
 impl Crew {
+    /// Creates what the tasks of a thread with so many connections share.
+    pub(super) fn new(orders: &Orders, connections: usize) -> Result<Self, String> {
+        Ok(Self {
+            plan: Arc::clone(&orders.plan),
+            target: Arc::clone(&orders.target),
+            clock: orders.clock,
+            live: Arc::clone(&orders.live),
+            content: Content::new(orders.plan.size, orders.plan.binary),
+            record: RefCell::new(Record::new(&orders.plan)?),
+            opening: Semaphore::new(AT_A_TIME),
+            agreed: RefCell::default(),
+            untried: Cell::new(connections),
+            events: orders.events.clone(),
+            sending: Cell::new(connections),
+            ended: Cell::new(0),
+            end: Notify::new(),
+        })
+    }
+
     /// Notes that a connection was tried, and what was agreed on if it is open.
     pub(super) fn tried(&self, agreed: Option<Agreed>) {
         self.live.try_one(agreed.is_some());
@@ -89,7 +90,7 @@ impl Crew {
         }
     }
 
-    pub(super) fn trouble(&self, kind: Kind, text: impl std::fmt::Display) {
+    pub(super) fn trouble(&self, kind: Kind, text: impl fmt::Display) {
         self.live.trouble();
         self.record.borrow_mut().troubles.add(kind, text);
     }
@@ -102,75 +103,21 @@ impl Crew {
             self.end.notify_one();
         }
     }
-}
+    /// Waits until no connection sends any more.
+    pub(super) async fn end(&self) {
+        self.end.notified().await;
+    }
 
-async fn employ(orders: &Orders) -> Result<Outcome, String> {
-    let share = orders.plan.share(orders.thread);
-    let crew = Rc::new(Crew {
-        plan: Arc::clone(&orders.plan),
-        target: Arc::clone(&orders.target),
-        clock: orders.clock,
-        live: Arc::clone(&orders.live),
-        content: Content::new(orders.plan.size, orders.plan.binary),
-        record: RefCell::new(Record::new(&orders.plan)?),
-        opening: Semaphore::new(AT_A_TIME),
-        agreed: RefCell::default(),
-        untried: Cell::new(share),
-        events: orders.events.clone(),
-        sending: Cell::new(share),
-        ended: Cell::new(0),
-        end: Notify::new(),
-    });
-    let lanes: Rc<[Lane]> = (0..share).map(|_| Lane::default()).collect();
-    let mut tasks = Vec::with_capacity(share);
-    for number in 0..share {
-        let (crew, lanes, phase) = (Rc::clone(&crew), Rc::clone(&lanes), orders.phase.clone());
-        let seed = (orders.thread + number * orders.plan.threads) as u64;
-        tasks.push(spawn_local(async move {
-            connection::serve(&crew, &lanes[number], phase, seed).await;
-        }));
+    /// Takes what was measured.
+    pub(super) fn outcome(&self, busy: Option<Busy>) -> Result<Outcome, String> {
+        let nothing = Record::new(&self.plan)?;
+        Ok(Outcome {
+            record: self.record.replace(nothing),
+            agreed: self.agreed.take(),
+            ended: self.ended.get(),
+            busy,
+        })
     }
-    let busy = attend(orders, &crew, &lanes).await;
-    for task in tasks {
-        task.await.map_err(|error| error.to_string())?;
-    }
-    let record = Record::new(&orders.plan)?;
-    Ok(Outcome {
-        record: crew.record.replace(record),
-        agreed: crew.agreed.take(),
-        ended: crew.ended.get(),
-        busy,
-    })
-}
-
-/// Releases messages when they are due, if that is the plan, until no connection sends any more, and returns how busy the
-/// thread was while it was measured.
-async fn attend(orders: &Orders, crew: &Crew, lanes: &[Lane]) -> Option<Busy> {
-    let mut phase = orders.phase.clone();
-    let window = begun(&mut phase).await?;
-    let pace = async {
-        if let Pace::Open(rate) = orders.plan.pace {
-            pacer::release(orders, rate, &window, lanes).await;
-        }
-        pending::<()>().await;
-    };
-    tokio::select! {
-        busy = watch_usage(crew, &window) => busy,
-        () = pace => None,
-    }
-}
-
-/// Returns how busy the thread was, from the end of the warm-up until no connection sends any more.
-async fn watch_usage(crew: &Crew, window: &Window) -> Option<Busy> {
-    let start = sleep_until(crew.clock.instant(window.from));
-    tokio::select! {
-        () = start => {}
-        () = crew.end.notified() => return None,
-    }
-    let (before, from) = (Usage::of_this_thread(), crew.clock.now());
-    crew.end.notified().await;
-    let time = Duration::from_nanos(crew.clock.now() - from);
-    Usage::of_this_thread()?.since(before?, time)
 }
 
 /// How many connections of a thread are being opened at a time.

@@ -1,11 +1,10 @@
 //! Releases messages when they are due.
 
-use super::Window;
 use super::connection::Lane;
 use super::crew::Orders;
 use super::phase::Phase;
 use super::timer::Timer;
-use crate::bench::plan::Schedule;
+use crate::bench::plan::{Schedule, Window};
 
 /// Releases the messages of a thread when they are due, until the end. What is due on a connection that is closed goes
 /// to the next one that is open.

@@ -5,7 +5,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::{Window, nanos};
+use crate::bench::plan::{Window, nanos};
+
+/// What tells the thread that leads a run that it shall go on.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A thread has tried to open all of its connections.
+    Ready,
+    /// A thread has ended.
+    Done,
+    /// The user wants it to end.
+    Interrupted,
+}
 
 /// The clock of a run, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
