@@ -39,6 +39,7 @@ pub(crate) fn json(results: &Results) -> Value {
     };
     json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "date": humantime::format_rfc3339_seconds(results.date).to_string(),
         "url": results.url,
         "command": results.command.join(" "),
         "options": {

@@ -39,6 +39,7 @@ struct Page(String);
 impl Page {
     fn head(&mut self, results: &Results) {
         let url = escaped(&results.url);
+        let date = humantime::format_rfc3339_seconds(results.date).to_string();
         self.put(format_args!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -48,7 +49,7 @@ impl Page {
              <header>\n<p class=\"kind\">WebSocket benchmark</p>\n<h1>{url}</h1>\n<p>{}</p>\n<p class=\"date\">{}</p>\n\
              </header>\n",
             escaped(&what(results)),
-            httpdate::fmt_http_date(results.date),
+            date.replace('T', " ").replace('Z', " UTC"),
         ));
     }
 
