@@ -60,6 +60,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         written.map_err(|error| Failure::Ended(unwritable(path, &error)))?;
     }
     print(options, &results);
+    if results.run.was_interrupted && results.run.connected == 0 {
+        std::process::exit(INTERRUPTED);
+    }
     judge(&results)
 }
 
@@ -77,7 +80,7 @@ fn stop_on_signals(events: Sender<Event>) -> Result<(), Failure> {
     let signalled = AtomicBool::new(false);
     let handler = move || {
         if signalled.swap(true, Ordering::Relaxed) || events.send(Event::Interrupted).is_err() {
-            std::process::exit(130);
+            std::process::exit(INTERRUPTED);
         }
     };
     ctrlc::set_handler(handler)
@@ -115,6 +118,9 @@ fn judge(results: &Results) -> Result<(), Failure> {
     }
     Err(Failure::Ended(most))
 }
+
+/// The exit code of a program that a signal has ended.
+const INTERRUPTED: i32 = 130;
 
 /// The width of a line where it is not known.
 const WIDTH: usize = 80;

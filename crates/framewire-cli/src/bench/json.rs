@@ -54,6 +54,7 @@ pub(crate) fn json(results: &Results) -> Value {
         },
         "connections": {
             "opened": run.connected,
+            "redirected_to": agreed.and_then(|agreed| agreed.redirected_to.as_ref()),
             "tls": agreed.is_some_and(|agreed| agreed.is_tls),
             "compression": agreed.and_then(|agreed| agreed.compression.as_ref()),
             "subprotocol": agreed.and_then(|agreed| agreed.subprotocol.as_ref()),

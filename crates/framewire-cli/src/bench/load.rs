@@ -19,6 +19,7 @@ pub(crate) use self::phase::Event;
 use self::crew::{Orders, Outcome};
 use self::phase::{Clock, Live, Phase};
 use super::busy::Busy;
+use super::content::Content;
 use super::plan::{Plan, Window};
 use super::progress::Progress;
 use super::record::Record;
@@ -54,12 +55,14 @@ pub(crate) fn run(
         happened,
         was_interrupted: false,
     };
+    let content = Arc::new(Content::new(plan.size, plan.binary));
     for thread in 0..plan.threads {
         let live = Arc::new(Live::default());
         let orders = Orders {
             thread,
             plan: Arc::clone(plan),
             target: Arc::clone(target),
+            content: Arc::clone(&content),
             clock: lead.clock,
             phase: orders.clone(),
             events: events.clone(),

@@ -158,6 +158,9 @@ impl Page {
             &format!("{} after a warm-up of {warm_up}", time(run.measured)),
         );
         if let Some(agreed) = &run.agreed {
+            if let Some(place) = &agreed.redirected_to {
+                self.row("Redirected to", place);
+            }
             self.row("TLS", if agreed.is_tls { "yes" } else { "no" });
             let compression = agreed.compression.as_deref();
             self.row("Compression", compression.unwrap_or("none"));
@@ -294,6 +297,7 @@ mod tests {
         }
         run.record.troubles.add(Kind::Lost, text);
         run.agreed = Some(Agreed {
+            redirected_to: Some(text.to_owned()),
             is_tls: true,
             compression: Some(text.to_owned()),
             subprotocol: Some(text.to_owned()),
@@ -316,8 +320,8 @@ mod tests {
         for part in ["<img", "<script", "\"'>", "src=x onerror=alert(1)>"] {
             assert!(!page.contains(part), "{part}");
         }
-        // In the title, the heading, the warning, two rows, the error and the command.
-        assert_eq!(page.matches("&lt;img src=x").count(), 7);
+        // In the title, the heading, the warning, three rows, the error and the command.
+        assert_eq!(page.matches("&lt;img src=x").count(), 8);
     }
 
     #[test]

@@ -48,6 +48,9 @@ impl Text {
             things(plan.size as u64, "byte"),
         ));
         if let Some(agreed) = &run.agreed {
+            if let Some(place) = &agreed.redirected_to {
+                self.line(format_args!("redirected to {}", plain(place)));
+            }
             let compression = agreed.compression.as_deref().map(plain);
             self.line(format_args!(
                 "{}, compression {}",

@@ -22,6 +22,8 @@ pub(crate) struct Target {
 /// What the handshake came to, with the first connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Agreed {
+    /// Where redirects have led to, if there were any.
+    pub(crate) redirected_to: Option<String>,
     /// Whether the connection is encrypted.
     pub(crate) is_tls: bool,
     /// The parameters of compression.
@@ -48,7 +50,9 @@ impl Target {
     /// Connects.
     pub(crate) async fn open(&self) -> Result<(WebSocket<Stream>, Agreed), Error> {
         let established = handshake::connect(&self.ascii, &self.connector).await?;
+        let reached = established.request().uri().to_string();
         let agreed = Agreed {
+            redirected_to: (reached != self.ascii).then_some(reached),
             is_tls: established.request().uri().scheme_str() == Some("wss"),
             compression: extensions(&established),
             subprotocol: established.subprotocol().map(str::to_owned),

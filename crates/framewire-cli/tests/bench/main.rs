@@ -6,3 +6,4 @@ mod figures;
 mod hostile;
 mod program;
 mod report;
+mod way;
