@@ -8,7 +8,7 @@ mod thread;
 mod timer;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, Sender};
 use std::thread::{Builder, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub(crate) fn run(
         crews: Vec::new(),
         phase,
         happened,
+        ready: 0,
+        done: 0,
         was_interrupted: false,
     };
     let content = Arc::new(Content::new(plan.size, plan.binary));
@@ -73,13 +75,11 @@ pub(crate) fn run(
         lead.crews.push((live, work));
     }
     drop((events, orders));
-    lead.wait(
-        plan.threads,
-        |event| matches!(event, Event::Ready),
-        |lead| {
-            progress.connecting(lead.sum(Live::tried), plan.connections as u64);
-        },
-    );
+    // A thread that could not begin has ended.
+    let is_ready = |lead: &Lead| lead.ready + lead.ended() >= plan.threads;
+    lead.wait(is_ready, |lead| {
+        progress.connecting(lead.sum(Live::tried), plan.connections as u64);
+    });
     if lead.sum(Live::connected) > 0 {
         sleep(SETTLING);
     }
@@ -89,14 +89,11 @@ pub(crate) fn run(
     } else {
         lead.phase.send_replace(Phase::Running(window));
     }
-    lead.wait(
-        plan.threads,
-        |event| matches!(event, Event::Done),
-        |lead| {
-            let (now, answers) = (lead.clock.now(), lead.sum(Live::answers));
-            progress.running(&window, now, answers, lead.sum(Live::troubles));
-        },
-    );
+    let is_done = |lead: &Lead| lead.done.max(lead.ended()) >= plan.threads;
+    lead.wait(is_done, |lead| {
+        let (now, answers) = (lead.clock.now(), lead.sum(Live::answers));
+        progress.running(&window, now, answers, lead.sum(Live::troubles));
+    });
     progress.end();
     lead.outcome(plan, &window)
 }
@@ -109,29 +106,38 @@ struct Lead {
     crews: Vec<(Arc<Live>, Work)>,
     phase: watch::Sender<Phase>,
     happened: Receiver<Event>,
+    /// How many threads have tried to open all of their connections.
+    ready: usize,
+    /// How many threads have closed all of their connections.
+    done: usize,
     was_interrupted: bool,
 }
 
 impl Lead {
-    /// Waits until an event has come from each thread, and calls `tell` once in a while.
-    fn wait(&mut self, threads: usize, is_it: impl Fn(&Event) -> bool, tell: impl Fn(&Self)) {
-        let (mut missing, mut told) = (threads, Instant::now());
-        while missing > 0 {
+    /// Takes what happens until it is enough, and calls `tell` once in a while.
+    fn wait(&mut self, is_enough: impl Fn(&Self) -> bool, tell: impl Fn(&Self)) {
+        let mut told = Instant::now();
+        while !is_enough(self) {
             match self.happened.recv_timeout(BETWEEN) {
+                Ok(Event::Ready) => self.ready += 1,
+                Ok(Event::Done) => self.done += 1,
                 Ok(Event::Interrupted) => {
                     self.was_interrupted = true;
                     self.phase.send_replace(Phase::Ended);
                 }
-                Ok(event) if is_it(&event) => missing -= 1,
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                // Each thread has ended.
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(_) => {}
             }
             if told.elapsed() >= BETWEEN {
                 told = Instant::now();
                 tell(self);
             }
         }
+    }
+
+    /// Returns how many threads have ended, as they should or not.
+    fn ended(&self) -> usize {
+        let crews = self.crews.iter();
+        crews.filter(|(_, work)| work.is_finished()).count()
     }
 
     fn sum(&self, count: impl Fn(&Live) -> u64) -> u64 {
