@@ -2,27 +2,30 @@
 
 use std::time::Duration;
 
+use super::busy::Busy;
 use super::figures::time;
 use super::load::Run;
 use super::plan::{Pace, Plan};
 
 /// Returns why the figures may say more of the bench than of the server, a sentence for each reason.
 pub(crate) fn warnings(plan: &Plan, run: &Run) -> Vec<String> {
-    let (threads, mut warnings) = (run.busy.len(), Vec::new());
-    let busy = run.busy.iter().filter(|busy| busy.is_bottleneck()).count();
+    let mut warnings = Vec::new();
+    let count = |is_it: fn(&Busy) -> bool| run.busy.iter().filter(|busy| is_it(busy)).count();
+    let busy = count(Busy::is_bottleneck);
     if busy > 0 {
         warnings.push(format!(
-            "the bench itself is the bottleneck: {busy} of its {threads} threads had work for more than 90 % of the \
-             time, so that the server may be faster than it seems. Give it more threads (--threads) on a machine with \
-             cores for them, or less to do"
+            "the bench itself is the bottleneck: {} had work for more than 90 % of the time, so that the server may be \
+             faster than it seems. Give it more threads (--threads) on a machine with cores for them, or less to do",
+            threads(busy, run)
         ));
     }
-    let waiting = run.busy.iter().filter(|busy| busy.lacks_cores()).count();
+    let waiting = count(Busy::lacks_cores);
     if waiting > 0 {
         let most = run.busy.iter().map(|busy| busy.waiting).fold(0.0, f64::max);
         warnings.push(format!(
-            "the bench lacks cores: {waiting} of its {threads} threads waited for one, for up to {:.0} % of the time. \
-             If the server runs on this machine too, the two hold each other up",
+            "the bench lacks cores: {} waited for one, for up to {:.0} % of the time. If the server runs on this \
+             machine too, the two hold each other up",
+            threads(waiting, run),
             most * 100.0
         ));
     }
@@ -34,6 +37,15 @@ pub(crate) fn warnings(plan: &Plan, run: &Run) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Returns so many of the threads in words.
+fn threads(number: usize, run: &Run) -> String {
+    match run.busy.len() {
+        1 => "its only thread".to_owned(),
+        all if all == number => format!("all of its {all} threads"),
+        all => format!("{number} of its {all} threads"),
+    }
 }
 
 /// Returns by how much the bench was late with one message in a hundred, if that matters.
@@ -52,7 +64,6 @@ const MATTERS: Duration = Duration::from_millis(1);
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::bench::busy::Busy;
     use crate::bench::plan::example;
     use crate::bench::record::Record;
 
