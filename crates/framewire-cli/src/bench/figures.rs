@@ -75,7 +75,7 @@ pub(crate) fn things(number: u64, thing: &str) -> String {
     format!("{} {thing}{plural}", count(number))
 }
 
-/// Returns a number with three digits.
+/// Returns a number with three digits, without zeros at its end.
 fn digits(number: f64) -> String {
     let decimals = match number {
         _ if number >= 99.95 => 0,
@@ -83,10 +83,10 @@ fn digits(number: f64) -> String {
         _ => 2,
     };
     let text = format!("{number:.decimals$}");
-    match text.strip_suffix(".00").or(text.strip_suffix(".0")) {
-        Some(whole) => whole.to_owned(),
-        None => text,
+    if decimals == 0 {
+        return text;
     }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!((rate(0.5), rate(1234.5)), ("0.50".into(), "1,235".into()));
+        assert_eq!((rate(0.5), rate(1234.5)), ("0.5".into(), "1,235".into()));
         assert_eq!(
             (bytes(125.0), bytes(10_234_000.0)),
             ("125 B".into(), "10.2 MB".into())
