@@ -1,8 +1,8 @@
 //! `framewire bench`: measures a server that echoes.
 //!
-//! `options` become a `plan`; `load` carries it out, in threads that each keep a `record` of their own; `results` are what
-//! comes of that, told by `summary`, `json` and `report`. What is measured and how it is reckoned knows no clock and no
-//! socket.
+//! `options` become a `plan`. `load` carries it out, in threads that each keep a `record` of their own. `results` are what
+//! comes of that, told by `summary`, `json` and `report`. How latencies are recorded and corrected knows no clock and
+//! no socket.
 
 mod buckets;
 mod busy;

@@ -5,7 +5,8 @@ use std::fmt::Display;
 use super::options::Options;
 use super::plan::{Pace, Plan};
 
-/// Returns what to type to do a run again, with each option and its value as one word. What may be secret is left out: the values of headers, and passwords.
+/// Returns what to type to do a run again, with each option and its value as one word. What may be secret is left out:
+/// the values of headers, and passwords.
 pub(crate) fn command(options: &Options, plan: &Plan) -> Vec<String> {
     let mut words = vec!["framewire".to_owned(), "bench".to_owned()];
     words.push(quoted(&without_password(&options.url)));

@@ -32,7 +32,7 @@ pub(crate) fn warnings(plan: &Plan, run: &Run) -> Vec<String> {
     if let Some(late) = late(plan, run) {
         warnings.push(format!(
             "the bench itself sent messages late: one in a hundred by {} or more, which is part of the corrected \
-             latencies. Use a lower rate, or more threads (--threads)",
+             latencies. Use a lower rate, more threads (--threads), or a machine that does nothing else",
             time(late)
         ));
     }

@@ -177,8 +177,8 @@ impl Exchange<'_> {
             (0..depth).for_each(|_| self.lane.release(self.crew.clock.now()));
         }
         let ended = tokio::select! {
-            // The reader comes last: while answers come without a pause it leaves nothing of what tokio allows a task to
-            // do at a time, and those after it would never have their turn.
+            // The reader comes last: while answers come without a pause it leaves nothing of what tokio allows a task
+            // to do at a time, and those after it would never have their turn.
             biased;
             () = self.end(phase) => Ok(()),
             fault = self.wait_for_answers() => Err(fault),

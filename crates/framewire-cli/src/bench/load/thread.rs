@@ -44,7 +44,7 @@ async fn employ(orders: &Orders) -> Result<Outcome, String> {
     crew.outcome(busy)
 }
 
-/// Releases messages when they are due, if that is the plan, until no connection sends any more, and returns how busy the
+/// Releases messages when they are due, if that is the plan, until no connection sends any more. Returns how busy the
 /// thread was while it was measured.
 async fn attend(orders: &Orders, crew: &Crew, lanes: &[Lane]) -> Option<Busy> {
     let mut phase = orders.phase.clone();
