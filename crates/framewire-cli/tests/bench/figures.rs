@@ -81,6 +81,23 @@ fn a_rate_is_kept_whatever_the_server_does() {
 }
 
 #[test]
+fn a_rate_that_nobody_can_keep_leaves_no_message_out() {
+    let (url, served) = server(2, |stream| echo(open(stream), |_| {}));
+    let options = [
+        "-c2",
+        "-d0.2",
+        "--warm-up=0",
+        "--rate=300000",
+        "--answer-timeout=25",
+    ];
+    let (code, told) = json(&url, &options);
+    let echoed: u64 = served.join().unwrap().iter().sum();
+    assert_eq!((code, echoed), (0, 60_000), "{told}");
+    assert_eq!(number(&told, "/messages/sent"), 60_000);
+    assert_eq!(number(&told, "/latency/corrected/count"), 60_000);
+}
+
+#[test]
 fn a_stall_shows_in_the_corrected_latency_though_nothing_was_sent_meanwhile() {
     let (url, served) = server(1, |stream| {
         echo(open(stream), |number| {

@@ -26,10 +26,12 @@ pub(super) struct Lane {
     flight: RefCell<Flight>,
     /// A message is due.
     released: Notify,
-    /// No message is to be sent any more.
+    /// No more messages will be released.
+    is_complete: Cell<bool>,
+    /// The time is over, or the user has had enough.
     is_ending: Cell<bool>,
-    /// Each message has its answer, and no message is to be sent any more.
-    is_done: Notify,
+    /// Each message has its answer, or no more will be released.
+    may_be_done: Notify,
 }
 
 impl Lane {
@@ -41,6 +43,19 @@ impl Lane {
     pub(super) fn release(&self, due: u64) {
         self.flight.borrow_mut().release(due);
         self.released.notify_one();
+    }
+
+    /// Lets the connection end when each message has its answer.
+    pub(super) fn release_no_more(&self) {
+        self.is_complete.set(true);
+        self.may_be_done.notify_one();
+    }
+
+    /// Waits until each message has its answer and no more will be released.
+    async fn is_done(&self) {
+        while !(self.is_complete.get() && self.flight.borrow().is_empty()) {
+            self.may_be_done.notified().await;
+        }
     }
 }
 
@@ -221,7 +236,7 @@ impl Exchange<'_> {
                 .answer(&self.window, sent, now, (bytes, expected));
             if self.lane.is_ending.get() {
                 if self.lane.flight.borrow().is_empty() {
-                    self.lane.is_done.notify_one();
+                    self.lane.may_be_done.notify_one();
                 }
             } else if is_closed
                 && now < self.window.to
@@ -303,9 +318,9 @@ impl Exchange<'_> {
         lane.is_ending.set(true);
         if let Pace::Closed(_) = self.crew.plan.pace {
             lane.flight.borrow_mut().forget_waiting();
-        }
-        if lane.flight.borrow().is_empty() {
-            return;
+            lane.release_no_more();
+        } else if !is_patient {
+            lane.release_no_more();
         }
         let impatience = async {
             if is_patient {
@@ -314,7 +329,7 @@ impl Exchange<'_> {
             sleep(PATIENCE).await;
         };
         tokio::select! {
-            () = lane.is_done.notified() => {}
+            () = lane.is_done() => {}
             () = impatience => {}
         }
     }

@@ -10,30 +10,33 @@ use crate::bench::plan::{Schedule, Window};
 /// to the next one that is open.
 pub(super) async fn release(orders: &Orders, rate: f64, window: &Window, lanes: &[Lane]) {
     let schedule = Schedule::new(&orders.plan, orders.thread, rate);
-    let mut timer = Timer::new();
-    let mut number = 0;
-    loop {
+    let next = |number| {
         let (lane, after) = schedule.due(number);
-        let due = window.start.saturating_add(after);
-        // The user has had enough, or the time is over.
+        (lane, window.start.saturating_add(after))
+    };
+    let (mut timer, mut number) = (Timer::new(), 0);
+    loop {
+        // All that is due by now at once: a bench that is overloaded leaves none out.
+        let now = orders.clock.now();
+        let (mut lane, mut due) = next(number);
+        while due <= now && due < window.to {
+            let (before, from) = lanes.split_at(lane);
+            if let Some(lane) = from.iter().chain(before).find(|lane| lane.is_open()) {
+                lane.release(due);
+            }
+            number += 1;
+            (lane, due) = next(number);
+        }
+        // The time is over, or the user has had enough.
         if due >= window.to || *orders.phase.borrow() == Phase::Ended {
-            return;
+            break;
         }
         let now = orders.clock.now();
         if due > now {
             timer.sleep(due - now).await;
-            continue;
-        }
-        let (before, from) = lanes.split_at(lane);
-        if let Some(lane) = from.iter().chain(before).find(|lane| lane.is_open()) {
-            lane.release(due);
-        }
-        number += 1;
-        if number % BURST == 0 {
+        } else {
             tokio::task::yield_now().await;
         }
     }
+    lanes.iter().for_each(Lane::release_no_more);
 }
-
-/// How many messages are released before the connections have their turn.
-const BURST: u64 = 64;
