@@ -3,6 +3,7 @@
 mod bench;
 mod connect;
 mod failure;
+mod files;
 mod manual;
 mod reach;
 mod seconds;
@@ -31,6 +32,8 @@ struct Cli {
 enum Command {
     Bench(Box<bench::Options>),
     Connect(Box<connect::Options>),
+    Recv(files::RecvOptions),
+    Send(Box<files::SendOptions>),
     Serve(serve::Options),
     Tunnel(Box<tunnel::Options>),
     Completions(manual::Completions),
@@ -49,6 +52,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(options) => bench::run(&options),
         Command::Connect(options) => connect::run(&options),
+        Command::Recv(options) => files::recv(&options),
+        Command::Send(options) => files::send(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Tunnel(options) => tunnel::run(&options),
         Command::Completions(completions) => completions.print(Cli::command()),

@@ -4,15 +4,15 @@
 //! engine moves the bytes, each in a module of its own: it calls [`on_signal`](server::on_signal), announces its
 //! address with [`Server::announce`], and returns when the connections are closed.
 
-mod blocking;
+pub(crate) mod blocking;
 mod options;
-mod page;
+pub(crate) mod page;
 mod policy;
 mod poll;
 mod request;
 mod server;
 mod slots;
-mod stall;
+pub(crate) mod stall;
 mod tokio;
 mod traffic;
 
@@ -25,7 +25,7 @@ use framewire::handshake::Acceptor;
 pub(crate) use self::options::{Options, Origin, parse_count, parse_origin};
 pub(crate) use self::policy::with_origins;
 pub(crate) use self::server::{
-    GRACE, LINGER, PAUSE, is_of_one_connection, on_signal, reset_on_close,
+    GRACE, LINGER, PAUSE, announce, is_of_one_connection, on_signal, reset_on_close,
 };
 pub(crate) use self::slots::{Slot, Slots};
 

@@ -3,8 +3,8 @@
 //! One thread accepts connections and never waits for a peer. The first thread waits for a signal and then
 //! closes them all.
 
-mod connections;
-mod socket;
+pub(crate) mod connections;
+pub(crate) mod socket;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -23,7 +23,7 @@ use super::server::{GRACE, LINGER, PAUSE, Server, is_of_one_connection, on_signa
 use super::traffic::Traffic;
 
 /// Serves until a signal comes.
-pub(crate) fn run(server: Server, listener: TcpListener) -> Result<(), String> {
+pub(super) fn run(server: Server, listener: TcpListener) -> Result<(), String> {
     let (signal, signalled) = mpsc::channel();
     on_signal(move || {
         // It fails if the server is ending already.

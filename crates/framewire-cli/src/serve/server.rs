@@ -22,6 +22,17 @@ pub(crate) fn on_signal(handler: impl FnMut() + Send + 'static) -> Result<(), St
     ctrlc::set_handler(handler).map_err(|error| format!("cannot handle signals: {error}"))
 }
 
+/// Tells the user that a server accepts connections, and where.
+pub(crate) fn announce(listener: &TcpListener, has_tls: bool) -> Result<(), String> {
+    let scheme = if has_tls { "wss" } else { "ws" };
+    let announced = listener.local_addr().and_then(|address| {
+        let mut stdout = io::stdout();
+        writeln!(stdout, "listening on {scheme}://{address}/")?;
+        stdout.flush()
+    });
+    announced.map_err(|error| format!("cannot print where to connect: {error}"))
+}
+
 /// The state that all connections share.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -52,13 +63,7 @@ impl Server {
 
     /// Tells the user that the server accepts connections, and where.
     pub(super) fn announce(&self, listener: &TcpListener) -> Result<(), String> {
-        let scheme = if self.tls.is_some() { "wss" } else { "ws" };
-        let announced = listener.local_addr().and_then(|address| {
-            let mut stdout = io::stdout();
-            writeln!(stdout, "listening on {scheme}://{address}/")?;
-            stdout.flush()
-        });
-        announced.map_err(|error| format!("cannot print where to connect: {error}"))
+        announce(listener, self.tls.is_some())
     }
 
     /// Returns the answer that replaces the acceptor's, if there is one. That is the page if the request does

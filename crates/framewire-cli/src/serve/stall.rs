@@ -48,7 +48,7 @@ impl Stall {
 
 /// Bounds what the system buffers for a peer whose window is closed, for all connections of a listener. What
 /// the system then takes is what the peer has made room for, not what fits into a buffer of this end.
-pub(super) fn bound_unsent(listener: &TcpListener) {
+pub(crate) fn bound_unsent(listener: &TcpListener) {
     #[cfg(any(target_os = "android", target_os = "linux"))]
     {
         // If it cannot be set, a peer that takes nothing is ended later.

@@ -12,7 +12,7 @@ use crate::serve::server::reset_on_close;
 use crate::serve::stall::{Stall, slice};
 
 /// The stream of a connection, with TLS or without.
-pub(super) type Stream = framewire::upgrade::Stream<SharedSocket>;
+pub(crate) type Stream = framewire::upgrade::Stream<SharedSocket>;
 
 /// A [`TcpStream`] that is duplicated without a second file descriptor, of which a process has few.
 #[derive(Debug)]

@@ -1,0 +1,157 @@
+//! The options of `framewire send` and `framewire recv`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::reach::Reach;
+use crate::seconds::parse_seconds;
+use crate::serve::{Origin, parse_count, parse_origin};
+use crate::size::parse_bytes;
+
+/// Send files of any size to `framewire recv`.
+///
+/// Each file goes as one WebSocket message, in constant memory, and keeps its name. It is there under that name only
+/// once it is complete and its checksum (SHA-256) is right. Where the connection breaks, `send` connects again and goes
+/// on where it was; so does the same command later, after Ctrl-C for example. A file that is there already is not sent
+/// again. On a terminal a bar shows progress, speed and remaining time; anywhere else there is a line for each file.
+///
+/// Ends with 0 where all files have arrived, with 1 where there was no connection or no handshake, with 2 where a file
+/// was refused, the connection was lost for good, or the options are wrong, and with 130 after Ctrl-C.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = SEND_EXAMPLES)]
+pub(crate) struct SendOptions {
+    /// Where `framewire recv` listens, such as `ws://192.168.0.7:9001/`
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// The files to send; `-` is the standard input, which cannot go on after a break
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// The name that the file gets, instead of its own: for one file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// How many times in a row to connect again after a break without anything arriving: first after a
+    /// second, then after twice as long each time, up to 30 seconds
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub(crate) retries: u32,
+
+    /// How long nothing may come from the receiver. One that is busy sends Pings every 5 seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub(crate) idle_timeout: Duration,
+
+    /// Show neither progress nor a line for each file
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// Receive files from `framewire send`.
+///
+/// Prints `listening on ws://HOST:PORT/` (with TLS `wss://`) when it is ready, and takes files from any number of
+/// senders until Ctrl-C, SIGTERM or SIGHUP. A file that is not complete has the ending `.framewire-part`; it stays
+/// where the transfer breaks, and the next one of the same file goes on with it. No file that is there is replaced,
+/// unless `--overwrite` says so.
+///
+/// Anybody who can connect can store files in the directory, as many as fit: it listens on this machine alone unless
+/// `--listen` says otherwise.
+///
+/// Ends with 0 after a signal, and where `--files` or `--once` say so; with 1 where it cannot listen or use the
+/// directory; and with 2 where the options are wrong.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = RECV_EXAMPLES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
+pub(crate) struct RecvOptions {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001")]
+    pub(crate) listen: String,
+
+    /// The directory for the files
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) into: PathBuf,
+
+    /// Replace files of the same name, once the ones that replace them are complete
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+
+    /// Take files whose names begin with a dot, too
+    #[arg(long)]
+    pub(crate) hidden: bool,
+
+    /// The largest file taken
+    #[arg(long, value_name = "BYTES", default_value = "16GiB", value_parser = parse_bytes)]
+    pub(crate) max_file: usize,
+
+    /// End after this many files have arrived
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) files: Option<usize>,
+
+    /// End after one sender has sent all its files. One whose connection breaks is waited for
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// How many senders there may be at a time; one more is answered with HTTP status 503
+    #[arg(long, value_name = "N", default_value = "64", value_parser = parse_count)]
+    pub(crate) max_connections: usize,
+
+    /// How long nothing may come from a sender. One that is busy sends Pings every 5 seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub(crate) idle_timeout: Duration,
+
+    /// How long a sender may take nothing of what is sent to it
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub(crate) write_timeout: Duration,
+
+    /// Which web pages may connect, besides programs: those of the host in the request, all, or those
+    /// of the origins listed
+    #[arg(
+        long,
+        value_name = "any|same|URL|null|file://",
+        num_args = 1..,
+        value_delimiter = ',',
+        default_value = "same",
+        value_parser = parse_origin,
+    )]
+    pub(crate) origin: Vec<Origin>,
+
+    /// Take compressed files from senders that offer it (permessage-deflate), at level 0 to 9
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        value_parser = clap::value_parser!(u8).range(0..=9),
+    )]
+    pub(crate) deflate: Option<u8>,
+
+    /// Take TLS connections (`wss://`) and no others, with the certificate in this PEM file, and
+    /// those between it and its root
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The private key to the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Show neither progress nor a line for each file
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+}
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  framewire send ws://192.168.0.7:9001/ disk.img *.jpg
+  tar c photos | framewire send ws://192.168.0.7:9001/ - --name photos.tar";
+const RECV_EXAMPLES: &str = "\
+Examples:
+  framewire recv --into Downloads
+  framewire recv --listen 0.0.0.0:9001 --once";

@@ -1,0 +1,336 @@
+//! Files that are being received: what is there of them, and how a part becomes the file.
+//!
+//! A part is a file beside the one that it becomes, and gets its name only once it is complete and on the disk. It
+//! stays where the transfer breaks. Whether it belongs to a file that is offered later, the checksum of what is there
+//! says.
+
+use std::collections::HashSet;
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::checksum::Checksum;
+use super::name::{self, PART};
+use super::protocol::{Refused, Why};
+
+/// A directory for files that are received, and which files are taken.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    pub(crate) dir: PathBuf,
+    /// Whether a file that is there already is replaced.
+    pub(crate) overwrite: bool,
+    /// Whether names may begin with a dot.
+    pub(crate) hidden: bool,
+    /// The most bytes in a file.
+    pub(crate) max_file: u64,
+    /// The names of the files that are just being received, in lower case.
+    pub(crate) busy: Mutex<HashSet<String>>,
+    /// Held while what is there of a file is read: senders that only ask for that keep one core busy at most.
+    pub(crate) turn: Mutex<()>,
+}
+
+impl Inbox {
+    /// Looks for what is there of a file. Neither changes nor reserves anything on the disk.
+    pub(crate) fn open(&self, name: &str, size: Option<u64>) -> Result<Incoming<'_>, Refused> {
+        if let Some(refusal) = name::refusal(name, self.hidden) {
+            return Err(Refused::new(Why::Name, refusal.to_string()));
+        }
+        let max_file = self.max_file;
+        if let Some(size) = size.filter(|&size| size > max_file) {
+            let text = format!("file of {size} bytes exceeds the receiver's limit of {max_file}");
+            return Err(Refused::new(Why::TooLarge, text));
+        }
+        let claim = Claim::of(self, name)?;
+        let target = self.dir.join(name);
+        let part = self.dir.join(format!("{name}{PART}"));
+        let source = match existing(&target)? {
+            Some(whole) => self.source(&whole, &part, size)?,
+            None => Source::Part,
+        };
+        Ok(Incoming {
+            inbox: self,
+            _claim: claim,
+            target,
+            part,
+            size,
+            source,
+            file: None,
+            len: 0,
+            checksum: Checksum::new(),
+        })
+    }
+
+    /// Returns what to go on from where a file of that name is there.
+    fn source(&self, whole: &Metadata, part: &Path, size: Option<u64>) -> Result<Source, Refused> {
+        let may_be_it = whole.is_file() && size == Some(whole.len());
+        match self.overwrite && !whole.is_dir() {
+            false if !may_be_it => Err(exists()),
+            true if !may_be_it || existing(part)?.is_some() => Ok(Source::Part),
+            _ => Ok(Source::Whole),
+        }
+    }
+
+    fn busy(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that is being received.
+pub(crate) struct Incoming<'a> {
+    inbox: &'a Inbox,
+    _claim: Claim<'a>,
+    target: PathBuf,
+    part: PathBuf,
+    size: Option<u64>,
+    source: Source,
+    /// The part, once it is there, or the file that is there.
+    file: Option<File>,
+    /// How many bytes are there, and their checksum.
+    len: u64,
+    checksum: Checksum,
+}
+
+/// Where the bytes are that are there already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Part,
+    /// In a file of that name, which may be the one that is offered.
+    Whole,
+}
+
+impl Incoming<'_> {
+    /// Returns how many bytes are there that may be of this file.
+    pub(crate) fn have(&mut self) -> Result<u64, Refused> {
+        let is_part = self.source == Source::Part;
+        let path = if is_part { &self.part } else { &self.target };
+        let Some(before) = existing(path)? else {
+            return Ok(0);
+        };
+        let (file, len) = open_again(path, &before, is_part)?;
+        if is_part {
+            lock(&file)?;
+        }
+        self.file = Some(file);
+        if self.size.is_none_or(|size| len <= size) && len <= self.inbox.max_file {
+            self.len = len;
+        }
+        Ok(self.len)
+    }
+
+    /// Reads what is there, for its checksum. Waits while others do so.
+    pub(crate) fn look(&mut self) -> Result<(), Refused> {
+        let Some(file) = self.file.as_mut().filter(|_| self.len > 0) else {
+            return Ok(());
+        };
+        let turn = self.inbox.turn.lock();
+        let _turn = turn.unwrap_or_else(PoisonError::into_inner);
+        let read = self.checksum.add_from(file, self.len, |_| {});
+        read.map_err(|error| storage("read what is there of", &error))
+    }
+
+    /// Begins: goes on with what is there if its checksum is `digits`, and starts over otherwise. Returns the offset.
+    pub(crate) fn begin(&mut self, digits: Option<&str>) -> Result<u64, Refused> {
+        if self.len > 0 && digits != Some(self.checksum.digits().as_str()) {
+            if self.source == Source::Whole {
+                if !self.inbox.overwrite {
+                    return Err(exists());
+                }
+                self.source = Source::Part;
+                self.file = None;
+            }
+            self.len = 0;
+            self.checksum = Checksum::new();
+        }
+        let (source, len) = (self.source, self.len);
+        if let Some(file) = self.file.as_mut().filter(|_| source == Source::Part) {
+            // What is there may be longer than the file that is offered.
+            let cut = file.set_len(len);
+            let cut = cut.and_then(|()| file.seek(SeekFrom::Start(len)));
+            cut.map_err(|error| storage("write", &error))?;
+        }
+        Ok(len)
+    }
+
+    /// Appends bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        let len = self.len.saturating_add(bytes.len() as u64);
+        if let Some(size) = self.size.filter(|&size| len > size) {
+            let text = format!("file has more than the {size} bytes that were announced");
+            return Err(Refused::new(Why::Size, text));
+        }
+        let max_file = self.inbox.max_file;
+        if len > max_file {
+            let text = format!("file exceeds the receiver's limit of {max_file} bytes");
+            return Err(Refused::new(Why::TooLarge, text));
+        }
+        let written = self.file()?.write_all(bytes);
+        written.map_err(|error| storage("write", &error))?;
+        self.checksum.add(bytes);
+        self.len = len;
+        Ok(())
+    }
+
+    /// Makes the part the file, if it is what was sent. Blocks until it is on the disk. Returns the number of bytes.
+    pub(crate) fn finish(mut self, digits: &str) -> Result<u64, Refused> {
+        let len = self.len;
+        if let Some(size) = self.size.filter(|&size| size != len) {
+            let text = format!("file ended after {len} of {size} bytes");
+            return Err(Refused::new(Why::Size, text));
+        }
+        if self.checksum.digits() != digits {
+            if self.source == Source::Part {
+                // If it stays, the next transfer finds that it is not what is sent.
+                let _ = fs::remove_file(&self.part);
+            }
+            let text = "what has arrived has another checksum than what was sent";
+            return Err(Refused::new(Why::Checksum, text));
+        }
+        if self.source == Source::Part {
+            let synced = self.file()?.sync_all();
+            synced.map_err(|error| storage("write", &error))?;
+            self.publish()?;
+        }
+        Ok(len)
+    }
+
+    /// Returns the part, which is created if there is none.
+    fn file(&mut self) -> Result<&mut File, Refused> {
+        if self.file.is_none() {
+            // It does not follow a symbolic link.
+            let created = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&self.part);
+            let file = created.map_err(|error| storage("create", &error))?;
+            lock(&file)?;
+            self.file = Some(file);
+        }
+        self.file.as_mut().ok_or_else(exists)
+    }
+
+    /// Gives the part the name of the file.
+    fn publish(&self) -> Result<(), Refused> {
+        let (part, target) = (&self.part, &self.target);
+        let named = if self.inbox.overwrite {
+            fs::rename(part, target)
+        } else {
+            // Unlike a rename, it fails where a file of that name has come meanwhile.
+            match fs::hard_link(part, target) {
+                Ok(()) => fs::remove_file(part),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists()),
+                // Not all file systems have hard links.
+                Err(_) => match existing(target)? {
+                    Some(_) => return Err(exists()),
+                    None => fs::rename(part, target),
+                },
+            }
+        };
+        named.map_err(|error| storage("name", &error))?;
+        // So that the name is on the disk, too. Not all systems open directories.
+        if let Ok(dir) = File::open(&self.inbox.dir) {
+            let _ = dir.sync_all();
+        }
+        Ok(())
+    }
+}
+
+/// The right to receive a file of one name.
+struct Claim<'a> {
+    inbox: &'a Inbox,
+    /// In lower case, as some file systems make no difference.
+    name: String,
+}
+
+impl<'a> Claim<'a> {
+    fn of(inbox: &'a Inbox, name: &str) -> Result<Self, Refused> {
+        let name = name.to_lowercase();
+        if !inbox.busy().insert(name.clone()) {
+            return Err(busy());
+        }
+        Ok(Self { inbox, name })
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.inbox.busy().remove(&self.name);
+    }
+}
+
+/// Returns what is at a path, without following a symbolic link; `None` if nothing is.
+fn existing(path: &Path) -> Result<Option<Metadata>, Refused> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(storage("look for", &error)),
+    }
+}
+
+/// Opens a regular file that is there, and returns its length. Refuses anything else, such as a symbolic link.
+fn open_again(path: &Path, before: &Metadata, writes: bool) -> Result<(File, u64), Refused> {
+    if !before.is_file() {
+        return Err(not_ours());
+    }
+    let opened = OpenOptions::new().read(true).write(writes).open(path);
+    let file = opened.map_err(|error| storage("open", &error))?;
+    let after = file.metadata().map_err(|error| storage("open", &error))?;
+    if !is_same(before, &after) || (writes && is_linked(&after)) {
+        return Err(not_ours());
+    }
+    Ok((file, after.len()))
+}
+
+/// Returns whether what was opened is what was there: not what a symbolic link that has taken its place leads to.
+#[cfg(unix)]
+fn is_same(before: &Metadata, after: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (before.dev(), before.ino()) == (after.dev(), after.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, after: &Metadata) -> bool {
+    after.is_file()
+}
+
+/// Returns whether a file has another name, too, under which it would change.
+#[cfg(unix)]
+fn is_linked(file: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(file) > 1
+}
+
+#[cfg(not(unix))]
+fn is_linked(_: &Metadata) -> bool {
+    false
+}
+
+/// Keeps other programs from receiving into the same part.
+fn lock(file: &File) -> Result<(), Refused> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(busy()),
+        // Not all file systems have locks.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+fn busy() -> Refused {
+    Refused::new(Why::Busy, "a file of that name is just being received")
+}
+
+fn exists() -> Refused {
+    Refused::new(Why::Exists, "another file of that name is there already")
+}
+
+fn not_ours() -> Refused {
+    Refused::new(
+        Why::Storage,
+        "what is there of the file is no regular file, or has another name too",
+    )
+}
+
+fn storage(what: &str, error: &io::Error) -> Refused {
+    Refused::new(
+        Why::Storage,
+        format!("receiver cannot {what} the file: {error}"),
+    )
+}

@@ -1,0 +1,195 @@
+//! `framewire send`: a client that sends files, one after the other, and connects again where the connection breaks.
+
+mod content;
+mod link;
+mod retry;
+
+use std::io;
+use std::thread;
+
+use self::content::{Content, Source, sources};
+use self::link::{Link, Trouble};
+use self::retry::Retries;
+use super::options::SendOptions;
+use super::progress::{Progress, Screen};
+use super::protocol::{Answer, SUBPROTOCOL, Say, Why};
+use crate::failure::Failure;
+use crate::reach::Reach;
+
+/// Sends all files.
+pub(crate) fn run(options: &SendOptions) -> Result<(), Failure> {
+    let sources = sources(&options.files, options.name.as_deref()).map_err(Failure::Ended)?;
+    let screen = Screen::new(options.quiet);
+    end_on_signals(&screen)?;
+    let mut reach = options.reach.clone();
+    reach.subprotocol.insert(0, SUBPROTOCOL.to_owned());
+    let mut job = Job {
+        options,
+        link: Link::open(&reach, &options.url, options.idle_timeout)?,
+        reach,
+        screen,
+        retries: Retries::new(options.retries),
+        refused: 0,
+    };
+    for source in &sources {
+        job.send(source)?;
+    }
+    job.link.close();
+    match (job.refused, sources.len()) {
+        (0, _) => Ok(()),
+        (refused, files) => {
+            let message = format!("{refused} of {files} files have not arrived");
+            Err(Failure::Ended(message))
+        }
+    }
+}
+
+/// All that is to be sent, and the connection for it.
+struct Job<'a> {
+    options: &'a SendOptions,
+    reach: Reach,
+    screen: Screen,
+    link: Link,
+    retries: Retries,
+    /// How many files were refused.
+    refused: usize,
+}
+
+impl Job<'_> {
+    /// Sends one file, over as many connections as that takes.
+    fn send(&mut self, source: &Source) -> Result<(), Failure> {
+        let name = &source.name;
+        loop {
+            let mut content = match source.open() {
+                Ok(content) => content,
+                Err(error) => {
+                    self.skip(name, &format!("cannot read it: {error}"));
+                    return Ok(());
+                }
+            };
+            let mut progress = self.screen.begin(name, content.size());
+            let sent = transfer(&mut self.link, name, &mut content, &mut progress);
+            let line = progress.to_string();
+            if sent.is_ok() || progress.has_moved() {
+                self.retries.start_over();
+            }
+            drop(progress);
+            match sent {
+                Ok(()) => {
+                    self.screen.tell(format_args!("{name}: {line}"));
+                    return Ok(());
+                }
+                Err(Trouble::Refused(refused)) => match refused.why {
+                    Why::Busy if !source.is_stream() => {
+                        self.pause(&format!("{name}: {refused}"), "trying again")?;
+                    }
+                    // The next file would not find more room.
+                    Why::Storage => return Err(Failure::Ended(format!("{name}: {refused}"))),
+                    _ => {
+                        self.skip(name, &refused.to_string());
+                        return Ok(());
+                    }
+                },
+                Err(Trouble::Lost(why)) if source.is_stream() && content.is_begun() => {
+                    let message = format!("{name}: {why}; what was read cannot be sent again");
+                    return Err(Failure::Ended(message));
+                }
+                Err(Trouble::Lost(why)) => self.connect_again(why)?,
+                Err(Trouble::Final(why)) => {
+                    return Err(Failure::Ended(format!("{name}: {why}")));
+                }
+            }
+        }
+    }
+
+    /// Goes on with the next file.
+    fn skip(&mut self, name: &str, why: &str) {
+        self.screen.warn(format_args!("{name}: {why}"));
+        self.refused += 1;
+    }
+
+    fn connect_again(&mut self, mut why: String) -> Result<(), Failure> {
+        loop {
+            self.pause(&why, "connecting again")?;
+            match Link::open(&self.reach, &self.options.url, self.options.idle_timeout) {
+                Ok(link) => {
+                    self.link = link;
+                    return Ok(());
+                }
+                Err(Failure::Refused {
+                    message,
+                    lasts: false,
+                    ..
+                }) => why = message,
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Waits before another try, if there may be one.
+    fn pause(&mut self, why: &str, then: &str) -> Result<(), Failure> {
+        let Some(pause) = self.retries.next() else {
+            let retries = self.options.retries;
+            let message = format!("{why}; given up after {retries} retries");
+            return Err(Failure::Ended(message));
+        };
+        self.screen.tell(format_args!("{why}; {then} in {pause:?}"));
+        thread::sleep(pause);
+        Ok(())
+    }
+}
+
+/// Sends one file over one connection.
+fn transfer(
+    link: &mut Link,
+    name: &str,
+    content: &mut Content,
+    progress: &mut Progress,
+) -> Result<(), Trouble> {
+    link.say(&Say::File {
+        name: name.to_owned(),
+        size: content.size(),
+    })?;
+    let cannot_read = |error: io::Error| Trouble::Final(format!("cannot read it: {error}"));
+    let answer = match link.answer()? {
+        Answer::Have(bytes) => {
+            let digits = content.prefix(bytes, |looked| progress.look(looked));
+            link.say(&Say::Prefix(digits.map_err(cannot_read)?))?;
+            link.answer()?
+        }
+        answer => answer,
+    };
+    let from = match answer {
+        Answer::From(from) => from,
+        Answer::Failed(refused) => return Err(Trouble::Refused(refused)),
+        Answer::Have(_) | Answer::Done(_) => return Err(out_of_order()),
+    };
+    if !content.begin(from).map_err(cannot_read)? {
+        return Err(out_of_order());
+    }
+    progress.start(from);
+    link.stream(content, progress)?;
+    link.say(&Say::Sha256(content.digits()))?;
+    match link.answer()? {
+        Answer::Done(_) => Ok(()),
+        Answer::Failed(refused) => Err(Trouble::Refused(refused)),
+        Answer::Have(_) | Answer::From(_) => Err(out_of_order()),
+    }
+}
+
+fn out_of_order() -> Trouble {
+    Trouble::Final("the receiver does not keep to the protocol".to_owned())
+}
+
+/// Has a signal end the program at once: what has arrived stays at the receiver.
+fn end_on_signals(screen: &Screen) -> Result<(), Failure> {
+    let screen = screen.clone();
+    let handler = move || {
+        screen.tell(format_args!(
+            "interrupted: the same command goes on where this one was"
+        ));
+        std::process::exit(130);
+    };
+    ctrlc::set_handler(handler)
+        .map_err(|error| Failure::NoConnection(format!("cannot handle signals: {error}")))
+}
