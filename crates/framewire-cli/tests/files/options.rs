@@ -1,0 +1,117 @@
+//! The command line, and how both programs end.
+
+use crate::peer::Peer;
+use crate::programs::{Dir, Recv, program, send};
+
+#[test]
+fn what_cannot_be_sent_is_found_before_anything_is() {
+    let dir = Dir::default();
+    let file = dir.write("a", "abc");
+    let other = Dir::default();
+    let same = other.write("a", "other");
+    let folder = dir.path("");
+    let folder = folder.to_str().unwrap();
+    let missing = format!("{folder}/missing");
+    let long = dir.write("b", "");
+    for (arguments, expected) in [
+        (&[folder][..], "is a directory"),
+        (&[&file, &missing], "No such file"),
+        (&["-"], "needs a --name"),
+        (&[&file, &same], "two files have the name a"),
+        (&[&file, &long, "--name", "x"], "--name is for one file"),
+        (&[&file, "--name", "a/b"], "the name is a path"),
+        (&[], "FILE"),
+    ] {
+        // Nobody listens there, which would end with 1.
+        let (exit, notes) = send("ws://127.0.0.1:1/", arguments);
+        assert_eq!(exit, 2, "{arguments:?}: {notes}");
+        assert!(notes.contains(expected), "{arguments:?}: {notes}");
+    }
+}
+
+#[test]
+fn nobody_there_ends_with_1_at_once() {
+    let dir = Dir::default();
+    let file = dir.write("a", "abc");
+    let (exit, notes) = send("ws://127.0.0.1:1/", &[&file]);
+    assert_eq!(exit, 1);
+    assert!(notes.contains("refused"), "{notes}");
+}
+
+#[test]
+fn a_directory_that_is_none_ends_with_1() {
+    let dir = Dir::default();
+    let file = dir.write("a", "abc");
+    for into in [&format!("{file}x"), &file] {
+        let output = program().args(["recv", "--into", into]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let notes = String::from_utf8(output.stderr).unwrap();
+        assert!(notes.contains("cannot receive into"), "{notes}");
+    }
+}
+
+#[test]
+fn origins_that_do_not_fit_together_end_with_2() {
+    let mut program = program();
+    let output = program.args(["recv", "--origin", "any,same"]).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(notes.contains("--origin takes any, same"), "{notes}");
+}
+
+#[test]
+fn quiet_ends_say_nothing_but_errors() {
+    let recv = Recv::start(&["--quiet", "--files", "1"]);
+    let dir = Dir::default();
+    let file = dir.write("a", "abc");
+    let (exit, notes) = send(&recv.url(), &["--quiet", &file]);
+    assert_eq!((exit, &notes[..]), (0, ""));
+    let mut recv = recv;
+    assert_eq!(recv.end(), 0);
+    assert_eq!(recv.rest(), [""; 0]);
+    let (exit, notes) = send(&recv.url(), &["--quiet", &file]);
+    assert_eq!(exit, 1);
+    assert_ne!(notes, "");
+}
+
+#[test]
+fn a_receiver_ends_after_as_many_files_as_it_was_told() {
+    let mut recv = Recv::start(&["--files", "2"]);
+    let mut idle = Peer::connect(&recv);
+    let mut peer = Peer::connect(&recv);
+    peer.sends_abc("a");
+    peer.sends_abc("b");
+    assert_eq!(peer.end(), framewire::CloseCode::GOING_AWAY);
+    assert_eq!(idle.end(), framewire::CloseCode::GOING_AWAY);
+    assert_eq!(recv.end(), 0);
+    assert_eq!(recv.dir.names(), ["a", "b"]);
+}
+
+#[test]
+fn a_receiver_for_one_sender_waits_for_one_that_sends_all() {
+    let mut recv = Recv::start(&["--once"]);
+    // One that sends nothing, and one that breaks off.
+    Peer::connect(&recv).close();
+    let mut broken = Peer::connect(&recv);
+    broken.sends_abc("a");
+    drop(broken);
+    assert!(recv.line().contains("a: 3 B"));
+    assert!(recv.line().contains("without a close frame"));
+    let mut peer = Peer::connect(&recv);
+    peer.sends_abc("b");
+    peer.close();
+    assert_eq!(recv.end(), 0);
+}
+
+#[test]
+fn a_signal_ends_the_receiver_with_0() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let mut recv = Recv::start(&[]);
+        let mut peer = Peer::connect(&recv);
+        peer.announce("a", 3);
+        recv.signal(signal);
+        assert_eq!(peer.end(), framewire::CloseCode::GOING_AWAY);
+        assert_eq!(recv.end(), 0);
+    }
+}
