@@ -5,14 +5,13 @@
 //! why and ends the connection, which the first thread notices.
 
 mod conversation;
+mod editor;
 mod input;
-mod mode;
 mod options;
 mod report;
 mod screen;
 mod trace;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
@@ -26,7 +25,6 @@ pub(crate) use self::options::Options;
 
 use self::conversation::{Conversation, Event};
 use self::input::Input;
-use self::mode::Mode;
 use self::report::{Agreed, Report};
 use self::screen::Screen;
 use self::trace::{Direction, Trace, Traced};
@@ -35,7 +33,6 @@ use crate::reach;
 
 /// Talks to a server until either end closes the connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let mode = Mode::keep();
     let screen = Screen::default();
     let (events, happened) = mpsc::channel();
     let mut client = Client {
@@ -45,10 +42,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         events,
         happened: Some(happened),
     };
-    conversation::stop_on_signals(&client.conversation, client.events.clone())
-        .map_err(|error| Failure::NoConnection(format!("cannot handle signals: {error}")))?;
     let end = client.talk(&screen);
-    mode.restore(screen.leave());
+    screen.leave();
     end
 }
 
@@ -67,25 +62,22 @@ impl Client<'_> {
         let mut pause = FIRST_PAUSE;
         loop {
             let opened = self.open();
-            let is_open = opened.is_ok();
-            let end = opened.and_then(|established| self.talk_over(established, screen));
-            let Some(longest) = self.options.reconnect else {
-                return end.and_then(|closed| self.judge(&closed));
-            };
-            if self.conversation.is_over() || is_final(&end) {
-                return end.and_then(|closed| self.judge(&closed));
-            }
-            if is_open {
+            if opened.is_ok() {
                 pause = FIRST_PAUSE;
             }
+            let end = opened.and_then(|established| self.talk_over(established, screen));
+            let longest = self.options.reconnect.filter(|_| !is_final(&end));
+            let Some(longest) = longest.filter(|_| !self.conversation.is_over()) else {
+                return self.judge(end);
+            };
             pause = pause.min(longest);
             let why = match &end {
                 Ok(closed) => closed.to_string(),
                 Err(failure) => failure.to_string(),
             };
-            self.report.note(&format!("{why}; again in {pause:?}"));
+            self.report.again(&why, pause);
             if !self.conversation.wait(pause) {
-                return end.and_then(|closed| self.judge(&closed));
+                return self.judge(end);
             }
             pause *= 2;
         }
@@ -110,38 +102,54 @@ impl Client<'_> {
         let limits = Limits::default().message(self.options.max_message as u64);
         let websocket = WebSocket::from_established(established, Config::default().limits(limits));
         let websocket = websocket.map_err(|error| reach::failure(&error))?;
-        let (reader, writer) = websocket
+        let (mut reader, writer) = websocket
             .split()
             .map_err(|error| Failure::Ended(error.to_string()))?;
+        if let Some(happened) = self.happened.take() {
+            self.start(happened, screen)?;
+        }
         let conversation = &self.conversation;
-        conversation.begin(writer.clone());
-        self.report
-            .opened(&agreed)
-            .map_err(|error| unwritten(&error))?;
+        if !conversation.begin(writer.clone()) {
+            // What this connection was made for ended meanwhile.
+            let _ = reader.shutdown(self.options.close_timeout);
+            return reader
+                .closed()
+                .ok_or_else(|| Failure::Ended("closed at once".to_owned()));
+        }
+        conversation.told(self.report.opened(&agreed), &self.events);
         if let Some(trace) = trace {
             trace.pass(Direction::In, &leftover);
         }
         if let Some(interval) = self.options.ping_interval {
             conversation.keep_alive(writer, interval);
         }
-        if let Some(happened) = self.happened.take() {
-            let Options {
-                wait,
-                close_timeout,
-                ..
-            } = *self.options;
-            conversation.close_when_asked(happened, wait, close_timeout);
-            self.send_input(screen.clone());
-        }
         let end = conversation.print_messages(reader, &self.report, &self.events);
-        if let Some(trouble) = conversation.end(end.is_ok()) {
-            return Err(Failure::Ended(trouble));
-        }
-        let closed = end.map_err(|error| Failure::Ended(error.to_string()))?;
-        self.report
-            .closed(&closed)
-            .map_err(|error| unwritten(&error))?;
-        Ok(closed)
+        let end = match (conversation.end(end.is_ok()), end) {
+            (Some(trouble), _) => Err(trouble),
+            (None, Ok(closed)) => Ok(closed),
+            (None, Err(error)) => Err(error.to_string()),
+        };
+        let told = match &end {
+            Ok(closed) => self.report.closed(closed),
+            Err(why) => self.report.lost(why),
+        };
+        conversation.told(told, &self.events);
+        end.map_err(Failure::Ended)
+    }
+
+    /// Starts the threads that all connections share.
+    fn start(&self, happened: Receiver<Event>, screen: &Screen) -> Result<(), Failure> {
+        conversation::stop_on_signals(&self.conversation, self.events.clone())
+            .map_err(|error| Failure::NoConnection(format!("cannot handle signals: {error}")))?;
+        let Options {
+            wait,
+            close_timeout,
+            ..
+        } = *self.options;
+        self.conversation
+            .close_when_asked(happened, wait, close_timeout);
+        self.send_input(screen.clone());
+        Ok(())
     }
 
     /// Starts to read and send the input.
@@ -155,11 +163,12 @@ impl Client<'_> {
     }
 
     /// Returns success if the end is a good one: the server agreed to it and reported no error.
-    fn judge(&self, closed: &Closed) -> Result<(), Failure> {
+    fn judge(&self, end: Result<Closed, Failure>) -> Result<(), Failure> {
+        let closed = end?;
         if !closed.is_normal() {
             return Err(Failure::Ended(closed.to_string()));
         }
-        self.report.ended_well(closed);
+        self.report.ended_well(&closed);
         Ok(())
     }
 }
@@ -200,10 +209,6 @@ fn trace(report: &Arc<Report>) -> Trace {
         // The messages cannot be written, either, which ends the program.
         let _ = report.frame(direction, &frame);
     }))
-}
-
-fn unwritten(error: &io::Error) -> Failure {
-    Failure::Ended(format!("cannot write: {error}"))
 }
 
 /// How long after a connection is lost the next one is made.

@@ -7,7 +7,7 @@ use std::fmt;
 pub(crate) enum Failure {
     /// Wrong usage: 2.
     Usage(clap::Error),
-    /// No connection came about: 1.
+    /// The job could not begin, as where no connection came about: 1.
     NoConnection(String),
     /// A server or a proxy refused the connection: 1.
     Refused {

@@ -41,8 +41,8 @@ enum Command {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 the job is done; 1 there was no connection, or no port to listen on; 2 a connection ended badly, or the
-usage is wrong; 130 interrupted before there was a connection, or twice.
+Exit codes: 0 the job is done; 1 it could not begin: no connection, no port to listen on, no file to write; 2 a
+connection ended badly, or the usage is wrong; 130 interrupted while there was no connection, or twice.
 
 Colours are for terminals only, and left out where NO_COLOR is set.";
 

@@ -27,7 +27,7 @@ impl Completions {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut program, "framewire", &mut script);
         let printed = io::Write::write_all(&mut io::stdout(), &script);
-        printed.map_err(|error| Failure::Ended(format!("cannot write: {error}")))
+        printed.map_err(|error| Failure::NoConnection(format!("cannot write: {error}")))
     }
 }
 
@@ -47,7 +47,7 @@ impl Man {
             .and_then(|()| clap_mangen::generate_to(program, &self.into))
             .map_err(|error| {
                 let place = self.into.display();
-                Failure::Ended(format!("cannot write to {place}: {error}"))
+                Failure::NoConnection(format!("cannot write to {place}: {error}"))
             })
     }
 }

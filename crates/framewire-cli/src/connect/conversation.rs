@@ -5,12 +5,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{io, process};
+use std::{io, mem};
 
 use framewire::blocking::{KeepAliveEnd, ReadHalf};
 use framewire::upgrade::Stream;
 use framewire::{CloseCode, Closed, Error, ErrorKind, Opcode};
 
+use super::editor;
 use super::input::{End, Input};
 use super::report::Report;
 use super::trace::Traced;
@@ -33,6 +34,8 @@ pub(super) struct Conversation {
     changed: Condvar,
     /// Whether a message has come since this was last reset.
     heard: AtomicBool,
+    /// Whether something could not be printed.
+    is_unprinted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -44,18 +47,23 @@ struct Current {
     closer: Option<JoinHandle<()>>,
     /// Whether this side wants no more of them.
     is_over: bool,
-    /// The first error on this side over this connection.
+    is_interrupted: bool,
+    /// The first error on this side since the last connection ended.
     trouble: Option<String>,
 }
 
 impl Conversation {
-    /// Has the threads talk over this connection.
-    pub(super) fn begin(&self, writer: WriteHalf) {
+    /// Has the threads talk over this connection. Returns `false`, and does not, where this side wants no more of
+    /// them.
+    pub(super) fn begin(&self, writer: WriteHalf) -> bool {
         let mut current = self.lock();
+        if current.is_over {
+            return false;
+        }
         current.writer = Some(writer);
         current.number += 1;
-        current.trouble = None;
         self.changed.notify_all();
+        true
     }
 
     /// Ends the talk over the connection, which is closed or else lost. Returns the first error on this side.
@@ -72,7 +80,7 @@ impl Conversation {
                 writer.abort().map_err(Error::from)
             };
         }
-        // It has its Close frame to tell of.
+        // The trace of its Close frame may be yet to come.
         if let Some(closer) = closer {
             let _ = closer.join();
         }
@@ -101,23 +109,28 @@ impl Conversation {
         report: &Report,
         events: &Sender<Event>,
     ) -> Result<Closed, Error> {
-        let mut prints = true;
         while let Some(message) = reader.next_message()? {
             self.heard.store(true, Ordering::Relaxed);
-            if !prints {
-                continue;
-            }
-            if let Err(error) = report.message(message.opcode(), message.payload()) {
-                prints = false;
-                // It is no error if the reader of the output has gone.
-                if error.kind() != io::ErrorKind::BrokenPipe {
-                    self.complain(format!("cannot write a message: {error}"));
-                }
-                // It fails only if the closing thread has ended, and the connection with it.
-                let _ = events.send(Event::OutputEnded);
-            }
+            let printed = report.message(message.opcode(), message.payload());
+            self.told(printed, events);
         }
         Ok(reader.closed().ok_or(ErrorKind::ConnectionLost)?)
+    }
+
+    /// Closes the connection if something could not be printed, for the first time.
+    pub(super) fn told(&self, printed: io::Result<()>, events: &Sender<Event>) {
+        let Err(error) = printed else {
+            return;
+        };
+        if self.is_unprinted.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        // It is no error if the reader of the output has gone.
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.complain(format!("cannot write a message: {error}"));
+        }
+        // If nobody takes it, the connection is being closed.
+        let _ = events.send(Event::OutputEnded);
     }
 
     /// Sends each line of the input as a text message, over one connection or the next where there will be one.
@@ -136,7 +149,7 @@ impl Conversation {
                 match input.next(&mut line) {
                     Ok(()) => {}
                     Err(End::Interrupted) => {
-                        let _ = events.send(Event::Interrupted);
+                        this.interrupt(&events);
                         return;
                     }
                     Err(End::Failed(trouble)) => {
@@ -268,6 +281,18 @@ impl Conversation {
         });
     }
 
+    /// Closes the connection. Ends the program if there is none, or the second time.
+    fn interrupt(&self, events: &Sender<Event>) {
+        let (has_none, is_second) = {
+            let mut current = self.lock();
+            let is_second = mem::replace(&mut current.is_interrupted, true);
+            (current.writer.is_none(), is_second)
+        };
+        if has_none || is_second || events.send(Event::Interrupted).is_err() {
+            editor::exit(130);
+        }
+    }
+
     /// Records an error on this side, unless there is one.
     fn complain(&self, trouble: String) {
         self.lock().trouble.get_or_insert(trouble);
@@ -278,18 +303,11 @@ impl Conversation {
     }
 }
 
-/// Makes the first signal close the connection, and the second end the program.
+/// Makes the first signal close the connection, and the second end the program, or the first between two connections.
 pub(super) fn stop_on_signals(
     conversation: &Arc<Conversation>,
     events: Sender<Event>,
 ) -> Result<(), ctrlc::Error> {
     let conversation = Arc::clone(conversation);
-    let signalled = AtomicBool::new(false);
-    ctrlc::set_handler(move || {
-        let is_second = signalled.swap(true, Ordering::Relaxed);
-        let has_none = conversation.lock().writer.is_none();
-        if has_none || is_second || events.send(Event::Interrupted).is_err() {
-            process::exit(130);
-        }
-    })
+    ctrlc::set_handler(move || conversation.interrupt(&events))
 }

@@ -1,18 +1,16 @@
-//! The lines that are sent: those of a terminal with an editor, and those of anything else as they come.
+//! The lines that are sent: those typed into an editor, and those of anything else as they come.
 
-use std::io::{self, BufRead as _, IsTerminal as _, StdinLock};
+use std::io::{self, BufRead as _, StdinLock};
 use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver};
 
-use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::{Config, Editor};
-
+use super::editor;
 use super::screen::Screen;
 
 /// Where the lines come from.
 pub(super) enum Input {
     Piped(StdinLock<'static>),
-    Typed(Box<Typed>),
+    Typed(Receiver<Result<String, End>>),
 }
 
 /// Why there are no more lines.
@@ -24,27 +22,16 @@ pub(super) enum End {
     Failed(String),
 }
 
-/// An editor at a terminal.
-pub(super) struct Typed {
-    editor: Editor<(), FileHistory>,
-    history: Option<PathBuf>,
-    screen: Screen,
-}
-
 impl Input {
-    /// Reads standard input: with an editor if that and standard output are a terminal.
-    ///
-    /// The editor has the terminal in a mode of its own while a line is being typed: the program keeps a
-    /// [`Mode`](super::mode::Mode) from before.
+    /// Reads standard input, at a terminal with an editor, which then has the screen.
     pub(super) fn new(screen: &Screen, history: Option<PathBuf>) -> Self {
-        let is_typed = io::stdin().is_terminal() && io::stdout().is_terminal();
-        let editor = is_typed
-            .then(|| Typed::new(screen.clone(), history))
-            .flatten();
-        match editor {
-            Some(typed) => Self::Typed(Box::new(typed)),
-            None => Self::Piped(io::stdin().lock()),
+        if editor::has_terminal() {
+            let (sender, typed) = mpsc::channel();
+            if screen.edit(history, sender).is_ok() {
+                return Self::Typed(typed);
+            }
         }
+        Self::Piped(io::stdin().lock())
     }
 
     /// Reads the next line into `line`, without its end.
@@ -52,7 +39,11 @@ impl Input {
         line.clear();
         match self {
             Self::Piped(stdin) => next_piped(stdin, line),
-            Self::Typed(typed) => typed.next(line),
+            Self::Typed(typed) => {
+                let text = typed.recv().unwrap_or(Err(End::Ended))?;
+                line.extend(text.as_bytes());
+                Ok(())
+            }
         }
     }
 }
@@ -70,50 +61,3 @@ fn next_piped(stdin: &mut StdinLock<'static>, line: &mut Vec<u8>) -> Result<(), 
     }
     Ok(())
 }
-
-impl Typed {
-    /// Returns `None` where the terminal cannot move its cursor.
-    fn new(screen: Screen, history: Option<PathBuf>) -> Option<Self> {
-        let config = Config::builder().auto_add_history(true).build();
-        let mut editor = Editor::with_config(config).ok()?;
-        screen.share(editor.create_external_printer().ok()?);
-        if let Some(file) = &history {
-            // There is none before the first time.
-            let _ = editor.load_history(file);
-        }
-        Some(Self {
-            editor,
-            history,
-            screen,
-        })
-    }
-
-    fn next(&mut self, line: &mut Vec<u8>) -> Result<(), End> {
-        let Some(asked) = self.screen.ask(|| self.editor.readline(PROMPT)) else {
-            return Err(End::Ended);
-        };
-        let end = match asked {
-            Ok(text) => {
-                line.extend(text.as_bytes());
-                return self.keep_history();
-            }
-            Err(ReadlineError::Eof) => End::Ended,
-            Err(ReadlineError::Interrupted) => End::Interrupted,
-            Err(error) => End::Failed(format!("cannot read the terminal: {error}")),
-        };
-        self.screen.leave();
-        Err(end)
-    }
-
-    /// Appends the line that was typed last to the file, if there is one.
-    fn keep_history(&mut self) -> Result<(), End> {
-        let Some(file) = &self.history else {
-            return Ok(());
-        };
-        self.editor
-            .append_history(file)
-            .map_err(|error| End::Failed(format!("cannot write {}: {error}", file.display())))
-    }
-}
-
-const PROMPT: &str = "> ";

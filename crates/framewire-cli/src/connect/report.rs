@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use framewire::frame::{Header, Rsv};
 use framewire::{Close, Closed, Opcode, Side};
@@ -88,6 +88,9 @@ impl Report {
             }));
         }
         self.note(&format!("connected to {url}"));
+        if !io::stderr().is_terminal() {
+            return Ok(());
+        }
         if let Some(name) = subprotocol {
             self.note(&format!("subprotocol {name}"));
         }
@@ -100,7 +103,12 @@ impl Report {
     pub(super) fn message(&self, opcode: Opcode, payload: &[u8]) -> io::Result<()> {
         if opcode == Opcode::Binary {
             if let Some(mut file) = self.file.get() {
-                return file.write_all(payload);
+                file.write_all(payload)?;
+                if self.format != Format::Json {
+                    return Ok(());
+                }
+                let length = payload.len();
+                return self.event(json!({"event": "message", "type": "binary", "length": length}));
             }
             let digits = hexadecimal(payload);
             if self.format == Format::Json {
@@ -143,6 +151,21 @@ impl Report {
         }))
     }
 
+    /// Tells a program that the connection was lost, and why.
+    pub(super) fn lost(&self, why: &str) -> io::Result<()> {
+        if self.quiet || self.format != Format::Json {
+            return Ok(());
+        }
+        self.event(json!({"event": "close", "error": why}))
+    }
+
+    /// Tells that there will be another connection.
+    pub(super) fn again(&self, why: &str, pause: Duration) {
+        if !self.quiet {
+            self.note(&format!("{why}; again in {pause:?}"));
+        }
+    }
+
     pub(super) fn ended_well(&self, closed: &Closed) {
         if !self.quiet && self.format != Format::Json {
             self.note(&closed.to_string());
@@ -157,7 +180,7 @@ impl Report {
 
     fn event(&self, mut event: Value) -> io::Result<()> {
         event["time"] = now().into();
-        self.screen.print(event.to_string().as_bytes())
+        self.screen.print(printable(&event.to_string()).as_bytes())
     }
 
     fn line(&self, line: &[u8]) -> io::Result<()> {
@@ -284,6 +307,23 @@ fn hexadecimal(bytes: &[u8]) -> String {
     text
 }
 
+/// Escapes what a terminal would obey in JSON, where such characters are in strings alone.
+fn printable(json: &str) -> String {
+    let mut printable = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_deceptive(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                // Writing to a string does not fail.
+                let _ = write!(printable, "\\u{unit:04x}");
+            }
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
+}
+
 /// Escapes all characters that would not be shown as they are, except line breaks and tabs.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -313,6 +353,14 @@ mod tests {
             escaped("a\x1b[2Jb\u{9b}\u{202e}\n\tü"),
             "a\\u{1b}[2Jb\\u{9b}\\u{202e}\n\tü"
         );
+    }
+
+    #[test]
+    fn json_tells_a_terminal_nothing_and_means_the_same() {
+        let event = json!({"text": "a\u{7f}\u{9b}\u{202e}\u{1b}\"\u{1f600}"});
+        let line = printable(&event.to_string());
+        assert!(!line.contains(is_deceptive), "{line:?}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), event);
     }
 
     #[test]

@@ -2,60 +2,57 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustyline::ExternalPrinter;
-
+use super::editor::Editor;
+use super::input::End;
 use crate::terminal;
 
 /// Prints lines. Where a line is being typed at the terminal, they go above it.
 #[derive(Clone, Default)]
 pub(super) struct Screen {
-    typing: Arc<Mutex<Typing>>,
+    state: Arc<Mutex<State>>,
 }
 
-/// What the threads that print know of the one that reads what is typed.
 #[derive(Default)]
-struct Typing {
-    /// The editor of the line, if there is one.
-    editor: Option<Box<dyn ExternalPrinter + Send>>,
-    /// Whether the editor has been asked for a line.
-    is_asked: bool,
-    is_over: bool,
+struct State {
+    editor: Option<Editor>,
+    is_left: bool,
 }
 
 impl Screen {
-    /// Prints with this editor from now on.
-    pub(super) fn share(&self, editor: impl ExternalPrinter + Send + 'static) {
-        self.lock().editor = Some(Box::new(editor));
-    }
-
-    /// Prints without an editor from now on, and has no other line typed. Returns whether one is asked for now.
-    pub(super) fn leave(&self) -> bool {
-        let mut typing = self.lock();
-        typing.editor = None;
-        typing.is_over = true;
-        typing.is_asked
-    }
-
-    /// Calls `ask` for a line, unless none is to be typed any more.
-    pub(super) fn ask<R>(&self, ask: impl FnOnce() -> R) -> Option<R> {
-        {
-            let mut typing = self.lock();
-            if typing.is_over {
-                return None;
-            }
-            typing.is_asked = true;
+    /// Has lines typed into an editor, which send them to `typed`.
+    pub(super) fn edit(
+        &self,
+        history: Option<PathBuf>,
+        typed: Sender<Result<String, End>>,
+    ) -> io::Result<()> {
+        let mut state = self.lock();
+        if !state.is_left {
+            state.editor = Some(Editor::start(history, typed)?);
         }
-        let line = ask();
-        self.lock().is_asked = false;
-        Some(line)
+        Ok(())
+    }
+
+    /// Gives the terminal back, once all lines are printed.
+    pub(super) fn leave(&self) {
+        let editor = {
+            let mut state = self.lock();
+            state.is_left = true;
+            state.editor.take()
+        };
+        if let Some(editor) = editor {
+            editor.leave();
+        }
     }
 
     /// Prints a line on standard output.
     pub(super) fn print(&self, line: &[u8]) -> io::Result<()> {
-        if let Some(editor) = &mut self.lock().editor {
-            return print_above(&mut **editor, &String::from_utf8_lossy(line));
+        let above = self.print_above(|| String::from_utf8_lossy(line).into_owned());
+        if above.is_ok() {
+            return Ok(());
         }
         let mut stdout = io::stdout().lock();
         stdout.write_all(line)?;
@@ -65,23 +62,19 @@ impl Screen {
 
     /// Tells the user something, on standard error.
     pub(super) fn note(&self, line: fmt::Arguments<'_>) {
-        if let Some(editor) = &mut self.lock().editor
-            && io::stderr().is_terminal()
-        {
-            // If the terminal is gone, the line is lost.
-            let _ = print_above(&mut **editor, &terminal::noted(line));
-            return;
+        if !io::stderr().is_terminal() || self.print_above(|| terminal::noted(line)).is_err() {
+            terminal::note(line);
         }
-        terminal::note(line);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Typing> {
-        self.typing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Prints a line above the one that is typed. Fails where none is.
+    fn print_above(&self, line: impl FnOnce() -> String) -> Result<(), ()> {
+        // Not under the lock: it waits while the terminal is slow.
+        let printer = self.lock().editor.as_ref().map(Editor::printer);
+        printer.ok_or(())?.blocking_send(line()).map_err(drop)
     }
-}
 
-fn print_above(editor: &mut dyn ExternalPrinter, line: &str) -> io::Result<()> {
-    editor
-        .print(format!("{line}\n"))
-        .map_err(|error| io::Error::other(error.to_string()))
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -25,7 +25,7 @@ pub(crate) enum Frame {
     Illegal(Violation),
 }
 
-/// Is told of each frame.
+/// What is called with each frame, as soon as it is known.
 pub(crate) type Tracer = Arc<dyn Fn(Direction, Frame) + Send + Sync>;
 
 /// Tells a [`Tracer`] of the frames of one connection. Clones share what has passed.

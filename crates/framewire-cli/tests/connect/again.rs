@@ -72,3 +72,22 @@ fn the_end_of_the_input_is_the_end_of_connecting() {
     let (code, _, notes) = client.end();
     assert_eq!(code, 2, "{notes}");
 }
+
+#[test]
+fn the_input_may_end_while_the_next_connection_is_made() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let mut client = Client::start(&url, &SOON);
+    drop(accept(&listener));
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let pending = Acceptor::new().receive(stream).unwrap();
+    client.stdin = None;
+    // The handshake goes on only now: the client has nobody to tell that it is over.
+    let mut second =
+        WebSocket::from_established(pending.accept().unwrap(), Config::default()).unwrap();
+    assert!(second.next_message().unwrap().is_none());
+    assert_eq!(second.closed().unwrap().code(), CloseCode::NORMAL);
+    drop(second);
+    assert_eq!(client.end().0, 0);
+}

@@ -4,7 +4,7 @@ use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Acceptor;
 use serde_json::{Value, json};
 
-use crate::client::{Client, echo, open, server};
+use crate::client::{Client, echo, open, program, server};
 
 #[test]
 fn each_line_of_json_is_an_event() {
@@ -75,5 +75,46 @@ fn a_trace_tells_what_a_message_takes_on_the_wire() {
             .unwrap_or_else(|| panic!("{notes}"));
         let (len, _) = rest.split_once(" bytes compressed").unwrap();
         assert!(len.parse::<usize>().unwrap() < 100, "{notes}");
+    }
+}
+
+#[test]
+fn a_lost_connection_is_an_event_too() {
+    let (url, served) = server(Acceptor::new(), |pending| drop(open(pending)));
+    let (code, output, _) = Client::start(&url, &["--json"]).end();
+    served.join().unwrap();
+    assert_eq!(code, 2);
+    let last: Value = serde_json::from_str(output.lines().last().unwrap()).unwrap();
+    assert_eq!(last["event"], "close");
+    assert!(
+        last["error"]
+            .as_str()
+            .unwrap()
+            .contains("without a close frame")
+    );
+}
+
+#[test]
+fn output_that_nobody_reads_ends_the_connections() {
+    for options in [
+        &["--json"][..],
+        &["--json", "--reconnect=0.01"],
+        &["--reconnect=0.01"],
+    ] {
+        let (url, served) = server(Acceptor::new(), |pending| {
+            let mut websocket = open(pending);
+            for _ in 0..100 {
+                websocket.write("message").unwrap();
+            }
+            while let Ok(Some(_)) = websocket.next_message() {}
+        });
+        let mut child = program(&url, options).spawn().unwrap();
+        let _stdin = child.stdin.take();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        served.join().unwrap();
+        let notes = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{options:?}: {notes}");
+        assert!(!notes.contains("again"), "{notes}");
     }
 }

@@ -172,6 +172,73 @@ fn a_connection_that_is_lost_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn lines_can_be_typed_while_messages_stream_in() {
+    let (url, served) = server(Acceptor::new(), |pending| {
+        let websocket = open(pending);
+        let (mut reader, mut writer) = websocket.split().unwrap();
+        let stream = thread::spawn(move || while writer.write("tick").is_ok() {});
+        let mut lines = vec![];
+        while let Some(message) = reader.next_message().unwrap() {
+            lines.push(message.text().unwrap().to_owned());
+        }
+        stream.join().unwrap();
+        lines
+    });
+    let mut terminal = Terminal::start(&url, &[], &[]);
+    for line in ["one\r", "two\r", "three\r"] {
+        terminal.wait_for("tick");
+        terminal.press(line);
+    }
+    terminal.wait_for("tick");
+    terminal.press("\x04");
+    assert_eq!(served.join().unwrap(), ["one", "two", "three"]);
+    assert_eq!(terminal.code(), 0);
+    assert!(terminal.is_as_before());
+}
+
+#[test]
+fn the_last_message_is_shown_however_soon_the_end_comes() {
+    for _ in 0..20 {
+        let (url, served) = server(Acceptor::new(), |pending| {
+            let mut websocket = open(pending);
+            websocket.feed("the last").unwrap();
+            websocket.close(CloseCode::NORMAL, "").unwrap();
+            assert!(websocket.next_message().unwrap().is_none());
+        });
+        let mut terminal = Terminal::start(&url, &[], &[]);
+        terminal.wait_for("the last");
+        terminal.wait_for("closed by the peer with 1000");
+        served.join().unwrap();
+        assert_eq!(terminal.code(), 0);
+        assert!(terminal.is_as_before());
+    }
+}
+
+#[test]
+fn a_signal_between_two_connections_leaves_the_terminal_as_it_was() {
+    let (url, served) = server(Acceptor::new(), |pending| drop(open(pending)));
+    let mut terminal = Terminal::start(&url, &["--reconnect=1000"], &[]);
+    terminal.wait_for("again in");
+    served.join().unwrap();
+    terminal.press("half a line");
+    terminal.wait_for("half a line");
+    let id = rustix::process::Pid::from_child(&terminal.child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(terminal.code(), 130);
+    assert!(terminal.is_as_before());
+}
+
+#[test]
+fn a_file_that_cannot_be_written_loses_no_line() {
+    let (url, served) = server(Acceptor::new(), |pending| next_text(&mut open(pending)));
+    let mut terminal = Terminal::start(&url, &["--history", "/nonexistent/file"], &[]);
+    terminal.wait_for("> ");
+    terminal.press("line\r");
+    terminal.wait_for("cannot keep lines in /nonexistent/file");
+    assert_eq!(served.join().unwrap(), "line");
+}
+
+#[test]
 fn lines_are_kept_for_the_next_time_where_that_is_asked_for() {
     let file = std::env::temp_dir().join(format!("framewire-history-{}", std::process::id()));
     let options = ["--history", file.to_str().unwrap()];
@@ -189,9 +256,11 @@ fn lines_are_kept_for_the_next_time_where_that_is_asked_for() {
 #[test]
 fn colours_are_left_out_where_nobody_wants_them() {
     for (environment, has_colours) in [(&[][..], true), (&[("NO_COLOR", "1")][..], false)] {
-        let (url, served) = server(Acceptor::new(), |pending| drop(open(pending)));
-        let mut terminal = Terminal::start(&url, &[], environment);
+        let acceptor = Acceptor::new().subprotocols(["chat"]).unwrap();
+        let (url, served) = server(acceptor, |pending| drop(open(pending)));
+        let mut terminal = Terminal::start(&url, &["--subprotocol", "chat"], environment);
         let shown = terminal.wait_for("connected to");
+        terminal.wait_for("subprotocol chat");
         assert_eq!(shown.contains("\x1b[90m"), has_colours, "{shown:?}");
         served.join().unwrap();
     }

@@ -35,7 +35,7 @@ fn exit_codes_are_told_and_kept() {
         (&["connect"], 2),
         (&["serve", "--listen", "nowhere"], 1),
         (&["connect", "ws://127.0.0.1:1/"], 1),
-        (&["man", "/dev/null/man"], 2),
+        (&["man", "/dev/null/man"], 1),
     ] {
         let output = framewire(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
