@@ -72,6 +72,12 @@ const STEPS: &[(&str, Step)] = &[
             "test --locked --manifest-path bench/Cargo.toml -p framewire-bench-run -p framewire-bench-memory",
         )
     }),
+    ("tests of the cluster", |project| {
+        cargo(
+            project,
+            "test --locked --manifest-path examples/cluster/Cargo.toml",
+        )
+    }),
     ("instructions for each message", |project| {
         bench::instructions(project, &bench::Instructions::default())
     }),
@@ -128,7 +134,11 @@ fn lints(project: &Project) -> Result<()> {
             &format!("clippy -p framewire-tests {options} --all-targets -- -D warnings"),
         )?;
     }
-    for manifest in ["fuzz/Cargo.toml", "bench/Cargo.toml"] {
+    for manifest in [
+        "fuzz/Cargo.toml",
+        "bench/Cargo.toml",
+        "examples/cluster/Cargo.toml",
+    ] {
         let options = format!("--locked --manifest-path {manifest} --workspace");
         cargo(
             project,
@@ -236,9 +246,10 @@ fn clock(elapsed: Duration) -> String {
 }
 
 /// The crates that are workspaces of their own.
-const OUTSIDE: [&str; 3] = [
+const OUTSIDE: [&str; 4] = [
     "bench/Cargo.toml",
     "conformance/no-std/Cargo.toml",
+    "examples/cluster/Cargo.toml",
     "fuzz/Cargo.toml",
 ];
 /// Feature sets that must each work alone.

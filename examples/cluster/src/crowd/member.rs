@@ -1,0 +1,239 @@
+//! A client of the chat that comes back wherever it is let in, and goes on after the last message it has.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use framewire::CloseCode;
+use framewire::tokio::{Stream, WebSocket};
+use tokio::select;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::tally::{Log, Received};
+use crate::protocol::{Say, ToClient};
+
+/// What all members share.
+#[derive(Debug)]
+pub struct Shared {
+    /// `ws://HOST:PORT`, without a path.
+    pub url: String,
+    pub began: Instant,
+    /// How many messages the nodes have said they stored.
+    pub stored: AtomicU64,
+    pub progress: watch::Sender<u64>,
+    /// How many members lack messages.
+    pub incomplete: AtomicUsize,
+    pub complete: CancellationToken,
+    /// Between two messages of a member. `None`: each as soon as the one before is stored.
+    pub every: Option<Duration>,
+    pub size: usize,
+}
+
+/// A member of a room.
+#[derive(Debug)]
+pub struct Member {
+    pub shared: Arc<Shared>,
+    pub room: String,
+    pub index: u32,
+    /// How many messages it sends; the first member of a room sends one more once all are complete.
+    pub sends: u32,
+    pub log: Log,
+    /// The last message that it has.
+    pub cursor: u64,
+    /// What it has sent, or is to send again, and was not yet said to be stored.
+    unstored: VecDeque<(u32, String)>,
+    sent: u32,
+    has_end: bool,
+    pub report: Report,
+    /// When it had everything, since the beginning.
+    pub finished: Option<Duration>,
+}
+
+/// What has happened to a member.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// From when a message was due to when it was received, in microseconds.
+    pub latencies: Vec<u32>,
+    /// How often a node has told it to go.
+    pub moved: u32,
+    /// How often the connection broke.
+    pub broken: u32,
+    /// How often no node was reached.
+    pub refused: u32,
+    pub last_error: Option<String>,
+}
+
+impl Member {
+    #[must_use]
+    pub fn new(shared: &Arc<Shared>, room: &str, index: u32, sends: u32, log: Log) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            room: room.to_owned(),
+            index,
+            sends,
+            log,
+            cursor: 0,
+            unstored: VecDeque::new(),
+            sent: 0,
+            has_end: false,
+            report: Report::default(),
+            finished: None,
+        }
+    }
+
+    /// Talks, through as many connections as it takes, until the message that ends the room has come.
+    pub async fn run(&mut self) {
+        let mut wait = FIRST_RETRY;
+        while !self.has_end {
+            let connected = timeout(CONNECT, framewire::tokio::connect(&self.address())).await;
+            match connected {
+                Ok(Ok(mut websocket)) => {
+                    if let Err(error) = self.talk(&mut websocket).await {
+                        let closed = websocket.closed().map(|closed| closed.code());
+                        self.note(closed, &error);
+                    }
+                    wait = FIRST_RETRY;
+                }
+                Ok(Err(error)) => {
+                    self.report.refused += 1;
+                    self.report.last_error = Some(error.to_string());
+                }
+                Err(_) => self.report.refused += 1,
+            }
+            if !self.has_end {
+                // Not all at the same time.
+                sleep(wait.mul_f64(0.5 + fastrand::f64())).await;
+                wait = (wait * 2).min(LAST_RETRY);
+            }
+        }
+    }
+
+    fn address(&self) -> String {
+        format!(
+            "{}/{}?client=m{}&after={}",
+            self.shared.url, self.room, self.index, self.cursor
+        )
+    }
+
+    /// Notes how a connection has ended.
+    fn note(&mut self, code: Option<CloseCode>, error: &anyhow::Error) {
+        if code == Some(CloseCode::GOING_AWAY) {
+            self.report.moved += 1;
+        } else {
+            self.report.broken += 1;
+            self.report.last_error = Some(format!("{error:#}"));
+        }
+    }
+
+    /// Talks over one connection, until it ends or there is nothing more to come.
+    async fn talk(&mut self, websocket: &mut WebSocket<Stream>) -> Result<()> {
+        websocket.set_keep_alive(INTERVAL, PONG_WITHIN)?;
+        for (number, text) in &self.unstored {
+            let text = text.as_str().into();
+            let number = u64::from(*number);
+            websocket
+                .feed(&serde_json::to_string(&Say { number, text })?)
+                .await?;
+        }
+        websocket.flush().await?;
+        let complete = self.shared.complete.clone();
+        let every = self.shared.every.unwrap_or(Duration::from_secs(3600));
+        // At a time of its own.
+        let first = tokio::time::Instant::now() + every.mul_f64(fastrand::f64());
+        let mut ticks = interval_at(first, every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let paced = self.shared.every.is_some();
+        while !self.has_end {
+            let may_send = self.sent < self.sends;
+            let may_end = self.index == 0 && self.sent == self.sends && self.sends > 0;
+            select! {
+                message = websocket.next_message() => {
+                    let message = message?.context("the connection was closed")?;
+                    self.receive(message.text().context("a binary message")?)?;
+                }
+                _ = ticks.tick(), if paced && may_send => self.send(websocket).await?,
+                () = async {}, if !paced && may_send && self.unstored.is_empty() => {
+                    self.send(websocket).await?;
+                }
+                () = complete.cancelled(), if may_end => self.send(websocket).await?,
+            }
+        }
+        websocket.close(CloseCode::NORMAL, "").await?;
+        let _ = websocket.shutdown(GOODBYE).await;
+        Ok(())
+    }
+
+    /// Sends the next message.
+    async fn send(&mut self, websocket: &mut WebSocket<Stream>) -> Result<()> {
+        self.sent += 1;
+        // The time is part of the text, so that it is still the first one when the message is sent again.
+        let mut text = format!("{} ", self.shared.began.elapsed().as_micros());
+        while text.len() < self.shared.size {
+            text.push('x');
+        }
+        let say = Say {
+            number: self.sent.into(),
+            text: text.as_str().into(),
+        };
+        let json = serde_json::to_string(&say)?;
+        self.unstored.push_back((self.sent, text));
+        Ok(websocket.write(&json).await?)
+    }
+
+    fn receive(&mut self, text: &str) -> Result<()> {
+        match serde_json::from_str(text)? {
+            ToClient::Welcome { at } if at == self.cursor => {}
+            ToClient::Welcome { at } => bail!("welcome at {at}, not at {}", self.cursor),
+            ToClient::Stored { number, .. } => {
+                let before = self.unstored.len();
+                self.unstored
+                    .retain(|(unstored, _)| u64::from(*unstored) != number);
+                if self.unstored.len() < before {
+                    let stored = self.shared.stored.fetch_add(1, Ordering::Relaxed) + 1;
+                    self.shared.progress.send_replace(stored);
+                }
+            }
+            ToClient::Said(said) => {
+                let now = self.shared.began.elapsed().as_micros();
+                let due = said.text.split(' ').next().and_then(|it| it.parse().ok());
+                let due: u128 = due.context("a message without a time")?;
+                let sender = said.from.strip_prefix('m').and_then(|it| it.parse().ok());
+                let received = Received {
+                    sequence: said.seq,
+                    sender: sender.context("a message of somebody else")?,
+                    number: said.number.try_into()?,
+                };
+                self.cursor = said.seq;
+                if received.sender == 0 && received.number > self.log.each() {
+                    self.has_end = true;
+                    return Ok(());
+                }
+                self.report.latencies.push(now.saturating_sub(due) as u32);
+                self.log.add(received);
+                self.count();
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the others when this member has everything.
+    fn count(&mut self) {
+        if self.finished.is_none() && self.log.is_complete() {
+            self.finished = Some(self.shared.began.elapsed());
+            if self.sends > 0 && self.shared.incomplete.fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.shared.complete.cancel();
+            }
+        }
+    }
+}
+
+const CONNECT: Duration = Duration::from_secs(10);
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LAST_RETRY: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(5);
+const PONG_WITHIN: Duration = Duration::from_secs(5);
+const GOODBYE: Duration = Duration::from_secs(5);

@@ -1,0 +1,9 @@
+//! A chat with rooms over any number of nodes, on NATS. `README.md` says how it works and what it costs.
+
+pub mod crowd;
+pub mod history;
+pub mod node;
+pub mod protocol;
+pub mod ring;
+pub mod room;
+pub mod serve;

@@ -1,0 +1,163 @@
+//! A node: it accepts clients until it is told to stop, and lets them go in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use async_nats::{ConnectOptions, Event};
+use clap::Args;
+use framewire::Config;
+use framewire::handshake::Acceptor;
+use framewire::http::{Response, StatusCode};
+use framewire::tokio::WebSocket;
+use framewire::tokio::handshake::{PendingHandshake, receive};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::history::History;
+use crate::protocol::Entry;
+use crate::room::Rooms;
+use crate::serve::serve;
+
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+
+    /// Where NATS is
+    #[arg(long, value_name = "URL", default_value = "nats://127.0.0.1:4222")]
+    pub nats: String,
+
+    /// How many clients there can be at once
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub max_clients: usize,
+
+    /// How many messages of each room are kept in memory, framed
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub keep: usize,
+}
+
+/// A node that is ready to run.
+#[derive(Debug)]
+pub struct Node {
+    listener: TcpListener,
+    rooms: Arc<Rooms>,
+    places: Arc<Semaphore>,
+}
+
+impl Node {
+    /// Connects to NATS and binds the address.
+    pub async fn start(options: &Options) -> Result<Self> {
+        let (connected, connections) = watch::channel(0);
+        let client = ConnectOptions::new()
+            .connection_timeout(CONNECT)
+            .request_timeout(Some(ANSWER))
+            .ping_interval(PING)
+            .reconnect_delay_callback(|attempt| RECONNECT * attempt.min(20) as u32)
+            .event_callback(move |event| {
+                if let Event::Connected | Event::SlowConsumer(_) = event {
+                    connected.send_modify(|count| *count += 1);
+                }
+                async {}
+            })
+            .connect(&options.nats)
+            .await
+            .with_context(|| format!("cannot connect to {}", options.nats))?;
+        let history = History::open(client).await?;
+        let bound = TcpListener::bind(options.listen).await;
+        Ok(Self {
+            listener: bound.with_context(|| format!("cannot listen on {}", options.listen))?,
+            rooms: Rooms::new(history, connections, options.keep),
+            places: Arc::new(Semaphore::new(options.max_clients)),
+        })
+    }
+
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until it is told to stop: then no client is accepted, and those that are there are told to go.
+    pub async fn run(self, stop: CancellationToken) {
+        let clients = TaskTracker::new();
+        while let Some(accepted) = stop.run_until_cancelled(self.listener.accept()).await {
+            let Ok((stream, peer)) = accepted else {
+                // Too many files are open, or the peer is gone already.
+                sleep(PAUSE).await;
+                continue;
+            };
+            let (rooms, places) = (Arc::clone(&self.rooms), Arc::clone(&self.places));
+            let stop = stop.clone();
+            clients.spawn(async move {
+                if let Err(error) = welcome(stream, &rooms, &places, &stop).await {
+                    // A reason that the peer gave must not begin a new line.
+                    let error = format!("{error:#}").replace(char::is_control, " ");
+                    eprintln!("{peer}: {error}");
+                }
+            });
+        }
+        drop(self.listener);
+        clients.close();
+        clients.wait().await;
+    }
+}
+
+async fn welcome(
+    stream: TcpStream,
+    rooms: &Arc<Rooms>,
+    places: &Semaphore,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let acceptor = Acceptor::new();
+    let Some(request) = stop.run_until_cancelled(receive(stream, &acceptor)).await else {
+        return Ok(());
+    };
+    let request = request?;
+    let uri = request.request().uri();
+    if uri.path() == "/health" {
+        let status = if rooms.history().is_connected() {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        return refuse(request, status, "").await;
+    }
+    let entry = match Entry::parse(uri.path(), uri.query().unwrap_or_default()) {
+        Ok(entry) => entry,
+        Err(reason) => return refuse(request, StatusCode::BAD_REQUEST, reason).await,
+    };
+    let Ok(_place) = places.try_acquire() else {
+        return refuse(request, StatusCode::SERVICE_UNAVAILABLE, "the node is full").await;
+    };
+    let established = request.accept().await?;
+    let mut config = Config::default();
+    config.limits.message = MAX_MESSAGE;
+    config.limits.frame = MAX_MESSAGE;
+    let websocket = WebSocket::from_established(established, config)?;
+    let room = rooms.room(&entry.room);
+    serve(websocket, rooms.history(), room, &entry, stop).await
+}
+
+async fn refuse(
+    request: PendingHandshake<TcpStream>,
+    status: StatusCode,
+    reason: &'static str,
+) -> Result<()> {
+    let response = Response::builder().status(status).body(reason)?;
+    request.refuse(&response).await?;
+    Ok(())
+}
+
+/// Of a client, in bytes: the longest text with every byte escaped, and what is around it.
+const MAX_MESSAGE: u64 = 32 << 10;
+const CONNECT: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(5);
+const PING: Duration = Duration::from_secs(10);
+const RECONNECT: Duration = Duration::from_millis(50);
+/// How long to wait after accepting a connection has failed.
+const PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,208 @@
+//! One client of a node: what it says is stored, and what its room has goes to it, from where it was.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use framewire::CloseCode;
+use framewire::tokio::WebSocket;
+use tokio::net::TcpStream;
+use tokio::select;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::history::History;
+use crate::protocol::{Entry, MAX_TEXT, Say, ToClient};
+use crate::room::{Room, said};
+
+/// Serves a client until it closes, something fails or the node is told to stop.
+pub async fn serve(
+    mut websocket: WebSocket<TcpStream>,
+    history: &History,
+    room: Arc<Room>,
+    entry: &Entry,
+    stop: &CancellationToken,
+) -> Result<()> {
+    websocket.set_keep_alive(INTERVAL, PONG_WITHIN)?;
+    let mut client = Client {
+        websocket,
+        history,
+        room,
+        name: &entry.client,
+        cursor: 0,
+        storing: None,
+    };
+    let code = match client.talk(entry.after, stop).await {
+        Ok(End::Closed) => return Ok(()),
+        Ok(End::Stop) => CloseCode::GOING_AWAY,
+        Ok(End::Wrong(reason)) => {
+            return client.close(CloseCode::POLICY_VIOLATION, reason).await;
+        }
+        Err(error) => {
+            if error.downcast_ref::<framewire::Error>().is_some() {
+                return Err(error);
+            }
+            // NATS is not there: another node may do better.
+            let _ = client
+                .close(CloseCode::TRY_AGAIN_LATER, "history is out of reach")
+                .await;
+            return Err(error);
+        }
+    };
+    client.close(code, "this node ends").await
+}
+
+/// Why a conversation ends in order.
+enum End {
+    Closed,
+    Stop,
+    Wrong(&'static str),
+}
+
+struct Client<'a> {
+    websocket: WebSocket<TcpStream>,
+    history: &'a History,
+    room: Arc<Room>,
+    name: &'a str,
+    /// The last message of the room that the client has.
+    cursor: u64,
+    /// The message that is being stored. There is one at a time, which keeps the order of a client's messages.
+    storing: Option<Storing>,
+}
+
+type Storing = Pin<Box<dyn Future<Output = Result<(u64, u64)>> + Send>>;
+
+impl Client<'_> {
+    async fn talk(&mut self, after: Option<u64>, stop: &CancellationToken) -> Result<End> {
+        let mut changes = self.room.changes();
+        let begun = timeout(BEGIN, changes.wait_for(Option::is_some)).await;
+        let last = *begun.context("the room does not begin")??;
+        self.cursor = after.or(last).context("the room has begun")?;
+        self.tell(&ToClient::Welcome { at: self.cursor }).await?;
+        loop {
+            // Marked as seen before the ring is read, so that what comes in between is seen again.
+            changes.mark_unchanged();
+            self.deliver().await?;
+            select! {
+                message = self.websocket.next_message(), if self.storing.is_none() => {
+                    let Some(message) = message? else {
+                        return Ok(End::Closed);
+                    };
+                    let text = message.text().unwrap_or_default();
+                    let Ok(say) = serde_json::from_str::<Say<'_>>(text) else {
+                        return Ok(End::Wrong("not a message of the protocol"));
+                    };
+                    if say.text.len() > MAX_TEXT {
+                        return Ok(End::Wrong("the text is over 4096 bytes"));
+                    }
+                    self.storing = Some(store(self.history, &self.room, self.name, &say));
+                }
+                stored = stored(&mut self.storing) => {
+                    self.storing = None;
+                    let (number, seq) = stored?;
+                    self.tell(&ToClient::Stored { number, seq }).await?;
+                }
+                changed = changes.changed() => changed.context("the room has ended")?,
+                () = stop.cancelled() => return Ok(End::Stop),
+            }
+        }
+    }
+
+    /// Sends all that follows the cursor and is there by now.
+    async fn deliver(&mut self) -> Result<()> {
+        loop {
+            let Ok(messages) = self.room.after(self.cursor, BATCH) else {
+                self.replay().await?;
+                continue;
+            };
+            if messages.is_empty() {
+                return Ok(());
+            }
+            let batch = async {
+                for (sequence, message) in messages {
+                    self.websocket.write_prepared(&message).await?;
+                    self.cursor = sequence;
+                }
+                Ok(())
+            };
+            in_time(batch).await?;
+        }
+    }
+
+    /// Sends history, until the cursor is in the ring.
+    async fn replay(&mut self) -> Result<()> {
+        let mut replay = self.history.after(self.room.name(), self.cursor).await?;
+        while self.room.after(self.cursor, 0).is_err() {
+            let page = replay.page().await?;
+            // Before the ring there is at least the message that its base is, unless NATS has dropped it.
+            ensure!(!page.is_empty(), "the history ends before the ring begins");
+            let batch = async {
+                for stored in &page {
+                    self.websocket.feed(&said(stored)?).await?;
+                    self.cursor = stored.sequence;
+                }
+                Ok(self.websocket.flush().await?)
+            };
+            in_time(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, message: &ToClient<'_>) -> Result<()> {
+        let json = serde_json::to_string(message)?;
+        in_time(async { Ok(self.websocket.write(&json).await?) }).await
+    }
+
+    /// Tells what was stored and sends what is there, then the Close frame, and waits for the client's.
+    async fn close(mut self, code: CloseCode, reason: &str) -> Result<()> {
+        let goodbye = async {
+            if code == CloseCode::GOING_AWAY {
+                if self.storing.is_some() {
+                    let (number, seq) = stored(&mut self.storing).await?;
+                    self.tell(&ToClient::Stored { number, seq }).await?;
+                }
+                self.deliver().await?;
+            }
+            self.websocket.close(code, reason).await?;
+            self.websocket.shutdown(Duration::MAX).await?;
+            Ok(())
+        };
+        timeout(GOODBYE, goodbye)
+            .await
+            .unwrap_or_else(|_| Err(anyhow!("the client does not close")))
+    }
+}
+
+/// Begins to store a message.
+fn store(history: &History, room: &Arc<Room>, name: &str, say: &Say<'_>) -> Storing {
+    let (history, room) = (history.clone(), Arc::clone(room));
+    let (name, number, text) = (name.to_owned(), say.number, say.text.to_string());
+    Box::pin(async move {
+        let published = history.publish(room.name(), &name, number, &text).await?;
+        Ok((number, published.await?.sequence))
+    })
+}
+
+/// Waits for something that a client must read, but not for ever.
+async fn in_time(writing: impl Future<Output = Result<()>>) -> Result<()> {
+    timeout(WRITE, writing)
+        .await
+        .unwrap_or_else(|_| Err(anyhow!("the client does not read")))
+}
+
+async fn stored(storing: &mut Option<Storing>) -> Result<(u64, u64)> {
+    match storing {
+        Some(storing) => storing.await,
+        None => pending().await,
+    }
+}
+
+/// How many messages of the ring are taken at once.
+const BATCH: usize = 64;
+const INTERVAL: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+const BEGIN: Duration = Duration::from_secs(10);
+const WRITE: Duration = Duration::from_secs(20);
+const GOODBYE: Duration = Duration::from_secs(5);
