@@ -60,9 +60,9 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     }
     let server = Server::start(&Program::build(project)?, &arguments)?;
     drop(open(&server, WARM_UP)?);
-    let before = resident_at_rest(&server)?;
+    let before = resident_at_rest(server.id())?;
     let connections = open(&server, count)?;
-    let after = resident_at_rest(&server)?;
+    let after = resident_at_rest(server.id())?;
     drop(connections);
     server.stop()?;
 
@@ -79,8 +79,8 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Lets this process, and so the server that it starts, open this many files at once.
-fn allow_files(count: usize) -> Result<()> {
+/// Lets this process, and so those that it starts, open this many files at once.
+pub(crate) fn allow_files(count: usize) -> Result<()> {
     let limit = process::output(Command::new("sh").args(["-c", "ulimit -n"]), LIMIT)?;
     // A limit that is not a number is `unlimited`.
     if limit.trim().parse().is_ok_and(|limit: usize| limit < count) {
@@ -114,13 +114,13 @@ fn open(server: &Server, count: usize) -> Result<Vec<TcpStream>> {
     Ok(streams)
 }
 
-/// Returns the server's resident memory in bytes, once it has stayed the same for a while.
-fn resident_at_rest(server: &Server) -> Result<usize> {
+/// Returns a server's resident memory in bytes, once it has stayed the same for a while.
+pub(crate) fn resident_at_rest(id: u32) -> Result<usize> {
     let started = Instant::now();
     let mut last = 0;
     let mut since = started;
     while started.elapsed() < REST_DEADLINE {
-        let resident = resident(server.id())?;
+        let resident = resident(id)?;
         if resident != last {
             (last, since) = (resident, Instant::now());
         } else if since.elapsed() >= REST {

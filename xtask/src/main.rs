@@ -7,6 +7,7 @@ mod browser;
 mod certificate;
 mod ci;
 mod clauses;
+mod cluster;
 mod code_size;
 mod compiler;
 mod coverage;
@@ -52,6 +53,7 @@ use crate::project::Project;
 enum Chore {
     Autobahn(autobahn::Options),
     Interop(interop::Options),
+    Cluster(cluster::Options),
     /// Use the page of `framewire serve` in headless Chromium
     Browser,
     /// Link and run a program that has no standard library and no allocator
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         .and_then(|project| match chore {
             Chore::Autobahn(options) => autobahn::run(&project, &options),
             Chore::Interop(options) => interop::run(&project, &options),
+            Chore::Cluster(options) => cluster::run(&project, &options),
             Chore::Browser => browser::run(&project),
             Chore::NoStd => no_std::run(&project),
             Chore::Layers => layers::run(&project),

@@ -1,8 +1,8 @@
-//! Proxies of Debian's packages, as processes of our own with a configuration of our own.
+//! Programs of Debian's packages that serve, as processes of our own: proxies with a configuration of our own.
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -66,8 +66,6 @@ impl Installed<'_> {
             let text = fs::read_to_string(template).context(*file)?;
             fs::write(folder.join(file), filled(&text, &values)).context(*file)?;
         }
-        let log = folder.join("output.txt");
-        let output = File::create(&log).context("output.txt")?;
         let mut command = Command::new(&self.program);
         command
             .args(self.software.arguments.iter().map(|it| filled(it, &values)))
@@ -76,25 +74,36 @@ impl Installed<'_> {
                     .environment
                     .iter()
                     .map(|(name, it)| (name, filled(it, &values))),
-            )
+            );
+        Daemon::start(&mut command, &folder.join("output.txt"), ports)
+    }
+}
+
+/// A program that serves.
+pub(crate) struct Daemon {
+    process: Running,
+}
+
+impl Daemon {
+    /// Starts it, and waits until it takes connections at the ports. What it prints is in the file `log`.
+    pub(crate) fn start(command: &mut Command, log: &Path, ports: &[u16]) -> Result<Self> {
+        let output = File::create(log).with_context(|| log.display().to_string())?;
+        command
             .stdout(Stdio::from(output.try_clone()?))
             .stderr(Stdio::from(output));
-        let daemon = Daemon {
-            process: Running::spawn(&mut command)?,
+        let daemon = Self {
+            process: Running::spawn(command)?,
         };
         daemon
             .ready(ports)
             .with_context(|| fs::read_to_string(log).unwrap_or_default())?;
         Ok(daemon)
     }
-}
 
-/// A proxy that runs.
-pub(crate) struct Daemon {
-    process: Running,
-}
+    pub(crate) fn id(&self) -> u32 {
+        self.process.child().id()
+    }
 
-impl Daemon {
     /// Nothing but a connection tells that a port is open.
     fn ready(&self, ports: &[u16]) -> Result<()> {
         let started = Instant::now();
@@ -133,7 +142,7 @@ pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
 }
 
 /// Puts values in the places of their names, which stand between @ signs.
-fn filled(text: &str, values: &[(&str, String)]) -> String {
+pub(crate) fn filled(text: &str, values: &[(&str, String)]) -> String {
     values.iter().fold(text.to_owned(), |text, (name, value)| {
         text.replace(&format!("@{name}@"), value)
     })

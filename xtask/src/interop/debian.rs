@@ -101,7 +101,7 @@ fn find(name: &str) -> Option<PathBuf> {
 
 /// What Debian's packages ask whether they may start a service; 101 is no.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
-const REFUSAL: &str = "#!/bin/sh\n# While `cargo xtask interop` installs a package.\nexit 101\n";
+const REFUSAL: &str = "#!/bin/sh\n# While `cargo xtask` installs a package.\nexit 101\n";
 const INSTALLATION: Duration = Duration::from_secs(300);
 const VERSION: Duration = Duration::from_secs(30);
 

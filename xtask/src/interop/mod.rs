@@ -2,8 +2,8 @@
 
 mod chromium;
 mod curl;
-mod daemon;
-mod debian;
+pub(crate) mod daemon;
+pub(crate) mod debian;
 mod forward;
 mod gateway;
 mod library;

@@ -1,0 +1,178 @@
+//! The chat of `examples/cluster`: through a kill and a restart, and what it costs.
+
+mod measure;
+mod setting;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use self::setting::{Cluster, Programs};
+use crate::idle_memory::allow_files;
+use crate::process::Running;
+use crate::project::Project;
+
+/// Check and measure the chat of `examples/cluster`, over nodes on NATS behind `HAProxy`
+///
+/// First through a graceful restart of one node, when a quarter of the messages are stored, and a kill of another, when it
+/// is half of them: every client must end with every message, once and in order. Then what it costs, without that, by the
+/// number of nodes. The clients, the nodes, NATS and HAProxy share this machine. Debian's packages are installed where
+/// they are missing, which takes root. Linux only.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// How many nodes
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=64))]
+    nodes: u16,
+
+    /// How many clients
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(2..))]
+    clients: u32,
+
+    /// How many rooms they share
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    rooms: u32,
+
+    /// How many messages each client sends, one in a second
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..))]
+    messages: u32,
+
+    /// Leave out what only measures
+    #[arg(long)]
+    quick: bool,
+}
+
+pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    // Of a client: its own, two of HAProxy, one of a node.
+    allow_files(options.clients as usize * 2 + OTHER_FILES)?;
+    let programs = Programs::build(project)?;
+    println!("{}", programs.versions()?);
+    through_faults(&programs, options)?;
+    if !options.quick {
+        measure::by_nodes(&programs, options)?;
+        measure::at_rest(&programs)?;
+    }
+    Ok(())
+}
+
+fn through_faults(programs: &Programs<'_>, options: &Options) -> Result<()> {
+    let mut cluster = Cluster::start(programs, options.nodes, options.clients)?;
+    let talk = Talk {
+        clients: options.clients,
+        rooms: options.rooms,
+        messages: options.messages,
+        rate: 1,
+    };
+    let outcome = talk.run(programs, &cluster.url(), |percent| match percent {
+        25 => cluster.restart(1),
+        50 => cluster.kill(0),
+        _ => Ok(()),
+    })?;
+    cluster.stop()?;
+    println!(
+        "cluster: {} nodes, {} clients, {} delivered, {} lost, {} duplicated, {} out of order, p99 {} ms (through a kill \
+         and a restart: {} connections closed with 1001, {} broken; history read again: {} wrong)",
+        options.nodes,
+        options.clients,
+        outcome.count("delivered")?,
+        outcome.count("lost")?,
+        outcome.count("duplicated")?,
+        outcome.count("disordered")?,
+        outcome.number("p99_ms")?,
+        outcome.count("moved")?,
+        outcome.count("broken")?,
+        outcome.count("wrong_in_history")?,
+    );
+    outcome.check()?;
+    ensure!(outcome.count("moved")? > 0, "no client was told to go");
+    ensure!(outcome.count("broken")? > 0, "no connection was cut");
+    Ok(())
+}
+
+/// What the crowd does.
+struct Talk {
+    clients: u32,
+    rooms: u32,
+    messages: u32,
+    /// Messages of each client in a second; 0 is each once the one before is stored.
+    rate: u32,
+}
+
+impl Talk {
+    /// Runs the crowd. Calls `at` when 25, 50 and 75 percent of the messages are stored.
+    fn run(
+        &self,
+        programs: &Programs<'_>,
+        url: &str,
+        mut at: impl FnMut(u32) -> Result<()>,
+    ) -> Result<Outcome> {
+        let mut command = Command::new(programs.crowd());
+        command.args(["talk", "--url", url]);
+        for (option, value) in [
+            ("--clients", self.clients),
+            ("--rooms", self.rooms),
+            ("--messages", self.messages),
+            ("--rate", self.rate),
+            ("--deadline", self.messages + DEADLINE),
+        ] {
+            command.args([option, &value.to_string()]);
+        }
+        let crowd = Running::spawn(command.stdout(Stdio::piped()))?;
+        let stdout = crowd.child().stdout.take();
+        let stdout = BufReader::new(stdout.context("standard output is piped")?);
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                // It fails once nobody waits any more.
+                let _ = sender.send(line);
+            }
+        });
+        let end = Instant::now() + Duration::from_secs((self.messages + DEADLINE + SPARE).into());
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(line) = lines.recv_timeout(left) else {
+                bail!("the crowd ended or did not end, without an outcome");
+            };
+            match line.strip_prefix("progress ") {
+                Some(percent) => at(percent.parse().context("progress")?)?,
+                None => return Ok(Outcome(serde_json::from_str(&line).context(line)?)),
+            }
+        }
+    }
+}
+
+/// What the crowd has found, by name.
+struct Outcome(Value);
+
+impl Outcome {
+    fn count(&self, name: &str) -> Result<u64> {
+        self.0[name].as_u64().with_context(|| name.to_owned())
+    }
+
+    fn number(&self, name: &str) -> Result<f64> {
+        self.0[name].as_f64().with_context(|| name.to_owned())
+    }
+
+    /// Checks that every message came to every client, once and in order.
+    fn check(&self) -> Result<()> {
+        let (delivered, expected) = (self.count("delivered")?, self.count("expected")?);
+        ensure!(delivered == expected, "{delivered} of {expected} delivered");
+        for fault in ["lost", "duplicated", "disordered", "wrong_in_history"] {
+            let count = self.count(fault)?;
+            ensure!(count == 0, "{fault}: {count}");
+        }
+        Ok(())
+    }
+}
+
+/// Files that are open beside those of clients.
+const OTHER_FILES: usize = 200;
+/// How much longer than one second for each message the crowd may take, in seconds.
+const DEADLINE: u32 = 100;
+/// And then to read the history, and to end.
+const SPARE: u32 = 60;
