@@ -192,7 +192,7 @@ impl Stored {
 const STREAM: &str = "CHAT";
 /// In bytes, with headers.
 const MAX_MESSAGE: i32 = 8192;
-const DUPLICATES: Duration = Duration::from_secs(120);
+const DUPLICATES: Duration = Duration::from_mins(2);
 const ANSWER: Duration = Duration::from_secs(5);
 const UNUSED: Duration = Duration::from_secs(10);
 const PAGE: usize = 256;

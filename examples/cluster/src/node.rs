@@ -15,7 +15,7 @@ use framewire::tokio::WebSocket;
 use framewire::tokio::handshake::{PendingHandshake, receive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -55,7 +55,7 @@ impl Node {
     /// Connects to NATS and binds the address.
     pub async fn start(options: &Options) -> Result<Self> {
         let (connected, connections) = watch::channel(0);
-        let client = ConnectOptions::new()
+        let connect = ConnectOptions::new()
             .connection_timeout(CONNECT)
             .request_timeout(Some(ANSWER))
             .ping_interval(PING)
@@ -65,10 +65,8 @@ impl Node {
                     connected.send_modify(|count| *count += 1);
                 }
                 async {}
-            })
-            .connect(&options.nats)
-            .await
-            .with_context(|| format!("cannot connect to {}", options.nats))?;
+            });
+        let client = connect_in_time(&options.nats, connect).await?;
         let history = History::open(client).await?;
         let bound = TcpListener::bind(options.listen).await;
         Ok(Self {
@@ -104,6 +102,20 @@ impl Node {
         drop(self.listener);
         clients.close();
         clients.wait().await;
+    }
+}
+
+/// Connects to NATS, which may have been started just now.
+async fn connect_in_time(url: &str, options: ConnectOptions) -> Result<async_nats::Client> {
+    let end = Instant::now() + FIRST_CONNECT;
+    loop {
+        match options.clone().connect(url).await {
+            Ok(client) => return Ok(client),
+            Err(error) if Instant::now() >= end => {
+                return Err(error).with_context(|| format!("cannot connect to {url}"));
+            }
+            Err(_) => sleep(PAUSE).await,
+        }
     }
 }
 
@@ -155,6 +167,8 @@ async fn refuse(
 
 /// Of a client, in bytes: the longest text with every byte escaped, and what is around it.
 const MAX_MESSAGE: u64 = 32 << 10;
+/// How long NATS may take to be there when a node starts.
+const FIRST_CONNECT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(10);

@@ -20,7 +20,7 @@ pub enum ToClient<'a> {
 /// A message of a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said<'a> {
-    /// Its place in the one order of all rooms, which JetStream gives it.
+    /// Its place in the one order of all rooms, which `JetStream` gives it.
     pub seq: u64,
     #[serde(borrow)]
     pub from: Cow<'a, str>,

@@ -104,7 +104,7 @@ impl Client<'_> {
                     let (number, seq) = stored?;
                     self.tell(&ToClient::Stored { number, seq }).await?;
                 }
-                changed = changes.changed() => changed.context("the room has ended")?,
+                news = changes.changed() => news.context("the room has ended")?,
                 () = stop.cancelled() => return Ok(End::Stop),
             }
         }

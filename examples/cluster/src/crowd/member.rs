@@ -141,7 +141,7 @@ impl Member {
         }
         websocket.flush().await?;
         let complete = self.shared.complete.clone();
-        let every = self.shared.every.unwrap_or(Duration::from_secs(3600));
+        let every = self.shared.every.unwrap_or(Duration::from_hours(1));
         // At a time of its own.
         let first = tokio::time::Instant::now() + every.mul_f64(fastrand::f64());
         let mut ticks = interval_at(first, every);
@@ -149,7 +149,7 @@ impl Member {
         let paced = self.shared.every.is_some();
         while !self.has_end {
             let may_send = self.sent < self.sends;
-            let may_end = self.index == 0 && self.sent == self.sends && self.sends > 0;
+            let is_last_word = self.index == 0 && self.sent == self.sends && self.sends > 0;
             select! {
                 message = websocket.next_message() => {
                     let message = message?.context("the connection was closed")?;
@@ -159,7 +159,7 @@ impl Member {
                 () = async {}, if !paced && may_send && self.unstored.is_empty() => {
                     self.send(websocket).await?;
                 }
-                () = complete.cancelled(), if may_end => self.send(websocket).await?,
+                () = complete.cancelled(), if is_last_word => self.send(websocket).await?,
             }
         }
         websocket.close(CloseCode::NORMAL, "").await?;

@@ -4,6 +4,7 @@ pub mod idle;
 pub mod member;
 pub mod tally;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -156,6 +157,7 @@ fn outcome(options: &Options, everyone: &[Member], visitors: &[Member], seconds:
     let (mut faults, mut of_history) = (Faults::default(), Faults::default());
     let (mut latencies, mut expected, mut delivered) = (Vec::new(), 0, 0);
     let (mut moved, mut broken, mut refused) = (0, 0, 0);
+    let mut errors = BTreeMap::new();
     for member in everyone {
         let first = everyone.iter().find(|other| other.room == member.room);
         faults += member.log.faults(&first.unwrap_or(member).log);
@@ -166,9 +168,14 @@ fn outcome(options: &Options, everyone: &[Member], visitors: &[Member], seconds:
         broken += member.report.broken;
         refused += member.report.refused;
         if let Some(error) = &member.report.last_error {
-            let error = error.replace(char::is_control, " ");
-            eprintln!("{} m{}: {error}", member.room, member.index);
+            // A reason that a node gave must not begin a new line.
+            *errors
+                .entry(error.replace(char::is_control, " "))
+                .or_insert(0) += 1;
         }
+    }
+    for (error, members) in errors {
+        eprintln!("{members} members, last: {error}");
     }
     for visitor in visitors {
         let first = everyone.iter().find(|other| other.room == visitor.room);
