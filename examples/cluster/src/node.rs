@@ -14,7 +14,7 @@ use framewire::http::{Response, StatusCode};
 use framewire::tokio::WebSocket;
 use framewire::tokio::handshake::{PendingHandshake, receive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -125,46 +125,69 @@ async fn welcome(
     places: &Semaphore,
     stop: &CancellationToken,
 ) -> Result<()> {
-    let acceptor = Acceptor::new();
-    let Some(request) = stop.run_until_cancelled(receive(stream, &acceptor)).await else {
+    // A handshake needs more memory than a client at rest: it is in a box that is gone by then.
+    let admitted = Box::pin(admit(stream, rooms, places));
+    let Some(admitted) = stop.run_until_cancelled(admitted).await else {
         return Ok(());
     };
-    let request = request?;
-    let uri = request.request().uri();
-    if uri.path() == "/health" {
-        let status = if rooms.history().is_connected() {
-            StatusCode::OK
-        } else {
-            StatusCode::SERVICE_UNAVAILABLE
-        };
-        return refuse(request, status, "").await;
-    }
-    let entry = match Entry::parse(uri.path(), uri.query().unwrap_or_default()) {
-        Ok(entry) => entry,
-        Err(reason) => return refuse(request, StatusCode::BAD_REQUEST, reason).await,
+    let Some((websocket, entry, _place)) = admitted? else {
+        return Ok(());
     };
-    let Ok(_place) = places.try_acquire() else {
-        return refuse(request, StatusCode::SERVICE_UNAVAILABLE, "the node is full").await;
-    };
-    let established = request.accept().await?;
-    let mut config = Config::default();
-    config.limits.message = MAX_MESSAGE;
-    config.limits.frame = MAX_MESSAGE;
-    let websocket = WebSocket::from_established(established, config)?;
     let room = rooms.room(&entry.room);
     serve(websocket, rooms.history(), room, &entry, stop).await
 }
 
+/// Answers a request. Returns the client that is let in, if it is one, and its place.
+async fn admit<'a>(
+    stream: TcpStream,
+    rooms: &Rooms,
+    places: &'a Semaphore,
+) -> Result<Option<(WebSocket<TcpStream>, Entry, SemaphorePermit<'a>)>> {
+    let acceptor = Acceptor::new();
+    let request = receive(stream, &acceptor).await?;
+    let uri = request.request().uri();
+    let answer = match uri.path() {
+        "/health" if rooms.history().is_connected() => (StatusCode::OK, ""),
+        "/health" => (StatusCode::SERVICE_UNAVAILABLE, "NATS is out of reach"),
+        "/" if !request.is_websocket() => (StatusCode::OK, PAGE),
+        path => match Entry::parse(path, uri.query().unwrap_or_default()) {
+            Err(reason) => (StatusCode::BAD_REQUEST, reason),
+            Ok(entry) => match places.try_acquire() {
+                Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the node is full"),
+                Ok(place) => {
+                    let mut config = Config::default();
+                    config.limits.message = MAX_MESSAGE;
+                    config.limits.frame = MAX_MESSAGE;
+                    let established = request.accept().await?;
+                    let websocket = WebSocket::from_established(established, config)?;
+                    return Ok(Some((websocket, entry, place)));
+                }
+            },
+        },
+    };
+    refuse(request, answer).await?;
+    Ok(None)
+}
+
 async fn refuse(
     request: PendingHandshake<TcpStream>,
-    status: StatusCode,
-    reason: &'static str,
+    (status, text): (StatusCode, &'static str),
 ) -> Result<()> {
-    let response = Response::builder().status(status).body(reason)?;
+    let kind = if text == PAGE {
+        "text/html"
+    } else {
+        "text/plain"
+    };
+    let response = Response::builder()
+        .status(status)
+        .header("content-type", format!("{kind}; charset=utf-8"))
+        .body(text)?;
     request.refuse(&response).await?;
     Ok(())
 }
 
+/// A chat in the browser.
+const PAGE: &str = include_str!("page.html");
 /// Of a client, in bytes: the longest text with every byte escaped, and what is around it.
 const MAX_MESSAGE: u64 = 32 << 10;
 /// How long NATS may take to be there when a node starts.

@@ -38,20 +38,19 @@ pub async fn serve(
         Ok(End::Closed) => return Ok(()),
         Ok(End::Stop) => CloseCode::GOING_AWAY,
         Ok(End::Wrong(reason)) => {
-            return client.close(CloseCode::POLICY_VIOLATION, reason).await;
+            return Box::pin(client.close(CloseCode::POLICY_VIOLATION, reason)).await;
         }
         Err(error) => {
             if error.downcast_ref::<framewire::Error>().is_some() {
                 return Err(error);
             }
             // NATS is not there: another node may do better.
-            let _ = client
-                .close(CloseCode::TRY_AGAIN_LATER, "history is out of reach")
-                .await;
+            let reason = "history is out of reach";
+            let _ = Box::pin(client.close(CloseCode::TRY_AGAIN_LATER, reason)).await;
             return Err(error);
         }
     };
-    client.close(code, "this node ends").await
+    Box::pin(client.close(code, "this node ends")).await
 }
 
 /// Why a conversation ends in order.
@@ -114,7 +113,8 @@ impl Client<'_> {
     async fn deliver(&mut self) -> Result<()> {
         loop {
             let Ok(messages) = self.room.after(self.cursor, BATCH) else {
-                self.replay().await?;
+                // In a box, as it is rare: what a client needs at rest stays small.
+                Box::pin(self.replay()).await?;
                 continue;
             };
             if messages.is_empty() {

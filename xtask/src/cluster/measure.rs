@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use super::setting::{Cluster, Programs};
 use super::{Options, Talk};
 use crate::idle_memory::{allow_files, resident_at_rest};
-use crate::process::Running;
+use crate::process::{self, Running};
 
 /// Measures clusters of one node and more: as fast as clients are answered, and at a message each second.
 pub(super) fn by_nodes(programs: &Programs<'_>, options: &Options) -> Result<()> {
@@ -58,6 +58,23 @@ pub(super) fn by_nodes(programs: &Programs<'_>, options: &Options) -> Result<()>
     Ok(())
 }
 
+/// Measures how fast NATS stores messages that no node follows.
+pub(super) fn storing(programs: &Programs<'_>) -> Result<()> {
+    let cluster = Cluster::start(programs, 1, 100)?;
+    let before = cluster.processor_times()?[1];
+    let mut store = Command::new(programs.crowd());
+    store.args(["store", "--nats", &cluster.nats_url()]);
+    let rate = process::output(store.args(["--messages", &STORED.to_string()]), STORING)?;
+    let taken = cluster.processor_times()?[1].saturating_sub(before);
+    cluster.stop()?;
+    println!(
+        "\nNATS alone stores {} messages a second, with {} µs of a processor for each",
+        rate.trim(),
+        taken.as_micros() / u128::from(STORED)
+    );
+    Ok(())
+}
+
 /// Measures the memory of a node for each client that says nothing.
 pub(super) fn at_rest(programs: &Programs<'_>) -> Result<()> {
     allow_files(AT_REST + OTHER_FILES)?;
@@ -98,6 +115,8 @@ impl Idle {
     }
 }
 
+const STORED: u32 = 100_000;
+const STORING: Duration = Duration::from_secs(90);
 const AT_REST: usize = 5000;
 const WARM_UP: usize = 100;
 const IDLE_ROOMS: usize = 50;

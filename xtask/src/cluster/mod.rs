@@ -20,8 +20,8 @@ use crate::project::Project;
 
 /// Check and measure the chat of `examples/cluster`, over nodes on NATS behind `HAProxy`
 ///
-/// First through a graceful restart of one node, when a quarter of the messages are stored, and a kill of another, when it
-/// is half of them: every client must end with every message, once and in order. Then what it costs, without that, by the
+/// First through a graceful restart of one node, when a quarter of the messages are stored, a kill of another, when it is
+/// half of them, and a restart of NATS, when it is three quarters: every client must end with every message, once and in order. Then what it costs, without that, by the
 /// number of nodes. The clients, the nodes, NATS and HAProxy share this machine. Debian's packages are installed where
 /// they are missing, which takes root. Linux only.
 #[derive(Debug, Args)]
@@ -55,6 +55,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     through_faults(&programs, options)?;
     if !options.quick {
         measure::by_nodes(&programs, options)?;
+        measure::storing(&programs)?;
         measure::at_rest(&programs)?;
     }
     Ok(())
@@ -71,12 +72,12 @@ fn through_faults(programs: &Programs<'_>, options: &Options) -> Result<()> {
     let outcome = talk.run(programs, &cluster.url(), |percent| match percent {
         25 => cluster.restart(1),
         50 => cluster.kill(0),
-        _ => Ok(()),
+        _ => cluster.restart_nats(),
     })?;
     cluster.stop()?;
     println!(
-        "cluster: {} nodes, {} clients, {} delivered, {} lost, {} duplicated, {} out of order, p99 {} ms (through a kill \
-         and a restart: {} connections closed with 1001, {} broken; history read again: {} wrong)",
+        "cluster: {} nodes, {} clients, {} delivered, {} lost, {} duplicated, {} out of order, p99 {} ms (through a restart \
+         and a kill of a node, and a restart of NATS: {} connections closed with 1001, {} broken; history read again: {} wrong)",
         options.nodes,
         options.clients,
         outcome.count("delivered")?,

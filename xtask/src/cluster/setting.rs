@@ -59,7 +59,8 @@ pub(super) struct Cluster<'a> {
     port: u16,
     /// `None` is killed.
     nodes: Vec<(u16, Option<Daemon>)>,
-    nats: Daemon,
+    /// `None` is ended.
+    nats: Option<Daemon>,
     haproxy: Daemon,
 }
 
@@ -67,15 +68,12 @@ impl<'a> Cluster<'a> {
     /// Starts NATS with an empty store, the nodes, and `HAProxy` for this many clients.
     pub(super) fn start(programs: &'a Programs<'a>, nodes: u16, clients: u32) -> Result<Self> {
         let folder = programs.project.target_dir("cluster")?;
-        let store = folder.join("jetstream");
+        let store = folder.join(STORE);
         if store.exists() {
             fs::remove_dir_all(&store).context("the store of the run before")?;
         }
         let [nats_port, port] = free_ports::<2>()?;
-        let mut nats = Command::new(&programs.nats);
-        nats.args(["-a", "127.0.0.1", "-p", &nats_port.to_string(), "-js"]);
-        let nats = nats.arg("-sd").arg(&store);
-        let nats = Daemon::start(nats, &folder.join("nats.txt"), &[nats_port])?;
+        let nats = start_nats(programs, &folder, nats_port)?;
         let mut running = Vec::new();
         for _ in 0..nodes {
             let [port] = free_ports()?;
@@ -91,9 +89,14 @@ impl<'a> Cluster<'a> {
             nats_port,
             port,
             nodes: running,
-            nats,
+            nats: Some(nats),
             haproxy,
         })
+    }
+
+    /// Returns where NATS is.
+    pub(super) fn nats_url(&self) -> String {
+        nats_url(self.nats_port)
     }
 
     /// Returns where clients connect.
@@ -123,6 +126,16 @@ impl<'a> Cluster<'a> {
         node.context("the node is killed").map(drop)
     }
 
+    /// Ends NATS with SIGTERM, and starts it again with what it has stored.
+    pub(super) fn restart_nats(&mut self) -> Result<()> {
+        if let Some(nats) = self.nats.take() {
+            nats.stop()?;
+        }
+        let started = start_nats(self.programs, &self.folder, self.nats_port)?;
+        self.nats = Some(started);
+        Ok(())
+    }
+
     /// Returns the processor time of the nodes together, of NATS and of `HAProxy`.
     pub(super) fn processor_times(&self) -> Result<[Duration; 3]> {
         let mut nodes = Duration::ZERO;
@@ -131,7 +144,7 @@ impl<'a> Cluster<'a> {
         }
         Ok([
             nodes,
-            processor_time(self.nats.id())?,
+            processor_time(self.nats.as_ref().context("NATS is ended")?.id())?,
             processor_time(self.haproxy.id())?,
         ])
     }
@@ -150,8 +163,16 @@ impl<'a> Cluster<'a> {
             }
         }
         self.haproxy.stop()?;
-        self.nats.stop()
+        self.nats.map_or(Ok(()), Daemon::stop)
     }
+}
+
+fn start_nats(programs: &Programs<'_>, folder: &Path, port: u16) -> Result<Daemon> {
+    let mut command = Command::new(&programs.nats);
+    command
+        .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
+        .arg(folder.join(STORE));
+    Daemon::start(&mut command, &folder.join("nats.txt"), &[port])
 }
 
 fn start_node(
@@ -164,7 +185,7 @@ fn start_node(
     let mut command = Command::new(programs.node());
     command
         .args(["--listen", &format!("127.0.0.1:{port}")])
-        .args(["--nats", &format!("nats://127.0.0.1:{nats_port}")]);
+        .args(["--nats", &nats_url(nats_port)]);
     Daemon::start(
         &mut command,
         &folder.join(format!("node-{index}.txt")),
@@ -212,6 +233,12 @@ fn url(port: u16) -> String {
     format!("ws://{}", SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
+fn nats_url(port: u16) -> String {
+    format!("nats://127.0.0.1:{port}")
+}
+
+/// The folder of what NATS stores.
+const STORE: &str = "jetstream";
 const BUILD: Duration = Duration::from_secs(1800);
 /// Of the kernel's accounts, in milliseconds: `getconf CLK_TCK` is 100 on every Linux.
 const TICK: u64 = 10;

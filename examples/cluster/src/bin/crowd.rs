@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use framewire_cluster::crowd::{self, idle};
+use framewire_cluster::crowd::{self, idle, store};
 
 /// Clients that check and measure a cluster
 #[derive(Debug, Parser)]
@@ -14,6 +14,8 @@ enum Command {
     Talk(crowd::Options),
     /// Connect, say nothing, and stay until standard input ends
     Idle(idle::Options),
+    /// Store messages in NATS alone, and print how many a second
+    Store(store::Options),
 }
 
 #[tokio::main]
@@ -27,6 +29,7 @@ async fn main() -> Result<ExitCode> {
             }
         }
         Command::Idle(options) => idle::run(&options).await?,
+        Command::Store(options) => println!("{:.0}", store::run(&options).await?),
     }
     Ok(ExitCode::SUCCESS)
 }

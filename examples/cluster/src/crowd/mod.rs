@@ -2,6 +2,7 @@
 
 pub mod idle;
 pub mod member;
+pub mod store;
 pub mod tally;
 
 use std::collections::BTreeMap;
