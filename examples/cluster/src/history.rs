@@ -117,6 +117,7 @@ impl History {
         Ok(Replay {
             consumer,
             read: 0,
+            pending: 0,
             is_at_end: false,
         })
     }
@@ -133,6 +134,8 @@ impl History {
 pub struct Replay {
     consumer: PullConsumer,
     read: u64,
+    /// How many more there are, as the last message said.
+    pending: u64,
     is_at_end: bool,
 }
 
@@ -157,10 +160,15 @@ impl Replay {
                 "message {} of the history is missing",
                 self.read
             );
-            self.is_at_end = info.pending == 0;
+            self.pending = info.pending;
             page.push(Stored::new(info.stream_sequence, &message));
         }
-        self.is_at_end |= page.is_empty();
+        ensure!(
+            !page.is_empty() || self.pending == 0,
+            "{} messages of the history are missing",
+            self.pending
+        );
+        self.is_at_end = self.pending == 0;
         Ok(page)
     }
 }

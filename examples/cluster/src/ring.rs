@@ -21,7 +21,7 @@ pub enum Place {
     Next,
     /// One that the ring has or had, or that is older than the ring.
     Known,
-    /// Others before it have not arrived.
+    /// Others before it have not arrived, or may not have: the history tells.
     AfterGap,
 }
 
@@ -57,11 +57,14 @@ impl<T: Clone> Ring<T> {
     }
 
     /// Says what a message is to this ring, by its number and that of the room's message before it.
+    ///
+    /// The number before must be the last one here. Where it is 0 there was none, or NATS has not found it: it then
+    /// proves nothing.
     #[must_use]
     pub fn place(&self, sequence: u64, previous: u64) -> Place {
         if sequence <= self.last {
             Place::Known
-        } else if previous <= self.last {
+        } else if previous == self.last && previous > 0 {
             Place::Next
         } else {
             Place::AfterGap
@@ -197,9 +200,9 @@ mod tests {
     }
 
     #[test]
-    fn a_message_whose_predecessor_is_no_longer_stored_is_the_next() {
-        let ring = Ring::<u64>::new(3, 4);
-        assert_eq!(ring.place(9, 0), Place::Next);
+    fn a_message_that_is_said_to_have_none_before_it_may_be_after_a_gap() {
+        assert_eq!(Ring::<u64>::new(3, 4).place(9, 0), Place::AfterGap);
+        assert_eq!(Ring::<u64>::new(0, 4).place(27, 0), Place::AfterGap);
     }
 
     #[test]
