@@ -58,8 +58,7 @@ impl<T: Clone> Ring<T> {
 
     /// Says what a message is to this ring, by its number and that of the room's message before it.
     ///
-    /// The number before must be the last one here. Where it is 0 there was none, or NATS has not found it: it then
-    /// proves nothing.
+    /// The number before must be the last one here. 0, for none, is not taken on trust: the history tells.
     #[must_use]
     pub fn place(&self, sequence: u64, previous: u64) -> Place {
         if sequence <= self.last {
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_said_to_have_none_before_it_may_be_after_a_gap() {
+    fn a_message_that_names_none_before_it_may_be_after_a_gap() {
         assert_eq!(Ring::<u64>::new(3, 4).place(9, 0), Place::AfterGap);
         assert_eq!(Ring::<u64>::new(0, 4).place(27, 0), Place::AfterGap);
     }
