@@ -20,10 +20,10 @@ use crate::project::Project;
 
 /// Check and measure the chat of `examples/cluster`, over nodes on NATS behind `HAProxy`
 ///
-/// First through a graceful restart of one node, when a quarter of the messages are stored, a kill of another, when it is
-/// half of them, and a restart of NATS, when it is three quarters: every client must end with every message, once and in order. Then what it costs, without that, by the
-/// number of nodes. The clients, the nodes, NATS and `HAProxy` share this machine. Debian's packages are installed where
-/// they are missing, which takes root. Linux only.
+/// First through a graceful restart of one node, when a quarter of the messages are stored, a kill of another, when it
+/// is half of them, and a restart of NATS, when it is three quarters: every client must end with every message, once and
+/// in order. Then what it costs, without that, by the number of nodes. The clients, the nodes, NATS and `HAProxy` share
+/// this machine. Debian's packages are installed where they are missing, which takes root. Linux only.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// How many nodes
