@@ -36,8 +36,11 @@ while [ "$node" -le "$nodes" ]; do
 "
   node=$((node + 1))
 done
-awk -v port="$port" -v servers="$servers" '
-  { gsub("@PORT@", port); gsub("@MAX@", "10000"); if ($0 == "@NODES@") printf "%s", servers; else print }
+# HAProxy needs two file descriptors for each client.
+files=$(ulimit -n)
+if [ "$files" = unlimited ]; then files=20000; fi
+awk -v port="$port" -v servers="$servers" -v most=$((files / 2 - 100)) '
+  { gsub("@PORT@", port); gsub("@MAX@", most); if ($0 == "@NODES@") printf "%s", servers; else print }
 ' haproxy.cfg >"$data/haproxy.cfg"
 haproxy -db -f "$data/haproxy.cfg" &
 children="$! $children"
