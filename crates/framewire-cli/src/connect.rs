@@ -105,17 +105,18 @@ impl Client<'_> {
         let (mut reader, writer) = websocket
             .split()
             .map_err(|error| Failure::Ended(error.to_string()))?;
-        if let Some(happened) = self.happened.take() {
-            self.start(happened, screen)?;
-        }
-        let conversation = &self.conversation;
-        if !conversation.begin(writer.clone()) {
+        if !self.conversation.begin(writer.clone()) {
             // What this connection was made for ended meanwhile.
             let _ = reader.shutdown(self.options.close_timeout);
             return reader
                 .closed()
                 .ok_or_else(|| Failure::Ended("closed at once".to_owned()));
         }
+        // Not before this connection is known: the input may have ended already.
+        if let Some(happened) = self.happened.take() {
+            self.start(happened, screen)?;
+        }
+        let conversation = &self.conversation;
         conversation.told(self.report.opened(&agreed), &self.events);
         if let Some(trace) = trace {
             trace.pass(Direction::In, &leftover);
