@@ -185,6 +185,7 @@ fn lines_can_be_typed_while_messages_stream_in() {
         lines
     });
     let mut terminal = Terminal::start(&url, &[], &[]);
+    terminal.wait_for("> ");
     for line in ["one\r", "two\r", "three\r"] {
         terminal.wait_for("tick");
         terminal.press(line);
