@@ -3,6 +3,7 @@
 //! There is one WebSocket connection for each TCP connection: a stream that is not taken holds up no other, and what
 //! bounds one connection bounds the tunnel. Both ends then do the same work, which is [`carry`].
 
+mod allow;
 mod carry;
 mod end;
 mod entrance;
@@ -12,6 +13,7 @@ mod log;
 mod options;
 mod place;
 mod pulse;
+mod query;
 mod stop;
 mod target;
 
@@ -26,12 +28,12 @@ use tokio::runtime::Builder;
 
 pub(crate) use self::options::Options;
 
+use self::allow::{AllowList, Rule};
 use self::carry::Patience;
 use self::entrance::Entrance;
 use self::exit::Exit;
 use self::place::{Place, WebAddress};
 use self::stop::stop;
-use self::target::{AllowList, Rule};
 use crate::failure::Failure;
 use crate::reach::Reach;
 use crate::serve::{GRACE, on_signal};

@@ -16,6 +16,7 @@ use super::end::GOODBYE;
 use super::listening::accept;
 use super::log::Log;
 use super::options::Options;
+use super::query::with_target;
 use super::stop::Stop;
 use crate::failure::Failure;
 use crate::reach::{failure, to_ascii};
@@ -37,7 +38,7 @@ impl Entrance {
     pub(super) fn new(options: &Options, url: &str, patience: Patience) -> Result<Self, Failure> {
         let url = to_ascii(url).map_err(Failure::NoConnection)?;
         let url = match &options.client.target {
-            Some(target) => target.add_to(&url),
+            Some(target) => with_target(&url, target),
             None => url,
         };
         let mut names = vec![SUBPROTOCOL.to_owned()];

@@ -19,12 +19,13 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::allow::{AllowList, Denied};
 use super::carry::{CONFIG, Patience, SUBPROTOCOL, carry};
 use super::listening::accept;
 use super::log::Log;
 use super::options::Options;
 use super::stop::Stop;
-use super::target::{AllowList, Denied, Target};
+use super::target::Target;
 use crate::serve::{LINGER, Slot, Slots, with_origins};
 
 /// What all tunnels of a server end share.

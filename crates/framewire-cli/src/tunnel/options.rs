@@ -6,8 +6,9 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::Resettable;
 
+use super::allow::Rule;
 use super::place::Place;
-use super::target::{Rule, Target};
+use super::target::Target;
 use crate::reach::Reach;
 use crate::seconds::parse_seconds_or_none;
 use crate::serve::{Origin, parse_count, parse_origin};
