@@ -8,7 +8,8 @@
 //! direction goes on until it ends in the same way. Then both ends close with 1000.
 //!
 //! With any other peer, the end of the TCP stream is a Close frame with 1000 (RFC 6455 5.5.1: no data may follow it).
-//! What the peer sends before it answers is still carried. A Close frame of the peer ends both directions.
+//! What the peer sends before it answers is still carried, until no data come for [`ANSWER_TIME`]. A Close frame of the
+//! peer ends both directions.
 //!
 //! A tunnel that ends in any other way resets the TCP connection, as bytes may be missing.
 
@@ -26,7 +27,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::end::End;
 use super::pulse::Pulse;
@@ -123,20 +124,39 @@ impl Tunnel {
             }
         }
         drop(buf);
-        let told = if self.ends_apart {
-            self.pass(&mut writer, Outgoing::text("")).await
-        } else {
-            // The peer's answer ends the tunnel.
-            let closed = writer.close(CloseCode::NORMAL, "").await;
-            closed.or_else(|_| Ok(()))
-        };
-        if let Err(end) = told {
+        if !self.ends_apart {
+            if let Err(end) = self.tell_end(&mut writer).await {
+                return end;
+            }
+            return self.unanswered().await;
+        }
+        if let Err(end) = self.pass(&mut writer, Outgoing::text("")).await {
             return end;
         }
-        if self.ends_apart {
-            self.all_sent.notify_one();
-        }
+        self.all_sent.notify_one();
         pending().await
+    }
+
+    /// Sends the Close frame that stands for the end of the TCP stream, unless the peer has just closed.
+    async fn tell_end(&self, writer: &mut WriteHalf<Stream>) -> Result<(), End> {
+        let closing = writer.close(CloseCode::NORMAL, "");
+        let Some(limit) = self.patience.write_timeout else {
+            return closing.await.or(Ok(()));
+        };
+        let closed = timeout(limit, closing).await;
+        closed.map_or(Err(End::PeerStalled(limit)), |_| Ok(()))
+    }
+
+    /// Waits until no data have come for some time from a peer that was sent a Close frame.
+    async fn unanswered(&self) -> End {
+        loop {
+            let before = self.received.load(Ordering::Relaxed);
+            sleep(ANSWER_TIME).await;
+            let has_come = self.received.load(Ordering::Relaxed) != before;
+            if !has_come && !self.pulse.is_deaf() {
+                return End::Unanswered(ANSWER_TIME);
+            }
+        }
     }
 
     /// Sends a message and waits until the stream has taken it.
@@ -293,6 +313,8 @@ async fn finish(end: &End, tcp: TcpStream, reader: ReadHalf<Stream>, writer: Wri
 /// Ends the WebSocket connection, in good order if the peer takes part in it.
 async fn close(end: &End, mut reader: ReadHalf<Stream>, mut writer: WriteHalf<Stream>) {
     let is_closed = match end {
+        // What was sent to it before the Close frame may still be on its way.
+        End::Unanswered(_) => return,
         End::Silent(_) | End::PeerStalled(_) => false,
         _ => {
             let shaken = timeout(GRACE, shake(end, &mut reader, &mut writer)).await;
@@ -344,5 +366,50 @@ fn set_options(tcp: &TcpStream, patience: Patience) {
 pub(super) const SUBPROTOCOL: &str = "framewire.tunnel.1";
 /// How the WebSocket connection of a tunnel is configured.
 pub(super) const CONFIG: Config = Config::new().chunk_size(CHUNK_SIZE_STREAMING);
+/// How long a peer may send no data before it answers a Close frame.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How many bytes are read with one call, of either side.
 const AT_ONCE: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    fn tunnel() -> Tunnel {
+        Tunnel {
+            ends_apart: false,
+            patience: Patience {
+                ping_interval: None,
+                write_timeout: None,
+            },
+            pulse: Arc::default(),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            all_sent: Notify::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_sends_data_may_answer_the_close_later() {
+        let tunnel = tunnel();
+        let mut waiting = pin!(tunnel.unanswered());
+        for _ in 0..5 {
+            assert!(timeout(ANSWER_TIME / 2, &mut waiting).await.is_err());
+            tunnel.received.fetch_add(1, Ordering::Relaxed);
+        }
+        let end = timeout(ANSWER_TIME * 2, waiting).await;
+        assert!(matches!(end, Ok(End::Unanswered(_))), "{end:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_is_not_read_from_is_not_blamed() {
+        let tunnel = tunnel();
+        let mut waiting = pin!(tunnel.unanswered());
+        let deaf = tunnel.pulse.deaf(timeout(ANSWER_TIME * 5, &mut waiting));
+        assert!(deaf.await.is_err());
+        let end = timeout(ANSWER_TIME * 2, waiting).await;
+        assert!(matches!(end, Ok(End::Unanswered(_))), "{end:?}");
+    }
+}

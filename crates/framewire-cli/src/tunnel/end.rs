@@ -20,6 +20,8 @@ pub(super) enum End {
     /// Data after the end of their direction.
     TooMuch,
     Silent(Duration),
+    /// The peer sent no data for this long, and no answer to the Close frame.
+    Unanswered(Duration),
     /// The peer took nothing for this long.
     PeerStalled(Duration),
     /// TCP took nothing for this long.
@@ -38,9 +40,11 @@ impl End {
             Self::Text => (CloseCode::UNSUPPORTED_DATA, "data are binary messages"),
             Self::TooMuch => (CloseCode::PROTOCOL_ERROR, "data after their end"),
             Self::Stopped => (CloseCode::GOING_AWAY, GOODBYE),
-            Self::Closed(_) | Self::WebSocket(_) | Self::Silent(_) | Self::PeerStalled(_) => {
-                return None;
-            }
+            Self::Closed(_)
+            | Self::WebSocket(_)
+            | Self::Silent(_)
+            | Self::Unanswered(_)
+            | Self::PeerStalled(_) => return None,
         })
     }
 
@@ -66,6 +70,7 @@ impl fmt::Display for End {
             Self::Text => f.write_str("peer sent a text message"),
             Self::TooMuch => f.write_str("peer sent data after their end"),
             Self::Silent(interval) => write!(f, "nothing came for two pings, {interval:?} apart"),
+            Self::Unanswered(time) => write!(f, "peer did not answer the close within {time:?}"),
             Self::PeerStalled(limit) => write!(f, "peer took nothing for {limit:?}"),
             Self::TcpStalled(limit) => write!(f, "tcp took nothing for {limit:?}"),
             Self::Stopped => f.write_str(GOODBYE),

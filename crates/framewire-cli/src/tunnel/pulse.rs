@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 /// Whether anything has come from the other end.
 ///
 /// Anything counts, not the Pong to each Ping alone. An end whose TCP side takes nothing reads nothing, so that a Ping
-/// waits behind the data and is not answered. But that end goes on sending its own Pings, and these are heard. While the
-/// TCP side of this end takes nothing, this end does not read, and what it does not hear means nothing.
+/// waits behind the data and is not answered. But that end goes on sending its own Pings, and these are heard. While
+/// the TCP side of this end takes nothing, this end does not read, and what it does not hear means nothing.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     heard: AtomicBool,
@@ -49,6 +49,11 @@ impl Pulse {
         result
     }
 
+    /// Returns whether this end reads nothing for now.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Relaxed)
+    }
+
     /// Sends a Ping each `interval`, the first after one, and returns once nothing was heard for two of them.
     pub(super) async fn until_silence(&self, mut writer: WriteHalf<Stream>, interval: Duration) {
         let mut missed = false;
@@ -57,8 +62,7 @@ impl Pulse {
             // It cannot be sent behind data that the other end does not take, nor while the connection is ending.
             let ping = timeout(interval, writer.ping(b""));
             let _ = tokio::join!(ping, sleep(interval));
-            let is_silent =
-                !self.heard.swap(false, Ordering::Relaxed) && !self.deaf.load(Ordering::Relaxed);
+            let is_silent = !self.heard.swap(false, Ordering::Relaxed) && !self.is_deaf();
             if is_silent && missed {
                 return;
             }

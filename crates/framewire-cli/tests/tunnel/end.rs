@@ -1,10 +1,12 @@
 //! How each direction of a tunnel ends, and how the tunnel does.
 
+use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
 use framewire::frame::Rsv;
+use framewire::handshake::Connector;
 use framewire::{CloseCode, Opcode, WebSocket};
 use socket2::SockRef;
 
@@ -182,6 +184,36 @@ fn what_a_plain_peer_sends_before_it_answers_the_close_comes_through() {
     writer.close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(rest(&service), b"last words");
     assert!(reading.join().unwrap().unwrap());
+}
+
+/// A peer that answers no Close frame holds no place, whatever else it sends.
+#[test]
+fn a_plain_peer_that_does_not_answer_the_close_is_given_up() {
+    let service = listener();
+    let options = ["--ping-interval", "0", "--max-connections", "1"];
+    let end = End::server(service.local_addr().unwrap(), &options);
+    let mut peer = end.websocket("").into_inner().0;
+    assert!(end.logged().ends_with(": open"));
+    let stream = accept(&service);
+    say(&stream, b"bye");
+    stream.shutdown(Shutdown::Write).unwrap();
+    hear(&peer, b"\x82\x03bye\x88\x02\x03\xe8");
+    let pinging = thread::spawn(move || {
+        let ping = support::frames::frame(framewire::protocol::Role::Client, 0x89, b"");
+        while peer.write_all(&ping).is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    expect_reset(&stream);
+    let line = end.logged();
+    assert!(
+        line.contains(": peer did not answer the close within 10s; 3 bytes from tcp, 0 bytes"),
+        "{line}"
+    );
+    pinging.join().unwrap();
+    crate::ends::eventually("a free place", || {
+        end.try_websocket("", &Connector::new()).ok()
+    });
 }
 
 #[test]
