@@ -107,10 +107,12 @@ impl Entrance {
                 Err(error) => failure(&Error::from(ErrorKind::Handshake(error))),
             };
             let lasts = matches!(refused, Failure::Refused { lasts: true, .. });
-            if lasts || Instant::now() + pause > give_up {
+            // Those that were cut off together do not come back together.
+            let wait = pause.mul_f64(0.5 + fastrand::f64());
+            if lasts || Instant::now() + wait > give_up {
                 return Err(why(&refused));
             }
-            sleep(pause).await;
+            sleep(wait).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             if let Ok(Some(error)) = tcp.take_error() {
                 return Err(format!("tcp connection failed: {error}"));
@@ -129,6 +131,6 @@ fn why(refused: &Failure) -> String {
     }
 }
 
-/// How long to wait after the first try; each time it is twice as long, up to the longest.
+/// How long to wait after the first try, on average; each time it is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
