@@ -13,6 +13,8 @@ use framewire::tokio::{Stream, WebSocket};
 use framewire::upgrade::Limits;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
+#[cfg(unix)]
+use rustix::io::Errno;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -99,6 +101,10 @@ impl Exit {
     async fn connect(&self, target: &Target) -> Result<TcpStream, Refusal> {
         match timeout(self.time, target.connect()).await {
             Ok(Ok(tcp)) => Ok(tcp),
+            Ok(Err(error)) if is_want_of_files(&error) => Err(Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many open files".to_owned(),
+            )),
             Ok(Err(error)) => Err(Refusal::new(
                 StatusCode::BAD_GATEWAY,
                 format!("target cannot be reached: {error}"),
@@ -109,6 +115,17 @@ impl Exit {
             )),
         }
     }
+}
+
+/// Returns whether the program or the system has as many files open as it may.
+fn is_want_of_files(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let codes = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    #[cfg(not(unix))]
+    let codes = [WSAEMFILE];
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
 }
 
 /// Returns the acceptor that the options ask for.
@@ -292,3 +309,7 @@ impl Drop for SlotGuard {
         self.exit.slots().leave(&self.slot);
     }
 }
+
+/// What Windows calls it.
+#[cfg(not(unix))]
+const WSAEMFILE: i32 = 10024;

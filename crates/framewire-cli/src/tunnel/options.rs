@@ -28,14 +28,15 @@ use crate::serve::{Origin, parse_count, parse_origin};
 /// may use it: put it behind a proxy that knows its users, which `--header` can tell it, or have it listen
 /// where only they are.
 ///
-/// Bytes travel in binary messages of any length; where one ends means nothing. An end that takes nothing
-/// stops the other: neither program holds more than some buffers for each direction.
+/// The bytes are sent in binary messages, which may be cut anywhere. An end that takes nothing stops the
+/// other: neither program holds more than some buffers for each direction.
 ///
 /// Between two ends of this program, each direction ends by itself, as in TCP (half-close): they agree on the
 /// subprotocol framewire.tunnel.1, where an empty text message stands for the end of a direction. WebSocket
 /// itself has no half-close. With another program at the other end, the end of the TCP stream is a Close
 /// frame with 1000, which that program answers at once: what it has sent by then still arrives, and
-/// nothing after it. Its Close frame ends both directions, too.
+/// nothing after it. One that does not answer is given up when it has sent no data for 10 seconds. Its Close
+/// frame ends both directions, too.
 ///
 /// A TCP connection that fails closes its WebSocket connection with 1011. Any close code but 1000 or none
 /// resets the TCP connection at the other end. So does a WebSocket connection that breaks: a tunnel cannot
@@ -43,13 +44,17 @@ use crate::serve::{Origin, parse_count, parse_origin};
 ///
 /// The server end answers 400 to a target that cannot be understood or is not named, 403 to one that is not
 /// allowed, 502 to one that cannot be reached, 504 to one that does not answer in time, and 503 when there
-/// are too many connections. It gets the name of the target as `?target=HOST:PORT` in the URL. The client
-/// end then resets its TCP connection and logs why.
+/// are too many connections or open files. It gets the name of the target as `?target=HOST:PORT` in the URL.
+/// The client end then resets its TCP connection and logs why.
 ///
 /// Ctrl-C, SIGTERM or SIGHUP closes every tunnel with 1001 (going away) and ends the program with 0. It ends
 /// with 1 where it cannot listen or a certificate cannot be used, and with 2 where the options are wrong.
 #[derive(Debug, Clone, Args)]
-#[command(verbatim_doc_comment)]
+// Verbatim for the examples. That keeps the full stop, which `about` has not, as it stands in the list of commands.
+#[command(
+    verbatim_doc_comment,
+    about = "Carry TCP connections through WebSocket connections, at either end"
+)]
 // These are of both ends here.
 #[command(mut_arg("write_timeout", |arg| arg
     .help_heading(Resettable::Reset)
@@ -75,9 +80,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", value_parser = Place::parse)]
     pub(crate) connect: Option<Place>,
 
-    /// How many tunnels may be open at once, each of which needs two open files. One more waits at the client end, and is answered with HTTP
-    /// status 503 at the server end
-    #[arg(long, value_name = "N", default_value = "512", value_parser = parse_count)]
+    /// How many tunnels may be open at once. Each needs two open files: have the system allow as many (`ulimit -n`).
+    /// One more waits at the client end, and is answered with HTTP status 503 at the server end
+    #[arg(long, value_name = "N", default_value = "448", value_parser = parse_count)]
     pub(crate) max_connections: usize,
 
     /// Send a Ping this often, and give a tunnel up on which nothing has come for twice as long,

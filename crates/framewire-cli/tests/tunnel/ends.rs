@@ -3,6 +3,7 @@
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,7 +44,20 @@ impl End {
     }
 
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = program(arguments);
+        Self::of(program(arguments))
+    }
+
+    /// An end that may have this many files open.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn with_files(most: usize, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "ulimit -n \"$1\" && shift && exec \"$@\"", "sh"])
+            .args([&most.to_string(), env!("CARGO_BIN_EXE_framewire")]);
+        Self::of(tunnel(shell, arguments))
+    }
+
+    fn of(mut child: Child) -> Self {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
@@ -124,6 +138,14 @@ impl End {
         std::fs::read_dir(path).unwrap().count()
     }
 
+    /// How many of this many files are not open: one more is what a new file takes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn free_files(&self, most: usize) -> usize {
+        let path = |file| format!("/proc/{}/fd/{file}", self.child.id());
+        let is_open = |file| std::fs::symlink_metadata(path(file)).is_ok();
+        (0..most).filter(|&file| !is_open(file)).count()
+    }
+
     /// Resident memory in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn resident(&self) -> usize {
@@ -184,7 +206,16 @@ pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
     timed(accepted)
 }
 
-pub(crate) fn try_accept(listener: &TcpListener) -> Option<TcpStream> {
+/// Ends a server end, which therefore connects to nothing any more: nothing may have come to any of these.
+pub(crate) fn expect_no_connection(mut end: End, listeners: &[TcpListener]) {
+    end.signal("TERM");
+    assert_eq!(end.wait().code(), Some(0));
+    for listener in listeners {
+        assert!(try_accept(listener).is_none());
+    }
+}
+
+fn try_accept(listener: &TcpListener) -> Option<TcpStream> {
     listener.set_nonblocking(true).unwrap();
     match listener.accept() {
         Ok((stream, _)) => {
@@ -205,7 +236,11 @@ fn timed(stream: TcpStream) -> TcpStream {
 }
 
 pub(crate) fn program(arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_framewire"))
+    tunnel(Command::new(env!("CARGO_BIN_EXE_framewire")), arguments)
+}
+
+fn tunnel(mut program: Command, arguments: &[&str]) -> Child {
+    program
         .arg("tunnel")
         .args(arguments)
         .stdin(Stdio::null())
@@ -264,8 +299,30 @@ pub(crate) fn expect_reset(mut stream: impl Read) {
     }
 }
 
-/// Sends until the other side takes no more for a while: how much it took.
-pub(crate) fn fill(mut stream: &TcpStream, burst: &[u8]) -> usize {
+/// Sends until the other side takes no more for a while: how much it took. A program that only stands still is waited
+/// for: it takes no more than the buffers of one connection.
+pub(crate) fn fill(stream: &TcpStream, burst: &[u8]) -> usize {
+    let started = Instant::now();
+    let mut sent = 0;
+    while sent <= taken_unread() {
+        assert!(started.elapsed() < DEADLINE, "it takes {sent} bytes alone");
+        sent += fill_once(stream, burst);
+    }
+    sent
+}
+
+/// How much a connection takes from which nobody reads.
+fn taken_unread() -> usize {
+    static TAKEN: OnceLock<usize> = OnceLock::new();
+    *TAKEN.get_or_init(|| {
+        let listener = listener();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let _unread = accept(&listener);
+        fill_once(&stream, &[0; 16_384])
+    })
+}
+
+fn fill_once(mut stream: &TcpStream, burst: &[u8]) -> usize {
     stream
         .set_write_timeout(Some(Duration::from_millis(300)))
         .unwrap();

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use framewire::handshake::{Connector, HandshakeError};
 
-use crate::ends::{End, SUBPROTOCOL, expect_reset, listener, nobody, rest, say, try_accept};
+use crate::ends::{
+    End, SUBPROTOCOL, expect_no_connection, expect_reset, listener, nobody, rest, say,
+};
 
 /// The status and the text of a refusal.
 fn refused(end: &End, query: &str, connector: &Connector) -> (u16, String) {
@@ -40,8 +42,7 @@ fn a_target_that_is_not_allowed_is_refused_and_not_connected_to() {
         assert_eq!(status, if is_name { 403 } else { 400 }, "{target}: {text}");
         assert!(end.logged().contains(if is_name { "403" } else { "400" }));
     }
-    assert!(try_accept(&other).is_none());
-    assert!(try_accept(&allowed).is_none());
+    expect_no_connection(end, &[allowed, other]);
 }
 
 #[test]
@@ -130,6 +131,29 @@ fn one_tunnel_more_than_there_may_be_is_refused_until_one_ends() {
     });
 }
 
+/// What takes the last file leaves none for the connection to the target.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_tunnel_for_which_there_is_no_file_is_refused() {
+    const FILES: usize = 64;
+    let service = listener();
+    let target = service.local_addr().unwrap().to_string();
+    let end = End::with_files(FILES, &["--listen", "ws://127.0.0.1:0", "--allow", &target]);
+    let mut idle = Vec::new();
+    for left in (1..end.free_files(FILES)).rev() {
+        idle.push(end.tcp());
+        crate::ends::eventually("one file more", || {
+            (end.free_files(FILES) == left).then_some(())
+        });
+    }
+    let (status, text) = refused(&end, "", &Connector::new());
+    assert_eq!((status, text.as_str()), (503, "too many open files\n"));
+    drop(idle);
+    crate::ends::eventually("a free file", || {
+        end.try_websocket("", &Connector::new()).ok()
+    });
+}
+
 #[test]
 fn web_pages_may_not_connect_unless_they_are_listed() {
     let service = listener();
@@ -193,7 +217,7 @@ fn a_request_that_is_no_handshake_gets_an_answer() {
         b"GET /?target=127.0.0.1:1 HTTP/1.1\r\nHost: a\r\n\r\n",
     );
     assert!(rest(&stream).starts_with(b"HTTP/1.1 4"));
-    assert!(try_accept(&service).is_none());
+    expect_no_connection(end, &[service]);
 }
 
 #[test]
