@@ -73,7 +73,12 @@ fn one_more_than_there_may_be_waits_at_the_client_end() {
     let second = client.tcp();
     say(&second, b"second");
     hear_through(&first, &behind_first);
-    assert!(crate::ends::try_accept(&service).is_none());
+    // One that was let through would come to the service before all of these.
+    for _ in 0..20 {
+        let mut direct = server.websocket("");
+        direct.write(&b"direct"[..]).unwrap();
+        hear(&accept(&service), b"direct");
+    }
     drop(first);
     assert_eq!(rest(&behind_first), b"");
     drop(behind_first);
@@ -143,7 +148,7 @@ fn a_peer_that_is_gone_is_found_out() {
 #[test]
 fn a_peer_that_answers_pings_stays() {
     let service = listener();
-    let end = End::server(service.local_addr().unwrap(), &["--ping-interval", "0.25"]);
+    let end = End::server(service.local_addr().unwrap(), &["--ping-interval", "2"]);
     let mut peer = end.websocket("");
     let stream = accept(&service);
     let (counting, pings) = std::sync::mpsc::channel();
@@ -152,7 +157,8 @@ fn a_peer_that_answers_pings_stays() {
         PingReply::Pong
     });
     let reading = std::thread::spawn(move || peer.next_message().map(|message| message.is_some()));
-    for _ in 0..5 {
+    // One that is not heard is sent two.
+    for _ in 0..3 {
         pings.recv_timeout(DEADLINE).unwrap();
     }
     say(&stream, b"still here");
@@ -162,13 +168,13 @@ fn a_peer_that_answers_pings_stays() {
 /// While the user reads nothing, the client end reads nothing either: no Ping of the server end is answered. Those of
 /// the client end say that it is there.
 #[test]
-fn a_user_that_reads_nothing_for_many_pings_keeps_its_tunnel() {
-    let pair = Pair::start(&["--ping-interval", "0.25"]);
+fn a_user_that_reads_nothing_while_pings_are_due_keeps_its_tunnel() {
+    let pair = Pair::start(&["--ping-interval", "2"]);
     let (user, service) = pair.connect();
     let sent = fill(&service, &[b's'; 16_384]);
-    // As long as many Pings take.
+    // One that is not heard is given up after three of them.
     service
-        .set_read_timeout(Some(Duration::from_millis(1500)))
+        .set_read_timeout(Some(Duration::from_secs(7)))
         .unwrap();
     let error = (&service).read(&mut [0]).unwrap_err();
     assert_ne!(error.kind(), std::io::ErrorKind::ConnectionReset);
