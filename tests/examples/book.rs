@@ -1,19 +1,30 @@
-//! The book in `docs` is whole: its summary has every chapter, its links lead somewhere, and its code is compiled.
+//! The book in `docs` is whole: its summary has every chapter, its links lead somewhere, and its code is compiled. The
+//! links of the repository's other pages lead somewhere too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The pages by their names, such as `how-to/files.md`.
+/// The pages by their names, such as `how-to/files.md`, from `docs` or from the root of the repository.
 type Pages = BTreeMap<String, String>;
 
 #[test]
-fn every_page_is_in_the_summary_and_every_link_leads_somewhere() {
+fn every_page_is_in_the_summary() {
     let pages = pages();
     assert!(pages.len() > 20, "{}", pages.len());
-    let exists = |path: &str| docs().join(path).exists();
     assert_eq!(not_in_summary(&pages), [""; 0]);
-    assert_eq!(broken_links(&pages, exists), [""; 0]);
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let exists = |path: &str| docs().join("..").join(path).exists();
+    assert_eq!(broken_links(&pages_of_the_repository(), exists), [""; 0]);
+}
+
+#[test]
+fn every_label_has_a_definition_and_every_definition_is_used() {
+    let unmatched = unmatched_labels(&pages_of_the_repository());
+    assert_eq!(unmatched, [""; 0]);
 }
 
 #[test]
@@ -26,7 +37,8 @@ fn every_block_of_rust_is_compiled() {
 fn chapters_are_short() {
     for (name, text) in &pages() {
         let is_chapter = name.contains('/') || name == "reference.md";
-        let longest = text.lines().map(|line| line.chars().count()).max();
+        let lines = text.lines().filter(|line| definition(line).is_none());
+        let longest = lines.map(|line| line.chars().count()).max();
         if is_chapter {
             assert!(text.lines().count() < 300, "{name}");
             assert!(longest <= Some(120), "{name}: {longest:?}");
@@ -89,7 +101,8 @@ fn not_in_summary(pages: &Pages) -> Vec<String> {
     listed.symmetric_difference(&there).cloned().collect()
 }
 
-/// Returns the links that lead to no page, file or heading. `exists` says of a path from `docs` whether it is there.
+/// Returns the links that lead to no page, file or heading. `exists` says of a path, from where the names of the pages
+/// begin, whether it is there.
 fn broken_links(pages: &Pages, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let mut broken = Vec::new();
     for (name, text) in pages {
@@ -113,6 +126,20 @@ fn broken_links(pages: &Pages, exists: impl Fn(&str) -> bool) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Returns the labels of `[text][label]` without a definition, and those of definitions that nothing refers to.
+fn unmatched_labels(pages: &Pages) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, text) in pages {
+        let after = prose(text).flat_map(|line| line.split("][").skip(1));
+        let labels = after.filter_map(|rest| rest.split_once(']'));
+        let used: BTreeSet<_> = labels.map(|(label, _)| label).collect();
+        let defined: BTreeSet<_> = definitions(text).map(|(label, _)| label).collect();
+        let unmatched = used.symmetric_difference(&defined);
+        found.extend(unmatched.map(|label| format!("{name}: [{label}]")));
+    }
+    found
 }
 
 /// Returns the pages with Rust that the module of the library does not name, blocks without a language, and blocks that
@@ -162,11 +189,24 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns where `[text](target)` leads to.
+/// Returns where `[text](target)` and `[label]: target` lead to.
 fn links(text: &str) -> Vec<String> {
     let after = prose(text).flat_map(|line| line.split("](").skip(1));
     let targets = after.filter_map(|rest| rest.split_once(')'));
-    targets.map(|(target, _)| target.to_owned()).collect()
+    let targets = targets.map(|(target, _)| target);
+    let defined = definitions(text).map(|(_, target)| target);
+    targets.chain(defined).map(str::to_owned).collect()
+}
+
+/// Returns the labels of links with their targets.
+fn definitions(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    prose(text).filter_map(definition)
+}
+
+/// Returns label and target of `[label]: target`, if that is the whole line.
+fn definition(line: &str) -> Option<(&str, &str)> {
+    let (label, target) = line.strip_prefix('[')?.split_once("]: ")?;
+    (!target.contains(' ')).then_some((label, target))
 }
 
 /// Returns what a link names a heading by: lower case, hyphens for spaces, without punctuation.
@@ -182,7 +222,7 @@ fn headings(text: &str) -> BTreeSet<String> {
     titles.map(slug).collect()
 }
 
-/// Returns the path of a link from the page that has it, from `docs`.
+/// Returns the path of a link from the page that has it, from where the page's name begins.
 fn resolve(page: &str, link: &str) -> String {
     let mut parts: Vec<_> = page.split('/').collect();
     parts.pop();
@@ -199,6 +239,13 @@ fn pages() -> Pages {
     let mut pages = Pages::new();
     add_folder(&docs(), "", &mut pages);
     pages
+}
+
+/// Returns the pages of the book and those beside it. `crates/framewire/README.md` is the README at the root.
+fn pages_of_the_repository() -> Pages {
+    let in_docs = |(name, text)| (format!("docs/{name}"), text);
+    let others = OTHER_PAGES.map(|name| (name.to_owned(), read(&format!("../{name}"))));
+    pages().into_iter().map(in_docs).chain(others).collect()
 }
 
 fn add_folder(folder: &Path, name: &str, pages: &mut Pages) {
@@ -223,6 +270,23 @@ fn read(path: &str) -> String {
     fs::read_to_string(docs().join(path)).unwrap()
 }
 
+const OTHER_PAGES: [&str; 15] = [
+    "CHANGELOG.md",
+    "CLAUSES.md",
+    "COMPARE.md",
+    "CONTRIBUTING.md",
+    "DESIGN.md",
+    "README.md",
+    "RELEASING.md",
+    "SECURITY.md",
+    "bench/README.md",
+    "conformance/autobahn/README.md",
+    "conformance/interop/README.md",
+    "crates/framewire-cli/README.md",
+    "crates/upgrade/README.md",
+    "fuzz/crashes/README.md",
+    "tests/README.md",
+];
 /// What blocks are of. Those of Rust are compiled.
 const KINDS: [&str; 9] = [
     "rust",
@@ -271,6 +335,22 @@ mod can_fail {
             "one.md: #none",
         ];
         assert_eq!(broken, expected);
+    }
+
+    #[test]
+    fn labels_and_definitions_without_the_other_are_found() {
+        let whole = "[a][one] and [b][two]\n\n[one]: https://a.example\n[two]: c.md\n```text\n[d][e]\n```\n";
+        assert_eq!(unmatched_labels(&book(&[("a.md", whole)])), [""; 0]);
+        assert_eq!(
+            broken_links(&book(&[("a.md", whole)]), |_| false),
+            ["a.md: c.md"]
+        );
+        let in_one_paragraph =
+            "[a][one] [b][two]\n\n[one]: https://a.example [two]:\nhttps://b.example\n";
+        let unused = "[three]: https://a.example\n";
+        let pages = book(&[("a.md", in_one_paragraph), ("b.md", unused)]);
+        let expected = ["a.md: [one]", "a.md: [two]", "b.md: [three]"];
+        assert_eq!(unmatched_labels(&pages), expected);
     }
 
     #[test]
