@@ -23,8 +23,8 @@ pub(crate) struct Options {
     first: u64,
 }
 
-/// Ends with one line that sums up, the same each time: its fingerprint tells whether it is. At the first seed that fails, it prints what happens in that, and then how to run it
-/// alone.
+/// Ends with one line that sums up, the same each time: its fingerprint tells whether it is. At the first seed that
+/// fails, it prints what happens in that, and then how to run it alone.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let mut cargo = project.cargo(&[
         "test",
