@@ -121,16 +121,11 @@ const steps = {
     await newest(page, "and again", /^echoed in [\d.]+ ms$/);
   },
 
-  async "Disconnect shows the close code and reason"(page) {
-    await page.click("#connect");
-    await page.waitForSelector("#status[data-state=closed]");
-    assert.match(await page.textContent("#status"), /^Closed: 1000, normal closure/);
-  },
-
   async "it fits a phone, with a dump unfolded"(page) {
     await page.setViewportSize({ width: 360, height: 740 });
     const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert(content <= window, `${content} px of content in ${window} px`);
+    assert.match(await page.innerText("#negotiated"), /^Compression\n/);
     await page.screenshot({ path: screenshot.replace(".png", "-phone.png"), fullPage: true });
   },
 
@@ -165,6 +160,28 @@ const steps = {
     assert.deepEqual(weak, []);
     assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(16, 20, 18)");
     await page.screenshot({ path: screenshot.replace(".png", "-dark.png"), fullPage: true });
+  },
+
+  async "Disconnect shows the close code and reason"(page) {
+    await page.click("#connect");
+    await page.waitForSelector("#status[data-state=closed]");
+    assert.match(await page.textContent("#status"), /^Closed: 1000, normal closure/);
+  },
+
+  async "an echo that differs is shown beside what was sent, and ends the connection"(page) {
+    await page.click("#connect");
+    await page.waitForSelector("#status[data-state=open]");
+    await page.evaluate(() => {
+      send(Uint8Array.of(1, 2, 4).buffer, row("binary", "3 B", "sent"));
+      waiting.at(-1).data = Uint8Array.of(1, 2, 3).buffer;
+    });
+    await page.waitForSelector("#status[data-state=failed]");
+    assert.equal(await page.textContent("#status"), "Closed: 4000");
+    const outcomes = await page.locator("#log li .outcome").allTextContents();
+    assert.deepEqual(outcomes.slice(0, 3), ["", "came back instead", "echo differs"]);
+    const row = page.locator("#log li").nth(1);
+    await row.locator("summary").click();
+    assert.match(await row.locator("pre").textContent(), /^0000 {2}01 02 04 /);
   },
 
   async "the console stayed silent"() {
