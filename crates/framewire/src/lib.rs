@@ -56,7 +56,7 @@
 //! | TLS, proxies, redirects | [`upgrade::Dialer`] and [`handshake::Connector`], for [`connect_with`] |
 //! | a server by hyper or axum, HTTP/2 too | `hyper` and `axum`, with the features of those names |
 //! | a stream of your own | [`connect_stream`] and [`accept`], or [`WebSocket`] without a handshake |
-//! | what corresponds to the calls of Go's libraries, tungstenite or axum's own | the pages in `docs` of the repository |
+//! | a tutorial, how-tos, explanations; what corresponds to calls of Go's libraries, tungstenite, axum's own | the book: the folder `docs` of this package and of the repository |
 //!
 //! # Features
 //!

@@ -12,8 +12,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::process;
 use crate::project::Project;
 
-/// Publishes the three crates but for the upload, compares what is in them with what belongs there, and builds them from
-/// there: the libraries, the program, the examples, and the programs in the documentation, which are run too.
+/// Has `cargo publish` pack the three crates, compares what is in them with what belongs there, and builds them from
+/// there. Each compiles with its default features; with all of them the libraries, the program, the examples, and the
+/// programs in the documentation, which are run too.
 pub(super) fn check(project: &Project) -> Result<String> {
     publish_dry(project)?;
     let workspace = unpacked(project, "supply-chain/packages")?;
@@ -33,6 +34,10 @@ pub(super) fn check(project: &Project) -> Result<String> {
     }
     // The same versions as everywhere else.
     fs::copy(project.path("Cargo.lock"), workspace.join("Cargo.lock")).context("Cargo.lock")?;
+    for (package, _) in PACKAGES {
+        let mut cargo = cargo(project, &workspace, &["check", "--quiet"]);
+        process::run(cargo.args(["--package", package]), BUILD)?;
+    }
     for arguments in [&["build", "--bins", "--examples"][..], &["test", "--doc"]] {
         let mut cargo = cargo(project, &workspace, arguments);
         process::run(
@@ -43,7 +48,7 @@ pub(super) fn check(project: &Project) -> Result<String> {
     Ok(format!("{} packages", PACKAGES.len()))
 }
 
-/// Does all that publishing does but the upload, in the order of the dependencies. What is built is checked later.
+/// Publishes by a dry run, in the order of the dependencies, from the working tree as it is. Nothing is built.
 fn publish_dry(project: &Project) -> Result<()> {
     let mut publish = project.cargo(&["publish", "--workspace", "--dry-run", "--no-verify"]);
     let log = project.target_dir("supply-chain")?.join("publish.log");
