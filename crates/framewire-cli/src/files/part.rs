@@ -107,10 +107,13 @@ impl Incoming<'_> {
         let Some(before) = existing(path)? else {
             return Ok(0);
         };
-        let (file, len) = open_again(path, &before, is_part)?;
+        let file = open_again(path, &before, is_part)?;
         if is_part {
-            lock(&file)?;
+            lock(&file, path)?;
         }
+        // Only now: whoever held the lock may have written.
+        let metadata = file.metadata().map_err(|error| storage("open", &error))?;
+        let len = metadata.len();
         self.file = Some(file);
         if self.size.is_none_or(|size| len <= size) && len <= self.inbox.max_file {
             self.len = len;
@@ -203,7 +206,7 @@ impl Incoming<'_> {
                 .create_new(true)
                 .open(&self.part);
             let file = created.map_err(|error| storage("create", &error))?;
-            lock(&file)?;
+            lock(&file, &self.part)?;
             self.file = Some(file);
         }
         self.file.as_mut().ok_or_else(exists)
@@ -267,8 +270,8 @@ fn existing(path: &Path) -> Result<Option<Metadata>, Refused> {
     }
 }
 
-/// Opens a regular file that is there, and returns its length. Refuses anything else, such as a symbolic link.
-fn open_again(path: &Path, before: &Metadata, writes: bool) -> Result<(File, u64), Refused> {
+/// Opens a regular file that is there. Refuses anything else, such as a symbolic link.
+fn open_again(path: &Path, before: &Metadata, writes: bool) -> Result<File, Refused> {
     if !before.is_file() {
         return Err(not_ours());
     }
@@ -278,10 +281,11 @@ fn open_again(path: &Path, before: &Metadata, writes: bool) -> Result<(File, u64
     if !is_same(before, &after) || (writes && is_linked(&after)) {
         return Err(not_ours());
     }
-    Ok((file, after.len()))
+    Ok(file)
 }
 
-/// Returns whether what was opened is what was there: not what a symbolic link that has taken its place leads to.
+/// Returns whether both are one file: what was opened may be what a symbolic link leads to that has taken the place
+/// of what was there.
 #[cfg(unix)]
 fn is_same(before: &Metadata, after: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -304,12 +308,18 @@ fn is_linked(_: &Metadata) -> bool {
     false
 }
 
-/// Keeps other programs from receiving into the same part.
-fn lock(file: &File) -> Result<(), Refused> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(busy()),
-        // Not all file systems have locks.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+/// Keeps other programs from receiving into the same part. Refuses a file that is no longer at the path of the part:
+/// another program has completed it between the opening and the lock, and it has the name of the whole file now.
+fn lock(file: &File, part: &Path) -> Result<(), Refused> {
+    // Not all file systems have locks.
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Err(busy());
+    }
+    let locked = file.metadata().map_err(|error| storage("open", &error))?;
+    match existing(part)? {
+        Some(there) if is_same(&there, &locked) => Ok(()),
+        // The sender tries again, and what is there then is looked for anew.
+        _ => Err(busy()),
     }
 }
 
@@ -333,4 +343,87 @@ fn storage(what: &str, error: &io::Error) -> Refused {
         Why::Storage,
         format!("receiver cannot {what} the file: {error}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A directory for the files of a test, removed when this is dropped.
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new() -> Self {
+            static NUMBER: AtomicUsize = AtomicUsize::new(0);
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let name = format!("framewire-part-{}-{number}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        /// One of several receivers into the directory.
+        fn inbox(&self) -> Inbox {
+            Inbox {
+                dir: self.0.clone(),
+                overwrite: false,
+                hidden: false,
+                max_file: 9,
+                busy: Mutex::default(),
+                turn: Mutex::default(),
+            }
+        }
+
+        fn part(&self) -> PathBuf {
+            self.0.join("a.framewire-part")
+        }
+
+        fn read(&self, name: &str) -> Vec<u8> {
+            fs::read(self.0.join(name)).unwrap()
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_part_that_another_receiver_completes_before_the_lock_is_not_written() {
+        let dir = Dir::new();
+        let inbox = dir.inbox();
+        let mut other = inbox.open("a", Some(3)).unwrap();
+        other.write(b"abc").unwrap();
+        let before = existing(&dir.part()).unwrap().unwrap();
+        let opened = open_again(&dir.part(), &before, true).unwrap();
+        assert_eq!(lock(&opened, &dir.part()).unwrap_err().why, Why::Busy);
+        other.finish(ABC).unwrap();
+        assert_eq!(lock(&opened, &dir.part()).unwrap_err().why, Why::Busy);
+        assert_eq!(dir.read("a"), b"abc");
+        // The lock of the whole file holds up no other part.
+        fs::write(dir.part(), "x").unwrap();
+        assert_eq!(lock(&opened, &dir.part()).unwrap_err().why, Why::Busy);
+        let inbox = Inbox {
+            overwrite: true,
+            ..dir.inbox()
+        };
+        assert_eq!(inbox.open("a", Some(5)).unwrap().have(), Ok(1));
+    }
+
+    #[test]
+    fn a_part_of_another_receiver_is_free_once_that_has_broken_off() {
+        let dir = Dir::new();
+        let (first, second) = (dir.inbox(), dir.inbox());
+        let mut broken = first.open("a", Some(3)).unwrap();
+        broken.write(b"ab").unwrap();
+        assert_eq!(second.open("a", Some(3)).unwrap().have(), Err(busy()));
+        drop(broken);
+        assert_eq!(second.open("a", Some(3)).unwrap().have(), Ok(2));
+    }
+
+    /// SHA-256 of `abc` (FIPS 180-2, B.1).
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 }
