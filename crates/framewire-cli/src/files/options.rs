@@ -34,8 +34,8 @@ pub(crate) struct SendOptions {
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
 
-    /// How many times in a row to connect again after a break without anything arriving: first after a
-    /// second, then after twice as long each time, up to 30 seconds
+    /// How many times in a row to connect again after a break without more of the file having arrived: first
+    /// after a second, then after twice as long each time, up to 30 seconds
     #[arg(long, value_name = "N", default_value = "8")]
     pub(crate) retries: u32,
 

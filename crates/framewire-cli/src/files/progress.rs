@@ -97,9 +97,9 @@ impl Progress {
         BinaryBytes(self.before + self.moved)
     }
 
-    /// Returns whether any byte was transferred.
-    pub(crate) fn has_moved(&self) -> bool {
-        self.moved > 0
+    /// Returns how many bytes were there before.
+    pub(crate) fn before(&self) -> u64 {
+        self.before
     }
 }
 

@@ -59,6 +59,7 @@ impl Job<'_> {
     /// Sends one file, over as many connections as that takes.
     fn send(&mut self, source: &Source) -> Result<(), Failure> {
         let name = &source.name;
+        let mut furthest = None;
         loop {
             let mut content = match source.open() {
                 Ok(content) => content,
@@ -70,10 +71,13 @@ impl Job<'_> {
             let mut progress = self.screen.begin(name, content.size());
             let sent = transfer(&mut self.link, name, &mut content, &mut progress);
             let line = progress.to_string();
-            if sent.is_ok() || progress.has_moved() {
+            let from = progress.before();
+            drop(progress);
+            // What was sent has arrived only if the receiver goes on behind it: a proxy may have swallowed it.
+            if sent.is_ok() || furthest.is_some_and(|furthest| from > furthest) {
                 self.retries.start_over();
             }
-            drop(progress);
+            furthest = furthest.max(Some(from));
             match sent {
                 Ok(()) => {
                     self.screen.tell(format_args!("{name}: {line}"));

@@ -102,6 +102,18 @@ fn breaks_count_only_as_long_as_nothing_arrives() {
 }
 
 #[test]
+fn breaks_after_which_no_more_has_arrived_use_up_the_retries() {
+    let (recv, dir) = (Recv::start(&[]), Dir::default());
+    let file = dir.write("a", noise(SIZE));
+    // The first connection may bring a few bytes. The others say what these are, and end before the file goes on.
+    let link = Link::to(recv.address, &[360; 5]);
+    let (exit, notes) = send(&link.url(), &["--retries", "2", &file]);
+    assert_eq!(exit, 2, "{notes}");
+    assert!(notes.contains("given up after 2 retries"), "{notes}");
+    assert_eq!((link.passed(2), link.passed(4)), (360, 0), "{notes}");
+}
+
+#[test]
 fn what_was_read_of_a_pipe_cannot_be_sent_again() {
     let recv = Recv::start(&[]);
     let link = Link::to(recv.address, &[100_000]);
