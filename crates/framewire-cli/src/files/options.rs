@@ -61,8 +61,9 @@ pub(crate) struct SendOptions {
 /// Anybody who can connect can store files in the directory, as many as fit: it listens on this machine alone unless
 /// `--listen` says otherwise.
 ///
-/// Ends with 0 after a signal, and where `--files` or `--once` say so; with 1 where it cannot listen or use the
-/// directory; and with 2 where the options are wrong.
+/// Ends with 0 after a signal, after as many files as `--files` says, and with `--once` where all files have arrived;
+/// with 1 where it cannot listen or use the directory; and with 2 where a file was refused with `--once`, or the
+/// options are wrong.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = RECV_EXAMPLES)]
 #[expect(
@@ -94,7 +95,8 @@ pub(crate) struct RecvOptions {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) files: Option<usize>,
 
-    /// End after one sender has sent all its files. One whose connection breaks is waited for
+    /// End after one sender that has announced a file closes the connection: with 2 if a file of it was
+    /// refused. If the connection breaks, the next sender is waited for
     #[arg(long)]
     pub(crate) once: bool,
 

@@ -5,6 +5,7 @@
 
 mod session;
 mod shared;
+mod tally;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -40,7 +41,8 @@ use crate::tls;
 /// Takes files until a signal comes or, if the options say so, all have arrived.
 pub(crate) fn run(options: &RecvOptions) -> Result<(), Failure> {
     let acceptor = acceptor(options).map_err(misuse)?;
-    serve(options, acceptor).map_err(Failure::NoConnection)
+    let ended = serve(options, acceptor).map_err(Failure::NoConnection)?;
+    ended.map_err(Failure::Ended)
 }
 
 /// Returns the error for options that are well-formed but do not fit together.
@@ -49,7 +51,8 @@ fn misuse(message: impl fmt::Display) -> Failure {
     Failure::Usage(command.error(clap::error::ErrorKind::ArgumentConflict, message))
 }
 
-fn serve(options: &RecvOptions, acceptor: Acceptor) -> Result<(), String> {
+/// Returns why it cannot receive, or what went wrong until the end.
+fn serve(options: &RecvOptions, acceptor: Acceptor) -> Result<Result<(), String>, String> {
     let (end, ended) = mpsc::channel();
     let receiver = Arc::new(Receiver::new(options, acceptor, end.clone())?);
     let listener = TcpListener::bind(&options.listen)
@@ -57,7 +60,7 @@ fn serve(options: &RecvOptions, acceptor: Acceptor) -> Result<(), String> {
     stall::bound_unsent(&listener);
     on_signal(move || {
         // It fails if the program is ending already.
-        let _ = end.send(());
+        let _ = end.send(Ok(()));
     })?;
     announce(&listener, receiver.tls.is_some())?;
     let accepting = Arc::clone(&receiver);
@@ -66,9 +69,9 @@ fn serve(options: &RecvOptions, acceptor: Acceptor) -> Result<(), String> {
         .spawn(move || accepting.accept_forever(&listener))
         .map_err(|error| format!("cannot take connections: {error}"))?;
     // A sender is in the signal handler, which is never dropped.
-    let _ = ended.recv();
+    let outcome = ended.recv().unwrap_or(Ok(()));
     receiver.connections.end(GRACE);
-    Ok(())
+    Ok(outcome)
 }
 
 /// The state that all threads share.
@@ -83,7 +86,11 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn new(options: &RecvOptions, acceptor: Acceptor, end: Sender<()>) -> Result<Self, String> {
+    fn new(
+        options: &RecvOptions,
+        acceptor: Acceptor,
+        end: Sender<Result<(), String>>,
+    ) -> Result<Self, String> {
         let dir = &options.into;
         let shown = dir.display();
         let metadata = dir
@@ -188,8 +195,11 @@ impl Receiver {
         connection.opened(session.writer());
         let ended = session.run();
         session.linger(LINGER);
-        if self.once && ended.is_ok() && session.has_received() {
-            self.shared.end();
+        if self.once
+            && ended.is_ok()
+            && let Some(outcome) = session.outcome()
+        {
+            self.shared.end(outcome);
         }
         ended
     }

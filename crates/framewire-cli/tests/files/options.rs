@@ -105,6 +105,18 @@ fn a_receiver_for_one_sender_waits_for_one_that_sends_all() {
 }
 
 #[test]
+fn a_receiver_for_one_sender_ends_with_2_after_a_file_that_it_refuses() {
+    let mut recv = Recv::start(&["--once", "--max-file", "3"]);
+    let dir = Dir::default();
+    let file = dir.write("large", "more than three");
+    let (exit, notes) = send(&recv.url(), &[&file]);
+    assert_eq!(exit, 2, "{notes}");
+    assert_eq!(recv.end(), 2);
+    let rest = recv.rest().join(" ");
+    assert!(rest.contains("1 of 1 files have not arrived"), "{rest}");
+}
+
+#[test]
 fn a_signal_ends_the_receiver_with_0() {
     for signal in ["INT", "TERM", "HUP"] {
         let mut recv = Recv::start(&[]);

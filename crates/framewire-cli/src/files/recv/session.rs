@@ -9,6 +9,7 @@ use framewire::blocking::{ReadHalf, WriteHalf};
 use framewire::{CloseCode, Error, ErrorKind, Opcode, WebSocket};
 
 use super::shared::Shared;
+use super::tally::Tally;
 use crate::files::part::Incoming;
 use crate::files::progress::Progress;
 use crate::files::protocol::{
@@ -23,8 +24,7 @@ pub(super) struct Session<'a> {
     peer: SocketAddr,
     reader: ReadHalf<Stream>,
     writer: WriteHalf<Stream>,
-    /// How many files have arrived.
-    arrived: usize,
+    tally: Tally,
 }
 
 /// Why a file does not arrive.
@@ -55,7 +55,7 @@ impl<'a> Session<'a> {
             peer,
             reader,
             writer,
-            arrived: 0,
+            tally: Tally::default(),
         })
     }
 
@@ -63,8 +63,9 @@ impl<'a> Session<'a> {
         self.writer.clone()
     }
 
-    pub(super) fn has_received(&self) -> bool {
-        self.arrived > 0
+    /// Returns whether all files that were announced have arrived; `None` if none was announced.
+    pub(super) fn outcome(&self) -> Option<Result<(), String>> {
+        self.tally.outcome()
     }
 
     /// Takes files until the sender closes the connection. Returns why it ended in any other way.
@@ -76,6 +77,7 @@ impl<'a> Session<'a> {
                 Ok(None) => return self.closed(),
                 Err(stop) => return Err(self.close(&stop)),
             };
+            self.tally.announce(&name);
             let shown: String = name.chars().take(MOST_SHOWN).collect();
             let peer = self.peer;
             let screen = &self.shared.screen;
@@ -86,13 +88,16 @@ impl<'a> Session<'a> {
             let refused = match taken {
                 Ok(()) => {
                     screen.tell(format_args!("{peer} {shown}: {line}"));
-                    self.arrived += 1;
+                    self.tally.arrive();
                     self.shared.count();
                     continue;
                 }
                 Err(Stop::Refused(refused)) => refused,
                 Err(stop) => return Err(format!("{shown}: {} at {there}", self.close(&stop))),
             };
+            if refused.why == Why::Busy {
+                self.tally.put_off(name);
+            }
             screen.tell(format_args!("{peer} {shown}: {refused}"));
             if let Err(error) = self.answer(&Answer::Failed(refused)) {
                 return Err(error.to_string());

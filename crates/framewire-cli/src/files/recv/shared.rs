@@ -16,8 +16,8 @@ pub(super) struct Shared {
     pub(super) arrived: AtomicUsize,
     /// After how many files the program ends.
     pub(super) files: Option<usize>,
-    /// Ends the program.
-    pub(super) end: Sender<()>,
+    /// Ends the program, with what went wrong.
+    pub(super) end: Sender<Result<(), String>>,
 }
 
 impl Shared {
@@ -25,13 +25,13 @@ impl Shared {
     pub(super) fn count(&self) {
         let arrived = self.arrived.fetch_add(1, Ordering::Relaxed) + 1;
         if self.files.is_some_and(|files| arrived >= files) {
-            self.end();
+            self.end(Ok(()));
         }
     }
 
-    /// Ends the program.
-    pub(super) fn end(&self) {
+    /// Ends the program, with what went wrong.
+    pub(super) fn end(&self, outcome: Result<(), String>) {
         // It fails if the program is ending already.
-        let _ = self.end.send(());
+        let _ = self.end.send(outcome);
     }
 }
