@@ -56,6 +56,7 @@ impl Inbox {
             size,
             source,
             file: None,
+            is_cut: false,
             len: 0,
             checksum: Checksum::new(),
         })
@@ -86,6 +87,8 @@ pub(crate) struct Incoming<'a> {
     source: Source,
     /// The part, once it is there, or the file that is there.
     file: Option<File>,
+    /// Whether the part ends where the next byte belongs.
+    is_cut: bool,
     /// How many bytes are there, and their checksum.
     len: u64,
     checksum: Checksum,
@@ -133,6 +136,7 @@ impl Incoming<'_> {
     }
 
     /// Begins: goes on with what is there if its checksum is `digits`, and starts over otherwise. Returns the offset.
+    /// The part stays as it is until the first byte comes: an announcement alone costs nothing that is there.
     pub(crate) fn begin(&mut self, digits: Option<&str>) -> Result<u64, Refused> {
         if self.len > 0 && digits != Some(self.checksum.digits().as_str()) {
             if self.source == Source::Whole {
@@ -145,14 +149,7 @@ impl Incoming<'_> {
             self.len = 0;
             self.checksum = Checksum::new();
         }
-        let (source, len) = (self.source, self.len);
-        if let Some(file) = self.file.as_mut().filter(|_| source == Source::Part) {
-            // What is there may be longer than the file that is offered.
-            let cut = file.set_len(len);
-            let cut = cut.and_then(|()| file.seek(SeekFrom::Start(len)));
-            cut.map_err(|error| storage("write", &error))?;
-        }
-        Ok(len)
+        Ok(self.len)
     }
 
     /// Appends bytes.
@@ -167,7 +164,7 @@ impl Incoming<'_> {
             let text = format!("file exceeds the receiver's limit of {max_file} bytes");
             return Err(Refused::new(Why::TooLarge, text));
         }
-        let written = self.file()?.write_all(bytes);
+        let written = self.writable()?.write_all(bytes);
         written.map_err(|error| storage("write", &error))?;
         self.checksum.add(bytes);
         self.len = len;
@@ -182,7 +179,7 @@ impl Incoming<'_> {
             return Err(Refused::new(Why::Size, text));
         }
         if self.checksum.digits() != digits {
-            if self.source == Source::Part {
+            if self.source == Source::Part && self.is_cut {
                 // If it stays, the next transfer finds that it is not what is sent.
                 let _ = fs::remove_file(&self.part);
             }
@@ -190,15 +187,15 @@ impl Incoming<'_> {
             return Err(Refused::new(Why::Checksum, text));
         }
         if self.source == Source::Part {
-            let synced = self.file()?.sync_all();
+            let synced = self.writable()?.sync_all();
             synced.map_err(|error| storage("write", &error))?;
             self.publish()?;
         }
         Ok(len)
     }
 
-    /// Returns the part, which is created if there is none.
-    fn file(&mut self) -> Result<&mut File, Refused> {
+    /// Returns the part, where the next byte belongs. It is created if there is none.
+    fn writable(&mut self) -> Result<&mut File, Refused> {
         if self.file.is_none() {
             // It does not follow a symbolic link.
             let created = OpenOptions::new()
@@ -209,7 +206,15 @@ impl Incoming<'_> {
             lock(&file, &self.part)?;
             self.file = Some(file);
         }
-        self.file.as_mut().ok_or_else(exists)
+        let file = self.file.as_mut().ok_or_else(exists)?;
+        if !self.is_cut {
+            // What is there may be longer than the file that is offered, or another file.
+            let cut = file.set_len(self.len);
+            let cut = cut.and_then(|()| file.seek(SeekFrom::Start(self.len)));
+            cut.map_err(|error| storage("write", &error))?;
+            self.is_cut = true;
+        }
+        Ok(file)
     }
 
     /// Gives the part the name of the file.

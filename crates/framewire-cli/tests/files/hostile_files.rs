@@ -170,6 +170,49 @@ fn fewer_bytes_than_announced_stay_a_part() {
 }
 
 #[test]
+fn an_announcement_alone_costs_nothing_of_a_part() {
+    let recv = Recv::start(&[]);
+    recv.dir.write("a.framewire-part", "ab");
+    for prefix in [json!({"prefix": NOTHING}), json!({"prefix": null})] {
+        let mut peer = Peer::connect(&recv);
+        peer.say(&announcement("a", 3));
+        assert_eq!(peer.hear(), json!({"have": 2}));
+        peer.say(&prefix.to_string());
+        assert_eq!(peer.hear(), json!({"from": 0}));
+        drop(peer);
+        recv.line();
+        assert_eq!(recv.dir.read("a.framewire-part"), b"ab");
+    }
+    // A file that is shorter than the part, and a message without a byte.
+    let mut peer = Peer::connect(&recv);
+    peer.announce("a", 1);
+    peer.file(b"");
+    peer.say(&format!(r#"{{"sha256":"{NOTHING}"}}"#));
+    assert_eq!(peer.refusal(), "size");
+    peer.announce("a", 0);
+    peer.file(b"");
+    peer.say(&format!(r#"{{"sha256":"{ABC}"}}"#));
+    assert_eq!(peer.refusal(), "checksum");
+    assert_eq!(recv.dir.read("a.framewire-part"), b"ab");
+    // The first byte of another file takes its place.
+    peer.say(&announcement("a", 3));
+    assert_eq!(peer.hear(), json!({"have": 2}));
+    peer.say(r#"{"prefix":null}"#);
+    assert_eq!(peer.hear(), json!({"from": 0}));
+    peer.file(b"x");
+    peer.say(&format!(r#"{{"sha256":"{ABC}"}}"#));
+    assert_eq!(peer.refusal(), "size");
+    assert_eq!(recv.dir.read("a.framewire-part"), b"x");
+    // An empty file takes nothing of it.
+    peer.announce("a", 0);
+    peer.file(b"");
+    peer.say(&format!(r#"{{"sha256":"{NOTHING}"}}"#));
+    assert_eq!(peer.hear()["done"], 0);
+    assert_eq!(recv.dir.read("a"), b"");
+    assert_eq!(recv.dir.names(), ["a"]);
+}
+
+#[test]
 fn a_file_with_another_checksum_is_not_kept() {
     let recv = Recv::start(&[]);
     let mut peer = Peer::connect(&recv);
