@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use crate::programs::{DEADLINE, accept};
+
 /// A proxy, and how many bytes each connection has brought to the receiver.
 pub(crate) struct Link {
     pub(crate) address: SocketAddr,
@@ -23,10 +25,12 @@ impl Link {
         let (counts, bounds) = (Arc::clone(&passed), bounds.to_owned());
         thread::spawn(move || {
             for (count, bound) in counts.iter().zip(bounds) {
-                let Ok((client, _)) = listener.accept() else {
-                    return;
-                };
-                let server = TcpStream::connect(target).unwrap();
+                let client = accept(&listener);
+                let server = TcpStream::connect_timeout(&target, DEADLINE).unwrap();
+                for stream in [&client, &server] {
+                    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+                    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+                }
                 let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 let answers = thread::spawn(move || {
                     let _ = std::io::copy(&mut from, &mut to);

@@ -2,10 +2,8 @@
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
-use std::thread;
-use std::time::Duration;
 
-use crate::programs::{Dir, Recv, Send, most_memory};
+use crate::programs::{Dir, Recv, Send, eventually, most_memory};
 
 #[test]
 fn a_large_file_takes_little_memory_at_both_ends() {
@@ -16,10 +14,10 @@ fn a_large_file_takes_little_memory_at_both_ends() {
     sparse.set_len(SIZE).unwrap();
     let mut sending = Send::start(&recv.url(), &[&file]);
     let mut sender = 0;
-    while sending.child.try_wait().unwrap().is_none() {
+    eventually("the end of the sender", || {
         sender = most_memory(sending.child.id()).unwrap_or(0).max(sender);
-        thread::sleep(Duration::from_millis(5));
-    }
+        sending.child.try_wait().unwrap().is_some()
+    });
     let (exit, notes) = sending.end();
     assert_eq!(exit, 0, "{notes}");
     assert_eq!(recv.dir.path("large").metadata().unwrap().len(), SIZE);

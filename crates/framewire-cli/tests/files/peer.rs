@@ -8,7 +8,7 @@ use framewire::handshake::{Acceptor, Connector};
 use framewire::{CloseCode, Config, Opcode, WebSocket};
 use serde_json::Value;
 
-use crate::programs::{DEADLINE, Recv};
+use crate::programs::{DEADLINE, Recv, accept};
 
 /// SHA-256 of nothing (FIPS 180-2).
 pub(crate) const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -111,7 +111,7 @@ pub(crate) fn receiver<T: Send + 'static>(
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let received = thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
+        let stream = accept(&listener);
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
         let acceptor = Acceptor::new().subprotocols([PROTOCOL]).unwrap();
