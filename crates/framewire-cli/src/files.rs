@@ -7,20 +7,22 @@
 //! | | message | says |
 //! |---|---|---|
 //! | sender | `{"file":{"name":"a.bin","size":9}}` | a file comes; `size` is missing where it is not known |
-//! | receiver | `{"have":4}` | so many bytes are there, perhaps of this file; it is left out where nothing is |
-//! | sender | `{"prefix":"…"}` | the checksum of so many bytes of the file; `null` where it cannot be told |
-//! | receiver | `{"from":4}` | the checksums are the same, and the file is to begin there; at 0 where they are not |
-//! | sender | a binary message | the file from there to its end |
+//! | receiver | `{"have":4}` | 4 bytes are stored under that name; left out if none are |
+//! | sender | `{"prefix":"…"}` | the checksum of the first 4 bytes of the file; `null` if the sender cannot tell it |
+//! | receiver | `{"from":4}` | send the file from byte 4 on: the checksums are the same; from byte 0 on if they differ |
+//! | sender | a binary message | the file from that byte to its end |
 //! | sender | `{"sha256":"…"}` | the checksum of the whole file |
-//! | receiver | `{"done":9}` | the file is there, under its name, and on the disk |
+//! | receiver | `{"done":9}` | the file has its name, and its 9 bytes are on the disk |
 //!
-//! Instead of any of these, the receiver may say `{"failed":{"why":"exists","text":"…"}}`, and the next file follows.
-//! A receiver that cannot take a file to its end says so at once, and closes the connection. Checksums are SHA-256 in
-//! 64 hexadecimal digits; the receiver tells none, as what is there may be nothing that the sender knows. The sender
-//! closes the connection with 1000 after the last file.
+//! Instead of any of its answers, the receiver may say `{"failed":{"why":"exists","text":"…"}}`, and the next file
+//! follows. If a file fails in the middle of its message, the receiver says so at once, and closes the connection. The
+//! sender closes the connection with 1000 after the last file.
 //!
-//! An end that has work to do, such as the checksum of a large part, sends Pings meanwhile: one from which nothing
-//! comes for long is taken to be gone.
+//! Checksums are SHA-256 in 64 hexadecimal digits. Only the sender tells them: those of the receiver would tell anybody
+//! who connects what its files hold.
+//!
+//! Both ends send Pings, even while they read a large part for its checksum. An end from which nothing comes for the
+//! time of `--idle-timeout` counts as gone.
 
 mod checksum;
 mod name;

@@ -54,12 +54,13 @@ pub(crate) struct SendOptions {
 /// Receive files from `framewire send`.
 ///
 /// Prints `listening on ws://HOST:PORT/` (with TLS `wss://`) when it is ready, and takes files from any number of
-/// senders until Ctrl-C, SIGTERM or SIGHUP. A file that is not complete has the ending `.framewire-part`; it stays
-/// where the transfer breaks, and the next one of the same file goes on with it. No file that is there is replaced,
-/// unless `--overwrite` says so.
+/// senders until Ctrl-C, SIGTERM or SIGHUP. While a file is incomplete, its name ends in `.framewire-part`. If the
+/// transfer breaks, that part stays, and the next transfer of the same file goes on from its end. A file that exists is
+/// replaced only with `--overwrite`. On file systems without hard links, such as FAT, there is one exception: a file
+/// that another program creates under the same name just as the received one gets it.
 ///
-/// Anybody who can connect can store files in the directory, as many as fit: it listens on this machine alone unless
-/// `--listen` says otherwise.
+/// Anybody who can connect can fill the directory with files. Only programs on this machine can, unless `--listen` names
+/// an address that others reach.
 ///
 /// Ends with 0 after a signal, after as many files as `--files` says, and with `--once` where all files have arrived;
 /// with 1 where it cannot listen or use the directory; and with 2 where a file was refused with `--once`, or the
