@@ -11,8 +11,8 @@ use framewire::blocking::{KeepAliveEnd, ReadHalf};
 use framewire::upgrade::Stream;
 use framewire::{CloseCode, Closed, Error, ErrorKind, Opcode};
 
-use super::editor;
-use super::input::{End, Input};
+use super::editor::{self, End};
+use super::input::Input;
 use super::report::Report;
 use super::trace::Traced;
 

@@ -12,12 +12,19 @@ use tokio::runtime::Builder;
 use tokio::select;
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::input::End;
-
 /// What other threads print through, while the editor has the terminal.
 pub(super) struct Editor {
     lines: mpsc::Sender<String>,
     thread: JoinHandle<()>,
+}
+
+/// Why there are no more lines.
+pub(super) enum End {
+    /// The input has ended.
+    Ended,
+    /// Ctrl-C was typed into the editor.
+    Interrupted,
+    Failed(String),
 }
 
 /// Where typed lines are kept for the next time.

@@ -4,22 +4,13 @@ use std::io::{self, BufRead as _, StdinLock};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 
-use super::editor;
+use super::editor::{self, End};
 use super::screen::Screen;
 
 /// Where the lines come from.
 pub(super) enum Input {
     Piped(StdinLock<'static>),
     Typed(Receiver<Result<String, End>>),
-}
-
-/// Why there are no more lines.
-pub(super) enum End {
-    /// The input has ended.
-    Ended,
-    /// Ctrl-C was typed into the editor.
-    Interrupted,
-    Failed(String),
 }
 
 impl Input {

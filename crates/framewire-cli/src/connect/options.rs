@@ -12,9 +12,9 @@ use crate::size::parse_bytes;
 /// Send lines as text messages, and print the messages that come back.
 ///
 /// A text message is printed as a line, a binary one as a line of hexadecimal digits. At a terminal, lines can be
-/// edited, the arrow keys bring earlier ones back, and what arrives is printed above the line being typed. The end of
-/// the input (Ctrl-D at a terminal), or Ctrl-C, closes the connection; what the server still sends until it has closed its
-/// side is printed. Most servers answer nothing more once they are told to close: `--wait` has the
+/// edited, the arrow keys bring earlier ones back, and what arrives is printed above the line being typed. The end
+/// of the input (Ctrl-D at a terminal), or Ctrl-C, closes the connection; what the server still sends until it has
+/// closed its side is printed. Most servers answer nothing more once they are told to close: `--wait` has the
 /// end of the input close the connection later. Ends with 0 after a clean close (1000, 1001 or no
 /// code), with 1 where there was no connection or no handshake, and with 2 where the connection
 /// ended in any other way, or the options are wrong.

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::editor::Editor;
-use super::input::End;
+use super::editor::{Editor, End};
 use crate::terminal;
 
 /// Prints lines. Where a line is being typed at the terminal, they go above it.

@@ -43,6 +43,26 @@ impl Trace {
         }
     }
 
+    /// Takes the bytes that are about to be written, so that a frame is told before its answer.
+    fn begin(&self, bufs: &[IoSlice<'_>]) {
+        let frames = &self.directions[Direction::Out as usize];
+        let mut frames = frames.lock().unwrap_or_else(PoisonError::into_inner);
+        // They begin with those that the stream did not take the last time.
+        let mut known = frames.ahead;
+        for buf in bufs {
+            let (_, new) = buf.split_at(known.min(buf.len()));
+            known -= buf.len() - new.len();
+            frames.ahead += new.len();
+            frames.pass(new, |frame| (self.tracer)(Direction::Out, frame));
+        }
+    }
+
+    /// Records that the stream took so many bytes.
+    fn written(&self, len: usize) {
+        let frames = &self.directions[Direction::Out as usize];
+        frames.lock().unwrap_or_else(PoisonError::into_inner).ahead -= len;
+    }
+
     /// Takes the next bytes of one direction.
     pub(crate) fn pass(&self, direction: Direction, bytes: &[u8]) {
         let frames = &self.directions[direction as usize];
@@ -61,18 +81,14 @@ impl<S> Traced<S> {
     pub(crate) fn new(stream: S, trace: Option<Trace>) -> Self {
         Self { stream, trace }
     }
-
-    fn pass(&self, direction: Direction, bytes: &[u8]) {
-        if let Some(trace) = &self.trace {
-            trace.pass(direction, bytes);
-        }
-    }
 }
 
 impl<S: Read> Read for Traced<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let len = self.stream.read(buf)?;
-        self.pass(Direction::In, &buf[..len]);
+        if let Some(trace) = &self.trace {
+            trace.pass(Direction::In, &buf[..len]);
+        }
         Ok(len)
     }
 }
@@ -83,12 +99,12 @@ impl<S: Write> Write for Traced<S> {
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let Some(trace) = &self.trace {
+            trace.begin(bufs);
+        }
         let len = self.stream.write_vectored(bufs)?;
-        let mut left = len;
-        for buf in bufs {
-            let taken = left.min(buf.len());
-            self.pass(Direction::Out, &buf[..taken]);
-            left -= taken;
+        if let Some(trace) = &self.trace {
+            trace.written(len);
         }
         Ok(len)
     }
@@ -143,6 +159,8 @@ struct Frames {
     /// How much of the payload has yet to pass.
     left: u64,
     is_illegal: bool,
+    /// How many bytes have passed that the stream has yet to take.
+    ahead: usize,
 }
 
 impl Frames {
@@ -210,6 +228,48 @@ mod tests {
 
     fn header(rsv: Rsv, opcode: Opcode, mask: Option<[u8; 4]>, len: u64) -> Header {
         Header::new(true, rsv, opcode, mask, len).unwrap()
+    }
+
+    /// A stream that takes a byte at a time, and every other time none.
+    #[derive(Default)]
+    struct Slow(Vec<u8>, bool);
+
+    impl Write for Slow {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.0.push(buf[0]);
+            Ok(1)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_frame_is_told_once_and_before_the_stream_takes_it() {
+        let told = Arc::new(Mutex::new(vec![]));
+        let tracer: Tracer = {
+            let told = Arc::clone(&told);
+            Arc::new(move |direction, frame| told.lock().unwrap().push((direction, frame)))
+        };
+        let mut traced = Traced::new(Slow::default(), Some(Trace::new(tracer)));
+        let bytes = [0x81, 1, b'a', 0x82, 2, 1, 2];
+        let expected = [(Opcode::Text, 1), (Opcode::Binary, 2)].map(|(opcode, len)| {
+            let frame = Frame::Data(header(Rsv::NONE, opcode, None, len));
+            (Direction::Out, frame)
+        });
+        let mut at = 0;
+        while at < bytes.len() {
+            let (near, far) = bytes[at..].split_at(1);
+            let bufs = [IoSlice::new(near), IoSlice::new(far)];
+            at += traced.write_vectored(&bufs).unwrap_or(0);
+            assert_eq!(*told.lock().unwrap(), expected);
+        }
+        assert_eq!(traced.stream.0, bytes);
     }
 
     /// Returns the frames of `bytes` that pass in pieces of `size`.
