@@ -256,7 +256,7 @@ mod tests {
             let told = Arc::clone(&told);
             Arc::new(move |direction, frame| told.lock().unwrap().push((direction, frame)))
         };
-        let mut traced = Traced::new(Slow::default(), Some(Trace::new(tracer)));
+        let mut stream = Traced::new(Slow::default(), Some(Trace::new(tracer)));
         let bytes = [0x81, 1, b'a', 0x82, 2, 1, 2];
         let expected = [(Opcode::Text, 1), (Opcode::Binary, 2)].map(|(opcode, len)| {
             let frame = Frame::Data(header(Rsv::NONE, opcode, None, len));
@@ -266,10 +266,10 @@ mod tests {
         while at < bytes.len() {
             let (near, far) = bytes[at..].split_at(1);
             let bufs = [IoSlice::new(near), IoSlice::new(far)];
-            at += traced.write_vectored(&bufs).unwrap_or(0);
+            at += stream.write_vectored(&bufs).unwrap_or(0);
             assert_eq!(*told.lock().unwrap(), expected);
         }
-        assert_eq!(traced.stream.0, bytes);
+        assert_eq!(stream.stream.0, bytes);
     }
 
     /// Returns the frames of `bytes` that pass in pieces of `size`.
