@@ -270,7 +270,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(docs().join(path)).unwrap()
 }
 
-const OTHER_PAGES: [&str; 15] = [
+const OTHER_PAGES: [&str; 16] = [
     "CHANGELOG.md",
     "CLAUSES.md",
     "COMPARE.md",
@@ -284,6 +284,7 @@ const OTHER_PAGES: [&str; 15] = [
     "conformance/interop/README.md",
     "crates/framewire-cli/README.md",
     "crates/upgrade/README.md",
+    "examples/cluster/README.md",
     "fuzz/crashes/README.md",
     "tests/README.md",
 ];
