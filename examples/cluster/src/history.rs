@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use async_nats::header::{NATS_LAST_SEQUENCE, NATS_MESSAGE_ID, NATS_SEQUENCE};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::PublishAckFuture;
@@ -12,6 +12,7 @@ use async_nats::jetstream::stream::{
 use async_nats::jetstream::{self, Context};
 use async_nats::{HeaderMap, HeaderValue, Message, Subscriber};
 use futures_util::StreamExt as _;
+use tokio::time::timeout;
 
 use crate::protocol::{self, LIVE, STORED};
 
@@ -115,10 +116,9 @@ impl History {
             .await
             .context("no consumer")?;
         Ok(Replay {
+            pending: consumer.cached_info().num_pending,
             consumer,
             read: 0,
-            pending: 0,
-            is_at_end: false,
         })
     }
 
@@ -134,22 +134,28 @@ impl History {
 pub struct Replay {
     consumer: PullConsumer,
     read: u64,
-    /// How many more there are, as the last message said.
+    /// How many more there are, as NATS said last.
     pending: u64,
-    is_at_end: bool,
 }
 
 impl Replay {
     /// Returns the next messages: none at the end of what is stored by now.
     ///
     /// # Errors
-    /// NATS does not answer, or a message was lost on the way. What came before is then to be asked for again, too.
+    /// NATS does not answer in time, or a message was lost on the way. The replay then cannot go on: another one is to
+    /// begin after the last message that was returned.
     pub async fn page(&mut self) -> Result<Vec<Stored>> {
-        if self.is_at_end {
+        in_time(PAGE_WITHIN, self.read_page()).await
+    }
+
+    async fn read_page(&mut self) -> Result<Vec<Stored>> {
+        // Never more than there are, so that NATS has nothing to wait for.
+        let most = usize::try_from(self.pending).map_or(PAGE, |pending| pending.min(PAGE));
+        if most == 0 {
             return Ok(Vec::new());
         }
-        let fetch = self.consumer.fetch().max_messages(PAGE).messages();
-        let mut messages = fetch.await.context("history")?;
+        let fetch = self.consumer.fetch().max_messages(most).expires(EXPIRES);
+        let mut messages = fetch.messages().await.context("history")?;
         let mut page = Vec::new();
         while let Some(message) = messages.next().await {
             let message = message.map_err(anyhow::Error::from_boxed)?;
@@ -164,13 +170,19 @@ impl Replay {
             page.push(Stored::new(info.stream_sequence, &message));
         }
         ensure!(
-            !page.is_empty() || self.pending == 0,
+            !page.is_empty(),
             "{} messages of the history are missing",
             self.pending
         );
-        self.is_at_end = self.pending == 0;
         Ok(page)
     }
+}
+
+/// Waits for NATS, but not for ever: a request that is lost with the connection is not answered after the next one.
+async fn in_time<T>(time: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(time, answer)
+        .await
+        .unwrap_or_else(|_| Err(anyhow!("NATS has not answered within {time:?}")))
 }
 
 impl Stored {
@@ -204,3 +216,17 @@ const DUPLICATES: Duration = Duration::from_mins(2);
 const ANSWER: Duration = Duration::from_secs(5);
 const UNUSED: Duration = Duration::from_secs(10);
 const PAGE: usize = 256;
+/// How long NATS keeps a request for a page.
+const EXPIRES: Duration = Duration::from_secs(2);
+const PAGE_WITHIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_is_an_error() {
+        let answer = in_time(PAGE_WITHIN, std::future::pending::<Result<()>>());
+        assert!(timeout(PAGE_WITHIN * 2, answer).await.unwrap().is_err());
+    }
+}
