@@ -31,7 +31,7 @@ while [ "$node" -le "$nodes" ]; do
   children="$! $children"
   read -r _ _ address <"$data/ready"
   rm "$data/ready"
-  echo "node $node: ws://$address/ROOM?client=NAME"
+  echo "node $node: ws://$address/ROOM?client=NAME&session=NONCE"
   servers="$servers  server node$node $address
 "
   node=$((node + 1))
@@ -44,5 +44,5 @@ awk -v port="$port" -v servers="$servers" -v most=$((files / 2 - 100)) '
 ' haproxy.cfg >"$data/haproxy.cfg"
 haproxy -db -f "$data/haproxy.cfg" &
 children="$! $children"
-echo "all of them, behind HAProxy: ws://127.0.0.1:$port/ROOM?client=NAME&after=0"
+echo "all of them, behind HAProxy: ws://127.0.0.1:$port/ROOM?client=NAME&session=NONCE&after=0"
 wait

@@ -70,11 +70,12 @@ impl History {
         &self,
         room: &str,
         client: &str,
+        session: &str,
         number: u64,
         text: &str,
     ) -> Result<PublishAckFuture> {
         let mut headers = HeaderMap::new();
-        let id = protocol::message_id(room, client, number);
+        let id = protocol::message_id(room, client, session, number);
         headers.insert(NATS_MESSAGE_ID, HeaderValue::from(id));
         let subject = protocol::stored_subject(room);
         let payload = text.to_owned().into();

@@ -33,17 +33,19 @@ pub struct Said<'a> {
 /// What a client sends: JSON in a text message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Say<'a> {
-    /// Counts the messages of this client, so that one that is sent again is told from another with the same text.
+    /// Counts the messages of this session, so that one that is sent again is told from another with the same text.
     pub number: u64,
     #[serde(borrow)]
     pub text: Cow<'a, str>,
 }
 
-/// What a client asks for when it connects: `/ROOM?client=NAME&after=SEQ`.
+/// What a client asks for when it connects: `/ROOM?client=NAME&session=NONCE&after=SEQ`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub room: String,
     pub client: String,
+    /// What tells one start of a client from another, with the numbers of each from 1.
+    pub session: String,
     /// The last message that the client has. `None` (`after=now`, or nothing) is the last one there is.
     pub after: Option<u64>,
 }
@@ -58,11 +60,13 @@ impl Entry {
         if !is_name(room) {
             return Err("the path is not a room: 1 to 64 of A-Z a-z 0-9 - _");
         }
-        let (mut client, mut after) = (None, None);
+        let (mut client, mut session, mut after) = (None, None, None);
         for pair in query.split('&') {
             match pair.split_once('=') {
                 Some(("client", name)) if is_name(name) => client = Some(name),
                 Some(("client", _)) => return Err("client is not 1 to 64 of A-Z a-z 0-9 - _"),
+                Some(("session", nonce)) if is_name(nonce) => session = Some(nonce),
+                Some(("session", _)) => return Err("session is not 1 to 64 of A-Z a-z 0-9 - _"),
                 Some(("after", "now")) => after = None,
                 Some(("after", digits)) => {
                     after = Some(digits.parse().map_err(|_| "after is not a number")?);
@@ -73,12 +77,13 @@ impl Entry {
         Ok(Self {
             room: room.to_owned(),
             client: client.ok_or("client is missing")?.to_owned(),
+            session: session.ok_or("session is missing")?.to_owned(),
             after,
         })
     }
 }
 
-/// Returns whether this can name a room or a client. It becomes part of subjects and headers of NATS, in which dots,
+/// Returns whether this can name a room, a client or a session. It becomes part of subjects and headers of NATS, in which dots,
 /// spaces, wildcards and line ends mean something.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
@@ -88,8 +93,8 @@ pub fn is_name(name: &str) -> bool {
 
 /// Returns the id under which `JetStream` stores a message once.
 #[must_use]
-pub fn message_id(room: &str, client: &str, number: u64) -> String {
-    format!("{room}/{client}/{number}")
+pub fn message_id(room: &str, client: &str, session: &str, number: u64) -> String {
+    format!("{room}/{client}/{session}/{number}")
 }
 
 /// Returns the sender and the number out of a message's id. One that others have made says neither.
@@ -97,7 +102,7 @@ pub fn message_id(room: &str, client: &str, number: u64) -> String {
 pub fn sender(id: &str) -> (&str, u64) {
     let mut parts = id.split('/').skip(1);
     let client = parts.next().unwrap_or_default();
-    let number = parts.next().and_then(|digits| digits.parse().ok());
+    let number = parts.nth(1).and_then(|digits| digits.parse().ok());
     (client, number.unwrap_or_default())
 }
 
@@ -142,15 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_without_a_client_or_with_a_wrong_number_is_refused() {
+    fn an_entry_without_a_client_or_a_session_or_with_a_wrong_number_is_refused() {
         for (path, query) in [
-            ("/", "client=me"),
-            ("/a/b", "client=me"),
+            ("/", "client=me&session=1"),
+            ("/a/b", "client=me&session=1"),
             ("/room", ""),
-            ("/room", "client="),
-            ("/room", "client=a.b"),
-            ("/room", "client=me&after=-1"),
-            ("/room", "client=me&after=99999999999999999999"),
+            ("/room", "session=1"),
+            ("/room", "client=&session=1"),
+            ("/room", "client=a.b&session=1"),
+            ("/room", "client=me"),
+            ("/room", "client=me&session="),
+            ("/room", "client=me&session=a/b"),
+            ("/room", "client=me&session=1&after=-1"),
+            ("/room", "client=me&session=1&after=99999999999999999999"),
         ] {
             assert!(Entry::parse(path, query).is_err(), "{path}?{query}");
         }
@@ -159,17 +168,29 @@ mod tests {
     #[test]
     fn an_entry_says_after_which_message() {
         let after = |query| Entry::parse("/room", query).unwrap().after;
-        assert_eq!(after("client=me"), None);
-        assert_eq!(after("client=me&after=now"), None);
-        assert_eq!(after("client=me&after=0"), Some(0));
-        assert_eq!(after("after=12&client=me"), Some(12));
+        assert_eq!(after("client=me&session=1"), None);
+        assert_eq!(after("client=me&session=1&after=now"), None);
+        assert_eq!(after("client=me&session=1&after=0"), Some(0));
+        assert_eq!(after("after=12&client=me&session=1"), Some(12));
     }
 
     #[test]
     fn a_message_id_gives_back_its_sender() {
-        assert_eq!(sender(&message_id("room", "me", 7)), ("me", 7));
+        assert_eq!(sender(&message_id("room", "me", "1", 7)), ("me", 7));
         assert_eq!(sender("of somebody else"), ("", 0));
         assert_eq!(sender("a/b/c"), ("b", 0));
+        assert_eq!(sender("a/b/c/d"), ("b", 0));
+    }
+
+    #[test]
+    fn a_client_that_starts_again_does_not_repeat_its_ids() {
+        let first_id = |query| {
+            let entry = Entry::parse("/room", query).unwrap();
+            message_id(&entry.room, &entry.client, &entry.session, 1)
+        };
+        let one = first_id("client=me&session=one");
+        assert_ne!(one, first_id("client=me&session=two"));
+        assert_eq!(one, first_id("after=7&session=one&client=me"));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub async fn serve(
         websocket,
         history,
         room,
-        name: &entry.client,
+        entry,
         cursor: 0,
         storing: None,
     };
@@ -64,7 +64,7 @@ struct Client<'a> {
     websocket: WebSocket<TcpStream>,
     history: &'a History,
     room: Arc<Room>,
-    name: &'a str,
+    entry: &'a Entry,
     /// The last message of the room that the client has.
     cursor: u64,
     /// The message that is being stored. There is one at a time, which keeps the order of a client's messages.
@@ -96,7 +96,7 @@ impl Client<'_> {
                     if say.text.len() > MAX_TEXT {
                         return Ok(End::Wrong("the text is over 4096 bytes"));
                     }
-                    self.storing = Some(store(self.history, &self.room, self.name, &say));
+                    self.storing = Some(store(self.history, self.entry, &say));
                 }
                 stored = stored(&mut self.storing) => {
                     self.storing = None;
@@ -176,12 +176,12 @@ impl Client<'_> {
 }
 
 /// Begins to store a message.
-fn store(history: &History, room: &Arc<Room>, name: &str, say: &Say<'_>) -> Storing {
-    let (history, room) = (history.clone(), Arc::clone(room));
-    let (name, number, text) = (name.to_owned(), say.number, say.text.to_string());
+fn store(history: &History, entry: &Entry, say: &Say<'_>) -> Storing {
+    let (history, entry) = (history.clone(), entry.clone());
+    let (number, text) = (say.number, say.text.to_string());
     Box::pin(async move {
-        let published = history.publish(room.name(), &name, number, &text).await?;
-        Ok((number, published.await?.sequence))
+        let published = history.publish(&entry.room, &entry.client, &entry.session, number, &text);
+        Ok((number, published.await?.await?.sequence))
     })
 }
 

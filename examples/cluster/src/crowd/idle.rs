@@ -30,7 +30,7 @@ pub async fn run(options: &Options) -> Result<()> {
     for index in 0..options.clients {
         let room = index % options.rooms;
         let url = options.url.trim_end_matches('/');
-        let url = format!("{url}/idle-{room}?client=i{index}&after=now");
+        let url = format!("{url}/idle-{room}?client=i{index}&session=1&after=now");
         let connected = handshake::connect(&url, &connector).await;
         let established = connected.with_context(|| format!("client {index}"))?;
         let has_welcome = !established.leftover().is_empty();

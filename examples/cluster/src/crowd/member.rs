@@ -39,6 +39,7 @@ pub struct Member {
     pub shared: Arc<Shared>,
     pub room: String,
     pub index: u32,
+    session: String,
     /// How many messages it sends; the first member of a room sends one more once all are complete.
     pub sends: u32,
     pub log: Log,
@@ -74,6 +75,7 @@ impl Member {
             shared: Arc::clone(shared),
             room: room.to_owned(),
             index,
+            session: format!("{:x}", fastrand::u64(..)),
             sends,
             log,
             cursor: 0,
@@ -114,8 +116,8 @@ impl Member {
 
     fn address(&self) -> String {
         format!(
-            "{}/{}?client=m{}&after={}",
-            self.shared.url, self.room, self.index, self.cursor
+            "{}/{}?client=m{}&session={}&after={}",
+            self.shared.url, self.room, self.index, self.session, self.cursor
         )
     }
 

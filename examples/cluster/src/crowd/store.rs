@@ -30,13 +30,13 @@ pub async fn run(options: &Options) -> Result<f64> {
     let client = async_nats::connect(&options.nats).await?;
     let history = History::open(client).await?;
     let began = Instant::now();
-    let run = format!("s{:x}", std::process::id());
+    let run = format!("{:x}", fastrand::u64(..));
     let text = "x".repeat(64);
     let storing = stream::iter(1..=options.messages)
         .map(|number| {
             let (history, run, text) = (&history, &run, &text);
             async move {
-                let published = history.publish("store", run, number, text).await?;
+                let published = history.publish("store", "crowd", run, number, text).await?;
                 Ok::<_, anyhow::Error>(published.await?)
             }
         })
