@@ -14,6 +14,7 @@ use async_nats::{HeaderMap, HeaderValue, Message, Subscriber};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
+use crate::connection;
 use crate::protocol::{self, LIVE, STORED};
 
 /// The rooms of a cluster, as NATS has them.
@@ -66,6 +67,9 @@ impl History {
     }
 
     /// Publishes a message. The future that is returned is that of its number.
+    ///
+    /// # Errors
+    /// There is no connection to NATS. The message is not kept until there is one.
     pub async fn publish(
         &self,
         room: &str,
@@ -74,6 +78,7 @@ impl History {
         number: u64,
         text: &str,
     ) -> Result<PublishAckFuture> {
+        ensure!(self.is_connected(), "NATS is out of reach");
         let mut headers = HeaderMap::new();
         let id = protocol::message_id(room, client, session, number);
         headers.insert(NATS_MESSAGE_ID, HeaderValue::from(id));
@@ -126,7 +131,7 @@ impl History {
     /// Returns whether there is a connection to NATS.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.client.connection_state() == async_nats::connection::State::Connected
+        connection::is_connected(&self.client)
     }
 }
 
@@ -213,7 +218,8 @@ impl Stored {
 const STREAM: &str = "CHAT";
 /// In bytes, with headers.
 const MAX_MESSAGE: i32 = 8192;
-const DUPLICATES: Duration = Duration::from_mins(2);
+/// How long `JetStream` knows the ids of what it has stored.
+pub const DUPLICATES: Duration = Duration::from_mins(2);
 const ANSWER: Duration = Duration::from_secs(5);
 const UNUSED: Duration = Duration::from_secs(10);
 const PAGE: usize = 256;

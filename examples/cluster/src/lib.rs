@@ -1,5 +1,6 @@
 //! A chat with rooms over any number of nodes, on NATS. `README.md` says how it works and what it costs.
 
+pub mod connection;
 pub mod crowd;
 pub mod history;
 pub mod node;

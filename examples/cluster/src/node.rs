@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use async_nats::{ConnectOptions, Event};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use framewire::Config;
 use framewire::handshake::Acceptor;
@@ -15,10 +14,11 @@ use framewire::tokio::WebSocket;
 use framewire::tokio::handshake::{PendingHandshake, receive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::connection::{Connection, MOST, watch_over};
 use crate::history::History;
 use crate::protocol::Entry;
 use crate::room::Rooms;
@@ -54,24 +54,12 @@ pub struct Node {
 impl Node {
     /// Connects to NATS and binds the address.
     pub async fn start(options: &Options) -> Result<Self> {
-        let (connected, connections) = watch::channel(0);
-        let connect = ConnectOptions::new()
-            .connection_timeout(CONNECT)
-            .request_timeout(Some(ANSWER))
-            .ping_interval(PING)
-            .reconnect_delay_callback(|attempt| RECONNECT * attempt.min(20) as u32)
-            .event_callback(move |event| {
-                if let Event::Connected | Event::SlowConsumer(_) = event {
-                    connected.send_modify(|count| *count += 1);
-                }
-                async {}
-            });
-        let client = connect_in_time(&options.nats, connect).await?;
-        let history = History::open(client).await?;
+        let connection = Connection::open(&options.nats).await?;
+        let history = History::open(connection.client).await?;
         let bound = TcpListener::bind(options.listen).await;
         Ok(Self {
             listener: bound.with_context(|| format!("cannot listen on {}", options.listen))?,
-            rooms: Rooms::new(history, connections, options.keep),
+            rooms: Rooms::new(history, connection.count, options.keep),
             places: Arc::new(Semaphore::new(options.max_clients)),
         })
     }
@@ -81,18 +69,28 @@ impl Node {
     }
 
     /// Serves until it is told to stop: then no client is accepted, and those that are there are told to go.
-    pub async fn run(self, stop: CancellationToken) {
+    ///
+    /// # Errors
+    /// NATS was out of reach for so long that the node has ended by itself.
+    pub async fn run(self, stop: CancellationToken) -> Result<()> {
+        let (lost, is_lost) = watch::channel(false);
+        let (history, ending) = (self.rooms.history().clone(), stop.child_token());
+        let end = ending.clone().drop_guard();
+        let _watching = AbortOnDropHandle::new(tokio::spawn(async move {
+            watch_over(|| history.is_connected(), &lost).await;
+            drop(end);
+        }));
         let clients = TaskTracker::new();
-        while let Some(accepted) = stop.run_until_cancelled(self.listener.accept()).await {
+        while let Some(accepted) = ending.run_until_cancelled(self.listener.accept()).await {
             let Ok((stream, peer)) = accepted else {
                 // Too many files are open, or the peer is gone already.
                 sleep(PAUSE).await;
                 continue;
             };
             let (rooms, places) = (Arc::clone(&self.rooms), Arc::clone(&self.places));
-            let stop = stop.clone();
+            let (ending, is_lost) = (ending.clone(), is_lost.clone());
             clients.spawn(async move {
-                if let Err(error) = welcome(stream, &rooms, &places, &stop).await {
+                if let Err(error) = welcome(stream, &rooms, &places, is_lost, &ending).await {
                     // A reason that the peer gave must not begin a new line.
                     let error = format!("{error:#}").replace(char::is_control, " ");
                     eprintln!("{peer}: {error}");
@@ -102,20 +100,12 @@ impl Node {
         drop(self.listener);
         clients.close();
         clients.wait().await;
-    }
-}
-
-/// Connects to NATS, which may have been started just now.
-async fn connect_in_time(url: &str, options: ConnectOptions) -> Result<async_nats::Client> {
-    let end = Instant::now() + FIRST_CONNECT;
-    loop {
-        match options.clone().connect(url).await {
-            Ok(client) => return Ok(client),
-            Err(error) if Instant::now() >= end => {
-                return Err(error).with_context(|| format!("cannot connect to {url}"));
-            }
-            Err(_) => sleep(PAUSE).await,
-        }
+        ensure!(
+            stop.is_cancelled(),
+            "NATS was out of reach for {} s",
+            MOST.as_secs()
+        );
+        Ok(())
     }
 }
 
@@ -123,6 +113,7 @@ async fn welcome(
     stream: TcpStream,
     rooms: &Arc<Rooms>,
     places: &Semaphore,
+    is_lost: watch::Receiver<bool>,
     stop: &CancellationToken,
 ) -> Result<()> {
     // A handshake needs more memory than a client at rest: it is in a box that is gone by then.
@@ -134,7 +125,7 @@ async fn welcome(
         return Ok(());
     };
     let room = rooms.room(&entry.room);
-    serve(websocket, rooms.history(), room, &entry, stop).await
+    serve(websocket, rooms.history(), room, &entry, is_lost, stop).await
 }
 
 /// Answers a request. Returns the client that is let in, if it is one, and its place.
@@ -148,10 +139,11 @@ async fn admit<'a>(
     let uri = request.request().uri();
     let answer = match uri.path() {
         "/health" if rooms.history().is_connected() => (StatusCode::OK, ""),
-        "/health" => (StatusCode::SERVICE_UNAVAILABLE, "NATS is out of reach"),
+        "/health" => OUT_OF_REACH,
         "/" if !request.is_websocket() => (StatusCode::OK, PAGE),
         path => match Entry::parse(path, uri.query().unwrap_or_default()) {
             Err(reason) => (StatusCode::BAD_REQUEST, reason),
+            Ok(_) if !rooms.history().is_connected() => OUT_OF_REACH,
             Ok(entry) => match places.try_acquire() {
                 Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the node is full"),
                 Ok(place) => {
@@ -186,15 +178,10 @@ async fn refuse(
     Ok(())
 }
 
+const OUT_OF_REACH: (StatusCode, &str) = (StatusCode::SERVICE_UNAVAILABLE, "NATS is out of reach");
 /// A chat in the browser.
 const PAGE: &str = include_str!("page.html");
 /// Of a client, in bytes: the longest text with every byte escaped, and what is around it.
 const MAX_MESSAGE: u64 = 32 << 10;
-/// How long NATS may take to be there when a node starts.
-const FIRST_CONNECT: Duration = Duration::from_secs(10);
-const CONNECT: Duration = Duration::from_secs(5);
-const ANSWER: Duration = Duration::from_secs(5);
-const PING: Duration = Duration::from_secs(10);
-const RECONNECT: Duration = Duration::from_millis(50);
 /// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

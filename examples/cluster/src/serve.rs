@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use framewire::CloseCode;
 use framewire::tokio::WebSocket;
 use tokio::net::TcpStream;
 use tokio::select;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ pub async fn serve(
     history: &History,
     room: Arc<Room>,
     entry: &Entry,
+    is_lost: watch::Receiver<bool>,
     stop: &CancellationToken,
 ) -> Result<()> {
     websocket.set_keep_alive(INTERVAL, PONG_WITHIN)?;
@@ -34,7 +36,7 @@ pub async fn serve(
         cursor: 0,
         storing: None,
     };
-    let code = match client.talk(entry.after, stop).await {
+    let code = match client.talk(entry.after, is_lost, stop).await {
         Ok(End::Closed) => return Ok(()),
         Ok(End::Stop) => CloseCode::GOING_AWAY,
         Ok(End::Wrong(reason)) => {
@@ -74,7 +76,12 @@ struct Client<'a> {
 type Storing = Pin<Box<dyn Future<Output = Result<(u64, u64)>> + Send>>;
 
 impl Client<'_> {
-    async fn talk(&mut self, after: Option<u64>, stop: &CancellationToken) -> Result<End> {
+    async fn talk(
+        &mut self,
+        after: Option<u64>,
+        mut is_lost: watch::Receiver<bool>,
+        stop: &CancellationToken,
+    ) -> Result<End> {
         let mut changes = self.room.changes();
         let begun = timeout(BEGIN, changes.wait_for(Option::is_some)).await;
         let last = *begun.context("the room does not begin")??;
@@ -104,6 +111,7 @@ impl Client<'_> {
                     self.tell(&ToClient::Stored { number, seq }).await?;
                 }
                 news = changes.changed() => news.context("the room has ended")?,
+                () = lost(&mut is_lost) => bail!("NATS is out of reach"),
                 () = stop.cancelled() => return Ok(End::Stop),
             }
         }
@@ -190,6 +198,12 @@ async fn in_time(writing: impl Future<Output = Result<()>>) -> Result<()> {
     timeout(WRITE, writing)
         .await
         .unwrap_or_else(|_| Err(anyhow!("the client does not read")))
+}
+
+/// Waits until NATS was out of reach for some seconds.
+async fn lost(is_lost: &mut watch::Receiver<bool>) {
+    // It fails once nobody watches any more: the node ends.
+    let _ = is_lost.wait_for(|lost| *lost).await;
 }
 
 async fn stored(storing: &mut Option<Storing>) -> Result<(u64, u64)> {

@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A node of a chat with rooms
 ///
+/// It ends by itself when it cannot reach NATS for a minute.
+///
 /// SIGTERM and Ctrl-C end it in order: clients are closed with 1001 once they have what was stored by then.
 #[derive(Debug, Parser)]
 #[command(name = "node")]
@@ -28,11 +30,12 @@ async fn main() -> Result<()> {
     writeln!(stdout, "listening on {}", node.address()?)?;
     stdout.flush()?;
     let stop = CancellationToken::new();
-    let running = tokio::spawn(node.run(stop.clone()));
+    let mut running = tokio::spawn(node.run(stop.clone()));
     select! {
         _ = terminate.recv() => {}
+        ended = &mut running => return ended?,
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     stop.cancel();
-    Ok(running.await?)
+    running.await?
 }
