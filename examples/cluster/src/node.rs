@@ -14,7 +14,7 @@ use framewire::tokio::WebSocket;
 use framewire::tokio::handshake::{PendingHandshake, receive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -99,7 +99,8 @@ impl Node {
         }
         drop(self.listener);
         clients.close();
-        clients.wait().await;
+        // One that does not read is not waited for.
+        let _ = timeout(GOODBYES, clients.wait()).await;
         ensure!(
             stop.is_cancelled(),
             "NATS was out of reach for {} s",
@@ -183,5 +184,7 @@ const OUT_OF_REACH: (StatusCode, &str) = (StatusCode::SERVICE_UNAVAILABLE, "NATS
 const PAGE: &str = include_str!("page.html");
 /// Of a client, in bytes: the longest text with every byte escaped, and what is around it.
 const MAX_MESSAGE: u64 = 32 << 10;
+/// How long clients may take to go: what is being written to them, and to close.
+const GOODBYES: Duration = Duration::from_secs(10);
 /// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);

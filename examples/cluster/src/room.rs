@@ -91,15 +91,16 @@ impl Rooms {
 }
 
 impl Room {
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Returns what tells of each change: the number of the last message, `None` until the room has begun.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<Option<u64>> {
         self.shared.last.subscribe()
+    }
+
+    /// Returns the number of the last message, `None` until the room has begun.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        *self.shared.last.borrow()
     }
 
     /// Returns up to `most` messages that follow the cursor, framed.

@@ -1,6 +1,6 @@
 //! One client of a node: what it says is stored, and what its room has goes to it, from where it was.
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::history::History;
+use crate::history::{History, Replay, Stored};
 use crate::protocol::{Entry, MAX_TEXT, Say, ToClient};
 use crate::room::{Room, said};
 
@@ -35,6 +35,7 @@ pub async fn serve(
         entry,
         cursor: 0,
         storing: None,
+        reading: None,
     };
     let code = match client.talk(entry.after, is_lost, stop).await {
         Ok(End::Closed) => return Ok(()),
@@ -71,8 +72,11 @@ struct Client<'a> {
     cursor: u64,
     /// The message that is being stored. There is one at a time, which keeps the order of a client's messages.
     storing: Option<Storing>,
+    /// The page of history that is being read, while the cursor is before the ring.
+    reading: Option<Reading>,
 }
 
+type Reading = Pin<Box<dyn Future<Output = Result<(Replay, Vec<Stored>)>> + Send>>;
 type Storing = Pin<Box<dyn Future<Output = Result<(u64, u64)>> + Send>>;
 
 impl Client<'_> {
@@ -83,14 +87,16 @@ impl Client<'_> {
         stop: &CancellationToken,
     ) -> Result<End> {
         let mut changes = self.room.changes();
-        let begun = timeout(BEGIN, changes.wait_for(Option::is_some)).await;
+        let begun = timeout(BEGIN, changes.wait_for(Option::is_some));
+        let Some(begun) = stop.run_until_cancelled(begun).await else {
+            return Ok(End::Stop);
+        };
         let last = *begun.context("the room does not begin")??;
         self.cursor = after.or(last).context("the room has begun")?;
         self.tell(&ToClient::Welcome { at: self.cursor }).await?;
         loop {
             // Marked as seen before the ring is read, so that what comes in between is seen again.
-            changes.mark_unchanged();
-            self.deliver().await?;
+            let is_behind = *changes.borrow_and_update() > Some(self.cursor);
             select! {
                 message = self.websocket.next_message(), if self.storing.is_none() => {
                     let Some(message) = message? else {
@@ -110,6 +116,18 @@ impl Client<'_> {
                     let (number, seq) = stored?;
                     self.tell(&ToClient::Stored { number, seq }).await?;
                 }
+                page = read(&mut self.reading) => {
+                    self.reading = None;
+                    let (replay, page) = page?;
+                    // In a box, as it is rare: what a client needs at rest stays small.
+                    Box::pin(self.deliver_history(replay, page)).await?;
+                }
+                // One batch at a time: what the client says meanwhile is read between two of them.
+                () = ready(()), if is_behind && self.reading.is_none() => {
+                    if !self.deliver().await? {
+                        self.reading = Some(begin_to_read(self.history, &self.entry.room, self.cursor));
+                    }
+                }
                 news = changes.changed() => news.context("the room has ended")?,
                 () = lost(&mut is_lost) => bail!("NATS is out of reach"),
                 () = stop.cancelled() => return Ok(End::Stop),
@@ -117,43 +135,35 @@ impl Client<'_> {
         }
     }
 
-    /// Sends all that follows the cursor and is there by now.
-    async fn deliver(&mut self) -> Result<()> {
-        loop {
-            let Ok(messages) = self.room.after(self.cursor, BATCH) else {
-                // In a box, as it is rare: what a client needs at rest stays small.
-                Box::pin(self.replay()).await?;
-                continue;
-            };
-            if messages.is_empty() {
-                return Ok(());
+    /// Sends the next messages of the ring. Returns `false` if the cursor is before it.
+    async fn deliver(&mut self) -> Result<bool> {
+        let Ok(messages) = self.room.after(self.cursor, BATCH) else {
+            return Ok(false);
+        };
+        let batch = async {
+            for (sequence, message) in messages {
+                self.websocket.write_prepared(&message).await?;
+                self.cursor = sequence;
             }
-            let batch = async {
-                for (sequence, message) in messages {
-                    self.websocket.write_prepared(&message).await?;
-                    self.cursor = sequence;
-                }
-                Ok(())
-            };
-            in_time(batch).await?;
-        }
+            Ok(true)
+        };
+        in_time(batch).await
     }
 
-    /// Sends history, until the cursor is in the ring.
-    async fn replay(&mut self) -> Result<()> {
-        let mut replay = self.history.after(self.room.name(), self.cursor).await?;
-        while self.room.after(self.cursor, 0).is_err() {
-            let page = replay.page().await?;
-            // Before the ring there is at least the message that its base is, unless NATS has dropped it.
-            ensure!(!page.is_empty(), "the history ends before the ring begins");
-            let batch = async {
-                for stored in &page {
-                    self.websocket.feed(&said(stored)?).await?;
-                    self.cursor = stored.sequence;
-                }
-                Ok(self.websocket.flush().await?)
-            };
-            in_time(batch).await?;
+    /// Sends a page of history, and begins to read the next one unless the ring goes on from here.
+    async fn deliver_history(&mut self, replay: Replay, page: Vec<Stored>) -> Result<()> {
+        // Before the ring there is at least the message that its base is, unless NATS has dropped it.
+        ensure!(!page.is_empty(), "the history ends before the ring begins");
+        let batch = async {
+            for stored in &page {
+                self.websocket.feed(&said(stored)?).await?;
+                self.cursor = stored.sequence;
+            }
+            Ok(self.websocket.flush().await?)
+        };
+        in_time(batch).await?;
+        if self.room.after(self.cursor, 0).is_err() {
+            self.reading = Some(read_on(replay));
         }
         Ok(())
     }
@@ -171,7 +181,8 @@ impl Client<'_> {
                     let (number, seq) = stored(&mut self.storing).await?;
                     self.tell(&ToClient::Stored { number, seq }).await?;
                 }
-                self.deliver().await?;
+                // What is in history alone the client gets from another node.
+                while self.room.last() > Some(self.cursor) && self.deliver().await? {}
             }
             self.websocket.close(code, reason).await?;
             self.websocket.shutdown(Duration::MAX).await?;
@@ -193,8 +204,20 @@ fn store(history: &History, entry: &Entry, say: &Say<'_>) -> Storing {
     })
 }
 
+fn begin_to_read(history: &History, room: &str, cursor: u64) -> Reading {
+    let (history, room) = (history.clone(), room.to_owned());
+    Box::pin(async move { read_on(history.after(&room, cursor).await?).await })
+}
+
+fn read_on(mut replay: Replay) -> Reading {
+    Box::pin(async move {
+        let page = replay.page().await?;
+        Ok((replay, page))
+    })
+}
+
 /// Waits for something that a client must read, but not for ever.
-async fn in_time(writing: impl Future<Output = Result<()>>) -> Result<()> {
+async fn in_time<T>(writing: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(WRITE, writing)
         .await
         .unwrap_or_else(|_| Err(anyhow!("the client does not read")))
@@ -204,6 +227,13 @@ async fn in_time(writing: impl Future<Output = Result<()>>) -> Result<()> {
 async fn lost(is_lost: &mut watch::Receiver<bool>) {
     // It fails once nobody watches any more: the node ends.
     let _ = is_lost.wait_for(|lost| *lost).await;
+}
+
+async fn read(reading: &mut Option<Reading>) -> Result<(Replay, Vec<Stored>)> {
+    match reading {
+        Some(reading) => reading.await,
+        None => pending().await,
+    }
 }
 
 async fn stored(storing: &mut Option<Storing>) -> Result<(u64, u64)> {
