@@ -10,7 +10,7 @@ use framewire::CloseCode;
 use framewire::tokio::{Stream, WebSocket};
 use tokio::select;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::tally::{Log, Received};
@@ -48,6 +48,8 @@ pub struct Member {
     /// What it has sent, or is to send again, and was not yet said to be stored.
     unstored: VecDeque<(u32, String)>,
     sent: u32,
+    /// When its first message is due, if they are paced. The others follow at regular times, whatever happens.
+    first: Option<Instant>,
     has_end: bool,
     pub report: Report,
     /// When it had everything, since the beginning.
@@ -81,6 +83,7 @@ impl Member {
             cursor: 0,
             unstored: VecDeque::new(),
             sent: 0,
+            first: None,
             has_end: false,
             report: Report::default(),
             finished: None,
@@ -143,25 +146,22 @@ impl Member {
         }
         websocket.flush().await?;
         let complete = self.shared.complete.clone();
-        let every = self.shared.every.unwrap_or(Duration::from_hours(1));
-        // At a time of its own.
-        let first = tokio::time::Instant::now() + every.mul_f64(fastrand::f64());
-        let mut ticks = interval_at(first, every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let paced = self.shared.every.is_some();
+        // At a time of its own, which the first connection sets.
+        let offset = |every: Duration| Instant::now() + every.mul_f64(fastrand::f64());
+        self.first = self.first.or(self.shared.every.map(offset));
         while !self.has_end {
             let may_send = self.sent < self.sends;
             let is_last_word = self.index == 0 && self.sent == self.sends && self.sends > 0;
+            let due = self.due();
             select! {
                 message = websocket.next_message() => {
                     let message = message?.context("the connection was closed")?;
                     self.receive(message.text().context("a binary message")?)?;
                 }
-                _ = ticks.tick(), if paced && may_send => self.send(websocket).await?,
-                () = async {}, if !paced && may_send && self.unstored.is_empty() => {
-                    self.send(websocket).await?;
+                () = until(due), if may_send && (due.is_some() || self.unstored.is_empty()) => {
+                    self.send(websocket, due).await?;
                 }
-                () = complete.cancelled(), if is_last_word => self.send(websocket).await?,
+                () = complete.cancelled(), if is_last_word => self.send(websocket, None).await?,
             }
         }
         websocket.close(CloseCode::NORMAL, "").await?;
@@ -169,11 +169,23 @@ impl Member {
         Ok(())
     }
 
-    /// Sends the next message.
-    async fn send(&mut self, websocket: &mut WebSocket<Stream>) -> Result<()> {
+    /// Returns when the next message is due, if they are paced: also when that is over, since there was no connection.
+    fn due(&self) -> Option<Instant> {
+        let (first, every) = self.first.zip(self.shared.every)?;
+        Some(first + every * self.sent)
+    }
+
+    /// Sends the next message, which was due at this time, or is now.
+    async fn send(
+        &mut self,
+        websocket: &mut WebSocket<Stream>,
+        due: Option<Instant>,
+    ) -> Result<()> {
         self.sent += 1;
-        // The time is part of the text, so that it is still the first one when the message is sent again.
-        let mut text = format!("{} ", self.shared.began.elapsed().as_micros());
+        let due = due.unwrap_or_else(Instant::now);
+        // The time is part of the text. What had to wait for a connection is late by that.
+        let due = due.saturating_duration_since(self.shared.began);
+        let mut text = format!("{} ", due.as_micros());
         while text.len() < self.shared.size {
             text.push('x');
         }
@@ -233,9 +245,41 @@ impl Member {
     }
 }
 
+/// Waits until a message is due.
+async fn until(due: Option<Instant>) {
+    if let Some(due) = due {
+        sleep_until(due.into()).await;
+    }
+}
+
 const CONNECT: Duration = Duration::from_secs(10);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(2);
 const INTERVAL: Duration = Duration::from_secs(5);
 const PONG_WITHIN: Duration = Duration::from_secs(5);
 const GOODBYE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_due_at_regular_times_also_without_a_connection() {
+        let began = Instant::now();
+        let every = Duration::from_secs(1);
+        let shared = Arc::new(Shared {
+            url: String::new(),
+            began,
+            stored: AtomicU64::new(0),
+            progress: watch::Sender::new(0),
+            incomplete: AtomicUsize::new(1),
+            complete: CancellationToken::new(),
+            every: Some(every),
+            size: 64,
+        });
+        let mut member = Member::new(&shared, "room", 0, 20, Log::new(1, 20));
+        member.first = Some(began + every / 2);
+        member.sent = 7;
+        assert_eq!(member.due(), Some(began + Duration::from_millis(7500)));
+    }
+}
