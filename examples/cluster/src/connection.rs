@@ -122,7 +122,7 @@ mod tests {
         let mut watched = watched();
         sleep(PATIENCE * 2).await;
         watched.is_connected.store(false, Ordering::Relaxed);
-        sleep(PATIENCE - MOMENT).await;
+        sleep(PATIENCE.saturating_sub(MOMENT)).await;
         assert!(!*watched.lost.borrow());
         sleep(MOMENT * 2).await;
         assert!(*watched.lost.borrow_and_update());
