@@ -3,6 +3,7 @@
 mod measure;
 mod setting;
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -105,7 +106,8 @@ struct Talk {
 }
 
 impl Talk {
-    /// Runs the crowd. Calls `at` when 25, 50 and 75 percent of the messages are stored.
+    /// Runs the crowd. Calls `at` when 25, 50 and 75 percent of the messages are stored. When it returns, there must
+    /// be messages that are not.
     fn run(
         &self,
         programs: &Programs<'_>,
@@ -134,17 +136,35 @@ impl Talk {
             }
         });
         let end = Instant::now() + Duration::from_secs((self.messages + DEADLINE + SPARE).into());
+        let mut waiting = VecDeque::new();
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let Ok(line) = lines.recv_timeout(left) else {
+            let Some(line) = waiting
+                .pop_front()
+                .or_else(|| lines.recv_timeout(left).ok())
+            else {
                 bail!("the crowd ended or did not end, without an outcome");
             };
             match line.strip_prefix("progress ") {
-                Some(percent) => at(percent.parse().context("progress")?)?,
+                Some("100") => {}
+                Some(percent) => {
+                    at(percent.parse().context("progress")?)?;
+                    waiting.extend(lines.try_iter());
+                    ensure!(
+                        waiting.iter().all(is_before_the_end),
+                        "all was stored before what happens at {percent} % was over"
+                    );
+                }
                 None => return Ok(Outcome(serde_json::from_str(&line).context(line)?)),
             }
         }
     }
+}
+
+/// Returns whether a line of the crowd tells that not all messages are stored yet.
+fn is_before_the_end(line: &String) -> bool {
+    line.strip_prefix("progress ")
+        .is_some_and(|percent| percent != "100")
 }
 
 /// What the crowd has found, by name.
@@ -177,3 +197,15 @@ const OTHER_FILES: usize = 200;
 const DEADLINE: u32 = 100;
 /// And then to read the history, and to end.
 const SPARE: u32 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_that_has_stored_all_is_at_the_end() {
+        assert!(is_before_the_end(&"progress 75".to_owned()));
+        assert!(!is_before_the_end(&"progress 100".to_owned()));
+        assert!(!is_before_the_end(&r#"{"sent":6000}"#.to_owned()));
+    }
+}

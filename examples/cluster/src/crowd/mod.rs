@@ -208,7 +208,7 @@ fn outcome(options: &Options, everyone: &[Member], visitors: &[Member], seconds:
 }
 
 async fn print_progress(mut stored: watch::Receiver<u64>, total: u64) -> Result<()> {
-    for percent in [25, 50, 75] {
+    for percent in [25, 50, 75, 100] {
         stored
             .wait_for(|stored| stored * 100 >= total * percent)
             .await?;
