@@ -61,9 +61,9 @@ impl Flight {
         self.sent.is_empty() && self.waiting.is_empty()
     }
 
-    /// Takes all messages: when those were due that were sent, and when those were due that were not.
-    pub(crate) fn give_up(&mut self) -> (Vec<u64>, Vec<u64>) {
-        let sent = self.sent.drain(..).map(|sent| sent.due).collect();
+    /// Takes all messages: those that were sent, and when those were due that were not.
+    pub(crate) fn give_up(&mut self) -> (Vec<Sent>, Vec<u64>) {
+        let sent = self.sent.drain(..).collect();
         (sent, self.waiting.drain(..).collect())
     }
 }
@@ -86,7 +86,7 @@ mod tests {
         }
         assert_eq!(flight.answer(), Some(Sent { due: 10, at: 15 }));
         assert_eq!(flight.oldest(), Some(20));
-        assert_eq!(flight.give_up(), (vec![20], vec![30]));
+        assert_eq!(flight.give_up(), (vec![Sent { due: 20, at: 25 }], vec![30]));
         assert!(flight.is_empty());
     }
 }

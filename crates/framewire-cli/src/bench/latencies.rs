@@ -25,12 +25,21 @@ impl Latencies {
         self.0.add(&other.0).map_err(|error| error.to_string())
     }
 
-    /// Returns the distribution as it would be if each recorded time had been one of many, begun once in a median time
-    /// each, that all waited for the same: the correction for coordinated omission where the next message waits for
-    /// the answer to the last.
-    pub(crate) fn corrected(&self) -> Self {
-        let median = self.0.value_at_quantile(0.5);
-        Self(self.0.clone_correct(median.max(1)))
+    /// Returns the distribution as it would be if, while each recorded time passed, others had begun once in each
+    /// `interval` nanoseconds, and had all ended with it: a correction for coordinated omission.
+    pub(crate) fn corrected(&self, interval: u64) -> Self {
+        Self(self.0.clone_correct(interval.max(1)))
+    }
+
+    /// Returns the distribution without some of its times.
+    pub(crate) fn without(&self, times: impl Iterator<Item = u64>) -> Self {
+        let (mut rest, mut less) = (self.0.clone(), Histogram::new_from(&self.0));
+        // Neither fails for times that are in the distribution.
+        for nanos in times {
+            let _ = less.record(nanos);
+        }
+        let _ = rest.subtract(&less);
+        Self(rest)
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -92,7 +101,7 @@ mod tests {
         let p99 = |latencies: &Latencies| latencies.quantile(0.99).unwrap().as_millis();
         assert_eq!(p99(&latencies), 1);
         // A thousand of ten thousand waited, the last hundred of them 900 ms at least.
-        let corrected = latencies.corrected();
+        let corrected = latencies.corrected(MILLISECOND);
         assert!((9_990..=10_010).contains(&corrected.count()));
         assert!((890..=910).contains(&p99(&corrected)));
     }
@@ -100,8 +109,19 @@ mod tests {
     #[test]
     fn nothing_is_told_of_nothing() {
         let latencies = Latencies::new(3).unwrap();
-        assert_eq!(latencies.corrected().quantile(0.5), None);
+        assert_eq!(latencies.corrected(1).quantile(0.5), None);
         assert_eq!((latencies.max(), latencies.mean()), (None, None));
+    }
+
+    #[test]
+    fn times_that_are_taken_out_leave_the_others() {
+        let mut latencies = Latencies::new(3).unwrap();
+        for nanos in [1, 2, 2, 1_000_000] {
+            latencies.record(nanos);
+        }
+        let rest = latencies.without([2, 1_000_000].into_iter());
+        assert_eq!(rest.values().collect::<Vec<_>>(), [(1, 1), (2, 1)]);
+        assert_eq!(rest.max(), Some(Duration::from_nanos(2)));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(crate) struct Run {
     pub(crate) connected: u64,
     /// `None` if there was no connection.
     pub(crate) agreed: Option<Agreed>,
+    /// When it was measured.
+    pub(crate) window: Window,
     /// How long it was measured.
     pub(crate) measured: Duration,
     /// What the threads did meanwhile, of which that is known.
@@ -150,6 +152,7 @@ impl Lead {
             record: Record::new(plan)?,
             connected,
             agreed: None,
+            window: *window,
             measured: Duration::ZERO,
             busy: Vec::new(),
             was_interrupted: self.was_interrupted,
@@ -162,8 +165,8 @@ impl Lead {
             run.busy.extend(outcome.busy);
             ended = ended.max(outcome.ended);
         }
-        let end = ended.min(window.to);
-        run.measured = Duration::from_nanos(end.saturating_sub(window.from));
+        run.window.to = ended.clamp(window.from, window.to);
+        run.measured = Duration::from_nanos(run.window.to - window.from);
         Ok(run)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::flight::{Flight, Sent};
 use super::latencies::Latencies;
-use super::plan::{Plan, Window, nanos};
+use super::plan::{Pace, Plan, Window, nanos};
 use super::trouble::{Kind, Troubles};
 
 /// What is measured.
@@ -21,9 +21,21 @@ pub(crate) struct Record {
     pub(crate) counts: Counts,
     pub(crate) slices: Slices,
     pub(crate) troubles: Troubles,
+    pace: Pace,
+    /// The messages of `from_sent` that were under way when the measurement began or ended, where each message waits
+    /// for the answer to the last: as many as are under way at a time, twice.
+    crossing: Vec<Span>,
 }
 
-/// How many messages there were, of those that were due while it was measured.
+/// From when a message was sent to its answer, or to when it was given up.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    from: u64,
+    to: u64,
+}
+
+/// How many messages there were: of those that were due while it was measured and, where each message waits for the
+/// answer to the last, of those that were under way when that began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) sent: u64,
@@ -56,6 +68,14 @@ pub(crate) struct Slice {
     pub(crate) latencies: Latencies,
 }
 
+/// How a connection ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ending {
+    pub(crate) now: u64,
+    /// The connection ended before its time.
+    pub(crate) is_lost: bool,
+}
+
 impl Record {
     pub(crate) fn new(plan: &Plan) -> Result<Self, String> {
         Ok(Self {
@@ -66,6 +86,8 @@ impl Record {
             counts: Counts::default(),
             slices: Slices::new(plan.duration)?,
             troubles: Troubles::default(),
+            pace: plan.pace,
+            crossing: Vec::new(),
         })
     }
 
@@ -102,26 +124,91 @@ impl Record {
             let text = format_args!("{bytes} bytes instead of {expected}");
             self.troubles.add(Kind::Wrong, text);
         }
-        if window.contains(sent.due) {
+        if self.counts(window, sent.due, now) {
+            self.counts.sent += u64::from(!window.contains(sent.due));
             self.counts.answered += 1;
             self.counts.wrong += u64::from(bytes != expected);
-            self.from_due.record(took);
-            self.from_sent.record(now.saturating_sub(sent.at));
+            self.record(window, sent, now);
         }
     }
 
     /// Notes that no answer is waited for any more. Those who would have had to wait longer still count with the time
     /// up to now, unless the connection is lost: then nobody would have waited.
-    pub(crate) fn give_up(&mut self, window: &Window, flight: &mut Flight, now: Option<u64>) {
+    pub(crate) fn give_up(&mut self, window: &Window, flight: &mut Flight, ending: Ending) {
         let (sent, unsent) = flight.give_up();
-        let counts = |due: &&u64| window.contains(**due);
-        self.counts.unsent += unsent.iter().filter(counts).count() as u64;
-        let Some(now) = now else { return };
-        for due in sent.iter().chain(&unsent).filter(counts) {
-            self.from_due.record(now.saturating_sub(*due));
+        let Ending { now, is_lost } = ending;
+        for sent in sent {
+            if self.counts(window, sent.due, now) {
+                self.counts.sent += u64::from(!window.contains(sent.due));
+                if !is_lost {
+                    self.record(window, sent, now);
+                }
+            }
         }
-        for due in sent.iter().filter(counts) {
-            self.from_sent.record(now.saturating_sub(*due));
+        for due in unsent {
+            if self.counts(window, due, now) {
+                self.counts.unsent += 1;
+                if !is_lost {
+                    self.from_due.record(now.saturating_sub(due));
+                }
+            }
+        }
+    }
+
+    /// Returns the latencies, corrected for coordinated omission.
+    ///
+    /// Where each message waits for the answer to the last, a server that stands still is asked nothing. Here it is
+    /// asked once in a median latency for as long as the window lasts, and no longer: what waited before the window
+    /// counts from its beginning.
+    pub(crate) fn corrected(&self, window: &Window) -> Latencies {
+        if let Pace::Open(_) = self.pace {
+            return self.from_due.clone();
+        }
+        let interval = self.from_sent.quantile(0.5).map_or(1, nanos).max(1);
+        let spans = self.crossing.iter();
+        let rest = self
+            .from_sent
+            .without(spans.map(|span| span.to.saturating_sub(span.from)));
+        let mut corrected = rest.corrected(interval);
+        for span in &self.crossing {
+            let from = span.from.max(window.from);
+            let mut left = span.to.saturating_sub(from);
+            if left < interval {
+                // Nobody else would have waited in the window.
+                corrected.record(span.to.saturating_sub(span.from));
+                continue;
+            }
+            corrected.record(left);
+            let mut due = from.saturating_add(interval);
+            left -= interval;
+            while left >= interval && due < window.to {
+                corrected.record(left);
+                due += interval;
+                left -= interval;
+            }
+        }
+        corrected
+    }
+
+    /// Returns whether a message counts that has its answer, or is given up, now.
+    fn counts(&self, window: &Window, due: u64, now: u64) -> bool {
+        match self.pace {
+            // What waits since the warm-up keeps others from being sent.
+            Pace::Closed(_) => due < window.to && now >= window.from,
+            Pace::Open(_) => window.contains(due),
+        }
+    }
+
+    /// Records how long a message took that counts.
+    fn record(&mut self, window: &Window, sent: Sent, now: u64) {
+        self.from_due.record(now.saturating_sub(sent.due));
+        self.from_sent.record(now.saturating_sub(sent.at));
+        let is_closed = matches!(self.pace, Pace::Closed(_));
+        if is_closed && (sent.at < window.from || now > window.to) {
+            self.crossing.push(Span {
+                from: sent.at,
+                to: now,
+            });
         }
     }
 
@@ -133,6 +220,7 @@ impl Record {
         self.connecting.add(&other.connecting)?;
         self.counts.merge(other.counts);
         self.troubles.merge(other.troubles);
+        self.crossing.extend(other.crossing);
         self.slices.merge(&other.slices)
     }
 }
@@ -211,7 +299,7 @@ const LEAST_WIDTH: u64 = 100_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::plan::{Pace, Schedule, example};
+    use crate::bench::plan::{Schedule, example};
 
     const MILLISECOND: u64 = 1_000_000;
     const SECOND: u64 = 1_000 * MILLISECOND;
@@ -262,24 +350,120 @@ mod tests {
     fn messages_that_nobody_answered_count_with_the_time_that_was_waited() {
         let plan = example(1, 1, Pace::Open(1.0));
         let window = Window::new(0, &plan);
-        for (now, waited) in [(Some(5 * SECOND), 2), (None, 0)] {
+        for (is_lost, waited) in [(false, 2), (true, 0)] {
             let (mut record, mut flight) = (Record::new(&plan).unwrap(), Flight::default());
             let sent = Sent {
                 due: SECOND,
-                at: SECOND,
+                at: 3 * SECOND,
             };
             flight.send(sent.due, sent.at);
             record.send(&window, sent);
             flight.release(2 * SECOND);
-            record.give_up(&window, &mut flight, now);
+            let now = 5 * SECOND;
+            record.give_up(&window, &mut flight, Ending { now, is_lost });
             let counts = record.counts;
             assert_eq!((counts.sent, counts.unanswered(), counts.unsent), (1, 1, 1));
             assert_eq!(record.from_due.count(), waited);
-            let longest = now.map(|now| Duration::from_nanos(now - SECOND));
-            assert_eq!(
-                record.from_due.max().map(|max| max.as_secs()),
-                longest.map(|time| time.as_secs())
-            );
+            // From when it was due, and from when it was sent.
+            let longest = [&record.from_due, &record.from_sent].map(Latencies::max);
+            let expected = [4, 2].map(|seconds| (!is_lost).then_some(seconds));
+            assert_eq!(longest.map(|max| max.map(|max| max.as_secs())), expected);
+        }
+    }
+
+    /// What is recorded of a connection with one message under way, from when on a message is sent at 0, of a server
+    /// that answers after a millisecond, but stands still from one time to another: at the time of an answer.
+    fn closed(plan: &Plan, stall: std::ops::Range<u64>) -> Record {
+        let (window, mut record) = (Window::new(0, plan), Record::new(plan).unwrap());
+        let mut at = 0;
+        while at < window.to {
+            let sent = Sent { due: at, at };
+            record.send(&window, sent);
+            at += MILLISECOND;
+            if stall.contains(&at) {
+                at = stall.end;
+            }
+            record.answer(&window, sent, at, (125, 125));
+        }
+        record
+    }
+
+    fn seconds(latencies: &Latencies, share: f64) -> f64 {
+        latencies.quantile(share).unwrap().as_secs_f64()
+    }
+
+    #[test]
+    fn a_stall_that_outlasts_the_window_counts_for_those_who_were_due_in_it() {
+        let plan = example(1, 1, Pace::Closed(1));
+        let record = closed(&plan, 9 * SECOND..30 * SECOND);
+        let corrected = record.corrected(&Window::new(0, &plan));
+        // One in ten was due in the last second of the window, and waited for 20 s and more.
+        assert!(
+            (9_990..=10_010).contains(&corrected.count()),
+            "{corrected:?}"
+        );
+        assert!(seconds(&corrected, 0.5) < 0.002);
+        assert!(seconds(&corrected, 0.89) < 0.002);
+        assert!((19.9..20.2).contains(&seconds(&corrected, 0.91)));
+        assert!((20.9..21.1).contains(&seconds(&corrected, 1.0)));
+    }
+
+    #[test]
+    fn a_stall_that_begins_in_the_warm_up_counts_for_those_who_were_due_in_the_window() {
+        let plan = Plan {
+            warm_up: Duration::from_secs(1),
+            ..example(1, 1, Pace::Closed(1))
+        };
+        let record = closed(&plan, SECOND / 2..3 * SECOND);
+        let corrected = record.corrected(&Window::new(0, &plan));
+        // Two in ten were due in the first two seconds of the window.
+        assert!(
+            (9_990..=10_010).contains(&corrected.count()),
+            "{corrected:?}"
+        );
+        assert!((0.99..1.01).contains(&seconds(&corrected, 0.9)));
+        assert!((1.99..2.01).contains(&seconds(&corrected, 1.0)));
+        let counts = record.counts;
+        assert_eq!((counts.answered, counts.unanswered()), (8_001, 0));
+        assert_eq!(record.from_sent.count(), 8_001);
+    }
+
+    #[test]
+    fn without_a_stall_nothing_is_corrected() {
+        let plan = Plan {
+            warm_up: Duration::from_micros(1_500),
+            ..example(1, 1, Pace::Closed(1))
+        };
+        let record = closed(&plan, 0..0);
+        let corrected = record.corrected(&Window::new(0, &plan));
+        let of = |latencies: &Latencies| latencies.values().collect::<Vec<_>>();
+        assert_eq!(of(&corrected), of(&record.from_sent));
+    }
+
+    #[test]
+    fn a_message_of_the_warm_up_that_nobody_answered_counts() {
+        let plan = Plan {
+            warm_up: Duration::from_secs(1),
+            ..example(1, 1, Pace::Closed(1))
+        };
+        let window = Window::new(0, &plan);
+        for (ended, is_lost, counted, recorded) in [
+            (SECOND / 2, false, 0, 0),
+            (5 * SECOND, true, 1, 0),
+            (5 * SECOND, false, 1, 1),
+        ] {
+            let (mut record, mut flight) = (Record::new(&plan).unwrap(), Flight::default());
+            let sent = Sent { due: 10, at: 20 };
+            flight.send(sent.due, sent.at);
+            record.send(&window, sent);
+            let ending = Ending {
+                now: ended,
+                is_lost,
+            };
+            record.give_up(&window, &mut flight, ending);
+            assert_eq!(record.counts.unanswered(), counted, "{ending:?}");
+            let corrected = record.corrected(&window);
+            assert_eq!(corrected.count(), recorded, "{ending:?}");
         }
     }
 

@@ -306,7 +306,7 @@ mod tests {
             url: text.to_owned(),
             command: vec![text.to_owned()],
             date: std::time::UNIX_EPOCH,
-            corrected: run.record.from_sent.corrected(),
+            corrected: run.record.corrected(&window),
             warnings: vec![text.to_owned()],
             plan,
             run,

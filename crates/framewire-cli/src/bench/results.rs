@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::latencies::Latencies;
 use super::load::Run;
 use super::options::Options;
-use super::plan::{Pace, Plan};
+use super::plan::Plan;
 use super::{command, verdict};
 
 /// The results of a run.
@@ -26,15 +26,11 @@ pub(crate) struct Results {
 
 impl Results {
     pub(crate) fn new(options: &Options, plan: &Plan, run: Run) -> Self {
-        let record = &run.record;
         Self {
             url: command::without_password(&options.url),
             command: command::command(options, plan),
             date: SystemTime::now(),
-            corrected: match plan.pace {
-                Pace::Closed(_) => record.from_sent.corrected(),
-                Pace::Open(_) => record.from_due.clone(),
-            },
+            corrected: run.record.corrected(&run.window),
             warnings: verdict::warnings(plan, &run),
             plan: plan.clone(),
             run,

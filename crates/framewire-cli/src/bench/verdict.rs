@@ -64,7 +64,7 @@ const MATTERS: Duration = Duration::from_millis(1);
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::bench::plan::example;
+    use crate::bench::plan::{Window, example};
     use crate::bench::record::Record;
 
     /// A run in which nothing was measured but how busy the threads were.
@@ -73,6 +73,7 @@ pub(crate) mod tests {
             record: Record::new(plan).unwrap(),
             connected: 1,
             agreed: None,
+            window: Window::new(0, plan),
             measured: plan.duration,
             busy: busy
                 .iter()

@@ -16,6 +16,7 @@ use super::phase::{Phase, begun, ended};
 use crate::bench::content::Dice;
 use crate::bench::flight::{Flight, Sent};
 use crate::bench::plan::{Pace, Window, nanos};
+use crate::bench::record::Ending;
 use crate::bench::target::Agreed;
 use crate::bench::trouble::Kind;
 
@@ -200,13 +201,15 @@ impl Exchange<'_> {
             fault = self.write(writer.clone()) => Err(fault),
             fault = self.read(reader, writer) => Err(fault),
         };
-        let waited = match &ended {
-            Err(fault) if fault.kind != Kind::Timeout => None,
-            _ => Some(self.crew.clock.now()),
+        let ending = Ending {
+            now: self.crew.clock.now(),
+            is_lost: ended
+                .as_ref()
+                .is_err_and(|fault| fault.kind != Kind::Timeout),
         };
         let mut flight = self.lane.flight.borrow_mut();
         let mut record = self.crew.record.borrow_mut();
-        record.give_up(&self.window, &mut flight, waited);
+        record.give_up(&self.window, &mut flight, ending);
         ended
     }
 
