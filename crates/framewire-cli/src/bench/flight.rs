@@ -45,26 +45,24 @@ impl Flight {
         !self.waiting.is_empty()
     }
 
-    /// Forgets the messages that are not sent yet.
-    pub(crate) fn forget_waiting(&mut self) {
-        self.waiting.clear();
+    /// Takes the messages that are not sent yet, and returns when they were due.
+    pub(crate) fn take_waiting(&mut self) -> Vec<u64> {
+        self.waiting.drain(..).collect()
     }
 
-    /// Returns when the message was due that has waited longest.
+    /// Takes the messages that were sent.
+    pub(crate) fn take_sent(&mut self) -> Vec<Sent> {
+        self.sent.drain(..).collect()
+    }
+
+    /// Returns when the oldest message was sent. One that is not sent yet keeps no answer waiting.
     pub(crate) fn oldest(&self) -> Option<u64> {
-        let sent = self.sent.front().map(|sent| sent.due);
-        sent.or_else(|| self.waiting.front().copied())
+        self.sent.front().map(|sent| sent.at)
     }
 
     /// Returns whether each message has its answer.
     pub(crate) fn is_empty(&self) -> bool {
         self.sent.is_empty() && self.waiting.is_empty()
-    }
-
-    /// Takes all messages: those that were sent, and when those were due that were not.
-    pub(crate) fn give_up(&mut self) -> (Vec<Sent>, Vec<u64>) {
-        let sent = self.sent.drain(..).collect();
-        (sent, self.waiting.drain(..).collect())
     }
 }
 
@@ -79,14 +77,15 @@ mod tests {
         for due in [10, 20, 30] {
             flight.release(due);
         }
-        assert_eq!(flight.oldest(), Some(10));
+        assert_eq!(flight.oldest(), None);
         for at in [15, 25] {
             let due = flight.next_to_send().unwrap();
             flight.send(due, at);
         }
         assert_eq!(flight.answer(), Some(Sent { due: 10, at: 15 }));
-        assert_eq!(flight.oldest(), Some(20));
-        assert_eq!(flight.give_up(), (vec![Sent { due: 20, at: 25 }], vec![30]));
+        assert_eq!(flight.oldest(), Some(25));
+        assert_eq!(flight.take_sent(), [Sent { due: 20, at: 25 }]);
+        assert_eq!(flight.take_waiting(), [30]);
         assert!(flight.is_empty());
     }
 }

@@ -70,6 +70,7 @@ pub(crate) fn json(results: &Results) -> Value {
             "wrong": counts.wrong,
             "unanswered": counts.unanswered(),
             "unsent": counts.unsent,
+            "unsent_by_lack_of_time": counts.missed,
             "before_the_first": counts.greetings,
         },
         "latency": {

@@ -14,7 +14,7 @@ pub(crate) struct Record {
     pub(crate) from_due: Latencies,
     /// From when a message was sent to its answer.
     pub(crate) from_sent: Latencies,
-    /// How long after it was due a message was sent, where the connection took it at once.
+    /// How long after it was due a message was sent, or given up, while the connection would have taken it.
     pub(crate) lateness: Latencies,
     /// How long it took to connect, with TLS and the handshake.
     pub(crate) connecting: Latencies,
@@ -43,8 +43,10 @@ pub(crate) struct Counts {
     pub(crate) answered: u64,
     /// Of those answered: the answers that were wrong.
     pub(crate) wrong: u64,
-    /// Messages that were due and never sent, as the connection took no more.
+    /// Messages that were due and never sent.
     pub(crate) unsent: u64,
+    /// Of those unsent: the connection would have taken them, but the bench had no time.
+    pub(crate) missed: u64,
     /// Messages that came before the first was sent.
     pub(crate) greetings: u64,
 }
@@ -74,6 +76,8 @@ pub(crate) struct Ending {
     pub(crate) now: u64,
     /// The connection ended before its time.
     pub(crate) is_lost: bool,
+    /// From when on the connection would have taken another message; `None` if it takes none.
+    pub(crate) free: Option<u64>,
 }
 
 impl Record {
@@ -135,9 +139,8 @@ impl Record {
     /// Notes that no answer is waited for any more. Those who would have had to wait longer still count with the time
     /// up to now, unless the connection is lost: then nobody would have waited.
     pub(crate) fn give_up(&mut self, window: &Window, flight: &mut Flight, ending: Ending) {
-        let (sent, unsent) = flight.give_up();
-        let Ending { now, is_lost } = ending;
-        for sent in sent {
+        let Ending { now, is_lost, .. } = ending;
+        for sent in flight.take_sent() {
             if self.counts(window, sent.due, now) {
                 self.counts.sent += u64::from(!window.contains(sent.due));
                 if !is_lost {
@@ -145,12 +148,24 @@ impl Record {
                 }
             }
         }
-        for due in unsent {
-            if self.counts(window, due, now) {
-                self.counts.unsent += 1;
-                if !is_lost {
-                    self.from_due.record(now.saturating_sub(due));
-                }
+        self.give_up_waiting(window, flight, ending);
+    }
+
+    /// Notes that what is not sent yet never will be.
+    pub(crate) fn give_up_waiting(&mut self, window: &Window, flight: &mut Flight, ending: Ending) {
+        let Ending { now, is_lost, free } = ending;
+        for due in flight.take_waiting() {
+            if !self.counts(window, due, now) {
+                continue;
+            }
+            self.counts.unsent += 1;
+            if is_lost {
+                continue;
+            }
+            self.from_due.record(now.saturating_sub(due));
+            if let Some(free) = free {
+                self.counts.missed += 1;
+                self.late(window, due.max(free), now);
             }
         }
     }
@@ -236,6 +251,7 @@ impl Counts {
         self.answered += other.answered;
         self.wrong += other.wrong;
         self.unsent += other.unsent;
+        self.missed += other.missed;
         self.greetings += other.greetings;
     }
 }
@@ -360,7 +376,8 @@ mod tests {
             record.send(&window, sent);
             flight.release(2 * SECOND);
             let now = 5 * SECOND;
-            record.give_up(&window, &mut flight, Ending { now, is_lost });
+            let free = None;
+            record.give_up(&window, &mut flight, Ending { now, is_lost, free });
             let counts = record.counts;
             assert_eq!((counts.sent, counts.unanswered(), counts.unsent), (1, 1, 1));
             assert_eq!(record.from_due.count(), waited);
@@ -368,6 +385,28 @@ mod tests {
             let longest = [&record.from_due, &record.from_sent].map(Latencies::max);
             let expected = [4, 2].map(|seconds| (!is_lost).then_some(seconds));
             assert_eq!(longest.map(|max| max.map(|max| max.as_secs())), expected);
+        }
+    }
+
+    #[test]
+    fn what_the_bench_had_no_time_for_is_no_failure_of_the_server() {
+        let plan = example(1, 1, Pace::Open(1.0));
+        let window = Window::new(0, &plan);
+        let now = 9 * SECOND;
+        // The connection takes nothing; it took nothing until the third second; it is lost.
+        for (free, is_lost, missed, late) in [
+            (None, false, 0, &[][..]),
+            (Some(3 * SECOND), false, 2, &[5, 6]),
+            (Some(3 * SECOND), true, 0, &[]),
+        ] {
+            let (mut record, mut flight) = (Record::new(&plan).unwrap(), Flight::default());
+            flight.release(SECOND);
+            flight.release(4 * SECOND);
+            record.give_up(&window, &mut flight, Ending { now, is_lost, free });
+            assert_eq!((record.counts.unsent, record.counts.missed), (2, missed));
+            let seconds = |(nanos, _)| (nanos + SECOND / 10) / SECOND;
+            let told: Vec<_> = record.lateness.values().map(seconds).collect();
+            assert_eq!(told, late);
         }
     }
 
@@ -459,6 +498,7 @@ mod tests {
             let ending = Ending {
                 now: ended,
                 is_lost,
+                free: None,
             };
             record.give_up(&window, &mut flight, ending);
             assert_eq!(record.counts.unanswered(), counted, "{ending:?}");

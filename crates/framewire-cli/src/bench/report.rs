@@ -170,12 +170,15 @@ impl Page {
         }
         let (sent, answered) = (count(counts.sent), count(counts.answered));
         self.row("Answered", &format!("{answered} of {sent} sent"));
-        if counts.unsent > 0 {
-            let unsent = count(counts.unsent);
-            self.row(
-                "Due, but not sent",
-                &format!("{unsent}, as the server took no more"),
-            );
+        let refused = counts.unsent - counts.missed;
+        for (number, reason) in [
+            (refused, "the server took no more"),
+            (counts.missed, "the bench had no time"),
+        ] {
+            if number > 0 {
+                let number = count(number);
+                self.row("Due, but not sent", &format!("{number}, as {reason}"));
+            }
         }
         if counts.greetings > 0 {
             let greetings = count(counts.greetings);

@@ -81,11 +81,17 @@ impl Text {
             count(counts.answered),
             count(counts.sent)
         ));
-        if counts.unsent > 0 {
-            self.line(format_args!(
-                "  unsent     {} that were due, as the server took no more",
-                count(counts.unsent)
-            ));
+        let refused = counts.unsent - counts.missed;
+        for (number, reason) in [
+            (refused, "the server took no more"),
+            (counts.missed, "the bench had no time"),
+        ] {
+            if number > 0 {
+                let number = count(number);
+                self.line(format_args!(
+                    "  unsent     {number} that were due, as {reason}"
+                ));
+            }
         }
         if counts.greetings > 0 {
             self.line(format_args!(

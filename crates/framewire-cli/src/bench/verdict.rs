@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::busy::Busy;
-use super::figures::time;
+use super::figures::{things, time};
 use super::load::Run;
 use super::plan::{Pace, Plan};
 
@@ -29,10 +29,17 @@ pub(crate) fn warnings(plan: &Plan, run: &Run) -> Vec<String> {
             most * 100.0
         ));
     }
-    if let Some(late) = late(plan, run) {
+    let missed = run.record.counts.missed;
+    if missed > 0 {
+        warnings.push(format!(
+            "the bench itself had no time to send {} that were due, and the server was not asked for an answer. \
+             {REMEDY}",
+            things(missed, "message")
+        ));
+    } else if let Some(late) = late(plan, run) {
         warnings.push(format!(
             "the bench itself sent messages late: one in a hundred by {} or more, which is part of the corrected \
-             latencies. Use a lower rate, more threads (--threads), or a machine that does nothing else",
+             latencies. {REMEDY}",
             time(late)
         ));
     }
@@ -54,9 +61,12 @@ fn late(plan: &Plan, run: &Run) -> Option<Duration> {
         return None;
     };
     let late = run.record.lateness.quantile(0.99)?;
-    let latency = run.record.from_due.quantile(0.99)?;
+    let latency = run.record.from_sent.quantile(0.99).unwrap_or_default();
     (late >= MATTERS && late > latency / 4).then_some(late)
 }
+
+const REMEDY: &str =
+    "Use a lower rate, more threads (--threads), or a machine that does nothing else";
 
 /// The least lateness that is told.
 const MATTERS: Duration = Duration::from_millis(1);
@@ -109,12 +119,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn messages_that_the_bench_had_no_time_for_are_told() {
+        let plan = example(1, 1, Pace::Open(1000.0));
+        let mut run = run(&plan, &[]);
+        run.record.counts.missed = 3;
+        let warnings = warnings(&plan, &run);
+        assert_eq!(warnings.len(), 1);
+        assert!(
+            warnings[0].contains("no time to send 3 messages"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
     fn lateness_is_told_where_it_is_much_of_the_latency() {
         let plan = example(1, 1, Pace::Open(1000.0));
         for (late, latency, is_told) in [(5, 6, true), (5, 50, false), (0, 1, false)] {
             let mut run = run(&plan, &[]);
             run.record.lateness.record(late * 1_000_000);
-            run.record.from_due.record(latency * 1_000_000);
+            run.record.from_sent.record(latency * 1_000_000);
             assert_eq!(
                 !warnings(&plan, &run).is_empty(),
                 is_told,

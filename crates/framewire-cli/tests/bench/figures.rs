@@ -98,6 +98,26 @@ fn a_rate_that_nobody_can_keep_leaves_no_message_out() {
 }
 
 #[test]
+fn a_rate_that_the_bench_cannot_keep_is_no_failure_of_the_server() {
+    let (url, served) = server(2, |stream| echo(open(stream), |_| {}));
+    let options = [
+        "-c2",
+        "-d0.3",
+        "--warm-up=0",
+        "--rate=3000000",
+        "--answer-timeout=2",
+    ];
+    let (code, told) = json(&url, &options);
+    let echoed: u64 = served.join().unwrap().iter().sum();
+    assert_eq!((code, errors(&told)), (0, vec![]), "{told}");
+    let of = |what: &str| number(&told, &format!("/messages/{what}"));
+    assert_eq!((of("sent"), of("answered")), (echoed, echoed), "{told}");
+    // None is left out.
+    assert_eq!(of("sent") + of("unsent"), 900_000, "{told}");
+    assert_eq!(number(&told, "/latency/corrected/count"), 900_000);
+}
+
+#[test]
 fn a_stall_shows_in_the_corrected_latency_though_nothing_was_sent_meanwhile() {
     let (url, served) = server(1, |stream| {
         echo(open(stream), |number| {

@@ -1,6 +1,7 @@
 //! One connection of the load.
 
 use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use framewire::tokio::{ReadHalf, Stream, WriteHalf};
 use framewire::{Error, ErrorKind, TryFeedError};
 use tokio::sync::{Notify, watch};
+use tokio::task::coop::unconstrained;
+use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until};
 
 use super::crew::Crew;
@@ -25,6 +28,7 @@ use crate::bench::trouble::Kind;
 pub(super) struct Lane {
     is_open: Cell<bool>,
     flight: RefCell<Flight>,
+    way: Cell<Way>,
     /// A message is due.
     released: Notify,
     /// No more messages will be released.
@@ -33,6 +37,29 @@ pub(super) struct Lane {
     is_ending: Cell<bool>,
     /// Each message has its answer, or no more will be released.
     may_be_done: Notify,
+}
+
+/// Whether the connection takes messages, and since when.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Free(u64),
+    Blocked(u64),
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self::Free(0)
+    }
+}
+
+impl Way {
+    /// Returns since when messages are taken.
+    fn free(self) -> Option<u64> {
+        match self {
+            Self::Free(since) => Some(since),
+            Self::Blocked(_) => None,
+        }
+    }
 }
 
 impl Lane {
@@ -203,6 +230,7 @@ impl Exchange<'_> {
         };
         let ending = Ending {
             now: self.crew.clock.now(),
+            free: self.lane.way.get().free(),
             is_lost: ended
                 .as_ref()
                 .is_err_and(|fault| fault.kind != Kind::Timeout),
@@ -286,28 +314,50 @@ impl Exchange<'_> {
 
     /// Sends the messages that are due.
     async fn write(&self, mut writer: WriteHalf<Stream>) -> Fault {
-        // Until when the connection took no message.
-        let mut free = self.window.start;
+        let mut in_a_row = 0;
         loop {
             let next = self.lane.flight.borrow_mut().next_to_send();
-            let (written, has_waited) = if let Some(due) = next {
+            let written = if let Some(due) = next {
+                let free = self.lane.way.get().free().unwrap_or(due);
                 self.late(due.max(free), self.crew.clock.now());
                 self.sent(due);
                 let message = self.crew.content.message(&mut self.dice.borrow_mut());
-                telling_whether_it_waits(writer.feed(message)).await
+                self.watched(writer.feed(message)).await
             } else {
-                telling_whether_it_waits(writer.flush()).await
+                self.watched(writer.flush()).await
             };
             if let Err(error) = written {
                 return error.into();
             }
-            if has_waited {
-                free = self.crew.clock.now();
+            in_a_row += 1;
+            if in_a_row == AT_A_TIME {
+                // Answers are read meanwhile.
+                in_a_row = 0;
+                yield_now().await;
             }
             if next.is_none() && !self.lane.flight.borrow().waits() {
                 self.lane.released.notified().await;
             }
         }
+    }
+
+    /// Awaits a write, and notes whether the connection takes it. What tokio allows a task to do at a time does not
+    /// bound it: where that is used up, a connection would seem to take nothing.
+    async fn watched<F: Future>(&self, write: F) -> F::Output {
+        let (way, clock) = (&self.lane.way, &self.crew.clock);
+        let mut write = pin!(unconstrained(write));
+        let written = poll_fn(|cx| {
+            let written = write.as_mut().poll(cx);
+            if written.is_pending() && way.get().free().is_some() {
+                way.set(Way::Blocked(clock.now()));
+            }
+            written
+        });
+        let written = written.await;
+        if way.get().free().is_none() {
+            way.set(Way::Free(clock.now()));
+        }
+        written
     }
 
     /// Waits until the time is over, or the user has had enough, and then for the answers that are missing.
@@ -320,7 +370,7 @@ impl Exchange<'_> {
         };
         lane.is_ending.set(true);
         if let Pace::Closed(_) = self.crew.plan.pace {
-            lane.flight.borrow_mut().forget_waiting();
+            let _ = lane.flight.borrow_mut().take_waiting();
             lane.release_no_more();
         } else if !is_patient {
             lane.release_no_more();
@@ -334,6 +384,29 @@ impl Exchange<'_> {
         tokio::select! {
             () = lane.is_done() => {}
             () = impatience => {}
+            never = self.give_up_late() => match never {},
+        }
+    }
+
+    /// Gives up what is not sent yet when an answer to the last message that was due would be missing for too long. The
+    /// answers to what was sent are still waited for: it never ends.
+    async fn give_up_late(&self) -> Infallible {
+        let (lane, clock) = (self.lane, &self.crew.clock);
+        let limit = nanos(self.crew.plan.answer_timeout);
+        sleep_until(clock.instant(self.window.to.saturating_add(limit))).await;
+        loop {
+            let ending = Ending {
+                now: clock.now(),
+                free: lane.way.get().free(),
+                is_lost: false,
+            };
+            let mut flight = lane.flight.borrow_mut();
+            let mut record = self.crew.record.borrow_mut();
+            record.give_up_waiting(&self.window, &mut flight, ending);
+            drop((flight, record));
+            lane.may_be_done.notify_one();
+            // A bench that is overloaded may still release some.
+            sleep(BETWEEN).await;
         }
     }
 
@@ -341,31 +414,42 @@ impl Exchange<'_> {
     async fn wait_for_answers(&self) -> Fault {
         let time = self.crew.plan.answer_timeout;
         let limit = nanos(time);
+        let mut last = None;
         loop {
             let now = self.crew.clock.now();
-            let oldest = self.lane.flight.borrow().oldest().unwrap_or(now);
-            let over = oldest.saturating_add(limit);
-            if over <= now {
+            let sent = self.lane.flight.borrow().oldest();
+            let blocked = match self.lane.way.get() {
+                Way::Blocked(since) => Some(since),
+                Way::Free(_) => None,
+            };
+            let oldest = sent.into_iter().chain(blocked).min();
+            let over = oldest.unwrap_or(now).saturating_add(limit);
+            if over > now {
+                sleep_until(self.crew.clock.instant(over)).await;
+            } else if oldest != last {
+                // The answer may be there already, if this thread had no time to read it.
+                last = oldest;
+                for _ in 0..TURNS {
+                    yield_now().await;
+                }
+            } else {
                 return Fault::new(Kind::Timeout, format_args!("no answer within {time:?}"));
             }
-            sleep_until(self.crew.clock.instant(over)).await;
         }
     }
 }
 
-/// Awaits a future, and returns also whether it was not ready at once.
-async fn telling_whether_it_waits<F: Future>(future: F) -> (F::Output, bool) {
-    let (mut future, mut waits) = (pin!(future), false);
-    let output = poll_fn(|cx| {
-        let output = future.as_mut().poll(cx);
-        waits |= output.is_pending();
-        output
-    });
-    (output.await, waits)
-}
-
 /// How long the longest message is that is copied to leave together with others.
 const SHORT: usize = 16 << 10;
+
+/// How many messages are sent before answers are read again.
+const AT_A_TIME: u32 = 64;
+
+/// How often a task has to have its turn until it has read what has come: it learns of that, and reads it.
+const TURNS: u32 = 3;
+
+/// How often what is too late to be sent is looked for.
+const BETWEEN: Duration = Duration::from_millis(10);
 
 /// How long the answers that are missing are waited for when the user has had enough.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use super::connection::Lane;
 use super::crew::Orders;
 use super::phase::Phase;
 use super::timer::Timer;
-use crate::bench::plan::{Schedule, Window};
+use crate::bench::plan::{Schedule, Window, nanos};
 
 /// Releases the messages of a thread when they are due, until the end. What is due on a connection that is closed goes
 /// to the next one that is open.
@@ -14,12 +14,20 @@ pub(super) async fn release(orders: &Orders, rate: f64, window: &Window, lanes: 
         let (lane, after) = schedule.due(number);
         (lane, window.start.saturating_add(after))
     };
+    // From then on connections send none of what is released.
+    let late = window.to.saturating_add(nanos(orders.plan.answer_timeout));
     let (mut timer, mut number) = (Timer::new(), 0);
     loop {
-        // All that is due by now at once: a bench that is overloaded leaves none out.
+        // All that is due by now: a bench that is overloaded leaves none out, but lets connections have their turn.
         let now = orders.clock.now();
         let (mut lane, mut due) = next(number);
-        while due <= now && due < window.to {
+        let at_a_time = if now < late {
+            AT_A_TIME
+        } else {
+            TOO_LATE_AT_A_TIME
+        };
+        let last = number.saturating_add(at_a_time);
+        while due <= now && due < window.to && number < last {
             let (before, from) = lanes.split_at(lane);
             if let Some(lane) = from.iter().chain(before).find(|lane| lane.is_open()) {
                 lane.release(due);
@@ -40,3 +48,7 @@ pub(super) async fn release(orders: &Orders, rate: f64, window: &Window, lanes: 
     }
     lanes.iter().for_each(Lane::release_no_more);
 }
+
+/// How many messages are released before connections have their turn.
+const AT_A_TIME: u64 = 1024;
+const TOO_LATE_AT_A_TIME: u64 = 1 << 18;
