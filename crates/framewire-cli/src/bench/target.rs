@@ -5,6 +5,7 @@ use std::fmt;
 use framewire::handshake::{Connector, Established};
 use framewire::tokio::{Stream, WebSocket, handshake};
 use framewire::{Config, Error, Limits};
+use http::Uri;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 
 use super::options::Options;
@@ -16,6 +17,8 @@ use crate::reach::to_ascii;
 pub(crate) struct Target {
     connector: Connector,
     ascii: String,
+    /// What is asked for, as the request has it.
+    uri: Uri,
     config: Config,
 }
 
@@ -36,13 +39,14 @@ impl Target {
         let connector = options.reach.connector().map_err(Failure::NoConnection)?;
         let ascii = to_ascii(&options.url).map_err(Failure::NoConnection)?;
         let wrong = |error: &dyn fmt::Display| Failure::NoConnection(error.to_string());
-        connector.request(&ascii).map_err(|error| wrong(&error))?;
+        let request = connector.request(&ascii).map_err(|error| wrong(&error))?;
         // Room for a wrong answer, too.
         let limit = (options.size as u64).saturating_add(1 << 20);
         let config = Config::default().limits(Limits::default().message(limit));
         Ok(Self {
             connector,
             ascii,
+            uri: request.uri().clone(),
             config,
         })
     }
@@ -50,9 +54,9 @@ impl Target {
     /// Connects.
     pub(crate) async fn open(&self) -> Result<(WebSocket<Stream>, Agreed), Error> {
         let established = handshake::connect(&self.ascii, &self.connector).await?;
-        let reached = established.request().uri().to_string();
+        let reached = established.request().uri();
         let agreed = Agreed {
-            redirected_to: (reached != self.ascii).then_some(reached),
+            redirected_to: (*reached != self.uri).then(|| reached.to_string()),
             is_tls: established.request().uri().scheme_str() == Some("wss"),
             compression: extensions(&established),
             subprotocol: established.subprotocol().map(str::to_owned),

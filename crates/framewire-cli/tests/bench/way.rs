@@ -83,6 +83,16 @@ fn it_is_told_where_redirects_lead() {
 }
 
 #[test]
+fn a_url_without_a_path_is_no_redirect() {
+    let (url, served) = server(1, |stream| echo(open(stream), |_| {}));
+    let url = url.strip_suffix("/path").unwrap();
+    let (code, told) = json(url, &["-c1", "-d0.2"]);
+    served.join().unwrap();
+    let place = told.pointer("/connections/redirected_to").unwrap();
+    assert_eq!((code, place), (0, &Value::Null));
+}
+
+#[test]
 fn an_interrupt_before_there_is_a_connection_ends_with_130() {
     let (asked, is_asked) = mpsc::channel();
     let (done, waits) = mpsc::channel::<()>();
