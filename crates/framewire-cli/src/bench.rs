@@ -17,6 +17,7 @@ mod options;
 mod plan;
 mod progress;
 mod record;
+mod replaced;
 mod report;
 mod results;
 mod summary;
@@ -24,7 +25,6 @@ mod target;
 mod trouble;
 mod verdict;
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +38,7 @@ pub(crate) use self::options::Options;
 use self::load::Event;
 use self::plan::Plan;
 use self::progress::Progress;
+use self::replaced::Replaced;
 use self::results::Results;
 use self::target::Target;
 use crate::failure::Failure;
@@ -48,15 +49,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let target = Arc::new(Target::new(options)?);
     let plan = Arc::new(Plan::new(options));
     // A file that cannot be written is told before the run.
-    let page = options.report.as_deref().map(create).transpose();
+    let page = options.report.as_deref().map(check).transpose();
     let page = page.map_err(Failure::NoConnection)?;
     let (events, happened) = mpsc::channel();
     stop_on_signals(events.clone())?;
     let progress = Progress::new(options.quiet);
     let run = load::run(&target, &plan, &progress, (events, happened));
     let results = Results::new(options, &plan, run.map_err(Failure::NoConnection)?);
-    if let Some((path, mut file)) = page {
-        let written = file.write_all(report::page(&results).as_bytes());
+    if let Some((path, file)) = page {
+        let written = file.write(report::page(&results).as_bytes());
         written.map_err(|error| Failure::Ended(unwritable(path, &error)))?;
     }
     print(options, &results);
@@ -66,8 +67,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     judge(&results)
 }
 
-fn create(path: &Path) -> Result<(&Path, File), String> {
-    let file = File::create(path).map_err(|error| unwritable(path, &error))?;
+fn check(path: &Path) -> Result<(&Path, Replaced), String> {
+    let file = Replaced::new(path).map_err(|error| unwritable(path, &error))?;
     Ok((path, file))
 }
 

@@ -1,6 +1,7 @@
 //! One thread of the load, with its share of the connections.
 
 use std::future::pending;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -61,15 +62,23 @@ async fn attend(orders: &Orders, crew: &Crew, lanes: &[Lane]) -> Option<Busy> {
     }
 }
 
-/// Returns how busy the thread was, from the end of the warm-up until no connection sends any more.
+/// Waits until no connection sends any more. Returns how busy the thread was from the end of the warm-up until then, or
+/// until the time is over: while it waits for the last answers it has less to do.
 async fn watch_usage(crew: &Crew, window: &Window) -> Option<Busy> {
-    let start = sleep_until(crew.clock.instant(window.from));
+    let mut end = pin!(crew.end());
     tokio::select! {
-        () = start => {}
-        () = crew.end() => return None,
+        () = sleep_until(crew.clock.instant(window.from)) => {}
+        () = &mut end => return None,
     }
     let (before, from) = (Usage::of_this_thread(), crew.clock.now());
-    crew.end().await;
+    let has_ended = tokio::select! {
+        () = sleep_until(crew.clock.instant(window.to)) => false,
+        () = &mut end => true,
+    };
     let time = Duration::from_nanos(crew.clock.now() - from);
-    Usage::of_this_thread()?.since(before?, time)
+    let after = Usage::of_this_thread();
+    if !has_ended {
+        end.await;
+    }
+    after?.since(before?, time)
 }
