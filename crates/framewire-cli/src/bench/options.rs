@@ -15,18 +15,20 @@ use crate::size::parse_bytes;
 /// echo server does. Each connection is opened before the first message is sent. What a server sends
 /// before it was asked anything, such as a greeting, is not counted.
 ///
-/// Without `--rate`, each connection sends its next message when an answer has come: the figures say
-/// what the server can do at most. A server that stands still is then asked nothing, so that a plain
-/// latency leaves out all who would have waited (coordinated omission). The column "corrected" adds
-/// them: as if a message had been sent once in a median latency all the while. The column "measured"
-/// has the messages that were sent, and nothing else.
+/// Without `--rate`, each connection sends its next message when it has received an answer. This shows
+/// the highest throughput of the server. The column "measured" has the latency of each message that was
+/// sent. While a server stalls, this bench sends nothing to it, so a stall of a second shows as one slow
+/// message, although everybody who asked within that second would have waited (this is called
+/// coordinated omission). The column "corrected" adds a latency for each message that would have been
+/// sent during the stall, at a rate of one per median latency.
 ///
-/// With `--rate`, messages are sent when they are due, answered or not, and the column "corrected" is
-/// the time from when a message was DUE to its answer: what a user of the server would see. The column
-/// "measured" is the time from when it was really sent.
+/// With `--rate`, messages are sent on a fixed schedule, whether or not the server answers. The column
+/// "corrected" is the time from when a message was due to its answer, as a user of the server sees it.
+/// The column "measured" is the time from when it was sent, which can be later than it was due.
 ///
-/// A message without an answer counts in the latencies with the time that was waited for it, unless its
-/// connection was lost.
+/// A message without an answer counts with the time that was waited for its answer, unless its
+/// connection was lost. A message that was due and could not be sent within the answer timeout after the
+/// end is given up and counted as unsent.
 ///
 /// Messages are pieces of made-up JSON records, the same in each run, which compress to about a third,
 /// long ones to less.
@@ -67,11 +69,12 @@ pub(crate) struct Options {
     #[arg(long, short = 'd', value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub(crate) duration: Duration,
 
-    /// How long to send messages before that, which count nowhere
+    /// How long to send messages before the measurement. One whose answer arrives during the
+    /// measurement counts in the throughput and, without `--rate`, in the latencies
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds_or_none)]
     pub(crate) warm_up: Duration,
 
-    /// How long an answer may take before its connection is given up
+    /// How long an answer may take after its message was sent. Then the connection is given up
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
     pub(crate) answer_timeout: Duration,
 

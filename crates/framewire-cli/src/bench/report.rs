@@ -77,7 +77,7 @@ impl Page {
         self.put(format_args!("<section class=\"tiles\">\n"));
         self.tile("Messages/s", &rate(messages), "answered", "");
         let payload = format!("{}/s", bytes(payload));
-        self.tile("Payload", &payload, "each way", "");
+        self.tile("Payload", &payload, "sent, and as much received", "");
         for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
             let measured = time_or_none(results.measured().quantile(share));
             let title = format!("Latency {name}");
@@ -123,13 +123,13 @@ impl Page {
         }
         let meaning = match results.plan.pace {
             Pace::Closed(_) => {
-                "<b>Measured</b>: from when a message was sent to its answer. A server that stands still is sent \
-                 nothing, so this leaves out who would have waited. <b>Corrected</b> adds them, as if a message had \
-                 been sent once in a median latency all the while."
+                "<b>Measured</b>: the time from when a message was sent to its answer. Nothing is sent to a server \
+                 while it stalls. <b>Corrected</b>: with a latency added for each message that would have been sent \
+                 during a stall, at a rate of one per median latency."
             }
             Pace::Open(_) => {
-                "<b>Corrected</b>: from when a message was due to its answer, which is what a user would see. \
-                 <b>Measured</b>: from when it was really sent."
+                "<b>Corrected</b>: the time from when a message was due to its answer, as a user sees it. \
+                 <b>Measured</b>: the time from when it was sent, which can be later than it was due."
             }
         };
         self.put(format_args!("</table>\n<p>{meaning}</p></div>\n"));

@@ -69,7 +69,10 @@ impl Text {
             "  messages   {BOLD}{}/s{BOLD:#}",
             rate(messages)
         ));
-        self.line(format_args!("  payload    {}/s each way", bytes(payload)));
+        self.line(format_args!(
+            "  payload    {}/s sent, and as much received",
+            bytes(payload)
+        ));
         let end = if run.was_interrupted {
             ", then interrupted"
         } else {

@@ -228,13 +228,10 @@ impl Exchange<'_> {
             fault = self.write(writer.clone()) => Err(fault),
             fault = self.read(reader, writer) => Err(fault),
         };
-        let ending = Ending {
-            now: self.crew.clock.now(),
-            free: self.lane.way.get().free(),
-            is_lost: ended
-                .as_ref()
-                .is_err_and(|fault| fault.kind != Kind::Timeout),
-        };
+        let is_lost = ended
+            .as_ref()
+            .is_err_and(|fault| fault.kind != Kind::Timeout);
+        let ending = self.ending(is_lost);
         let mut flight = self.lane.flight.borrow_mut();
         let mut record = self.crew.record.borrow_mut();
         record.give_up(&self.window, &mut flight, ending);
@@ -391,22 +388,33 @@ impl Exchange<'_> {
     /// Gives up what is not sent yet when an answer to the last message that was due would be missing for too long. The
     /// answers to what was sent are still waited for: it never ends.
     async fn give_up_late(&self) -> Infallible {
-        let (lane, clock) = (self.lane, &self.crew.clock);
         let limit = nanos(self.crew.plan.answer_timeout);
-        sleep_until(clock.instant(self.window.to.saturating_add(limit))).await;
+        sleep_until(
+            self.crew
+                .clock
+                .instant(self.window.to.saturating_add(limit)),
+        )
+        .await;
         loop {
-            let ending = Ending {
-                now: clock.now(),
-                free: lane.way.get().free(),
-                is_lost: false,
-            };
-            let mut flight = lane.flight.borrow_mut();
-            let mut record = self.crew.record.borrow_mut();
-            record.give_up_waiting(&self.window, &mut flight, ending);
-            drop((flight, record));
-            lane.may_be_done.notify_one();
+            self.give_up_waiting();
             // A bench that is overloaded may still release some.
             sleep(BETWEEN).await;
+        }
+    }
+
+    fn give_up_waiting(&self) {
+        let ending = self.ending(false);
+        let mut flight = self.lane.flight.borrow_mut();
+        let mut record = self.crew.record.borrow_mut();
+        record.give_up_waiting(&self.window, &mut flight, ending);
+        self.lane.may_be_done.notify_one();
+    }
+
+    fn ending(&self, is_lost: bool) -> Ending {
+        Ending {
+            now: self.crew.clock.now(),
+            is_lost,
+            free: self.lane.way.get().free(),
         }
     }
 

@@ -15,13 +15,13 @@ pub(super) async fn release(orders: &Orders, rate: f64, window: &Window, lanes: 
         (lane, window.start.saturating_add(after))
     };
     // From then on connections send none of what is released.
-    let late = window.to.saturating_add(nanos(orders.plan.answer_timeout));
+    let too_late = window.to.saturating_add(nanos(orders.plan.answer_timeout));
     let (mut timer, mut number) = (Timer::new(), 0);
     loop {
         // All that is due by now: a bench that is overloaded leaves none out, but lets connections have their turn.
         let now = orders.clock.now();
         let (mut lane, mut due) = next(number);
-        let at_a_time = if now < late {
+        let at_a_time = if now < too_late {
             AT_A_TIME
         } else {
             TOO_LATE_AT_A_TIME

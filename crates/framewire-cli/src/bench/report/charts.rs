@@ -59,7 +59,7 @@ fn percentiles(results: &Results) -> String {
     }
     figure(
         "Latency by percentile",
-        "So many of the messages had their answer within this time.",
+        "Across: a share of the messages. Up: the time within which that share was answered.",
         plot,
     )
 }
@@ -89,7 +89,7 @@ fn histogram(results: &Results) -> String {
     plot.horizontal_axis(ticks.map(|(place, bound)| (place as f64, nanos_of(bound))));
     figure(
         "How many took how long",
-        "Share of the messages, by corrected latency.",
+        "Across: the corrected latency. Up: the share of the messages that took this long.",
         plot,
     )
 }
@@ -126,7 +126,7 @@ fn throughput(results: &Results) -> String {
     }
     figure(
         "Messages a second",
-        "Answers, over the time of the run.",
+        "Answers received per second, from the end of the warm-up.",
         plot,
     )
 }
@@ -157,7 +157,7 @@ fn latency_over_time(results: &Results) -> String {
     }
     figure(
         "Latency over time",
-        "Of the answers that came at that time.",
+        "Median and 99th percentile of the answers received at each time, counted from when their messages were due.",
         plot,
     )
 }
