@@ -151,7 +151,7 @@ impl Talk {
                     at(percent.parse().context("progress")?)?;
                     waiting.extend(lines.try_iter());
                     ensure!(
-                        waiting.iter().all(is_before_the_end),
+                        waiting.iter().all(|line| is_before_the_end(line)),
                         "all was stored before what happens at {percent} % was over"
                     );
                 }
@@ -162,7 +162,7 @@ impl Talk {
 }
 
 /// Returns whether a line of the crowd tells that not all messages are stored yet.
-fn is_before_the_end(line: &String) -> bool {
+fn is_before_the_end(line: &str) -> bool {
     line.strip_prefix("progress ")
         .is_some_and(|percent| percent != "100")
 }
@@ -204,8 +204,8 @@ mod tests {
 
     #[test]
     fn a_crowd_that_has_stored_all_is_at_the_end() {
-        assert!(is_before_the_end(&"progress 75".to_owned()));
-        assert!(!is_before_the_end(&"progress 100".to_owned()));
-        assert!(!is_before_the_end(&r#"{"sent":6000}"#.to_owned()));
+        assert!(is_before_the_end("progress 75"));
+        assert!(!is_before_the_end("progress 100"));
+        assert!(!is_before_the_end(r#"{"sent":6000}"#));
     }
 }
