@@ -72,12 +72,6 @@ const STEPS: &[(&str, Step)] = &[
             "test --locked --manifest-path bench/Cargo.toml -p framewire-bench-run -p framewire-bench-memory",
         )
     }),
-    ("tests of the cluster", |project| {
-        cargo(
-            project,
-            "test --locked --manifest-path examples/cluster/Cargo.toml",
-        )
-    }),
     ("instructions for each message", |project| {
         bench::instructions(project, &bench::Instructions::default())
     }),

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use self::setting::{Cluster, Programs};
 use crate::idle_memory::allow_files;
-use crate::process::Running;
+use crate::process::{self, Running};
 use crate::project::Project;
 
 /// Check and measure the chat of `examples/cluster`, over nodes on NATS behind `HAProxy`
@@ -48,7 +48,12 @@ pub(crate) struct Options {
     quick: bool,
 }
 
+/// Runs the tests of the example first: CI only lints it.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let arguments = ["test", "--locked", "--quiet", "--manifest-path"];
+    let mut tests = project.cargo(&arguments);
+    tests.arg(project.path("examples/cluster/Cargo.toml"));
+    process::run(&mut tests, TESTS)?;
     // Of a client: its own, two of HAProxy, one of a node.
     allow_files(options.clients as usize * 2 + OTHER_FILES)?;
     let programs = Programs::build(project)?;
@@ -193,6 +198,8 @@ impl Outcome {
 
 /// Files that are open beside those of clients.
 const OTHER_FILES: usize = 200;
+/// How long the tests of the example may take to build and run.
+const TESTS: Duration = Duration::from_secs(1200);
 /// How much longer than one second for each message the crowd may take, in seconds.
 const DEADLINE: u32 = 100;
 /// And then to read the history, and to end.
