@@ -41,7 +41,7 @@ impl Options {
     pub(crate) fn of_ci() -> Self {
         Self {
             targets: Vec::new(),
-            seconds: 6,
+            seconds: 4,
             keep: false,
         }
     }
