@@ -41,7 +41,7 @@ impl Options {
     pub(crate) fn of_ci() -> Self {
         Self {
             targets: Vec::new(),
-            seconds: 4,
+            seconds: 2,
             keep: false,
         }
     }

@@ -39,6 +39,8 @@ enum Part {
     Dependencies,
     /// `cargo deny` by the same file, but for advisories, whose database it would have to fetch
     Deny,
+    /// Each package compiles by itself with its default features
+    Defaults,
     /// Each feature and each two features of the three crates compile, without warnings
     Features,
     /// The packages have what belongs in them, and with nothing else their programs, examples and documentation compile
@@ -59,6 +61,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
             Part::Deny => deny(project).context("cargo deny"),
             Part::Features => feature_sets::check(project).context("features"),
             Part::Packages => packages::check(project).context("packages"),
+            Part::Defaults => packages::check_defaults(project).context("default features"),
             Part::MinimalVersions => minimal_versions::check(project).context("minimal versions"),
         };
         findings.push(finding?);

@@ -48,7 +48,7 @@ pub(crate) struct Options {
     quick: bool,
 }
 
-/// Runs the tests of the example first: CI only lints it.
+/// Runs the tests of the example first: CI only formats it.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let arguments = ["test", "--locked", "--quiet", "--manifest-path"];
     let mut tests = project.cargo(&arguments);
