@@ -69,7 +69,7 @@ pub(crate) struct Reach {
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
 
-    /// Take any certificate and any signature, whoever it is for, even where it cannot be parsed:
+    /// Take any certificate and any signature, for any host, even where it cannot be parsed:
     /// anybody between here and the server can read and change everything
     #[arg(long, conflicts_with = "tls_ca")]
     pub(crate) insecure: bool,

@@ -114,7 +114,7 @@ impl Incoming<'_> {
         if is_part {
             lock(&file, path)?;
         }
-        // Only now: whoever held the lock may have written.
+        // Only now: the one who held the lock may have written.
         let metadata = file.metadata().map_err(|error| storage("open", &error))?;
         let len = metadata.len();
         self.file = Some(file);

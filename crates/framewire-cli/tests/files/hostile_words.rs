@@ -120,7 +120,7 @@ fn an_end_that_says_nothing_sends_pings() {
 }
 
 #[test]
-fn whoever_does_not_send_files_is_told_what_this_is() {
+fn a_client_that_sends_no_files_is_told_what_this_is() {
     let recv = Recv::start(&[]);
     for connector in [
         Connector::new(),

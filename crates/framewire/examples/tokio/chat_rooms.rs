@@ -127,7 +127,7 @@ where
         pending.refuse(&answer.body("log in first\n")?).await?;
         return Ok(None);
     };
-    // Before the answer: whoever is connected hears all that is said from then on.
+    // Before the answer: a connected member hears all that is said from then on.
     let heard = room.subscribe();
     let established = pending.accept().await?;
     let mut websocket = WebSocket::from_established(established, CONFIG)?;
