@@ -96,16 +96,17 @@ enum Tested<'a> {
     Client(FrontEnd),
 }
 
+/// Installs the suite, unless it is there.
+pub(crate) fn install(project: &Project) -> Result<()> {
+    let mut setup = Command::new("bash");
+    setup.arg(project.path(SCRIPTS).join("setup.sh"));
+    process::run(setup.arg(project.target(VENV)), INSTALLATION)
+}
+
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let tested = options.tested()?;
-    let scripts = project.path("conformance/autobahn");
-    let venv = project.target("autobahn-venv");
-    process::run(
-        Command::new("bash")
-            .arg(scripts.join("setup.sh"))
-            .arg(&venv),
-        INSTALLATION,
-    )?;
+    install(project)?;
+    let (scripts, venv) = (project.path(SCRIPTS), project.target(VENV));
 
     let (role, name) = match tested {
         Tested::Server(engine) => ("server", format!("server-{engine}")),
@@ -178,6 +179,8 @@ fn wait_until_ready(suite: &Running, address: SocketAddr) -> Result<()> {
     )
 }
 
+const SCRIPTS: &str = "conformance/autobahn";
+const VENV: &str = "autobahn-venv";
 const AGENT: &str = "framewire";
 
 /// All cases but those of compression with the largest messages, which take ten minutes.

@@ -34,6 +34,10 @@ pub(crate) struct Instructions {
 }
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    // What measures is tested first.
+    let mut tests = project.cargo(&["test", "--locked", "--quiet", "--manifest-path", MANIFEST]);
+    tests.args(["-p", "framewire-bench-run", "-p", "framewire-bench-memory"]);
+    process::run(&mut tests, DEADLINE)?;
     let arguments: Vec<&str> = options.arguments.iter().map(String::as_str).collect();
     start(project, &arguments)
 }
@@ -52,7 +56,7 @@ fn start(project: &Project, arguments: &[&str]) -> Result<()> {
     let run = ["run", "--locked", "--quiet"];
     let program = [
         "--manifest-path",
-        "bench/Cargo.toml",
+        MANIFEST,
         "--package",
         "framewire-bench-run",
         "--",
@@ -61,5 +65,6 @@ fn start(project: &Project, arguments: &[&str]) -> Result<()> {
     process::run(cargo.args(program).args(arguments), DEADLINE)
 }
 
+const MANIFEST: &str = "bench/Cargo.toml";
 /// A full run and its builds.
 const DEADLINE: Duration = Duration::from_secs(3 * 3600);

@@ -1,35 +1,81 @@
 //! Everything that must hold before a change lands, cheapest first.
 
+use std::fmt;
+use std::num::NonZero;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::autobahn::{WITHOUT_COMPRESSION, WITHOUT_LARGE_COMPRESSION};
 use crate::front_end::FrontEnd;
 use crate::project::Project;
+use crate::server::Program;
 use crate::{
-    api, autobahn, bench, browser, clauses, fuzz, idle_memory, interop, layers, linear, model,
-    no_std, process, promises, soak, supply_chain,
+    api, autobahn, bench, browser, clauses, idle_memory, interop, layers, linear, model, no_std,
+    process, promises, soak, supply_chain,
 };
 
 pub(crate) fn run(project: &Project) -> Result<()> {
-    let started = Instant::now();
-    for &(name, step) in STEPS {
-        println!("\n== {name} ({} so far)", clock(started.elapsed()));
-        step(project).with_context(|| format!("{name} (after {})", clock(started.elapsed())))?;
+    let clock = Clock(Instant::now());
+    for step in ONE_BY_ONE {
+        clock.time(step, project)?;
     }
-    println!(
-        "\n== all {} steps passed in {}",
-        STEPS.len(),
-        clock(started.elapsed())
-    );
+    side_by_side(project, &clock)?;
+    let count = ONE_BY_ONE.len() + SIDE_BY_SIDE.len();
+    println!("\n== all {count} steps passed in {clock}");
     Ok(())
 }
 
-type Step = fn(&Project) -> Result<()>;
+/// Runs the steps that mostly wait, or use one core: as many at a time as there are cores, at most [`LANES`]. After the
+/// first that fails none is begun.
+fn side_by_side(project: &Project, clock: &Clock) -> Result<()> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let lane = || {
+        while let Some(step) = SIDE_BY_SIDE.get(next.fetch_add(1, Relaxed)) {
+            clock
+                .time(step, project)
+                .inspect_err(|_| next.store(SIDE_BY_SIDE.len(), Relaxed))?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let lanes: Vec<_> = (0..cores.min(LANES)).map(|_| scope.spawn(lane)).collect();
+        let lost = |_| Err(anyhow!("a lane of steps was lost"));
+        let mut ends = lanes.into_iter().map(thread::ScopedJoinHandle::join);
+        ends.try_for_each(|joined| joined.unwrap_or_else(lost))
+    })
+}
 
-const STEPS: &[(&str, Step)] = &[
+type Step = (&'static str, fn(&Project) -> Result<()>);
+
+/// The time since the beginning, shown as minutes and seconds.
+struct Clock(Instant);
+
+impl Clock {
+    /// Runs a step, and says how long it took.
+    fn time(&self, &(name, step): &Step, project: &Project) -> Result<()> {
+        println!("\n== {name} ({self} so far)");
+        let own = Self(Instant::now());
+        step(project).with_context(|| format!("{name} (after {own})"))?;
+        println!("-- {name}: {own}");
+        Ok(())
+    }
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.elapsed().as_secs();
+        write!(f, "{}:{:02}", seconds / 60, seconds % 60)
+    }
+}
+
+const LANES: usize = 2;
+/// What uses all cores, and what the others need.
+const ONE_BY_ONE: &[Step] = &[
     ("format", format),
     ("lints", lints),
     ("tests", |project| cargo(project, "test")),
@@ -42,7 +88,7 @@ const STEPS: &[(&str, Step)] = &[
     ("no_std", no_std::run),
     ("dependencies", dependencies),
     ("supply chain", |project| {
-        supply_chain::run(project, &supply_chain::Options::without_tools())
+        supply_chain::run(project, &supply_chain::Options::of_ci())
     }),
     (
         "tests of what checks the layers, the public API, the clauses and the promises",
@@ -59,40 +105,36 @@ const STEPS: &[(&str, Step)] = &[
     ("no unsafe code", no_unsafe_code),
     ("documentation", documentation),
     ("model", model::run),
-    ("fuzzing", |project| {
-        fuzz::run(project, &fuzz::Options::of_ci())
-    }),
-    ("memory of connections at rest", memory_at_rest),
-    ("mixed load", |project| {
-        soak::run(project, &soak::Options::short())
-    }),
-    ("tests of the benchmarks", |project| {
-        cargo(
-            project,
-            "test --locked --manifest-path bench/Cargo.toml -p framewire-bench-run -p framewire-bench-memory",
-        )
+    ("the program", |project| Program::build(project).map(drop)),
+    ("Autobahn", autobahn::install),
+];
+/// The longest first, so that none is left over at the end.
+const SIDE_BY_SIDE: &[Step] = &[
+    ("foreign clients and servers", |project| {
+        interop::run(project, &interop::Options::of_ci())
     }),
     ("instructions for each message", |project| {
         bench::instructions(project, &bench::Instructions::default())
     }),
-    ("linear work", linear::run),
     ("Autobahn, server, tokio", |project| {
         autobahn_server(project, "tokio", WITHOUT_LARGE_COMPRESSION)
     }),
+    ("Autobahn, client, tokio", |project| {
+        autobahn_client(project, FrontEnd::Tokio, WITHOUT_LARGE_COMPRESSION)
+    }),
+    ("linear work", linear::run),
     ("Autobahn, server, blocking, no compression", |project| {
         autobahn_server(project, "blocking", WITHOUT_COMPRESSION)
     }),
     ("Autobahn, server, poll, no compression", |project| {
         autobahn_server(project, "poll", WITHOUT_COMPRESSION)
     }),
-    ("Autobahn, client, tokio", |project| {
-        autobahn_client(project, FrontEnd::Tokio, WITHOUT_LARGE_COMPRESSION)
-    }),
     ("Autobahn, client, blocking, no compression", |project| {
         autobahn_client(project, FrontEnd::Blocking, WITHOUT_COMPRESSION)
     }),
-    ("foreign clients and servers", |project| {
-        interop::run(project, &interop::Options::of_ci())
+    ("memory of connections at rest", memory_at_rest),
+    ("mixed load", |project| {
+        soak::run(project, &soak::Options::short())
     }),
     ("browser", browser::run),
 ];
@@ -128,16 +170,12 @@ fn lints(project: &Project) -> Result<()> {
             &format!("clippy -p framewire-tests {options} --all-targets -- -D warnings"),
         )?;
     }
-    // The tests of the cluster are run, and so compiled, with the cluster.
-    for manifest in ["fuzz/Cargo.toml", "bench/Cargo.toml"] {
-        let options = format!("--locked --manifest-path {manifest} --workspace --all-targets");
-        let arguments = format!("clippy {options} -- -D warnings");
-        let mut clippy = project.cargo(&arguments.split_whitespace().collect::<Vec<_>>());
-        // What they depend on is checked already, as far as it is the same.
-        clippy.env("CARGO_TARGET_DIR", project.path("target"));
-        process::run(&mut clippy, CARGO)?;
-    }
-    Ok(())
+    // The cluster and the programs of the fuzzer are compiled by what runs them.
+    let mut clippy = project.cargo(&["clippy", "--locked", "--manifest-path", "bench/Cargo.toml"]);
+    clippy.args(["--workspace", "--all-targets", "--", "-D", "warnings"]);
+    // What they depend on is checked already, as far as it is the same.
+    clippy.env("CARGO_TARGET_DIR", project.path("target"));
+    process::run(&mut clippy, CARGO)
 }
 
 fn dependencies(project: &Project) -> Result<()> {
@@ -233,10 +271,6 @@ fn autobahn_client(project: &Project, front_end: FrontEnd, cases: &[&str]) -> Re
     autobahn::run(project, &autobahn::Options::client(front_end, cases))
 }
 
-fn clock(elapsed: Duration) -> String {
-    format!("{}:{:02}", elapsed.as_secs() / 60, elapsed.as_secs() % 60)
-}
-
 /// The crates that are workspaces of their own.
 const OUTSIDE: [&str; 4] = [
     "bench/Cargo.toml",
@@ -244,45 +278,25 @@ const OUTSIDE: [&str; 4] = [
     "examples/cluster/Cargo.toml",
     "fuzz/Cargo.toml",
 ];
-/// Feature sets that must each work alone.
+/// Feature sets that must each work alone: one for each way to build a module. `cargo xtask supply-chain features` has
+/// each two features.
 pub(crate) const FEATURE_SETS: [(&str, &[&str]); 2] = [
     ("framewire-upgrade", &OF_UPGRADE),
     ("framewire", &OF_FRAMEWIRE),
 ];
-const OF_UPGRADE: [&str; 7] = [
-    "",
-    "http",
-    "rustls",
-    "tokio",
-    "tokio,http",
-    "tokio-net",
-    "tokio-rustls",
-];
-const OF_FRAMEWIRE: [&str; 21] = [
+const OF_UPGRADE: [&str; 4] = ["", "http", "rustls", "tokio-net"];
+const OF_FRAMEWIRE: [&str; 8] = [
     "",
     "alloc",
-    "std",
     "std,simdutf8",
-    "simd",
     "handshake",
     "deflate",
-    "miniz_oxide",
-    "handshake,deflate",
     "tokio",
-    "tokio,handshake",
-    "tokio,deflate",
-    "tokio-net",
-    "tokio-rustls,deflate",
-    "handshake,miniz_oxide",
-    "rustls",
-    "rustls,deflate",
     "futures",
     "hyper",
-    "http2",
-    "axum,http2,deflate",
 ];
 /// What one suite can be built with: `tests/README.md` says so.
-const OF_TESTS: [&str; 3] = ["", "tls", "http"];
+const OF_TESTS: [&str; 2] = ["", "tls"];
 /// What no suite is built with that has no feature for it.
 const HEAVY: [&str; 4] = ["axum", "h2", "hyper", "rustls"];
 const MAX_DEPENDENCIES: usize = 10;

@@ -36,17 +36,6 @@ pub(crate) struct Options {
     keep: bool,
 }
 
-impl Options {
-    /// Selects every target, for so long that all of them together take a minute and a half on two cores.
-    pub(crate) fn of_ci() -> Self {
-        Self {
-            targets: Vec::new(),
-            seconds: 2,
-            keep: false,
-        }
-    }
-}
-
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let all = targets(project)?;
     let unknown = options.targets.iter().find(|name| !all.contains(name));

@@ -25,8 +25,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Selects what needs no tool to be built first.
-    pub(crate) fn without_tools() -> Self {
+    /// Selects what needs nothing to be built.
+    pub(crate) fn of_ci() -> Self {
         Self {
             parts: vec![Part::Dependencies, Part::Packages],
         }
@@ -39,12 +39,13 @@ enum Part {
     Dependencies,
     /// `cargo deny` by the same file, but for advisories, whose database it would have to fetch
     Deny,
-    /// Each package compiles by itself with its default features
-    Defaults,
     /// Each feature and each two features of the three crates compile, without warnings
     Features,
-    /// The packages have what belongs in them, and with nothing else their programs, examples and documentation compile
+    /// The packages have what belongs in them and could be published, by a dry run
     Packages,
+    /// With nothing but the packages, each compiles with its default features, and with all features their programs,
+    /// examples and documentation
+    Builds,
     /// The libraries and the program compile with the oldest versions that their manifests allow
     MinimalVersions,
 }
@@ -61,7 +62,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
             Part::Deny => deny(project).context("cargo deny"),
             Part::Features => feature_sets::check(project).context("features"),
             Part::Packages => packages::check(project).context("packages"),
-            Part::Defaults => packages::check_defaults(project).context("default features"),
+            Part::Builds => packages::build(project).context("builds of the packages"),
             Part::MinimalVersions => minimal_versions::check(project).context("minimal versions"),
         };
         findings.push(finding?);
