@@ -62,8 +62,12 @@ impl Client<'_> {
         let mut pause = FIRST_PAUSE;
         loop {
             let opened = self.open();
-            if opened.is_ok() {
-                pause = FIRST_PAUSE;
+            match &opened {
+                Ok(_) => pause = FIRST_PAUSE,
+                Err(failure) => {
+                    let told = self.report.lost(&failure.to_string());
+                    self.conversation.told(told, &self.events);
+                }
             }
             let end = opened.and_then(|established| self.talk_over(established, screen));
             let longest = self.options.reconnect.filter(|_| !is_final(&end));
@@ -147,8 +151,9 @@ impl Client<'_> {
             close_timeout,
             ..
         } = *self.options;
+        let report = (!self.options.quiet).then(|| Arc::clone(&self.report));
         self.conversation
-            .close_when_asked(happened, wait, close_timeout);
+            .close_when_asked(happened, wait, close_timeout, report);
         self.send_input(screen.clone());
         Ok(())
     }
@@ -168,6 +173,10 @@ impl Client<'_> {
         let closed = end?;
         if !closed.is_normal() {
             return Err(Failure::Ended(closed.to_string()));
+        }
+        if self.conversation.has_unsent() {
+            let why = format!("{closed}, before each line was sent");
+            return Err(Failure::Ended(why));
         }
         self.report.ended_well(&closed);
         Ok(())

@@ -19,7 +19,7 @@ use crate::seconds::parse_seconds;
 use crate::tls;
 
 pub(crate) use self::refusal::failure;
-pub(crate) use self::url::to_ascii;
+pub(crate) use self::url::{parse_url, to_ascii};
 
 /// How a server is reached.
 #[derive(Debug, Clone, Args)]

@@ -275,7 +275,7 @@ impl fmt::Display for Error {
             }
             ErrorKind::Config(what) => f.write_str(what),
             #[cfg(feature = "handshake")]
-            ErrorKind::Handshake(error) => write!(f, "handshake failed: {error}"),
+            ErrorKind::Handshake(error) => error.fmt(f),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What the threads of `framewire connect` share, from one connection to the next.
 
+use std::io::{self, IsTerminal as _};
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{io, mem};
 
 use framewire::blocking::{KeepAliveEnd, ReadHalf};
 use framewire::upgrade::Stream;
@@ -48,8 +49,21 @@ struct Current {
     /// Whether this side wants no more of them.
     is_over: bool,
     is_interrupted: bool,
+    /// How far the input is.
+    input: Progress,
     /// The first error on this side since the last connection ended.
     trouble: Option<String>,
+}
+
+/// How far the input is.
+#[derive(Default, PartialEq, Eq)]
+enum Progress {
+    /// No line of it waits.
+    #[default]
+    Waited,
+    /// A line of it is not sent yet.
+    Unsent,
+    Ended,
 }
 
 impl Conversation {
@@ -100,6 +114,24 @@ impl Conversation {
     /// Returns whether this side wants no more connections.
     pub(super) fn is_over(&self) -> bool {
         self.lock().is_over
+    }
+
+    /// Returns whether the other end closed the connection before each line that is there was sent. A pipe may hold
+    /// lines that are not read yet: they have a moment.
+    pub(super) fn has_unsent(&self) -> bool {
+        let current = self.lock();
+        if current.is_over {
+            return false;
+        }
+        let moment = if io::stdin().is_terminal() {
+            Duration::ZERO
+        } else {
+            MOMENT
+        };
+        let waits = |current: &mut Current| current.input == Progress::Waited;
+        let waited = self.changed.wait_timeout_while(current, moment, waits);
+        let (current, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        current.input == Progress::Unsent
     }
 
     /// Prints messages until the connection has ended, and returns how it was closed.
@@ -158,10 +190,13 @@ impl Conversation {
                     }
                     Err(End::Ended) => break,
                 }
+                this.progress(Progress::Unsent);
                 if !this.send(&line, &report, reconnects) {
                     return;
                 }
+                this.progress(Progress::Waited);
             }
+            this.progress(Progress::Ended);
             let _ = events.send(Event::InputEnded);
         });
     }
@@ -169,6 +204,9 @@ impl Conversation {
     /// Sends a line. Returns `false` where none can be sent any more.
     fn send(&self, line: &[u8], report: &Report, reconnects: bool) -> bool {
         let mut number = 0;
+        if reconnects && self.lock().writer.is_none() {
+            report.note("not connected: the line waits");
+        }
         loop {
             let Some(mut writer) = self.next_writer(&mut number) else {
                 return false;
@@ -217,6 +255,7 @@ impl Conversation {
         happened: Receiver<Event>,
         wait: Duration,
         timeout: Duration,
+        report: Option<Arc<Report>>,
     ) {
         let this = Arc::clone(self);
         thread::spawn(move || {
@@ -229,7 +268,7 @@ impl Conversation {
                 Err(_) => return,
             }
             if let Some(writer) = this.give_up_on_others() {
-                this.close(&writer, &happened, timeout);
+                this.close(&writer, &happened, timeout, report.as_deref());
             }
         });
     }
@@ -242,7 +281,13 @@ impl Conversation {
         current.writer.clone()
     }
 
-    fn close(&self, writer: &WriteHalf, happened: &Receiver<Event>, timeout: Duration) {
+    fn close(
+        &self,
+        writer: &WriteHalf,
+        happened: &Receiver<Event>,
+        timeout: Duration,
+        mut report: Option<&Report>,
+    ) {
         let mut closer = writer.clone();
         // In a thread of its own, since it blocks while the server takes nothing.
         let closing = thread::spawn(move || {
@@ -250,15 +295,25 @@ impl Conversation {
             let _ = closer.close(CloseCode::NORMAL, "");
         });
         self.lock().closer = Some(closing);
+        let mut patience = timeout;
         loop {
-            match happened.recv_timeout(timeout) {
+            // People are told why the program goes on, if it does.
+            let before_note = report.filter(|_| patience > NOTE_AFTER);
+            match happened.recv_timeout(before_note.map_or(patience, |_| NOTE_AFTER)) {
                 Ok(Event::InputEnded) => {}
                 Ok(Event::OutputEnded | Event::Interrupted) => {
                     // The reading thread reports the end.
                     let _ = writer.abort();
                     return;
                 }
+                Err(RecvTimeoutError::Timeout) if before_note.is_some() => {
+                    if let Some(report) = report.take() {
+                        report.note("waits for the server to close; Ctrl-C ends at once");
+                    }
+                    patience -= NOTE_AFTER;
+                }
                 Err(RecvTimeoutError::Timeout) => {
+                    patience = timeout;
                     if !self.heard.swap(false, Ordering::Relaxed) {
                         self.complain(format!("no answer to the close within {timeout:?}"));
                         let _ = writer.abort();
@@ -293,6 +348,12 @@ impl Conversation {
         }
     }
 
+    /// Records how far the input is.
+    fn progress(&self, progress: Progress) {
+        self.lock().input = progress;
+        self.changed.notify_all();
+    }
+
     /// Records an error on this side, unless there is one.
     fn complain(&self, trouble: String) {
         self.lock().trouble.get_or_insert(trouble);
@@ -311,3 +372,8 @@ pub(super) fn stop_on_signals(
     let conversation = Arc::clone(conversation);
     ctrlc::set_handler(move || conversation.interrupt(&events))
 }
+
+/// How long a line that is in a pipe may take to be read.
+const MOMENT: Duration = Duration::from_millis(200);
+/// How long the server may take to answer the close before people are told what the program waits for.
+const NOTE_AFTER: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::reach::Reach;
+use crate::reach::{Reach, parse_url};
 use crate::seconds::{parse_seconds, parse_seconds_or_none};
 use crate::size::parse_bytes;
 
@@ -17,7 +17,7 @@ use crate::size::parse_bytes;
 /// closed its side is printed. Most servers answer nothing more once they are told to close: `--wait` has the
 /// end of the input close the connection later. Ends with 0 after a clean close (1000, 1001 or no
 /// code), with 1 where there was no connection or no handshake, and with 2 where the connection
-/// ended in any other way, or the options are wrong.
+/// ended in any other way, or before each line was sent, or the options are wrong.
 #[derive(Debug, Clone, Args)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -25,7 +25,7 @@ use crate::size::parse_bytes;
 )]
 pub(crate) struct Options {
     /// Where to connect to, such as `ws://localhost:9001/` or `wss://example.com/chat`
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = parse_url)]
     pub(crate) url: String,
 
     /// Send a Ping this often, and give the connection up where a Pong is as late as that
@@ -46,12 +46,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = parse_seconds_or_none)]
     pub(crate) wait: Duration,
 
-    /// How long the server may send nothing before it answers the close
+    /// How long the server may send nothing before it answers the close. One that goes on sending is listened to, until
+    /// Ctrl-C is pressed again
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
     pub(crate) close_timeout: Duration,
 
     /// Connect again when the connection is lost or cannot be made, after 1, 2, 4… seconds, at most after as many
-    /// as are given here. Lines wait meanwhile, and what was sent last may be lost. A close with 1000, and a refusal
+    /// as are given here. A line waits meanwhile, and what was sent last may be lost. A close with 1000, and a refusal
     /// that waiting does not change, end the program
     #[arg(
         long,
@@ -73,8 +74,8 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Begin each line with the time, in UTC
-    #[arg(long, conflicts_with = "json")]
+    /// Begin each line with the time, in UTC; an object of `--json` has it always
+    #[arg(long)]
     pub(crate) timestamps: bool,
 
     /// Keep the lines typed at a terminal in this file, for the next time

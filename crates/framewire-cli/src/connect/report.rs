@@ -24,6 +24,8 @@ pub(super) struct Report {
     file: OnceLock<File>,
     format: Format,
     quiet: bool,
+    /// Whether compression was offered.
+    offers_compression: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,7 @@ impl Report {
                 }
             },
             quiet: options.quiet,
+            offers_compression: options.reach.deflate.is_some(),
         }
     }
 
@@ -88,6 +91,9 @@ impl Report {
             }));
         }
         self.note(&format!("connected to {url}"));
+        if self.offers_compression && compression.is_none() {
+            self.note("the server does not compress");
+        }
         if !io::stderr().is_terminal() {
             return Ok(());
         }
@@ -151,7 +157,7 @@ impl Report {
         }))
     }
 
-    /// Tells a program that the connection was lost, and why.
+    /// Tells a program that the connection was lost, or could not be made, and why.
     pub(super) fn lost(&self, why: &str) -> io::Result<()> {
         if self.quiet || self.format != Format::Json {
             return Ok(());

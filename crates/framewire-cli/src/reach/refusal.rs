@@ -1,5 +1,6 @@
 //! What to print when a server or a proxy refuses the connection.
 
+use framewire::rustls::{self, CertificateError};
 use framewire::{Error, ErrorKind, Fault};
 use http::StatusCode;
 
@@ -12,11 +13,32 @@ pub(crate) fn failure(error: &Error) -> Failure {
         _ => None,
     };
     Failure::Refused {
-        message: error.to_string(),
+        message: match certificate_advice(error) {
+            Some(advice) => format!("{error}; {advice}"),
+            None => error.to_string(),
+        },
         lines: answer.map_or_else(Vec::new, |answer| lines(answer.body())),
         lasts: error.fault() == Fault::Caller
             || answer.is_some_and(|answer| lasts(answer.status())),
     }
+}
+
+/// Returns what to do about a certificate that nobody known has signed.
+fn certificate_advice(error: &Error) -> Option<&'static str> {
+    let ErrorKind::Handshake(error) = error.kind() else {
+        return None;
+    };
+    let cause = error.cause()?.downcast_ref::<rustls::Error>()?;
+    let unknown = [
+        CertificateError::UnknownIssuer,
+        CertificateError::BadSignature,
+    ];
+    let rustls::Error::InvalidCertificate(reason) = cause else {
+        return None;
+    };
+    unknown
+        .contains(reason)
+        .then_some("--tls-ca FILE trusts the certificates in that file")
 }
 
 /// Returns whether waiting changes nothing about an answer (RFC 9110 15.5).
@@ -29,7 +51,7 @@ fn lasts(status: StatusCode) -> bool {
     status.is_client_error() && !passes.contains(&status)
 }
 
-/// Returns the first lines of a body, without empty ones, or its size if it is not text. They may hold
+/// Returns the first lines of a body, without empty ones, or its size if it is a page or not text. They may hold
 /// characters that a terminal would obey; `note` takes them out.
 fn lines(body: &[u8]) -> Vec<String> {
     let (shown, is_cut) = match body.split_at_checked(MOST_BYTES) {
@@ -39,6 +61,9 @@ fn lines(body: &[u8]) -> Vec<String> {
     let Some(text) = text(shown) else {
         return vec![format!("{} bytes that are not text", body.len())];
     };
+    if text.trim_start().starts_with('<') {
+        return vec![format!("a page of {} bytes", body.len())];
+    }
     let mut lines: Vec<_> = text
         .lines()
         .map(str::trim)
@@ -100,9 +125,10 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_text_is_only_counted() {
+    fn a_body_that_is_not_plain_text_is_only_counted() {
         assert_eq!(lines(b"\x1f\x8b\x08\xff"), ["4 bytes that are not text"]);
         assert_eq!(lines(b"a\0b"), ["3 bytes that are not text"]);
+        assert_eq!(lines(b"\n<!DOCTYPE html>\n<p>no"), ["a page of 22 bytes"]);
         // Cut within a character.
         assert_eq!(lines("zwölf".as_bytes().split_at(3).0), ["zw"]);
     }

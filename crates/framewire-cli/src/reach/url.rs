@@ -1,6 +1,33 @@
 //! URLs as people paste them from a browser.
 
+use http::Uri;
 use idna::AsciiDenyList;
+
+/// Takes the URL of a server as it stands on a command line, or says what was meant.
+pub(crate) fn parse_url(text: &str) -> Result<String, String> {
+    let meant = match text.split_once("://") {
+        Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+            "ws" | "wss" => return checked(text),
+            "http" => format!("ws://{rest}"),
+            "https" => format!("wss://{rest}"),
+            _ => return Err("a URL begins with ws:// or wss://".to_owned()),
+        },
+        None => format!("ws://{text}"),
+    };
+    Err(match checked(&meant) {
+        Ok(_) => format!("a URL begins with ws:// or wss://: did you mean {meant}?"),
+        Err(_) => "a URL begins with ws:// or wss://".to_owned(),
+    })
+}
+
+/// Returns the URL, if it has a host.
+fn checked(url: &str) -> Result<String, String> {
+    let uri: Uri = to_ascii(url)?.parse().map_err(|error| format!("{error}"))?;
+    match uri.host() {
+        Some("") | None => Err("there is no host in it".to_owned()),
+        Some(_) => Ok(url.to_owned()),
+    }
+}
 
 /// Returns the URL with its host in ASCII: an internationalized name becomes punycode (RFC 5891, UTS 46).
 pub(crate) fn to_ascii(url: &str) -> Result<String, String> {
@@ -18,7 +45,34 @@ pub(crate) fn to_ascii(url: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::to_ascii;
+    use super::{parse_url, to_ascii};
+
+    #[test]
+    fn urls_that_cannot_be_used_say_what_was_meant() {
+        for url in [
+            "ws://a",
+            "WSS://a:1/b?c",
+            "ws://[::1]:9001/",
+            "ws://bücher.example/",
+        ] {
+            assert_eq!(parse_url(url).as_deref(), Ok(url));
+        }
+        for (url, meant) in [
+            ("localhost:9001", "did you mean ws://localhost:9001?"),
+            ("example.com/chat", "did you mean ws://example.com/chat?"),
+            ("http://a:1/", "did you mean ws://a:1/?"),
+            ("HTTPS://a/", "did you mean wss://a/?"),
+            ("ftp://a/", "begins with ws:// or wss://"),
+            ("not a url", "begins with ws:// or wss://"),
+            ("", "begins with ws:// or wss://"),
+            ("ws://", ""),
+            ("ws://:80/", ""),
+            ("ws://a b/", ""),
+        ] {
+            let error = parse_url(url).unwrap_err();
+            assert!(error.contains(meant), "{url}: {error}");
+        }
+    }
 
     #[test]
     fn internationalized_hosts_become_punycode() {

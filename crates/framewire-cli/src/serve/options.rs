@@ -15,7 +15,7 @@ use crate::size::parse_bytes;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001", value_parser = parse_place)]
     pub(crate) listen: String,
 
     /// How the connections are served; their peers cannot tell
@@ -126,6 +126,17 @@ impl Origin {
     }
 }
 
+/// Takes a host and a port, which are looked up only later.
+pub(crate) fn parse_place(text: &str) -> Result<String, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let is_host = host.starts_with('[') || !host.is_empty() && !host.contains(':');
+    match port.parse::<u16>() {
+        Ok(_) if is_host => Ok(text.to_owned()),
+        Ok(port) if host.is_empty() => Err(format!("HOST is missing, as in 127.0.0.1:{port}")),
+        _ => Err("this is not HOST:PORT, such as 127.0.0.1:9001".to_owned()),
+    }
+}
+
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("must be at least 1".to_owned()),
@@ -172,13 +183,32 @@ pub(crate) fn parse_origin(text: &str) -> Result<Origin, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, parse_count, parse_origin};
+    use super::{Origin, parse_count, parse_origin, parse_place};
 
     #[test]
     fn counts_start_at_one() {
         assert_eq!(parse_count("1"), Ok(1));
         assert!(parse_count("0").is_err());
         assert!(parse_count("many").is_err());
+    }
+
+    #[test]
+    fn places_have_a_host_and_a_port() {
+        for place in ["127.0.0.1:0", "localhost:80", "[::1]:65535"] {
+            assert_eq!(parse_place(place).as_deref(), Ok(place));
+        }
+        for (place, advice) in [
+            ("9102", "127.0.0.1:9102"),
+            (":9102", "127.0.0.1:9102"),
+            ("localhost", "HOST:PORT"),
+            ("localhost:65536", "HOST:PORT"),
+            ("localhost:", "HOST:PORT"),
+            ("::1", "HOST:PORT"),
+            ("", "HOST:PORT"),
+        ] {
+            let error = parse_place(place).unwrap_err();
+            assert!(error.contains(advice), "{place}: {error}");
+        }
     }
 
     #[test]

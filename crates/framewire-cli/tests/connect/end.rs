@@ -78,6 +78,21 @@ fn a_close_that_complains_ends_with_2() {
 }
 
 #[test]
+fn lines_that_a_server_did_not_wait_for_end_with_2() {
+    let (url, served) = server(Acceptor::new(), |pending| {
+        let mut websocket = open(pending);
+        websocket.close(CloseCode::GOING_AWAY, "").unwrap();
+        while websocket.next_message().unwrap().is_some() {}
+    });
+    let mut client = Client::start(&url, &[]);
+    say_much(&mut client);
+    let (code, _, notes) = client.end();
+    served.join().unwrap();
+    assert_eq!(code, 2);
+    assert!(notes.contains("before each line was sent"), "{notes}");
+}
+
+#[test]
 fn a_lost_connection_ends_with_2() {
     let (url, served) = server(Acceptor::new(), |pending| drop(open(pending)));
     let (code, _, notes) = Client::start(&url, &[]).end();
@@ -123,6 +138,19 @@ fn a_second_signal_does_not_wait_for_the_server() {
     }
     drop(done);
     served.join().unwrap();
+}
+
+#[test]
+fn a_server_that_takes_its_time_to_close_is_told_of() {
+    let (url, done) = stuck_server();
+    let mut client = Client::start(&url, &["--close-timeout", "1000"]);
+    client.stdin = None;
+    let mut notes = BufReader::new(client.child.stderr.take().unwrap()).lines();
+    assert!(notes.any(|line| line.unwrap().contains("Ctrl-C ends at once")));
+    client.signal("INT");
+    drop(done);
+    let status = client.child.wait().unwrap();
+    assert_eq!(status.code(), Some(2));
 }
 
 #[test]

@@ -95,6 +95,15 @@ fn a_lost_connection_is_an_event_too() {
 }
 
 #[test]
+fn a_connection_that_could_not_be_made_is_an_event_too() {
+    let (code, output, _) = Client::start("ws://127.0.0.1:1/", &["--json", "--timestamps"]).end();
+    assert_eq!(code, 1);
+    let event: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(event["event"], "close");
+    assert!(event["error"].as_str().unwrap().contains("refused"));
+}
+
+#[test]
 fn output_that_nobody_reads_ends_the_connections() {
     for options in [
         &["--json"][..],

@@ -6,7 +6,7 @@ use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Acceptor;
 use http::Response;
 
-use crate::client::{Client, answering, server};
+use crate::client::{Client, answering, echo, open, server};
 
 #[test]
 fn options_are_what_the_server_is_asked() {
@@ -97,11 +97,46 @@ fn the_body_of_a_refusal_is_shown_and_a_terminal_obeys_none_of_it() {
 }
 
 #[test]
+fn compression_that_was_not_agreed_on_is_told_of() {
+    for (acceptor, told) in [
+        (Acceptor::new(), true),
+        (
+            Acceptor::new().deflate(Deflate::new(DeflateConfig::default()).unwrap()),
+            false,
+        ),
+    ] {
+        let (url, served) = server(acceptor, |pending| echo(open(pending)));
+        let (code, _, notes) = Client::start(&url, &["--deflate"]).end_of_input();
+        served.join().unwrap();
+        assert_eq!(
+            (code, notes.contains("does not compress")),
+            (0, told),
+            "{notes}"
+        );
+    }
+}
+
+#[test]
+fn a_url_that_cannot_be_used_is_wrong_usage() {
+    for (url, advice) in [
+        ("localhost:1", "did you mean ws://localhost:1?"),
+        ("https://localhost:1/", "did you mean wss://localhost:1/?"),
+    ] {
+        let (code, _, notes) = Client::start(url, &[]).end();
+        assert_eq!(code, 2);
+        assert!(notes.contains(advice), "{notes}");
+    }
+}
+
+#[test]
 fn no_server_ends_with_1() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     drop(listener);
     let (code, _, notes) = Client::start(&url, &[]).end();
     assert_eq!(code, 1);
-    assert!(notes.contains("refused"), "{notes}");
+    assert!(
+        notes.contains("refused") && !notes.contains("handshake"),
+        "{notes}"
+    );
 }
