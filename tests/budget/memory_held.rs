@@ -140,6 +140,14 @@ fn measure_each(
     }
 }
 
+/// Returns how many bytes may be held for a message of which these have come: one buffer to read into, and one that
+/// doubles ahead of what is read, at least as long. What the call that reads leaves behind, such as its error or its
+/// future, has a few hundred of its own.
+fn most_unfinished(come: usize) -> i64 {
+    let most = 4 * come + 2 * Config::default().read_buffer + 512;
+    i64::try_from(most).unwrap()
+}
+
 #[test]
 fn a_length_that_was_only_announced_costs_nothing() {
     let says = |role| {
@@ -149,14 +157,14 @@ fn a_length_that_was_only_announced_costs_nothing() {
     let config = Config::default().limits(Limits::UNLIMITED);
     let job = |connection: &mut dyn Messaging| assert!(connection.next_message().is_err());
     measure_each(all_ends(), says, config, job, |info| {
-        assert!(info.bytes_max < 100_000, "{info:?}");
+        assert!(info.bytes_current <= most_unfinished(10), "{info:?}");
     });
 }
 
 #[test]
 fn an_unfinished_message_holds_at_most_four_times_what_has_come_of_it() {
     let payload = pattern(1 << 20);
-    for come in each([100_000_usize, 300_000, 1_000_000]) {
+    for come in each([10_usize, 5_000, 100_000, 300_000, 1_000_000]) {
         let says = |role| {
             let mut input = frame(peer(role), FIN | BINARY, &payload);
             input.truncate(come);
@@ -166,10 +174,10 @@ fn an_unfinished_message_holds_at_most_four_times_what_has_come_of_it() {
             assert!(connection.next_message().unwrap_err().is_would_block());
         };
         measure_each(all_ends(), says, Config::default(), job, |info| {
-            let come = i64::try_from(come).unwrap();
-            // One buffer to read into, and one that doubles ahead of what is read.
-            let most = 4 * come + (16 << 10);
-            assert!((come..most).contains(&info.bytes_current), "{info:?}");
+            assert!(
+                info.bytes_current <= most_unfinished(come),
+                "{come}: {info:?}"
+            );
         });
     }
 }

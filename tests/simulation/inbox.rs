@@ -65,6 +65,12 @@ impl Inbox {
             format!("receives {} bytes of {opcode:?}, {name}", payload.len())
         });
         self.way = None;
+        let what = if opcode == Opcode::Text {
+            "text"
+        } else {
+            "binary"
+        };
+        self.world.record(self.side, what, payload.len());
         self.world.ledgers[1 - self.side]
             .borrow_mut()
             .arrived(opcode, payload);

@@ -34,6 +34,8 @@ struct Writer {
     sent: Vec<Sent>,
     /// How many of these came before the last one that has arrived, with this one.
     arrived: usize,
+    /// How many have arrived: those of them that were neither refused nor lost.
+    count: usize,
 }
 
 /// Which message of an end.
@@ -80,7 +82,11 @@ impl Ledger {
     /// Holds a message that has arrived against what was sent.
     pub fn arrived(&mut self, opcode: Opcode, payload: &[u8]) {
         let (writer, number) = self.named(opcode, payload);
-        let Writer { sent, arrived } = &mut self.writers[writer];
+        let Writer {
+            sent,
+            arrived,
+            count,
+        } = &mut self.writers[writer];
         let message = sent.get(number).expect("it was sent");
         assert!(
             message.opcode == opcode && *message.payload == *payload,
@@ -104,6 +110,7 @@ impl Ledger {
             "of {writer}, behind {arrived}, before {number}, is lost"
         );
         *arrived = number + 1;
+        *count += 1;
     }
 
     /// Which message this is. One that is too short for a name is the next of those that the only writer sent.
@@ -133,7 +140,7 @@ impl Ledger {
 
     /// Checks that all that was taken has arrived.
     pub fn check_all_arrived(&self) {
-        for (writer, Writer { sent, arrived }) in self.writers.iter().enumerate() {
+        for (writer, Writer { sent, arrived, .. }) in self.writers.iter().enumerate() {
             let lost = sent[*arrived..]
                 .iter()
                 .position(|sent| sent.fate == Fate::Taken);
@@ -142,6 +149,6 @@ impl Ledger {
     }
 
     pub fn count_arrived(&self) -> usize {
-        self.writers.iter().map(|writer| writer.arrived).sum()
+        self.writers.iter().map(|writer| writer.count).sum()
     }
 }

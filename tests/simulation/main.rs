@@ -21,6 +21,7 @@ mod schedule;
 mod tokio;
 mod world;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +29,7 @@ use std::thread;
 
 use crate::end::End;
 use crate::network::Network;
+use crate::outcome::Outcome;
 use crate::plan::{Kind, Plan};
 use crate::random::Random;
 use crate::world::World;
@@ -37,8 +39,8 @@ use crate::world::World;
 struct Run {
     /// How many messages have arrived.
     arrived: usize,
-    /// The random number that would be drawn next, which follows from all that happened.
-    next: u64,
+    /// What follows from all that was read, written and received, when, and how both ends came to their end.
+    fingerprint: u64,
 }
 
 /// Runs a seed to its end.
@@ -75,6 +77,7 @@ fn run(seed: u64, is_told: bool) -> Run {
         outcome.expect("an end says how it ended")
     });
     let world = &ends[0].world;
+    world.fold(outcomes.each_ref().map(Outcome::name));
     outcome::check(world, &plan, outcomes);
     let arrived = world
         .ledgers
@@ -82,7 +85,7 @@ fn run(seed: u64, is_told: bool) -> Run {
         .map(|ledger| ledger.borrow().count_arrived());
     Run {
         arrived: arrived.sum(),
-        next: world.random(Random::next),
+        fingerprint: world.fingerprint(),
     }
 }
 
@@ -96,7 +99,7 @@ fn run_all(seeds: Range<u64>) {
     let next = AtomicU64::new(seeds.start);
     let failed = AtomicU64::new(u64::MAX);
     let arrived = AtomicU64::new(0);
-    let all_next = AtomicU64::new(0);
+    let fingerprint = AtomicU64::new(0);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..cores {
@@ -108,7 +111,7 @@ fn run_all(seeds: Range<u64>) {
                     }
                     if let Ok(run) = alone(seed, false) {
                         arrived.fetch_add(run.arrived as u64, Ordering::Relaxed);
-                        all_next.fetch_add(run.next, Ordering::Relaxed);
+                        fingerprint.fetch_add(run.fingerprint, Ordering::Relaxed);
                     } else {
                         println!("seed {seed} fails");
                         failed.fetch_min(seed, Ordering::Relaxed);
@@ -129,7 +132,7 @@ fn run_all(seeds: Range<u64>) {
     println!(
         "simulation: {count} seeds, {} messages, 0 failed, fingerprint {:016x}",
         arrived.into_inner(),
-        all_next.into_inner()
+        fingerprint.into_inner()
     );
 }
 
@@ -146,8 +149,12 @@ fn connections_keep_their_promises_over_any_network() {
 
 #[test]
 fn a_seed_comes_to_the_same_whatever_has_run_before_it() {
+    let (mut arrived, mut fingerprints) = (0, HashSet::new());
     for seed in 0..100 {
         let [first, second] = [(); 2].map(|()| alone(seed, false).expect("it does not fail"));
         assert_eq!(first, second, "seed {seed}");
+        arrived += first.arrived;
+        fingerprints.insert(first.fingerprint);
     }
+    assert!(arrived > 100 && fingerprints.len() == 100);
 }

@@ -161,6 +161,7 @@ impl Network {
         drop(incoming);
         wake(pipe, |pipe| [pipe.writer.take(), None]);
         self.world.moved();
+        self.world.record(side, "read", len);
         self.world.tell(side, || format!("reads {len} bytes"));
         Ok(len)
     }
@@ -197,6 +198,7 @@ impl Network {
         drop(outgoing);
         wake(pipe, |pipe| [pipe.reader.take(), None]);
         self.world.moved();
+        self.world.record(side, "write", len);
         self.world
             .tell(side, || format!("writes {len} of {asked} bytes"));
         self.state.borrow_mut().moved += len;
@@ -219,6 +221,7 @@ impl Network {
     /// Nothing more comes from this end.
     fn end(&self, side: Side) -> Result<(), Nothing> {
         self.call(side, Direction::Write)?;
+        self.world.record(side, "end", 0);
         self.world.tell(side, || "ends what it writes".to_owned());
         self.pipes[side].borrow_mut().is_ended = true;
         wake(&self.pipes[side], |pipe| [pipe.reader.take(), None]);

@@ -21,6 +21,19 @@ pub enum Outcome {
     GaveUp { is_closing: bool },
 }
 
+impl Outcome {
+    /// Returns which one it is, and why it failed.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Closed(_) => "closed".to_owned(),
+            Self::Shutdown(_) => "shut down".to_owned(),
+            Self::Failed(error) => error.to_string(),
+            Self::Left => "left".to_owned(),
+            Self::GaveUp { .. } => "gave up".to_owned(),
+        }
+    }
+}
+
 /// Checks what the ends say against each other, and against what went wrong.
 pub fn check(world: &World, plan: &Plan, outcomes: [Outcome; 2]) {
     for (side, outcome) in outcomes.iter().enumerate() {

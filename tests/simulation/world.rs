@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub struct World {
     /// Whether what happens is printed.
     is_told: bool,
     began: Instant,
+    fingerprint: Cell<u64>,
 }
 
 /// A task that has yet to be polled.
@@ -42,6 +44,7 @@ impl World {
             moves: Cell::default(),
             is_told,
             began: Instant::now(),
+            fingerprint: Cell::default(),
         })
     }
 
@@ -66,6 +69,23 @@ impl World {
     /// Records that an end did something, for which the other one has to wait.
     pub fn moved(&self) {
         self.moves.update(|moves| moves + 1);
+    }
+
+    /// Records that an end did this now, with so many bytes.
+    pub fn record(&self, side: Side, what: &str, len: usize) {
+        self.fold((self.began.elapsed(), side, what, len));
+    }
+
+    /// Has the fingerprint follow from this, too.
+    pub fn fold(&self, what: impl Hash) {
+        let mut hasher = DefaultHasher::new();
+        (self.fingerprint.get(), what).hash(&mut hasher);
+        self.fingerprint.set(hasher.finish());
+    }
+
+    /// Returns a number that follows from all that was recorded, the same each time.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint.get()
     }
 
     /// Prints what happened, where that was asked for.

@@ -38,6 +38,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let all = targets(project)?;
+    ensure!(!all.is_empty(), "there are no targets");
     let unknown = options.targets.iter().find(|name| !all.contains(name));
     if let Some(name) = unknown {
         bail!("no target {name}: there are {}", all.join(", "));
@@ -59,6 +60,8 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         for target in started? {
             let outcome = target.finish(project, options.seconds)?;
             println!("{:<14} {outcome}", target.name);
+            let has_run = outcome.executions > 0 || outcome.has_failed;
+            ensure!(has_run, "{} has tried nothing", target.name);
             executions += outcome.executions;
             new_inputs += outcome.new_inputs;
             if outcome.has_failed {

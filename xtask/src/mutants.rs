@@ -47,6 +47,10 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     }
     println!("mutants:   {total}");
     ensure!(
+        total.mutants > total.excepted + total.unviable,
+        "nothing was tried"
+    );
+    ensure!(
         survivors.is_empty(),
         "no test fails with these changes:\n{}",
         survivors.join("\n")

@@ -1,6 +1,7 @@
 //! What a client can do, and the choice among it.
 
 use std::fmt;
+use std::ops::BitOrAssign;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -98,6 +99,29 @@ impl Behaviour {
             Self::AskForPage => handshakes::ask_for_page(target).await,
             Self::TalkNonsense => handshakes::talk_nonsense(target, random).await,
         }
+    }
+}
+
+/// Which kinds of client there were.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Kinds(u32);
+
+impl From<Behaviour> for Kinds {
+    fn from(behaviour: Behaviour) -> Self {
+        Self(1 << behaviour as u32)
+    }
+}
+
+impl BitOrAssign for Kinds {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl fmt::Display for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, all) = (self.0.count_ones(), Behaviour::ALL.len());
+        write!(f, "{count} of {all} kinds")
     }
 }
 

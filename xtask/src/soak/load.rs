@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::behaviour::Behaviour;
+use super::behaviour::{Behaviour, Kinds};
 use super::crowd;
 use super::random::Random;
 use super::server::UnderLoad;
@@ -32,6 +32,7 @@ pub(super) struct Load {
 pub(super) struct Traffic {
     messages: u64,
     connections: u64,
+    kinds: Kinds,
 }
 
 impl Load {
@@ -81,6 +82,7 @@ impl Load {
             self.traffic += Traffic {
                 messages,
                 connections: PLACES as u64,
+                kinds: Kinds::default(),
             };
             server.measure()?;
         }
@@ -108,6 +110,7 @@ async fn run(target: &Target, mut random: Random, pause: usize, until: Instant) 
         traffic += Traffic {
             messages: behaviour.run(target, &mut random).await?,
             connections: 1,
+            kinds: Kinds::from(behaviour),
         };
     }
 }
@@ -116,6 +119,7 @@ impl AddAssign for Traffic {
     fn add_assign(&mut self, other: Self) {
         self.messages += other.messages;
         self.connections += other.connections;
+        self.kinds |= other.kinds;
     }
 }
 
@@ -124,9 +128,13 @@ impl fmt::Display for Traffic {
         let Self {
             messages,
             connections,
+            kinds,
         } = *self;
         let (messages, connections) = (grouped(messages), grouped(connections));
-        write!(f, "{messages} messages, {connections} connections")
+        write!(
+            f,
+            "{messages} messages, {connections} connections of {kinds}"
+        )
     }
 }
 
