@@ -1,7 +1,7 @@
 //! `framewire completions` and `framewire man`: what a shell and `man` know of the program.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, Command};
@@ -26,7 +26,7 @@ impl Completions {
         // In one write, which says whether it failed: the generator panics there.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut program, "framewire", &mut script);
-        let printed = io::Write::write_all(&mut io::stdout(), &script);
+        let printed = io::stdout().write_all(&script);
         printed.map_err(|error| Failure::NoConnection(format!("cannot write: {error}")))
     }
 }
@@ -43,11 +43,92 @@ pub(crate) struct Man {
 
 impl Man {
     pub(crate) fn write(&self, program: Command) -> Result<(), Failure> {
-        fs::create_dir_all(&self.into)
-            .and_then(|()| clap_mangen::generate_to(program, &self.into))
-            .map_err(|error| {
-                let place = self.into.display();
-                Failure::NoConnection(format!("cannot write to {place}: {error}"))
-            })
+        let mut program = program.disable_help_subcommand(true);
+        program.build();
+        let commands = program.get_subcommands();
+        let written = fs::create_dir_all(&self.into).and_then(|()| {
+            let mut all = commands.chain([&program]);
+            all.try_for_each(|command| self.write_page(command))
+        });
+        written.map_err(|error| {
+            let place = self.into.display();
+            Failure::NoConnection(format!("cannot write to {place}: {error}"))
+        })
     }
+
+    fn write_page(&self, command: &Command) -> io::Result<()> {
+        let page = page(command)?;
+        fs::write(
+            self.into.join(page_of(command).get_filename()),
+            marked(&page),
+        )
+    }
+}
+
+/// Returns the source of a manual page, but that code still stands between backticks.
+fn page(command: &Command) -> io::Result<String> {
+    let page = page_of(command);
+    let mut source = Vec::new();
+    page.render_title(&mut source)?;
+    page.render_name_section(&mut source)?;
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
+    write!(source, ".SH SYNOPSIS\n{}\n", escaped(usage))?;
+    page.render_description_section(&mut source)?;
+    page.render_options_section(&mut source)?;
+    if command.has_subcommands() {
+        page.render_subcommands_section(&mut source)?;
+    }
+    let help = command.get_after_long_help().or(command.get_after_help());
+    if let Some(help) = help.map(ToString::to_string) {
+        if let Some(codes) = help.strip_prefix("Exit codes: ") {
+            write!(source, ".SH EXIT STATUS\n{}\n", escaped(codes))?;
+        } else {
+            let examples = escaped(help.trim_start_matches("Examples:\n"));
+            write!(source, ".SH EXAMPLES\n.nf\n{examples}\n.fi\n")?;
+        }
+    }
+    String::from_utf8(source).map_err(io::Error::other)
+}
+
+fn page_of(command: &Command) -> clap_mangen::Man {
+    let version = concat!("framewire ", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(command.clone()).source(version)
+}
+
+/// Returns the source for a text that is shown as it is: no line is a request, and no hyphen breaks a word.
+fn escaped(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        if line.starts_with(['.', '\'']) {
+            format!("\\&{line}")
+        } else {
+            line
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the source with what stands between backticks in bold.
+fn marked(source: &str) -> String {
+    let mut marked = String::with_capacity(source.len());
+    for line in source.lines() {
+        let (pairs, last) = line
+            .rsplit_once('`')
+            .map_or((line, ""), |(pairs, last)| (pairs, last));
+        for (number, part) in pairs.split('`').enumerate() {
+            match number {
+                0 => {}
+                _ if number % 2 == 1 => marked.push_str("\\fB"),
+                _ => marked.push_str("\\fR"),
+            }
+            marked.push_str(part);
+        }
+        if line.contains('`') {
+            marked.push_str("\\fR");
+        }
+        marked.push_str(last);
+        marked.push('\n');
+    }
+    marked
 }

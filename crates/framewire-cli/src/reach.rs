@@ -25,8 +25,9 @@ pub(crate) use self::url::{parse_url, to_ascii};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How the server is reached")]
 pub(crate) struct Reach {
-    /// A header to send with the handshake; may be given again. User-Agent is framewire/VERSION unless
-    /// given
+    /// A header to send with the handshake; may be given again
+    ///
+    /// User-Agent is framewire/VERSION unless given.
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) header: Vec<(HeaderName, HeaderValue)>,
 
@@ -49,28 +50,34 @@ pub(crate) struct Reach {
     )]
     pub(crate) deflate: Option<u8>,
 
-    /// Connect to this place instead of the URL's host and port, which stay in the Host header and in
-    /// the check of the certificate. Redirects that are followed lead to this place, too
+    /// Connect to this place instead of the URL's host and port
+    ///
+    /// These stay in the Host header and in the check of the certificate. Redirects that are followed lead to this
+    /// place, too.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) connect_to: Option<String>,
 
-    /// Follow at most this many redirects, but none from wss to ws. Another server is sent no
-    /// Authorization or Cookie header, and cookies that a redirect sets are not kept
+    /// Follow at most this many redirects, but none from wss to ws
+    ///
+    /// Another server is sent no Authorization or Cookie header, and cookies that a redirect sets are not kept.
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) follow: usize,
 
-    /// Go through a proxy: `http://[USER:PASSWORD@]HOST:PORT`, or `socks5://…`, or `socks5h://…`
-    /// to have the proxy resolve the host's name
+    /// Go through a proxy: `http://[USER:PASSWORD@]HOST:PORT`, or `socks5://…`
+    ///
+    /// With `socks5h://…` the proxy resolves the host's name.
     #[arg(long, value_name = "URL")]
     pub(crate) proxy: Option<String>,
 
-    /// Trust the root certificates in this PEM file, instead of those of the system; or a server's own
-    /// certificate, where it signed itself
+    /// Trust the root certificates in this PEM file, instead of those of the system
+    ///
+    /// Or a server's own certificate, where it signed itself.
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
 
-    /// Take any certificate and any signature, for any host, even where it cannot be parsed:
-    /// anybody between here and the server can read and change everything
+    /// Take any certificate: anybody between here and the server can read and change everything
+    ///
+    /// And any signature, for any host, even where it cannot be parsed.
     #[arg(long, conflicts_with = "tls_ca")]
     pub(crate) insecure: bool,
 

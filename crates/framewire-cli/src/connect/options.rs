@@ -19,6 +19,7 @@ use crate::size::parse_bytes;
 /// code), with 1 where there was no connection or no handshake, and with 2 where the connection
 /// ended in any other way, or before each line was sent, or the options are wrong.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXAMPLES)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"
@@ -32,8 +33,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub(crate) ping_interval: Option<Duration>,
 
-    /// Write binary messages to this file, one after the other as they are, instead of printing
-    /// them
+    /// Write binary messages to this file instead of printing them, one after the other as they are
     #[arg(long, value_name = "FILE")]
     pub(crate) binary: Option<PathBuf>,
 
@@ -41,19 +41,22 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = parse_bytes)]
     pub(crate) max_message: usize,
 
-    /// Stay this long after the end of the input, for answers that are slow, before closing the
-    /// connection; Ctrl-C closes it at once
+    /// Stay this long after the end of the input, for answers that are slow
+    ///
+    /// Ctrl-C closes the connection at once.
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = parse_seconds_or_none)]
     pub(crate) wait: Duration,
 
-    /// How long the server may send nothing before it answers the close. One that goes on sending is listened to, until
-    /// Ctrl-C is pressed again
+    /// How long the server may send nothing before it answers the close
+    ///
+    /// One that goes on sending is listened to, until Ctrl-C is pressed again.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
     pub(crate) close_timeout: Duration,
 
-    /// Connect again when the connection is lost or cannot be made, after 1, 2, 4… seconds, at most after as many
-    /// as are given here. A line waits meanwhile, and what was sent last may be lost. A close with 1000, and a refusal
-    /// that waiting does not change, end the program
+    /// Connect again when the connection is lost or cannot be made, at most this many seconds later
+    ///
+    /// After 1, 2, 4… seconds, up to as many as are given here. A line waits meanwhile, and what was sent last may be
+    /// lost. A close with 1000, and a refusal that waiting does not change, end the program.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -64,13 +67,17 @@ pub(crate) struct Options {
     )]
     pub(crate) reconnect: Option<Duration>,
 
-    /// Print each frame that is sent (`>`) or received (`<`): opcode, FIN, reserved bits, length (compressed, where
-    /// it is) and mask, and what control frames carry. On standard error, but with --json
+    /// Print each frame that is sent (`>`) or received (`<`)
+    ///
+    /// Its opcode, FIN, reserved bits, length (compressed, where it is) and mask, and what control frames carry. On
+    /// standard error, but with --json.
     #[arg(long)]
     pub(crate) trace: bool,
 
-    /// Print a JSON object for each message, and for how the connection began and ended, one a line. Its `event` is
-    /// open, message, frame (with --trace) or close. Binary messages are hexadecimal digits
+    /// Print a JSON object for each message, and for how the connection began and ended, one a line
+    ///
+    /// Its `event` is open, message, frame (with --trace) or close, which has an `error` where the connection was lost or
+    /// could not be made. Binary messages are hexadecimal digits.
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -89,3 +96,10 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) reach: Reach,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  framewire connect ws://localhost:9001/
+  framewire connect --trace --deflate wss://example.com/chat
+  echo '{\"subscribe\":\"trades\"}' | framewire connect --wait 60 --json wss://example.com/feed
+  framewire connect --reconnect -H 'Authorization: Bearer TOKEN' wss://example.com/ < /dev/null";

@@ -29,16 +29,18 @@ fn certificate_advice(error: &Error) -> Option<&'static str> {
         return None;
     };
     let cause = error.cause()?.downcast_ref::<rustls::Error>()?;
-    let unknown = [
-        CertificateError::UnknownIssuer,
-        CertificateError::BadSignature,
-    ];
     let rustls::Error::InvalidCertificate(reason) = cause else {
         return None;
     };
-    unknown
-        .contains(reason)
-        .then_some("--tls-ca FILE trusts the certificates in that file")
+    // All but the first are what is said where a root has the same name by chance.
+    let is_unknown = matches!(
+        reason,
+        CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+    );
+    is_unknown.then_some("--tls-ca FILE trusts the certificates in that file")
 }
 
 /// Returns whether waiting changes nothing about an answer (RFC 9110 15.5).

@@ -13,6 +13,7 @@ use crate::size::parse_bytes;
 /// Prints `listening on ws://HOST:PORT/` (with TLS `wss://`) when it is ready. Ctrl-C, SIGTERM or SIGHUP closes
 /// every connection with 1001 (going away) and ends the program; under nohup SIGHUP does so, too.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001", value_parser = parse_place)]
@@ -26,8 +27,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
-    /// The largest message taken, such as 65536, 64KiB or 1MiB; a larger one is answered with
-    /// close code 1009
+    /// The largest message taken, such as 65536, 64KiB or 1MiB; a larger one is closed with 1009
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = parse_bytes)]
     pub(crate) max_message: usize,
 
@@ -35,14 +35,16 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value = "512", value_parser = parse_count)]
     pub(crate) max_connections: usize,
 
-    /// How long a client may take nothing of what is sent before its connection is ended. On systems
-    /// other than Linux and Android it may be longer, as what they buffer counts as taken
+    /// How long a client may take nothing of what is sent before its connection is ended
+    ///
+    /// On systems other than Linux and Android it may be longer, as what they buffer counts as taken.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub(crate) write_timeout: Duration,
 
-    /// Which web pages may connect: those of this server, all, or those of the origins listed.
-    /// Programs that are not browsers send no origin and may always connect. file:// is for pages
-    /// opened from a disk, and null for sandboxed ones: any web page can send that
+    /// Which web pages may connect: those of this server, all, or those of the origins listed
+    ///
+    /// Programs that are not browsers send no origin and may always connect. file:// is for pages opened from a disk, and
+    /// null for sandboxed ones: any web page can send that.
     #[arg(
         long,
         value_name = "any|same|URL|null|file://",
@@ -64,13 +66,13 @@ pub(crate) struct Options {
     )]
     pub(crate) deflate: Option<u8>,
 
-    /// Compress each message without the ones before it, in both directions: less memory for each
-    /// connection, and less compression
+    /// Compress each message without the ones before it, in both directions
+    ///
+    /// That takes less memory for each connection, and compresses less.
     #[arg(long, requires = "deflate")]
     pub(crate) no_context_takeover: bool,
 
-    /// The base-2 logarithm of the compression window, 9 to 15, in both directions as far as the
-    /// client allows
+    /// The base-2 logarithm of the compression window, in both directions as far as the client allows
     #[arg(
         long,
         value_name = "BITS",
@@ -80,8 +82,9 @@ pub(crate) struct Options {
     )]
     pub(crate) window_bits: u8,
 
-    /// Take TLS connections (`wss://`) and no others, with the certificate in this PEM file, and
-    /// those between it and its root
+    /// Take TLS connections (`wss://`) and no others, with the certificate in this PEM file
+    ///
+    /// The certificates between it and its root follow it there.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
 
@@ -180,6 +183,17 @@ pub(crate) fn parse_origin(text: &str) -> Result<Origin, String> {
         format!("{scheme}://{host}").to_ascii_lowercase(),
     ))
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  framewire serve
+  framewire serve --listen 0.0.0.0:9001 --deflate --origin https://example.com
+  framewire serve --tls-cert cert.pem --tls-key key.pem
+
+A certificate for trying it, which clients trust with --tls-ca cert.pem:
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \\
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \\
+    -keyout key.pem -out cert.pem";
 
 #[cfg(test)]
 mod tests {

@@ -33,7 +33,8 @@ fn exit_codes_are_told_and_kept() {
         (&["--version"][..], 0),
         (&["fly"], 2),
         (&["connect"], 2),
-        (&["serve", "--listen", "nowhere"], 1),
+        (&["serve", "--listen", "nowhere"], 2),
+        (&["serve", "--listen", "nowhere.invalid:80"], 1),
         (&["connect", "ws://127.0.0.1:1/"], 1),
         (&["man", "/dev/null/man"], 1),
     ] {
@@ -65,12 +66,17 @@ fn each_command_has_a_manual_page() {
             assert_eq!(command, "help", "no page: {error}");
             String::new()
         });
-        assert!(
-            command == "help" || page.contains(".SH OPTIONS"),
-            "{command}"
-        );
+        if command == "help" {
+            continue;
+        }
+        assert!(page.contains(".SH OPTIONS"), "{command}");
+        let synopsis = format!(".SH SYNOPSIS\nframewire {command} ");
+        assert!(page.contains(&synopsis), "{command}: {page}");
+        assert!(!page.contains('`'), "{command}");
     }
-    let page = fs::read_to_string(directory.join("framewire.1")).unwrap();
-    assert!(page.contains("Exit codes: 0 "));
+    let page = |name| fs::read_to_string(directory.join(name)).unwrap();
+    assert!(page("framewire.1").contains(".SH EXIT STATUS\n0 "));
+    let examples = ".SH EXAMPLES\n.nf\n  framewire connect ws://localhost:9001/\n";
+    assert!(page("framewire-connect.1").contains(examples));
     fs::remove_dir_all(directory).unwrap();
 }
