@@ -18,6 +18,11 @@ impl Traffic {
     /// Describes how the connection ended, and what came before.
     pub(crate) fn until(&self, end: &dyn fmt::Display) -> String {
         let Self { messages, bytes } = self;
-        format!("{end}; {messages} messages, {bytes} bytes")
+        let each = |count: u64| if count == 1 { "" } else { "s" };
+        format!(
+            "{end}; {messages} message{}, {bytes} byte{}",
+            each(*messages),
+            each(*bytes)
+        )
     }
 }

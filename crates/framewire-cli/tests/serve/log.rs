@@ -29,7 +29,7 @@ fn connections_are_logged_when_they_open_and_when_they_end(engine: Engine) {
     websocket.close(CloseCode::NORMAL, "a\nb").unwrap();
     log.expect(
         peer,
-        "closed by the peer with 1000: a b; 1 messages, 2 bytes",
+        "closed by the peer with 1000: a b; 1 message, 2 bytes",
     );
 
     let lost = "connection ended without a close frame; 0 messages, 0 bytes";
@@ -59,7 +59,7 @@ fn connections_are_logged_when_they_open_and_when_they_end(engine: Engine) {
     let (mut stream, peer) = open(&server, &log);
     let message = frame(Role::Client, FIN | BINARY, &vec![7; 16 << 20]);
     stream.write_all(&message).unwrap();
-    let end = "stream failed: peer took nothing for 500ms; 1 messages, 16777216 bytes";
+    let end = "stream failed: peer took nothing for 500ms; 1 message, 16777216 bytes";
     log.expect(peer, end);
 }
 
