@@ -81,9 +81,9 @@ fn assert_allocates_nothing(
     assert_eq!(info.count_total, 0, "{case}: {info:?}");
 }
 
-/// Returns whether its buffers are kept. Without a stream, or where nothing may wait, what is sent is copied, and memory
-/// longer than the write buffer is given back. Without a stream the first part of a raw frame is copied too, until the
-/// rest has arrived.
+/// Returns whether its buffers are kept. Without a stream, or where nothing may wait, what is sent is copied, and
+/// memory longer than the write buffer is given back. Without a stream the first part of a raw frame is copied too,
+/// until the rest has arrived.
 fn is_kept(one: Use, end: Endpoint, message: &[u8]) -> bool {
     let fits = one.count * message.len() < Config::default().write_buffer;
     let is_copied = one.tries() || !end.kind.has_stream();

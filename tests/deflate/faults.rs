@@ -16,8 +16,8 @@ use support::oracle;
 use support::peer::{ScriptedPeer, Taking};
 use support::{each, json, pattern};
 
-/// What would block in the middle of its end is open still, for whatever comes, unless a call that was dropped has taken
-/// the end.
+/// What would block in the middle of its end is open still, for whatever comes, unless a call that was dropped has
+/// taken the end.
 #[test]
 fn a_message_that_could_not_be_finished_goes_on() {
     for kind in each(Kind::FRONT_ENDS) {

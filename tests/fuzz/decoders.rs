@@ -105,7 +105,8 @@ const DECODERS: [Decoder; 2] = [
             event => event,
         },
         takes: |violation| match violation {
-            // RFC 6455 5.2: the minimal number of bytes must be used for a length, and a control frame has one of a byte.
+            // RFC 6455 5.2: the minimal number of bytes must be used for a length, and a control frame has one of a
+            // byte.
             Violation::NonMinimalLength
             | Violation::ControlTooLarge(_)
             // RFC 6455 7.4: both answer such a code with 1002. To ours it is an error, too.

@@ -1,5 +1,6 @@
 //! Heads as hyper reads them. A head that ours takes is one that hyper takes too, with the same method or status, the
-//! same target and the same headers. Where ours refuses what hyper takes, it is for one of the rules that are listed here.
+//! same target and the same headers. Where ours refuses what hyper takes, it is for one of the rules that are listed
+//! here.
 //!
 //! The input: a byte for the kind of head, and then the head: with a `\n` alone for the end of a line, which is easier
 //! to find.

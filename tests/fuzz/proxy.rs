@@ -1,6 +1,6 @@
 //! Any answer of a proxy, in any cut: of HTTP and of SOCKS 5, with a password and without. It is an error that says
-//! whose fault it is, or a tunnel, of which every byte that follows the answer arrives; and the request is what the RFCs
-//! say.
+//! whose fault it is, or a tunnel, of which every byte that follows the answer arrives; and the request is what the
+//! RFCs say.
 //!
 //! The input: a byte of flags, three for the lengths of pieces, and then what the proxy says.
 

@@ -37,8 +37,8 @@ struct Settings {
     memory_level: u8,
 }
 
-/// The pieces of plain bytes, and how each is flushed: bytes of the input, repeated, bytes without any pattern, or again
-/// what was at the beginning, which is as far back as can be.
+/// The pieces of plain bytes, and how each is flushed: bytes of the input, repeated, bytes without any pattern, or
+/// again what was at the beginning, which is as far back as can be.
 fn pieces(mut input: Input<'_>) -> Vec<(u8, Vec<u8>)> {
     let noise = support::pattern(MOST_PLAIN);
     let (mut pieces, mut plain) = (vec![], vec![]);

@@ -1,4 +1,5 @@
-//! A stream between two ends: it cuts what is sent anywhere, delays it, is not ready now and then, and fails as planned.
+//! A stream between two ends: it cuts what is sent anywhere, delays it, is not ready now and then, and fails as
+//! planned.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -166,8 +166,8 @@ fn path(line: &str) -> &str {
         .unwrap_or(line)
 }
 
-/// How large an API is. What has several paths counts once. Functions of a trait count where it is declared, not where it is
-/// implemented.
+/// How large an API is. What has several paths counts once. Functions of a trait count where it is declared, not
+/// where it is implemented.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     types: usize,

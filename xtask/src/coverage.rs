@@ -137,8 +137,8 @@ fn tests(project: &Project) -> Command {
     cargo
 }
 
-/// Returns the path of a tool of the LLVM that the compiler is made with: rustup's component `llvm-tools`, or a package of the
-/// system.
+/// Returns the path of a tool of the LLVM that the compiler is made with: rustup's component `llvm-tools`, or a
+/// package of the system.
 fn llvm_tool(name: &str) -> Result<PathBuf> {
     let libraries = compiler::rustc(&["--print", "target-libdir"])?;
     let beside = Path::new(libraries.trim()).with_file_name("bin").join(name);

@@ -154,8 +154,9 @@ impl Modules {
         uses
     }
 
-    /// Returns the module that a path leads to through re-exports, and whether it leads to an item of it. `None` where it
-    /// leaves the crate or begins with an item of `module` itself. `hops` counts the imports that were followed.
+    /// Returns the module that a path leads to through re-exports, and whether it leads to an item of it. `None`
+    /// where it leaves the crate or begins with an item of `module` itself. `hops` counts the imports that were
+    /// followed.
     fn resolve(&self, module: &str, path: &[String], hops: usize) -> Option<(String, bool)> {
         // Only a name that stands for itself leads this far, such as `use http::{self}`.
         if hops > 8 {

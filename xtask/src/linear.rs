@@ -1,7 +1,7 @@
 //! Whether the work that a peer causes is linear: instructions of attacks in three sizes, counted by callgrind.
 //!
-//! The attacks are those of `tests/budget/hostile`, in the program that `cargo test` builds. callgrind counts within one
-//! function of it alone, so that neither the start of the program nor what the peer says is counted.
+//! The attacks are those of `tests/budget/hostile`, in the program that `cargo test` builds. callgrind counts within
+//! one function of it alone, so that neither the start of the program nor what the peer says is counted.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -160,8 +160,8 @@ const FUNCTION: &str = "budget::hostile::instructions::run_counted";
 /// each byte again.
 const COPIES_BY_VECTORS: &str =
     "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000";
-/// More than the instructions by which the same work differs from one size to the next. What an attack adds is ten times
-/// as much at least.
+/// More than the instructions by which the same work differs from one size to the next. What an attack adds is ten
+/// times as much at least.
 const NOISE: f64 = 2_000.0;
 /// The most that a doubling may add, against the one before.
 const MOST: f64 = 2.2;

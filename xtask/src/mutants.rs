@@ -126,7 +126,8 @@ fn try_part(
         counts.caught += caught.len();
         counts.unviable += unviable.len();
         counts.timed_out += timed_out.len();
-        // What a suite notices and what does not compile with its features, as a user may have them, is not tried again.
+        // What a suite notices and what does not compile with its features, as a user may have them, is not tried
+        // again.
         mutants = missed;
     }
     counts.survived = mutants.len();

@@ -11,8 +11,9 @@ use crate::tally::{Tally, grouped};
 
 /// Run tests where each access to memory is checked
 ///
-/// `ThreadSanitizer` is left out: it reports the locks of a standard library that is not compiled with it, as Rust's own is
-/// not, and `unsafe_code = "forbid"` rules data races out in what is ours. `cargo xtask model` checks the locks.
+/// `ThreadSanitizer` is left out: it reports the locks of a standard library that is not compiled with it, as Rust's
+/// own is not, and `unsafe_code = "forbid"` rules data races out in what is ours. `cargo xtask model` checks the
+/// locks.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The parts, both unless given

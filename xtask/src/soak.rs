@@ -28,21 +28,22 @@ use crate::server::{ENGINES, Program};
 
 /// Run `framewire serve` under mixed load, and check that it holds no more at the end than at the start
 ///
-/// Builds the program and starts two servers of each engine, one of them with TLS. All of them are under load at once, for
-/// the whole time, from 16 clients each. A client chooses by chance what it does with a connection: it sends messages of
-/// any size, compressed or not, reads slowly, breaks the protocol, leaves in the middle of a frame or a handshake, and so
-/// on. Every echo is compared, and every violation must be answered with its code. The first error ends the run, and is
-/// printed with the seed, the client and what it did.
+/// Builds the program and starts two servers of each engine, one of them with TLS. All of them are under load at
+/// once, for the whole time, from 16 clients each. A client chooses by chance what it does with a connection: it
+/// sends messages of any size, compressed or not, reads slowly, breaks the protocol, leaves in the middle of a frame
+/// or a handshake, and so on. Every echo is compared, and every violation must be answered with its code. The first
+/// error ends the run, and is printed with the seed, the client and what it did.
 ///
-/// The time has quiet points, at which all clients leave. There a server must come back to the descriptors and threads that
-/// it had at the start. Its memory (`Anonymous` in `/proc/PID/smaps_rollup`) may be 1 MiB or 5 % more at the last of them
-/// than at the first after the warm-up, which is a quarter of them. On average it may be half as much more over the later
-/// half of those after the warm-up than over the earlier half, where a steady growth shows. A run of less than 8 minutes
-/// has two points after the warm-up, so that the second may be 0.5 MiB or 2.5 % more than the first.
+/// The time has quiet points, at which all clients leave. There a server must come back to the descriptors and
+/// threads that it had at the start. Its memory (`Anonymous` in `/proc/PID/smaps_rollup`) may be 1 MiB or 5 % more at
+/// the last of them than at the first after the warm-up, which is a quarter of them. On average it may be half as
+/// much more over the later half of those after the warm-up than over the earlier half, where a steady growth shows.
+/// A run of less than 8 minutes has two points after the warm-up, so that the second may be 0.5 MiB or 2.5 % more
+/// than the first.
 ///
 /// A server without a client has some 1 MiB, so that 1 MiB in an hour is less than 100 bytes for each connection. The
-/// allocator is told to keep little of what is freed, so that this is what the program holds and the holes between it: up
-/// to 0.7 MiB in an hour, with a thread for each TLS connection. Linux only.
+/// allocator is told to keep little of what is freed, so that this is what the program holds and the holes between
+/// it: up to 0.7 MiB in an hour, with a thread for each TLS connection. Linux only.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// How long the load lasts, without the quiet points

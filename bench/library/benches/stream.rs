@@ -1,6 +1,6 @@
-//! `stream_message` over loopback TCP, in the role of a server and of a client, which masks, compared to bare loops that
-//! read blocks of the same size from the same source and write them to the same kind of socket: without headers, and
-//! with a header before each block in one vectored write.
+//! `stream_message` over loopback TCP, in the role of a server and of a client, which masks, compared to bare loops
+//! that read blocks of the same size from the same source and write them to the same kind of socket: without headers,
+//! and with a header before each block in one vectored write.
 //!
 //! `cargo bench -p framewire-bench --bench stream`, with `-- --quick` without messages of 1 GiB, with `--json` all
 //! times as JSON, one object for each line.

@@ -121,8 +121,9 @@ fn are_of_one_size(samples: &[f64]) -> bool {
 
 /// Makes glibc copy and fill by vectors whatever the length.
 ///
-/// Otherwise it does so for more than a few KiB by one instruction. callgrind counts that for each byte again, and its speed depends
-/// on the distance of the addresses. A stream in memory stands for a socket, where the kernel copies.
+/// Otherwise it does so for more than a few KiB by one instruction. callgrind counts that for each byte again, and
+/// its speed depends on the distance of the addresses. A stream in memory stands for a socket, where the kernel
+/// copies.
 pub(crate) const COPIES_BY_VECTORS: &str =
     "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000";
 /// How many times more messages, and how often, where two counts do not agree.

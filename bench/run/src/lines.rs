@@ -83,7 +83,8 @@ pub(crate) struct Compared {
 }
 
 impl Compared {
-    /// Takes an object apart: `ns` or `ours_ns` are ours, `NAME_ns` those of bare loops, and all else says what was done.
+    /// Takes an object apart: `ns` or `ours_ns` are ours, `NAME_ns` those of bare loops, and all else says what was
+    /// done.
     pub(crate) fn of(object: &Map<String, Value>) -> Option<Self> {
         let times = |value: &Value| -> Option<Vec<f64>> {
             value.as_array()?.iter().map(Value::as_f64).collect()

@@ -1,4 +1,5 @@
-//! The smallest chat on axum, at `ws://127.0.0.1:9001/chat`: `cargo run -p framewire --example axum_chat --features axum`.
+//! The smallest chat on axum, at `ws://127.0.0.1:9001/chat`: `cargo run -p framewire --example axum_chat --features
+//! axum`.
 use axum::{Router, extract::State, response::Response, routing::any};
 use framewire::axum::{WebSocket, WebSocketUpgrade};
 use tokio::{net::TcpListener, select, sync::broadcast::Sender, time::Duration};

@@ -1,6 +1,7 @@
 //! The chapters of the book in `docs`, whose code blocks are compiled with the tests.
 //!
-//! Each chapter with a block of Rust is named here; a test of the examples (`tests/examples/book.rs`) finds one that is not.
+//! Each chapter with a block of Rust is named here; a test of the examples (`tests/examples/book.rs`) finds one that
+//! is not.
 
 #[cfg(feature = "tokio-net")]
 mod tutorial {

@@ -29,8 +29,8 @@ impl BufferPool {
         Self { shared: None }
     }
 
-    /// Creates a pool that retains up to `kept` read buffers, `kept` write buffers and the memory of `kept` messages, at
-    /// most 16 (32 MiB). With 0 every unused buffer is freed.
+    /// Creates a pool that retains up to `kept` read buffers, `kept` write buffers and the memory of `kept` messages,
+    /// at most 16 (32 MiB). With 0 every unused buffer is freed.
     #[must_use]
     pub fn keeping(kept: usize) -> Self {
         let idle = Idle::new(kept);

@@ -227,8 +227,9 @@ impl UpgradeError {
 
     /// Returns the refusal. At a server it is the answer to send, which the calls that write have already sent. At a
     /// client it is the answer received, of the server or a proxy, with at most 64 KiB of what arrived of its body
-    /// within half a second, decoded if it was chunked; its extensions have an [`IncompleteBody`](crate::IncompleteBody)
-    /// where that is not all of it. A redirect's target is its `location` header.
+    /// within half a second, decoded if it was chunked; its extensions have an
+    /// [`IncompleteBody`](crate::IncompleteBody) where that is not all of it. A redirect's target is its `location`
+    /// header.
     #[must_use]
     pub fn response(&self) -> Option<&Response<Vec<u8>>> {
         self.0.response.as_ref()

@@ -1,5 +1,5 @@
-//! A connection without a stream, and what moves its bytes: by hand, or as an event loop does. It has all the calls that
-//! neither wait nor share a stream.
+//! A connection without a stream, and what moves its bytes: by hand, or as an event loop does. It has all the calls
+//! that neither wait nor share a stream.
 
 use std::io::{self, Read as _, Write as _};
 use std::mem;
@@ -210,8 +210,8 @@ impl ByHand {
         self.send(|outbound| feed_writer(outbound).finish())
     }
 
-    /// Ends the message that is open with what a reader gives, which is asked once there is room for that. An error of the
-    /// reader is handed on as it is: the connection has nothing to do with it.
+    /// Ends the message that is open with what a reader gives, which is asked once there is room for that. An error
+    /// of the reader is handed on as it is: the connection has nothing to do with it.
     pub(super) fn finish_from(&mut self, reader: &mut (dyn io::Read + Send)) -> Result<u64, Error> {
         let mut chunk = mem::take(&mut self.chunk);
         chunk.resize(self.config.chunk_size, 0);

@@ -51,8 +51,8 @@ impl Corpus {
         })
     }
 
-    /// Puts some of the inputs that were found into the repository, in place of those that were there, unless these reach
-    /// more. Inputs that were made by hand stay.
+    /// Puts some of the inputs that were found into the repository, in place of those that were there, unless these
+    /// reach more. Inputs that were made by hand stay.
     pub(super) fn keep(&self, project: &Project, program: &Path) -> Result<()> {
         let control = self.reach(project, program)?;
         let all = cover::read(&control).context("what libFuzzer has recorded of a merge")?;

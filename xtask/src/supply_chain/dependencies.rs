@@ -142,8 +142,8 @@ fn foreign_sources(project: &Project) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// Returns the newest Rust that a dependency of the crates asks for, and a line for each that asks for a newer one than the crate
-/// promises, with any of its feature sets.
+/// Returns the newest Rust that a dependency of the crates asks for, and a line for each that asks for a newer one
+/// than the crate promises, with any of its feature sets.
 fn rust_versions(project: &Project) -> Result<(String, Vec<String>)> {
     let declared = declared_rust_versions(project)?;
     let rust_of = |id: &str| declared.get(id).copied().unwrap_or_default();

@@ -12,9 +12,9 @@ use crate::project::Project;
 
 /// Compiles the packages with all features, and with the oldest version of each direct dependency.
 ///
-/// What those depend on is as new as it can be: whether the oldest versions that their manifests allow do compile is for
-/// their authors to say, and cannot be mended here. What the packages' examples and tests depend on is left out: nobody
-/// else builds these.
+/// What those depend on is as new as it can be: whether the oldest versions that their manifests allow do compile is
+/// for their authors to say, and cannot be mended here. What the packages' examples and tests depend on is left out:
+/// nobody else builds these.
 pub(super) fn check(project: &Project) -> Result<String> {
     let workspace = packages::unpacked(project, "supply-chain/minimal-versions")?;
     for entry in fs::read_dir(&workspace).context("the packages")? {

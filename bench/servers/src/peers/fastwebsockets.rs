@@ -1,10 +1,10 @@
 //! fastwebsockets: the loop of its example `echo_server.rs`, which is that of its benchmarks, over hyper.
 //!
-//! As there, a `FragmentCollector` assembles messages and validates their UTF-8 (with `simdutf8`), frames are unmasked in
-//! place and written vectored where they are long, and the task has no budget of tokio's. Over TLS its documentation
-//! turns vectored writes off. A frame is written at once. Batched, a task has the two halves of its feature
-//! `unstable-split`, with tokio's `BufWriter` below the writing one, which is flushed when a read has to wait. The broadcast
-//! writes a frame that borrows the payload to each writing half.
+//! As there, a `FragmentCollector` assembles messages and validates their UTF-8 (with `simdutf8`), frames are
+//! unmasked in place and written vectored where they are long, and the task has no budget of tokio's. Over TLS its
+//! documentation turns vectored writes off. A frame is written at once. Batched, a task has the two halves of its
+//! feature `unstable-split`, with tokio's `BufWriter` below the writing one, which is flushed when a read has to
+//! wait. The broadcast writes a frame that borrows the payload to each writing half.
 
 use std::convert::Infallible;
 use std::future::poll_fn;

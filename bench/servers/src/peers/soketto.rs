@@ -1,9 +1,9 @@
 //! soketto: the loop of its example `autobahn_server.rs`.
 //!
-//! As there, the stream is buffered in both directions (8 and 16 KiB, as its example with compression has it), a message is
-//! received into a buffer that is used again, text is validated by the loop, and sent with a flush. The batched loop
-//! flushes once no message is ready. Its compression is not here: it inflates
-//! nothing with the release of flate2 that is current, which takes a message for an incomplete stream.
+//! As there, the stream is buffered in both directions (8 and 16 KiB, as its example with compression has it), a
+//! message is received into a buffer that is used again, text is validated by the loop, and sent with a flush. The
+//! batched loop flushes once no message is ready. Its compression is not here: it inflates nothing with the release
+//! of flate2 that is current, which takes a message for an incomplete stream.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;

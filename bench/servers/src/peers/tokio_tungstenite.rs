@@ -1,10 +1,10 @@
 //! tokio-tungstenite: `next` and `send` on the stream, as in its examples.
 //!
-//! The simple loop has the default configuration, whose buffers of 128 KiB are what its documentation recommends for high
-//! load. All of a read buffer is filled with zeros before each read, so that a smaller one is faster where messages
-//! are few: the batched loop has 16 KiB. It feeds, and flushes once no message is ready. The stream is not split, which would cost a
-//! lock for each call.
-//! The broadcast clones a message, which shares its payload, for each sink.
+//! The simple loop has the default configuration, whose buffers of 128 KiB are what its documentation recommends for
+//! high load. All of a read buffer is filled with zeros before each read, so that a smaller one is faster where
+//! messages are few: the batched loop has 16 KiB. It feeds, and flushes once no message is ready. The stream is not
+//! split, which would cost a lock for each call. The broadcast clones a message, which shares its payload, for each
+//! sink.
 
 use std::net::SocketAddr;
 

@@ -1,10 +1,9 @@
 //! tokio-websockets: the loop of its example `echo_server.rs`, which is that of its benchmarks.
 //!
-//! As there, messages leave in one frame, without limits, and the task has no budget of tokio's. Reading
-//! flushes what was fed, so that the batched loop takes all messages that are ready before it feeds them and flushes; the
-//! sink flushes by itself at its default of 8 KiB. The broadcast clones a
-//! message, which shares its payload, for each sink. A client takes its masking keys from `fastrand`, the fastest of the
-//! generators that its documentation names.
+//! As there, messages leave in one frame, without limits, and the task has no budget of tokio's. Reading flushes what
+//! was fed, so that the batched loop takes all messages that are ready before it feeds them and flushes; the sink
+//! flushes by itself at its default of 8 KiB. The broadcast clones a message, which shares its payload, for each
+//! sink. A client takes its masking keys from `fastrand`, the fastest of the generators that its documentation names.
 
 use std::net::SocketAddr;
 

@@ -1,10 +1,10 @@
 //! tungstenite, a thread for each connection: the loop of its example `server.rs`.
 //!
-//! The simple loop has the default configuration, whose buffers of 128 KiB are what its documentation recommends for high
-//! load. All of a read buffer is filled with zeros before each read, so that a smaller one is faster where messages
-//! are few: the batched loop has 16 KiB. Messages own their payload (`Bytes`), and `send` writes and flushes. It has no way
-//! to ask whether more messages are there, so the batched loop puts a stream beneath it that keeps what is sent until
-//! tungstenite has to read.
+//! The simple loop has the default configuration, whose buffers of 128 KiB are what its documentation recommends for
+//! high load. All of a read buffer is filled with zeros before each read, so that a smaller one is faster where
+//! messages are few: the batched loop has 16 KiB. Messages own their payload (`Bytes`), and `send` writes and
+//! flushes. It has no way to ask whether more messages are there, so the batched loop puts a stream beneath it that
+//! keeps what is sent until tungstenite has to read.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,7 +1,8 @@
 //! web-socket: `recv` and `send`, as in its README.
 //!
-//! It reads a header in two or three calls, so the stream is buffered for reading. It validates no UTF-8, which the loop does, and writes frames vectored and at once. The batched loop buffers writes too, and flushes once
-//! nothing more is in the read buffer. It has no handshake: that of the floors is done for it.
+//! It reads a header in two or three calls, so the stream is buffered for reading. It validates no UTF-8, which the
+//! loop does, and writes frames vectored and at once. The batched loop buffers writes too, and flushes once nothing
+//! more is in the read buffer. It has no handshake: that of the floors is done for it.
 
 use std::net::SocketAddr;
 

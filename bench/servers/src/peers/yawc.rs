@@ -1,8 +1,8 @@
 //! yawc: `next_frame` and `send`, over hyper's upgrade, as in its example `echo_server.rs`.
 //!
-//! UTF-8 validation is on (with `simdutf8`), and limits are as wide as those of the others. The batched loop is that of its
-//! own benchmarks: a read buffer of 128 KiB, backpressure at 64 KiB, and up to 32 messages that are ready for each
-//! flush. The broadcast clones a frame, which shares its payload, for each sink.
+//! UTF-8 validation is on (with `simdutf8`), and limits are as wide as those of the others. The batched loop is that
+//! of its own benchmarks: a read buffer of 128 KiB, backpressure at 64 KiB, and up to 32 messages that are ready for
+//! each flush. The broadcast clones a frame, which shares its payload, for each sink.
 
 use std::net::SocketAddr;
 

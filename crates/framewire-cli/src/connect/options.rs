@@ -76,8 +76,8 @@ pub(crate) struct Options {
 
     /// Print a JSON object for each message, and for how the connection began and ended, one a line
     ///
-    /// Its `event` is open, message, frame (with --trace) or close, which has an `error` where the connection was lost or
-    /// could not be made. Binary messages are hexadecimal digits.
+    /// Its `event` is open, message, frame (with --trace) or close, which has an `error` where the connection was
+    /// lost or could not be made. Binary messages are hexadecimal digits.
     #[arg(long)]
     pub(crate) json: bool,
 

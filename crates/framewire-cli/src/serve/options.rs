@@ -43,8 +43,8 @@ pub(crate) struct Options {
 
     /// Which web pages may connect: those of this server, all, or those of the origins listed
     ///
-    /// Programs that are not browsers send no origin and may always connect. file:// is for pages opened from a disk, and
-    /// null for sandboxed ones: any web page can send that.
+    /// Programs that are not browsers send no origin and may always connect. file:// is for pages opened from a disk,
+    /// and null for sandboxed ones: any web page can send that.
     #[arg(
         long,
         value_name = "any|same|URL|null|file://",

@@ -1,5 +1,5 @@
-//! A connection before it is open: why no request came, and for the engine that does its own I/O, bytes of a request in and
-//! the answer out.
+//! A connection before it is open: why no request came, and for the engine that does its own I/O, bytes of a request
+//! in and the answer out.
 
 use std::io;
 

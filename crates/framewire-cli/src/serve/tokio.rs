@@ -77,8 +77,8 @@ async fn accept_forever(listener: &TcpListener, engine: &Arc<Tasks>) {
         if is_of_one_connection(&error) {
             continue;
         }
-        // It fails even if no connection waits. Ending the oldest handshake frees the descriptor and the memory that may
-        // be missing.
+        // It fails even if no connection waits. Ending the oldest handshake frees the descriptor and the memory that
+        // may be missing.
         if failing {
             drop(engine.slots().take_oldest_handshake());
         } else {

@@ -16,8 +16,8 @@ pub(super) trait Ending: ClosingSide {
 
     fn stream(&self) -> &Self::Stream;
 
-    /// Writes some of what waits, with one call. Returns whether anything still waits. Pending while another thread holds
-    /// the sending side.
+    /// Writes some of what waits, with one call. Returns whether anything still waits. Pending while another thread
+    /// holds the sending side.
     fn write_some(&mut self) -> Poll<Result<bool, Error>>;
 
     /// Returns why nothing more is read.

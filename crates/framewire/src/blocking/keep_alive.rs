@@ -21,10 +21,10 @@ impl<S: Socket> WebSocket<S> {
     /// cannot be written to, that counts as a missing Pong. A Ping carries a number in eight bytes; a Pong answers that
     /// Ping and those before it (RFC 6455 5.5.3).
     ///
-    /// Each read sets the stream's read time-out, to the time until something is due, or to what it was before where that
-    /// is less: one more system call. The write of a Ping has `pong_deadline` as its time-out, and so do other writes while
-    /// the stream takes none. A time-out that the program sets later has no effect. A stream that is not blocking must be
-    /// read when a Ping is due.
+    /// Each read sets the stream's read time-out, to the time until something is due, or to what it was before where
+    /// that is less: one more system call. The write of a Ping has `pong_deadline` as its time-out, and so do other
+    /// writes while the stream takes none. A time-out that the program sets later has no effect. A stream that is not
+    /// blocking must be read when a Ping is due.
     ///
     /// No Ping follows this end's Close frame: give the wait for the peer's a limit of its own, as
     /// [`shutdown`](Self::shutdown) does.
@@ -75,7 +75,8 @@ impl<S: Duplicate> WriteHalf<S> {
     /// A stream that takes nothing blocks the Ping for as long as its write time-out: give it one. A Ping that
     /// finds no room in that time is sent when there is room.
     ///
-    /// It ends with either end's Close frame: give the read that waits for the end of the connection a limit of its own.
+    /// It ends with either end's Close frame: give the read that waits for the end of the connection a limit of its
+    /// own.
     ///
     /// Only one keep-alive runs at a time: a second one ends the first. To end the connection to a peer that
     /// is gone, see [`abort`](Self::abort).

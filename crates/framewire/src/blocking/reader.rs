@@ -19,8 +19,9 @@ use crate::protocol::Message;
 ///
 /// # The end
 /// A call that reads returns `None` once the peer's Close frame is there and was answered, and so does every call
-/// after it. `closed` then has the codes and reasons of both ends. Where the stream would block, the answer is still to be
-/// written (`has_pending_output`), and where a handler of Close frames answers nothing, the application is to answer.
+/// after it. `closed` then has the codes and reasons of both ends. Where the stream would block, the answer is still
+/// to be written (`has_pending_output`), and where a handler of Close frames answers nothing, the application is to
+/// answer.
 ///
 /// Dropping a connection over TLS cuts the stream without `close_notify`: [`shutdown`](super::WebSocket::shutdown) ends
 /// TLS too, also after `None`.
@@ -28,8 +29,9 @@ use crate::protocol::Message;
 /// # Errors
 /// Reading fails with [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) if the stream ends without a
 /// Close frame, with [`ErrorKind::Violation`](crate::ErrorKind::Violation) after the Close frame that answers it was
-/// sent, and with [`ErrorKind::Io`](crate::ErrorKind::Io). The first two are final: every further read gives the same.
-/// With a keep-alive it fails with [`ErrorKind::NoPong`](crate::ErrorKind::NoPong), again at each read until a Pong comes.
+/// sent, and with [`ErrorKind::Io`](crate::ErrorKind::Io). The first two are final: every further read gives the
+/// same. With a keep-alive it fails with [`ErrorKind::NoPong`](crate::ErrorKind::NoPong), again at each read until a
+/// Pong comes.
 ///
 /// # Memory
 /// A read buffer ([`Config::read_buffer`](super::Config::read_buffer)) once it reads. A message that does not come in
@@ -104,8 +106,8 @@ impl<T: Receiving> Reader<T> {
         or_end(read(inbound, side, Inbound::read_header))
     }
 
-    /// Reads the next raw frame into `buf` and unmasks it there; `None` once the connection was closed. Blocks until the
-    /// frame is whole.
+    /// Reads the next raw frame into `buf` and unmasks it there; `None` once the connection was closed. Blocks until
+    /// the frame is whole.
     ///
     /// Returns control frames too, after their automatic reply. The rules of RFC 6455 hold as for any other
     /// call.
@@ -130,8 +132,8 @@ impl<T> Reader<T> {
         self.inbound.wait();
     }
 
-    /// Returns the subprotocol that the handshake agreed on; `None` if there is none, or the connection was made without
-    /// a handshake.
+    /// Returns the subprotocol that the handshake agreed on; `None` if there is none, or the connection was made
+    /// without a handshake.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.inbound.subprotocol()

@@ -34,7 +34,8 @@ impl<S> Whole<S> {
 }
 
 impl<S: Write> Whole<S> {
-    /// Does what is due after a read that has timed out. Returns `false` where nothing was: the time-out is the caller's.
+    /// Does what is due after a read that has timed out. Returns `false` where nothing was: the time-out is the
+    /// caller's.
     pub(super) fn beat(&mut self, inbound: &mut Inbound) -> Result<bool, Error> {
         let Some(mut timed) = self.keep_alive.take() else {
             return Ok(false);

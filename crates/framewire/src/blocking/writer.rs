@@ -91,8 +91,8 @@ impl<T: Sending> Writer<T> {
     /// A half gives the message back, too, while another thread is sending one or is writing anything. It waits for
     /// neither, but may send a reply that the reading half has queued.
     ///
-    /// A read that blocks already does not send what is fed: [`flush`](Self::flush) it. Match the error, which holds the
-    /// message and does not become an [`Error`].
+    /// A read that blocks already does not send what is fed: [`flush`](Self::flush) it. Match the error, which holds
+    /// the message and does not become an [`Error`].
     ///
     /// # Errors
     /// [`TryFeedError::Full`] with the message; [`TryFeedError::Failed`] with an error of [`write`](Self::write).
@@ -182,8 +182,8 @@ impl<T: Sending> Writer<T> {
     }
 
     /// Returns the writer of the message that [`message_writer`](Self::message_writer) or
-    /// [`stream_message`](Self::stream_message) opened and did not finish; `None` if there is none. A half waits for its
-    /// turn.
+    /// [`stream_message`](Self::stream_message) opened and did not finish; `None` if there is none. A half waits for
+    /// its turn.
     pub fn resume_message_writer(&mut self) -> Option<MessageWriter<'_, T>> {
         MessageWriter::resume(self.side.turn())
     }
@@ -205,8 +205,8 @@ impl<T: Sending> Writer<T> {
         self.write_frame(true, Rsv::NONE, Opcode::Pong, payload)
     }
 
-    /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Go on reading until that returns `None`, or use
-    /// `shutdown`. A message that another thread is sending by a half fails, as nothing may follow a Close frame.
+    /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Go on reading until that returns `None`, or
+    /// use `shutdown`. A message that another thread is sending by a half fails, as nothing may follow a Close frame.
     ///
     /// # Errors
     /// * [`ErrorKind::Send`](crate::ErrorKind::Send) if the code is never sent or the reason is over 123 bytes.
@@ -226,8 +226,8 @@ impl<T: Sending> Writer<T> {
     }
 
     /// Switches the compression of messages off or on, for those that begin from now on, of all clones of a half. No
-    /// effect where none was agreed on. [`Outgoing::uncompressed`](crate::Outgoing::uncompressed) sends a single message
-    /// without compression.
+    /// effect where none was agreed on. [`Outgoing::uncompressed`](crate::Outgoing::uncompressed) sends a single
+    /// message without compression.
     pub fn set_compression(&mut self, enabled: bool) {
         self.side
             .change(|outbound| outbound.set_compression(enabled));

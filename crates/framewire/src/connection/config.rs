@@ -33,12 +33,11 @@ pub const CHUNK_SIZE_STREAMING: usize = 32 << 10;
 pub struct Config {
     /// The limits on what the peer may send. Default: messages of 1 MiB, frames of any length.
     pub limits: Limits,
-    /// The longest fragment of a streamed message, and the longest payload that is copied into the write buffer, where
-    /// other messages can join it. A server writes a longer message at once, from the caller's memory, even where it is
-    /// fed; what the stream does not take then is copied where the call does not wait. `try_feed` copies any message,
-    /// and so does an [`Outbound`](crate::connection::Outbound) that feeds. A client masks a longer message in pieces of
-    /// the write buffer's size.
-    /// Default: [`CHUNK_SIZE_LOW_MEMORY`], 4 KiB.
+    /// The longest fragment of a streamed message, and the longest payload that is copied into the write buffer,
+    /// where other messages can join it. A server writes a longer message at once, from the caller's memory, even
+    /// where it is fed; what the stream does not take then is copied where the call does not wait. `try_feed` copies
+    /// any message, and so does an [`Outbound`](crate::connection::Outbound) that feeds. A client masks a longer
+    /// message in pieces of the write buffer's size. Default: [`CHUNK_SIZE_LOW_MEMORY`], 4 KiB.
     pub chunk_size: usize,
     /// How many bytes are read at a time. A message that arrives in one read is lent from the read buffer.
     /// Default: 16 KiB and the longest header, so that a message of 16 KiB is lent too.

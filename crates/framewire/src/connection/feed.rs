@@ -46,8 +46,8 @@ impl Outbound {
         Ok(())
     }
 
-    /// Begins a message that was framed beforehand, as [`begin_message`](Self::begin_message) does: for a server nothing
-    /// of it is copied.
+    /// Begins a message that was framed beforehand, as [`begin_message`](Self::begin_message) does: for a server
+    /// nothing of it is copied.
     ///
     /// # Errors
     /// As [`Outbound`].
@@ -187,9 +187,10 @@ impl Outbound {
         self.written_of(written, &mut BegunMessage(Unsent::Nothing))
     }
 
-    /// Returns the bytes to write next of a message that was [begun](Self::begin_message), as two pieces that are written
-    /// one after the other: what waits in the write buffer, and payload in the caller's memory. `None` once that memory
-    /// is free: what is left, all of a short message, waits in the write buffer for [`output`](Self::output).
+    /// Returns the bytes to write next of a message that was [begun](Self::begin_message), as two pieces that are
+    /// written one after the other: what waits in the write buffer, and payload in the caller's memory. `None` once
+    /// that memory is free: what is left, all of a short message, waits in the write buffer for
+    /// [`output`](Self::output).
     ///
     /// Where the stream is not ready, keep the message and call this again, or [buffer](Self::buffer) it. A future that
     /// may be dropped does that when it is.
@@ -236,8 +237,8 @@ impl Outbound {
 
 /// A message that was [begun](Outbound::begin_message), and what is neither written of it nor in the write buffer.
 ///
-/// It is to be written to its end, or [buffered](Outbound::buffer). Dropped before, it leaves a connection that can send
-/// no other message, since this one has begun.
+/// It is to be written to its end, or [buffered](Outbound::buffer). Dropped before, it leaves a connection that can
+/// send no other message, since this one has begun.
 #[derive(Debug)]
 #[must_use = "a frame that was begun has to be ended"]
 pub struct BegunMessage<'p>(Unsent<'p>);

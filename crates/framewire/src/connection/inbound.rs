@@ -156,7 +156,8 @@ impl Inbound {
 
     /// Returns the next message where it lies whole in the read buffer, in one frame, and nothing else has to be done.
     ///
-    /// `None` changes nothing: [`next_message`](Self::next_message) then gives the same, or what is wrong, in more steps.
+    /// `None` changes nothing: [`next_message`](Self::next_message) then gives the same, or what is wrong, in more
+    /// steps.
     #[inline]
     pub(crate) fn buffered_message(&mut self) -> Option<Found> {
         if self.unread.is_empty()
@@ -240,8 +241,8 @@ impl Inbound {
         Message::new(found.opcode, found.rsv, payload)
     }
 
-    /// Appends the message to `output`. Where `output` is empty, an assembled message brings its memory, at whose front it
-    /// then lies.
+    /// Appends the message to `output`. Where `output` is empty, an assembled message brings its memory, at whose
+    /// front it then lies.
     pub(crate) fn append<'b>(&mut self, found: &Found, output: &'b mut Vec<u8>) -> Message<'b> {
         let start = output.len();
         match &found.place {

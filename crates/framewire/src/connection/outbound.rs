@@ -22,10 +22,10 @@ use crate::protocol::{MessageKind, Outgoing, Role, SendError, Sender};
 /// *flushed*.
 ///
 /// # Errors
-/// A call that sends fails with [`ErrorKind::Send`] for a mistake of the caller's: nothing was fed. Where an extension or
-/// the source of masking keys fails in the middle of a message, no other message can be sent. It fails with
-/// [`ErrorKind::Closed`] after a Close frame of this end, with [`ErrorKind::ConnectionLost`] after the end of the stream,
-/// and with [`ErrorKind::Io`] after a write to the stream failed.
+/// A call that sends fails with [`ErrorKind::Send`] for a mistake of the caller's: nothing was fed. Where an
+/// extension or the source of masking keys fails in the middle of a message, no other message can be sent. It fails
+/// with [`ErrorKind::Closed`] after a Close frame of this end, with [`ErrorKind::ConnectionLost`] after the end of
+/// the stream, and with [`ErrorKind::Io`] after a write to the stream failed.
 ///
 /// # Memory
 /// What is fed waits in the write buffer, however much already waits there: check [`buffered`](Self::buffered) before,
@@ -98,8 +98,8 @@ impl Outbound {
         self.sender.set_message_encoder(extension);
     }
 
-    /// Switches the compression of messages off or on, for those that begin from now on. No effect where none was agreed
-    /// on.
+    /// Switches the compression of messages off or on, for those that begin from now on. No effect where none was
+    /// agreed on.
     pub fn set_compression(&mut self, enabled: bool) {
         if let Some(extension) = self.sender.message_encoder_mut() {
             extension.set_enabled(enabled);

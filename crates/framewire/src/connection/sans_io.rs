@@ -28,8 +28,8 @@ use crate::protocol::{Agreement, Message, Role};
 ///    [`rest`](Self::rest) and wait.
 ///
 /// At the end `next_message` fails, with the same error at each call. The Close frame that answers it must still be
-/// written. Another order loses nothing: bytes that are read while earlier messages wait are stored behind them. To close
-/// first, feed a Close frame and [`discard`](Self::discard) what comes.
+/// written. Another order loses nothing: bytes that are read while earlier messages wait are stored behind them. To
+/// close first, feed a Close frame and [`discard`](Self::discard) what comes.
 ///
 /// [`Config::coalesce_writes`] has no effect here: the caller decides when it writes, and flushes its stream itself.
 ///
@@ -247,8 +247,8 @@ impl Connection {
         self.step(|inbound, replies| inbound.read_stream(output, replies))
     }
 
-    /// Returns the opcode and the reserved bits of the message that [`next_stream`](Self::next_stream) began, where it was
-    /// not read to its end.
+    /// Returns the opcode and the reserved bits of the message that [`next_stream`](Self::next_stream) began, where
+    /// it was not read to its end.
     #[must_use]
     pub fn streamed(&self) -> Option<(Opcode, Rsv)> {
         self.inbound.streamed()

@@ -150,8 +150,8 @@ impl KeepAlivePlan {
     /// Ping can be sent any more, and none is out.
     ///
     /// # Errors
-    /// [`ErrorKind::NoPong`]: also where the stream has taken nothing before a Ping, or has failed to, for as long as its
-    /// Pong may take.
+    /// [`ErrorKind::NoPong`]: also where the stream has taken nothing before a Ping, or has failed to, for as long as
+    /// its Pong may take.
     pub(crate) fn beat(
         &mut self,
         inbound: &mut Inbound,

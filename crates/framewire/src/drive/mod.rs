@@ -1,8 +1,8 @@
 //! A connection, joined with a stream for the duration of a call.
 //!
-//! What moves bytes is written here once. A front end lends its stream for each call, as something that can be polled:
-//! tokio's is polled with the context of the task, and the blocking one is never pending. Its `WouldBlock` and `TimedOut`
-//! are errors that the caller gets.
+//! What moves bytes is written here once. A front end lends its stream for each call, as something that can be
+//! polled: tokio's is polled with the context of the task, and the blocking one is never pending. Its `WouldBlock`
+//! and `TimedOut` are errors that the caller gets.
 
 mod byte_stream;
 mod keep_alive;

@@ -11,16 +11,20 @@
 //!   tokio a queue of tasks (`turns`), which also wakes them. Control frames need no turn.
 //!
 //! # What wakes what
-//! * The stream wakes all tasks that wait to write, and the reader, when it takes more. Each of them finds out whether it
+//! * The stream wakes all tasks that wait to write, and the reader, when it takes more. Each of them finds out
+//! whether it
 //!   can go on. The reader is among them because it sends what no other task sends.
-//! * The end of a long frame wakes the tasks that wait for it, and the reader, whose answer to a Close frame may wait for
+//! * The end of a long frame wakes the tasks that wait for it, and the reader, whose answer to a Close frame may wait
+//! for
 //!   it.
 //! * The end of a turn wakes the first future in line, which then has the turn, and the halves that queue before it.
-//! * A holder of the writer that has sent what the reader queued wakes the reader, which may wait for that to have left:
+//! * A holder of the writer that has sent what the reader queued wakes the reader, which may wait for that to have
+//! left:
 //!   in a shutdown it does.
 //! * A Pong, and the end of the connection, wake the keep-alive ([`Heartbeat`]).
 //!
-//! The tests in `model` try the orders in which that can happen, with up to three switches between tasks (`cargo xtask model`).
+//! The tests in `model` try the orders in which that can happen, with up to three switches between tasks (`cargo
+//! xtask model`).
 
 mod heartbeat;
 #[cfg(all(test, framewire_model))]

@@ -1,5 +1,5 @@
-//! Model tests of the tasks of a split connection, in the orders in which they can meet with up to three switches between
-//! them: no reply is lost, no frame is cut, and no task waits for ever.
+//! Model tests of the tasks of a split connection, in the orders in which they can meet with up to three switches
+//! between them: no reply is lost, no frame is cut, and no task waits for ever.
 //!
 //! `cargo xtask model` runs these with loom, which reports a task that is never woken as a deadlock.
 

@@ -255,8 +255,8 @@ impl<W: WriteSide> SharedWriter<W> {
         queued.is_awaited = false;
     }
 
-    /// Writes some of what waits, with one call. Returns whether anything still waits. Pending while the writer is held,
-    /// as its holder writes.
+    /// Writes some of what waits, with one call. Returns whether anything still waits. Pending while the writer is
+    /// held, as its holder writes.
     pub(crate) fn write_some(&self) -> Poll<Result<bool, Error>> {
         let Some(mut writer) = try_lock(&self.writer) else {
             return Poll::Pending;

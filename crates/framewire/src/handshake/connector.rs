@@ -87,8 +87,8 @@ impl Connector {
         Ok(self)
     }
 
-    /// Sets the limits on a response, which are `upgrade::Limits`. Default: 16 KiB, 100 headers and 10 s. The time is for all of
-    /// [`connect`](Self::connect) together.
+    /// Sets the limits on a response, which are `upgrade::Limits`. Default: 16 KiB, 100 headers and 10 s. The time is
+    /// for all of [`connect`](Self::connect) together.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;

@@ -136,9 +136,9 @@ impl MessageBuffer {
 
     /// Returns room behind the message for a read of at most `expected` bytes.
     ///
-    /// What is added for it is never larger than the message so far or, where that is larger, `step`: a length that was
-    /// only announced costs nothing. It grows only where less than half of `step` is left, so that reads of any size cost
-    /// linear work, whatever the allocator.
+    /// What is added for it is never larger than the message so far or, where that is larger, `step`: a length that
+    /// was only announced costs nothing. It grows only where less than half of `step` is left, so that reads of any
+    /// size cost linear work, whatever the allocator.
     pub(crate) fn room(&mut self, expected: u64, step: usize) -> &mut [u8] {
         let expected = usize::try_from(expected).unwrap_or(usize::MAX);
         let spare = self.bytes.len().saturating_sub(LEAD + self.filled);
@@ -187,8 +187,8 @@ impl MessageBuffer {
 
     /// Returns room for `len` bytes behind the message.
     ///
-    /// Memory counts as if every message began after [`LEAD`] bytes, so that how much is read at once does not depend on
-    /// where the allocator puts it.
+    /// Memory counts as if every message began after [`LEAD`] bytes, so that how much is read at once does not depend
+    /// on where the allocator puts it.
     #[inline]
     fn room_for(&mut self, len: usize) -> &mut [u8] {
         if self.bytes.len() < LEAD + self.filled + len && len > 0 {

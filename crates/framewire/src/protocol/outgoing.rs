@@ -217,8 +217,8 @@ impl fmt::Debug for Outgoing<'_> {
 /// | `(kind, bytes)`, `kind` an [`Opcode`] or a [`MessageKind`] | a message of that kind; a text is checked |
 /// | `OwnedMessage`, `Text`, `Bytes` (feature `bytes`) | what it is, without a check |
 ///
-/// References, boxes, `Arc`s and `Cow`s of these are sent as what they point to. Implement it for a type of your own to send
-/// that directly. [`to_outgoing`](Self::to_outgoing) has to return the same at each call.
+/// References, boxes, `Arc`s and `Cow`s of these are sent as what they point to. Implement it for a type of your own
+/// to send that directly. [`to_outgoing`](Self::to_outgoing) has to return the same at each call.
 pub trait ToOutgoing {
     /// Returns the message. Copies nothing.
     fn to_outgoing(&self) -> Outgoing<'_>;

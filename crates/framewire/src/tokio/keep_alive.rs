@@ -24,7 +24,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// Starts nothing: the Pings are sent, and their Pongs waited for, by the calls that read, while these wait. A
     /// program that does not read sends none. If the stream takes nothing for `pong_deadline` while a Ping waits, or
-    /// cannot be written to, that counts as a missing Pong. A Ping carries a number in eight bytes; a Pong answers that Ping and those before it (RFC 6455 5.5.3).
+    /// cannot be written to, that counts as a missing Pong. A Ping carries a number in eight bytes; a Pong answers
+    /// that Ping and those before it (RFC 6455 5.5.3).
     ///
     /// No Ping follows this end's Close frame: give the wait for the peer's a limit of its own, as
     /// [`shutdown`](Self::shutdown) does.
@@ -80,7 +81,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WriteHalf<S> {
     /// task is in the middle of a frame. If the stream takes nothing at all for `pong_deadline` meanwhile, that
     /// counts as a missing Pong.
     ///
-    /// It ends with either end's Close frame: give the read that waits for the end of the connection a limit of its own.
+    /// It ends with either end's Close frame: give the read that waits for the end of the connection a limit of its
+    /// own.
     ///
     /// Only one keep-alive runs at a time: a second call stops the first. To end the connection to a peer that
     /// is gone, see [`abort`](Self::abort). Until it is dropped, the halves cannot be

@@ -30,8 +30,9 @@ use crate::protocol::Message;
 /// # Errors
 /// Reading fails with [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) if the stream ends without a
 /// Close frame, with [`ErrorKind::Violation`](crate::ErrorKind::Violation) after the Close frame that answers it was
-/// sent, and with [`ErrorKind::Io`](crate::ErrorKind::Io). The first two are final: every further read gives the same.
-/// With a keep-alive it fails with [`ErrorKind::NoPong`](crate::ErrorKind::NoPong), again at each read until a Pong comes.
+/// sent, and with [`ErrorKind::Io`](crate::ErrorKind::Io). The first two are final: every further read gives the
+/// same. With a keep-alive it fails with [`ErrorKind::NoPong`](crate::ErrorKind::NoPong), again at each read until a
+/// Pong comes.
 ///
 /// # Cancel safety
 /// Every method is cancel-safe. A read that is dropped loses nothing: the next one goes on where it stopped.
@@ -150,8 +151,8 @@ impl<T> Reader<T> {
         self.inbound.wait();
     }
 
-    /// Returns the subprotocol that the handshake agreed on; `None` if there is none, or the connection was made without
-    /// a handshake.
+    /// Returns the subprotocol that the handshake agreed on; `None` if there is none, or the connection was made
+    /// without a handshake.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.inbound.subprotocol()

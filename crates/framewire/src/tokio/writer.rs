@@ -188,8 +188,8 @@ impl<T: Sending> Writer<T> {
     }
 
     /// Returns the writer of the message that [`message_writer`](Self::message_writer) or
-    /// [`stream_message`](Self::stream_message) opened and did not finish; `None` if there is none. A half waits for its
-    /// turn, and has none once it was [aborted](super::WriteHalf::abort).
+    /// [`stream_message`](Self::stream_message) opened and did not finish; `None` if there is none. A half waits for
+    /// its turn, and has none once it was [aborted](super::WriteHalf::abort).
     ///
     /// # Cancel safety
     /// Cancelled, the message is open as before.
@@ -216,8 +216,8 @@ impl<T: Sending> Writer<T> {
             .await
     }
 
-    /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Go on reading until that returns `None`, or use
-    /// `shutdown`. A message that another task is sending by a half fails, as nothing may follow a Close frame.
+    /// Sends a Close frame: the last frame of this end (RFC 6455 5.5.1). Go on reading until that returns `None`, or
+    /// use `shutdown`. A message that another task is sending by a half fails, as nothing may follow a Close frame.
     ///
     /// # Errors
     /// * [`ErrorKind::Send`](crate::ErrorKind::Send) if the code is never sent or the reason is over 123 bytes.
@@ -244,8 +244,8 @@ impl<T: Sending> Writer<T> {
     }
 
     /// Switches the compression of messages off or on, for those that begin from now on, of all clones of a half. No
-    /// effect where none was agreed on. [`Outgoing::uncompressed`](crate::Outgoing::uncompressed) sends a single message
-    /// without compression.
+    /// effect where none was agreed on. [`Outgoing::uncompressed`](crate::Outgoing::uncompressed) sends a single
+    /// message without compression.
     pub fn set_compression(&mut self, enabled: bool) {
         self.side
             .change(|outbound| outbound.set_compression(enabled));

@@ -15,8 +15,8 @@ use http::{HeaderMap, Request, Response};
 /// Blocks until the head is complete, at most [`Limits::time`]. A request that cannot be read as HTTP/1.1 is answered
 /// before the error is returned: see [`UpgradeErrorKind`](crate::UpgradeErrorKind) for the statuses, and
 /// [`UpgradeError::cause`] for why an answer could not be sent. Then up to 64 KiB of further input are discarded, for
-/// at most half a second, so that no connection reset loses the answer. The stream is ended, over TLS with `close_notify`
-/// ([`Socket::shutdown_write`]), and dropped.
+/// at most half a second, so that no connection reset loses the answer. The stream is ended, over TLS with
+/// `close_notify` ([`Socket::shutdown_write`]), and dropped.
 ///
 /// Sets the stream's time-outs and restores them at the end. Without a limit on the time
 /// ([`Duration::MAX`](std::time::Duration::MAX)) they are left alone until a peer is refused.

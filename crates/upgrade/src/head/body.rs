@@ -4,8 +4,8 @@ use crate::syntax::lists;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Response, StatusCode};
 
-/// Stands in the extensions of a refusal whose body is not whole (RFC 9112 8): it is longer than what is stored, was not
-/// there in time, broke off, or did not say rightly where it ends.
+/// Stands in the extensions of a refusal whose body is not whole (RFC 9112 8): it is longer than what is stored, was
+/// not there in time, broke off, or did not say rightly where it ends.
 ///
 /// # Examples
 /// ```

@@ -102,9 +102,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingUpgrade<S> {
 
     /// Answers with a response of the caller: any status but 1xx, any headers, any body.
     ///
-    /// Ends the stream in this direction, over TLS with `close_notify`, and returns it, to be dropped. Waits for the write for at most [`Limits::time`] and, if the peer sent or
-    /// announced more than the head, until it closes or for half a second. Fails as
-    /// [`PendingUpgrade::refuse`](crate::PendingUpgrade::refuse) does.
+    /// Ends the stream in this direction, over TLS with `close_notify`, and returns it, to be dropped. Waits for the
+    /// write for at most [`Limits::time`] and, if the peer sent or announced more than the head, until it closes or
+    /// for half a second. Fails as [`PendingUpgrade::refuse`](crate::PendingUpgrade::refuse) does.
     pub async fn refuse<B: AsRef<[u8]>>(self, response: &Response<B>) -> Result<S, UpgradeError> {
         Box::pin(refuse_over::<TokioWire<S>, B>(self.0, response)).await
     }

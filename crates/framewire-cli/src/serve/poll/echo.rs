@@ -212,8 +212,8 @@ fn send_message(
     Ok(())
 }
 
-/// How many bytes of a connection that has more are read, about, before it is the turn of others: a long message is then
-/// read while its memory is still in the cache.
+/// How many bytes of a connection that has more are read, about, before it is the turn of others: a long message is
+/// then read while its memory is still in the cache.
 const READ_IN_A_TURN: usize = 512 << 10;
 /// How many bytes may wait to be written before echoing pauses.
 const WRITTEN_AT_ONCE: usize = 64 << 10;

@@ -1,5 +1,5 @@
-//! Locks that stay usable after a thread has panicked while it held them: what they guard is consistent wherever a panic
-//! can leave it.
+//! Locks that stay usable after a thread has panicked while it held them: what they guard is consistent wherever a
+//! panic can leave it.
 
 use std::sync::{PoisonError, TryLockError};
 

@@ -1,5 +1,5 @@
-//! Model tests of threads that share a TLS session, in the orders in which they can meet with up to three switches: what
-//! the session has to say is said, and in an order that the peer understands.
+//! Model tests of threads that share a TLS session, in the orders in which they can meet with up to three switches:
+//! what the session has to say is said, and in an order that the peer understands.
 //!
 //! `cargo xtask model` runs these with loom.
 
