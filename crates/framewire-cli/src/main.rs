@@ -1,5 +1,6 @@
 //! The `framewire` program.
 
+mod accept;
 mod bench;
 mod connect;
 mod failure;

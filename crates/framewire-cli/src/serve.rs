@@ -7,7 +7,6 @@
 pub(crate) mod blocking;
 mod options;
 pub(crate) mod page;
-mod policy;
 mod poll;
 mod request;
 mod server;
@@ -17,17 +16,17 @@ mod tokio;
 mod traffic;
 
 use std::fmt;
-use std::net::TcpListener;
 
 use clap::{Args as _, Command};
+use framewire::deflate::DeflateConfig;
 use framewire::handshake::Acceptor;
 
-pub(crate) use self::options::{Options, Origin, parse_count, parse_origin};
-pub(crate) use self::policy::with_origins;
+pub(crate) use self::options::Options;
 pub(crate) use self::server::{
     GRACE, LINGER, PAUSE, announce, is_of_one_connection, on_signal, reset_on_close,
 };
 pub(crate) use self::slots::{Slot, Slots};
+pub(crate) use crate::accept::{Origin, parse_count, parse_origin, with_origins};
 
 use self::options::Engine;
 use self::server::Server;
@@ -38,7 +37,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.threads.is_some() && options.engine != Engine::Tokio {
         return Err(misuse("--threads is for the engine tokio"));
     }
-    let acceptor = policy::acceptor(options).map_err(misuse)?;
+    let acceptor = acceptor(options).map_err(misuse)?;
     serve(options, acceptor).map_err(Failure::NoConnection)
 }
 
@@ -48,11 +47,19 @@ fn misuse(message: impl fmt::Display) -> Failure {
     Failure::Usage(command.error(clap::error::ErrorKind::ArgumentConflict, message))
 }
 
+fn acceptor(options: &Options) -> Result<Acceptor, String> {
+    let config = DeflateConfig::default()
+        .server_no_context_takeover(options.no_context_takeover)
+        .client_no_context_takeover(options.no_context_takeover)
+        .server_max_window_bits(options.window_bits)
+        .client_max_window_bits(options.window_bits);
+    let accept = &options.accept;
+    accept.acceptor(Acceptor::new(), config, options.max_connections)
+}
+
 fn serve(options: &Options, acceptor: Acceptor) -> Result<(), String> {
     let server = Server::new(options, acceptor)?;
-    let listener = TcpListener::bind(&options.listen)
-        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    stall::bound_unsent(&listener);
+    let listener = options.accept.listen()?;
     match options.engine {
         Engine::Blocking => blocking::run(server, listener),
         Engine::Poll => poll::run(server, listener),

@@ -34,7 +34,7 @@ use crate::failure::Failure;
 use crate::serve::blocking::connections::{Connection, Connections};
 use crate::serve::blocking::socket::{SharedSocket, Stream};
 use crate::serve::{
-    GRACE, LINGER, PAUSE, announce, is_of_one_connection, on_signal, page, stall, with_origins,
+    GRACE, LINGER, PAUSE, announce, is_of_one_connection, on_signal, page, with_origins,
 };
 use crate::tls;
 
@@ -57,7 +57,7 @@ fn serve(options: &RecvOptions, acceptor: Acceptor) -> Result<Result<(), String>
     let receiver = Arc::new(Receiver::new(options, acceptor, end.clone())?);
     let listener = TcpListener::bind(&options.listen)
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    stall::bound_unsent(&listener);
+    crate::accept::bound_unsent(&listener);
     on_signal(move || {
         // It fails if the program is ending already.
         let _ = end.send(Ok(()));

@@ -259,13 +259,13 @@ mod tests {
     use clap::{Args as _, Command, FromArgMatches as _};
 
     use super::*;
-    use crate::serve::{Options, policy};
+    use crate::serve::{self, Options};
 
     fn engine(options: &[&str]) -> (Engine, SocketAddr) {
         let command = Options::augment_args(Command::new("serve"));
         let options = command.no_binary_name(true).get_matches_from(options);
         let options = Options::from_arg_matches(&options).unwrap();
-        let server = Server::new(&options, policy::acceptor(&options).unwrap()).unwrap();
+        let server = Server::new(&options, serve::acceptor(&options).unwrap()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let engine = Engine::new(Poll::new().unwrap(), listener, server).unwrap();

@@ -14,7 +14,7 @@ use http::{Request, Response};
 use socket2::SockRef;
 
 use super::options::Options;
-use super::{page, policy};
+use super::page;
 use crate::terminal;
 
 /// Makes SIGINT, SIGTERM and SIGHUP call `handler`, from a thread of its own, instead of ending the program.
@@ -53,10 +53,10 @@ impl Server {
         Ok(Self {
             acceptor,
             config,
-            tls: policy::tls(options)?,
+            tls: options.accept.tls.config()?,
             page: page::page(options.max_message),
             max_connections: options.max_connections,
-            write_timeout: options.write_timeout,
+            write_timeout: options.accept.write_timeout,
             quiet: options.quiet,
         })
     }

@@ -1,9 +1,6 @@
 //! Detection of peers that take nothing of what waits for them.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
-
-use socket2::SockRef;
 
 /// The time for which a peer has taken nothing of what waits for it.
 ///
@@ -12,7 +9,7 @@ use socket2::SockRef;
 /// times](Self::next_try) within the limit, and a peer that takes a little is not ended. A peer that takes
 /// nothing is ended between 1 and 1.25 times the limit after it took something last.
 ///
-/// That holds on Linux and Android, where [`bound_unsent`] has an effect. Elsewhere the system's buffer may go
+/// That holds on Linux and Android, where [`bound_unsent`](crate::accept::bound_unsent) has an effect. Elsewhere the system's buffer may go
 /// on growing, which looks like a peer that takes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stall {
@@ -46,18 +43,6 @@ impl Stall {
     }
 }
 
-/// Bounds what the system buffers for a peer whose window is closed, for all connections of a listener. What
-/// the system then takes is what the peer has made room for, not what fits into a buffer of this end.
-pub(crate) fn bound_unsent(listener: &TcpListener) {
-    #[cfg(any(target_os = "android", target_os = "linux"))]
-    {
-        // If it cannot be set, a peer that takes nothing is ended later.
-        let _ = SockRef::from(listener).set_tcp_notsent_lowat(UNSENT);
-    }
-    #[cfg(not(any(target_os = "android", target_os = "linux")))]
-    let _ = SockRef::from(listener);
-}
-
 /// Returns how long a write may block before it is tried again.
 pub(super) fn slice(limit: Duration) -> Duration {
     (limit / TRIES).max(Duration::from_millis(1))
@@ -67,10 +52,6 @@ pub(super) fn slice(limit: Duration) -> Duration {
 const TRIES: u32 = 8;
 /// Longer than any connection, and short enough to be added to the current time.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-/// The most unsent bytes that the system buffers.
-#[cfg(any(target_os = "android", target_os = "linux"))]
-const UNSENT: u32 = 256 << 10;
-
 #[cfg(test)]
 mod tests {
     use super::*;
