@@ -14,16 +14,19 @@ use crate::size::parse_bytes;
 ///
 /// Each file goes as one WebSocket message, in constant memory, and keeps its name. It is there under that name only
 /// once it is complete and its checksum (SHA-256) is right. Where the connection breaks, `send` connects again and goes
-/// on where it was; so does the same command later, after Ctrl-C for example. A file that is there already is not sent
-/// again. On a terminal a bar shows progress, speed and remaining time; anywhere else there is a line for each file.
+/// on where it was; so does the same command later, after Ctrl-C for example. Where the first connection does not come
+/// about, it ends at once. A file that is there already is not sent again. On a terminal a bar shows progress, speed
+/// and remaining time; anywhere else there is a line for each file.
+///
+/// As with `cp`, a file that cannot be read and a directory are left out with a message, and the others are sent.
 ///
 /// Ends with 0 where all files have arrived, with 1 where there was no connection or no handshake, with 2 where a file
-/// was refused, the connection was lost for good, or the options are wrong, and with 130 after Ctrl-C.
+/// was left out or refused, the connection was lost for good, or the options are wrong, and with 130 after Ctrl-C.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = SEND_EXAMPLES)]
 pub(crate) struct SendOptions {
     /// Where `framewire recv` listens, such as `ws://192.168.0.7:9001/`
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = parse_url)]
     pub(crate) url: String,
 
     /// The files to send; `-` is the standard input, which cannot go on after a break
@@ -35,7 +38,8 @@ pub(crate) struct SendOptions {
     pub(crate) name: Option<String>,
 
     /// How many times in a row to connect again after a break without more of the file having arrived: first
-    /// after a second, then after twice as long each time, up to 30 seconds
+    /// after a second, then after twice as long each time, up to 30 seconds. The first connection is not
+    /// tried again
     #[arg(long, value_name = "N", default_value = "8")]
     pub(crate) retries: u32,
 
@@ -59,12 +63,12 @@ pub(crate) struct SendOptions {
 /// replaced only with `--overwrite`. On file systems without hard links, such as FAT, there is one exception: a file
 /// that another program creates under the same name just as the received one gets it.
 ///
-/// Anybody who can connect can fill the directory with files. Only programs on this machine can, unless `--listen` names
-/// an address that others reach.
+/// Anybody who can connect can fill the directory with files. Only programs on this machine can, unless `--listen`
+/// names an address that others reach.
 ///
 /// Ends with 0 after a signal, after as many files as `--files` says, and with `--once` where all files have arrived;
-/// with 1 where it cannot listen or use the directory; and with 2 where a file was refused with `--once`, or the
-/// options are wrong.
+/// with 1 where it cannot listen; and with 2 where a file was refused with `--once`, where there is no directory to
+/// receive into, or the options are wrong.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = RECV_EXAMPLES)]
 #[expect(
@@ -76,7 +80,7 @@ pub(crate) struct RecvOptions {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001")]
     pub(crate) listen: String,
 
-    /// The directory for the files
+    /// The directory for the files, which must exist
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) into: PathBuf,
 
@@ -148,6 +152,18 @@ pub(crate) struct RecvOptions {
     /// Show neither progress nor a line for each file
     #[arg(long, short = 'q')]
     pub(crate) quiet: bool,
+}
+
+/// Returns the URL of a receiver. Says what is missing where a file stands in its place.
+fn parse_url(text: &str) -> Result<String, String> {
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    if ["ws", "wss"].map(|known| known.eq_ignore_ascii_case(scheme)) == [false; 2] {
+        return Err(
+            "the first argument is the URL of the receiver, such as ws://HOST:9001/, and the files follow it"
+                .to_owned(),
+        );
+    }
+    Ok(text.to_owned())
 }
 
 const SEND_EXAMPLES: &str = "\

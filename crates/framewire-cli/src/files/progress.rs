@@ -83,8 +83,15 @@ impl Progress {
         self.before = before;
         self.moved = 0;
         self.began = Instant::now();
+        // Only a tick takes note of the position, and those of the thread come too late: what is there already would
+        // count as transferred, in the speed and in the time that is left.
+        self.bar.disable_steady_tick();
         self.bar.set_position(before);
-        self.bar.reset_eta();
+        self.bar.tick();
+        self.bar.reset_elapsed();
+        if !self.bar.is_hidden() {
+            self.bar.enable_steady_tick(TICK);
+        }
     }
 
     pub(crate) fn add(&mut self, bytes: usize) {
@@ -164,6 +171,24 @@ mod tests {
             line.ends_with("/s) after 1.00 KiB that were there"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn what_was_there_is_no_part_of_the_speed() {
+        for ticks in [false, true] {
+            let mut progress = Screen::new(true).begin("a", Some(1 << 63));
+            if ticks {
+                progress.bar.enable_steady_tick(TICK);
+            }
+            progress.look(1 << 20);
+            progress.start(1 << 62);
+            progress.add(1);
+            progress.bar.disable_steady_tick();
+            progress.bar.tick();
+            // Far more than a byte in a nanosecond, and far less than all in a minute.
+            let speed = progress.bar.per_sec();
+            assert!(speed < 1e15, "{speed} bytes a second, {ticks}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod tally;
 use std::collections::HashSet;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
@@ -41,6 +42,7 @@ use crate::tls;
 /// Takes files until a signal comes or, if the options say so, all have arrived.
 pub(crate) fn run(options: &RecvOptions) -> Result<(), Failure> {
     let acceptor = acceptor(options).map_err(misuse)?;
+    check(&options.into).map_err(misuse)?;
     let ended = serve(options, acceptor).map_err(Failure::NoConnection)?;
     ended.map_err(Failure::Ended)
 }
@@ -49,6 +51,16 @@ pub(crate) fn run(options: &RecvOptions) -> Result<(), Failure> {
 fn misuse(message: impl fmt::Display) -> Failure {
     let mut command = RecvOptions::augment_args(Command::new("framewire recv"));
     Failure::Usage(command.error(clap::error::ErrorKind::ArgumentConflict, message))
+}
+
+/// Returns why files cannot be received into a path, if it is no directory.
+fn check(dir: &Path) -> Result<(), String> {
+    let fails = |why: &dyn fmt::Display| format!("cannot receive into {}: {why}", dir.display());
+    match dir.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(fails(&"it is no directory")),
+        Err(error) => Err(fails(&error)),
+    }
 }
 
 /// Returns why it cannot receive, or what went wrong until the end.
@@ -91,14 +103,6 @@ impl Receiver {
         acceptor: Acceptor,
         end: Sender<Result<(), String>>,
     ) -> Result<Self, String> {
-        let dir = &options.into;
-        let shown = dir.display();
-        let metadata = dir
-            .metadata()
-            .map_err(|error| format!("cannot receive into {shown}: {error}"))?;
-        if !metadata.is_dir() {
-            return Err(format!("cannot receive into {shown}: it is no directory"));
-        }
         let tls = match (&options.tls_cert, &options.tls_key) {
             (Some(cert), Some(key)) => Some(tls::server_config(cert, key)?),
             _ => None,
@@ -108,7 +112,7 @@ impl Receiver {
             tls,
             shared: Shared {
                 inbox: Inbox {
-                    dir: dir.clone(),
+                    dir: options.into.clone(),
                     overwrite: options.overwrite,
                     hidden: options.hidden,
                     max_file: options.max_file as u64,

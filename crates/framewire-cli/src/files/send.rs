@@ -7,7 +7,7 @@ mod retry;
 use std::io;
 use std::thread;
 
-use self::content::{Content, Source, sources};
+use self::content::{Content, Source, named};
 use self::link::{Link, Trouble};
 use self::retry::Retries;
 use super::options::SendOptions;
@@ -18,8 +18,15 @@ use crate::reach::Reach;
 
 /// Sends all files.
 pub(crate) fn run(options: &SendOptions) -> Result<(), Failure> {
-    let sources = sources(&options.files, options.name.as_deref()).map_err(Failure::Ended)?;
+    let named = named(&options.files, options.name.as_deref());
+    let named = named.map_err(|why| Failure::Ended(format!("{why}; {NOTHING}")))?;
     let screen = Screen::new(options.quiet);
+    for why in &named.left_out {
+        screen.warn(format_args!("{why}"));
+    }
+    if named.sources.is_empty() {
+        return Err(Failure::Ended(NOTHING.to_owned()));
+    }
     end_on_signals(&screen)?;
     let mut reach = options.reach.clone();
     reach.subprotocol.insert(0, SUBPROTOCOL.to_owned());
@@ -29,16 +36,16 @@ pub(crate) fn run(options: &SendOptions) -> Result<(), Failure> {
         reach,
         screen,
         retries: Retries::new(options.retries),
-        refused: 0,
+        missing: named.left_out.len(),
     };
-    for source in &sources {
+    for source in &named.sources {
         job.send(source)?;
     }
     job.link.close();
-    match (job.refused, sources.len()) {
+    match (job.missing, options.files.len()) {
         (0, _) => Ok(()),
-        (refused, files) => {
-            let message = format!("{refused} of {files} files have not arrived");
+        (missing, files) => {
+            let message = format!("{missing} of {files} files have not arrived");
             Err(Failure::Ended(message))
         }
     }
@@ -51,8 +58,8 @@ struct Job<'a> {
     screen: Screen,
     link: Link,
     retries: Retries,
-    /// How many files were refused.
-    refused: usize,
+    /// How many files were left out or refused.
+    missing: usize,
 }
 
 impl Job<'_> {
@@ -109,7 +116,7 @@ impl Job<'_> {
     /// Goes on with the next file.
     fn skip(&mut self, name: &str, why: &str) {
         self.screen.warn(format_args!("{name}: {why}"));
-        self.refused += 1;
+        self.missing += 1;
     }
 
     fn connect_again(&mut self, mut why: String) -> Result<(), Failure> {
@@ -197,3 +204,5 @@ fn end_on_signals(screen: &Screen) -> Result<(), Failure> {
     ctrlc::set_handler(handler)
         .map_err(|error| Failure::NoConnection(format!("cannot handle signals: {error}")))
 }
+
+const NOTHING: &str = "nothing was sent";

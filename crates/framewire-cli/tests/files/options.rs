@@ -15,18 +15,59 @@ fn what_cannot_be_sent_is_found_before_anything_is() {
     let long = dir.write("b", "");
     for (arguments, expected) in [
         (&[folder][..], "is a directory"),
-        (&[&file, &missing], "No such file"),
+        (&[&missing, folder], "missing: No such file"),
         (&["-"], "needs a --name"),
         (&[&file, &same], "two files have the name a"),
         (&[&file, &long, "--name", "x"], "--name is for one file"),
-        (&[&file, "--name", "a/b"], "the name is a path"),
-        (&[], "FILE"),
+        (
+            &[&file, "--name", "../a"],
+            "--name ../a: the name is a path",
+        ),
     ] {
         // Nobody listens there, which would end with 1.
         let (exit, notes) = send("ws://127.0.0.1:1/", arguments);
         assert_eq!(exit, 2, "{arguments:?}: {notes}");
         assert!(notes.contains(expected), "{arguments:?}: {notes}");
+        let last = notes.lines().last().unwrap_or_default();
+        assert!(last.ends_with("nothing was sent"), "{arguments:?}: {notes}");
     }
+    let (exit, notes) = send("ws://127.0.0.1:1/", &[]);
+    assert_eq!(exit, 2);
+    assert!(notes.contains("FILE"), "{notes}");
+}
+
+#[test]
+fn what_cannot_be_sent_does_not_hold_up_the_others() {
+    let (recv, dir) = (Recv::start(&[]), Dir::default());
+    let (first, last) = (dir.write("a", "abc"), dir.write("b", "b"));
+    let folder = dir.path("");
+    let folder = folder.to_str().unwrap();
+    let missing = format!("{folder}missing");
+    let (exit, notes) = send(&recv.url(), &[&first, &missing, folder, &last]);
+    assert_eq!(exit, 2, "{notes}");
+    for expected in [
+        "missing: No such file",
+        "is a directory",
+        "2 of 4 files have not arrived",
+    ] {
+        assert!(notes.contains(expected), "{notes}");
+    }
+    assert_eq!(recv.dir.names(), ["a", "b"]);
+}
+
+#[test]
+fn a_file_in_place_of_the_url_is_told() {
+    let dir = Dir::default();
+    let file = dir.write("a", "abc");
+    for arguments in [&[][..], &["ws://127.0.0.1:1/"]] {
+        let (exit, notes) = send(&file, arguments);
+        assert_eq!(exit, 2, "{notes}");
+        let expected = "the first argument is the URL of the receiver, such as ws://HOST:9001/";
+        assert!(notes.contains(expected), "{notes}");
+    }
+    // It is the same in capitals: there is nobody.
+    let (exit, notes) = send("WS://127.0.0.1:1/", &[&file]);
+    assert_eq!(exit, 1, "{notes}");
 }
 
 #[test]
@@ -39,14 +80,16 @@ fn nobody_there_ends_with_1_at_once() {
 }
 
 #[test]
-fn a_directory_that_is_none_ends_with_1() {
+fn a_directory_that_is_none_ends_with_2() {
     let dir = Dir::default();
     let file = dir.write("a", "abc");
     for into in [&format!("{file}x"), &file] {
         let output = program().args(["recv", "--into", into]).output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(output.stdout, b"");
         let notes = String::from_utf8(output.stderr).unwrap();
-        assert!(notes.contains("cannot receive into"), "{notes}");
+        let expected = format!("cannot receive into {into}: ");
+        assert!(notes.contains(&expected), "{notes}");
     }
 }
 

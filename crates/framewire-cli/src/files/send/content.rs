@@ -17,23 +17,41 @@ pub(super) struct Source {
     is_stream: bool,
 }
 
-/// Returns the files to send, if all of them can be.
-pub(super) fn sources(paths: &[PathBuf], name: Option<&str>) -> Result<Vec<Source>, String> {
-    if name.is_some() && paths.len() > 1 {
-        return Err("--name is for one file".to_owned());
-    }
-    let mut sources: Vec<Source> = Vec::with_capacity(paths.len());
-    for path in paths {
-        let source = Source::new(path, name).map_err(|why| format!("{}: {why}", path.display()))?;
-        if sources.iter().any(|other| other.name == source.name) {
-            let name = &source.name;
-            return Err(format!(
-                "two files have the name {name}: send one of them with --name"
-            ));
+/// The files that the user names.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    /// Those that can be sent.
+    pub(super) sources: Vec<Source>,
+    /// Why each of the others cannot, such as a directory.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Looks for the files that the user names. Fails where it is not clear which of them gets which name.
+pub(super) fn named(paths: &[PathBuf], name: Option<&str>) -> Result<Named, String> {
+    if let Some(name) = name {
+        if paths.len() > 1 {
+            return Err("--name is for one file".to_owned());
         }
-        sources.push(source);
+        if let Some(refusal) = name::refusal(name, true) {
+            return Err(format!("--name {name}: {refusal}"));
+        }
+    } else if paths.iter().any(|path| is_stdin(path)) {
+        return Err("the standard input needs a --name".to_owned());
     }
-    Ok(sources)
+    let mut named = Named::default();
+    for path in paths {
+        match Source::new(path, name) {
+            Ok(source) if named.sources.iter().any(|other| other.name == source.name) => {
+                let name = source.name;
+                return Err(format!(
+                    "two files have the name {name}: send one of them with --name"
+                ));
+            }
+            Ok(source) => named.sources.push(source),
+            Err(why) => named.left_out.push(format!("{}: {why}", path.display())),
+        }
+    }
+    Ok(named)
 }
 
 impl Source {
@@ -51,14 +69,7 @@ impl Source {
             }
             !metadata.is_file()
         };
-        let name = match name {
-            Some(name) => name,
-            None if is_stdin(path) => return Err("the standard input needs a --name".to_owned()),
-            None => own_name(path)?,
-        };
-        if let Some(refusal) = name::refusal(name, true) {
-            return Err(format!("{refusal}; --name gives it another"));
-        }
+        let name = name.map_or_else(|| own_name(path), Ok)?;
         Ok(Self {
             path: path.to_owned(),
             name: name.to_owned(),
@@ -92,8 +103,13 @@ impl Source {
 
 fn own_name(path: &Path) -> Result<&str, String> {
     let name = path.file_name().ok_or("has no name; --name gives it one")?;
-    let name = name.to_str();
-    name.ok_or_else(|| "the name is not UTF-8; --name gives it another".to_owned())
+    let name = name
+        .to_str()
+        .ok_or("the name is not UTF-8; --name gives it another")?;
+    match name::refusal(name, true) {
+        Some(refusal) => Err(format!("{refusal}; --name gives it another")),
+        None => Ok(name),
+    }
 }
 
 /// Returns whether a path means the standard input.
