@@ -1,6 +1,6 @@
 //! What the messages say.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use framewire::Outgoing;
 
@@ -40,10 +40,47 @@ impl Content {
             Outgoing::text(text)
         }
     }
+
+    /// Returns how an answer differs from the next message of these dice, if it does.
+    pub(crate) fn difference(&self, dice: &mut Dice, answer: &[u8]) -> Option<Difference> {
+        let message = self.message(dice);
+        let expected = message.payload();
+        if answer == expected {
+            return None;
+        }
+        if answer.len() != expected.len() {
+            let (bytes, expected) = (answer.len(), expected.len());
+            return Some(Difference::Length { bytes, expected });
+        }
+        let mut pairs = answer.iter().zip(expected);
+        pairs
+            .position(|(one, other)| one != other)
+            .map(Difference::Byte)
+    }
+}
+
+/// How an answer differs from its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Difference {
+    Length {
+        bytes: usize,
+        expected: usize,
+    },
+    /// From which byte on.
+    Byte(usize),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { bytes, expected } => write!(f, "{bytes} bytes instead of {expected}"),
+            Self::Byte(place) => write!(f, "other bytes than were sent, from byte {place} on"),
+        }
+    }
 }
 
 /// Numbers that look random, the same for each seed.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -90,7 +127,7 @@ const STATES: [&str; 4] = ["open", "pending", "done", "failed"];
 
 #[cfg(test)]
 mod tests {
-    use super::{Content, Dice};
+    use super::{Content, Dice, Difference};
 
     #[test]
     fn messages_have_their_size_and_differ() {
@@ -105,6 +142,23 @@ mod tests {
             );
             assert!(messages.iter().all(framewire::Outgoing::is_utf8));
             assert!(messages.iter().any(|message| *message != messages[0]));
+        }
+    }
+
+    #[test]
+    fn an_answer_is_compared_with_its_own_message_to_the_last_byte() {
+        let content = Content::new(5, true);
+        let (mut dice, mut again) = (Dice::new(3), Dice::new(3));
+        for _ in 0..10 {
+            let mut answer = content.message(&mut dice).payload().to_vec();
+            let difference = |answer: &[u8]| content.difference(&mut again.clone(), answer);
+            assert_eq!(difference(&answer), None);
+            answer[4] ^= 1;
+            assert_eq!(difference(&answer), Some(Difference::Byte(4)));
+            let (bytes, expected) = (4, 5);
+            let length = Difference::Length { bytes, expected };
+            assert_eq!(difference(&answer[..4]), Some(length));
+            content.message(&mut again);
         }
     }
 

@@ -11,8 +11,8 @@ use crate::size::parse_bytes;
 
 /// Measure how fast a server answers messages, and how many it answers.
 ///
-/// The server is any that answers each message with one message of the same length, in order, as an
-/// echo server does. Each connection is opened before the first message is sent. What a server sends
+/// The server is any that answers each message with the same message, in order, as an echo server does.
+/// An answer that differs in any byte counts as wrong. Each connection is opened before the first message is sent. What a server sends
 /// before it was asked anything, such as a greeting, is not counted.
 ///
 /// Without `--rate`, each connection sends its next message when it has received an answer. This shows

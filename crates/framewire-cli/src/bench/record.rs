@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::content::Difference;
 use super::flight::{Flight, Sent};
 use super::latencies::Latencies;
 use super::plan::{Pace, Plan, Window, nanos};
@@ -107,13 +108,14 @@ impl Record {
         }
     }
 
-    /// Notes an answer of `bytes` bytes, `expected` of which were sent.
+    /// Notes an answer of `bytes` bytes, and how it differs from its message.
     pub(crate) fn answer(
         &mut self,
         window: &Window,
         sent: Sent,
         now: u64,
-        (bytes, expected): (usize, usize),
+        bytes: usize,
+        difference: Option<Difference>,
     ) {
         let took = now.saturating_sub(sent.due);
         if window.contains(now) {
@@ -124,14 +126,13 @@ impl Record {
                 slice.latencies.record(took);
             }
         }
-        if bytes != expected {
-            let text = format_args!("{bytes} bytes instead of {expected}");
-            self.troubles.add(Kind::Wrong, text);
+        if let Some(difference) = difference {
+            self.troubles.add(Kind::Wrong, difference);
         }
         if self.counts(window, sent.due, now) {
             self.counts.sent += u64::from(!window.contains(sent.due));
             self.counts.answered += 1;
-            self.counts.wrong += u64::from(bytes != expected);
+            self.counts.wrong += u64::from(difference.is_some());
             self.record(window, sent, now);
         }
     }
@@ -348,7 +349,7 @@ mod tests {
             record.send(&window, Sent { due, at });
             let sent = flight.answer().unwrap();
             let now = answer_of_a_server_that_stalls(at);
-            record.answer(&window, sent, now, (125, 125));
+            record.answer(&window, sent, now, 125, None);
             free = if now == 3 * SECOND { now } else { at };
         }
         let p99 = |latencies: &Latencies| latencies.quantile(0.99).unwrap().as_millis();
@@ -422,7 +423,7 @@ mod tests {
             if stall.contains(&at) {
                 at = stall.end;
             }
-            record.answer(&window, sent, at, (125, 125));
+            record.answer(&window, sent, at, 125, None);
         }
         record
     }
@@ -508,13 +509,15 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_length_is_wrong() {
+    fn an_answer_that_differs_is_wrong() {
         let plan = example(1, 1, Pace::Closed(1));
         let mut record = Record::new(&plan).unwrap();
         let window = Window::new(0, &plan);
         let sent = Sent { due: 1, at: 1 };
         record.send(&window, sent);
-        record.answer(&window, sent, 2, (124, 125));
+        let (bytes, expected) = (124, 125);
+        let difference = Difference::Length { bytes, expected };
+        record.answer(&window, sent, 2, bytes, Some(difference));
         assert_eq!((record.counts.answered, record.counts.wrong), (1, 1));
         let (kind, trouble) = record.troubles.iter().next().unwrap();
         assert_eq!(
@@ -533,7 +536,7 @@ mod tests {
         let window = Window::new(0, &plan);
         let sent = Sent { due: 0, at: 0 };
         record.send(&window, sent);
-        record.answer(&window, sent, 10, (125, 125));
+        record.answer(&window, sent, 10, 125, None);
         assert_eq!(record.counts, Counts::default());
         assert_eq!(record.from_due.count(), 0);
     }
@@ -549,7 +552,7 @@ mod tests {
         for record in &mut records {
             for now in [0, 99, 100, 249, 250] {
                 let sent = Sent { due: 0, at: 0 };
-                record.answer(&window, sent, now * MILLISECOND, (10, 10));
+                record.answer(&window, sent, now * MILLISECOND, 10, None);
             }
         }
         let [mut record, other] = records;

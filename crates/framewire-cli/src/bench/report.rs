@@ -296,7 +296,7 @@ mod tests {
             };
             run.record.send(&window, sent);
             run.record
-                .answer(&window, sent, sent.at + 1_000 * number, (125, 125));
+                .answer(&window, sent, sent.at + 1_000 * number, 125, None);
         }
         run.record.troubles.add(Kind::Lost, text);
         run.agreed = Some(Agreed {

@@ -33,7 +33,7 @@ pub(crate) enum Kind {
     Lost,
     /// The handshake, or an answer, did not come in time.
     Timeout,
-    /// An answer was not as long as its message.
+    /// An answer was not the same as its message.
     Wrong,
     /// A message came that answers nothing.
     Unasked,

@@ -183,6 +183,47 @@ fn an_answer_of_another_length_is_wrong() {
     assert_eq!(number(&told, "/messages/wrong"), answered);
 }
 
+/// Every second one: the message after a wrong answer is compared with its own.
+#[test]
+fn an_answer_with_another_last_byte_is_wrong() {
+    for options in [["--size=20000", "--depth=3"], ["--size=20", "--binary"]] {
+        let (url, served) = server(1, |stream| {
+            let mut websocket = open(stream);
+            let mut is_wrong = false;
+            while let Some((message, writer)) = websocket.next_message_and_writer().unwrap() {
+                let (opcode, mut answer) = (message.opcode(), message.payload().to_vec());
+                if is_wrong {
+                    *answer.last_mut().unwrap() = b'#';
+                }
+                is_wrong = !is_wrong;
+                let text = String::from_utf8_lossy(&answer);
+                if opcode == framewire::Opcode::Text {
+                    writer.write(&*text).unwrap();
+                } else {
+                    writer.write(&answer[..]).unwrap();
+                }
+            }
+        });
+        let (code, told) = json(
+            &url,
+            &[&options[..], &["-c1", "-d0.2", "--warm-up=0"]].concat(),
+        );
+        served.join().unwrap();
+        let (answered, wrong) = (
+            number(&told, "/messages/answered"),
+            number(&told, "/messages/wrong"),
+        );
+        assert_eq!((code, wrong), (2, answered / 2), "{told}");
+        let place: usize = if options[0] == "--size=20" {
+            19
+        } else {
+            19_999
+        };
+        let expected = format!("other bytes than were sent, from byte {place} on");
+        assert_eq!(told["errors"][0]["first"], expected);
+    }
+}
+
 #[test]
 fn a_message_that_answers_nothing_is_told() {
     let (url, served) = server(1, |stream| {

@@ -102,7 +102,7 @@ pub(super) async fn serve(crew: &Crew, lane: &Lane, mut phase: watch::Receiver<P
                 crew,
                 lane,
                 window,
-                dice: RefCell::new(Dice::new(seed)),
+                dice: Cell::new(Dice::new(seed)),
             };
             exchange.run(&mut reader, writer.clone(), phase).await
         }
@@ -205,7 +205,8 @@ struct Exchange<'a> {
     crew: &'a Crew,
     lane: &'a Lane,
     window: Window,
-    dice: RefCell<Dice>,
+    /// Of the next message that is sent.
+    dice: Cell<Dice>,
 }
 
 impl Exchange<'_> {
@@ -219,6 +220,7 @@ impl Exchange<'_> {
         if let Pace::Closed(depth) = self.crew.plan.pace {
             (0..depth).for_each(|_| self.lane.release(self.crew.clock.now()));
         }
+        let dice = self.dice.get();
         let ended = tokio::select! {
             // The reader comes last: while answers come without a pause it leaves nothing of what tokio allows a task
             // to do at a time, and those after it would never have their turn.
@@ -226,7 +228,7 @@ impl Exchange<'_> {
             () = self.end(phase) => Ok(()),
             fault = self.wait_for_answers() => Err(fault),
             fault = self.write(writer.clone()) => Err(fault),
-            fault = self.read(reader, writer) => Err(fault),
+            fault = self.read(reader, writer, dice) => Err(fault),
         };
         let is_lost = ended
             .as_ref()
@@ -238,30 +240,35 @@ impl Exchange<'_> {
         ended
     }
 
-    /// Reads answers, and has the next messages sent where each waits for an answer.
-    async fn read(&self, reader: &mut ReadHalf<Stream>, mut writer: WriteHalf<Stream>) -> Fault {
+    /// Reads answers, and has the next messages sent where each waits for an answer. The dice are those of the message
+    /// that is answered next.
+    async fn read(
+        &self,
+        reader: &mut ReadHalf<Stream>,
+        mut writer: WriteHalf<Stream>,
+        mut dice: Dice,
+    ) -> Fault {
         let is_closed = matches!(self.crew.plan.pace, Pace::Closed(_));
         loop {
-            let bytes = match reader.next_message().await {
-                Ok(Some(message)) => message.payload().len(),
+            let message = match reader.next_message().await {
+                Ok(Some(message)) => message,
                 Ok(None) => return closed(reader),
                 Err(error) => return error.into(),
             };
-            let now = self.crew.clock.now();
+            let (now, bytes) = (self.crew.clock.now(), message.payload().len());
             let Some(sent) = self.lane.flight.borrow_mut().answer() else {
                 let text = format_args!("a message of {bytes} bytes when nothing was asked");
                 self.crew.trouble(Kind::Unasked, text);
                 continue;
             };
             self.crew.live.answer();
-            let expected = self.crew.plan.size;
-            if bytes != expected {
+            let difference = self.crew.content.difference(&mut dice, message.payload());
+            if difference.is_some() {
                 self.crew.live.trouble();
             }
-            self.crew
-                .record
-                .borrow_mut()
-                .answer(&self.window, sent, now, (bytes, expected));
+            let mut record = self.crew.record.borrow_mut();
+            record.answer(&self.window, sent, now, bytes, difference);
+            drop(record);
             if self.lane.is_ending.get() {
                 if self.lane.flight.borrow().is_empty() {
                     self.lane.may_be_done.notify_one();
@@ -281,12 +288,12 @@ impl Exchange<'_> {
             self.lane.release(due);
             return Ok(());
         }
-        let fed = {
-            let mut dice = self.dice.borrow_mut();
-            writer.try_feed(self.crew.content.message(&mut dice))
-        };
-        match fed {
-            Ok(()) => self.sent(due),
+        let mut dice = self.dice.get();
+        match writer.try_feed(self.crew.content.message(&mut dice)) {
+            Ok(()) => {
+                self.dice.set(dice);
+                self.sent(due);
+            }
             Err(TryFeedError::Full(_)) => self.lane.release(due),
             Err(TryFeedError::Failed(error)) => return Err(error),
         }
@@ -318,7 +325,9 @@ impl Exchange<'_> {
                 let free = self.lane.way.get().free().unwrap_or(due);
                 self.late(due.max(free), self.crew.clock.now());
                 self.sent(due);
-                let message = self.crew.content.message(&mut self.dice.borrow_mut());
+                let mut dice = self.dice.get();
+                let message = self.crew.content.message(&mut dice);
+                self.dice.set(dice);
                 self.watched(writer.feed(message)).await
             } else {
                 self.watched(writer.flush()).await
