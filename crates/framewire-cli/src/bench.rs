@@ -1,8 +1,8 @@
 //! `framewire bench`: measures a server that echoes.
 //!
-//! `options` become a `plan`. `load` carries it out, in threads that each keep a `record` of their own. `results` are what
-//! comes of that, told by `summary`, `json` and `report`. How latencies are recorded and corrected knows no clock and
-//! no socket.
+//! `options` become a `plan`. `load` carries it out, in threads that each keep a `record` of their own. `results` are
+//! what comes of that, told by `summary`, `json` and `report`. How latencies are recorded and corrected knows no clock
+//! and no socket.
 
 mod buckets;
 mod busy;
@@ -35,6 +35,7 @@ use console::Term;
 
 pub(crate) use self::options::Options;
 
+use self::figures::things;
 use self::load::Event;
 use self::plan::Plan;
 use self::progress::Progress;
@@ -64,7 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if results.run.was_interrupted && results.run.connected == 0 {
         std::process::exit(INTERRUPTED);
     }
-    judge(&results)
+    judge(options, &results)
 }
 
 fn check(path: &Path) -> Result<(&Path, Replaced), String> {
@@ -107,17 +108,22 @@ fn print(options: &Options, results: &Results) {
     }
 }
 
-/// Returns success if all went well.
-fn judge(results: &Results) -> Result<(), Failure> {
+/// Returns success if all went well. The summary tells the errors themselves, which are not told twice.
+fn judge(options: &Options, results: &Results) -> Result<(), Failure> {
     let troubles = &results.run.record.troubles;
     let Some((kind, trouble)) = troubles.iter().max_by_key(|(_, trouble)| trouble.count) else {
         return Ok(());
     };
-    let most = format!("{} × {kind}: {}", trouble.count, trouble.first);
+    let most = if options.json {
+        format!(": {} × {kind}: {}", trouble.count, trouble.first)
+    } else {
+        String::new()
+    };
     if results.run.connected == 0 {
-        return Err(Failure::NoConnection(format!("no connection: {most}")));
+        return Err(Failure::NoConnection(format!("no connection{most}")));
     }
-    Err(Failure::Ended(most))
+    let errors = things(results.errors(), "error");
+    Err(Failure::Ended(format!("{errors}{most}")))
 }
 
 /// The exit code of a program that a signal has ended.

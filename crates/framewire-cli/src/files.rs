@@ -9,7 +9,7 @@
 //! | sender | `{"file":{"name":"a.bin","size":9}}` | a file comes; `size` is missing where it is not known |
 //! | receiver | `{"have":4}` | 4 bytes are stored under that name; left out if none are |
 //! | sender | `{"prefix":"…"}` | the checksum of the first 4 bytes of the file; `null` if the sender cannot tell it |
-//! | receiver | `{"from":4}` | send the file from byte 4 on: the checksums are the same; from byte 0 on if they differ |
+//! | receiver | `{"from":4}` | send the file from byte 4 on: the checksums are the same; from byte 0 if they differ |
 //! | sender | a binary message | the file from that byte to its end |
 //! | sender | `{"sha256":"…"}` | the checksum of the whole file |
 //! | receiver | `{"done":9}` | the file has its name, and its 9 bytes are on the disk |

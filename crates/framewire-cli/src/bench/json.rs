@@ -71,6 +71,7 @@ pub(crate) fn json(results: &Results) -> Value {
             "unanswered": counts.unanswered(),
             "unsent": counts.unsent,
             "unsent_by_lack_of_time": counts.missed,
+            "unsent_by_lack_of_connection": counts.unconnected,
             "before_the_first": counts.greetings,
         },
         "latency": {

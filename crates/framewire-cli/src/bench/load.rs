@@ -20,7 +20,7 @@ use self::crew::{Orders, Outcome};
 use self::phase::{Clock, Live, Phase};
 use super::busy::Busy;
 use super::content::Content;
-use super::plan::{Plan, Window};
+use super::plan::{Pace, Plan, Schedule, Window};
 use super::progress::Progress;
 use super::record::Record;
 use super::target::{Agreed, Target};
@@ -57,7 +57,7 @@ pub(crate) fn run(
         happened,
         ready: 0,
         done: 0,
-        was_interrupted: false,
+        interrupted: None,
     };
     let content = Arc::new(Content::new(plan.size, plan.binary));
     for thread in 0..plan.threads {
@@ -86,7 +86,7 @@ pub(crate) fn run(
         sleep(SETTLING);
     }
     let window = Window::new(lead.clock.now(), plan);
-    if lead.was_interrupted || lead.sum(Live::connected) == 0 {
+    if lead.interrupted.is_some() || lead.sum(Live::connected) == 0 {
         lead.phase.send_replace(Phase::Ended);
     } else {
         lead.phase.send_replace(Phase::Running(window));
@@ -112,7 +112,8 @@ struct Lead {
     ready: usize,
     /// How many threads have closed all of their connections.
     done: usize,
-    was_interrupted: bool,
+    /// When the user has had enough.
+    interrupted: Option<u64>,
 }
 
 impl Lead {
@@ -124,7 +125,7 @@ impl Lead {
                 Ok(Event::Ready) => self.ready += 1,
                 Ok(Event::Done) => self.done += 1,
                 Ok(Event::Interrupted) => {
-                    self.was_interrupted = true;
+                    self.interrupted = Some(self.clock.now());
                     self.phase.send_replace(Phase::Ended);
                 }
                 Err(_) => {}
@@ -155,17 +156,27 @@ impl Lead {
             window: *window,
             measured: Duration::ZERO,
             busy: Vec::new(),
-            was_interrupted: self.was_interrupted,
+            was_interrupted: self.interrupted.is_some(),
         };
-        let mut ended = 0;
+        let (mut ended, mut next) = (0, Vec::new());
         for (_, work) in self.crews {
             let outcome = work.join().map_err(|_| "a thread has failed")??;
             run.record.merge(outcome.record)?;
             run.agreed = run.agreed.or(outcome.agreed);
             run.busy.extend(outcome.busy);
             ended = ended.max(outcome.ended);
+            next.push(outcome.next);
         }
         run.window.to = ended.clamp(window.from, window.to);
+        if let Pace::Open(rate) = plan.pace {
+            let end = self.interrupted.unwrap_or(u64::MAX).min(run.window.to);
+            let due = window.from - window.start..end.saturating_sub(window.start);
+            for (thread, next) in next.into_iter().enumerate() {
+                let schedule = Schedule::new(plan, thread, rate);
+                let unconnected = schedule.count(next, due.clone());
+                run.record.counts.lack_connection(unconnected);
+            }
+        }
         run.measured = Duration::from_nanos(run.window.to - window.from);
         Ok(run)
     }

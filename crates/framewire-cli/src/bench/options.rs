@@ -12,8 +12,8 @@ use crate::size::parse_bytes;
 /// Measure how fast a server answers messages, and how many it answers.
 ///
 /// The server is any that answers each message with the same message, in order, as an echo server does.
-/// An answer that differs in any byte counts as wrong. Each connection is opened before the first message is sent. What a server sends
-/// before it was asked anything, such as a greeting, is not counted.
+/// An answer that differs in any byte counts as wrong. Each connection is opened before the first message
+/// is sent. What a server sends before it was asked anything, such as a greeting, is not counted.
 ///
 /// Without `--rate`, each connection sends its next message when it has received an answer. This shows
 /// the highest throughput of the server. The column "measured" has the latency of each message that was
@@ -28,14 +28,19 @@ use crate::size::parse_bytes;
 ///
 /// A message without an answer counts with the time that was waited for its answer, unless its
 /// connection was lost. A message that was due and could not be sent within the answer timeout after the
-/// end is given up and counted as unsent.
+/// end is given up and counted as unsent. What is due on a connection that is gone is sent on another of
+/// its thread, and counted as unsent where there is none.
 ///
 /// Messages are pieces of made-up JSON records, the same in each run, which compress to about a third,
 /// long ones to less.
 ///
-/// Ctrl-C ends the run early, with the results so far; pressed again it ends the program. Ends with 0
-/// where all went well, with 1 where no connection came about, and with 2 where a connection or an
-/// answer failed, or the options are wrong.
+/// Warns where the bench itself is the bottleneck. How busy its threads are is known on Linux alone, and
+/// that it sends messages late everywhere.
+///
+/// Ctrl-C, SIGTERM or SIGHUP ends the run early, with the results so far, the report and the exit code that
+/// they call for; a second one ends the program with 130. Ends with 0 where all went well, with 1 where no
+/// connection came about, with 2 where a connection or an answer failed, or the options are wrong, and with
+/// 130 where a signal came before there was a connection.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = EXAMPLES)]
 #[command(mut_arg("write_timeout", |argument| argument.hide(true)))]

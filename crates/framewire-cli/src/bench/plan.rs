@@ -1,6 +1,7 @@
 //! What a run does: how many connections and threads there are, and when messages are due.
 
 use std::num::NonZero;
+use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
@@ -120,6 +121,30 @@ impl Schedule {
         let overall = round * self.connections as u64 + connection as u64;
         (lane, (overall as f64 * self.nanos_per_message) as u64)
     }
+
+    /// Returns how many messages of the thread, from the message `first` on, are due in a time after the start.
+    pub(crate) fn count(&self, first: u64, time: Range<u64>) -> u64 {
+        let from = self.first_from(time.start).max(first);
+        self.first_from(time.end).saturating_sub(from)
+    }
+
+    /// Returns the number of the first message that is due at a time after the start, or later.
+    fn first_from(&self, time: u64) -> u64 {
+        let is_before = |number| self.due(number).1 < time;
+        let (mut low, mut high) = (0, 1);
+        while is_before(high) {
+            (low, high) = (high, high * 2);
+        }
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_before(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
 }
 
 /// Returns a time as nanoseconds: at most 584 years.
@@ -169,6 +194,26 @@ mod tests {
         times.sort_unstable();
         let expected: Vec<_> = (0..50).map(|number| number * 1_000_000).collect();
         assert_eq!(times, expected);
+    }
+
+    #[test]
+    fn messages_are_counted_without_going_through_them() {
+        let plan = example(10, 3, Pace::Open(1000.0));
+        for thread in 0..3 {
+            let schedule = Schedule::new(&plan, thread, 1000.0);
+            for (first, time) in [
+                (0, 0..1),
+                (0, 0..20_000_000),
+                (3, 3_000_001..50_000_000),
+                (9, 0..20_000_001),
+                (9, 5..5),
+            ] {
+                let is_due = |number| number >= first && time.contains(&schedule.due(number).1);
+                let expected = (0..100).filter(|number| is_due(*number)).count() as u64;
+                assert_eq!(schedule.count(first, time.clone()), expected, "{time:?}");
+            }
+            assert_eq!(schedule.count(u64::MAX, 0..1 << 62), 0);
+        }
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(crate) struct Counts {
     pub(crate) unsent: u64,
     /// Of those unsent: the connection would have taken them, but the bench had no time.
     pub(crate) missed: u64,
+    /// Of those unsent: their thread had no connection any more.
+    pub(crate) unconnected: u64,
     /// Messages that came before the first was sent.
     pub(crate) greetings: u64,
 }
@@ -247,12 +249,29 @@ impl Counts {
         self.sent - self.answered
     }
 
+    /// Returns how many messages were due and never sent, by reason.
+    pub(crate) fn unsent_by_reason(&self) -> [(u64, &'static str); 3] {
+        let refused = self.unsent - self.missed - self.unconnected;
+        [
+            (refused, "the server took no more"),
+            (self.missed, "the bench had no time"),
+            (self.unconnected, "no connection was left for them"),
+        ]
+    }
+
+    /// Notes how many messages were due on a thread that had no connection.
+    pub(crate) fn lack_connection(&mut self, messages: u64) {
+        self.unsent += messages;
+        self.unconnected += messages;
+    }
+
     fn merge(&mut self, other: Self) {
         self.sent += other.sent;
         self.answered += other.answered;
         self.wrong += other.wrong;
         self.unsent += other.unsent;
         self.missed += other.missed;
+        self.unconnected += other.unconnected;
         self.greetings += other.greetings;
     }
 }

@@ -170,11 +170,7 @@ impl Page {
         }
         let (sent, answered) = (count(counts.sent), count(counts.answered));
         self.row("Answered", &format!("{answered} of {sent} sent"));
-        let refused = counts.unsent - counts.missed;
-        for (number, reason) in [
-            (refused, "the server took no more"),
-            (counts.missed, "the bench had no time"),
-        ] {
+        for (number, reason) in counts.unsent_by_reason() {
             if number > 0 {
                 let number = count(number);
                 self.row("Due, but not sent", &format!("{number}, as {reason}"));

@@ -62,9 +62,46 @@ impl Text {
 
     fn key_figures(&mut self, results: &Results) {
         let (plan, run, counts) = (&results.plan, &results.run, &results.run.record.counts);
-        let (messages, payload) = results.throughput();
-        let connecting = &run.record.connecting;
         self.title("throughput", format_args!(""));
+        if run.measured.is_zero() {
+            let why = if run.was_interrupted {
+                "it was interrupted"
+            } else {
+                "all connections ended"
+            };
+            self.line(format_args!(
+                "  measured   nothing: {why} before that began"
+            ));
+        } else {
+            self.rates(results);
+        }
+        for (number, reason) in counts.unsent_by_reason() {
+            if number > 0 {
+                let number = count(number);
+                self.line(format_args!(
+                    "  unsent     {number} that were due, as {reason}"
+                ));
+            }
+        }
+        if counts.greetings > 0 {
+            self.line(format_args!(
+                "  greetings  {} before the first message, not counted",
+                count(counts.greetings)
+            ));
+        }
+        let connecting = &run.record.connecting;
+        self.line(format_args!(
+            "  connected  {} of {}, p50 {}, max {}",
+            count(run.connected),
+            count(plan.connections as u64),
+            time_or_none(connecting.quantile(0.5)),
+            time_or_none(connecting.max()),
+        ));
+    }
+
+    fn rates(&mut self, results: &Results) {
+        let (run, counts) = (&results.run, &results.run.record.counts);
+        let (messages, payload) = results.throughput();
         self.line(format_args!(
             "  messages   {BOLD}{}/s{BOLD:#}",
             rate(messages)
@@ -83,31 +120,6 @@ impl Text {
             "  answered   {} of {} sent",
             count(counts.answered),
             count(counts.sent)
-        ));
-        let refused = counts.unsent - counts.missed;
-        for (number, reason) in [
-            (refused, "the server took no more"),
-            (counts.missed, "the bench had no time"),
-        ] {
-            if number > 0 {
-                let number = count(number);
-                self.line(format_args!(
-                    "  unsent     {number} that were due, as {reason}"
-                ));
-            }
-        }
-        if counts.greetings > 0 {
-            self.line(format_args!(
-                "  greetings  {} before the first message, not counted",
-                count(counts.greetings)
-            ));
-        }
-        self.line(format_args!(
-            "  connected  {} of {}, p50 {}, max {}",
-            count(run.connected),
-            count(plan.connections as u64),
-            time_or_none(connecting.quantile(0.5)),
-            time_or_none(connecting.max()),
         ));
     }
 

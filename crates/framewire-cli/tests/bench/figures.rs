@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+use std::{env, fs, process};
 
 use framewire::deflate::{Deflate, DeflateConfig};
 use framewire::handshake::Acceptor;
@@ -188,26 +189,52 @@ fn compression_is_offered_and_told() {
 }
 
 #[test]
-fn an_interrupt_ends_the_run_early_with_the_results_so_far() {
+fn a_signal_ends_the_run_early_with_the_results_so_far() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let (sender, receiver) = mpsc::channel();
+        let sender = Mutex::new(sender);
+        let (url, served) = server(1, move |stream| {
+            let sender = sender.lock().unwrap().clone();
+            echo(open(stream), move |number| {
+                if number == 50 {
+                    sender.send(()).unwrap();
+                }
+            })
+        });
+        let page = env::temp_dir().join(format!("framewire-bench-{}-{signal}", process::id()));
+        let report = page.to_str().unwrap();
+        let options = ["-c1", "-d1000", "--warm-up=0", "--json", "--report", report];
+        let bench = Bench::start(&url, &options);
+        receiver.recv_timeout(crate::program::DEADLINE).unwrap();
+        bench.signal(signal);
+        let ended = bench.end();
+        let echoed: u64 = served.join().unwrap().iter().sum();
+        let told: Value = serde_json::from_str(&ended.output).unwrap();
+        assert_eq!((ended.code, &told["interrupted"]), (0, &Value::Bool(true)));
+        assert_eq!(number(&told, "/messages/answered"), echoed);
+        let html = fs::read_to_string(&page).unwrap();
+        fs::remove_file(&page).unwrap();
+        assert!(html.contains("interrupted"), "{html}");
+    }
+}
+
+#[test]
+fn a_signal_before_the_measurement_measures_nothing() {
     let (sender, receiver) = mpsc::channel();
     let sender = Mutex::new(sender);
     let (url, served) = server(1, move |stream| {
         let sender = sender.lock().unwrap().clone();
-        echo(open(stream), move |number| {
-            if number == 50 {
-                sender.send(()).unwrap();
-            }
-        })
+        echo(open(stream), move |_| sender.send(()).unwrap())
     });
-    let options = ["-c1", "-d1000", "--warm-up=0", "--json"];
-    let bench = Bench::start(&url, &options);
+    let bench = Bench::start(&url, &["-c1", "--warm-up=1000"]);
     receiver.recv_timeout(crate::program::DEADLINE).unwrap();
-    bench.interrupt();
+    bench.signal("TERM");
     let ended = bench.end();
-    let echoed: u64 = served.join().unwrap().iter().sum();
-    let told: Value = serde_json::from_str(&ended.output).unwrap();
-    assert_eq!((ended.code, &told["interrupted"]), (0, &Value::Bool(true)));
-    assert_eq!(number(&told, "/messages/answered"), echoed);
+    served.join().unwrap();
+    let expected = "measured   nothing: it was interrupted before that began";
+    assert_eq!(ended.code, 0);
+    assert!(ended.output.contains(expected), "{}", ended.output);
+    assert!(!ended.output.contains("0 of 0 sent"), "{}", ended.output);
 }
 
 #[test]

@@ -36,7 +36,8 @@ fn a_server_that_ends_every_connection_ends_the_run() {
 
 #[test]
 fn a_close_is_told_with_its_code_and_a_terminal_obeys_no_reason() {
-    for _ in 0..2 {
+    for is_json in [false, true] {
+        let options: &[_] = if is_json { &["--json"] } else { &[] };
         let (url, served) = server(2, |stream| {
             let mut websocket = open(stream);
             let reason = "\x1b[2Jgo\naway\u{202e}";
@@ -45,18 +46,81 @@ fn a_close_is_told_with_its_code_and_a_terminal_obeys_no_reason() {
                 .unwrap();
             while websocket.next_message().unwrap().is_some() {}
         });
-        let ended = Bench::start(&url, &long(&[])).end();
+        let ended = Bench::start(&url, &long(options)).end();
         served.join().unwrap();
         assert_eq!(ended.code, 2, "{}", ended.output);
-        assert!(
-            ended.output.contains("2 × closed with 1008"),
-            "{}",
-            ended.output
-        );
-        for text in [&ended.output, &ended.notes] {
-            assert!(text.contains("go away"), "{text}");
-            assert!(!text.contains(['\x1b', '\u{202e}']), "{text}");
+        let (told, other) = if is_json {
+            (ended.notes, ended.output)
+        } else {
+            (ended.output, ended.notes)
+        };
+        assert!(told.contains("2 × closed with 1008"), "{told}");
+        assert!(told.contains("go away"), "{told}");
+        assert!(!told.contains(['\x1b', '\u{202e}']), "{told}");
+        // What the summary says is not said again.
+        assert!(is_json || other == "framewire: 2 errors\n", "{other}");
+    }
+}
+
+/// Where all connections end before anything is measured, there are no figures.
+#[test]
+fn a_server_that_takes_no_such_message_leaves_nothing_to_measure() {
+    for pace in ["--depth=1", "--rate=100"] {
+        let (url, served) = server(2, |stream| {
+            let mut websocket = open(stream);
+            assert!(websocket.next_message().unwrap().is_some());
+            websocket
+                .close(
+                    CloseCode::MESSAGE_TOO_BIG,
+                    "message exceeds the limit of 9 bytes",
+                )
+                .unwrap();
+            while websocket.next_message().unwrap().is_some() {}
+        });
+        let ended = Bench::start(&url, &["-c2", "-d1000", "--warm-up=1000", pace]).end();
+        served.join().unwrap();
+        assert_eq!(ended.code, 2);
+        let told = ended.output;
+        for expected in [
+            "measured   nothing: all connections ended before that began",
+            "2 × closed with 1009",
+            "message exceeds the limit of 9 bytes",
+        ] {
+            assert!(told.contains(expected), "{told}");
         }
+        assert!(!told.contains("0 of 0 sent"), "{told}");
+    }
+}
+
+/// Each of two threads has one connection. One of them has none from the beginning, or loses it.
+#[test]
+fn what_is_due_where_no_connection_is_left_is_unsent() {
+    for is_refused in [true, false] {
+        let first = Mutex::new(true);
+        let (url, served) = server(2, move |stream| {
+            if !std::mem::take(&mut *first.lock().unwrap()) {
+                crate::program::echo(open(stream), |_| {});
+            } else if is_refused {
+                let response = Response::builder().status(503).body("full").unwrap();
+                receive(stream).refuse(&response).unwrap();
+            } else {
+                let mut websocket = open(stream);
+                for _ in 0..20 {
+                    let (message, writer) = websocket.next_message_and_writer().unwrap().unwrap();
+                    writer.feed(message).unwrap();
+                    writer.flush().unwrap();
+                }
+            }
+        });
+        let options = ["-c2", "-t2", "-d0.5", "--warm-up=0.1", "--rate=200"];
+        let (code, told) = json(&url, &options);
+        served.join().unwrap();
+        assert_eq!(code, 2, "{told}");
+        let of = |what: &str| number(&told, &format!("/messages/{what}"));
+        assert_eq!(of("sent") + of("unsent"), 100, "{told}");
+        let without = of("unsent_by_lack_of_connection");
+        let expected = if is_refused { 50..=50 } else { 1..=40 };
+        assert!(expected.contains(&without), "{told}");
     }
 }
 

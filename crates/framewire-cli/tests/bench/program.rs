@@ -103,10 +103,12 @@ impl Bench {
         }
     }
 
-    pub(crate) fn interrupt(&self) {
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let mut shell = Command::new("sh");
-        let sent = shell.args(["-c", "kill -INT \"$1\"", "sh", &id]).status();
+        let kill = format!("kill -{name} \"$1\"");
+        let sent = shell.args(["-c", &kill, "sh", &id]).status();
         assert!(sent.unwrap().success());
     }
 }

@@ -104,7 +104,7 @@ fn an_interrupt_before_there_is_a_connection_ends_with_130() {
     });
     let bench = Bench::start(&url, &["-c1", "--timeout=1000", "--quiet"]);
     is_asked.recv_timeout(DEADLINE).unwrap();
-    bench.interrupt();
+    bench.signal("INT");
     let ended = bench.end();
     drop(done);
     served.join().unwrap();

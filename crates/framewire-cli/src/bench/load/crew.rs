@@ -35,6 +35,8 @@ pub(super) struct Outcome {
     pub(super) agreed: Option<Agreed>,
     /// When the last connection sent no more.
     pub(super) ended: u64,
+    /// The number of the message of the schedule that would have come next.
+    pub(super) next: u64,
     pub(super) busy: Option<Busy>,
 }
 
@@ -48,6 +50,8 @@ pub(super) struct Crew {
     pub(super) record: RefCell<Record>,
     /// Bounds how many connections are being opened at a time.
     pub(super) opening: Semaphore,
+    /// The number of the message of the schedule that comes next.
+    pub(super) next: Cell<u64>,
     agreed: RefCell<Option<Agreed>>,
     /// How many connections have not been tried yet.
     untried: Cell<usize>,
@@ -69,6 +73,7 @@ impl Crew {
             content: Arc::clone(&orders.content),
             record: RefCell::new(Record::new(&orders.plan)?),
             opening: Semaphore::new(AT_A_TIME),
+            next: Cell::new(0),
             agreed: RefCell::default(),
             untried: Cell::new(connections),
             events: orders.events.clone(),
@@ -104,6 +109,7 @@ impl Crew {
             self.end.notify_one();
         }
     }
+
     /// Waits until no connection sends any more.
     pub(super) async fn end(&self) {
         self.end.notified().await;
@@ -116,6 +122,7 @@ impl Crew {
             record: self.record.replace(nothing),
             agreed: self.agreed.take(),
             ended: self.ended.get(),
+            next: self.next.get(),
             busy,
         })
     }

@@ -52,7 +52,7 @@ async fn attend(orders: &Orders, crew: &Crew, lanes: &[Lane]) -> Option<Busy> {
     let window = begun(&mut phase).await?;
     let pace = async {
         if let Pace::Open(rate) = orders.plan.pace {
-            pacer::release(orders, rate, &window, lanes).await;
+            pacer::release(orders, rate, &window, lanes, &crew.next).await;
         }
         pending::<()>().await;
     };

@@ -110,7 +110,8 @@ impl Plot {
         for (stroke, name) in names {
             let class = stroke.class();
             self.put(format_args!(
-                "<path class=\"line {class}\" d=\"M{x:.1} 10h22\"/><text class=\"name\" x=\"{:.1}\" y=\"10\">{name}</text>\n",
+                "<path class=\"line {class}\" d=\"M{x:.1} 10h22\"/>\
+                 <text class=\"name\" x=\"{:.1}\" y=\"10\">{name}</text>\n",
                 x + 28.0
             ));
             x += FOR_NAME;
