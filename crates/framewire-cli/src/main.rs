@@ -1,6 +1,7 @@
 //! The `framewire` program.
 
 mod accept;
+mod backoff;
 mod bench;
 mod connect;
 mod failure;

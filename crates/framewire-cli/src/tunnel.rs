@@ -139,6 +139,7 @@ fn patience(options: &Options) -> Patience {
     Patience {
         ping_interval: some(options.ping_interval),
         write_timeout: some(options.reach.write_timeout),
+        close_timeout: options.close_timeout,
     }
 }
 

@@ -34,8 +34,8 @@ use crate::size::parse_bytes;
 /// Messages are pieces of made-up JSON records, the same in each run, which compress to about a third,
 /// long ones to less.
 ///
-/// Warns where the bench itself is the bottleneck. How busy its threads are is known on Linux alone, and
-/// that it sends messages late everywhere.
+/// Warns where the bench itself is the bottleneck: because it sends messages late, and on Linux also because
+/// its threads are busy or lack cores, which other systems do not tell.
 ///
 /// Ctrl-C, SIGTERM or SIGHUP ends the run early, with the results so far, the report and the exit code that
 /// they call for; a second one ends the program with 130. Ends with 0 where all went well, with 1 where no

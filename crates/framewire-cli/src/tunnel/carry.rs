@@ -8,7 +8,8 @@
 //! direction goes on until it ends in the same way. Then both ends close with 1000.
 //!
 //! With any other peer, the end of the TCP stream is a Close frame with 1000 (RFC 6455 5.5.1: no data may follow it).
-//! What the peer sends before it answers is still carried, until no data come for [`ANSWER_TIME`]. A Close frame of the
+//! What the peer sends before it answers is still carried, until no data come for the
+//! close timeout. A Close frame of the
 //! peer ends both directions.
 //!
 //! A tunnel that ends in any other way resets the TCP connection, as bytes may be missing.
@@ -68,11 +69,13 @@ pub(super) async fn carry(
     }
 }
 
-/// For how long the two sides of a tunnel are waited for; `None` is for ever.
+/// For how long the two sides of a tunnel are waited for; `None` is for ever. A peer that does not speak the subprotocol
+/// may send no data for `close_timeout` before it answers a Close frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     pub(super) ping_interval: Option<Duration>,
     pub(super) write_timeout: Option<Duration>,
+    pub(super) close_timeout: Duration,
 }
 
 /// What came of a tunnel, for the log.
@@ -149,12 +152,13 @@ impl Tunnel {
 
     /// Waits until no data have come for some time from a peer that was sent a Close frame.
     async fn unanswered(&self) -> End {
+        let time = self.patience.close_timeout;
         loop {
             let before = self.received.load(Ordering::Relaxed);
-            sleep(ANSWER_TIME).await;
+            sleep(time).await;
             let has_come = self.received.load(Ordering::Relaxed) != before;
             if !has_come && !self.pulse.is_deaf() {
-                return End::Unanswered(ANSWER_TIME);
+                return End::Unanswered(time);
             }
         }
     }
@@ -366,8 +370,6 @@ fn set_options(tcp: &TcpStream, patience: Patience) {
 pub(super) const SUBPROTOCOL: &str = "framewire.tunnel.1";
 /// How the WebSocket connection of a tunnel is configured.
 pub(super) const CONFIG: Config = Config::new().chunk_size(CHUNK_SIZE_STREAMING);
-/// How long a peer may send no data before it answers a Close frame.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How many bytes are read with one call, of either side.
 const AT_ONCE: usize = 16 << 10;
 
@@ -377,12 +379,15 @@ mod tests {
 
     use super::*;
 
+    const ANSWER_TIME: Duration = Duration::from_secs(10);
+
     fn tunnel() -> Tunnel {
         Tunnel {
             ends_apart: false,
             patience: Patience {
                 ping_interval: None,
                 write_timeout: None,
+                close_timeout: ANSWER_TIME,
             },
             pulse: Arc::default(),
             sent: AtomicU64::new(0),

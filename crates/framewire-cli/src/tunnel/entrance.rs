@@ -18,6 +18,7 @@ use super::log::Log;
 use super::options::Options;
 use super::query::with_target;
 use super::stop::Stop;
+use crate::backoff::Backoff;
 use crate::failure::Failure;
 use crate::reach::{failure, to_ascii};
 use crate::serve::reset_on_close;
@@ -79,41 +80,59 @@ impl Entrance {
         mut stop: Stop,
     ) {
         let dialled = tokio::select! {
-            dialled = self.dial(&tcp) => dialled,
+            dialled = self.dial(&tcp, peer) => dialled,
             () = stop.wait() => Err(GOODBYE.to_owned()),
         };
-        let websocket = match dialled {
-            Ok(websocket) => websocket,
+        let (websocket, tries) = match dialled {
+            Ok(dialled) => dialled,
             Err(why) => {
                 self.log.line(format_args!("{peer} no tunnel: {why}"));
                 return reset_on_close(&tcp);
             }
         };
-        self.log.line(format_args!("{peer} open"));
+        match tries {
+            1 => self.log.line(format_args!("{peer} open")),
+            _ => self
+                .log
+                .line(format_args!("{peer} open after {tries} tries")),
+        }
         let carried = carry(tcp, websocket, self.patience, stop).await;
         self.log.line(format_args!("{peer} {carried}"));
     }
 
-    /// Connects to the server end, again and again while it is away. Fails with why it did not work at last.
-    async fn dial(&self, tcp: &TcpStream) -> Result<WebSocket<Stream>, String> {
-        let give_up = Instant::now() + self.retry;
-        let mut pause = FIRST_PAUSE;
+    /// Connects to the server end, again and again while it is away, and logs why it has to. Returns how often it has
+    /// tried, too. Fails with why it did not work at last.
+    async fn dial(
+        &self,
+        tcp: &TcpStream,
+        peer: SocketAddr,
+    ) -> Result<(WebSocket<Stream>, u32), String> {
+        let (retry, give_up) = (self.retry, Instant::now() + self.retry);
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut tries = 0;
         loop {
+            tries += 1;
             let refused = match handshake::connect(&self.url, &self.connector).await {
                 Ok(established) => {
                     let websocket = WebSocket::from_established(established, CONFIG);
-                    return websocket.map_err(|error| error.to_string());
+                    let websocket = websocket.map_err(|error| error.to_string())?;
+                    return Ok((websocket, tries));
                 }
                 Err(error) => failure(&Error::from(ErrorKind::Handshake(error))),
             };
             let lasts = matches!(refused, Failure::Refused { lasts: true, .. });
-            // Those that were cut off together do not come back together.
-            let wait = pause.mul_f64(0.5 + fastrand::f64());
-            if lasts || Instant::now() + wait > give_up {
-                return Err(why(&refused));
+            let (why, pause) = (why(&refused), backoff.pause());
+            if lasts || Instant::now() + pause > give_up {
+                return Err(match tries {
+                    1 => why,
+                    _ => format!("{why}; given up after {tries} tries"),
+                });
             }
-            sleep(wait).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            if tries == 1 {
+                let line = format_args!("{peer} no tunnel yet: {why}; trying again for {retry:?}");
+                self.log.line(line);
+            }
+            sleep(pause).await;
             if let Ok(Some(error)) = tcp.take_error() {
                 return Err(format!("tcp connection failed: {error}"));
             }
@@ -131,6 +150,6 @@ fn why(refused: &Failure) -> String {
     }
 }
 
-/// How long to wait after the first try, on average; each time it is twice as long, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The most to wait after the first try, and after any.
+const FIRST_PAUSE: Duration = Duration::from_millis(150);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);

@@ -10,7 +10,7 @@ use super::allow::Rule;
 use super::place::Place;
 use super::target::Target;
 use crate::reach::Reach;
-use crate::seconds::parse_seconds_or_none;
+use crate::seconds::{parse_seconds, parse_seconds_or_none};
 use crate::serve::{Origin, parse_count, parse_origin};
 
 /// Carry TCP connections through WebSocket connections, at either end.
@@ -35,8 +35,8 @@ use crate::serve::{Origin, parse_count, parse_origin};
 /// subprotocol framewire.tunnel.1, where an empty text message stands for the end of a direction. WebSocket
 /// itself has no half-close. With another program at the other end, the end of the TCP stream is a Close
 /// frame with 1000, which that program answers at once: what it has sent by then still arrives, and
-/// nothing after it. One that does not answer is given up when it has sent no data for 10 seconds. Its Close
-/// frame ends both directions, too.
+/// nothing after it. One that does not answer is given up when it has sent no data for `--close-timeout`. Its
+/// Close frame ends both directions, too.
 ///
 /// A TCP connection that fails closes its WebSocket connection with 1011. Any close code but 1000 or none
 /// resets the TCP connection at the other end. So does a WebSocket connection that breaks: a tunnel cannot
@@ -90,6 +90,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds_or_none)]
     pub(crate) ping_interval: Duration,
 
+    /// How long another program at the other end may send no data before it answers the Close frame that stands for
+    /// the end of the TCP stream
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub(crate) close_timeout: Duration,
+
     /// Log nothing for each connection
     #[arg(long, short = 'q')]
     pub(crate) quiet: bool,
@@ -113,7 +118,8 @@ pub(crate) struct ClientEnd {
     pub(crate) target: Option<Target>,
 
     /// How long to try again, for each TCP connection, while the server is away or answers that it has trouble,
-    /// such as 502. A 403 is final. Nothing is read from the TCP connection meanwhile, so that no byte is lost
+    /// such as 502. A 403 is final. Nothing is read from the TCP connection meanwhile, so that no byte is lost. The
+    /// first failure is logged, and how it ends
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds_or_none)]
     pub(crate) retry: Duration,
 }

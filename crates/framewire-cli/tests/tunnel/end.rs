@@ -190,7 +190,14 @@ fn what_a_plain_peer_sends_before_it_answers_the_close_comes_through() {
 #[test]
 fn a_plain_peer_that_does_not_answer_the_close_is_given_up() {
     let service = listener();
-    let options = ["--ping-interval", "0", "--max-connections", "1"];
+    let options = [
+        "--close-timeout",
+        "0.3",
+        "--ping-interval",
+        "0",
+        "--max-connections",
+        "1",
+    ];
     let end = End::server(service.local_addr().unwrap(), &options);
     let mut peer = end.websocket("").into_inner().0;
     assert!(end.logged().ends_with(": open"));
@@ -207,7 +214,7 @@ fn a_plain_peer_that_does_not_answer_the_close_is_given_up() {
     expect_reset(&stream);
     let line = end.logged();
     assert!(
-        line.contains(": peer did not answer the close within 10s; 3 bytes from tcp, 0 bytes"),
+        line.contains(": peer did not answer the close within 300ms; 3 bytes from tcp, 0 bytes"),
         "{line}"
     );
     pinging.join().unwrap();

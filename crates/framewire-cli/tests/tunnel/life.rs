@@ -2,7 +2,6 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
-use std::time::Duration;
 
 use framewire::{CloseCode, PingReply};
 
@@ -23,15 +22,25 @@ fn connections_after_the_restart_of_the_server_end_go_through() {
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
     expect_reset(&first);
+    assert_eq!(client.logged(), "open");
+    assert!(client.logged().contains("1001"));
 
     // Comes while nobody is there, and waits with what it has said.
     let waiting = client.tcp();
     say(&waiting, b"early");
+    let line = client.logged();
+    assert!(line.starts_with("no tunnel yet: "), "{line}");
+    assert!(line.contains("refused"), "{line}");
+    assert!(line.ends_with("; trying again for 10s"), "{line}");
     let listen = format!("ws://{address}");
     let server = End::start(&["--listen", &listen, "--allow", &target.to_string()]);
     let stream = accept(&service);
     hear(&stream, b"early");
     hear_through(&waiting, &stream);
+    let line = client.logged();
+    let tries = line.strip_prefix("open after ").unwrap();
+    let tries: u32 = tries.strip_suffix(" tries").unwrap().parse().unwrap();
+    assert!(tries > 1, "{line}");
     drop(server);
 }
 
@@ -47,9 +56,24 @@ fn a_server_end_that_stays_away_is_given_up() {
     let client = End::client_of(&format!("ws://{}/", nobody()), &["--retry", "0.3"]);
     expect_reset(client.tcp());
     let line = client.logged();
+    assert!(line.starts_with("no tunnel yet: "), "{line}");
+    let line = client.logged();
     assert!(line.starts_with("no tunnel: "), "{line}");
+    assert!(line.contains("; given up after "), "{line}");
     // It goes on for the next one.
     expect_reset(client.tcp());
+    assert!(client.logged().starts_with("no tunnel yet: "));
+}
+
+#[test]
+fn one_that_is_not_to_try_again_says_so_once() {
+    let client = End::client_of(&format!("ws://{}/", nobody()), &["--retry", "0"]);
+    for _ in 0..2 {
+        expect_reset(client.tcp());
+        let line = client.logged();
+        assert!(line.starts_with("no tunnel: "), "{line}");
+        assert!(!line.contains("tries"), "{line}");
+    }
 }
 
 #[test]
@@ -148,7 +172,7 @@ fn a_peer_that_is_gone_is_found_out() {
 #[test]
 fn a_peer_that_answers_pings_stays() {
     let service = listener();
-    let end = End::server(service.local_addr().unwrap(), &["--ping-interval", "2"]);
+    let end = End::server(service.local_addr().unwrap(), &["--ping-interval", "0.5"]);
     let mut peer = end.websocket("");
     let stream = accept(&service);
     let (counting, pings) = std::sync::mpsc::channel();
@@ -169,15 +193,16 @@ fn a_peer_that_answers_pings_stays() {
 /// the client end say that it is there.
 #[test]
 fn a_user_that_reads_nothing_while_pings_are_due_keeps_its_tunnel() {
-    let pair = Pair::start(&["--ping-interval", "2"]);
+    let pair = Pair::start(&["--ping-interval", "0.5"]);
     let (user, service) = pair.connect();
     let sent = fill(&service, &[b's'; 16_384]);
-    // One that is not heard is given up after three of them.
-    service
-        .set_read_timeout(Some(Duration::from_secs(7)))
-        .unwrap();
+    // One that is not heard is given up meanwhile.
+    let _peer = pair.server.websocket("");
+    expect_reset(accept(&pair.service));
+    service.set_nonblocking(true).unwrap();
     let error = (&service).read(&mut [0]).unwrap_err();
-    assert_ne!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    service.set_nonblocking(false).unwrap();
     service.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(rest(&user).len(), sent);
 }
@@ -204,9 +229,15 @@ fn a_side_that_takes_nothing_for_the_write_timeout_is_ended() {
 
     let peer = end.websocket("").into_inner().0;
     let _service = accept(&service);
+    let hearing = peer.try_clone().unwrap();
     std::thread::spawn(move || {
         let frame = support::frames::frame(framewire::protocol::Role::Client, 0x82, &[0; 16_000]);
         while std::io::Write::write_all(&mut &peer, &frame).is_ok() {}
+    });
+    // It hangs up when it is told of the end.
+    std::thread::spawn(move || {
+        let _ = (&hearing).read(&mut [0; 4]);
+        let _ = hearing.shutdown(std::net::Shutdown::Both);
     });
     assert!(end.logged().ends_with(": open"));
     let line = end.logged();

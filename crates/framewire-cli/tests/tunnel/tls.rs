@@ -1,7 +1,7 @@
 //! `wss://` between the two ends, with a certificate made on the spot.
 
 use std::fs;
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
 use std::path::PathBuf;
 
 use rcgen::{CertificateParams, KeyPair};
@@ -37,32 +37,24 @@ impl Drop for Files {
     }
 }
 
+/// A server end with the certificate, and what a client end connects to.
+fn server(files: &Files, service: &TcpListener) -> (End, String) {
+    let target = service.local_addr().unwrap().to_string();
+    let (cert, key) = (files.path("cert"), files.path("key"));
+    let arguments = ["--listen", "wss://127.0.0.1:0", "--allow", &target];
+    let with_cert = ["--tls-cert", &cert, "--tls-key", &key];
+    let server = End::start(&[arguments, with_cert].concat());
+    let url = format!("wss://localhost:{}/", server.address.port());
+    (server, url)
+}
+
 #[test]
 fn each_direction_ends_by_itself_over_tls() {
-    let files = Files::new("ends");
-    let (cert, key) = (files.path("cert"), files.path("key"));
-    let service = listener();
-    let target = service.local_addr().unwrap().to_string();
-    let server = End::start(&[
-        "--listen",
-        "wss://127.0.0.1:0",
-        "--allow",
-        &target,
-        "--tls-cert",
-        &cert,
-        "--tls-key",
-        &key,
-    ]);
-    let url = format!("wss://localhost:{}/", server.address.port());
-    let client = End::client_of(
-        &url,
-        &[
-            "--tls-ca",
-            &cert,
-            "--connect-to",
-            &server.address.to_string(),
-        ],
-    );
+    let (files, service) = (Files::new("ends"), listener());
+    let (server, url) = server(&files, &service);
+    let place = server.address.to_string();
+    let options = ["--tls-ca", &files.path("cert"), "--connect-to", &place];
+    let client = End::client_of(&url, &options);
     let user = client.tcp();
     let behind = accept(&service);
     say(&user, b"request");
@@ -83,20 +75,8 @@ fn each_direction_ends_by_itself_over_tls() {
 
 #[test]
 fn a_certificate_that_is_not_trusted_makes_no_tunnel() {
-    let files = Files::new("untrusted");
-    let service = listener();
-    let target = service.local_addr().unwrap().to_string();
-    let server = End::start(&[
-        "--listen",
-        "wss://127.0.0.1:0",
-        "--allow",
-        &target,
-        "--tls-cert",
-        &files.path("cert"),
-        "--tls-key",
-        &files.path("key"),
-    ]);
-    let url = format!("wss://localhost:{}/", server.address.port());
+    let (files, service) = (Files::new("untrusted"), listener());
+    let (_server, url) = server(&files, &service);
     let client = End::client_of(&url, &["--retry", "0"]);
     expect_reset(client.tcp());
     let line = client.logged();
