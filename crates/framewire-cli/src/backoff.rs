@@ -26,7 +26,8 @@ impl Backoff {
 
     /// Returns how long to wait before the next try.
     pub(crate) fn pause(&mut self) -> Duration {
-        let pause = self.bound - (self.bound / 2).mul_f64((self.random)());
+        let cut = (self.bound / 2).mul_f64((self.random)());
+        let pause = self.bound.saturating_sub(cut);
         self.bound = self.bound.saturating_mul(2).min(self.longest);
         pause
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::reach::Reach;
+use crate::reach::{Reach, parse_url};
 use crate::seconds::{parse_seconds, parse_seconds_or_none};
 use crate::size::parse_bytes;
 
@@ -46,7 +46,7 @@ use crate::size::parse_bytes;
 #[command(mut_arg("write_timeout", |argument| argument.hide(true)))]
 pub(crate) struct Options {
     /// The server to measure, such as `ws://localhost:9001/` or `wss://example.com/echo`
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = parse_url)]
     pub(crate) url: String,
 
     /// How many connections to open

@@ -1,11 +1,11 @@
 //! The options of `framewire send` and `framewire recv`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::reach::Reach;
+use crate::reach::{Reach, parse_url};
 use crate::seconds::parse_seconds;
 use crate::serve::{Origin, parse_count, parse_origin};
 use crate::size::parse_bytes;
@@ -26,7 +26,7 @@ use crate::size::parse_bytes;
 #[command(after_long_help = SEND_EXAMPLES)]
 pub(crate) struct SendOptions {
     /// Where `framewire recv` listens, such as `ws://192.168.0.7:9001/`
-    #[arg(value_name = "URL", value_parser = parse_url)]
+    #[arg(value_name = "URL", value_parser = parse_receiver)]
     pub(crate) url: String,
 
     /// The files to send; `-` is the standard input, which cannot go on after a break
@@ -154,18 +154,17 @@ pub(crate) struct RecvOptions {
     pub(crate) quiet: bool,
 }
 
-/// Returns the URL of a receiver. Says what is missing where a file stands in its place.
-fn parse_url(text: &str) -> Result<String, String> {
-    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
-    if ["ws", "wss"].map(|known| known.eq_ignore_ascii_case(scheme)) == [false; 2] {
-        return Err(
-            "the first argument is the URL of the receiver, such as ws://HOST:9001/, and the files follow it"
-                .to_owned(),
-        );
-    }
-    Ok(text.to_owned())
+/// Takes the URL of a receiver. Says what is missing where a file stands in its place.
+fn parse_receiver(text: &str) -> Result<String, String> {
+    parse_url(text).map_err(|why| {
+        if Path::new(text).exists() {
+            return format!("this is a file: {ORDER}, such as ws://HOST:9001/");
+        }
+        format!("{why}; {ORDER}")
+    })
 }
 
+const ORDER: &str = "the URL of the receiver comes first, and the files follow it";
 const SEND_EXAMPLES: &str = "\
 Examples:
   framewire send ws://192.168.0.7:9001/ disk.img *.jpg

@@ -275,5 +275,7 @@ fn options_that_do_not_fit_are_refused_at_once() {
         assert_eq!((ended.code, &ended.output[..]), (2, ""), "{options:?}");
     }
     let ended = Bench::start("http://127.0.0.1:1/", &[]).end();
-    assert_eq!((ended.code, &ended.output[..]), (1, ""));
+    assert_eq!((ended.code, &ended.output[..]), (2, ""));
+    let expected = "did you mean ws://127.0.0.1:1/";
+    assert!(ended.notes.contains(expected), "{}", ended.notes);
 }

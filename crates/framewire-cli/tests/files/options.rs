@@ -59,11 +59,14 @@ fn what_cannot_be_sent_does_not_hold_up_the_others() {
 fn a_file_in_place_of_the_url_is_told() {
     let dir = Dir::default();
     let file = dir.write("a", "abc");
-    for arguments in [&[][..], &["ws://127.0.0.1:1/"]] {
-        let (exit, notes) = send(&file, arguments);
-        assert_eq!(exit, 2, "{notes}");
-        let expected = "the first argument is the URL of the receiver, such as ws://HOST:9001/";
-        assert!(notes.contains(expected), "{notes}");
+    for (url, why) in [(&file[..], "this is a file: "), ("missing", "ws://missing")] {
+        for arguments in [&[][..], &["ws://127.0.0.1:1/"]] {
+            let (exit, notes) = send(url, arguments);
+            assert_eq!(exit, 2, "{notes}");
+            for expected in [why, "the URL of the receiver comes first"] {
+                assert!(notes.contains(expected), "{notes}");
+            }
+        }
     }
     // It is the same in capitals: there is nobody.
     let (exit, notes) = send("WS://127.0.0.1:1/", &[&file]);

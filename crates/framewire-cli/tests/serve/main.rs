@@ -43,6 +43,8 @@ mod hostile;
 mod http;
 mod log;
 mod options;
+#[path = "../shared/process.rs"]
+mod process;
 mod server;
 mod stall;
 mod tls;

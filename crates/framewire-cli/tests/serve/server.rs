@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use framewire::handshake::Connector;
 use framewire::{Config, WebSocket};
 
-/// How long anything here may take before a test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+use crate::process::{self, ended};
+pub(crate) use crate::process::{DEADLINE, wait};
 
 /// The options that choose it.
 pub(crate) type Engine = &'static [&'static str];
@@ -157,15 +157,7 @@ impl Server {
 
     /// Sends a signal by its name: TERM, INT, HUP.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let kill = format!("kill -{name} \"$1\"");
-        assert!(
-            Command::new("sh")
-                .args(["-c", &kill, "sh", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        process::signal(&self.child, name);
     }
 
     /// Waits for the end: how it was, and what was printed after the first line.
@@ -250,21 +242,9 @@ pub(crate) fn program() -> Command {
 
 /// Runs the program to its end: exit code and what it said on standard error.
 pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String) {
-    let mut child = program()
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let status = wait(&mut child);
-    let mut text = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
-    (status.code(), text)
+    let mut program = program();
+    program.args(arguments).stdout(Stdio::null());
+    ended(program.stderr(Stdio::piped()).spawn().unwrap())
 }
 
 /// Tries until it works.
@@ -301,17 +281,4 @@ pub(crate) fn is_ended(stream: &mut TcpStream) -> bool {
 pub(crate) fn is_reset(stream: &TcpStream) -> bool {
     let error = stream.take_error().unwrap();
     error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
-}
-
-pub(crate) fn wait(child: &mut Child) -> ExitStatus {
-    let started = Instant::now();
-    while started.elapsed() < DEADLINE {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-    panic!("the program did not end");
 }

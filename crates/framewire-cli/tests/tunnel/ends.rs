@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use framewire::handshake::{Connector, HandshakeError};
 use framewire::{Config, WebSocket};
 
-/// How long anything here may take before a test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) use crate::process::DEADLINE;
+use crate::process::{self, wait};
 
 pub(crate) const SUBPROTOCOL: &str = "framewire.tunnel.1";
 
@@ -122,10 +122,7 @@ impl End {
 
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let kill = format!("kill -{name} \"$1\"");
-        let sent = Command::new("sh").args(["-c", &kill, "sh", &id]).status();
-        assert!(sent.unwrap().success());
+        process::signal(&self.child, name);
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
@@ -248,10 +245,6 @@ fn tunnel(mut program: Command, arguments: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-pub(crate) fn wait(child: &mut Child) -> ExitStatus {
-    eventually("the end of the program", || child.try_wait().unwrap())
 }
 
 /// Tries until it works.

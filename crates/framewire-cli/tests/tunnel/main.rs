@@ -8,5 +8,7 @@ mod ends;
 mod hostile;
 mod life;
 mod options;
+#[path = "../shared/process.rs"]
+mod process;
 mod refusals;
 mod tls;

@@ -1,22 +1,7 @@
 //! Options that are wrong, and what is said of them.
 
-use std::io::Read as _;
-
-use crate::ends::{program, wait};
-
-/// Runs the program to its end: exit code, and what it said on standard error.
-fn run(arguments: &[&str]) -> (Option<i32>, String) {
-    let mut child = program(arguments);
-    let status = wait(&mut child);
-    let mut text = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
-    (status.code(), text)
-}
+use crate::ends::program;
+use crate::process::ended;
 
 #[test]
 fn options_that_do_not_fit_together_are_told() {
@@ -83,7 +68,7 @@ fn options_that_do_not_fit_together_are_told() {
         ),
         (&["--listen", "127.0.0.1:0", "--allow", "a:1"], "tcp://"),
     ] {
-        let (code, text) = run(arguments);
+        let (code, text) = ended(program(arguments));
         assert_eq!(code, Some(2), "{arguments:?}: {text}");
         assert!(text.contains(words), "{arguments:?}: {text}");
     }
@@ -127,7 +112,7 @@ fn an_end_that_cannot_begin_ends_with_1() {
             "/no/cert",
         ),
     ] {
-        let (code, text) = run(arguments);
+        let (code, text) = ended(program(arguments));
         assert_eq!(code, Some(1), "{arguments:?}: {text}");
         assert!(text.contains(words), "{arguments:?}: {text}");
     }
