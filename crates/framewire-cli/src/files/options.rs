@@ -60,8 +60,8 @@ pub(crate) struct SendOptions {
 /// Prints `listening on ws://HOST:PORT/` (with TLS `wss://`) when it is ready, and takes files from any number of
 /// senders until Ctrl-C, SIGTERM or SIGHUP. While a file is incomplete, its name ends in `.framewire-part`. If the
 /// transfer breaks, that part stays, and the next transfer of the same file goes on from its end. A file that exists is
-/// replaced only with `--overwrite`. On file systems without hard links, such as FAT, there is one exception: a file
-/// that another program creates under the same name just as the received one gets it.
+/// replaced only with `--overwrite`. Outside Linux, there is one exception on file systems without hard links, such as
+/// FAT: a file that another program creates under the same name just as the received one gets it.
 ///
 /// Anybody who can connect can fill the directory with files. Only programs on this machine can, unless `--listen`
 /// names an address that others reach.

@@ -223,23 +223,62 @@ impl Incoming<'_> {
         let named = if self.inbox.overwrite {
             fs::rename(part, target)
         } else {
-            // Unlike a rename, it fails where a file of that name has come meanwhile.
-            match fs::hard_link(part, target) {
-                Ok(()) => fs::remove_file(part),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists()),
-                // Not all file systems have hard links.
-                Err(_) => match existing(target)? {
-                    Some(_) => return Err(exists()),
-                    None => fs::rename(part, target),
-                },
-            }
+            rename_if_free(part, target)
         };
-        named.map_err(|error| storage("name", &error))?;
+        named.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists if !self.inbox.overwrite => exists(),
+            _ => storage("name", &error),
+        })?;
         // So that the name is on the disk, too. Not all systems open directories.
         if let Ok(dir) = File::open(&self.inbox.dir) {
             let _ = dir.sync_all();
         }
         Ok(())
+    }
+}
+
+/// Gives a file a name that nothing has. Unlike a rename, it fails where a file of that name has come meanwhile.
+fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
+    let mut last = Ok(());
+    for way in WAYS {
+        last = way(from, to);
+        match &last {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
+            _ => break,
+        }
+    }
+    last
+}
+
+type Way = fn(&Path, &Path) -> io::Result<()>;
+
+/// The ways to give a file a name that is free, the safest first.
+const WAYS: &[Way] = &[
+    #[cfg(target_os = "linux")]
+    rename_exclusively,
+    link_and_remove,
+    look_and_rename,
+];
+
+/// Not all kernels and file systems have this.
+#[cfg(target_os = "linux")]
+fn rename_exclusively(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+/// Not all file systems have hard links.
+fn link_and_remove(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
+}
+
+/// Replaces a file that comes in between.
+fn look_and_rename(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(to) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+        Err(error) => Err(error),
     }
 }
 
@@ -393,6 +432,34 @@ mod tests {
     impl Drop for Dir {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn no_way_to_name_a_file_replaces_another() {
+        let ways = [WAYS, &[rename_if_free]].concat();
+        for way in ways {
+            let dir = Dir::new();
+            let (part, target) = (dir.part(), dir.0.join("a"));
+            fs::write(&part, "mine").unwrap();
+            fs::write(&target, "theirs").unwrap();
+            let error = way(&part, &target).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(dir.read("a"), b"theirs");
+            fs::remove_file(&target).unwrap();
+            // A link that leads nowhere is something, too.
+            #[cfg(unix)]
+            {
+                std::os::unix::fs::symlink("nowhere", &target).unwrap();
+                let error = way(&part, &target).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+                fs::remove_file(&target).unwrap();
+            }
+            way(&part, &target).unwrap();
+            assert_eq!(dir.read("a"), b"mine");
+            assert!(!part.exists());
+            let error = way(&part, &dir.0.join("b")).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
         }
     }
 
