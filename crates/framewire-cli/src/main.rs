@@ -8,6 +8,7 @@ mod failure;
 mod files;
 mod manual;
 mod reach;
+mod required;
 mod seconds;
 mod serve;
 mod size;

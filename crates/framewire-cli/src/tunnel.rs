@@ -67,9 +67,15 @@ enum Side {
 
 fn entrance(options: &Options, address: &str, url: &str) -> Result<End, Failure> {
     let server = &options.server;
-    if !server.allow.is_empty() || !server.allow_origin.is_empty() || server.tls_cert.is_some() {
+    let lists = [
+        server.allow.is_empty(),
+        server.allow_origin.is_empty(),
+        server.require_header.is_empty(),
+    ];
+    if lists.contains(&false) || server.tls_cert.is_some() {
         return Err(misuse(
-            "--allow, --allow-origin and --tls-cert are for the server end, which listens on ws:// or wss://",
+            "--allow, --allow-origin, --require-header and --tls-cert are for the server end, which listens on ws:// \
+             or wss://",
         ));
     }
     Ok(End {

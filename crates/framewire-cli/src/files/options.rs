@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::reach::{Reach, parse_url};
+use crate::required::RequiredHeader;
 use crate::seconds::parse_seconds;
 use crate::serve::{Origin, parse_count, parse_origin};
 use crate::size::parse_bytes;
@@ -63,7 +64,7 @@ pub(crate) struct SendOptions {
 /// replaced only with `--overwrite`. Outside Linux, there is one exception on file systems without hard links, such as
 /// FAT: a file that another program creates under the same name just as the received one gets it.
 ///
-/// Anybody who can connect can fill the directory with files. Only programs on this machine can, unless `--listen`
+/// Anybody who can connect can fill the directory with files, unless `--require-header` keeps them out. Only programs on this machine can, unless `--listen`
 /// names an address that others reach.
 ///
 /// Ends with 0 after a signal, after as many files as `--files` says, and with `--once` where all files have arrived;
@@ -116,6 +117,11 @@ pub(crate) struct RecvOptions {
     /// How long a sender may take nothing of what is sent to it
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub(crate) write_timeout: Duration,
+
+    /// A header that each sender must send, with this value; may be given again. Others are answered with 401. Whoever
+    /// sees the processes of this machine sees it, and whoever sees the network where there is no TLS
+    #[arg(long, value_name = "NAME: VALUE", value_parser = RequiredHeader::parse)]
+    pub(crate) require_header: Vec<RequiredHeader>,
 
     /// Which web pages may connect, besides programs: those of the host in the request, all, or those
     /// of the origins listed
@@ -172,4 +178,6 @@ Examples:
 const RECV_EXAMPLES: &str = "\
 Examples:
   framewire recv --into Downloads
-  framewire recv --listen 0.0.0.0:9001 --once";
+  framewire recv --listen 0.0.0.0:9001 --once
+  framewire recv --require-header 'Authorization: Bearer 5c1d' and
+    framewire send --header 'Authorization: Bearer 5c1d' URL FILE";

@@ -23,6 +23,7 @@ use framewire::handshake::{Acceptor, Established, PendingHandshake};
 use framewire::rustls::ServerConfig;
 use framewire::upgrade::{Limits as HandshakeLimits, TlsStream};
 use framewire::{Config, Limits, Socket as _, WebSocket};
+use http::header::WWW_AUTHENTICATE;
 use http::{Response, StatusCode};
 
 use self::session::Session;
@@ -32,6 +33,7 @@ use super::part::Inbox;
 use super::progress::Screen;
 use super::protocol::{CHUNK, MOST_TEXT, SUBPROTOCOL};
 use crate::failure::Failure;
+use crate::required::{self, RequiredHeader};
 use crate::serve::blocking::connections::{Connection, Connections};
 use crate::serve::blocking::socket::{SharedSocket, Stream};
 use crate::serve::{
@@ -90,6 +92,7 @@ fn serve(options: &RecvOptions, acceptor: Acceptor) -> Result<Result<(), String>
 struct Receiver {
     acceptor: Acceptor,
     tls: Option<Arc<ServerConfig>>,
+    required: Vec<RequiredHeader>,
     shared: Shared,
     connections: Arc<Connections>,
     write_timeout: Duration,
@@ -110,6 +113,7 @@ impl Receiver {
         Ok(Self {
             acceptor,
             tls,
+            required: options.require_header.clone(),
             shared: Shared {
                 inbox: Inbox {
                     dir: options.into.clone(),
@@ -184,6 +188,10 @@ impl Receiver {
         let pending = self.acceptor.receive(stream);
         let pending = pending.map_err(|error| no_request(&error))?;
         if pending.refusal().is_none() {
+            let headers = pending.request().headers();
+            if let Some(header) = required::missing(&self.required, headers) {
+                return Err(refuse(pending, &unauthorized(header)));
+            }
             if pending.subprotocol() != Some(SUBPROTOCOL) {
                 return Err(refuse(pending, &not_files()));
             }
@@ -250,6 +258,15 @@ fn not_files() -> Response<&'static str> {
     let body = "this takes files, by the subprotocol framewire.files.1: see `framewire send`\n";
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+}
+
+/// Returns the answer to a sender without a header that is required.
+fn unauthorized(header: &RequiredHeader) -> Response<&'static str> {
+    let mut response = Response::new(required::REFUSAL);
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    let challenge = header.challenge();
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response
 }
 

@@ -11,8 +11,8 @@ use framewire::rustls::ServerConfig;
 use framewire::tokio::handshake::{self, PendingHandshake};
 use framewire::tokio::{Stream, WebSocket};
 use framewire::upgrade::Limits;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 #[cfg(unix)]
 use rustix::io::Errno;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -28,6 +28,7 @@ use super::log::Log;
 use super::options::Options;
 use super::stop::Stop;
 use super::target::Target;
+use crate::required::{self, RequiredHeader};
 use crate::serve::{LINGER, Slot, Slots, with_origins};
 
 /// What all tunnels of a server end share.
@@ -35,6 +36,7 @@ use crate::serve::{LINGER, Slot, Slots, with_origins};
 pub(super) struct Exit {
     acceptor: Acceptor,
     tls: Option<Arc<ServerConfig>>,
+    required: Vec<RequiredHeader>,
     allowed: AllowList,
     /// How long TLS, the request and connecting to the target may take, each.
     time: Duration,
@@ -54,6 +56,7 @@ impl Exit {
         Ok(Self {
             acceptor: acceptor(options, tls.is_some())?,
             tls,
+            required: options.server.require_header.clone(),
             allowed,
             time: options.reach.timeout,
             patience,
@@ -203,13 +206,16 @@ async fn begin(
     Ok((websocket, tcp, target))
 }
 
-/// Connects to the target that a request names, if that is allowed and there is a slot.
+/// Connects to the target that a request names, if the client may, the target is allowed and there is a slot.
 async fn reach_target(
     exit: &Exit,
     pending: &PendingHandshake<Stream>,
     guard: &mut SlotGuard,
 ) -> Result<(Target, TcpStream), (String, Refusal)> {
-    let query = pending.request().uri().query();
+    let (headers, query) = (pending.request().headers(), pending.request().uri().query());
+    if let Some(header) = required::missing(&exit.required, headers) {
+        return Err((String::new(), Refusal::of_missing(header)));
+    }
     let target = exit.allowed.choose(query).map_err(Refusal::of_denied)?;
     let named = format!("{target}: ");
     if !guard.open() {
@@ -249,11 +255,26 @@ async fn turn_away<B: AsRef<[u8]>>(
 struct Refusal {
     status: StatusCode,
     why: String,
+    headers: HeaderMap,
 }
 
 impl Refusal {
     fn new(status: StatusCode, why: String) -> Self {
-        Self { status, why }
+        let mut headers = HeaderMap::new();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("10"));
+        }
+        Self {
+            status,
+            why,
+            headers,
+        }
+    }
+
+    fn of_missing(header: &RequiredHeader) -> Self {
+        let mut refusal = Self::new(StatusCode::UNAUTHORIZED, required::REFUSAL.to_owned());
+        refusal.headers.insert(WWW_AUTHENTICATE, header.challenge());
+        refusal
     }
 
     /// Returns the target as it is logged, and the answer.
@@ -274,12 +295,9 @@ impl Refusal {
     fn response(&self) -> Response<String> {
         let mut response = Response::new(format!("{}\n", self.why));
         *response.status_mut() = self.status;
+        response.headers_mut().clone_from(&self.headers);
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, text);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            let seconds = HeaderValue::from_static("10");
-            response.headers_mut().insert(RETRY_AFTER, seconds);
-        }
         response
     }
 }

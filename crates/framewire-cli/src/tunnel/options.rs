@@ -10,6 +10,7 @@ use super::allow::Rule;
 use super::place::Place;
 use super::target::Target;
 use crate::reach::Reach;
+use crate::required::RequiredHeader;
 use crate::seconds::{parse_seconds, parse_seconds_or_none};
 use crate::serve::{Origin, parse_count, parse_origin};
 
@@ -25,8 +26,8 @@ use crate::serve::{Origin, parse_count, parse_origin};
 ///
 /// Prints `listening on tcp://HOST:PORT` or `listening on ws://HOST:PORT/` when it is ready, and logs a
 /// line on standard error when a tunnel is open and when it has ended. Anybody who reaches the server end
-/// may use it: put it behind a proxy that knows its users, which `--header` can tell it, or have it listen
-/// where only they are.
+/// may use it: give both ends a secret with `--require-header` and `--header`, put it behind a proxy that
+/// knows its users, or have it listen where only they are.
 ///
 /// The bytes are sent in binary messages, which may be cut anywhere. An end that takes nothing stops the
 /// other: neither program holds more than some buffers for each direction.
@@ -134,6 +135,11 @@ pub(crate) struct ServerEnd {
     /// clients need not name it
     #[arg(long, value_name = "HOST:PORT", value_parser = Rule::parse, conflicts_with = "connect")]
     pub(crate) allow: Vec<Rule>,
+
+    /// A header that each client must send, with this value; may be given again. Others are answered with 401. Whoever
+    /// sees the processes of this machine sees it, and whoever sees the network where there is no TLS
+    #[arg(long, value_name = "NAME: VALUE", value_parser = RequiredHeader::parse)]
+    pub(crate) require_header: Vec<RequiredHeader>,
 
     /// Web pages that may connect: those of the same host and port, all, or those of the origins listed. Without
     /// this, none may. Programs that are not browsers send no origin and may always connect

@@ -107,6 +107,36 @@ fn origins_that_do_not_fit_together_end_with_2() {
 }
 
 #[test]
+fn a_sender_without_the_headers_that_are_required_is_refused() {
+    let required = ["Authorization: Bearer hush", "X-Key: secret"];
+    let options = [
+        "--require-header",
+        required[0],
+        "--require-header",
+        required[1],
+    ];
+    let (recv, dir) = (Recv::start(&options), Dir::default());
+    let file = dir.write("a", "abc");
+    for headers in [
+        &[][..],
+        &["--header", required[0]],
+        &["--header", required[0], "--header", "X-Key: Secret"],
+    ] {
+        let (exit, notes) = send(&recv.url(), &[headers, &[&file]].concat());
+        assert_eq!(exit, 1, "{notes}");
+        assert!(notes.contains("401"), "{notes}");
+        assert!(notes.contains("a header is required"), "{notes}");
+        let line = recv.line();
+        assert!(line.ends_with("handshake: 401 Unauthorized"), "{line}");
+    }
+    assert!(recv.dir.names().is_empty());
+    let headers = ["--header", required[0], "--header", required[1]];
+    let (exit, notes) = send(&recv.url(), &[&headers[..], &[&file]].concat());
+    assert_eq!(exit, 0, "{notes}");
+    assert_eq!(recv.dir.names(), ["a"]);
+}
+
+#[test]
 fn quiet_ends_say_nothing_but_errors() {
     let recv = Recv::start(&["--quiet", "--files", "1"]);
     let dir = Dir::default();

@@ -14,6 +14,28 @@ fn options_that_do_not_fit_together_are_told() {
             "--allow",
         ),
         (
+            &[
+                "--listen",
+                client,
+                "--connect",
+                web,
+                "--require-header",
+                "a: b",
+            ],
+            "--require-header",
+        ),
+        (
+            &[
+                "--listen",
+                server,
+                "--allow",
+                "a:1",
+                "--require-header",
+                "a",
+            ],
+            "NAME: VALUE",
+        ),
+        (
             &["--listen", client, "--connect", web, "--target", "a"],
             "HOST:PORT",
         ),

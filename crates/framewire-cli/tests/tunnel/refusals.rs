@@ -6,7 +6,7 @@ use std::time::Duration;
 use framewire::handshake::{Connector, HandshakeError};
 
 use crate::ends::{
-    End, SUBPROTOCOL, expect_no_connection, expect_reset, listener, nobody, rest, say,
+    End, SUBPROTOCOL, expect_no_connection, expect_reset, hear, listener, nobody, rest, say,
 };
 
 /// The status and the text of a refusal.
@@ -175,6 +175,44 @@ fn web_pages_may_not_connect_unless_they_are_listed() {
     assert_eq!(refused(&end, "", &page("https://a.example")).0, 403);
     let end = End::server(target, &["--allow-origin", "https://a.example"]);
     end.try_websocket("", &page("https://a.example")).unwrap();
+}
+
+/// Nobody learns of targets before.
+#[test]
+fn a_client_without_the_header_that_is_required_is_refused() {
+    let service = listener();
+    let header = "Authorization: Bearer hush";
+    let options = ["--require-header", header];
+    let end = End::server(service.local_addr().unwrap(), &options);
+    let with = |value: &'static str| {
+        let name = http::header::AUTHORIZATION;
+        let value = http::HeaderValue::from_static(value);
+        Connector::new().header(name, value).unwrap()
+    };
+    for connector in [Connector::new(), with("Bearer hus"), with("Bearer hush2")] {
+        for query in ["", "?target=127.0.0.1:1", "?target="] {
+            let error = end.try_websocket(query, &connector).unwrap_err();
+            let challenge = &error.response().unwrap().headers()["www-authenticate"];
+            assert_eq!(challenge, "Bearer");
+            let (status, text) = answer(&error);
+            assert_eq!(status, 401, "{text}");
+            assert!(end.logged().starts_with("401 Unauthorized: "));
+        }
+    }
+    let client = End::client(&end, &["--header", header]);
+    let user = client.tcp();
+    hear(&user, {
+        say(&crate::ends::accept(&service), b"hello");
+        b"hello"
+    });
+    let client = End::client(&end, &[]);
+    expect_reset(client.tcp());
+    // For good: nothing is tried again.
+    let line = client.logged();
+    assert!(line.starts_with("no tunnel: "), "{line}");
+    assert!(line.contains("401"), "{line}");
+    drop(user);
+    expect_no_connection(end, &[service]);
 }
 
 #[test]

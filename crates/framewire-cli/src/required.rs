@@ -1,0 +1,119 @@
+//! Headers that a server requires of each request: a token, for example.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ring::digest::{Digest, SHA256, digest};
+
+/// A header that each request must have, with its value.
+#[derive(Debug, Clone)]
+pub(crate) struct RequiredHeader {
+    name: HeaderName,
+    /// Values are compared by their digests: how long that takes says nothing of the value.
+    digest: Digest,
+    /// The first word of the value, where that names how clients authenticate.
+    scheme: Option<HeaderValue>,
+}
+
+impl RequiredHeader {
+    /// Parses `NAME: VALUE`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (name, value) = text
+            .split_once(':')
+            .ok_or("a header is NAME: VALUE, with a colon")?;
+        let name: HeaderName = name.trim().parse().map_err(|_| "not a header's name")?;
+        let value = value.trim();
+        if value.is_empty() {
+            return Err("the value is missing".to_owned());
+        }
+        HeaderValue::from_str(value).map_err(|_| "cannot be a header's value")?;
+        let scheme = value.split(' ').next().filter(|_| name == AUTHORIZATION);
+        Ok(Self {
+            name,
+            digest: digest(&SHA256, value.as_bytes()),
+            scheme: scheme.and_then(|scheme| scheme.parse().ok()),
+        })
+    }
+
+    /// Returns what an answer with 401 says in `WWW-Authenticate`, which it must have (RFC 9110 15.5.2).
+    pub(crate) fn challenge(&self) -> HeaderValue {
+        let other = || HeaderValue::from_static("Header");
+        self.scheme.clone().unwrap_or_else(other)
+    }
+
+    /// Returns whether one of the headers is this one.
+    fn is_in(&self, headers: &HeaderMap) -> bool {
+        let mut values = headers.get_all(&self.name).iter();
+        values.any(|value| digest(&SHA256, value.as_bytes()).as_ref() == self.digest.as_ref())
+    }
+}
+
+/// Returns the first of the required headers that a request does not have.
+pub(crate) fn missing<'a>(
+    required: &'a [RequiredHeader],
+    headers: &HeaderMap,
+) -> Option<&'a RequiredHeader> {
+    required.iter().find(|header| !header.is_in(headers))
+}
+
+/// What an answer with 401 says to people. Which header it is, and what its value, is for those who know.
+pub(crate) const REFUSAL: &str = "a header is required that this request does not have";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let parse = |(name, value): &(&str, &str)| {
+            let name: HeaderName = name.parse().unwrap();
+            (name, value.parse::<HeaderValue>().unwrap())
+        };
+        pairs.iter().map(parse).collect()
+    }
+
+    #[test]
+    fn a_request_must_have_each_of_them_as_it_is() {
+        let parse = |text| RequiredHeader::parse(text).unwrap();
+        let required = [parse("Authorization: Bearer a:b"), parse("x-key:c")];
+        for (pairs, is_there) in [
+            (&[("authorization", "Bearer a:b"), ("X-Key", "c")][..], true),
+            (&[], false),
+            (&[("authorization", "Bearer a:b")], false),
+            (&[("x-key", "c")], false),
+            (&[("authorization", "Bearer a:b"), ("x-key", "")], false),
+            (&[("authorization", "bearer a:b"), ("x-key", "c")], false),
+            (&[("authorization", "Bearer a:bc"), ("x-key", "c")], false),
+            (&[("x-key", "Bearer a:b"), ("authorization", "c")], false),
+        ] {
+            let missing = missing(&required, &headers(pairs));
+            assert_eq!(missing.is_none(), is_there, "{pairs:?}");
+        }
+        assert!(missing(&[], &headers(&[])).is_none());
+    }
+
+    #[test]
+    fn nothing_tells_the_value() {
+        for (text, challenge) in [
+            ("Authorization: Bearer hush", "Bearer"),
+            ("X-Key: hush", "Header"),
+        ] {
+            let required = RequiredHeader::parse(text).unwrap();
+            assert_eq!(required.challenge(), challenge);
+            assert!(!format!("{required:?}").contains("hush"), "{required:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_is_refused() {
+        for text in [
+            "",
+            "X-Key",
+            "X-Key:",
+            "X-Key: ",
+            ": b",
+            "a b: c",
+            "a: b\r\nc: d",
+        ] {
+            assert!(RequiredHeader::parse(text).is_err(), "{text:?}");
+        }
+    }
+}
