@@ -64,8 +64,8 @@ pub(crate) struct SendOptions {
 /// replaced only with `--overwrite`. Outside Linux, there is one exception on file systems without hard links, such as
 /// FAT: a file that another program creates under the same name just as the received one gets it.
 ///
-/// Anybody who can connect can fill the directory with files, unless `--require-header` keeps them out. Only programs on this machine can, unless `--listen`
-/// names an address that others reach.
+/// Anybody who can connect can fill the directory with files, unless `--require-header` keeps them out. Only programs
+/// on this machine can connect, unless `--listen` names an address that others reach.
 ///
 /// Ends with 0 after a signal, after as many files as `--files` says, and with `--once` where all files have arrived;
 /// with 1 where it cannot listen; and with 2 where a file was refused with `--once`, where there is no directory to
@@ -163,14 +163,12 @@ pub(crate) struct RecvOptions {
 /// Takes the URL of a receiver. Says what is missing where a file stands in its place.
 fn parse_receiver(text: &str) -> Result<String, String> {
     parse_url(text).map_err(|why| {
-        if Path::new(text).exists() {
-            return format!("this is a file: {ORDER}, such as ws://HOST:9001/");
-        }
-        format!("{why}; {ORDER}")
+        let is_file = Path::new(text).exists();
+        let why = if is_file { "this is a file" } else { &why };
+        format!("the URL of the receiver comes first, and the files follow it; {why}")
     })
 }
 
-const ORDER: &str = "the URL of the receiver comes first, and the files follow it";
 const SEND_EXAMPLES: &str = "\
 Examples:
   framewire send ws://192.168.0.7:9001/ disk.img *.jpg

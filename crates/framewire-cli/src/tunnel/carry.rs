@@ -69,12 +69,12 @@ pub(super) async fn carry(
     }
 }
 
-/// For how long the two sides of a tunnel are waited for; `None` is for ever. A peer that does not speak the subprotocol
-/// may send no data for `close_timeout` before it answers a Close frame.
+/// For how long the two sides of a tunnel are waited for; `None` is for ever.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     pub(super) ping_interval: Option<Duration>,
     pub(super) write_timeout: Option<Duration>,
+    /// How long a peer that does not speak the subprotocol may send no data before it answers a Close frame.
     pub(super) close_timeout: Duration,
 }
 

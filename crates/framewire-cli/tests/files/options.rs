@@ -59,7 +59,7 @@ fn what_cannot_be_sent_does_not_hold_up_the_others() {
 fn a_file_in_place_of_the_url_is_told() {
     let dir = Dir::default();
     let file = dir.write("a", "abc");
-    for (url, why) in [(&file[..], "this is a file: "), ("missing", "ws://missing")] {
+    for (url, why) in [(&file[..], "this is a file"), ("missing", "ws://missing")] {
         for arguments in [&[][..], &["ws://127.0.0.1:1/"]] {
             let (exit, notes) = send(url, arguments);
             assert_eq!(exit, 2, "{notes}");
