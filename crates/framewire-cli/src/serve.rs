@@ -26,7 +26,6 @@ pub(crate) use self::server::{
     GRACE, LINGER, PAUSE, announce, is_of_one_connection, on_signal, reset_on_close,
 };
 pub(crate) use self::slots::{Slot, Slots};
-pub(crate) use crate::accept::{Origin, parse_count, parse_origin, with_origins};
 
 use self::options::Engine;
 use self::server::Server;

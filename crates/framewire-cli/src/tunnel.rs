@@ -37,7 +37,6 @@ use self::stop::stop;
 use crate::failure::Failure;
 use crate::reach::Reach;
 use crate::serve::{GRACE, on_signal};
-use crate::tls;
 
 /// Carries connections until SIGINT, SIGTERM or SIGHUP.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -72,7 +71,7 @@ fn entrance(options: &Options, address: &str, url: &str) -> Result<End, Failure>
         server.allow_origin.is_empty(),
         server.require_header.is_empty(),
     ];
-    if lists.contains(&false) || server.tls_cert.is_some() {
+    if lists.contains(&false) || server.tls.is_given() {
         return Err(misuse(
             "--allow, --allow-origin, --require-header and --tls-cert are for the server end, which listens on ws:// \
              or wss://",
@@ -107,17 +106,12 @@ fn exit(options: &Options, url: &str, target: Option<&Place>) -> Result<End, Fai
         ));
     }
     let WebAddress { is_secure, address } = WebAddress::parse(url).map_err(misuse)?;
-    let tls = match (&options.server.tls_cert, &options.server.tls_key) {
-        (Some(cert), Some(key)) if is_secure => {
-            Some(tls::server_config(cert, key).map_err(Failure::NoConnection)?)
-        }
-        (None, None) if !is_secure => None,
-        _ => {
-            return Err(misuse(
-                "--tls-cert and --tls-key go with --listen wss://…, and only with it",
-            ));
-        }
-    };
+    if options.server.tls.is_given() != is_secure {
+        return Err(misuse(
+            "--tls-cert and --tls-key go with --listen wss://…, and only with it",
+        ));
+    }
+    let tls = options.server.tls.config().map_err(Failure::NoConnection)?;
     let allowed = AllowList::new(rules);
     let exit = Exit::new(options, allowed, tls, patience(options)).map_err(misuse)?;
     Ok(End {

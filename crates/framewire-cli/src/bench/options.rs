@@ -74,12 +74,14 @@ pub(crate) struct Options {
     #[arg(long, short = 'd', value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub(crate) duration: Duration,
 
-    /// How long to send messages before the measurement. One whose answer arrives during the
-    /// measurement counts in the throughput and, without `--rate`, in the latencies
+    /// How long to send messages before the measurement
+    ///
+    /// One whose answer arrives during the measurement counts in the throughput and, without `--rate`, in the
+    /// latencies.
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds_or_none)]
     pub(crate) warm_up: Duration,
 
-    /// How long an answer may take after its message was sent. Then the connection is given up
+    /// How long an answer may take after its message was sent, before the connection is given up
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
     pub(crate) answer_timeout: Duration,
 
@@ -88,12 +90,15 @@ pub(crate) struct Options {
     #[arg(long, short = 't', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
-    /// Print the results as one JSON object, and nothing else. Times are in nanoseconds
+    /// Print the results as one JSON object, and nothing else
+    ///
+    /// Times are in nanoseconds.
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Write a page with plots to this file, which needs nothing else and can be sent to others. It
-    /// shows the URL and the options, but neither the values of headers nor passwords
+    /// Write a page with plots to this file, which needs nothing else and can be sent to others
+    ///
+    /// It shows the URL and the options, but neither the values of headers nor passwords.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::accept::{Accept, parse_count};
 use crate::reach::{Reach, parse_url};
 use crate::required::RequiredHeader;
 use crate::seconds::parse_seconds;
-use crate::serve::{Origin, parse_count, parse_origin};
 use crate::size::parse_bytes;
 
 /// Send files of any size to `framewire recv`.
@@ -38,13 +38,16 @@ pub(crate) struct SendOptions {
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
 
-    /// How many times in a row to connect again after a break without more of the file having arrived: first
-    /// after a second, then after twice as long each time, up to 30 seconds. The first connection is not
-    /// tried again
+    /// How many times in a row to connect again after a break without more of the file having arrived
+    ///
+    /// First after a second, then after twice as long each time, up to 30 seconds. The first connection is not tried
+    /// again.
     #[arg(long, value_name = "N", default_value = "8")]
     pub(crate) retries: u32,
 
-    /// How long nothing may come from the receiver. One that is busy sends Pings every 5 seconds
+    /// How long nothing may come from the receiver
+    ///
+    /// One that is busy sends Pings every 5 seconds.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub(crate) idle_timeout: Duration,
 
@@ -77,10 +80,6 @@ pub(crate) struct SendOptions {
     reason = "each is an option of its own"
 )]
 pub(crate) struct RecvOptions {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001")]
-    pub(crate) listen: String,
-
     /// The directory for the files, which must exist
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) into: PathBuf,
@@ -101,8 +100,9 @@ pub(crate) struct RecvOptions {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) files: Option<usize>,
 
-    /// End after one sender that has announced a file closes the connection: with 2 if a file of it was
-    /// refused. If the connection breaks, the next sender is waited for
+    /// End after one sender that has announced a file closes the connection
+    ///
+    /// With 2 if a file of it was refused. If the connection breaks, the next sender is waited for.
     #[arg(long)]
     pub(crate) once: bool,
 
@@ -110,54 +110,25 @@ pub(crate) struct RecvOptions {
     #[arg(long, value_name = "N", default_value = "64", value_parser = parse_count)]
     pub(crate) max_connections: usize,
 
-    /// How long nothing may come from a sender. One that is busy sends Pings every 5 seconds
+    /// How long nothing may come from a sender
+    ///
+    /// One that is busy sends Pings every 5 seconds.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub(crate) idle_timeout: Duration,
 
-    /// How long a sender may take nothing of what is sent to it
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
-    pub(crate) write_timeout: Duration,
-
-    /// A header that each sender must send, with this value; may be given again. Others are answered with 401. Whoever
-    /// sees the processes of this machine sees it, and whoever sees the network where there is no TLS
+    /// A header that each sender must send, with this value; may be given again
+    ///
+    /// Others are answered with 401. Whoever sees the processes of this machine sees it, and whoever sees the network
+    /// where there is no TLS.
     #[arg(long, value_name = "NAME: VALUE", value_parser = RequiredHeader::parse)]
     pub(crate) require_header: Vec<RequiredHeader>,
-
-    /// Which web pages may connect, besides programs: those of the host in the request, all, or those
-    /// of the origins listed
-    #[arg(
-        long,
-        value_name = "any|same|URL|null|file://",
-        num_args = 1..,
-        value_delimiter = ',',
-        default_value = "same",
-        value_parser = parse_origin,
-    )]
-    pub(crate) origin: Vec<Origin>,
-
-    /// Take compressed files from senders that offer it (permessage-deflate), at level 0 to 9
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "1",
-        value_parser = clap::value_parser!(u8).range(0..=9),
-    )]
-    pub(crate) deflate: Option<u8>,
-
-    /// Take TLS connections (`wss://`) and no others, with the certificate in this PEM file, and
-    /// those between it and its root
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-
-    /// The private key to the certificate, in PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
 
     /// Show neither progress nor a line for each file
     #[arg(long, short = 'q')]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) accept: Accept,
 }
 
 /// Takes the URL of a receiver. Says what is missing where a file stands in its place.

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Args as _, Command};
-use framewire::deflate::{Deflate, DeflateConfig, ZlibRs};
+use framewire::deflate::DeflateConfig;
 use framewire::handshake::{Acceptor, Established, PendingHandshake};
 use framewire::rustls::ServerConfig;
 use framewire::upgrade::{Limits as HandshakeLimits, TlsStream};
@@ -36,10 +36,7 @@ use crate::failure::Failure;
 use crate::required::{self, RequiredHeader};
 use crate::serve::blocking::connections::{Connection, Connections};
 use crate::serve::blocking::socket::{SharedSocket, Stream};
-use crate::serve::{
-    GRACE, LINGER, PAUSE, announce, is_of_one_connection, on_signal, page, with_origins,
-};
-use crate::tls;
+use crate::serve::{GRACE, LINGER, PAUSE, announce, is_of_one_connection, on_signal, page};
 
 /// Takes files until a signal comes or, if the options say so, all have arrived.
 pub(crate) fn run(options: &RecvOptions) -> Result<(), Failure> {
@@ -69,9 +66,7 @@ fn check(dir: &Path) -> Result<(), String> {
 fn serve(options: &RecvOptions, acceptor: Acceptor) -> Result<Result<(), String>, String> {
     let (end, ended) = mpsc::channel();
     let receiver = Arc::new(Receiver::new(options, acceptor, end.clone())?);
-    let listener = TcpListener::bind(&options.listen)
-        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    crate::accept::bound_unsent(&listener);
+    let listener = options.accept.listen()?;
     on_signal(move || {
         // It fails if the program is ending already.
         let _ = end.send(Ok(()));
@@ -106,10 +101,7 @@ impl Receiver {
         acceptor: Acceptor,
         end: Sender<Result<(), String>>,
     ) -> Result<Self, String> {
-        let tls = match (&options.tls_cert, &options.tls_key) {
-            (Some(cert), Some(key)) => Some(tls::server_config(cert, key)?),
-            _ => None,
-        };
+        let tls = options.accept.tls.config()?;
         Ok(Self {
             acceptor,
             tls,
@@ -130,7 +122,7 @@ impl Receiver {
                 end,
             },
             connections: Connections::new(options.max_connections),
-            write_timeout: options.write_timeout,
+            write_timeout: options.accept.write_timeout,
             once: options.once,
         })
     }
@@ -237,20 +229,10 @@ impl Receiver {
 }
 
 fn acceptor(options: &RecvOptions) -> Result<Acceptor, String> {
-    let mut acceptor = Acceptor::new()
-        .subprotocols([SUBPROTOCOL])
-        .map_err(|error| error.to_string())?;
-    if let Some(level) = options.deflate {
-        let config = DeflateConfig::default().level(level);
-        let deflate = Deflate::with_engine(config, ZlibRs, options.max_connections);
-        acceptor = acceptor.deflate(deflate.map_err(|error| error.to_string())?);
-    }
-    if options.tls_cert.is_some() {
-        // Even without a certificate, a proxy in front may have one.
-        acceptor = acceptor.secure(true);
-    }
-    with_origins(acceptor, &options.origin)?
-        .ok_or_else(|| "--origin takes any, same, or a list of URLs".to_owned())
+    let acceptor = Acceptor::new().subprotocols([SUBPROTOCOL]);
+    let acceptor = acceptor.map_err(|error| error.to_string())?;
+    let (config, connections) = (DeflateConfig::default(), options.max_connections);
+    options.accept.acceptor(acceptor, config, connections)
 }
 
 /// Returns the answer to a client that does not send files.

@@ -28,8 +28,9 @@ use super::log::Log;
 use super::options::Options;
 use super::stop::Stop;
 use super::target::Target;
+use crate::accept::with_origins;
 use crate::required::{self, RequiredHeader};
-use crate::serve::{LINGER, Slot, Slots, with_origins};
+use crate::serve::{LINGER, Slot, Slots};
 
 /// What all tunnels of a server end share.
 #[derive(Debug)]

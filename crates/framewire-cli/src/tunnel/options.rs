@@ -1,6 +1,5 @@
 //! The options of `framewire tunnel`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,10 +8,10 @@ use clap::builder::Resettable;
 use super::allow::Rule;
 use super::place::Place;
 use super::target::Target;
+use crate::accept::{Origin, Tls, parse_count, parse_origin};
 use crate::reach::Reach;
 use crate::required::RequiredHeader;
 use crate::seconds::{parse_seconds, parse_seconds_or_none};
-use crate::serve::{Origin, parse_count, parse_origin};
 
 /// Carry TCP connections through WebSocket connections, at either end.
 ///
@@ -71,28 +70,34 @@ use crate::serve::{Origin, parse_count, parse_origin};
     .help_heading(Resettable::Reset)
     .help("Compress messages (permessage-deflate), at level 0 to 9, where both ends do")))]
 pub(crate) struct Options {
-    /// Where to listen: `tcp://HOST:PORT` makes this the client end, `ws://HOST:PORT` or
-    /// `wss://HOST:PORT` the server end; port 0 takes a free one
+    /// Where to listen: tcp://HOST:PORT makes this the client end, ws://HOST:PORT or wss://HOST:PORT the server end
+    ///
+    /// Port 0 takes a free one.
     #[arg(long, value_name = "URL", value_parser = Place::parse)]
     pub(crate) listen: Place,
 
-    /// Where to connect to: of the client end the URL of the server end, such as
-    /// `wss://gateway.example/tunnel`; of the server end the only target that there is, `tcp://HOST:PORT`
+    /// Where to connect to: the URL of the server end, or of the server end its only target, tcp://HOST:PORT
+    ///
+    /// The URL is one such as `wss://gateway.example/tunnel`.
     #[arg(long, value_name = "URL", value_parser = Place::parse)]
     pub(crate) connect: Option<Place>,
 
-    /// How many tunnels may be open at once. Each needs two open files: have the system allow as many (`ulimit -n`).
-    /// One more waits at the client end, and is answered with HTTP status 503 at the server end
+    /// How many tunnels may be open at once
+    ///
+    /// Each needs two open files: have the system allow as many (`ulimit -n`). One more waits at the client end, and is
+    /// answered with HTTP status 503 at the server end.
     #[arg(long, value_name = "N", default_value = "448", value_parser = parse_count)]
     pub(crate) max_connections: usize,
 
-    /// Send a Ping this often, and give a tunnel up on which nothing has come for twice as long,
-    /// while its TCP side takes what comes. Give both ends the same; 0 does neither
+    /// Send a Ping this often, and give a tunnel up on which nothing has come for twice as long; 0 does neither
+    ///
+    /// While its TCP side takes nothing, it is not given up. Give both ends the same.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds_or_none)]
     pub(crate) ping_interval: Duration,
 
-    /// How long another program at the other end may send no data before it answers the Close frame that stands for
-    /// the end of the TCP stream
+    /// How long another program at the other end may send no data before it answers a Close frame
+    ///
+    /// That frame stands for the end of the TCP stream.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub(crate) close_timeout: Duration,
 
@@ -114,13 +119,16 @@ pub(crate) struct Options {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Client end")]
 pub(crate) struct ClientEnd {
-    /// The service that the server end is asked to connect to. Without it, the server end must have exactly one
+    /// The service that the server end is asked to connect to
+    ///
+    /// Without it, the server end must have exactly one.
     #[arg(long, value_name = "HOST:PORT", value_parser = Target::parse)]
     pub(crate) target: Option<Target>,
 
-    /// How long to try again, for each TCP connection, while the server is away or answers that it has trouble,
-    /// such as 502. A 403 is final. Nothing is read from the TCP connection meanwhile, so that no byte is lost. The
-    /// first failure is logged, and how it ends
+    /// How long to try again, for each TCP connection, while the server is away or answers that it has trouble
+    ///
+    /// Such as 502; a 403 is final. Nothing is read from the TCP connection meanwhile, so that no byte is lost. The
+    /// first failure is logged, and how it ends.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds_or_none)]
     pub(crate) retry: Duration,
 }
@@ -129,20 +137,24 @@ pub(crate) struct ClientEnd {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server end")]
 pub(crate) struct ServerEnd {
-    /// A target that clients may name; may be given again. The host may be a network, such as `10.0.0.0/8` or
-    /// `[fd00::/8]`, and the port `*`. Only what is written is compared: a name is allowed wherever it leads, as its
-    /// resolver decides, and a network allows no name, even of a host in it. Where there is one target alone,
-    /// clients need not name it
+    /// A target that clients may name; may be given again
+    ///
+    /// The host may be a network, such as `10.0.0.0/8` or `[fd00::/8]`, and the port `*`. Only what is written is
+    /// compared: a name is allowed wherever it leads, as its resolver decides, and a network allows no name, even of a
+    /// host in it. Where there is one target alone, clients need not name it.
     #[arg(long, value_name = "HOST:PORT", value_parser = Rule::parse, conflicts_with = "connect")]
     pub(crate) allow: Vec<Rule>,
 
-    /// A header that each client must send, with this value; may be given again. Others are answered with 401. Whoever
-    /// sees the processes of this machine sees it, and whoever sees the network where there is no TLS
+    /// A header that each client must send, with this value; may be given again
+    ///
+    /// Others are answered with 401. Whoever sees the processes of this machine sees it, and whoever sees the network
+    /// where there is no TLS.
     #[arg(long, value_name = "NAME: VALUE", value_parser = RequiredHeader::parse)]
     pub(crate) require_header: Vec<RequiredHeader>,
 
-    /// Web pages that may connect: those of the same host and port, all, or those of the origins listed. Without
-    /// this, none may. Programs that are not browsers send no origin and may always connect
+    /// Web pages that may connect: those of the same host and port, all, or those of the origins listed
+    ///
+    /// Without this, none may. Programs that are not browsers send no origin and may always connect.
     #[arg(
         long,
         value_name = "any|same|URL|null|file://",
@@ -152,11 +164,6 @@ pub(crate) struct ServerEnd {
     )]
     pub(crate) allow_origin: Vec<Origin>,
 
-    /// The certificate for wss://, in PEM, and those between it and its root
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-
-    /// The private key to the certificate, in PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
 }
