@@ -122,7 +122,7 @@ fn a_rate_that_the_bench_cannot_keep_is_no_failure_of_the_server() {
 fn a_stall_shows_in_the_corrected_latency_though_nothing_was_sent_meanwhile() {
     let (url, served) = server(1, |stream| {
         echo(open(stream), |number| {
-            if number == 100 {
+            if number == 20 {
                 thread::sleep(Duration::from_millis(600));
             }
         })

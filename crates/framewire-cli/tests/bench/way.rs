@@ -51,7 +51,7 @@ fn a_server_is_measured_over_tls() {
 
     let options = [
         "-c2",
-        "-d0.3",
+        "-d1",
         "--warm-up=0",
         "--tls-ca",
         cert.to_str().unwrap(),
