@@ -43,7 +43,7 @@ use self::replaced::Replaced;
 use self::results::Results;
 use self::target::Target;
 use crate::failure::Failure;
-use crate::terminal::note;
+use crate::terminal::{self, note};
 
 /// Measures a server, and tells the results.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -91,7 +91,7 @@ fn stop_on_signals(events: Sender<Event>) -> Result<(), Failure> {
 
 fn print(options: &Options, results: &Results) {
     let text = if options.json {
-        format!("{}\n", json::json(results))
+        format!("{}\n", terminal::printable(&json::json(results)))
     } else {
         let width = Term::stdout().size_checked();
         let width = width.map_or(WIDTH, |(_, columns)| usize::from(columns));

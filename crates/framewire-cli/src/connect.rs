@@ -28,6 +28,7 @@ use self::input::Input;
 use self::report::{Agreed, Report};
 use self::screen::Screen;
 use self::trace::{Direction, Trace, Traced};
+use crate::backoff::Backoff;
 use crate::failure::Failure;
 use crate::reach;
 
@@ -59,22 +60,23 @@ struct Client<'o> {
 impl Client<'_> {
     /// Talks over one connection, and over others after it if it is lost and that was asked for.
     fn talk(&mut self, screen: &Screen) -> Result<(), Failure> {
-        let mut pause = FIRST_PAUSE;
+        let longest = self.options.reconnect;
+        let first = || Backoff::new(FIRST_PAUSE, longest.unwrap_or(FIRST_PAUSE));
+        let mut backoff = first();
         loop {
             let opened = self.open();
             match &opened {
-                Ok(_) => pause = FIRST_PAUSE,
+                Ok(_) => backoff = first(),
                 Err(failure) => {
                     let told = self.report.lost(&failure.to_string());
                     self.conversation.told(told, &self.events);
                 }
             }
             let end = opened.and_then(|established| self.talk_over(established, screen));
-            let longest = self.options.reconnect.filter(|_| !is_final(&end));
-            let Some(longest) = longest.filter(|_| !self.conversation.is_over()) else {
+            if longest.is_none() || is_final(&end) || self.conversation.is_over() {
                 return self.judge(end);
-            };
-            pause = pause.min(longest);
+            }
+            let pause = backoff.pause();
             let why = match &end {
                 Ok(closed) => closed.to_string(),
                 Err(failure) => failure.to_string(),
@@ -83,7 +85,6 @@ impl Client<'_> {
             if !self.conversation.wait(pause) {
                 return self.judge(end);
             }
-            pause *= 2;
         }
     }
 

@@ -1,10 +1,11 @@
 //! Lines for a terminal, parts of which a peer may have written.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
+use serde_json::Value;
 
 /// Tells the user something, on standard error.
 pub(crate) fn note(line: fmt::Arguments<'_>) {
@@ -50,4 +51,37 @@ pub(crate) fn is_deceptive(character: char) -> bool {
         || marks.contains(&character)
 }
 
+/// Returns JSON as a line in which nothing is but shown: characters that a terminal obeys are escaped.
+pub(crate) fn printable(json: &Value) -> String {
+    let json = json.to_string();
+    let mut printable = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_deceptive(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                // Writing to a string does not fail.
+                let _ = write!(printable, "\\u{unit:04x}");
+            }
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
+}
+
 const NAME: Style = AnsiColor::BrightBlack.on_default();
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{is_deceptive, printable};
+
+    #[test]
+    fn json_tells_a_terminal_nothing_and_means_the_same() {
+        let event = json!({"text": "a\u{7f}\u{9b}\u{202e}\u{1b}\"\u{1f600}"});
+        let line = printable(&event);
+        assert!(!line.contains(is_deceptive), "{line:?}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), event);
+    }
+}

@@ -55,7 +55,7 @@ pub(crate) struct Options {
 
     /// Connect again when the connection is lost or cannot be made, at most this many seconds later
     ///
-    /// After 1, 2, 4… seconds, up to as many as are given here. A line waits meanwhile, and what was sent last may be
+    /// After about 1, 2, 4… seconds, up to as many as are given here. A line waits meanwhile, and what was sent last may be
     /// lost. A close with 1000, and a refusal that waiting does not change, end the program.
     #[arg(
         long,

@@ -38,7 +38,7 @@ fn a_line_waits_for_the_next_connection() {
     fourth.shutdown(DEADLINE).unwrap();
     let (code, _, notes) = client.end();
     assert_eq!(code, 0, "{notes}");
-    assert_eq!(notes.matches("again in 10ms").count(), 3, "{notes}");
+    assert_eq!(notes.matches("again in ").count(), 3, "{notes}");
 }
 
 #[test]
