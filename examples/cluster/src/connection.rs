@@ -8,7 +8,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::history::DUPLICATES;
+use crate::nats::DUPLICATES;
 
 /// A connection to NATS, which comes back by itself.
 #[derive(Debug)]

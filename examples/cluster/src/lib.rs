@@ -3,8 +3,11 @@
 pub mod connection;
 pub mod crowd;
 pub mod history;
+pub mod nats;
 pub mod node;
 pub mod protocol;
 pub mod ring;
 pub mod room;
+#[cfg(test)]
+mod script;
 pub mod serve;

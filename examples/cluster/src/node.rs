@@ -20,6 +20,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::connection::{Connection, MOST, watch_over};
 use crate::history::History;
+use crate::nats::Nats;
 use crate::protocol::Entry;
 use crate::room::Rooms;
 use crate::serve::serve;
@@ -45,25 +46,27 @@ pub struct Options {
 
 /// A node that is ready to run.
 #[derive(Debug)]
-pub struct Node {
+pub struct Node<H> {
     listener: TcpListener,
-    rooms: Arc<Rooms>,
+    rooms: Arc<Rooms<H>>,
     places: Arc<Semaphore>,
 }
 
-impl Node {
+impl Node<Nats> {
     /// Connects to NATS and binds the address.
     pub async fn start(options: &Options) -> Result<Self> {
         let connection = Connection::open(&options.nats).await?;
-        let history = History::open(connection.client).await?;
+        let history = Nats::open(connection.client).await?;
         let bound = TcpListener::bind(options.listen).await;
         Ok(Self {
             listener: bound.with_context(|| format!("cannot listen on {}", options.listen))?,
-            rooms: Rooms::new(history, connection.count, options.keep),
+            rooms: Arc::new(Rooms::new(history, connection.count, options.keep)),
             places: Arc::new(Semaphore::new(options.max_clients)),
         })
     }
+}
 
+impl<H: History> Node<H> {
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -112,7 +115,7 @@ impl Node {
 
 async fn welcome(
     stream: TcpStream,
-    rooms: &Arc<Rooms>,
+    rooms: &Rooms<impl History>,
     places: &Semaphore,
     is_lost: watch::Receiver<bool>,
     stop: &CancellationToken,
@@ -132,7 +135,7 @@ async fn welcome(
 /// Answers a request. Returns the client that is let in, if it is one, and its place.
 async fn admit<'a>(
     stream: TcpStream,
-    rooms: &Rooms,
+    rooms: &Rooms<impl History>,
     places: &'a Semaphore,
 ) -> Result<Option<(WebSocket<TcpStream>, Entry, SemaphorePermit<'a>)>> {
     let acceptor = Acceptor::new();
@@ -188,3 +191,110 @@ const MAX_MESSAGE: u64 = 32 << 10;
 const GOODBYES: Duration = Duration::from_secs(10);
 /// How long to wait after accepting a connection has failed.
 const PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use framewire::CloseCode;
+    use framewire::tokio::connect;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::script::Script;
+
+    /// A node on loopback with places for two clients.
+    struct Running {
+        script: Script,
+        address: SocketAddr,
+        stop: CancellationToken,
+        ended: JoinHandle<Result<()>>,
+        _connected: watch::Sender<u64>,
+    }
+
+    impl Running {
+        async fn start() -> Self {
+            let script = Script::default();
+            let (connected, connections) = watch::channel(1);
+            let node = Node {
+                listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+                rooms: Arc::new(Rooms::new(script.clone(), connections, 2)),
+                places: Arc::new(Semaphore::new(2)),
+            };
+            let stop = CancellationToken::new();
+            Self {
+                script,
+                address: node.address().unwrap(),
+                ended: tokio::spawn(node.run(stop.clone())),
+                stop,
+                _connected: connected,
+            }
+        }
+
+        /// Returns the status of the answer to a request that is not for a WebSocket.
+        async fn status(&self, target: &str) -> String {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            let request = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut status = [0; 12];
+            let read = timeout(LONG, stream.read_exact(&mut status)).await;
+            read.unwrap().unwrap();
+            String::from_utf8_lossy(&status[9..]).into_owned()
+        }
+
+        fn url(&self) -> String {
+            format!("ws://{}/room?client=ann&session=1", self.address)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_without_nats_lets_nobody_in() {
+        let node = Running::start().await;
+        assert_eq!(node.status("/health").await, "200");
+        assert_eq!(node.status("/").await, "200");
+        node.script.go_away();
+        assert_eq!(node.status("/health").await, "503");
+        assert_eq!(node.status("/room?client=ann&session=1").await, "503");
+        assert!(connect(&node.url()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_full_lets_a_client_in_once_another_has_gone() {
+        let node = Running::start().await;
+        let mut first = connect(&node.url()).await.unwrap();
+        let _second = connect(&node.url()).await.unwrap();
+        assert!(connect(&node.url()).await.is_err());
+        first.close(CloseCode::NORMAL, "").await.unwrap();
+        // The node ends the connection before it gives the place away.
+        let _ = timeout(LONG, first.shutdown(LONG)).await.unwrap();
+        let again = async {
+            while connect(&node.url()).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LONG, again).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_told_to_stop_tells_its_clients_and_ends() {
+        let node = Running::start().await;
+        let mut client = connect(&node.url()).await.unwrap();
+        client.next_message().await.unwrap().unwrap();
+        node.stop.cancel();
+        let end = timeout(LONG, client.next_message()).await.unwrap();
+        assert!(end.unwrap().is_none());
+        assert_eq!(client.closed().unwrap().code(), CloseCode::GOING_AWAY);
+        let ended = timeout(LONG, node.ended).await.unwrap();
+        assert!(ended.unwrap().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_without_nats_for_long_ends_by_itself() {
+        let node = Running::start().await;
+        node.script.go_away();
+        let ended = timeout(MOST + LONG, node.ended).await.unwrap();
+        assert!(ended.unwrap().is_err());
+    }
+
+    /// Longer than anything may take.
+    const LONG: Duration = Duration::from_secs(20);
+}

@@ -9,7 +9,12 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ToClient<'a> {
     /// The first message of a connection: the client has all of the room up to `at`, and what follows comes after it.
-    Welcome { at: u64 },
+    /// The numbers are those of this era.
+    Welcome {
+        at: u64,
+        #[serde(borrow)]
+        era: Cow<'a, str>,
+    },
     /// A message of the room.
     #[serde(borrow)]
     Said(Said<'a>),
@@ -39,7 +44,7 @@ pub struct Say<'a> {
     pub text: Cow<'a, str>,
 }
 
-/// What a client asks for when it connects: `/ROOM?client=NAME&session=NONCE&after=SEQ`.
+/// What a client asks for when it connects: `/ROOM?client=NAME&session=NONCE&after=SEQ&era=ERA`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub room: String,
@@ -48,6 +53,8 @@ pub struct Entry {
     pub session: String,
     /// The last message that the client has. `None` (`after=now`, or nothing) is the last one there is.
     pub after: Option<u64>,
+    /// The era of that number, as the client was told.
+    pub era: Option<String>,
 }
 
 impl Entry {
@@ -60,13 +67,12 @@ impl Entry {
         if !is_name(room) {
             return Err("the path is not a room: 1 to 64 of A-Z a-z 0-9 - _");
         }
-        let (mut client, mut session, mut after) = (None, None, None);
+        let (mut client, mut session, mut era, mut after) = (None, None, None, None);
         for pair in query.split('&') {
             match pair.split_once('=') {
-                Some(("client", name)) if is_name(name) => client = Some(name),
-                Some(("client", _)) => return Err("client is not 1 to 64 of A-Z a-z 0-9 - _"),
-                Some(("session", nonce)) if is_name(nonce) => session = Some(nonce),
-                Some(("session", _)) => return Err("session is not 1 to 64 of A-Z a-z 0-9 - _"),
+                Some(("client", name)) => client = Some(named(name)?),
+                Some(("session", nonce)) => session = Some(named(nonce)?),
+                Some(("era", name)) => era = Some(named(name)?),
                 Some(("after", "now")) => after = None,
                 Some(("after", digits)) => {
                     after = Some(digits.parse().map_err(|_| "after is not a number")?);
@@ -76,15 +82,21 @@ impl Entry {
         }
         Ok(Self {
             room: room.to_owned(),
-            client: client.ok_or("client is missing")?.to_owned(),
-            session: session.ok_or("session is missing")?.to_owned(),
+            client: client.ok_or("client is missing")?,
+            session: session.ok_or("session is missing")?,
             after,
+            era,
         })
     }
 }
 
-/// Returns whether this can name a room, a client or a session. It becomes part of subjects and headers of NATS, in which dots,
-/// spaces, wildcards and line ends mean something.
+fn named(name: &str) -> Result<String, &'static str> {
+    let named = is_name(name).then(|| name.to_owned());
+    named.ok_or("client, session and era are 1 to 64 of A-Z a-z 0-9 - _ each")
+}
+
+/// Returns whether this can name a room, a client or a session. It becomes part of subjects and headers of NATS, in
+/// which dots, spaces, wildcards and line ends mean something.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -158,6 +170,7 @@ mod tests {
             ("/room", "client=me"),
             ("/room", "client=me&session="),
             ("/room", "client=me&session=a/b"),
+            ("/room", "client=me&session=1&era="),
             ("/room", "client=me&session=1&after=-1"),
             ("/room", "client=me&session=1&after=99999999999999999999"),
         ] {

@@ -84,6 +84,13 @@ impl<T: Clone> Ring<T> {
         Ok(self.messages.range(first..).take(most).cloned().collect())
     }
 
+    /// Returns the message of this number.
+    #[must_use]
+    pub fn get(&self, sequence: u64) -> Option<&T> {
+        let found = self.messages.binary_search_by_key(&sequence, |(it, _)| *it);
+        found.ok().map(|index| &self.messages[index].1)
+    }
+
     /// Returns the number of the message before the first one here.
     #[must_use]
     pub fn base(&self) -> u64 {
@@ -139,7 +146,7 @@ mod tests {
                 }
                 for cursor in 0..=41 {
                     let rest: Vec<u64> = ROOM.into_iter().filter(|it| *it > cursor).collect();
-                    // A ring that has begun after the last message has nothing, and a cursor at its begin needs nothing.
+                    // A ring that has begun after the last message has nothing; a cursor at its begin needs nothing.
                     for page in 1..=3 {
                         assert_eq!(
                             resumed(&ring, cursor, page),

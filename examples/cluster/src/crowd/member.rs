@@ -45,6 +45,8 @@ pub struct Member {
     pub log: Log,
     /// The last message that it has.
     pub cursor: u64,
+    /// The era of that number, as the first node has said.
+    era: Option<String>,
     /// What it has sent, or is to send again, and was not yet said to be stored.
     unstored: VecDeque<(u32, String)>,
     sent: u32,
@@ -81,6 +83,7 @@ impl Member {
             sends,
             log,
             cursor: 0,
+            era: None,
             unstored: VecDeque::new(),
             sent: 0,
             first: None,
@@ -118,14 +121,22 @@ impl Member {
     }
 
     fn address(&self) -> String {
-        format!(
+        let mut address = format!(
             "{}/{}?client=m{}&session={}&after={}",
             self.shared.url, self.room, self.index, self.session, self.cursor
-        )
+        );
+        if let Some(era) = &self.era {
+            address.extend(["&era=", era]);
+        }
+        address
     }
 
     /// Notes how a connection has ended.
     fn note(&mut self, code: Option<CloseCode>, error: &anyhow::Error) {
+        if code == Some(CloseCode::SERVICE_RESTART) {
+            // What it has is void.
+            (self.cursor, self.era) = (0, None);
+        }
         if code == Some(CloseCode::GOING_AWAY) {
             self.report.moved += 1;
         } else {
@@ -200,8 +211,8 @@ impl Member {
 
     fn receive(&mut self, text: &str) -> Result<()> {
         match serde_json::from_str(text)? {
-            ToClient::Welcome { at } if at == self.cursor => {}
-            ToClient::Welcome { at } => bail!("welcome at {at}, not at {}", self.cursor),
+            ToClient::Welcome { at, era } if at == self.cursor => self.era = Some(era.into_owned()),
+            ToClient::Welcome { at, .. } => bail!("welcome at {at}, not at {}", self.cursor),
             ToClient::Stored { number, .. } => {
                 let before = self.unstored.len();
                 self.unstored

@@ -8,7 +8,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time::timeout;
 
-use crate::history::History;
+use crate::history::History as _;
+use crate::nats::Nats;
+use crate::protocol::Entry;
 
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -28,18 +30,18 @@ pub struct Options {
 /// Stores messages, and returns how many a second.
 pub async fn run(options: &Options) -> Result<f64> {
     let client = async_nats::connect(&options.nats).await?;
-    let history = History::open(client).await?;
+    let history = Nats::open(client).await?;
     let began = Instant::now();
-    let run = format!("{:x}", fastrand::u64(..));
+    let entry = Entry {
+        room: "store".to_owned(),
+        client: "crowd".to_owned(),
+        session: format!("{:x}", fastrand::u64(..)),
+        after: None,
+        era: None,
+    };
     let text = "x".repeat(64);
     let storing = stream::iter(1..=options.messages)
-        .map(|number| {
-            let (history, run, text) = (&history, &run, &text);
-            async move {
-                let published = history.publish("store", "crowd", run, number, text).await?;
-                Ok::<_, anyhow::Error>(published.await?)
-            }
-        })
+        .map(|number| history.publish(&entry, number, &text))
         .buffer_unordered(options.in_flight);
     let all = storing.fold(Ok(0_u64), async |count, stored| {
         stored.and(count).map(|count| count + 1)
