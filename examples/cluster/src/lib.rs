@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod crowd;
+mod follow;
 pub mod history;
 pub mod nats;
 pub mod node;

@@ -14,9 +14,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::follow::newest;
 use crate::history::{History, Replay, Stored};
 use crate::protocol::{Entry, MAX_TEXT, Say, ToClient};
-use crate::room::{IsOver, Room, State, newest, said};
+use crate::room::{IsOver, Room, State, said};
 
 /// Serves a client until it closes, something fails or the node is told to stop.
 pub async fn serve<S: AsyncRead + AsyncWrite + Unpin, H: History>(
