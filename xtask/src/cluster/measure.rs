@@ -19,7 +19,8 @@ pub(super) fn by_nodes(programs: &Programs<'_>, options: &Options) -> Result<()>
         std::thread::available_parallelism()?
     );
     println!(
-        "| nodes | load | deliveries/s | p50 ms | p99 ms | node: µs a delivery | HAProxy: µs a delivery | NATS: µs a message |"
+        "| nodes | load | deliveries/s | p50 ms | p99 ms \
+         | node: µs a delivery | HAProxy: µs a delivery | NATS: µs a message |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for nodes in 1..=options.nodes {
@@ -28,8 +29,7 @@ pub(super) fn by_nodes(programs: &Programs<'_>, options: &Options) -> Result<()>
             ("all they can", 0, options.messages * 5),
         ] {
             let talk = Talk {
-                clients: options.clients,
-                rooms: options.rooms,
+                options,
                 messages,
                 rate,
             };
@@ -88,7 +88,8 @@ pub(super) fn at_rest(programs: &Programs<'_>) -> Result<()> {
     drop(idle);
     cluster.stop()?;
     println!(
-        "\n{} bytes of a node's memory for each of {AT_REST} clients at rest in {IDLE_ROOMS} rooms, beside {} KiB without them",
+        "\n{} bytes of a node's memory for each of {AT_REST} clients at rest in {IDLE_ROOMS} rooms, \
+         beside {} KiB without them",
         after.saturating_sub(before).div_ceil(AT_REST),
         before / 1024
     );

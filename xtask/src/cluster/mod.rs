@@ -22,9 +22,9 @@ use crate::project::Project;
 /// Check and measure the chat of `examples/cluster`, over nodes on NATS behind `HAProxy`
 ///
 /// First through a graceful restart of one node, when a quarter of the messages are stored, a kill of another, when it
-/// is half of them, and a restart of NATS, when it is three quarters: every client must end with every message, once and
-/// in order. Then what it costs, without that, by the number of nodes. The clients, the nodes, NATS and `HAProxy` share
-/// this machine. Debian's packages are installed where they are missing, which takes root. Linux only.
+/// is half of them, and a restart of NATS, when it is three quarters: every client must end with every message, once
+/// and in order. Then what it costs, without that, by the number of nodes. The clients, the nodes, NATS and `HAProxy`
+/// share this machine. Debian's packages are installed where they are missing, which takes root. Linux only.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// How many nodes
@@ -70,8 +70,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
 fn through_faults(programs: &Programs<'_>, options: &Options) -> Result<()> {
     let mut cluster = Cluster::start(programs, options.nodes, options.clients)?;
     let talk = Talk {
-        clients: options.clients,
-        rooms: options.rooms,
+        options,
         messages: options.messages,
         rate: 1,
     };
@@ -82,8 +81,9 @@ fn through_faults(programs: &Programs<'_>, options: &Options) -> Result<()> {
     })?;
     cluster.stop()?;
     println!(
-        "cluster: {} nodes, {} clients, {} delivered, {} lost, {} duplicated, {} out of order, p99 {} ms (through a restart \
-         and a kill of a node, and a restart of NATS: {} connections closed with 1001, {} broken; history read again: {} wrong)",
+        "cluster: {} nodes, {} clients, {} delivered, {} lost, {} duplicated, {} out of order, p99 {} ms \
+         (through a restart and a kill of a node, and a restart of NATS: {} connections closed with 1001, {} broken; \
+         history read again: {} wrong)",
         options.nodes,
         options.clients,
         outcome.count("delivered")?,
@@ -102,15 +102,15 @@ fn through_faults(programs: &Programs<'_>, options: &Options) -> Result<()> {
 }
 
 /// What the crowd does.
-struct Talk {
-    clients: u32,
-    rooms: u32,
+struct Talk<'a> {
+    /// Whose number of messages is not that of this talk.
+    options: &'a Options,
     messages: u32,
     /// Messages of each client in a second; 0 is each once the one before is stored.
     rate: u32,
 }
 
-impl Talk {
+impl Talk<'_> {
     /// Runs the crowd. Calls `at` when 25, 50 and 75 percent of the messages are stored. When it returns, there must
     /// be messages that are not.
     fn run(
@@ -122,8 +122,8 @@ impl Talk {
         let mut command = Command::new(programs.crowd());
         command.args(["talk", "--url", url]);
         for (option, value) in [
-            ("--clients", self.clients),
-            ("--rooms", self.rooms),
+            ("--clients", self.options.clients),
+            ("--rooms", self.options.rooms),
             ("--messages", self.messages),
             ("--rate", self.rate),
             ("--deadline", self.messages + DEADLINE),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -53,15 +53,20 @@ impl<'a> Programs<'a> {
 
 /// A cluster that runs.
 pub(super) struct Cluster<'a> {
-    programs: &'a Programs<'a>,
-    folder: PathBuf,
-    nats_port: u16,
+    place: Place<'a>,
     port: u16,
     /// `None` is killed.
     nodes: Vec<(u16, Option<Daemon>)>,
     /// `None` is ended.
     nats: Option<Daemon>,
     haproxy: Daemon,
+}
+
+/// Where the parts of a cluster are started.
+struct Place<'a> {
+    programs: &'a Programs<'a>,
+    folder: PathBuf,
+    nats_port: u16,
 }
 
 impl<'a> Cluster<'a> {
@@ -73,20 +78,21 @@ impl<'a> Cluster<'a> {
             fs::remove_dir_all(&store).context("the store of the run before")?;
         }
         let [nats_port, port] = free_ports::<2>()?;
-        let nats = start_nats(programs, &folder, nats_port)?;
-        let mut running = Vec::new();
-        for _ in 0..nodes {
-            let [port] = free_ports()?;
-            let index = running.len();
-            let node = start_node(programs, &folder, index, port, nats_port)?;
-            running.push((port, Some(node)));
-        }
-        let ports = running.iter().map(|(port, _)| *port).collect::<Vec<_>>();
-        let haproxy = start_haproxy(programs, &folder, port, &ports, clients)?;
-        Ok(Self {
+        let place = Place {
             programs,
             folder,
             nats_port,
+        };
+        let nats = place.start_nats()?;
+        let mut running = Vec::new();
+        for index in 0..nodes.into() {
+            let [port] = free_ports()?;
+            running.push((port, Some(place.start_node(index, port)?)));
+        }
+        let ports = running.iter().map(|(port, _)| *port).collect::<Vec<_>>();
+        let haproxy = place.start_haproxy(port, &ports, clients)?;
+        Ok(Self {
+            place,
             port,
             nodes: running,
             nats: Some(nats),
@@ -96,7 +102,7 @@ impl<'a> Cluster<'a> {
 
     /// Returns where NATS is.
     pub(super) fn nats_url(&self) -> String {
-        nats_url(self.nats_port)
+        self.place.nats_url()
     }
 
     /// Returns where clients connect.
@@ -115,8 +121,7 @@ impl<'a> Cluster<'a> {
         if let Some(node) = node.take() {
             node.stop()?;
         }
-        let started = start_node(self.programs, &self.folder, index, *port, self.nats_port)?;
-        *node = Some(started);
+        *node = Some(self.place.start_node(index, *port)?);
         Ok(())
     }
 
@@ -131,8 +136,7 @@ impl<'a> Cluster<'a> {
         if let Some(nats) = self.nats.take() {
             nats.stop()?;
         }
-        let started = start_nats(self.programs, &self.folder, self.nats_port)?;
-        self.nats = Some(started);
+        self.nats = Some(self.place.start_nats()?);
         Ok(())
     }
 
@@ -167,55 +171,51 @@ impl<'a> Cluster<'a> {
     }
 }
 
-fn start_nats(programs: &Programs<'_>, folder: &Path, port: u16) -> Result<Daemon> {
-    let mut command = Command::new(&programs.nats);
-    command
-        .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
-        .arg(folder.join(STORE));
-    Daemon::start(&mut command, &folder.join("nats.txt"), &[port])
-}
+impl Place<'_> {
+    fn start_nats(&self) -> Result<Daemon> {
+        let (port, mut command) = (self.nats_port, Command::new(&self.programs.nats));
+        command
+            .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
+            .arg(self.folder.join(STORE));
+        self.start(command, "nats", port)
+    }
 
-fn start_node(
-    programs: &Programs<'_>,
-    folder: &Path,
-    index: usize,
-    port: u16,
-    nats_port: u16,
-) -> Result<Daemon> {
-    let mut command = Command::new(programs.node());
-    command
-        .args(["--listen", &format!("127.0.0.1:{port}")])
-        .args(["--nats", &nats_url(nats_port)]);
-    Daemon::start(
-        &mut command,
-        &folder.join(format!("node-{index}.txt")),
-        &[port],
-    )
-}
+    fn start_node(&self, index: usize, port: u16) -> Result<Daemon> {
+        let mut command = Command::new(self.programs.node());
+        command
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(["--nats", &self.nats_url()]);
+        self.start(command, &format!("node-{index}"), port)
+    }
 
-fn start_haproxy(
-    programs: &Programs<'_>,
-    folder: &Path,
-    port: u16,
-    nodes: &[u16],
-    clients: u32,
-) -> Result<Daemon> {
-    let template = programs.project.path("examples/cluster/haproxy.cfg");
-    let text = fs::read_to_string(template).context("haproxy.cfg")?;
-    let servers = nodes
-        .iter()
-        .enumerate()
-        .map(|(index, port)| format!("  server node{index} 127.0.0.1:{port}"));
-    let values = [
-        ("PORT", port.to_string()),
-        ("MAX", (clients + 100).to_string()),
-        ("NODES", servers.collect::<Vec<_>>().join("\n")),
-    ];
-    let file = folder.join("haproxy.cfg");
-    fs::write(&file, filled(&text, &values)).context("haproxy.cfg")?;
-    let mut command = Command::new(&programs.haproxy);
-    command.args(["-db", "-f"]).arg(file);
-    Daemon::start(&mut command, &folder.join("haproxy.txt"), &[port])
+    fn start_haproxy(&self, port: u16, nodes: &[u16], clients: u32) -> Result<Daemon> {
+        let template = self.programs.project.path("examples/cluster/haproxy.cfg");
+        let text = fs::read_to_string(template).context("haproxy.cfg")?;
+        let servers = nodes
+            .iter()
+            .enumerate()
+            .map(|(index, port)| format!("  server node{index} 127.0.0.1:{port}"));
+        let values = [
+            ("PORT", port.to_string()),
+            ("MAX", (clients + 100).to_string()),
+            ("NODES", servers.collect::<Vec<_>>().join("\n")),
+        ];
+        let file = self.folder.join("haproxy.cfg");
+        fs::write(&file, filled(&text, &values)).context("haproxy.cfg")?;
+        let mut command = Command::new(&self.programs.haproxy);
+        command.args(["-db", "-f"]).arg(file);
+        self.start(command, "haproxy", port)
+    }
+
+    /// Starts a program that writes to a file of this name, and waits until it listens.
+    fn start(&self, mut command: Command, name: &str, port: u16) -> Result<Daemon> {
+        let output = self.folder.join(format!("{name}.txt"));
+        Daemon::start(&mut command, &output, &[port])
+    }
+
+    fn nats_url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.nats_port)
+    }
 }
 
 /// Returns the time that a process has had processors for, by itself and in the kernel.
@@ -231,10 +231,6 @@ fn processor_time(id: u32) -> Result<Duration> {
 
 fn url(port: u16) -> String {
     format!("ws://{}", SocketAddr::from(([127, 0, 0, 1], port)))
-}
-
-fn nats_url(port: u16) -> String {
-    format!("nats://127.0.0.1:{port}")
 }
 
 /// The folder of what NATS stores.
