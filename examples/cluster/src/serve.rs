@@ -161,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: History> Client<'_, S, H> {
 
     /// Sends a page of history, and begins to read the next one unless the ring goes on from here.
     async fn deliver_history(&mut self, replay: H::Replay, page: Vec<Stored>) -> Result<()> {
-        // Before the ring there is at least the message that its base is, unless NATS has dropped it.
+        // The ring has messages after the cursor, and so has the history, unless NATS has lost them.
         ensure!(!page.is_empty(), "the history ends before the ring begins");
         let batch = async {
             for stored in &page {
