@@ -44,9 +44,10 @@ fn side_by_side(project: &Project, clock: &Clock) -> Result<()> {
     };
     thread::scope(|scope| {
         let lanes: Vec<_> = (0..cores.min(LANES)).map(|_| scope.spawn(lane)).collect();
-        let lost = |_| Err(anyhow!("a lane of steps was lost"));
-        let mut ends = lanes.into_iter().map(thread::ScopedJoinHandle::join);
-        ends.try_for_each(|joined| joined.unwrap_or_else(lost))
+        let lost = |_| Err(anyhow!("a step has panicked"));
+        let ends = lanes.into_iter().map(thread::ScopedJoinHandle::join);
+        let ends: Vec<Result<()>> = ends.map(|joined| joined.unwrap_or_else(lost)).collect();
+        ends.into_iter().collect()
     })
 }
 
@@ -60,9 +61,13 @@ impl Clock {
     fn time(&self, &(name, step): &Step, project: &Project) -> Result<()> {
         println!("\n== {name} ({self} so far)");
         let own = Self(Instant::now());
-        step(project).with_context(|| format!("{name} (after {own})"))?;
-        println!("-- {name}: {own}");
-        Ok(())
+        let done = step(project);
+        match &done {
+            Ok(()) => println!("-- {name}: {own}"),
+            // At once: what runs beside it may take minutes yet.
+            Err(error) => println!("-- {name}: FAILED after {own}: {error:#}"),
+        }
+        done.with_context(|| name.to_owned())
     }
 }
 
@@ -105,16 +110,14 @@ const ONE_BY_ONE: &[Step] = &[
     ("no unsafe code", no_unsafe_code),
     ("documentation", documentation),
     ("model", model::run),
+    ("linear work", linear::run),
     ("the program", |project| Program::build(project).map(drop)),
     ("Autobahn", autobahn::install),
 ];
-/// The longest first, so that none is left over at the end.
+/// What compiles is last: Cargo would keep the others waiting.
 const SIDE_BY_SIDE: &[Step] = &[
     ("foreign clients and servers", |project| {
         interop::run(project, &interop::Options::of_ci())
-    }),
-    ("instructions for each message", |project| {
-        bench::instructions(project, &bench::Instructions::default())
     }),
     ("Autobahn, server, tokio", |project| {
         autobahn_server(project, "tokio", WITHOUT_LARGE_COMPRESSION)
@@ -122,7 +125,6 @@ const SIDE_BY_SIDE: &[Step] = &[
     ("Autobahn, client, tokio", |project| {
         autobahn_client(project, FrontEnd::Tokio, WITHOUT_LARGE_COMPRESSION)
     }),
-    ("linear work", linear::run),
     ("Autobahn, server, blocking, no compression", |project| {
         autobahn_server(project, "blocking", WITHOUT_COMPRESSION)
     }),
@@ -132,11 +134,14 @@ const SIDE_BY_SIDE: &[Step] = &[
     ("Autobahn, client, blocking, no compression", |project| {
         autobahn_client(project, FrontEnd::Blocking, WITHOUT_COMPRESSION)
     }),
-    ("memory of connections at rest", memory_at_rest),
-    ("mixed load", |project| {
-        soak::run(project, &soak::Options::short())
-    }),
+    (
+        "memory of connections at rest and after mixed load",
+        memory_of_connections,
+    ),
     ("browser", browser::run),
+    ("instructions for each message", |project| {
+        bench::instructions(project, &bench::Instructions::default())
+    }),
 ];
 
 fn cargo(project: &Project, arguments: &str) -> Result<()> {
@@ -170,12 +175,12 @@ fn lints(project: &Project) -> Result<()> {
             &format!("clippy -p framewire-tests {options} --all-targets -- -D warnings"),
         )?;
     }
-    // The cluster and the programs of the fuzzer are compiled by what runs them.
-    let mut clippy = project.cargo(&["clippy", "--locked", "--manifest-path", "bench/Cargo.toml"]);
-    clippy.args(["--workspace", "--all-targets", "--", "-D", "warnings"]);
-    // What they depend on is checked already, as far as it is the same.
-    clippy.env("CARGO_TARGET_DIR", project.path("target"));
-    process::run(&mut clippy, CARGO)
+    // The cluster is compiled by what runs it.
+    for manifest in ["bench/Cargo.toml", "fuzz/Cargo.toml"] {
+        let options = format!("--locked --manifest-path {manifest} --workspace --all-targets");
+        cargo(project, &format!("clippy {options} -- -D warnings"))?;
+    }
+    Ok(())
 }
 
 fn dependencies(project: &Project) -> Result<()> {
@@ -256,11 +261,11 @@ fn documentation(project: &Project) -> Result<()> {
     process::run(doc.env("RUSTDOCFLAGS", "-D warnings"), CARGO)
 }
 
-fn memory_at_rest(project: &Project) -> Result<()> {
+fn memory_of_connections(project: &Project) -> Result<()> {
     for (engine, bytes) in [("poll", 320), ("tokio", 1200)] {
         idle_memory::run(project, &idle_memory::Options::at_most(engine, bytes))?;
     }
-    Ok(())
+    soak::run(project, &soak::Options::short())
 }
 
 fn autobahn_server(project: &Project, engine: &str, cases: &[&str]) -> Result<()> {
@@ -285,15 +290,18 @@ pub(crate) const FEATURE_SETS: [(&str, &[&str]); 2] = [
     ("framewire", &OF_FRAMEWIRE),
 ];
 const OF_UPGRADE: [&str; 4] = ["", "http", "rustls", "tokio-net"];
-const OF_FRAMEWIRE: [&str; 8] = [
+const OF_FRAMEWIRE: [&str; 11] = [
     "",
     "alloc",
     "std,simdutf8",
     "handshake",
     "deflate",
+    "miniz_oxide",
     "tokio",
+    "tokio-rustls",
     "futures",
     "hyper",
+    "axum,http2",
 ];
 /// What one suite can be built with: `tests/README.md` says so.
 const OF_TESTS: [&str; 2] = ["", "tls"];

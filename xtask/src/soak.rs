@@ -17,7 +17,7 @@ mod violations;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use self::load::Load;
@@ -105,12 +105,18 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         let (traffic, memory) = (load.traffic(), memory.join(", "));
         println!("quiet point {round} of {rounds}: {traffic}; {memory}");
     }
+    let traffic = load.traffic();
+    // In a short run there is no time for each.
+    ensure!(
+        traffic.is_of_all_kinds() || options.time < ROUND,
+        "there were only {traffic}"
+    );
     let ended: Result<Vec<String>> = servers.into_iter().map(UnderLoad::end).collect();
     println!(
         "soak: {} min on each engine at once, {}, every echo right, descriptors and threads as at the start, \
          memory at the end (and since the warm-up): {}",
         options.time.as_secs_f64() / 60.0,
-        load.traffic(),
+        traffic,
         ended?.join(", ")
     );
     Ok(())

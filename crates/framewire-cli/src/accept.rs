@@ -92,26 +92,39 @@ impl Accept {
         config: DeflateConfig,
         connections: usize,
     ) -> Result<Acceptor, String> {
-        let acceptor = match self.deflate {
-            Some(level) => {
-                // A connection has one context of each kind at most.
-                let deflate = Deflate::with_engine(config.level(level), ZlibRs, connections);
-                acceptor.deflate(deflate.map_err(|error| error.to_string())?)
-            }
-            None => acceptor,
-        };
-        // Even without a certificate, a proxy in front may have one.
-        let acceptor = if self.tls.is_given() {
-            acceptor.secure(true)
-        } else {
-            acceptor
-        };
+        let config = self.deflate.map(|level| config.level(level));
+        let acceptor = with_compression(acceptor, config, connections)?;
+        let acceptor = self.tls.secured(acceptor);
         with_origins(acceptor, &self.origin)?
             .ok_or_else(|| "--origin takes any, same, or a list of URLs".to_owned())
     }
 }
 
+/// Has the acceptor compress for so many connections at once, if there are parameters.
+pub(crate) fn with_compression(
+    acceptor: Acceptor,
+    config: Option<DeflateConfig>,
+    connections: usize,
+) -> Result<Acceptor, String> {
+    let Some(config) = config else {
+        return Ok(acceptor);
+    };
+    // A connection has one context of each kind at most.
+    let deflate = Deflate::with_engine(config, ZlibRs, connections);
+    Ok(acceptor.deflate(deflate.map_err(|error| error.to_string())?))
+}
+
 impl Tls {
+    /// Tells the acceptor that its clients use TLS. Without a certificate this is not known: a proxy in front may have
+    /// one.
+    pub(crate) fn secured(&self, acceptor: Acceptor) -> Acceptor {
+        if self.is_given() {
+            acceptor.secure(true)
+        } else {
+            acceptor
+        }
+    }
+
     /// Returns whether connections are made over TLS.
     pub(crate) fn is_given(&self) -> bool {
         self.tls_cert.is_some()

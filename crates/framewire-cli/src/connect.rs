@@ -176,7 +176,7 @@ impl Client<'_> {
             return Err(Failure::Ended(closed.to_string()));
         }
         if self.conversation.has_unsent() {
-            let why = format!("{closed}, before each line was sent");
+            let why = format!("{closed}, and not every line was sent");
             return Err(Failure::Ended(why));
         }
         self.report.ended_well(&closed);

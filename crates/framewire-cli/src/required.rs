@@ -1,14 +1,14 @@
 //! Headers that a server requires of each request: a token, for example.
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use ring::digest::{Digest, SHA256, digest};
 
 /// A header that each request must have, with its value.
 #[derive(Debug, Clone)]
 pub(crate) struct RequiredHeader {
     name: HeaderName,
-    /// Values are compared by their digests: how long that takes says nothing of the value.
+    /// Values are compared by their digests: how long that takes says nothing of use about the value.
     digest: Digest,
     /// The first word of the value, where that names how clients authenticate.
     scheme: Option<HeaderValue>,
@@ -34,8 +34,18 @@ impl RequiredHeader {
         })
     }
 
-    /// Returns what an answer with 401 says in `WWW-Authenticate`, which it must have (RFC 9110 15.5.2).
-    pub(crate) fn challenge(&self) -> HeaderValue {
+    /// Returns the answer to a request without it, with 401 and the `WWW-Authenticate` that must be there (RFC 9110
+    /// 15.5.2). Which header it is, and what its value, is for those who know.
+    pub(crate) fn refusal(&self) -> Response<&'static str> {
+        let mut response = Response::new("a header is required that this request does not have");
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, self.challenge());
+        response
+    }
+
+    fn challenge(&self) -> HeaderValue {
         let other = || HeaderValue::from_static("Header");
         self.scheme.clone().unwrap_or_else(other)
     }
@@ -54,9 +64,6 @@ pub(crate) fn missing<'a>(
 ) -> Option<&'a RequiredHeader> {
     required.iter().find(|header| !header.is_in(headers))
 }
-
-/// What an answer with 401 says to people. Which header it is, and what its value, is for those who know.
-pub(crate) const REFUSAL: &str = "a header is required that this request does not have";
 
 #[cfg(test)]
 mod tests {

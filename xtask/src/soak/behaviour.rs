@@ -112,6 +112,13 @@ impl From<Behaviour> for Kinds {
     }
 }
 
+impl Kinds {
+    /// Returns whether each kind was there.
+    pub(super) fn is_all(self) -> bool {
+        self.0.count_ones() as usize == Behaviour::ALL.len()
+    }
+}
+
 impl BitOrAssign for Kinds {
     fn bitor_assign(&mut self, other: Self) {
         self.0 |= other.0;

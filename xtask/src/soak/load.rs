@@ -115,6 +115,13 @@ async fn run(target: &Target, mut random: Random, pause: usize, until: Instant) 
     }
 }
 
+impl Traffic {
+    /// Returns whether there was a client of each kind.
+    pub(super) fn is_of_all_kinds(&self) -> bool {
+        self.kinds.is_all()
+    }
+}
+
 impl AddAssign for Traffic {
     fn add_assign(&mut self, other: Self) {
         self.messages += other.messages;

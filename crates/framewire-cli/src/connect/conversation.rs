@@ -37,6 +37,8 @@ pub(super) struct Conversation {
     heard: AtomicBool,
     /// Whether something could not be printed.
     is_unprinted: AtomicBool,
+    /// Whether a line was left out, as it is no text.
+    has_left_out: AtomicBool,
 }
 
 #[derive(Default)]
@@ -58,9 +60,9 @@ struct Current {
 /// How far the input is.
 #[derive(Default, PartialEq, Eq)]
 enum Progress {
-    /// No line of it waits.
+    /// Each line so far is sent.
     #[default]
-    Waited,
+    Sent,
     /// A line of it is not sent yet.
     Unsent,
     Ended,
@@ -116,9 +118,12 @@ impl Conversation {
         self.lock().is_over
     }
 
-    /// Returns whether the other end closed the connection before each line that is there was sent. A pipe may hold
-    /// lines that are not read yet: they have a moment.
+    /// Returns whether a line was left out, or the other end closed the connection before each line that is there was
+    /// sent. A pipe may hold lines that are not read yet: they have a moment.
     pub(super) fn has_unsent(&self) -> bool {
+        if self.has_left_out.load(Ordering::Relaxed) {
+            return true;
+        }
         let current = self.lock();
         if current.is_over {
             return false;
@@ -128,7 +133,7 @@ impl Conversation {
         } else {
             MOMENT
         };
-        let waits = |current: &mut Current| current.input == Progress::Waited;
+        let waits = |current: &mut Current| current.input == Progress::Sent;
         let waited = self.changed.wait_timeout_while(current, moment, waits);
         let (current, _) = waited.unwrap_or_else(PoisonError::into_inner);
         current.input == Progress::Unsent
@@ -194,7 +199,7 @@ impl Conversation {
                 if !this.send(&line, &report, reconnects) {
                     return;
                 }
-                this.progress(Progress::Waited);
+                this.progress(Progress::Sent);
             }
             this.progress(Progress::Ended);
             let _ = events.send(Event::InputEnded);
@@ -217,6 +222,7 @@ impl Conversation {
             match error.kind() {
                 ErrorKind::Send(error) => {
                     report.note(&format!("not sent: {error}"));
+                    self.has_left_out.store(true, Ordering::Relaxed);
                     return true;
                 }
                 // The reading thread reports it.

@@ -17,7 +17,7 @@ use crate::size::parse_bytes;
 /// closed its side is printed. Most servers answer nothing more once they are told to close: `--wait` has the
 /// end of the input close the connection later. Ends with 0 after a clean close (1000, 1001 or no
 /// code), with 1 where there was no connection or no handshake, and with 2 where the connection
-/// ended in any other way, or before each line was sent, or the options are wrong.
+/// ended in any other way, or not every line was sent, or the options are wrong.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = EXAMPLES)]
 #[expect(

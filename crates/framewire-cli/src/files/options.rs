@@ -19,7 +19,7 @@ use crate::size::parse_bytes;
 /// about, it ends at once. A file that is there already is not sent again. On a terminal a bar shows progress, speed
 /// and remaining time; anywhere else there is a line for each file.
 ///
-/// As with `cp`, a file that cannot be read and a directory are left out with a message, and the others are sent.
+/// As with `cp`, a file that cannot be opened and a directory are left out with a message, and the others are sent.
 ///
 /// Ends with 0 where all files have arrived, with 1 where there was no connection or no handshake, with 2 where a file
 /// was left out or refused, the connection was lost for good, or the options are wrong, and with 130 after Ctrl-C.
@@ -64,8 +64,9 @@ pub(crate) struct SendOptions {
 /// Prints `listening on ws://HOST:PORT/` (with TLS `wss://`) when it is ready, and takes files from any number of
 /// senders until Ctrl-C, SIGTERM or SIGHUP. While a file is incomplete, its name ends in `.framewire-part`. If the
 /// transfer breaks, that part stays, and the next transfer of the same file goes on from its end. A file that exists is
-/// replaced only with `--overwrite`. Outside Linux, there is one exception on file systems without hard links, such as
-/// FAT: a file that another program creates under the same name just as the received one gets it.
+/// replaced only with `--overwrite`, with one exception on file systems without hard links, such as FAT, unless Linux
+/// renames there without replacing: a file that another program creates under the same name just as the received one
+/// gets it.
 ///
 /// Anybody who can connect can fill the directory with files, unless `--require-header` keeps them out. Only programs
 /// on this machine can connect, unless `--listen` names an address that others reach.
@@ -134,7 +135,7 @@ pub(crate) struct RecvOptions {
 /// Takes the URL of a receiver. Says what is missing where a file stands in its place.
 fn parse_receiver(text: &str) -> Result<String, String> {
     parse_url(text).map_err(|why| {
-        let is_file = Path::new(text).exists();
+        let is_file = Path::new(text).is_file();
         let why = if is_file { "this is a file" } else { &why };
         format!("the URL of the receiver comes first, and the files follow it; {why}")
     })

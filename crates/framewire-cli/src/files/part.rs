@@ -237,17 +237,22 @@ impl Incoming<'_> {
     }
 }
 
-/// Gives a file a name that nothing has. Unlike a rename, it fails where a file of that name has come meanwhile.
+/// Gives a file a name that nothing has, in the first way that there is.
 fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
     let mut last = Ok(());
     for way in WAYS {
         last = way(from, to);
-        match &last {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
-            _ => break,
+        if !last.as_ref().is_err_and(is_unknown_way) {
+            break;
         }
     }
     last
+}
+
+/// Returns whether the system or the file system does not have this way.
+fn is_unknown_way(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported)
 }
 
 type Way = fn(&Path, &Path) -> io::Result<()>;
@@ -270,7 +275,9 @@ fn rename_exclusively(from: &Path, to: &Path) -> io::Result<()> {
 /// Not all file systems have hard links.
 fn link_and_remove(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to)?;
-    fs::remove_file(from)
+    // It has its name, even where it keeps the other.
+    let _ = fs::remove_file(from);
+    Ok(())
 }
 
 /// Replaces a file that comes in between.
@@ -436,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn no_way_to_name_a_file_replaces_another() {
+    fn no_way_to_name_a_file_replaces_one_that_is_there() {
         let ways = [WAYS, &[rename_if_free]].concat();
         for way in ways {
             let dir = Dir::new();

@@ -23,7 +23,6 @@ use framewire::handshake::{Acceptor, Established, PendingHandshake};
 use framewire::rustls::ServerConfig;
 use framewire::upgrade::{Limits as HandshakeLimits, TlsStream};
 use framewire::{Config, Limits, Socket as _, WebSocket};
-use http::header::WWW_AUTHENTICATE;
 use http::{Response, StatusCode};
 
 use self::session::Session;
@@ -182,7 +181,7 @@ impl Receiver {
         if pending.refusal().is_none() {
             let headers = pending.request().headers();
             if let Some(header) = required::missing(&self.required, headers) {
-                return Err(refuse(pending, &unauthorized(header)));
+                return Err(refuse(pending, &header.refusal()));
             }
             if pending.subprotocol() != Some(SUBPROTOCOL) {
                 return Err(refuse(pending, &not_files()));
@@ -240,15 +239,6 @@ fn not_files() -> Response<&'static str> {
     let body = "this takes files, by the subprotocol framewire.files.1: see `framewire send`\n";
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::BAD_REQUEST;
-    response
-}
-
-/// Returns the answer to a sender without a header that is required.
-fn unauthorized(header: &RequiredHeader) -> Response<&'static str> {
-    let mut response = Response::new(required::REFUSAL);
-    *response.status_mut() = StatusCode::UNAUTHORIZED;
-    let challenge = header.challenge();
-    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response
 }
 

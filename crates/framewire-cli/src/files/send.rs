@@ -144,7 +144,8 @@ impl Job<'_> {
             let message = format!("{why}; given up after {retries} retries");
             return Err(Failure::Ended(message));
         };
-        self.screen.tell(format_args!("{why}; {then} in {pause:?}"));
+        self.screen
+            .tell(format_args!("{why}; {then} in {pause:.1?}"));
         thread::sleep(pause);
         Ok(())
     }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// times](Self::next_try) within the limit, and a peer that takes a little is not ended. A peer that takes
 /// nothing is ended between 1 and 1.25 times the limit after it took something last.
 ///
-/// That holds on Linux and Android, where [`bound_unsent`](crate::accept::bound_unsent) has an effect. Elsewhere the system's buffer may go
-/// on growing, which looks like a peer that takes something.
+/// That holds on Linux and Android, where [`bound_unsent`](crate::accept::bound_unsent) has an effect. Elsewhere the
+/// system's buffer may go on growing, which looks like a peer that takes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stall {
     since: Instant,

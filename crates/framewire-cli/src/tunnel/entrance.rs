@@ -122,7 +122,8 @@ impl Entrance {
             };
             let lasts = matches!(refused, Failure::Refused { lasts: true, .. });
             let (why, pause) = (why(&refused), backoff.pause());
-            if lasts || Instant::now() + pause > give_up {
+            let left = give_up.saturating_duration_since(Instant::now());
+            if lasts || left.is_zero() {
                 return Err(match tries {
                     1 => why,
                     _ => format!("{why}; given up after {tries} tries"),
@@ -132,7 +133,7 @@ impl Entrance {
                 let line = format_args!("{peer} no tunnel yet: {why}; trying again for {retry:?}");
                 self.log.line(line);
             }
-            sleep(pause).await;
+            sleep(pause.min(left)).await;
             if let Ok(Some(error)) = tcp.take_error() {
                 return Err(format!("tcp connection failed: {error}"));
             }

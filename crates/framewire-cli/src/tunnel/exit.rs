@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use framewire::deflate::{Deflate, DeflateConfig, ZlibRs};
+use framewire::deflate::DeflateConfig;
 use framewire::handshake::Acceptor;
 use framewire::rustls::ServerConfig;
 use framewire::tokio::handshake::{self, PendingHandshake};
 use framewire::tokio::{Stream, WebSocket};
 use framewire::upgrade::Limits;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 #[cfg(unix)]
 use rustix::io::Errno;
@@ -28,7 +28,7 @@ use super::log::Log;
 use super::options::Options;
 use super::stop::Stop;
 use super::target::Target;
-use crate::accept::with_origins;
+use crate::accept::{with_compression, with_origins};
 use crate::required::{self, RequiredHeader};
 use crate::serve::{LINGER, Slot, Slots};
 
@@ -55,7 +55,7 @@ impl Exit {
         patience: Patience,
     ) -> Result<Self, String> {
         Ok(Self {
-            acceptor: acceptor(options, tls.is_some())?,
+            acceptor: acceptor(options)?,
             tls,
             required: options.server.require_header.clone(),
             allowed,
@@ -133,18 +133,14 @@ fn is_want_of_files(error: &io::Error) -> bool {
 }
 
 /// Returns the acceptor that the options ask for.
-fn acceptor(options: &Options, is_secure: bool) -> Result<Acceptor, String> {
+fn acceptor(options: &Options) -> Result<Acceptor, String> {
     let limits = Limits::default().time(options.reach.timeout);
     let acceptor = Acceptor::new().limits(limits).subprotocols([SUBPROTOCOL]);
-    let mut acceptor = acceptor.map_err(|error| error.to_string())?;
-    if let Some(level) = options.reach.deflate {
-        let config = DeflateConfig::default().level(level);
-        let deflate = Deflate::with_engine(config, ZlibRs, options.max_connections);
-        acceptor = acceptor.deflate(deflate.map_err(|error| error.to_string())?);
-    }
-    if is_secure {
-        acceptor = acceptor.secure(true);
-    }
+    let acceptor = acceptor.map_err(|error| error.to_string())?;
+    let level = options.reach.deflate;
+    let config = level.map(|level| DeflateConfig::default().level(level));
+    let acceptor = with_compression(acceptor, config, options.max_connections)?;
+    let acceptor = options.server.tls.secured(acceptor);
     // Without origins, the list of those that are allowed is empty.
     let origins = with_origins(acceptor, &options.server.allow_origin)?;
     origins.ok_or_else(|| "--allow-origin takes any, same, or a list of URLs".to_owned())
@@ -273,9 +269,12 @@ impl Refusal {
     }
 
     fn of_missing(header: &RequiredHeader) -> Self {
-        let mut refusal = Self::new(StatusCode::UNAUTHORIZED, required::REFUSAL.to_owned());
-        refusal.headers.insert(WWW_AUTHENTICATE, header.challenge());
-        refusal
+        let (parts, why) = header.refusal().into_parts();
+        Self {
+            status: parts.status,
+            why: why.to_owned(),
+            headers: parts.headers,
+        }
     }
 
     /// Returns the target as it is logged, and the answer.

@@ -89,7 +89,7 @@ fn lines_that_a_server_did_not_wait_for_end_with_2() {
     let (code, _, notes) = client.end();
     served.join().unwrap();
     assert_eq!(code, 2);
-    assert!(notes.contains("before each line was sent"), "{notes}");
+    assert!(notes.contains("not every line was sent"), "{notes}");
 }
 
 #[test]

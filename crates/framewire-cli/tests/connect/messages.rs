@@ -29,7 +29,7 @@ fn a_line_that_is_not_text_is_not_sent() {
     client.say(b"\xFF\nafter\n");
     assert_eq!(client.line(), "after\n");
     let (code, _, notes) = client.end_of_input();
-    assert_eq!(code, 0);
+    assert_eq!(code, 2);
     assert!(
         notes.contains("not sent: text that is not UTF-8"),
         "{notes}"

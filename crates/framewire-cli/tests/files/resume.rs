@@ -84,7 +84,7 @@ fn a_break_is_mended_by_itself() {
     let link = Link::to(recv.address, &[(SIZE / 2) as u64, u64::MAX]);
     let (exit, notes) = send(&link.url(), &[&files[0], &files[1]]);
     assert_eq!(exit, 0, "{notes}");
-    assert!(notes.contains("connecting again in 1s"), "{notes}");
+    assert!(notes.contains("connecting again in "), "{notes}");
     assert!(recv.dir.read("a") == dir.read("a"));
     assert_eq!(recv.dir.names(), ["a", "b"]);
     assert!(link.passed(1) < SIZE as u64, "{}", link.passed(1));
@@ -164,7 +164,7 @@ fn a_sender_waits_for_its_own_older_connection_to_end() {
     drop(older);
     let (exit, notes) = sending.end();
     assert_eq!(exit, 0, "{notes}");
-    assert!(notes.contains("trying again in 1s"), "{notes}");
+    assert!(notes.contains("trying again in "), "{notes}");
 }
 
 const SIZE: usize = 2 << 20;

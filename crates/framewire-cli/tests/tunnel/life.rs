@@ -172,7 +172,7 @@ fn a_peer_that_is_gone_is_found_out() {
 #[test]
 fn a_peer_that_answers_pings_stays() {
     let service = listener();
-    let end = End::server(service.local_addr().unwrap(), &["--ping-interval", "0.5"]);
+    let end = End::server(service.local_addr().unwrap(), &["--ping-interval", "2"]);
     let mut peer = end.websocket("");
     let stream = accept(&service);
     let (counting, pings) = std::sync::mpsc::channel();

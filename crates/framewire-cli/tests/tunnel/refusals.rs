@@ -177,7 +177,6 @@ fn web_pages_may_not_connect_unless_they_are_listed() {
     end.try_websocket("", &page("https://a.example")).unwrap();
 }
 
-/// Nobody learns of targets before.
 #[test]
 fn a_client_without_the_header_that_is_required_is_refused() {
     let service = listener();
