@@ -153,6 +153,10 @@ pub(crate) fn bound_unsent(listener: &TcpListener) {
 
 /// Takes a host and a port, which are looked up only later.
 fn parse_place(text: &str) -> Result<String, String> {
+    if let Some((_, place)) = text.split_once("://") {
+        let place = place.trim_end_matches('/');
+        return Err(format!("this is a URL: HOST:PORT alone, as in {place}"));
+    }
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let is_host = host.starts_with('[') || !host.is_empty() && !host.contains(':');
     match port.parse::<u16>() {
@@ -193,6 +197,7 @@ mod tests {
         for (place, advice) in [
             ("9102", "127.0.0.1:9102"),
             (":9102", "127.0.0.1:9102"),
+            ("ws://localhost:9102/", "as in localhost:9102"),
             ("localhost", "HOST:PORT"),
             ("localhost:65536", "HOST:PORT"),
             ("localhost:", "HOST:PORT"),

@@ -25,7 +25,7 @@ mod target;
 mod trouble;
 mod verdict;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,7 +61,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         let written = file.write(report::page(&results).as_bytes());
         written.map_err(|error| Failure::Ended(unwritable(path, &error)))?;
     }
-    print(options, &results);
+    let printed = print(options, &results);
+    printed.map_err(|error| Failure::Ended(format!("cannot write the results: {error}")))?;
     if results.run.was_interrupted && results.run.connected == 0 {
         std::process::exit(INTERRUPTED);
     }
@@ -89,7 +90,7 @@ fn stop_on_signals(events: Sender<Event>) -> Result<(), Failure> {
         .map_err(|error| Failure::NoConnection(format!("cannot handle signals: {error}")))
 }
 
-fn print(options: &Options, results: &Results) {
+fn print(options: &Options, results: &Results) -> io::Result<()> {
     let text = if options.json {
         format!("{}\n", terminal::printable(&json::json(results)))
     } else {
@@ -98,14 +99,18 @@ fn print(options: &Options, results: &Results) {
         summary::summary(results, width)
     };
     let mut output = anstream::stdout().lock();
-    // If standard output is closed, nobody wants to know.
-    let _ = output.write_all(text.as_bytes());
-    let _ = output.flush();
+    let printed = output.write_all(text.as_bytes());
+    match printed.and_then(|()| output.flush()) {
+        // If it was closed, nobody wants to know.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        printed => printed?,
+    }
     if let Some(path) = &options.report
         && !options.quiet
     {
         note(format_args!("report written to {}", path.display()));
     }
+    Ok(())
 }
 
 /// Returns success if all went well. The summary tells the errors themselves, which are not told twice.

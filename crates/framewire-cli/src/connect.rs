@@ -123,6 +123,7 @@ impl Client<'_> {
         }
         let conversation = &self.conversation;
         conversation.told(self.report.opened(&agreed), &self.events);
+        conversation.open();
         if let Some(trace) = trace {
             trace.pass(Direction::In, &leftover);
         }

@@ -82,7 +82,9 @@ fn page(command: &Command) -> io::Result<String> {
     let help = command.get_after_long_help().or(command.get_after_help());
     if let Some(help) = help.map(ToString::to_string) {
         if let Some(codes) = help.strip_prefix("Exit codes: ") {
+            let (codes, colours) = codes.split_once("\n\n").unwrap_or((codes, ""));
             write!(source, ".SH EXIT STATUS\n{}\n", escaped(codes))?;
+            write!(source, ".SH ENVIRONMENT\n{}\n", escaped(colours))?;
         } else {
             let examples = escaped(help.trim_start_matches("Examples:\n"));
             write!(source, ".SH EXAMPLES\n.nf\n{examples}\n.fi\n")?;

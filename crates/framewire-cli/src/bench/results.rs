@@ -52,14 +52,17 @@ impl Results {
     #[expect(clippy::cast_precision_loss, reason = "rates need few digits")]
     pub(crate) fn throughput(&self) -> (f64, f64) {
         let time = self.run.measured.as_secs_f64();
-        let slices = || self.slices().map(|(_, _, slice)| slice);
-        let answers: u64 = slices().map(|slice| slice.answers).sum();
-        let bytes: u64 = slices().map(|slice| slice.bytes).sum();
+        let bytes: u64 = self.slices().map(|(_, _, slice)| slice.bytes).sum();
         if time > 0.0 {
-            (answers as f64 / time, bytes as f64 / time)
+            (self.answers() as f64 / time, bytes as f64 / time)
         } else {
             (0.0, 0.0)
         }
+    }
+
+    /// Returns how many answers came while it was measured.
+    pub(crate) fn answers(&self) -> u64 {
+        self.slices().map(|(_, _, slice)| slice.answers).sum()
     }
 
     /// Returns what came in each slice of the time, with its beginning and its length.

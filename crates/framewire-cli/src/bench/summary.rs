@@ -116,8 +116,12 @@ impl Text {
             ""
         };
         self.line(format_args!("  measured   {}{end}", time(run.measured)));
+        let after = match counts.answered.saturating_sub(results.answers()) {
+            0 => String::new(),
+            late => format!(", {} of them after that time", count(late)),
+        };
         self.line(format_args!(
-            "  answered   {} of {} sent",
+            "  answered   {} of {} sent{after}",
             count(counts.answered),
             count(counts.sent)
         ));

@@ -44,6 +44,8 @@ pub(super) struct Conversation {
 #[derive(Default)]
 struct Current {
     writer: Option<WriteHalf>,
+    /// Whether lines may be sent over it: people have been told of it.
+    is_open: bool,
     /// How many connections there have been.
     number: usize,
     /// The thread that sends the Close frame.
@@ -78,14 +80,20 @@ impl Conversation {
         }
         current.writer = Some(writer);
         current.number += 1;
-        self.changed.notify_all();
         true
+    }
+
+    /// Lets lines be sent over the connection.
+    pub(super) fn open(&self) {
+        self.lock().is_open = true;
+        self.changed.notify_all();
     }
 
     /// Ends the talk over the connection, which is closed or else lost. Returns the first error on this side.
     pub(super) fn end(&self, is_closed: bool) -> Option<String> {
         let (writer, closer) = {
             let mut current = self.lock();
+            current.is_open = false;
             (current.writer.take(), current.closer.take())
         };
         if let Some(mut writer) = writer {
@@ -245,7 +253,7 @@ impl Conversation {
     fn next_writer(&self, after: &mut usize) -> Option<WriteHalf> {
         let current = self.lock();
         let waits = |current: &mut Current| {
-            !current.is_over && (current.writer.is_none() || current.number == *after)
+            !current.is_over && (!current.is_open || current.number == *after)
         };
         let current = self.changed.wait_while(current, waits);
         let current = current.unwrap_or_else(PoisonError::into_inner);

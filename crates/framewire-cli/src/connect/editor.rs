@@ -37,7 +37,8 @@ struct History {
 /// Returns whether standard input and output are a terminal that can move its cursor.
 pub(super) fn has_terminal() -> bool {
     let is_dumb = env::var_os("TERM").is_none_or(|name| name == "dumb");
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
+    let has_width = || crossterm::terminal::size().is_ok_and(|(width, _)| width > 0);
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb && has_width()
 }
 
 /// Ends the program by a signal, and gives the terminal its mode back, whichever thread has changed it.

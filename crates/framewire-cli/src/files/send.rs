@@ -27,7 +27,7 @@ pub(crate) fn run(options: &SendOptions) -> Result<(), Failure> {
     if named.sources.is_empty() {
         return Err(Failure::Ended(NOTHING.to_owned()));
     }
-    end_on_signals(&screen)?;
+    end_on_signals(&screen, named.sources.iter().any(Source::is_stream))?;
     let mut reach = options.reach.clone();
     reach.subprotocol.insert(0, SUBPROTOCOL.to_owned());
     let mut job = Job {
@@ -38,17 +38,25 @@ pub(crate) fn run(options: &SendOptions) -> Result<(), Failure> {
         retries: Retries::new(options.retries),
         missing: named.left_out.len(),
     };
-    for source in &named.sources {
-        job.send(source)?;
+    let files = options.files.len();
+    for (number, source) in named.sources.iter().enumerate() {
+        job.send(source).map_err(|failure| match failure {
+            Failure::Ended(why) if files > 1 => {
+                let missing = job.missing + named.sources.len() - number;
+                Failure::Ended(format!("{why}; {}", not_arrived(missing, files)))
+            }
+            failure => failure,
+        })?;
     }
     job.link.close();
-    match (job.missing, options.files.len()) {
-        (0, _) => Ok(()),
-        (missing, files) => {
-            let message = format!("{missing} of {files} files have not arrived");
-            Err(Failure::Ended(message))
-        }
+    match job.missing {
+        0 => Ok(()),
+        missing => Err(Failure::Ended(not_arrived(missing, files))),
     }
+}
+
+fn not_arrived(missing: usize, files: usize) -> String {
+    format!("{missing} of {files} files did not arrive")
 }
 
 /// All that is to be sent, and the connection for it.
@@ -194,12 +202,15 @@ fn out_of_order() -> Trouble {
 }
 
 /// Has a signal end the program at once: what has arrived stays at the receiver.
-fn end_on_signals(screen: &Screen) -> Result<(), Failure> {
+fn end_on_signals(screen: &Screen, is_stream: bool) -> Result<(), Failure> {
     let screen = screen.clone();
+    let advice = if is_stream {
+        "the standard input has to be sent from its beginning"
+    } else {
+        "the same command goes on where this one was"
+    };
     let handler = move || {
-        screen.tell(format_args!(
-            "interrupted: the same command goes on where this one was"
-        ));
+        screen.tell(format_args!("interrupted: {advice}"));
         std::process::exit(130);
     };
     ctrlc::set_handler(handler)

@@ -19,22 +19,27 @@ pub(crate) fn failure(error: &Error) -> Failure {
         },
         lines: answer.map_or_else(Vec::new, |answer| lines(answer.body())),
         lasts: error.fault() == Fault::Caller
+            || certificate_fault(error).is_some()
             || answer.is_some_and(|answer| lasts(answer.status())),
+    }
+}
+
+/// Returns why the server's certificate was refused, if it was.
+fn certificate_fault(error: &Error) -> Option<&CertificateError> {
+    let ErrorKind::Handshake(error) = error.kind() else {
+        return None;
+    };
+    match error.cause()?.downcast_ref()? {
+        rustls::Error::InvalidCertificate(reason) => Some(reason),
+        _ => None,
     }
 }
 
 /// Returns what to do about a certificate that nobody known has signed.
 fn certificate_advice(error: &Error) -> Option<&'static str> {
-    let ErrorKind::Handshake(error) = error.kind() else {
-        return None;
-    };
-    let cause = error.cause()?.downcast_ref::<rustls::Error>()?;
-    let rustls::Error::InvalidCertificate(reason) = cause else {
-        return None;
-    };
     // All but the first are what is said where a root has the same name by chance.
     let is_unknown = matches!(
-        reason,
+        certificate_fault(error)?,
         CertificateError::UnknownIssuer
             | CertificateError::BadSignature
             | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
@@ -50,7 +55,8 @@ fn lasts(status: StatusCode) -> bool {
         StatusCode::TOO_EARLY,
         StatusCode::TOO_MANY_REQUESTS,
     ];
-    status.is_client_error() && !passes.contains(&status)
+    // A server that answers with success serves something else there.
+    (status.is_client_error() || status.is_success()) && !passes.contains(&status)
 }
 
 /// Returns the first lines of a body, without empty ones, or its size if it is a page or not text. They may hold
@@ -104,6 +110,7 @@ mod tests {
         for (status, expected) in [
             (401, true),
             (404, true),
+            (200, true),
             (408, false),
             (429, false),
             (503, false),

@@ -12,7 +12,10 @@ pub(crate) fn parse_url(text: &str) -> Result<String, String> {
             "https" => format!("wss://{rest}"),
             _ => return Err("a URL begins with ws:// or wss://".to_owned()),
         },
-        None => format!("ws://{text}"),
+        None => match text.split_once(":/") {
+            Some((scheme @ ("ws" | "wss"), rest)) => format!("{scheme}://{rest}"),
+            _ => format!("ws://{text}"),
+        },
     };
     Err(match checked(&meant) {
         Ok(_) => format!("a URL begins with ws:// or wss://: did you mean {meant}?"),
@@ -22,9 +25,18 @@ pub(crate) fn parse_url(text: &str) -> Result<String, String> {
 
 /// Returns the URL, if it has a host.
 fn checked(url: &str) -> Result<String, String> {
+    if url.contains('#') {
+        return Err("a WebSocket URL has no fragment, which begins with #".to_owned());
+    }
     let uri: Uri = to_ascii(url)?.parse().map_err(|error| format!("{error}"))?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let (_, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let has_port = place
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.contains(']'));
     match uri.host() {
         Some("") | None => Err("there is no host in it".to_owned()),
+        Some(_) if has_port && uri.port_u16().is_none() => Err("the port is none".to_owned()),
         Some(_) => Ok(url.to_owned()),
     }
 }
@@ -65,6 +77,11 @@ mod tests {
             ("ftp://a/", "begins with ws:// or wss://"),
             ("not a url", "begins with ws:// or wss://"),
             ("", "begins with ws:// or wss://"),
+            ("ws:/a:1/", "did you mean ws://a:1/?"),
+            ("ws://a:99999/", "port"),
+            ("ws://a:/", "port"),
+            ("ws://[::1]:x/", ""),
+            ("ws://a/#b", "fragment"),
             ("ws://", ""),
             ("ws://:80/", ""),
             ("ws://a b/", ""),

@@ -45,7 +45,7 @@ pub(crate) struct Options {
     pub(crate) window_bits: u8,
 
     /// Log nothing for each connection
-    #[arg(long)]
+    #[arg(long, short = 'q')]
     pub(crate) quiet: bool,
 
     #[command(flatten)]
@@ -70,6 +70,6 @@ Examples:
   framewire serve --tls-cert cert.pem --tls-key key.pem
 
 A certificate for trying it, which clients trust with --tls-ca cert.pem:
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \\
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=test-server \\
     -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \\
     -keyout key.pem -out cert.pem";

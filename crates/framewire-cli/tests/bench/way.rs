@@ -110,3 +110,19 @@ fn an_interrupt_before_there_is_a_connection_ends_with_130() {
     served.join().unwrap();
     assert_eq!((ended.code, &ended.notes[..]), (130, ""));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn results_that_cannot_be_written_are_an_error() {
+    for options in [&[][..], &["--json"]] {
+        let (url, served) = server(1, |stream| echo(open(stream), |_| {}));
+        let mut program = Command::new(env!("CARGO_BIN_EXE_framewire"));
+        program.args(["bench", &url, "-c1", "-d0.1", "--warm-up=0", "--quiet"]);
+        let full = fs::File::create("/dev/full").unwrap();
+        let output = program.args(options).stdout(full).output().unwrap();
+        served.join().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let notes = String::from_utf8_lossy(&output.stderr);
+        assert!(notes.contains("cannot write the results"), "{notes}");
+    }
+}

@@ -22,6 +22,7 @@ fn each_line_of_json_is_an_event() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
+    assert_eq!(events[0]["event"], "open");
     for event in &mut events {
         let event = event.as_object_mut().unwrap();
         let time = event.remove("time").unwrap();
@@ -58,6 +59,7 @@ fn a_trace_tells_what_a_message_takes_on_the_wire() {
     let acceptor = Acceptor::new().deflate(deflate);
     let (url, served) = server(acceptor, |pending| echo(open(pending)));
     let mut client = Client::start(&url, &["--trace", "--deflate", "--timestamps"]);
+    // Before the connection is open.
     client.say("a".repeat(1000).as_bytes());
     client.say(b"\n");
     let line = client.line();
@@ -68,6 +70,10 @@ fn a_trace_tells_what_a_message_takes_on_the_wire() {
     let (code, _, notes) = client.end_of_input();
     assert_eq!(code, 0, "{notes}");
     served.join().unwrap();
+    assert!(
+        notes.lines().next().unwrap().contains("connected to"),
+        "{notes}"
+    );
     for arrow in ["> ", "< "] {
         let begin = format!("{arrow}text         fin rsv1 ");
         let (_, rest) = notes

@@ -11,7 +11,7 @@ use std::time::Instant;
 use framewire::handshake::Acceptor;
 use framewire::{CloseCode, WebSocket};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::client::{DEADLINE, echo, open, server};
 
@@ -38,6 +38,14 @@ impl Terminal {
             .write(true)
             .open(path)
             .unwrap();
+        // An editor needs one that has a width.
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&end, size).unwrap();
         let keyboard = File::from(master);
         let mut screen = keyboard.try_clone().unwrap();
         let (sender, output) = mpsc::channel();

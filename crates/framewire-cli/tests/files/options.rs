@@ -48,7 +48,7 @@ fn what_cannot_be_sent_does_not_hold_up_the_others() {
     for expected in [
         "missing: No such file",
         "is a directory",
-        "2 of 4 files have not arrived",
+        "2 of 4 files did not arrive",
     ] {
         assert!(notes.contains(expected), "{notes}");
     }
@@ -189,7 +189,7 @@ fn a_receiver_for_one_sender_ends_with_2_after_a_file_that_it_refuses() {
     assert_eq!(exit, 2, "{notes}");
     assert_eq!(recv.end(), 2);
     let rest = recv.rest().join(" ");
-    assert!(rest.contains("1 of 1 files have not arrived"), "{rest}");
+    assert!(rest.contains("1 of 1 files did not arrive"), "{rest}");
 }
 
 #[test]

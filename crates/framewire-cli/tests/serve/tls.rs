@@ -246,7 +246,8 @@ fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for(engin
     let files = Files::new("unknown");
     let server = files.serve(engine);
     let other = Files::new("other");
-    for options in [&[][..], &["--tls-ca", other.cert()]] {
+    // Waiting for another one is of no use.
+    for options in [&["--reconnect"][..], &["--tls-ca", other.cert()]] {
         let (code, output, notes) = connect(&url(&server), options, "hello\n");
         assert_eq!((code, &output[..]), (Some(1), ""));
         assert!(

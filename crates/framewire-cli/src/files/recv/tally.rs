@@ -34,7 +34,7 @@ impl Tally {
             _ if announced == 0 => None,
             0 => Some(Ok(())),
             missing => Some(Err(format!(
-                "{missing} of {announced} files have not arrived"
+                "{missing} of {announced} files did not arrive"
             ))),
         }
     }
@@ -49,12 +49,12 @@ mod tests {
         let mut tally = Tally::default();
         assert_eq!(tally.outcome(), None);
         tally.announce("a");
-        let missing = "1 of 1 files have not arrived".to_owned();
+        let missing = "1 of 1 files did not arrive".to_owned();
         assert_eq!(tally.outcome(), Some(Err(missing)));
         // The sender may send another of that name.
         tally.announce("a");
         tally.arrive();
-        let missing = "1 of 2 files have not arrived".to_owned();
+        let missing = "1 of 2 files did not arrive".to_owned();
         assert_eq!(tally.outcome(), Some(Err(missing)));
     }
 
@@ -72,7 +72,7 @@ mod tests {
         tally.put_off("b".to_owned());
         tally.announce("c");
         tally.arrive();
-        let missing = "1 of 3 files have not arrived".to_owned();
+        let missing = "1 of 3 files did not arrive".to_owned();
         assert_eq!(tally.outcome(), Some(Err(missing)));
     }
 }
