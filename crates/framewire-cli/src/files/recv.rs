@@ -199,7 +199,7 @@ impl Receiver {
         let ended = session.run();
         session.linger(LINGER);
         if self.once
-            && ended.is_ok()
+            && (ended.is_ok() || session.has_refused())
             && let Some(outcome) = session.outcome()
         {
             self.shared.end(outcome);

@@ -39,16 +39,22 @@ pub(crate) fn run(options: &SendOptions) -> Result<(), Failure> {
         missing: named.left_out.len(),
     };
     let files = options.files.len();
+    let mut ended = Ok(());
     for (number, source) in named.sources.iter().enumerate() {
-        job.send(source).map_err(|failure| match failure {
-            Failure::Ended(why) if files > 1 => {
-                let missing = job.missing + named.sources.len() - number;
-                Failure::Ended(format!("{why}; {}", not_arrived(missing, files)))
-            }
-            failure => failure,
-        })?;
+        ended = job.send(source);
+        if ended.is_err() {
+            job.missing += named.sources.len() - number;
+            break;
+        }
     }
+    // The receiver is told where it gave up, too, if there is a connection.
     job.link.close();
+    if let Err(Failure::Ended(why)) = &mut ended
+        && files > 1
+    {
+        *why = format!("{why}; {}", not_arrived(job.missing, files));
+    }
+    ended?;
     match job.missing {
         0 => Ok(()),
         missing => Err(Failure::Ended(not_arrived(missing, files))),

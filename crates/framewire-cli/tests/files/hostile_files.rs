@@ -280,7 +280,7 @@ fn few_bytes_that_decompress_to_many_are_not_stored() {
 
 #[test]
 fn a_full_disk_is_told_and_what_has_arrived_stays() {
-    let recv = Recv::start_with_room(8);
+    let recv = Recv::start_with_room(8, &[]);
     let mut peer = Peer::connect(&recv);
     peer.announce("a", 5000);
     peer.file(&[1; 5000]);

@@ -1,5 +1,7 @@
 //! The command line, and how both programs end.
 
+use std::fs;
+
 use crate::peer::Peer;
 use crate::programs::{Dir, Recv, program, send};
 
@@ -190,6 +192,27 @@ fn a_receiver_for_one_sender_ends_with_2_after_a_file_that_it_refuses() {
     assert_eq!(recv.end(), 2);
     let rest = recv.rest().join(" ");
     assert!(rest.contains("1 of 1 files did not arrive"), "{rest}");
+}
+
+#[test]
+fn a_receiver_for_one_sender_ends_with_2_where_the_disk_is_full_and_the_sender_names_the_rest() {
+    let mut recv = Recv::start_with_room(8, &["--once"]);
+    let dir = Dir::default();
+    let files = [dir.write("large", [1; 5000]), dir.write("small", "abc")];
+    let (exit, notes) = send(&recv.url(), &[&files[0], &files[1]]);
+    assert_eq!(exit, 2);
+    let ends = notes.contains("cannot write the file") && notes.contains("2 of 2 files did not");
+    assert!(ends, "{notes}");
+    assert_eq!(recv.end(), 2);
+}
+
+#[test]
+fn a_receiver_for_one_sender_ends_with_2_where_it_can_create_no_file() {
+    let (mut recv, dir) = (Recv::start(&["--once"]), Dir::default());
+    fs::remove_dir_all(recv.dir.path("")).unwrap();
+    let (exit, notes) = send(&recv.url(), &[&dir.write("a", "abc")]);
+    assert_eq!(exit, 2, "{notes}");
+    assert_eq!(recv.end(), 2);
 }
 
 #[test]

@@ -81,11 +81,11 @@ impl Recv {
     }
 
     /// One whose files can have this many blocks of 512 bytes: a write beyond that fails, as on a full disk.
-    pub(crate) fn start_with_room(blocks: u32) -> Self {
+    pub(crate) fn start_with_room(blocks: u32, options: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_framewire")]);
-        Self::spawn(shell, Arc::default(), &[])
+        Self::spawn(shell, Arc::default(), options)
     }
 
     fn spawn(mut command: Command, dir: Arc<Dir>, options: &[&str]) -> Self {

@@ -25,6 +25,8 @@ pub(super) struct Session<'a> {
     reader: ReadHalf<Stream>,
     writer: WriteHalf<Stream>,
     tally: Tally,
+    /// Whether the connection was closed for a file that cannot be taken.
+    has_refused: bool,
 }
 
 /// Why a file does not arrive.
@@ -56,6 +58,7 @@ impl<'a> Session<'a> {
             reader,
             writer,
             tally: Tally::default(),
+            has_refused: false,
         })
     }
 
@@ -66,6 +69,11 @@ impl<'a> Session<'a> {
     /// Returns whether all files that were announced have arrived; `None` if none was announced.
     pub(super) fn outcome(&self) -> Option<Result<(), String>> {
         self.tally.outcome()
+    }
+
+    /// Returns whether the connection was closed for a file that cannot be taken: the sender gives up.
+    pub(super) fn has_refused(&self) -> bool {
+        self.has_refused
     }
 
     /// Takes files until the sender closes the connection. Returns why it ended in any other way.
@@ -200,6 +208,7 @@ impl<'a> Session<'a> {
             Stop::Refused(refused) | Stop::Broken(refused) => {
                 // What cannot be sent any more is in the Close frame too, or the connection is gone.
                 let _ = self.answer(&Answer::Failed(refused.clone()));
+                self.has_refused = true;
                 (code(refused.why), refused.to_string())
             }
             Stop::Breach(code, reason) => (*code, reason.clone()),
