@@ -115,10 +115,7 @@ fn escaped(text: &str) -> String {
 fn marked(source: &str) -> String {
     let mut marked = String::with_capacity(source.len());
     for line in source.lines() {
-        let (pairs, last) = line
-            .rsplit_once('`')
-            .map_or((line, ""), |(pairs, last)| (pairs, last));
-        for (number, part) in pairs.split('`').enumerate() {
+        for (number, part) in line.split('`').enumerate() {
             match number {
                 0 => {}
                 _ if number % 2 == 1 => marked.push_str("\\fB"),
@@ -126,10 +123,6 @@ fn marked(source: &str) -> String {
             }
             marked.push_str(part);
         }
-        if line.contains('`') {
-            marked.push_str("\\fR");
-        }
-        marked.push_str(last);
         marked.push('\n');
     }
     marked

@@ -147,7 +147,8 @@ impl Reach {
     }
 }
 
-fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+/// Parses `NAME: VALUE`.
+pub(crate) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text
         .split_once(':')
         .ok_or("a header is NAME: VALUE, with a colon")?;

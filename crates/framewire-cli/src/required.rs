@@ -4,6 +4,8 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use ring::digest::{Digest, SHA256, digest};
 
+use crate::reach::parse_header;
+
 /// A header that each request must have, with its value.
 #[derive(Debug, Clone)]
 pub(crate) struct RequiredHeader {
@@ -17,25 +19,22 @@ pub(crate) struct RequiredHeader {
 impl RequiredHeader {
     /// Parses `NAME: VALUE`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (name, value) = text
-            .split_once(':')
-            .ok_or("a header is NAME: VALUE, with a colon")?;
-        let name: HeaderName = name.trim().parse().map_err(|_| "not a header's name")?;
-        let value = value.trim();
+        let (name, value) = parse_header(text)?;
         if value.is_empty() {
             return Err("the value is missing".to_owned());
         }
-        HeaderValue::from_str(value).map_err(|_| "cannot be a header's value")?;
-        let scheme = value.split(' ').next().filter(|_| name == AUTHORIZATION);
+        let mut words = value.as_bytes().split(|byte| *byte == b' ');
+        let scheme = words.next().filter(|_| name == AUTHORIZATION);
+        let scheme = scheme.and_then(|scheme| HeaderValue::from_bytes(scheme).ok());
         Ok(Self {
             name,
             digest: digest(&SHA256, value.as_bytes()),
-            scheme: scheme.and_then(|scheme| scheme.parse().ok()),
+            scheme,
         })
     }
 
     /// Returns the answer to a request without it, with 401 and the `WWW-Authenticate` that must be there (RFC 9110
-    /// 15.5.2). Which header it is, and what its value, is for those who know.
+    /// 15.5.2). It names neither the header nor its value.
     pub(crate) fn refusal(&self) -> Response<&'static str> {
         let mut response = Response::new("a header is required that this request does not have");
         *response.status_mut() = StatusCode::UNAUTHORIZED;

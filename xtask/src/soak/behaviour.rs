@@ -113,7 +113,7 @@ impl From<Behaviour> for Kinds {
 }
 
 impl Kinds {
-    /// Returns whether each kind was there.
+    /// Returns whether there was a client of each kind.
     pub(super) fn is_all(self) -> bool {
         self.0.count_ones() as usize == Behaviour::ALL.len()
     }

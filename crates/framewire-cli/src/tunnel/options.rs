@@ -147,8 +147,8 @@ pub(crate) struct ServerEnd {
 
     /// A header that each client must send, with this value; may be given again
     ///
-    /// Others are answered with 401. Whoever sees the processes of this machine sees it, and whoever sees the network
-    /// where there is no TLS.
+    /// Requests without it are answered with 401. Other users of this machine can read the value in the list of
+    /// processes, and without TLS it crosses the network in the clear.
     #[arg(long, value_name = "NAME: VALUE", value_parser = RequiredHeader::parse)]
     pub(crate) require_header: Vec<RequiredHeader>,
 
