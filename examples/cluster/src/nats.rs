@@ -224,7 +224,7 @@ const MAX_MESSAGE: i32 = 8192;
 /// How long `JetStream` knows the ids of what it has stored.
 pub const DUPLICATES: Duration = Duration::from_mins(2);
 const ANSWER: Duration = Duration::from_secs(5);
-const UNUSED: Duration = Duration::from_secs(10);
+const UNUSED: Duration = Duration::from_secs(30);
 const PAGE: usize = 256;
 /// How long NATS keeps a request for a page.
 const EXPIRES: Duration = Duration::from_secs(2);

@@ -186,8 +186,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: History> Client<'_, S, H> {
     async fn close(mut self, code: CloseCode, reason: &str) -> Result<()> {
         let goodbye = async {
             if code == CloseCode::GOING_AWAY {
-                if self.storing.is_some() {
-                    let (number, seq) = begun(&mut self.storing).await?;
+                // What is not known to be stored the client sends again.
+                if self.storing.is_some()
+                    && let Ok((number, seq)) = begun(&mut self.storing).await
+                {
                     self.tell(&ToClient::Stored { number, seq }).await?;
                 }
                 // What is in history alone the client gets from another node.
